@@ -1,0 +1,43 @@
+# The two commands: `make rehearse` and `make test`. Both set up .venv once, from the locked requirements.
+PYTHON ?= python3
+BIN := .venv/bin
+SCHOOLS ?= all
+CYCLE ?= 2012-01
+
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: rehearse test check lint format types lock clean
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+rehearse: .venv/ready
+	$(BIN)/uln rehearse --cycle $(CYCLE) --schools $(SCHOOLS)
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+check: lint format types
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+
+format: .venv/ready
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+# Needs uv; leaves no index address in the files.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements/run.txt
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements/dev.txt
+
+clean:
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache

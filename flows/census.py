@@ -1,0 +1,58 @@
+"""The census flow: a cycle's returns from the DEWi inbox to the LRS outbox (receive .. release).
+
+Safe to run again at any time: what was received, read and sent is remembered by the lake, not by the engine.
+"""
+
+from prefect import flow
+
+from flows.progress import step
+from flows.stages import Counts, Tour, chosen_authorities, root_of
+from flows.when import scheduled_time
+from schemas.cycles import cycle_by_id
+from tasks.batch import batch
+from tasks.io.run_lock import one_run_at_a_time
+from tasks.publish import conserve
+from tasks.read import read
+from tasks.receive import receive
+from tasks.release import release
+from tasks.select import cross_check, select
+from tasks.validate import validate
+
+
+@flow(name="census", flow_run_name="census {cycle}", persist_result=False, validate_parameters=True)
+def census(
+    cycle: str,
+    la: list[str] | None = None,
+    school: list[str] | None = None,
+    as_of: str | None = None,
+    data: str | None = None,
+) -> Counts:
+    """Take a cycle's returns in and send what is due to the LRS.
+
+    Args:
+        cycle: the cycle's id, such as 2012-01.
+        la: only these authorities.
+        school: only these schools are batched; their authorities' other returns are taken in and wait.
+        as_of: the time the run counts as, ISO; the scheduled time where None.
+        data: the data root; ULN_DATA or data/local where None.
+
+    Returns:
+        Counts over all authorities, by `stage.count`; `faults` is 0 where everything could be done.
+    """
+    cycle_by_id(cycle)
+    las = chosen_authorities(la, school)
+    root, at = root_of(data), scheduled_time(as_of)
+    tour = Tour(las)
+    with one_run_at_a_time(root):
+        for stage in (receive, read, select):
+            tour.stage(stage, data=root, cycle=cycle, as_of=at)
+        step("cross-check", cycle, 1)
+        cross_check(data=root, cycle=cycle)
+        tour.stage(validate, data=root, cycle=cycle, as_of=at)
+        tour.stage(batch, data=root, cycle=cycle, as_of=at, schools=school)
+        tour.stage(release, data=root, cycle=cycle, as_of=at)
+        if not tour.faults:
+            step("conserve", cycle, 1)
+            conserve(data=root, cycle=cycle)
+    tour.publish_artifacts(f"census {cycle}")
+    return tour.total()

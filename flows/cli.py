@@ -1,0 +1,401 @@
+"""`uln`: the service from a terminal. Welsh and English side by side, Welsh first.
+
+Commands that only read (`status`, `check`, `readiness`, `cycles`) never import the engine. Errors are one sentence and
+a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be done, 2 wrong
+usage. To add a command: a function here, and the work itself in a flow or in `tasks`.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from schemas.cycles import all_cycles, cycle_by_id
+from schemas.faults import ConfigurationFault, Refused, ServiceFault
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0])
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def _data(value: str | None) -> str:
+    return str(Path(value or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve())
+
+
+def _cycle(value: str) -> str:
+    if value not in all_cycles():
+        raise typer.BadParameter(f"{value!r}: {', '.join(all_cycles())}")
+    return value
+
+
+def _las(values: list[str]) -> list[str]:
+    from tasks.io.reference import authorities
+
+    known = set(authorities()["la_code"])
+    for value in values:
+        if value not in known:
+            raise typer.BadParameter(f"{value!r}: {min(known)} - {max(known)}")
+    return values
+
+
+def _schools(values: list[str]) -> list[str]:
+    for value in values:
+        if not (len(value) == 7 and value.isdigit()):
+            raise typer.BadParameter(f"{value!r}: rhif saith digid fel / a seven-digit number such as 6604025")
+        _las([value[:3]])
+    return values
+
+
+def _moment(value: str | None) -> str | None:
+    import datetime as dt
+
+    if value is not None:
+        try:
+            dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise typer.BadParameter(f"{value!r}: 2012-02-20, 2012-02-20T09:15") from None
+    return value
+
+
+DataOption = Annotated[str | None, typer.Option("--data", metavar="FOLDER", help="Gwreiddyn y data / The data root [ULN_DATA, data/local]")]
+LaOption = Annotated[list[str], typer.Option("--la", callback=_las, help="Cod awdurdod / Authority code")]
+CycleArgument = Annotated[str, typer.Argument(callback=_cycle, metavar="CYCLE", help="Cylch / Cycle: uln cycles")]
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """One clear sentence and a next step instead of a traceback."""
+    try:
+        yield
+    except (ConfigurationFault, ServiceFault, Refused) as fault:
+        err.print(f"[bold red]uln:[/] {escape(str(fault))}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        err.print("uln: stopiwyd; gellir ei redeg eto'n ddiogel / stopped; it is safe to run again")
+        raise typer.Exit(1) from None
+    except OSError as fault:
+        err.print(f"[bold red]uln:[/] {escape(str(fault.filename or ''))}: {escape(fault.strerror or type(fault).__name__)}")
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """A bar per stage while a flow runs."""
+    from flows.progress import listener
+
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=False, disable=not err.is_terminal) as bars:
+        bar_of: dict[tuple[str, str], Any] = {}
+        last: list[Any] = []
+
+        def hear(stage: str, about: str, of: int) -> None:
+            key = (stage, about if of == 1 else "")
+            if key not in bar_of:
+                if last:
+                    bars.update(last[-1], completed=bars.tasks[last[-1]].total)
+                bar_of[key] = bars.add_task(f"{stage} {about}" if of == 1 else stage, total=of)
+                last.append(bar_of[key])
+            else:
+                bars.advance(bar_of[key])
+
+        token = listener.set(hear)
+        try:
+            yield
+            if last:
+                bars.update(last[-1], completed=bars.tasks[last[-1]].total)
+        finally:
+            listener.reset(token)
+
+
+def _run(flow: Callable[..., Any], **parameters: Any) -> Any:
+    with _told_plainly(), _progress():
+        return flow(**parameters)
+
+
+@app.command()
+def rehearse(
+    schools: Annotated[str, typer.Option(help="Sawl ysgol / How many schools: N | all")] = "all",
+    cycle: Annotated[str, typer.Option(callback=_cycle, help="Cylch / Cycle")] = "2012-01",
+    seed: Annotated[int, typer.Option(help="Yr un hedyn, yr un Gymru / The same seed, the same Wales")] = 1,
+    data: DataOption = None,
+) -> None:
+    """Ymarfer cylch cyfan ar ddysgwyr synthetig / Rehearse a whole cycle on synthetic learners."""
+    if schools != "all" and not schools.isdigit():
+        raise typer.BadParameter("N | all", param_hint="--schools")
+    from flows.engine import settle
+
+    root = _data(data)
+    settle(root)
+    from flows.rehearsal import rehearsal
+
+    started = time.monotonic()
+    wanted = None if schools == "all" else int(schools)
+    counts = _run(rehearsal, cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
+    _tell_counts(counts["census"], counts["returns"])
+    _tell_status(root, cycle, [], per_school=False)
+    _tell_places(root, cycle)
+    out.print(f"{time.monotonic() - started:.0f} s")
+    _exit_on_faults(counts["census"], counts["returns"])
+
+
+@app.command()
+def census(
+    cycle: CycleArgument,
+    la: LaOption = [],
+    school: Annotated[list[str], typer.Option("--school", callback=_schools, help="Rhif ysgol / School number")] = [],
+    as_of: Annotated[str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")] = None,
+    data: DataOption = None,
+) -> None:
+    """Derbyn y ffurflenni ac anfon at yr LRS / Take the returns in and send what is due to the LRS."""
+    from flows.engine import settle
+
+    root = _data(data)
+    settle(root)
+    from flows.census import census as flow
+
+    counts = _run(flow, cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
+    _tell_counts(counts)
+    _tell_status(root, cycle, la, per_school=False)
+    _exit_on_faults(counts)
+
+
+@app.command()
+def returns(
+    as_of: Annotated[str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")] = None,
+    data: DataOption = None,
+) -> None:
+    """Cyfuno atebion yr LRS a chyhoeddi / Merge what the LRS answered and publish to the schools."""
+    from flows.engine import settle
+
+    root = _data(data)
+    settle(root)
+    from flows.lrs_returns import lrs_returns
+
+    counts = _run(lrs_returns, as_of=as_of, data=root)
+    _tell_counts(counts)
+    _exit_on_faults(counts)
+
+
+@app.command()
+def status(
+    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]", help="Cylch / Cycle: uln cycles")] = None,
+    la: LaOption = [],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    data: DataOption = None,
+) -> None:
+    """Ble mae'r cylch arni / Where a cycle stands."""
+    from tasks.status import cycles_with_returns, status_of
+
+    root = _data(data)
+    if cycle is not None:
+        _cycle(cycle)
+    with _told_plainly():
+        wanted = [cycle] if cycle else cycles_with_returns(root)
+        if as_json:
+            found = [status_of(root, c, la or None) for c in wanted]
+            sys.stdout.write(json.dumps(found[0] if cycle else found, ensure_ascii=False, indent=1) + "\n")
+            return
+        if not wanted:
+            out.print(f"{root}: dim ffurflenni eto / no returns yet. uln census CYCLE | uln rehearse")
+        for one in wanted:
+            _tell_status(root, one, la, per_school=True)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Ffurflen XML neu zip / A return, XML or zip")],
+    cycle: Annotated[str | None, typer.Option(help="Cylch / Cycle")] = None,
+    data: DataOption = None,
+) -> None:
+    """Gwirio ffurflen cyn ei hanfon / Check a return before it is sent; exit code 1 if a learner would be held."""
+    del data  # every command takes --data; this one reads nothing of it
+    from tasks.check import check_file
+
+    if cycle is not None:
+        _cycle(cycle)
+    held = refused = 0
+    for path in files:
+        with _told_plainly():
+            try:
+                checked = check_file(path, cycle_by_id(cycle) if cycle else None)
+            except Refused as fault:
+                _tell_refused(path, fault)
+                refused += 1
+                continue
+        for one in checked:
+            _tell_checked(path, one)
+            held += one.held
+    if held or refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def readiness(
+    la: LaOption = [],
+    cycle: Annotated[str, typer.Option(callback=_cycle, help="Cylch / Cycle")] = "2012-01",
+    data: DataOption = None,
+) -> None:
+    """Beth sydd ei angen ar ysgolion / What schools still need before their learners can be sent."""
+    from tasks.status import readiness_of
+
+    with _told_plainly():
+        rows = readiness_of(_data(data), cycle_by_id(cycle), la or None)
+    table = Table("Rhif / No.", "Ysgol / School", "Beth sydd ar goll / What is missing", "Beth i'w wneud / What to do", show_lines=True)
+    for row in rows.to_dict("records"):
+        table.add_row(
+            row["school_number"],
+            escape(row["school_name"]),
+            f"{row['text_cy']}\n{row['text_en']}",
+            f"{row['action_cy']}\n{row['action_en']}",
+        )
+    out.print(table)
+    out.print(f"{rows['school_number'].nunique()} ysgol heb fod yn barod / schools not ready ({cycle})")
+
+
+@app.command()
+def cycles() -> None:
+    """Y cylchoedd / The census cycles."""
+    table = Table("Cylch / Cycle", "Teitl / Title", "Cyfrifiad / Census", "Blynyddoedd / Years", "LRS", "CTF", "Isafswm oed / Minimum age")
+    for c in all_cycles().values():
+        age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
+        years = ", ".join(map(str, c.year_groups))
+        table.add_row(c.id, f"{c.title_cy} / {c.title_en}", f"{c.census_from} - {c.census_to}", years, c.lrs_profile, c.ctf_version, age)
+    out.print(table)
+
+
+def _tell_counts(*runs: dict[str, int]) -> None:
+    words = {
+        "receive.accepted": "ffurflenni a dderbyniwyd / returns accepted",
+        "receive.quarantined": "ffeiliau mewn cwarantîn / files quarantined",
+        "read.records": "cofnodion a ddarllenwyd / records read",
+        "validate.held": "cofnodion a ddaliwyd / records held",
+        "release.sent": "sypiau a anfonwyd / batches sent",
+        "release.learners": "dysgwyr a anfonwyd / learners sent",
+        "collect.rows": "atebion gan yr LRS / answers from the LRS",
+        "collect.untied": "atebion heb ddysgwr / answers that tie to nothing",
+        "merge.conflicts": "ULN sy'n gwrthdaro / conflicting ULNs",
+        "publish.zips": "ffeiliau zip i ysgolion / zips for schools",
+        "faults": "diffygion / faults",
+    }
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name, n in run.items():
+            counts[name] = counts.get(name, 0) + n
+    for name, text in words.items():
+        if name in counts and (counts[name] or name in ("release.learners", "faults")):
+            out.print(f"{counts[name]:>10,}  {text}")
+
+
+_STATES = (
+    ("records", "Cofnodion\nRecords"),
+    ("not_chosen", "Heb eu dewis\nNot chosen"),
+    ("held", "Daliwyd\nHeld"),
+    ("waiting", "Yn aros\nWaiting"),
+    ("sent", "Anfonwyd\nSent"),
+    ("uln", "ULN\nULN"),
+    ("exception", "Eithriad\nException"),
+)
+
+
+def _tell_status(root: str, cycle: str, la: list[str], *, per_school: bool) -> None:
+    from tasks.status import attention, status_of
+
+    found: Any = status_of(root, cycle, la or None)
+    c = cycle_by_id(cycle)
+    table = Table(title=f"{c.title_cy} / {c.title_en}")
+    table.add_column("Ysgol\nSchool")
+    for _, title in _STATES:
+        table.add_column(title, justify="right")
+    table.add_column("Yn cydbwyso\nBalances")
+
+    def add(name: str, row: dict[str, Any]) -> None:
+        numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k, _ in _STATES]
+        table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else "[red]NA / NO[/]")
+
+    if per_school:
+        for school, row in found["schools"].items():
+            add(school, row)
+        table.add_section()
+    else:
+        for school, row in found["schools"].items():
+            if not row["balanced"]:
+                add(school, row)
+    add(f"{len(found['schools'])} ysgol / schools", found["total"])
+    out.print(table)
+    reasons = ", ".join(f"{k} {n:,}" for k, n in found["total"]["not_chosen"].items())
+    if reasons:
+        out.print(f"Heb eu dewis / Not chosen: {reasons}")
+    for name, n in attention(root, cycle).items():
+        if n:
+            out.print(f"[yellow]I berson / For a person: {name} {n:,}[/]")
+
+
+def _tell_places(root: str, cycle: str) -> None:
+    out.print(f"\nY data / The data: {root}")
+    for place, text in (
+        ("dewi/outbox/", "i'r ysgolion / to the schools"),
+        ("lrs/outbox/", "i'r LRS / to the LRS"),
+        ("quarantine/", "ffeiliau a wrthodwyd / refused files"),
+        (f"snapshots/{cycle}/", "ciplun / snapshot"),
+        (f"reports/{cycle}/", "cyfrifon / counts"),
+    ):
+        out.print(f"  {place:<24}{text}")
+    out.print(f"Nesaf / Next: uln status {cycle} --data {root}   uln readiness --data {root}")
+
+
+def _exit_on_faults(*runs: dict[str, int]) -> None:
+    if any(run.get("faults") for run in runs):
+        err.print("Edrychwch yn / Look into reports/<cycle>/faults/; mae'n ddiogel rhedeg eto / it is safe to run again")
+        raise typer.Exit(1)
+
+
+def _tell_refused(path: Path, fault: Refused) -> None:
+    from schemas.quarantine_reasons import all_reasons
+
+    reason = all_reasons()[fault.reason]
+    out.print(f"[red]✗[/] {escape(str(path))}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
+    out.print(f"  {reason.action_cy} / {reason.action_en}")
+
+
+def _tell_checked(path: Path, one: Any) -> None:
+    from expectations.catalogue import all_rules
+
+    rules = {r.code: r for r in all_rules()}
+    name = f"{path}#{one.member}" if one.member else str(path)
+    mark = "[red]✗[/]" if one.held else "[green]✓[/]"
+    out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
+    reasons = ", ".join(f"{k} {n:,}" for k, n in one.not_chosen.items()) or "-"
+    out.print(f"  {one.records:,} cofnod / records; {one.chosen:,} dewiswyd / chosen; {one.held:,} i'w dal / to be held")
+    out.print(f"  heb eu dewis / not chosen: {reasons}")
+    if one.unknown_elements:
+        out.print("  elfennau anhysbys / unknown elements: " + ", ".join(f"{escape(k)} {n}" for k, n in one.unknown_elements.items()))
+    if one.findings.empty:
+        return
+    table = Table("Cofnod\nRecord", "Bl.\nYear", "Rheol\nRule", "Beth sydd o'i le / What is wrong", "Beth i'w wneud / What to do")
+    for row in one.findings.to_dict("records"):
+        rule = rules[row["rule"]]
+        colour = "red" if row["severity"] == "blocking" else "yellow"
+        year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
+        table.add_row(
+            str(row["ordinal"]),
+            escape(year),
+            f"[{colour}]{rule.code}[/]",
+            f"{rule.message_cy}\n{rule.message_en}",
+            f"{rule.action_cy}\n{rule.action_en}",
+        )
+    out.print(table)
+
+
+def main() -> None:
+    """Run `uln`."""
+    app()

@@ -1,0 +1,67 @@
+"""The returns flow: what the LRS answered, merged and given back to the schools (collect, merge, publish).
+
+Safe when nothing is there: then nothing is written.
+"""
+
+import json
+from pathlib import Path
+
+from prefect import flow
+
+from flows.progress import step
+from flows.stages import Counts, Tour, chosen_authorities, root_of
+from flows.when import scheduled_time
+from tasks.collect import collect
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.io.run_lock import one_run_at_a_time
+from tasks.merge import merge
+from tasks.publish import conserve, publish, snapshot
+from tasks.status import cycles_with_returns
+
+#: A cycle is published anew where one of these tables has moved on since its last snapshot.
+_INPUTS = ("pupils", "dispositions", "findings", "batches", "learners", "exceptions")
+
+
+@flow(name="lrs-returns", flow_run_name="lrs-returns", persist_result=False, validate_parameters=True)
+def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
+    """Merge what the LRS answered and publish what that changed.
+
+    Args:
+        as_of: the time the run counts as, ISO; the scheduled time where None.
+        data: the data root; ULN_DATA or data/local where None.
+
+    Returns:
+        Counts by `stage.count`; `faults` is 0 where everything could be done.
+    """
+    root, at = root_of(data), scheduled_time(as_of)
+    total: Counts = {"faults": 0}
+    with one_run_at_a_time(root):
+        step("collect", "LRS", 1)
+        total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
+        step("merge", "LRS", 1)
+        total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
+        for cycle in cycles_with_returns(root):
+            if _published(root, cycle):
+                continue
+            tour = Tour(chosen_authorities(None, None))
+            step("conserve", cycle, 1)
+            conserve(data=root, cycle=cycle)
+            tour.stage(publish, data=root, cycle=cycle, as_of=at)
+            tour.publish_artifacts(f"lrs-returns {cycle}")
+            for name, n in tour.total().items():
+                total[name] = total.get(name, 0) + n
+            if not tour.faults:
+                step("snapshot", cycle, 1)
+                snapshot(data=root, cycle=cycle)
+    return total
+
+
+def _published(root: str, cycle: str) -> bool:
+    """Whether the cycle's snapshot was taken at the lake's present versions."""
+    manifest = DataRoot(Path(root)).snapshots(cycle) / "manifest.json"
+    if not manifest.exists():
+        return False
+    taken = json.loads(manifest.read_text(encoding="utf-8"))["delta_versions"]
+    lake = Lake(DataRoot(Path(root)).lake)
+    return all(taken.get(name) == lake.version(name) for name in _INPUTS)

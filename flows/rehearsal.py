@@ -1,0 +1,106 @@
+"""The rehearsal flow: a whole cycle on synthetic learners, with a stand-in for the LRS.
+
+Only in a data root that holds nothing else: synthetic learners must never stand beside real ones.
+"""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+from prefect import flow, task
+
+from flows.census import census
+from flows.lrs_returns import lrs_returns
+from flows.progress import step
+from flows.stages import Counts, root_of
+from schemas.cycles import Cycle, cycle_by_id
+from schemas.faults import ConfigurationFault, ServiceFault
+from schemas.lrs_profiles import all_profiles
+from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.reference import schools
+from tasks.rehearsal.lrs_stand_in import answer_outbox
+from tasks.rehearsal.synthetic_wales import plan_wales, write_wales
+
+_ALL_SECTORS = ("Secondary", "Middle", "Special")
+
+
+@flow(name="rehearsal", flow_run_name="rehearsal {cycle}", persist_result=False, validate_parameters=True)
+def rehearsal(
+    cycle: str = "2012-01", schools_wanted: int | None = None, seed: int = 1, data: str | None = None
+) -> dict[str, Counts]:
+    """Play a cycle: make synthetic Wales, run the census, let the stand-in answer, run the returns.
+
+    Args:
+        cycle: the cycle's id.
+        schools_wanted: how many schools; all where None.
+        seed: the same seed makes the same Wales, to the byte.
+        data: the data root.
+
+    Returns:
+        The counts of the making, the census, the stand-in and the returns.
+
+    Raises:
+        ServiceFault: the data root holds returns that no rehearsal made.
+    """
+    row = cycle_by_id(cycle)
+    root = root_of(data)
+    sent, answered = rehearsal_times(row)
+    made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
+    census_counts = census(cycle=cycle, as_of=sent, data=root)
+    step("LRS stand-in", cycle, 1)
+    stand_in = play_lrs(data=root, seed=seed)
+    returns_counts = lrs_returns(as_of=answered, data=root)
+    return {"made": made, "census": census_counts, "stand_in": stand_in, "returns": returns_counts}
+
+
+def rehearsal_times(cycle: Cycle) -> tuple[str, str]:
+    """When a rehearsed census and its answers count as happening: 28 and 42 days after the window opens."""
+    opened = dt.datetime.combine(cycle.census_from, dt.time(9, 15))
+    return (opened + dt.timedelta(days=28)).isoformat(), (opened + dt.timedelta(days=42)).isoformat()
+
+
+@task(name="make-wales", task_run_name="make-wales {cycle}", persist_result=False)
+def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> Counts:
+    """Write the synthetic returns, registration and opt-outs of a cycle.
+
+    Returns:
+        Counts: schools, files.
+    """
+    root = DataRoot(Path(data))
+    refuse_real_returns(root)
+    register = schools()
+    taking = register[register["sector_en"].isin(_ALL_SECTORS)]
+    if schools_wanted is not None:
+        if not 1 <= schools_wanted <= len(taking):
+            raise ConfigurationFault("--schools", [f"a number from 1 to {len(taking)}, or all"])
+        taking = taking[taking["sector_en"] != "Special"]
+        taking = taking.iloc[:: max(1, len(taking) // schools_wanted)].head(schools_wanted)
+    taking = taking.reset_index(drop=True)
+    mark = json.dumps({"synthetic": True}).encode() + b"\n"
+    write_whole(root.rehearsal_mark, mark)
+    wales = plan_wales(taking, cycle_by_id(cycle), seed)
+    files = write_wales(wales, root.path, cycle_by_id(cycle), advance=lambda _: step("make Wales", cycle, len(taking)))
+    return {"schools": len(taking), "files": len(files)}
+
+
+def refuse_real_returns(root: DataRoot) -> None:
+    """Stop where the data root holds anything that no rehearsal made.
+
+    Raises:
+        ServiceFault: says how to go on.
+    """
+    holds = any(root.dewi_inbox.rglob("*.*")) or (root.reference / "registration.csv").exists()
+    if holds and not root.rehearsal_mark.exists():
+        raise ServiceFault(f"{root.path} holds real returns or registrations; rehearse elsewhere: uln rehearse --data FOLDER")
+
+
+@task(name="lrs-stand-in", task_run_name="lrs-stand-in", persist_result=False)
+def play_lrs(data: str, seed: int) -> Counts:
+    """Let the stand-in answer what stands in `lrs/outbox`.
+
+    Returns:
+        Counts: files, rows, ulns.
+    """
+    root = DataRoot(Path(data))
+    summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
+    return {"files": summary.files, "rows": summary.rows, "ulns": summary.ulns}

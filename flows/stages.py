@@ -1,0 +1,98 @@
+"""How a flow walks the authorities through a stage: one task run each, one authority's failure not another's.
+
+Also the run's summary for the dashboard: a table artifact per authority, counts only.
+"""
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from prefect.artifacts import create_table_artifact
+from prefect.logging import get_run_logger
+
+from flows.progress import step
+from schemas.faults import ConfigurationFault, ServiceFault
+from tasks.io.data_root import DataRoot
+from tasks.io.reference import authorities
+
+Counts = dict[str, int]
+
+
+class Tour:
+    """One run over some authorities: the counts of every stage, and the faults, by authority."""
+
+    def __init__(self, las: list[str]) -> None:
+        self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
+        self.faults: dict[str, list[str]] = defaultdict(list)
+        self._las = las
+
+    def stage(self, task: Any, *, cycle: str, **references: Any) -> None:
+        """Run a stage for every authority that has not failed so far.
+
+        Args:
+            task: a stage task that takes `la`.
+            cycle: the cycle.
+            references: what else the stage takes.
+        """
+        going = [la for la in self._las if la not in self.faults]
+        for la in going:
+            step(task.name, la, len(going))
+            try:
+                self.counts[la][task.name] = task(cycle=cycle, la=la, **references)
+            except (ServiceFault, ConfigurationFault) as fault:
+                self.faults[la].append(str(fault))
+                get_run_logger().error("%s %s failed: %s", task.name, la, fault)
+
+    def total(self) -> Counts:
+        """The counts of all authorities, by `stage.count`, and the number of faults."""
+        total: Counts = defaultdict(int)
+        for stages in self.counts.values():
+            for stage, counts in stages.items():
+                for name, n in counts.items():
+                    total[f"{stage}.{name}"] += n
+        total["faults"] = sum(map(len, self.faults.values())) + sum(n for k, n in total.items() if k.endswith(".faults"))
+        return dict(total)
+
+    def publish_artifacts(self, key: str) -> None:
+        """A table artifact per authority: stage, count, number; and its faults."""
+        for la in self._las:
+            table = [
+                {"stage": stage, "count": name, "number": n}
+                for stage, counts in self.counts[la].items()
+                for name, n in counts.items()
+            ]
+            table += [{"stage": "fault", "count": text, "number": 1} for text in self.faults[la]]
+            create_table_artifact(table, key=artifact_key(key, la), description=f"{key} {la}")
+
+
+def artifact_key(*parts: str) -> str:
+    """A key as the engine takes it: small letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+
+
+def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[str]:
+    """The authority codes of a run, sorted.
+
+    Args:
+        la: authority codes; all where None.
+        schools: school numbers; then only their authorities.
+
+    Raises:
+        ConfigurationFault: a code that is none of the 22.
+    """
+    known = [str(code) for code in authorities()["la_code"]]
+    wanted = sorted({*(la or []), *(s[:3] for s in schools or [])}) or known
+    wrong = [code for code in wanted if code not in known]
+    if wrong:
+        raise ConfigurationFault("authority", [f"{code} is none of {known[0]} to {known[-1]}" for code in wrong])
+    return wanted
+
+
+def root_of(data: str | None) -> str:
+    """The data root of a run, made where it is missing: the parameter, else what ULN_DATA says, else `data/local`."""
+    import os
+    from pathlib import Path
+
+    path = Path(data or os.environ.get("ULN_DATA") or "data/local").resolve()
+    DataRoot(path).create()
+    return str(path)

@@ -1,0 +1,110 @@
+"""Census cycles: rows of data in `cycles.toml`, read and checked here. Knows nothing of pupils."""
+
+import datetime as dt
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from schemas.faults import ConfigurationFault
+
+_FILE = Path(__file__).with_name("cycles.toml")
+_KINDS = ("pilot", "september", "january")
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One census cycle.
+
+    Attributes:
+        id: the name that people use, e.g. `2012-01`.
+        academic_year: the year in which the academic year starts.
+        census_from, census_to: the days on which a return's reference date may fall (both included).
+        closes_on: the last day on which a registration counts for the cycle.
+        year_groups: the National Curriculum years that are chosen.
+        minimum_age, minimum_age_on: where a rule of age applies, the age in whole years and the day it is measured on.
+    """
+
+    id: str
+    kind: str
+    title_en: str
+    title_cy: str
+    academic_year: int
+    census_from: dt.date
+    census_to: dt.date
+    closes_on: dt.date
+    year_groups: tuple[int, ...]
+    lrs_profile: str
+    lrs_format: str
+    ctf_version: str
+    minimum_age: int | None = None
+    minimum_age_on: dt.date | None = None
+
+    @property
+    def born_on_or_before(self) -> dt.date | None:
+        """The latest date of birth that reaches the minimum age on its day (plasc_ctf.md 5), or None."""
+        if self.minimum_age is None or self.minimum_age_on is None:
+            return None
+        return self.minimum_age_on.replace(year=self.minimum_age_on.year - self.minimum_age)
+
+    def covers(self, census_date: dt.date) -> bool:
+        """Whether a return of that reference date belongs to this cycle."""
+        return self.census_from <= census_date <= self.census_to
+
+
+def parse_cycles(text: str, source: str = "cycles.toml") -> dict[str, Cycle]:
+    """Read cycle blocks.
+
+    Args:
+        text: the TOML text, one block per cycle.
+        source: how to name the text in a fault.
+
+    Raises:
+        ConfigurationFault: with every unknown, missing or wrong key of every block.
+    """
+    faults: list[str] = []
+    cycles: dict[str, Cycle] = {}
+    known = {f.name for f in fields(Cycle)} - {"id"}
+    optional = {"minimum_age", "minimum_age_on"}
+    for cycle_id, block in tomllib.loads(text).items():
+        block_faults = [f"[{cycle_id}] unknown key {k!r}" for k in sorted(set(block) - known)]
+        block_faults += [f"[{cycle_id}] missing key {k!r}" for k in sorted(known - optional - set(block))]
+        if not block_faults:
+            block_faults = [f"[{cycle_id}] {fault}" for fault in _block_faults(block)]
+        if not block_faults:
+            cycles[cycle_id] = Cycle(id=cycle_id, **{**block, "year_groups": tuple(block["year_groups"])})
+        faults += block_faults
+    if faults:
+        raise ConfigurationFault(source, faults)
+    return cycles
+
+
+def _block_faults(block: dict[str, Any]) -> list[str]:
+    checks = [
+        (block["kind"] in _KINDS, f"kind must be one of {', '.join(_KINDS)}"),
+        (bool(block["year_groups"]) and all(y in range(1, 15) for y in block["year_groups"]), "year_groups are 1 to 14"),
+        (block["census_from"] <= block["census_to"], "census_from is after census_to"),
+        (block["census_to"] <= block["closes_on"], "closes_on is before census_to"),
+        (("minimum_age" in block) == ("minimum_age_on" in block), "minimum_age and minimum_age_on go together"),
+        (block["lrs_format"] in ("CSV", "XML"), "lrs_format must be CSV or XML"),
+    ]
+    return [text for holds, text in checks if not holds]
+
+
+@cache
+def all_cycles() -> dict[str, Cycle]:
+    """The cycles shipped with the project, by id, in file order."""
+    return parse_cycles(_FILE.read_text(encoding="utf-8"))
+
+
+def cycle_by_id(cycle_id: str) -> Cycle:
+    """The cycle of that id.
+
+    Raises:
+        ConfigurationFault: when there is none; names those that exist.
+    """
+    cycles = all_cycles()
+    if cycle_id not in cycles:
+        raise ConfigurationFault("cycle", [f"there is no cycle {cycle_id!r}; choose one of {', '.join(cycles)}"])
+    return cycles[cycle_id]

@@ -1,0 +1,26 @@
+"""The three ways in which work can stop, so that the sender's faults stay apart from our own.
+
+Texts of these exceptions may be shown to anyone: they name files, schools, batches and columns, never a pupil.
+"""
+
+
+class ConfigurationFault(Exception):
+    """Data that a person edits (a cycle, a layout, a code table, reference files) is wrong; lists every fault."""
+
+    def __init__(self, source: str, faults: list[str]) -> None:
+        self.source = source
+        self.faults = faults
+        super().__init__(f"{source}: " + "; ".join(faults))
+
+
+class Refused(Exception):
+    """A file that was sent to us cannot be used: the sender's fault, ends in quarantine with this reason."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class ServiceFault(Exception):
+    """Something of ours could not be done; one sentence with a next step."""

@@ -1,0 +1,47 @@
+"""The words for what becomes of a record, a batch and a file; the same in code, tables, reports and tests."""
+
+from enum import StrEnum
+
+
+class Disposition(StrEnum):
+    """What selection decides for every pupil record."""
+
+    CHOSEN = "chosen"
+    NOT_CHOSEN = "not_chosen"
+
+
+class NotChosen(StrEnum):
+    """Why a record is not chosen, in the order in which the reasons are tried: the first that holds is given."""
+
+    SUPERSEDED_RETURN = "superseded_return"
+    ENROLMENT_STATUS = "enrolment_status"
+    YEAR_GROUP = "year_group"
+    AGE = "age"
+    ULN_HELD = "uln_held"
+    SCHOOL_NOT_READY = "school_not_ready"
+
+
+class Severity(StrEnum):
+    """BLOCKING holds the row back; WARNING is told and the row goes on."""
+
+    BLOCKING = "blocking"
+    WARNING = "warning"
+
+
+class BatchState(StrEnum):
+    """READY is built; SENT stands in the LRS outbox; SENT_UNCONFIRMED waits for a person; ABANDONED is over."""
+
+    READY = "READY"
+    SENT = "SENT"
+    SENT_UNCONFIRMED = "SENT_UNCONFIRMED"
+    ABANDONED = "ABANDONED"
+
+
+class RowState(StrEnum):
+    """Where a chosen record stands (design: law 1, conservation)."""
+
+    HELD = "held"
+    WAITING = "waiting"
+    SENT = "sent"
+    ULN = "uln"
+    EXCEPTION = "exception"

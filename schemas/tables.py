@@ -1,0 +1,187 @@
+"""The lake's tables: name, columns with type and sensitivity, and key. The only place that says what a column is.
+
+To add a column: add it here; every writer refuses a table that differs from its schema.
+Tiers: OPEN may be shown to any user of the engine (counts, codes, references); PERSONAL never leaves the data root
+except in the files made for the LRS and for the school.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pyarrow as pa
+
+
+class Tier(StrEnum):
+    """Who may see a column."""
+
+    OPEN = "open"
+    PERSONAL = "personal"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: pa.DataType
+    tier: Tier = Tier.OPEN
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the lake: columns in order, the key that makes a row unique, and how it is partitioned."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema that every write must fit."""
+        return pa.schema([pa.field(c.name, c.type, nullable=not c.required) for c in self.columns])
+
+
+_TEXT = pa.string()
+_INT = pa.int64()
+
+
+def _ref(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(n, _TEXT, required=True) for n in names)
+
+
+def _open(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(n, _TEXT) for n in names)
+
+
+def _personal(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(n, _TEXT, Tier.PERSONAL) for n in names)
+
+
+#: The text fields of a pupil record, as the school sent them (PLASC; plasc_ctf.md 1.3), in table order.
+PUPIL_FIELDS = (
+    "upn",
+    "former_upn",
+    "uln",
+    "surname",
+    "forename",
+    "middle_names",
+    "former_surname",
+    "gender",
+    "dob",
+    "nc_year",
+    "enrol_status",
+    "postcode",
+)
+
+#: The demographics as sent to the LRS, in the LRS's own form (lrs.md 1.3).
+SENT_FIELDS = ("given_name", "family_name", "middle_name", "dob", "gender", "postcode")
+
+RECEIVED = Table(
+    "received",
+    (
+        *_ref("sha256", "kind", "status"),
+        *_open("container_sha256", "file_name", "path", "member", "reason", "detail", "cycle", "la_code"),
+        *_open("school_number", "census_date", "header_datetime", "serial_no", "layout", "received_at"),
+        Column("pupils", _INT),
+        Column("leavers", _INT),
+        *_open("unknown_elements"),
+    ),
+    key=("sha256",),
+)
+PUPILS = Table(
+    "pupils",
+    (*_ref("row_ref", "cycle", "la_code", "school_number", "sha256"), Column("ordinal", _INT, required=True))
+    + _personal(*PUPIL_FIELDS),
+    key=("row_ref",),
+    partition_by=("cycle", "la_code"),
+)
+DISPOSITIONS = Table(
+    "dispositions",
+    (*_ref("row_ref", "cycle", "la_code", "school_number", "disposition"), *_open("reason", "detail")),
+    key=("row_ref",),
+    partition_by=("cycle", "la_code"),
+)
+SHARED_UPNS = Table(
+    "shared_upns",
+    (*_ref("cycle"), Column("upn", _TEXT, Tier.PERSONAL, required=True)),
+    key=("cycle", "upn"),
+)
+FINDINGS = Table(
+    "findings",
+    (*_ref("row_ref", "rule", "cycle", "la_code", "school_number", "severity", "field"),),
+    key=("row_ref", "rule"),
+    partition_by=("cycle", "la_code"),
+)
+BATCHES = Table(
+    "batches",
+    (
+        *_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "profile", "format", "file_name"),
+        *_ref("file_sha256", "state", "built_at"),
+        *_open("sent_at", "reason"),
+        Column("rows", _INT, required=True),
+    ),
+    key=("batch_ref",),
+)
+BATCH_ROWS = Table(
+    "batch_rows",
+    (*_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "row_ref"), Column("position", _INT, required=True))
+    + _personal("upn", *SENT_FIELDS, "ability_to_share"),
+    key=("batch_ref", "upn"),
+    partition_by=("cycle", "la_code"),
+)
+LRS_RETURNS = Table(
+    "lrs_returns",
+    (
+        *_ref("sha256"),
+        Column("ordinal", _INT, required=True),
+        *_open("file_name_cell", "ukprn", "return_code", "batch_ref", "cycle", "tied", "received_at"),
+    )
+    + _personal("mis_identifier", "uln", *SENT_FIELDS),
+    key=("sha256", "ordinal"),
+)
+LEARNERS = Table(
+    "learners",
+    (
+        Column("upn", _TEXT, Tier.PERSONAL, required=True),
+        *_personal("uln", "other_ulns", "dob"),
+        *_open("cycle", "la_code", "school_number", "batch_ref"),
+    ),
+    key=("upn",),
+)
+EXCEPTIONS = Table(
+    "exceptions",
+    (
+        Column("upn", _TEXT, Tier.PERSONAL, required=True),
+        *_ref("batch_ref", "cycle", "la_code", "school_number", "row_ref", "return_code", "all_codes", "state"),
+    ),
+    key=("upn", "batch_ref"),
+)
+DELIVERIES = Table(
+    "deliveries",
+    (
+        *_ref("sha256", "cycle", "la_code", "school_number", "content_ref", "path", "delivered_at"),
+        Column("number", _INT, required=True),
+        Column("ulns", _INT, required=True),
+        Column("exceptions", _INT, required=True),
+    ),
+    key=("sha256",),
+)
+
+TABLES = {
+    t.name: t
+    for t in (
+        RECEIVED,
+        PUPILS,
+        DISPOSITIONS,
+        SHARED_UPNS,
+        FINDINGS,
+        BATCHES,
+        BATCH_ROWS,
+        LRS_RETURNS,
+        LEARNERS,
+        EXCEPTIONS,
+        DELIVERIES,
+    )
+}

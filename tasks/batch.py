@@ -1,0 +1,104 @@
+"""Batch: LRB batches per UKPRN from the valid rows, bounded, in a fixed order, known by their content."""
+
+import hashlib
+from typing import Any
+
+import pandas as pd
+
+from schemas.lrs_profiles import all_profiles
+from schemas.states import BatchState, Severity
+from schemas.tables import BATCH_ROWS, BATCHES, SENT_FIELDS
+from tasks.core.batching import build, free_minute, to_send
+from tasks.core.identifiers import canonical_upn
+from tasks.core.lrs_form import lrs_rows
+from tasks.core.standing import latest_batch, stand
+from tasks.io.lrs_files import batch_file_name, write_batch
+from tasks.io.reference import opt_outs, registration
+from tasks.select import chosen_rows
+from tasks.stage import Counts, Ground, moment, stage_task
+
+
+@stage_task("batch", "batch {la}")
+def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None = None) -> Counts:
+    """Build the batches of an authority's rows that may go now.
+
+    Args:
+        data: the data root.
+        cycle: the cycle's id.
+        la: the authority's code.
+        as_of: the scheduled time; names the files.
+        schools: only these schools; all where None.
+
+    Returns:
+        Counts: batches, learners.
+    """
+    ground = Ground.of(data, cycle)
+    chosen = chosen_rows(ground, la_code=la)
+    if schools:
+        chosen = chosen[chosen["school_number"].isin(schools)].reset_index(drop=True)
+    if chosen.empty:
+        return {"batches": 0, "learners": 0}
+    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
+    ledger = ground.lake.read("batches")
+    sent = ground.lake.read("batch_rows")
+    rows = to_send(_standing(ground, chosen, sent, ledger, la), _forms(ground, chosen, profile), sent, _blocked(ground, la))
+    register = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
+    built = build(rows, ukprns=register, profile=profile, fmt=ground.cycle.lrs_format, cycle_id=cycle)
+    taken = set(ledger["file_name"])
+    entries: list[dict[str, Any]] = []
+    tables: list[pd.DataFrame] = []
+    for one in built:
+        ukprn, fmt = one.ukprn, ground.cycle.lrs_format
+        at = free_minute(moment(as_of), taken, lambda m, u=ukprn, f=fmt: batch_file_name(u, m, f))  # type: ignore[misc]
+        name = batch_file_name(ukprn, at, fmt)
+        taken.add(name)
+        content = write_batch(one.rows, profile=profile, fmt=fmt, ukprn=ukprn, file_name=name)
+        shared = {"batch_ref": one.ref, "cycle": cycle, "la_code": la, "school_number": one.school_number, "ukprn": ukprn}
+        entries.append(
+            {
+                **shared,
+                "profile": profile.version,
+                "format": fmt,
+                "file_name": name,
+                "file_sha256": hashlib.sha256(content).hexdigest(),
+                "state": BatchState.READY.value,
+                "built_at": as_of,
+                "sent_at": None,
+                "reason": None,
+                "rows": len(one.rows),
+            }
+        )
+        tables.append(one.rows.assign(**shared, position=range(1, len(one.rows) + 1)))
+    if built:
+        learners = pd.concat(tables, ignore_index=True)[[c.name for c in BATCH_ROWS.columns]]
+        ground.lake.upsert("batch_rows", learners)
+        ground.lake.upsert("batches", pd.DataFrame(entries)[[c.name for c in BATCHES.columns]])
+    return {"batches": len(built), "learners": sum(len(b.rows) for b in built)}
+
+
+def _standing(ground: Ground, chosen: pd.DataFrame, sent: pd.DataFrame, ledger: pd.DataFrame, la: str) -> pd.DataFrame:
+    return stand(
+        chosen,
+        cycle_id=ground.cycle.id,
+        blocked=_blocked(ground, la),
+        latest=latest_batch(sent, ledger),
+        learners=ground.lake.read("learners", ["upn", "uln"]),
+        exceptions=ground.lake.read("exceptions", ["upn", "batch_ref", "state"]),
+    )
+
+
+def _blocked(ground: Ground, la: str) -> pd.Series:
+    findings = ground.lake.read("findings", ["row_ref", "severity"], cycle=ground.cycle.id, la_code=la)
+    return findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
+
+
+def _forms(ground: Ground, chosen: pd.DataFrame, profile: Any) -> pd.DataFrame:
+    """The LRS form of the rows. The privacy notice counts as seen where it was issued by the return's census day."""
+    received = ground.lake.read("received", ["sha256", "census_date"], cycle=ground.cycle.id)
+    day = chosen["sha256"].map(received.set_index("sha256")["census_date"])
+    issued = registration(ground.root.reference).set_index("school_number")["privacy_notice_on"]
+    notice = chosen["school_number"].map(issued)
+    opted_out = canonical_upn(chosen["upn"]).isin(canonical_upn(opt_outs(ground.root.reference)["upn"]).dropna())
+    seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
+    forms = lrs_rows(chosen, profile, seen, opted_out)
+    return forms[["upn", *SENT_FIELDS, "ability_to_share"]].assign(row_ref=chosen["row_ref"].to_numpy())

@@ -1,0 +1,107 @@
+"""What would become of one return: selection and rules, without the engine, the lake, or anything written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from expectations.catalogue import rules_for
+from expectations.runner import RuleResult, run_rules
+from schemas.cycles import Cycle, all_cycles
+from schemas.faults import Refused
+from schemas.lrs_profiles import Profile, all_profiles
+from schemas.plasc_layouts import all_layouts
+from schemas.states import Disposition, Severity
+from tasks.core.evidence import evidence
+from tasks.core.lrs_form import lrs_names
+from tasks.core.selection import select
+from tasks.io.dewi_inbox import open_arrival
+from tasks.io.plasc_xml import ReturnHeader, read_return
+
+
+@dataclass(frozen=True)
+class CheckedReturn:
+    """One return, checked.
+
+    Attributes:
+        member: the file's name inside a zip, None for plain XML.
+        not_chosen: records not chosen, by reason.
+        findings: ordinal (the record's place in the file), nc_year, rule, severity.
+        held: how many learners would be held.
+    """
+
+    member: str | None
+    header: ReturnHeader
+    cycle: Cycle
+    records: int
+    chosen: int
+    not_chosen: dict[str, int]
+    findings: pd.DataFrame
+    held: int
+    unknown_elements: dict[str, int]
+
+
+def apply_rules(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, shared: pd.Series) -> RuleResult:
+    """The rules over chosen rows, for the census and for `uln check` alike.
+
+    Args:
+        chosen: row_ref, school_number and the pupil fields.
+        cycle: which rules hold, and the dates they go by.
+        profile: gives the form in which names would be sent.
+        shared: UPNs that stand in two schools.
+    """
+    rows = evidence(
+        chosen,
+        cycle=cycle,
+        shared_upns=shared,
+        given_form=lrs_names(chosen["forename"], profile),
+        family_form=lrs_names(chosen["surname"], profile),
+        middle_form=lrs_names(chosen["middle_names"], profile),
+    )
+    return run_rules(rows, rules_for(cycle))
+
+
+def check_file(path: Path, cycle: Cycle | None = None) -> list[CheckedReturn]:
+    """Check each return in a file.
+
+    Args:
+        path: an XML return, or a zip of returns.
+        cycle: the cycle to check against; the one that covers the census date where None.
+
+    Raises:
+        Refused: the file would be quarantined.
+        OSError: the file cannot be read.
+    """
+    return [_check(d.data, d.member, cycle) for d in open_arrival(path)]
+
+
+def _check(content: bytes, member: str | None, cycle: Cycle | None) -> CheckedReturn:
+    found = read_return(content, all_layouts())
+    day = pd.Timestamp(found.header.census_date[:10]).date()
+    cycle = cycle or next((c for c in all_cycles().values() if c.covers(day)), None)
+    if cycle is None or not cycle.covers(day):
+        raise Refused("outside_cycle", f"census date {day}")
+    school = found.header.school_number
+    pupils = found.pupils.assign(row_ref=found.pupils["ordinal"].astype("str"), school_number=school, sha256="this")
+    decided = select(
+        pupils,
+        cycle=cycle,
+        current=pd.Series({school: "this"}),
+        missing=pd.DataFrame({"school_number": [], "code": []}, dtype="str"),
+        held=pd.DataFrame({"upn": [], "uln": [], "cycle": []}, dtype="str"),
+    )
+    chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
+    result = apply_rules(chosen, cycle, all_profiles()[cycle.lrs_profile], pd.Series([], dtype="str"))
+    findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
+    blocking = findings["severity"] == Severity.BLOCKING.value
+    return CheckedReturn(
+        member=member,
+        header=found.header,
+        cycle=cycle,
+        records=len(pupils),
+        chosen=len(chosen),
+        not_chosen={str(k): int(v) for k, v in decided["reason"].value_counts().sort_index().items()},
+        findings=findings.sort_values(["ordinal", "rule"], ignore_index=True)[["ordinal", "nc_year", "rule", "severity"]],
+        held=int(findings.loc[blocking, "row_ref"].nunique()),
+        unknown_elements=found.unknown_elements,
+    )

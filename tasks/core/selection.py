@@ -1,0 +1,93 @@
+"""Selection: for every pupil record one disposition, chosen or not chosen with its reason.
+
+Sources: service facts, "Which years, in which cycle"; Welsh census facts 5 (the 14 rule), 1.1 (enrolment status), 2012 and
+2014 public pages. To add a reason: a word in `schemas.states.NotChosen`, its place in the order there, its test here.
+"""
+
+import pandas as pd
+
+from schemas.cycles import Cycle
+from schemas.states import Disposition, NotChosen
+from tasks.core.evidence import expected_year, iso_dates
+from tasks.core.identifiers import canonical_upn, uln_valid
+
+#: Subsidiary and guest registrations: the learner's main school asks for the ULN.
+_NOT_SENT_STATUS = ("S", "G")
+
+
+def current_returns(returns: pd.DataFrame) -> pd.Series:
+    """The return that counts for each school: the newest by header DateTime, then SerialNo.
+
+    Args:
+        returns: sha256, school_number, header_datetime, serial_no of a cycle's accepted returns.
+
+    Returns:
+        sha256 of the current returns, indexed by school_number.
+    """
+    order = returns.assign(
+        at=pd.to_datetime(returns["header_datetime"], errors="coerce", format="ISO8601", utc=True),
+        serial=pd.to_numeric(returns["serial_no"], errors="coerce"),
+    ).sort_values(["school_number", "at", "serial", "sha256"], na_position="first")
+    return order.drop_duplicates("school_number", keep="last").set_index("school_number")["sha256"]
+
+
+def select(
+    pupils: pd.DataFrame, *, cycle: Cycle, current: pd.Series, missing: pd.DataFrame, held: pd.DataFrame
+) -> pd.DataFrame:
+    """Decide for every pupil record whether a ULN is asked for.
+
+    A record whose year group cannot be read goes by the year that the date of birth gives; where that cannot be read
+    either it is chosen, so that validation holds it and a person sees it: nobody is dropped for being unreadable.
+
+    Args:
+        pupils: row_ref, school_number, sha256, upn, uln, dob, nc_year, enrol_status, as sent.
+        cycle: year groups and rule of age.
+        current: sha256 of each school's current return, indexed by school_number.
+        missing: school_number, code; what schools lack (`readiness.missing_things`).
+        held: upn, uln, cycle; the learner register. A ULN that came in this very cycle does not end the choice.
+
+    Returns:
+        row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
+    """
+    superseded = pupils["sha256"] != pupils["school_number"].map(current)
+    years = year_group(pupils["nc_year"]).fillna(expected_year(pupils["dob"], cycle))
+    wrong_year = years.notna() & ~years.isin(cycle.year_groups)
+    born = iso_dates(pupils["dob"])
+    limit = cycle.born_on_or_before
+    too_young = born.notna() & (born > pd.Timestamp(limit)) if limit else pd.Series(False, index=pupils.index)
+    before = held.loc[held["uln"].notna() & (held["cycle"] != cycle.id), "upn"]
+    has_uln = uln_valid(pupils["uln"]) | canonical_upn(pupils["upn"]).isin(before)
+    lacks = missing.groupby("school_number")["code"].agg(";".join)
+    detail = pupils["school_number"].map(lacks).astype("str")
+    tests = {
+        NotChosen.SUPERSEDED_RETURN: superseded,
+        NotChosen.ENROLMENT_STATUS: pupils["enrol_status"].str.strip().str.upper().isin(_NOT_SENT_STATUS),
+        NotChosen.YEAR_GROUP: wrong_year,
+        NotChosen.AGE: too_young,
+        NotChosen.ULN_HELD: has_uln,
+        NotChosen.SCHOOL_NOT_READY: detail.notna(),
+    }
+    reason = pd.Series(None, index=pupils.index, dtype="str")
+    for name in NotChosen:
+        reason = reason.mask(reason.isna() & tests[name].astype(bool), name.value)
+    disposition = reason.isna().map({True: Disposition.CHOSEN.value, False: Disposition.NOT_CHOSEN.value})
+    return pd.DataFrame(
+        {
+            "row_ref": pupils["row_ref"],
+            "school_number": pupils["school_number"],
+            "disposition": disposition.astype("str"),
+            "reason": reason,
+            "detail": detail.where(reason == NotChosen.SCHOOL_NOT_READY.value),
+        }
+    )
+
+
+def year_group(nc_year: pd.Series) -> pd.Series:
+    """The year group as a number, null where the text is none of 1 to 14 (N1, N2 and R count as 0).
+
+    Args:
+        nc_year: NCyearActual as sent.
+    """
+    text = nc_year.str.strip().str.upper()
+    numbers = pd.to_numeric(text.where(text.str.fullmatch(r"0?[1-9]|1[0-4]")), errors="coerce").astype("Int64")
+    return numbers.mask(text.isin(["N1", "N2", "R"]).astype(bool), 0)

@@ -1,0 +1,127 @@
+"""Where every record stands: design law 1, conservation. Derived from the tables, never stored beside them.
+
+A record is exactly one of: not chosen (reason), held, waiting to go, sent, ULN held, exception open.
+"""
+
+import pandas as pd
+
+from schemas.states import BatchState, Disposition, NotChosen, RowState
+from tasks.core.identifiers import canonical_upn
+
+
+def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame) -> pd.DataFrame:
+    """The last batch, not abandoned, that each learner went into.
+
+    Args:
+        batch_rows: batch_ref, upn, row_ref, school_number, cycle.
+        batches: batch_ref, state, built_at.
+
+    Returns:
+        upn, batch_ref, batch_cycle, batch_school, state; one row per UPN.
+    """
+    live = batches.loc[batches["state"] != BatchState.ABANDONED.value, ["batch_ref", "state", "built_at"]]
+    rows = batch_rows[["batch_ref", "upn", "school_number", "cycle"]].merge(live, on="batch_ref")
+    rows = rows.sort_values(["upn", "cycle", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
+    return rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})[
+        ["upn", "batch_ref", "batch_cycle", "batch_school", "state"]
+    ]
+
+
+def stand(
+    chosen: pd.DataFrame,
+    *,
+    cycle_id: str,
+    blocked: pd.Series,
+    latest: pd.DataFrame,
+    learners: pd.DataFrame,
+    exceptions: pd.DataFrame,
+) -> pd.DataFrame:
+    """Where each chosen record stands.
+
+    A record of another school than the one whose batch asked for the learner does not get the answer while a finding
+    blocks it: two schools may have given one UPN to two people.
+
+    Args:
+        chosen: row_ref, school_number, upn (as sent).
+        cycle_id: the cycle of these records.
+        blocked: row_refs with a blocking finding.
+        latest: `latest_batch`.
+        learners: upn, uln.
+        exceptions: upn, batch_ref, state.
+
+    Returns:
+        row_ref, school_number, upn (canonical), state (RowState), batch_ref (null where never sent), in given order.
+    """
+    rows = chosen[["row_ref", "school_number"]].assign(upn=canonical_upn(chosen["upn"]))
+    rows = rows.merge(latest, on="upn", how="left")
+    uln = rows["upn"].isin(learners.loc[learners["uln"].notna(), "upn"])
+    opened = exceptions.loc[exceptions["state"] == "open", ["upn", "batch_ref"]].drop_duplicates()
+    opened = opened.assign(open_exception=True)
+    rows = rows.merge(opened, on=["upn", "batch_ref"], how="left")
+    excepted = rows["open_exception"].eq(True)
+    in_cycle = rows["batch_cycle"].eq(cycle_id)
+    own = in_cycle & rows["batch_school"].eq(rows["school_number"])
+    held = rows["row_ref"].isin(blocked) & ~own
+    # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does.
+    live = rows["batch_ref"].notna() & ~excepted
+    state = pd.Series(RowState.WAITING.value, index=rows.index, dtype="str")
+    state = state.mask(live, RowState.SENT.value)
+    state = state.mask(in_cycle & excepted, RowState.EXCEPTION.value)
+    state = state.mask(uln, RowState.ULN.value)
+    state = state.mask(held, RowState.HELD.value)
+    return rows.assign(state=state)[["row_ref", "school_number", "upn", "state", "batch_ref"]]
+
+
+def tally(pupils: pd.DataFrame, dispositions: pd.DataFrame, standing: pd.DataFrame, declared: pd.Series) -> pd.DataFrame:
+    """Count every record of every school once.
+
+    Args:
+        pupils: row_ref, school_number; what was read.
+        dispositions: row_ref, school_number, disposition, reason.
+        standing: row_ref, school_number, state; of the chosen records.
+        declared: records per school as counted when the returns were received.
+
+    Returns:
+        index school_number; records, not_chosen:<reason> for each reason, held, waiting, sent, uln, exception, balanced.
+    """
+    schools = pd.Index(sorted({*pupils["school_number"], *declared.index}), name="school_number")
+    counts = pd.DataFrame(index=schools)
+    counts["records"] = pupils.groupby("school_number").size()
+    reasons = dispositions.loc[dispositions["disposition"] != Disposition.CHOSEN.value]
+    for reason in NotChosen:
+        counts[f"not_chosen:{reason.value}"] = reasons[reasons["reason"] == reason.value].groupby("school_number").size()
+    for state in RowState:
+        counts[state.value] = standing[standing["state"] == state.value].groupby("school_number").size()
+    counts = counts.reindex(schools).fillna(0).astype("int64")
+    parts = counts.drop(columns="records").sum(axis=1)
+    said = declared.reindex(schools).fillna(0).astype("int64")
+    once = not dispositions["row_ref"].duplicated().any() and not standing["row_ref"].duplicated().any()
+    counts["balanced"] = (parts == counts["records"]) & (said == counts["records"]) & once
+    return counts
+
+
+def as_status(cycle_id: str, counts: pd.DataFrame) -> dict[str, object]:
+    """The counts as `uln status --json` gives them.
+
+    Args:
+        cycle_id: the cycle.
+        counts: `tally`.
+
+    Returns:
+        {"cycle", "total": {...}, "schools": {school_number: {...}}}; each with records, not_chosen, held, waiting, sent,
+        uln, exception, balanced.
+    """
+
+    def one(row: "pd.Series[int]") -> dict[str, object]:
+        not_chosen = {r.value: int(row[f"not_chosen:{r.value}"]) for r in NotChosen if row[f"not_chosen:{r.value}"]}
+        found: dict[str, object] = {"records": int(row["records"]), "not_chosen": not_chosen}
+        found |= {s.value: int(row[s.value]) for s in RowState}
+        return found | {"balanced": bool(row["balanced"])}
+
+    total = counts.sum()
+    total["balanced"] = bool(counts["balanced"].all())
+    return {
+        "cycle": cycle_id,
+        "total": one(total),
+        "schools": {str(school): one(counts.loc[school]) for school in counts.index},
+    }

@@ -1,0 +1,192 @@
+"""The service's memory: Delta Lake tables, typed by `schemas.tables`, one atomic commit per result.
+
+A write that would change nothing makes no commit, so that running again leaves the versions as they were. A commit that
+must not happen twice carries an application transaction id. Knows tables and keys, not what they mean.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+
+from schemas.faults import ServiceFault
+from schemas.tables import TABLES, Table
+
+
+class Lake:
+    """The tables under one folder (or, later, one URL)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _uri(self, table: Table) -> str:
+        return str(self.folder / table.name)
+
+    def _open(self, table: Table) -> DeltaTable | None:
+        return DeltaTable(self._uri(table)) if DeltaTable.is_deltatable(self._uri(table)) else None
+
+    def version(self, name: str) -> int:
+        """The table's version, -1 where it does not exist yet."""
+        delta = self._open(TABLES[name])
+        return -1 if delta is None else int(delta.version())
+
+    def versions(self) -> dict[str, int]:
+        """Every table's version."""
+        return {name: self.version(name) for name in TABLES}
+
+    def read(self, name: str, columns: list[str] | None = None, **where: str | Iterable[str]) -> pd.DataFrame:
+        """Rows of a table, sorted by its key.
+
+        Args:
+            name: the table.
+            columns: which columns; all where None.
+            where: column = value, or column = several values.
+
+        Returns:
+            A frame with those columns, in that order; empty where the table does not exist yet.
+        """
+        return frame_of(self._read_arrow(TABLES[name], columns, where))
+
+    def _read_arrow(self, table: Table, columns: list[str] | None, where: dict[str, Any]) -> pa.Table:
+        names = columns or [c.name for c in table.columns]
+        schema = pa.schema([table.schema.field(n) for n in names])
+        delta = self._open(table)
+        if delta is None:
+            return schema.empty_table()
+        condition = None
+        for column, value in where.items():
+            values = [value] if isinstance(value, str) else list(value)
+            test = pc.field(column).isin(pa.array(values, pa.string()))
+            condition = test if condition is None else condition & test
+        wanted = list(dict.fromkeys([*names, *table.key]))
+        rows = delta.to_pyarrow_dataset().to_table(columns=wanted, filter=condition)
+        return rows.sort_by([(k, "ascending") for k in table.key]).select(names).cast(schema)
+
+    def replace(self, name: str, rows: pd.DataFrame, **where: str) -> bool:
+        """Make the slice that `where` names hold exactly these rows.
+
+        Returns:
+            False where it held them already.
+        """
+        table = TABLES[name]
+        new = arrow_of(table, rows)
+        if self._read_arrow(table, None, where).equals(new):
+            return False
+        predicate = " AND ".join(f"{column} = '{value}'" for column, value in where.items())
+        exists = self._open(table) is not None
+        write_deltalake(
+            self._uri(table),
+            new,
+            mode="overwrite" if exists else "append",
+            predicate=predicate if exists else None,
+            partition_by=list(table.partition_by) or None,
+        )
+        return True
+
+    def append(self, name: str, rows: pd.DataFrame, transaction: str | None = None) -> bool:
+        """Add rows in one commit; with a transaction id, once only.
+
+        Returns:
+            False where that transaction was committed before, or there is nothing to add.
+        """
+        table = TABLES[name]
+        if transaction is not None and self.committed(name, transaction):
+            return False
+        if rows.empty and transaction is None:
+            return False
+        properties = None
+        if transaction is not None:
+            properties = CommitProperties(app_transactions=[Transaction(transaction, 1)])
+        write_deltalake(
+            self._uri(table),
+            arrow_of(table, rows),
+            mode="append",
+            partition_by=list(table.partition_by) or None,
+            commit_properties=properties,
+        )
+        return True
+
+    def committed(self, name: str, transaction: str) -> bool:
+        """Whether a commit with that application transaction id stands in the table."""
+        delta = self._open(TABLES[name])
+        return delta is not None and delta.transaction_version(transaction) is not None
+
+    def upsert(self, name: str, rows: pd.DataFrame, transactions: Iterable[str] = ()) -> bool:
+        """Put rows in by key: new ones added, changed ones replaced, equal ones left alone, in one commit.
+
+        Args:
+            name: the table.
+            rows: whole rows; each key once.
+            transactions: application transaction ids that the commit carries.
+
+        Returns:
+            False where nothing had to change.
+        """
+        table = TABLES[name]
+        new = arrow_of(table, rows)
+        ids = [t for t in transactions if not self.committed(name, t)]
+        properties = CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
+        if self._open(table) is None:
+            if not len(new) and not ids:
+                return False
+            write_deltalake(
+                self._uri(table),
+                new,
+                mode="append",
+                partition_by=list(table.partition_by) or None,
+                commit_properties=properties,
+            )
+            return True
+        changed = _changed_rows(self._read_arrow(table, None, {}), new, table.key)
+        if not len(changed) and not ids:
+            return False
+        delta = DeltaTable(self._uri(table))
+        on = " AND ".join(f"t.{k} = s.{k}" for k in table.key)
+        (
+            delta.merge(changed, on, source_alias="s", target_alias="t", commit_properties=properties)
+            .when_matched_update_all()
+            .when_not_matched_insert_all()
+            .execute()
+        )
+        return True
+
+
+def _changed_rows(old: pa.Table, new: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    merged = frame_of(new).reset_index(names="at").merge(frame_of(old), how="left", indicator=True)
+    same = merged.loc[merged["_merge"] == "both", "at"]
+    keep = pd.Series(True, index=range(len(new)))
+    keep.loc[same.to_numpy()] = False
+    del key
+    return new.filter(pa.array(keep.to_numpy()))
+
+
+def arrow_of(table: Table, rows: pd.DataFrame) -> pa.Table:
+    """Rows as Arrow by the table's schema, sorted by its key.
+
+    Raises:
+        ServiceFault: a column is missing or unknown, a required column is empty, or a key stands twice; names only
+            tables and columns.
+    """
+    names = [c.name for c in table.columns]
+    if set(rows.columns) != set(names):
+        odd = sorted(set(rows.columns) ^ set(names))
+        raise ServiceFault(f"table {table.name}: these columns are missing or not known: {', '.join(odd)}")
+    data = pa.Table.from_pandas(rows[names], schema=pa.schema([f.with_nullable(True) for f in table.schema]), preserve_index=False)
+    for column in table.columns:
+        if column.required and data[column.name].null_count:
+            raise ServiceFault(f"table {table.name}: column {column.name} is empty in some rows")
+    if rows.duplicated(list(table.key)).any():
+        raise ServiceFault(f"table {table.name}: a key ({', '.join(table.key)}) stands twice")
+    return data.cast(table.schema).sort_by([(k, "ascending") for k in table.key])
+
+
+def frame_of(data: pa.Table) -> pd.DataFrame:
+    """An Arrow table as the frame that core functions take: text as `str`, whole numbers nullable."""
+    text = pd.StringDtype(na_value=float("nan"))
+    return data.replace_schema_metadata(None).to_pandas(
+        types_mapper=lambda t: text if pa.types.is_string(t) else pd.Int64Dtype() if pa.types.is_int64(t) else None
+    )

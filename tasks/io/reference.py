@@ -1,0 +1,88 @@
+"""Reference data: the schools register, the authorities, and what operators keep in the data root's `reference/`.
+
+A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.faults import ConfigurationFault
+
+SHIPPED = Path(__file__).resolve().parents[2] / "data" / "reference"
+
+REGISTRATION_COLUMNS = (
+    "school_number",
+    "ukprn",
+    "ukrlp_name",
+    "ukrlp_postcode",
+    "edubase_name",
+    "edubase_postcode",
+    "lrb_registered_on",
+    "privacy_notice_on",
+    "takes_part",
+)
+OPT_OUT_COLUMNS = ("upn", "recorded_on")
+SCHOOL_COLUMNS = ("school_number", "school_name", "la_code", "la_en", "la_cy", "sector_en", "sector_cy")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFrame:
+    try:
+        rows = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise ConfigurationFault(path.name, ["the file is not a UTF-8 CSV with one row per line"]) from error
+    faults = [f"column {c} is missing" for c in required if c not in rows.columns]
+    if not faults and unique is not None:
+        twice = rows.loc[rows[unique].duplicated(), unique].dropna().unique()
+        faults = [f"{unique} {value} stands twice" for value in twice]
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return rows
+
+
+def schools(reference: Path | None = None) -> pd.DataFrame:
+    """The schools register, sorted by school number.
+
+    Returns:
+        school_number, school_name, la_code, la_en, la_cy, sector_en, sector_cy and whatever else the file holds.
+    """
+    own = reference / "schools.csv" if reference is not None else None
+    path = own if own is not None and own.exists() else SHIPPED / "schools.csv"
+    return _csv(path, SCHOOL_COLUMNS, "school_number").sort_values("school_number", ignore_index=True)
+
+
+def authorities() -> pd.DataFrame:
+    """The 22 local authorities: la_code, la_en, la_cy, sorted by code."""
+    return _csv(SHIPPED / "local_authorities.csv", ("la_code", "la_en", "la_cy"), "la_code").sort_values("la_code")
+
+
+def registration(reference: Path) -> pd.DataFrame:
+    """What each school has registered (README, "The data root"); empty where the file does not exist yet.
+
+    Raises:
+        ConfigurationFault: missing columns, a school twice, a date that is not ISO, takes_part other than Y, N or empty.
+    """
+    path = reference / "registration.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=list(REGISTRATION_COLUMNS), dtype="str")
+    rows = _csv(path, REGISTRATION_COLUMNS, "school_number")[list(REGISTRATION_COLUMNS)]
+    faults = [
+        f"school {school}: {column} is not a date like 2011-09-30"
+        for column in ("lrb_registered_on", "privacy_notice_on")
+        for school in rows.loc[rows[column].notna() & ~rows[column].fillna("").str.fullmatch(_ISO), "school_number"]
+    ]
+    odd = rows["takes_part"].notna() & ~rows["takes_part"].isin(["Y", "N"])
+    faults += [f"school {school}: takes_part is Y, N or empty" for school in rows.loc[odd, "school_number"]]
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return rows.astype("str")
+
+
+def opt_outs(reference: Path) -> pd.DataFrame:
+    """Learners who opted out of sharing: upn, recorded_on; empty where the file does not exist yet."""
+    path = reference / "opt_outs.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=list(OPT_OUT_COLUMNS), dtype="str")
+    return _csv(path, OPT_OUT_COLUMNS, None)[list(OPT_OUT_COLUMNS)].astype("str")

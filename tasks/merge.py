@@ -1,0 +1,61 @@
+"""Merge: the tied answers become the learner register and the exceptions.
+
+Both are recomputed for the learners concerned from every answer ever tied to them, exceptions first; the commit to
+`learners` carries one transaction id per result file and thereby says that the file is merged. A run that dies between
+the two finds the file unmerged and does the same again.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.return_codes import all_return_codes
+from tasks.core.identifiers import canonical_upn
+from tasks.core.merging import conflicts, merge_answers
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.stage import Counts, stage_task
+
+
+@stage_task("merge", "merge")
+def merge(data: str) -> Counts:
+    """Merge the result files that were collected and not merged yet.
+
+    Returns:
+        Counts: files, learners, ulns, exceptions, conflicts.
+    """
+    root = DataRoot(Path(data))
+    lake = Lake(root.lake)
+    answers = lake.read("lrs_returns", tied="Y")
+    new = [s for s in sorted(set(answers["sha256"])) if not lake.committed("learners", f"merge/{s}")]
+    counts = {"files": len(new), "learners": 0, "ulns": 0, "exceptions": 0, "conflicts": 0}
+    if not new:
+        return counts
+    upns = canonical_upn(answers["mis_identifier"])
+    concerned = answers[upns.isin(set(upns[answers["sha256"].isin(new)]))]
+    batch_rows = lake.read("batch_rows")
+    codes = all_return_codes(_own_codes(root)).table()
+    learners, exceptions = merge_answers(concerned, batch_rows, codes)
+    if not exceptions.empty:
+        lake.upsert("exceptions", exceptions)
+    lake.upsert("learners", learners, [f"merge/{s}" for s in new])
+    found = conflicts(lake.read("learners"), batch_rows)
+    if not found.empty:
+        lake.upsert("findings", found)
+    return counts | {
+        "learners": len(learners),
+        "ulns": int(learners["uln"].notna().sum()),
+        "exceptions": int((exceptions["state"] == "open").sum()),
+        "conflicts": len(found),
+    }
+
+
+def _own_codes(root: DataRoot) -> Path | None:
+    path = root.reference / "return_codes.csv"
+    return path if path.exists() else None
+
+
+def code_texts(root: DataRoot) -> pd.DataFrame:
+    """The texts of the LRS's codes: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy."""
+    table = all_return_codes(_own_codes(root)).table()
+    return table.rename(columns={"label_en": "wrong_en", "label_cy": "wrong_cy"})

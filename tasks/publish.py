@@ -1,0 +1,205 @@
+"""Publish: the conservation check, then each school's zip, then the cycle's snapshots.
+
+Nothing leaves unless every record of the cycle is accounted for. A school whose content is as it was delivered gets
+nothing new. Numbers run on per school, over cycles, so that no two files of a school share a name.
+"""
+
+import hashlib
+import io
+import json
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from expectations.catalogue import all_rules
+from schemas.ctf_versions import CtfVersion, all_versions
+from schemas.faults import ServiceFault
+from schemas.merge_findings import merge_finding_texts
+from schemas.states import RowState
+from schemas.tables import DELIVERIES, TABLES
+from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
+from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
+from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.lake import arrow_of
+from tasks.io.reference import authorities, schools
+from tasks.io.school_zip import write_zip, zip_name
+from tasks.io.workbook import workbook_name, write_exceptions
+from tasks.merge import code_texts
+from tasks.stage import Counts, Ground, keep_evidence, moment, stage_task
+from tasks.status import counts_of, standing_of, status_of
+
+
+@stage_task("conserve", "conserve {cycle}")
+def conserve(data: str, cycle: str) -> Counts:
+    """Check that every record of a cycle is exactly one of the states, per school; write the counts as a report.
+
+    Returns:
+        Counts: schools, records.
+
+    Raises:
+        ServiceFault: naming the schools that do not balance; nothing is published then.
+    """
+    counts = counts_of(data, cycle)
+    status = json.dumps(status_of(data, cycle), indent=1, sort_keys=True).encode() + b"\n"
+    write_whole(Ground.of(data, cycle).root.reports(cycle) / "conservation.json", status)
+    wrong = list(counts.index[~counts["balanced"]])
+    if wrong:
+        named = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        raise ServiceFault(f"cycle {cycle} does not balance for {named}; nothing was published, run the census again")
+    return {"schools": len(counts), "records": int(counts["records"].sum())}
+
+
+@stage_task("publish", "publish {cycle} {la}")
+def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
+    """Make the zips of an authority's schools whose content is new.
+
+    Returns:
+        Counts: zips, ulns, exceptions, faults.
+    """
+    ground = Ground.of(data, cycle)
+    ulns, lines = _content(ground, la)
+    before = ground.lake.read("deliveries")
+    register = schools(ground.root.reference).set_index("school_number")
+    counts = {"zips": 0, "ulns": len(ulns), "exceptions": len(lines), "faults": 0}
+    entries: list[dict[str, Any]] = []
+    for school in sorted({*ulns["school_number"], *lines["school_number"]}):
+        own = ulns[ulns["school_number"] == school].drop(columns="school_number").reset_index(drop=True)
+        listed = lines.loc[lines["school_number"] == school, list(EXCEPTION_COLUMNS)].reset_index(drop=True)
+        ref = content_ref(own, listed)
+        of_school = before[before["school_number"] == school].sort_values("number")
+        in_cycle = of_school[of_school["cycle"] == cycle]
+        if not in_cycle.empty and in_cycle["content_ref"].iloc[-1] == ref:
+            continue
+        number = int(of_school["number"].max()) + 1 if not of_school.empty else 1
+        try:
+            content = _zip(ground, register.loc[school], own, listed, number, as_of)
+        except ServiceFault as error:
+            counts["faults"] += 1
+            keep_evidence(data, cycle, "publish", school, error)
+            continue
+        path = ground.root.dewi_outbox / la / school / zip_name(school, cycle, number)
+        write_whole(path, content)
+        counts["zips"] += 1
+        entries.append(
+            {
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "cycle": cycle,
+                "la_code": la,
+                "school_number": school,
+                "content_ref": ref,
+                "path": path.relative_to(ground.root.path).as_posix(),
+                "delivered_at": as_of,
+                "number": number,
+                "ulns": len(own),
+                "exceptions": len(listed),
+            }
+        )
+    if entries:
+        ground.lake.upsert("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
+    return counts
+
+
+def _content(ground: Ground, la: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    pupils = ground.lake.read("pupils", cycle=ground.cycle.id, la_code=la)
+    _, dispositions, standing = standing_of(ground.lake, ground.cycle.id, la_code=la)
+    return for_schools(
+        pupils,
+        dispositions,
+        standing,
+        ground.lake.read("learners"),
+        ground.lake.read("findings", cycle=ground.cycle.id, la_code=la),
+        ground.lake.read("exceptions", cycle=ground.cycle.id),
+        texts_of(ground.root),
+    )
+
+
+def texts_of(root: DataRoot) -> pd.DataFrame:
+    """What is wrong and what to do, for every code that can stand in a list of exceptions, in both languages."""
+    rules = pd.DataFrame(
+        [
+            {
+                "code": r.code,
+                "wrong_en": r.message_en,
+                "wrong_cy": r.message_cy,
+                "action_en": r.action_en,
+                "action_cy": r.action_cy,
+                "field_en": r.field_en,
+                "field_cy": r.field_cy,
+            }
+            for r in all_rules()
+        ]
+    )
+    merging = pd.DataFrame(merge_finding_texts().values()).rename(columns={"label_en": "wrong_en", "label_cy": "wrong_cy"})
+    columns = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"]
+    return pd.concat([code_texts(root)[columns], rules[columns], merging[columns]], ignore_index=True)
+
+
+def _zip(ground: Ground, school: "pd.Series[str]", own: pd.DataFrame, listed: pd.DataFrame, number: int, as_of: str) -> bytes:
+    """One school's zip.
+
+    Raises:
+        ServiceFault: the CTF does not fit its schema; names elements and lines only.
+    """
+    number_text = str(school.name)
+    files: dict[str, bytes] = {}
+    if not own.empty:
+        version: CtfVersion = all_versions()[ground.cycle.ctf_version]
+        ctf = write_ctf(
+            own,
+            version=version,
+            school_number=number_text,
+            school_name=str(school["school_name"]),
+            academic_year=ground.cycle.academic_year,
+            made_at=moment(as_of),
+        )
+        faults = check_ctf(ctf, version)
+        if faults:
+            raise ServiceFault(f"school {number_text}: the CTF does not fit its schema: {'; '.join(faults[:3])}")
+        files[ctf_file_name(number_text, number)] = ctf
+    if not listed.empty:
+        names = authorities().set_index("la_code").loc[number_text[:3]]
+        files[workbook_name(number_text, ground.cycle.id)] = write_exceptions(
+            listed,
+            school_number=number_text,
+            school_name=str(school["school_name"]),
+            la_cy=str(names["la_cy"]),
+            la_en=str(names["la_en"]),
+            cycle_title_cy=ground.cycle.title_cy,
+            cycle_title_en=ground.cycle.title_en,
+            made_at=moment(as_of),
+        )
+    return write_zip(files, moment(as_of))
+
+
+@stage_task("snapshot", "snapshot {cycle}")
+def snapshot(data: str, cycle: str) -> Counts:
+    """Write the cycle's Parquet snapshots, with the Delta versions they were taken at.
+
+    Returns:
+        Counts: learners, exceptions.
+    """
+    ground = Ground.of(data, cycle)
+    versions = ground.lake.versions()
+    pupils, _, standing = standing_of(ground.lake, cycle)
+    rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
+    rows = rows.merge(ground.lake.read("learners", ["upn", "uln"]), on="upn", how="left")
+    rows = rows.merge(pupils[["row_ref", "la_code"]], on="row_ref").assign(cycle=cycle)
+    learners = rows[["upn", "uln", "cycle", "la_code", "school_number", "state", "batch_ref", "row_ref"]]
+    learners = learners.sort_values(["upn", "row_ref"], ignore_index=True)
+    exceptions = ground.lake.read("exceptions", cycle=cycle)
+    folder = ground.root.snapshots(cycle)
+    write_whole(folder / "learners.parquet", _parquet(learners))
+    write_whole(folder / "exceptions.parquet", _parquet(exceptions, "exceptions"))
+    manifest = {"cycle": cycle, "learners": len(learners), "exceptions": len(exceptions), "delta_versions": versions}
+    write_whole(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+    return {"learners": len(learners), "exceptions": len(exceptions)}
+
+
+def _parquet(rows: pd.DataFrame, table: str | None = None) -> bytes:
+    text = pa.schema([pa.field(c, pa.string()) for c in rows.columns])
+    data = arrow_of(TABLES[table], rows) if table else pa.Table.from_pandas(rows, schema=text, preserve_index=False)
+    buffer = io.BytesIO()
+    pq.write_table(data.replace_schema_metadata(None), buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,82 @@
+"""Questions to the lake that need no engine: where a cycle stands, what holds schools back. Reads only."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.cycles import Cycle, cycle_by_id
+from schemas.readiness import readiness_texts
+from schemas.states import BatchState, Disposition, Severity
+from tasks.core.readiness import missing_things
+from tasks.core.standing import as_status, latest_batch, stand, tally
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.io.reference import registration, schools
+
+
+def standing_of(lake: Lake, cycle_id: str, **where: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Every record of a cycle, or of one authority in it (`la_code=..`), and where it stands.
+
+    Returns:
+        pupils (row_ref, la_code, school_number, upn), dispositions, standing of the chosen ones.
+    """
+    pupils = lake.read("pupils", ["row_ref", "la_code", "school_number", "upn"], cycle=cycle_id, **where)
+    dispositions = lake.read("dispositions", cycle=cycle_id, **where)
+    chosen = dispositions.loc[dispositions["disposition"] == Disposition.CHOSEN.value, "row_ref"]
+    findings = lake.read("findings", ["row_ref", "severity"], cycle=cycle_id, **where)
+    standing = stand(
+        pupils[pupils["row_ref"].isin(chosen)],
+        cycle_id=cycle_id,
+        blocked=findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"],
+        latest=latest_batch(lake.read("batch_rows"), lake.read("batches")),
+        learners=lake.read("learners", ["upn", "uln"]),
+        exceptions=lake.read("exceptions", ["upn", "batch_ref", "state"]),
+    )
+    return pupils, dispositions, standing
+
+
+def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:
+    """The counts per school of a cycle (`standing.tally`), all Wales or some authorities."""
+    lake = Lake(DataRoot(Path(data)).lake)
+    cycle_by_id(cycle_id)
+    pupils, dispositions, standing = standing_of(lake, cycle_id)
+    received = lake.read("received", cycle=cycle_id)
+    accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
+    declared = accepted.groupby("school_number")["pupils"].sum()
+    counts = tally(pupils, dispositions, standing, declared)
+    # A UPN starts with no authority, a school number does: its first three digits are the authority's code.
+    return counts[counts.index.str[:3].isin(la)] if la else counts
+
+
+def status_of(data: str, cycle_id: str, la: list[str] | None = None) -> dict[str, object]:
+    """What `uln status CYCLE --json` prints."""
+    return as_status(cycle_id, counts_of(data, cycle_id, la))
+
+
+def cycles_with_returns(data: str) -> list[str]:
+    """The cycles that any return was accepted for, sorted."""
+    return sorted(set(Lake(DataRoot(Path(data)).lake).read("received", ["cycle"])["cycle"].dropna()))
+
+
+def attention(data: str, cycle_id: str) -> dict[str, int]:
+    """What a person has to look at: quarantined files, unconfirmed batches, untied answers."""
+    lake = Lake(DataRoot(Path(data)).lake)
+    received = lake.read("received", ["status"])
+    batches = lake.read("batches", ["state"], cycle=cycle_id)
+    answers = lake.read("lrs_returns", ["tied"])
+    return {
+        "quarantined": int((received["status"] == "quarantined").sum()),
+        "unconfirmed_batches": int((batches["state"] == BatchState.SENT_UNCONFIRMED.value).sum()),
+        "untied_answers": int((answers["tied"] == "N").sum()),
+    }
+
+
+def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.DataFrame:
+    """What each school still needs: la_code, school_number, school_name, code, text_en, text_cy, action_en, action_cy."""
+    reference = DataRoot(Path(data)).reference
+    register = schools(reference)
+    lacks = missing_things(register, registration(reference), cycle)
+    texts = pd.DataFrame(readiness_texts().values()).drop(columns="cy_review")
+    rows = lacks.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(texts, on="code")
+    rows = rows.sort_values(["la_code", "school_number", "code"], ignore_index=True)
+    return rows[rows["la_code"].isin(la)].reset_index(drop=True) if la else rows
