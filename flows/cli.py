@@ -23,7 +23,9 @@ from rich.table import Table
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0])
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
+)
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -67,7 +69,9 @@ def _moment(value: str | None) -> str | None:
     return value
 
 
-DataOption = Annotated[str | None, typer.Option("--data", metavar="FOLDER", help="Gwreiddyn y data / The data root [ULN_DATA, data/local]")]
+DataOption = Annotated[
+    str | None, typer.Option("--data", metavar="FOLDER", help="Gwreiddyn y data / The data root [ULN_DATA, data/local]")
+]
 LaOption = Annotated[list[str], typer.Option("--la", callback=_las, help="Cod awdurdod / Authority code")]
 CycleArgument = Annotated[str, typer.Argument(callback=_cycle, metavar="CYCLE", help="Cylch / Cycle: uln cycles")]
 
@@ -84,7 +88,9 @@ def _told_plainly() -> Iterator[None]:
         err.print("uln: stopiwyd; gellir ei redeg eto'n ddiogel / stopped; it is safe to run again")
         raise typer.Exit(1) from None
     except OSError as fault:
-        err.print(f"[bold red]uln:[/] {escape(str(fault.filename or ''))}: {escape(fault.strerror or type(fault).__name__)}")
+        err.print(
+            f"[bold red]uln:[/] {escape(str(fault.filename or ''))}: {escape(fault.strerror or type(fault).__name__)}"
+        )
         raise typer.Exit(1) from None
 
 
@@ -153,7 +159,9 @@ def census(
     cycle: CycleArgument,
     la: LaOption = [],
     school: Annotated[list[str], typer.Option("--school", callback=_schools, help="Rhif ysgol / School number")] = [],
-    as_of: Annotated[str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Derbyn y ffurflenni ac anfon at yr LRS / Take the returns in and send what is due to the LRS."""
@@ -171,7 +179,9 @@ def census(
 
 @app.command()
 def returns(
-    as_of: Annotated[str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Cyfuno atebion yr LRS a chyhoeddi / Merge what the LRS answered and publish to the schools."""
@@ -250,7 +260,13 @@ def readiness(
 
     with _told_plainly():
         rows = readiness_of(_data(data), cycle_by_id(cycle), la or None)
-    table = Table("Rhif / No.", "Ysgol / School", "Beth sydd ar goll / What is missing", "Beth i'w wneud / What to do", show_lines=True)
+    table = Table(
+        "Rhif / No.",
+        "Ysgol / School",
+        "Beth sydd ar goll / What is missing",
+        "Beth i'w wneud / What to do",
+        show_lines=True,
+    )
     for row in rows.to_dict("records"):
         table.add_row(
             row["school_number"],
@@ -265,11 +281,27 @@ def readiness(
 @app.command()
 def cycles() -> None:
     """Y cylchoedd / The census cycles."""
-    table = Table("Cylch / Cycle", "Teitl / Title", "Cyfrifiad / Census", "Blynyddoedd / Years", "LRS", "CTF", "Isafswm oed / Minimum age")
+    table = Table(
+        "Cylch / Cycle",
+        "Teitl / Title",
+        "Cyfrifiad / Census",
+        "Blynyddoedd / Years",
+        "LRS",
+        "CTF",
+        "Isafswm oed / Minimum age",
+    )
     for c in all_cycles().values():
         age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
         years = ", ".join(map(str, c.year_groups))
-        table.add_row(c.id, f"{c.title_cy} / {c.title_en}", f"{c.census_from} - {c.census_to}", years, c.lrs_profile, c.ctf_version, age)
+        table.add_row(
+            c.id,
+            f"{c.title_cy} / {c.title_en}",
+            f"{c.census_from} - {c.census_to}",
+            years,
+            c.lrs_profile,
+            c.ctf_version,
+            age,
+        )
     out.print(table)
 
 
@@ -355,7 +387,9 @@ def _tell_places(root: str, cycle: str) -> None:
 
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
-        err.print("Edrychwch yn / Look into reports/<cycle>/faults/; mae'n ddiogel rhedeg eto / it is safe to run again")
+        err.print(
+            "Edrychwch yn / Look into reports/<cycle>/faults/; mae'n ddiogel rhedeg eto / it is safe to run again"
+        )
         raise typer.Exit(1)
 
 
@@ -375,13 +409,20 @@ def _tell_checked(path: Path, one: Any) -> None:
     mark = "[red]✗[/]" if one.held else "[green]✓[/]"
     out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
     reasons = ", ".join(f"{k} {n:,}" for k, n in one.not_chosen.items()) or "-"
-    out.print(f"  {one.records:,} cofnod / records; {one.chosen:,} dewiswyd / chosen; {one.held:,} i'w dal / to be held")
+    out.print(
+        f"  {one.records:,} cofnod / records; {one.chosen:,} dewiswyd / chosen; {one.held:,} i'w dal / to be held"
+    )
     out.print(f"  heb eu dewis / not chosen: {reasons}")
     if one.unknown_elements:
-        out.print("  elfennau anhysbys / unknown elements: " + ", ".join(f"{escape(k)} {n}" for k, n in one.unknown_elements.items()))
+        out.print(
+            "  elfennau anhysbys / unknown elements: "
+            + ", ".join(f"{escape(k)} {n}" for k, n in one.unknown_elements.items())
+        )
     if one.findings.empty:
         return
-    table = Table("Cofnod\nRecord", "Bl.\nYear", "Rheol\nRule", "Beth sydd o'i le / What is wrong", "Beth i'w wneud / What to do")
+    table = Table(
+        "Cofnod\nRecord", "Bl.\nYear", "Rheol\nRule", "Beth sydd o'i le / What is wrong", "Beth i'w wneud / What to do"
+    )
     for row in one.findings.to_dict("records"):
         rule = rules[row["rule"]]
         colour = "red" if row["severity"] == "blocking" else "yellow"

@@ -91,7 +91,9 @@ def refuse_real_returns(root: DataRoot) -> None:
     """
     holds = any(root.dewi_inbox.rglob("*.*")) or (root.reference / "registration.csv").exists()
     if holds and not root.rehearsal_mark.exists():
-        raise ServiceFault(f"{root.path} holds real returns or registrations; rehearse elsewhere: uln rehearse --data FOLDER")
+        raise ServiceFault(
+            f"{root.path} holds real returns or registrations; rehearse elsewhere: uln rehearse --data FOLDER"
+        )
 
 
 @task(name="lrs-stand-in", task_run_name="lrs-stand-in", persist_result=False)

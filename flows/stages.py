@@ -50,7 +50,9 @@ class Tour:
             for stage, counts in stages.items():
                 for name, n in counts.items():
                     total[f"{stage}.{name}"] += n
-        total["faults"] = sum(map(len, self.faults.values())) + sum(n for k, n in total.items() if k.endswith(".faults"))
+        total["faults"] = sum(map(len, self.faults.values())) + sum(
+            n for k, n in total.items() if k.endswith(".faults")
+        )
         return dict(total)
 
     def publish_artifacts(self, key: str) -> None:

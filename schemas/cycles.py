@@ -83,7 +83,10 @@ def parse_cycles(text: str, source: str = "cycles.toml") -> dict[str, Cycle]:
 def _block_faults(block: dict[str, Any]) -> list[str]:
     checks = [
         (block["kind"] in _KINDS, f"kind must be one of {', '.join(_KINDS)}"),
-        (bool(block["year_groups"]) and all(y in range(1, 15) for y in block["year_groups"]), "year_groups are 1 to 14"),
+        (
+            bool(block["year_groups"]) and all(y in range(1, 15) for y in block["year_groups"]),
+            "year_groups are 1 to 14",
+        ),
         (block["census_from"] <= block["census_to"], "census_from is after census_to"),
         (block["census_to"] <= block["closes_on"], "closes_on is before census_to"),
         (("minimum_age" in block) == ("minimum_age_on" in block), "minimum_age and minimum_age_on go together"),

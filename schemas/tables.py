@@ -126,7 +126,10 @@ BATCHES = Table(
 )
 BATCH_ROWS = Table(
     "batch_rows",
-    (*_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "row_ref"), Column("position", _INT, required=True))
+    (
+        *_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "row_ref"),
+        Column("position", _INT, required=True),
+    )
     + _personal("upn", *SENT_FIELDS, "ability_to_share"),
     key=("batch_ref", "upn"),
     partition_by=("cycle", "la_code"),

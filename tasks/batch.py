@@ -41,7 +41,9 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
     ledger = ground.lake.read("batches")
     sent = ground.lake.read("batch_rows")
-    rows = to_send(_standing(ground, chosen, sent, ledger, la), _forms(ground, chosen, profile), sent, _blocked(ground, la))
+    rows = to_send(
+        _standing(ground, chosen, sent, ledger, la), _forms(ground, chosen, profile), sent, _blocked(ground, la)
+    )
     register = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
     built = build(rows, ukprns=register, profile=profile, fmt=ground.cycle.lrs_format, cycle_id=cycle)
     taken = set(ledger["file_name"])
@@ -53,7 +55,13 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
         name = batch_file_name(ukprn, at, fmt)
         taken.add(name)
         content = write_batch(one.rows, profile=profile, fmt=fmt, ukprn=ukprn, file_name=name)
-        shared = {"batch_ref": one.ref, "cycle": cycle, "la_code": la, "school_number": one.school_number, "ukprn": ukprn}
+        shared = {
+            "batch_ref": one.ref,
+            "cycle": cycle,
+            "la_code": la,
+            "school_number": one.school_number,
+            "ukprn": ukprn,
+        }
         entries.append(
             {
                 **shared,

@@ -101,7 +101,9 @@ def _check(content: bytes, member: str | None, cycle: Cycle | None) -> CheckedRe
         records=len(pupils),
         chosen=len(chosen),
         not_chosen={str(k): int(v) for k, v in decided["reason"].value_counts().sort_index().items()},
-        findings=findings.sort_values(["ordinal", "rule"], ignore_index=True)[["ordinal", "nc_year", "rule", "severity"]],
+        findings=findings.sort_values(["ordinal", "rule"], ignore_index=True)[
+            ["ordinal", "nc_year", "rule", "severity"]
+        ],
         held=int(findings.loc[blocking, "row_ref"].nunique()),
         unknown_elements=found.unknown_elements,
     )

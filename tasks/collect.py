@@ -77,4 +77,4 @@ def _set_aside(root: DataRoot, sha256: str, content: bytes, name: str, refused: 
     reason = all_reasons()[refused.reason]
     about = {"file": name, "reason": refused.reason, "detail": refused.detail}
     texts = {k: getattr(reason, k) for k in ("text_cy", "text_en", "action_cy", "action_en")}
-    quarantine(root.path, sha256, None, content, {**about, **texts})
+    quarantine(root.path, sha256, content, {**about, **texts})

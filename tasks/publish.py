@@ -131,12 +131,16 @@ def texts_of(root: DataRoot) -> pd.DataFrame:
             for r in all_rules()
         ]
     )
-    merging = pd.DataFrame(merge_finding_texts().values()).rename(columns={"label_en": "wrong_en", "label_cy": "wrong_cy"})
+    merging = pd.DataFrame(merge_finding_texts().values()).rename(
+        columns={"label_en": "wrong_en", "label_cy": "wrong_cy"}
+    )
     columns = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"]
     return pd.concat([code_texts(root)[columns], rules[columns], merging[columns]], ignore_index=True)
 
 
-def _zip(ground: Ground, school: "pd.Series[str]", own: pd.DataFrame, listed: pd.DataFrame, number: int, as_of: str) -> bytes:
+def _zip(
+    ground: Ground, school: "pd.Series[str]", own: pd.DataFrame, listed: pd.DataFrame, number: int, as_of: str
+) -> bytes:
     """One school's zip.
 
     Raises:

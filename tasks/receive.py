@@ -52,7 +52,7 @@ def receive(data: str, cycle: str, la: str, as_of: str) -> Counts:
 
 def _settled(known: pd.DataFrame) -> set[str]:
     """Files that need no second look; some reasons may have gone when the reference data or the cycle changed."""
-    again = {reason.code for reason in all_reasons().values() if reason.retry}
+    again = {reason.code for reason in all_reasons().values() if reason.looked_at_again}
     open_again = (known["status"] == "quarantined") & known["reason"].isin(again)
     containers = set(known.loc[open_again, "container_sha256"].dropna())
     return set(known.loc[~open_again, "sha256"]) - containers
@@ -72,7 +72,9 @@ def _take_in(ground: Ground, arrival: Arrival, la: str, register: set[str], sett
     try:
         documents = open_arrival(path)
     except Refused as refused:
-        return [_refused_row(ground.root, arrival.sha256, None, path.read_bytes(), refused, {**base, "kind": "arrival"})]
+        return [
+            _refused_row(ground.root, arrival.sha256, None, path.read_bytes(), refused, {**base, "kind": "arrival"})
+        ]
     rows = []
     if any(d.sha256 != arrival.sha256 for d in documents):
         rows.append({**base, "kind": "zip", "sha256": arrival.sha256, "status": "accepted"})
@@ -120,7 +122,6 @@ def _refused_row(
     quarantine(
         root.path,
         sha256,
-        None,
         content,
         {
             "file": where,

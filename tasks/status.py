@@ -77,6 +77,8 @@ def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.Dat
     register = schools(reference)
     lacks = missing_things(register, registration(reference), cycle)
     texts = pd.DataFrame(readiness_texts().values()).drop(columns="cy_review")
-    rows = lacks.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(texts, on="code")
+    rows = lacks.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
+        texts, on="code"
+    )
     rows = rows.sort_values(["la_code", "school_number", "code"], ignore_index=True)
     return rows[rows["la_code"].isin(la)].reset_index(drop=True) if la else rows

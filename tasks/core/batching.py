@@ -72,7 +72,9 @@ def build(rows: pd.DataFrame, *, ukprns: pd.Series, profile: Profile, fmt: str, 
         ordered = of_school.sort_values("upn", ignore_index=True)
         for _, part in ordered.groupby(split_batches(ordered, profile.limit), sort=True):
             content = part.reset_index(drop=True)
-            batches.append(Batch(batch_ref(content, ukprn, profile.version, fmt, cycle_id), str(school), ukprn, content))
+            batches.append(
+                Batch(batch_ref(content, ukprn, profile.version, fmt, cycle_id), str(school), ukprn, content)
+            )
     return batches
 
 
@@ -88,4 +90,3 @@ def free_minute(wanted: dt.datetime, taken: set[str], name_at: Callable[[dt.date
     while name_at(minute) in taken:
         minute += dt.timedelta(minutes=1)
     return minute
-

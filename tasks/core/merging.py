@@ -33,8 +33,12 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame) 
     )
     found = key.assign(ukprn=key["ukprn"].str.strip()).merge(sent, on=["ukprn", "upn"])
     stem = found["file_name"].str.rsplit(".", n=1).str[0]
-    found["named"] = stem.eq(found["file_name_cell"].str.strip().str.replace(r"\.(csv|xml)$", "", case=False, regex=True))
-    found = found.sort_values(["ordinal", "named", "cycle", "built_at", "batch_ref"]).drop_duplicates("ordinal", keep="last")
+    found["named"] = stem.eq(
+        found["file_name_cell"].str.strip().str.replace(r"\.(csv|xml)$", "", case=False, regex=True)
+    )
+    found = found.sort_values(["ordinal", "named", "cycle", "built_at", "batch_ref"]).drop_duplicates(
+        "ordinal", keep="last"
+    )
     out = answers.drop(columns=["batch_ref", "cycle", "tied"], errors="ignore")
     out = out.merge(found[["ordinal", "batch_ref", "cycle"]], on="ordinal", how="left")
     return out.assign(tied=out["batch_ref"].notna().map({True: "Y", False: "N"}).astype("str"))
@@ -83,7 +87,9 @@ def _exceptions(rows: pd.DataFrame, codes: pd.DataFrame) -> pd.DataFrame:
     without = without.assign(return_code=without["return_code"].fillna("NONE"))
     without = without.assign(rank=without["return_code"].map(codes.set_index("code")["precedence"]).fillna(0))
     without = without.sort_values(["upn", "batch_ref", "rank", "return_code"])
-    every = without.drop_duplicates(["upn", "batch_ref", "return_code"]).sort_values(["upn", "batch_ref", "return_code"])
+    every = without.drop_duplicates(["upn", "batch_ref", "return_code"]).sort_values(
+        ["upn", "batch_ref", "return_code"]
+    )
     every_code = every.groupby(["upn", "batch_ref"])["return_code"].agg(";".join).rename("all_codes")
     first = without.drop_duplicates(["upn", "batch_ref"])
     exceptions = first.merge(every_code, left_on=["upn", "batch_ref"], right_index=True)

@@ -41,7 +41,9 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
         "privacy_notice_missing": part & rows["privacy_notice_on"].isna(),
         "privacy_notice_late": part & (rows["privacy_notice_on"].fillna("") > closes),
     }
-    found = [pd.DataFrame({"school_number": rows.loc[bad, "school_number"], "code": code}) for code, bad in checks.items()]
+    found = [
+        pd.DataFrame({"school_number": rows.loc[bad, "school_number"], "code": code}) for code, bad in checks.items()
+    ]
     return pd.concat(found).sort_values(["school_number", "code"], ignore_index=True)
 
 

@@ -72,7 +72,9 @@ def stand(
     return rows.assign(state=state)[["row_ref", "school_number", "upn", "state", "batch_ref"]]
 
 
-def tally(pupils: pd.DataFrame, dispositions: pd.DataFrame, standing: pd.DataFrame, declared: pd.Series) -> pd.DataFrame:
+def tally(
+    pupils: pd.DataFrame, dispositions: pd.DataFrame, standing: pd.DataFrame, declared: pd.Series
+) -> pd.DataFrame:
     """Count every record of every school once.
 
     Args:
@@ -89,7 +91,9 @@ def tally(pupils: pd.DataFrame, dispositions: pd.DataFrame, standing: pd.DataFra
     counts["records"] = pupils.groupby("school_number").size()
     reasons = dispositions.loc[dispositions["disposition"] != Disposition.CHOSEN.value]
     for reason in NotChosen:
-        counts[f"not_chosen:{reason.value}"] = reasons[reasons["reason"] == reason.value].groupby("school_number").size()
+        counts[f"not_chosen:{reason.value}"] = (
+            reasons[reasons["reason"] == reason.value].groupby("school_number").size()
+        )
     for state in RowState:
         counts[state.value] = standing[standing["state"] == state.value].groupby("school_number").size()
     counts = counts.reindex(schools).fillna(0).astype("int64")

@@ -57,13 +57,13 @@ class Lake:
         delta = self._open(table)
         if delta is None:
             return schema.empty_table()
-        condition = None
+        wanted = list(dict.fromkeys([*names, *table.key, *where]))
+        # Partitions prune files; other conditions are tried in memory, as the dataset compares text of unlike widths.
+        pruned = [(c, "=", v) for c, v in where.items() if c in table.partition_by and isinstance(v, str)]
+        rows = delta.to_pyarrow_dataset(file_pruning_predicate=pruned or None).to_table(columns=wanted)
         for column, value in where.items():
             values = [value] if isinstance(value, str) else list(value)
-            test = pc.field(column).isin(pa.array(values, pa.string()))
-            condition = test if condition is None else condition & test
-        wanted = list(dict.fromkeys([*names, *table.key]))
-        rows = delta.to_pyarrow_dataset().to_table(columns=wanted, filter=condition)
+            rows = rows.filter(pc.is_in(rows[column].cast(pa.string()), pa.array(values, pa.string())))
         return rows.sort_by([(k, "ascending") for k in table.key]).select(names).cast(schema)
 
     def replace(self, name: str, rows: pd.DataFrame, **where: str) -> bool:
@@ -175,7 +175,9 @@ def arrow_of(table: Table, rows: pd.DataFrame) -> pa.Table:
     if set(rows.columns) != set(names):
         odd = sorted(set(rows.columns) ^ set(names))
         raise ServiceFault(f"table {table.name}: these columns are missing or not known: {', '.join(odd)}")
-    data = pa.Table.from_pandas(rows[names], schema=pa.schema([f.with_nullable(True) for f in table.schema]), preserve_index=False)
+    data = pa.Table.from_pandas(
+        rows[names], schema=pa.schema([f.with_nullable(True) for f in table.schema]), preserve_index=False
+    )
     for column in table.columns:
         if column.required and data[column.name].null_count:
             raise ServiceFault(f"table {table.name}: column {column.name} is empty in some rows")

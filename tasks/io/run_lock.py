@@ -26,7 +26,9 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
     try:
         lock.acquire(timeout=patience)
     except Timeout:
-        raise ServiceFault("another run has held this data root for too long; see whether it hangs, then try again") from None
+        raise ServiceFault(
+            "another run has held this data root for too long; see whether it hangs, then try again"
+        ) from None
     try:
         yield
     finally:

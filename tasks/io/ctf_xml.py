@@ -1,0 +1,136 @@
+"""Common Transfer Files: the learners of one school who have a ULN, as XML that the school's system imports.
+
+Belongs here: file name, element order, and the check against the version's schema.
+Does not belong here: who stands in the file (`tasks/core/publication.py`); what a version says of itself and how it names
+things (`schemas/ctf/`). To add a version: there.
+"""
+
+import datetime as dt
+import re
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from lxml import etree
+
+from schemas.ctf_versions import CtfVersion
+
+# As in schools' own exports; lxml's declaration has single quotes, which not every importing program may expect.
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_EXPECTED = re.compile(r"Expected is (?:one of )?\( ([\w, ]+) \)")
+
+
+def ctf_file_name(school_number: str, number: int) -> str:
+    """The file's name, e.g. `660LLLL_CTF_6604025_001.xml`.
+
+    Schools' systems refuse a file whose second block is not their own number. LLLL stands for a sender that is not a
+    school (OneEducation's CTF overview; CTF specification, section 2.5).
+
+    Args:
+        school_number: seven digits, authority and establishment.
+        number: the school's running number of files, from 1.
+    """
+    return f"{school_number[:3]}LLLL_CTF_{school_number}_{number:03d}.xml"
+
+
+def write_ctf(
+    pupils: pd.DataFrame, *, version: CtfVersion, school_number: str, academic_year: int, made_at: dt.datetime
+) -> bytes:
+    """Write a school's CTF; equal content gives equal bytes.
+
+    Header and pupil order: CTF facts, 2.2 and 2.3; the destination bears no school name in any version seen. A null is
+    left out, and the schema then names what is missing.
+
+    Args:
+        pupils: text columns upn, uln, surname, forename, dob, gender, as the school sent them; in any order.
+        version: the CTF version.
+        school_number: the school that gets the file, seven digits.
+        academic_year: the year in which the academic year starts.
+        made_at: local time at which the file counts as made.
+
+    Returns:
+        UTF-8 with declaration, without byte order mark; two spaces a level, lines end in LF.
+    """
+    la, estab = school_number[:3], school_number[3:]
+    root = etree.Element("CTfile")
+    header = etree.SubElement(root, "Header")
+    _add(header, "DocumentName", "Common Transfer File")
+    _add(header, "CTFversion", version.id)
+    _add(header, "DateTime", made_at.strftime("%Y-%m-%dT%H:%M:%S"))
+    _add(header, "DocumentQualifier", version.document_qualifier)
+    if version.data_qualifier is not None:
+        _add(header, "DataQualifier", version.data_qualifier)
+    _add(header, "DataDescriptor", version.data_descriptor)
+    _add(header, "SupplierID", version.supplier_id)
+    source = etree.SubElement(header, "SourceSchool")
+    _add(source, "LEA", la)
+    _add(source, "Estab", version.source_estab)
+    _add(source, "SchoolName", version.source_school_name)
+    _add(source, "AcademicYear", str(academic_year))
+    destination = etree.SubElement(header, "DestSchool")
+    _add(destination, "LEA", la)
+    _add(destination, "Estab", estab)
+    _add_pupils(etree.SubElement(root, "CTFpupilData"), pupils, version)
+    return _DECLARATION + etree.tostring(root, encoding="UTF-8", pretty_print=True)
+
+
+def _add(parent: etree._Element, name: str, value: str) -> None:
+    etree.SubElement(parent, name).text = value
+
+
+def _add_pupils(parent: etree._Element, pupils: pd.DataFrame, version: CtfVersion) -> None:
+    elements = {
+        "upn": "UPN",
+        "uln": "UniqueLearnerNumber",
+        "surname": "Surname",
+        "forename": "Forename",
+        "dob": "DOB",
+        "gender": version.gender_element,
+    }
+    rows = pupils.sort_values(["upn", "uln"], kind="stable")[list(elements)].astype(object)
+    columns = [rows[c].where(rows[c].notna(), None).tolist() for c in elements]
+    names = list(elements.values())
+    for values in zip(*columns, strict=True):
+        pupil = etree.SubElement(parent, "Pupil")
+        for name, value in zip(names, values, strict=True):
+            if value is not None:
+                etree.SubElement(pupil, name).text = value
+
+
+def check_ctf(data: bytes, version: CtfVersion) -> list[str]:
+    """What keeps a file from fitting its version's schema.
+
+    Args:
+        data: the file.
+        version: the version it must fit.
+
+    Returns:
+        One sentence per fault with element and line, never a value; empty where the file fits.
+    """
+    try:
+        document = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
+        return [f"line {error.lineno}: this is not well-formed XML"]
+    schema = _schema(version)
+    if schema.validate(document):
+        return []
+    log: Any = schema.error_log
+    # libxml2 tells some faults of a value twice.
+    return list(dict.fromkeys(_fault(entry) for entry in log))
+
+
+@cache
+def _schema(version: CtfVersion) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(str(version.schema_file)))
+
+
+def _fault(entry: Any) -> str:
+    # libxml2's own sentences quote the value; only the kind of fault and the names of elements are taken from them.
+    element = re.sub(r"\[\d+\]", "", (entry.path or "").rpartition("/")[2])
+    where = f"{element}, line {entry.line}"
+    if entry.type_name == "SCHEMAV_ELEMENT_CONTENT":
+        expected = _EXPECTED.search(entry.message)
+        return f"{where}: {expected[1]} expected" if expected else f"{where}: not expected here"
+    if entry.type_name == "SCHEMAV_CVC_IDC":
+        return f"{where}: the same UPN or ULN stands on an earlier pupil"
+    return f"{where}: the value does not have the form that is asked for"

@@ -1,0 +1,140 @@
+"""What lies in the DEWi inbox: plain XML returns, and zips of one or many, opened in memory and never trusted.
+
+Also keeps what was refused: the bytes and the reason, under the hash of the content. Nothing read from a file decides a
+path.
+"""
+
+import hashlib
+import io
+import json
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.faults import Refused
+from tasks.io.data_root import write_whole
+
+#: Far above any school's return (the largest are a few MiB), far below what could hurt the machine.
+LARGEST_FILE = 256 * 2**20
+LARGEST_ZIP = 2**30
+MOST_MEMBERS = 1000
+#: XML of this kind packs about 20:1; a bomb packs a thousand to one.
+HIGHEST_RATIO = 200
+_RATIO_FROM = 10 * 2**20
+_HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file in the inbox, known by its content; `path` is relative to the inbox."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ReturnDocument:
+    """One return's bytes; `member` is its name inside a zip."""
+
+    sha256: str
+    data: bytes
+    member: str | None
+
+
+def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
+    """The files of an authority's folder, by name; half-written and hidden ones are left for the next run."""
+    folder = inbox / la_code
+    if not folder.is_dir():
+        return []
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    whole = [p for p in files if p.suffix.lower() not in _HALF_WRITTEN]
+    return [Arrival(p.relative_to(inbox).as_posix(), _sha256(p)) for p in whole]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_arrival(path: Path) -> list[ReturnDocument]:
+    """The returns in a file: itself, or each XML member of a zip, by name.
+
+    Raises:
+        Refused: the file is not a return, too large, or a zip that is damaged or not safe.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > LARGEST_FILE:
+        raise Refused("file_too_large")
+    content = path.read_bytes()
+    if content.startswith(b"PK"):
+        return _members(content)
+    if path.suffix.lower() == ".zip":
+        raise Refused("bad_zip")
+    if path.suffix.lower() != ".xml" and not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise Refused("not_a_return")
+    return [ReturnDocument(hashlib.sha256(content).hexdigest(), content, None)]
+
+
+def _members(content: bytes) -> list[ReturnDocument]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+            _check(bundle.infolist())
+            wanted = sorted(i.filename for i in bundle.infolist() if _is_return(i.filename))
+            documents = [_read(bundle, name) for name in wanted]
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError):
+        raise Refused("bad_zip") from None
+    if not documents:
+        raise Refused("zip_empty")
+    return documents
+
+
+def _is_return(name: str) -> bool:
+    return name.lower().endswith(".xml") and not name.startswith("__MACOSX/")
+
+
+def _check(members: list[zipfile.ZipInfo]) -> None:
+    names = [m.filename for m in members]
+    unsafe = [
+        n.startswith(("/", "\\")) or "\\" in n or ":" in n or "\0" in n or ".." in n.split("/") for n in names
+    ]
+    links = [stat.S_ISLNK(m.external_attr >> 16) for m in members]
+    size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
+    checks = {
+        "zip_encrypted": any(m.flag_bits & 0x1 for m in members),
+        "zip_unsafe_name": any(unsafe) or any(links),
+        "zip_duplicate_name": len(names) != len(set(names)),
+        "zip_nested": any(n.lower().endswith((".zip", ".7z", ".rar", ".gz")) for n in names),
+        "zip_too_large": len(members) > MOST_MEMBERS
+        or size > LARGEST_ZIP
+        or any(m.file_size > LARGEST_FILE for m in members)
+        or (size > _RATIO_FROM and size > HIGHEST_RATIO * max(packed, 1)),
+    }
+    for reason, found in checks.items():
+        if found:
+            raise Refused(reason)
+
+
+def _read(bundle: zipfile.ZipFile, name: str) -> ReturnDocument:
+    with bundle.open(name) as member:
+        # The size that a zip declares is the sender's word; what is read is bounded.
+        content = member.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise Refused("zip_too_large")
+    return ReturnDocument(hashlib.sha256(content).hexdigest(), content, name)
+
+
+def quarantine(root: Path, sha256: str, content: bytes, reason: dict[str, str]) -> Path:
+    """Keep a refused file and its reason.
+
+    Args:
+        root: the data root.
+        sha256: of the content; names the folder.
+        content: the refused bytes.
+        reason: code, detail, and texts in both languages; becomes reason.json.
+    """
+    folder = root / "quarantine" / sha256
+    write_whole(folder / ("file.zip" if content.startswith(b"PK") else "file.bin"), content)
+    text = json.dumps(reason, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    write_whole(folder / "reason.json", text.encode())
+    return folder

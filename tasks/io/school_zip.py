@@ -1,0 +1,37 @@
+"""The zip that goes to a school through DEWi: its CTF and its workbook, equal bytes for equal content."""
+
+import datetime as dt
+import io
+import stat
+import zipfile
+
+_UNIX = 3
+
+
+def zip_name(school_number: str, cycle_id: str, number: int) -> str:
+    """The zip's name, e.g. `ULN_6604025_2012-01_001.zip`.
+
+    Args:
+        school_number: seven digits.
+        cycle_id: as in `cycles.toml`.
+        number: the school's running number of files, from 1.
+    """
+    return f"ULN_{school_number}_{cycle_id}_{number:03d}.zip"
+
+
+def write_zip(files: dict[str, bytes], at: dt.datetime) -> bytes:
+    """Pack files, sorted by name, each readable by its owner only.
+
+    Args:
+        files: name -> content.
+        at: the time that every member bears, local; zip keeps it to two seconds.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(files):
+            member = zipfile.ZipInfo(name, (at.year, at.month, at.day, at.hour, at.minute, at.second))
+            member.create_system = _UNIX  # else the bytes would differ between kinds of machine
+            member.external_attr = (stat.S_IFREG | 0o600) << 16
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, files[name])
+    return buffer.getvalue()
