@@ -57,7 +57,9 @@ def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
     crashed: list[str] = []
     for rule, result in zip(rules, results, strict=True):
         info = result.exception_info or {}
-        if info.get("raised_exception") or any(isinstance(v, dict) and v.get("raised_exception") for v in info.values()):
+        if info.get("raised_exception") or any(
+            isinstance(v, dict) and v.get("raised_exception") for v in info.values()
+        ):
             crashed.append(rule.code)
             continue
         refs = _row_refs(result.result.get("unexpected_index_list"))

@@ -83,5 +83,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str, known_text: str) -> dict[st
 @cache
 def all_layouts() -> dict[str, PlascLayout]:
     """The shipped layouts, by name, in the order in which they are tried."""
-    texts = [(_FOLDER / name).read_text(encoding="utf-8") for name in ("layouts.toml", "paths.csv", "known_elements.txt")]
+    texts = [
+        (_FOLDER / name).read_text(encoding="utf-8") for name in ("layouts.toml", "paths.csv", "known_elements.txt")
+    ]
     return parse_layouts(*texts)

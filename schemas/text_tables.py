@@ -33,7 +33,10 @@ def parse_table(text: str, row_type: type[Row], source: str, may_be_empty: froze
     rows: list[dict[str, Any]] = list(reader)
     codes = [row[names[0]] for row in rows]
     faults = [
-        f"{row[names[0]]}: {name} is empty" for row in rows for name in names if not row[name] and name not in may_be_empty
+        f"{row[names[0]]}: {name} is empty"
+        for row in rows
+        for name in names
+        if not row[name] and name not in may_be_empty
     ]
     faults += [f"{code}: stands twice" for code in sorted({c for c in codes if codes.count(c) > 1})]
     if faults:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from schemas.return_codes import all_return_codes
+from schemas.return_codes import all_return_codes, code_table
 from tasks.core.identifiers import canonical_upn
 from tasks.core.merging import conflicts, merge_answers
 from tasks.io.data_root import DataRoot
@@ -34,7 +34,7 @@ def merge(data: str) -> Counts:
     upns = canonical_upn(answers["mis_identifier"])
     concerned = answers[upns.isin(set(upns[answers["sha256"].isin(new)]))]
     batch_rows = lake.read("batch_rows")
-    codes = all_return_codes(_own_codes(root)).table()
+    codes = code_table(all_return_codes(_own_codes(root)))
     learners, exceptions = merge_answers(concerned, batch_rows, codes)
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
@@ -57,5 +57,5 @@ def _own_codes(root: DataRoot) -> Path | None:
 
 def code_texts(root: DataRoot) -> pd.DataFrame:
     """The texts of the LRS's codes: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy."""
-    table = all_return_codes(_own_codes(root)).table()
+    table = code_table(all_return_codes(_own_codes(root)))
     return table.rename(columns={"label_en": "wrong_en", "label_cy": "wrong_cy"})

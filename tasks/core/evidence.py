@@ -7,7 +7,14 @@ wrong already) its column is null. To add a rule that needs a new fact: a column
 import pandas as pd
 
 from schemas.cycles import Cycle
-from tasks.core.identifiers import ULN_PLACEHOLDER, canonical_upn, uln_shape_ok, uln_valid, upn_check_letter_ok, upn_shape
+from tasks.core.identifiers import (
+    ULN_PLACEHOLDER,
+    canonical_upn,
+    uln_shape_ok,
+    uln_valid,
+    upn_check_letter_ok,
+    upn_shape,
+)
 
 
 def iso_dates(text: pd.Series) -> pd.Series:
@@ -41,7 +48,11 @@ def shared_upns(chosen: pd.DataFrame) -> pd.Series:
     Args:
         chosen: upn, school_number; the chosen records of all Wales.
     """
-    pairs = pd.DataFrame({"upn": canonical_upn(chosen["upn"]), "school": chosen["school_number"]}).dropna().drop_duplicates()
+    pairs = (
+        pd.DataFrame({"upn": canonical_upn(chosen["upn"]), "school": chosen["school_number"]})
+        .dropna()
+        .drop_duplicates()
+    )
     return pairs.loc[pairs["upn"].duplicated(), "upn"].drop_duplicates().sort_values(ignore_index=True)
 
 
@@ -97,9 +108,9 @@ def evidence(
             "year_gap": (given_year - expected).astype("float64"),
             "gender": _text(chosen["gender"]).str.upper(),
             "postcode": postcode,
-            "postcode_plain": postcode.where(~postcode.str.startswith("ZZ99").eq(True) & postcode.notna(), "ZZ99").where(
-                postcode.notna()
-            ),
+            "postcode_plain": postcode.where(
+                ~postcode.str.startswith("ZZ99").eq(True) & postcode.notna(), "ZZ99"
+            ).where(postcode.notna()),
             "year": year,
             "enrol_status": _text(chosen["enrol_status"]).str.upper(),
             "uln": uln,

@@ -3,6 +3,8 @@
 A record is exactly one of: not chosen (reason), held, waiting to go, sent, ULN held, exception open.
 """
 
+from typing import Any
+
 import pandas as pd
 
 from schemas.states import BatchState, Disposition, NotChosen, RowState
@@ -116,13 +118,13 @@ def as_status(cycle_id: str, counts: pd.DataFrame) -> dict[str, object]:
         uln, exception, balanced.
     """
 
-    def one(row: "pd.Series[int]") -> dict[str, object]:
+    def one(row: "pd.Series[Any]") -> dict[str, object]:
         not_chosen = {r.value: int(row[f"not_chosen:{r.value}"]) for r in NotChosen if row[f"not_chosen:{r.value}"]}
         found: dict[str, object] = {"records": int(row["records"]), "not_chosen": not_chosen}
         found |= {s.value: int(row[s.value]) for s in RowState}
         return found | {"balanced": bool(row["balanced"])}
 
-    total = counts.sum()
+    total = counts.sum().astype(object)
     total["balanced"] = bool(counts["balanced"].all())
     return {
         "cycle": cycle_id,

@@ -1,8 +1,8 @@
 """Common Transfer Files: the learners of one school who have a ULN, as XML that the school's system imports.
 
 Belongs here: file name, element order, and the check against the version's schema.
-Does not belong here: who stands in the file (`tasks/core/publication.py`); what a version says of itself and how it names
-things (`schemas/ctf/`). To add a version: there.
+Does not belong here: who stands in the file (`tasks/core/publication.py`); what a version says of itself and how it
+names things (`schemas/ctf/`, where a version is added).
 """
 
 import datetime as dt

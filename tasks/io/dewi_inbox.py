@@ -95,9 +95,7 @@ def _is_return(name: str) -> bool:
 
 def _check(members: list[zipfile.ZipInfo]) -> None:
     names = [m.filename for m in members]
-    unsafe = [
-        n.startswith(("/", "\\")) or "\\" in n or ":" in n or "\0" in n or ".." in n.split("/") for n in names
-    ]
+    unsafe = [n.startswith(("/", "\\")) or "\\" in n or ":" in n or "\0" in n or ".." in n.split("/") for n in names]
     links = [stat.S_ISLNK(m.external_attr >> 16) for m in members]
     size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
     checks = {

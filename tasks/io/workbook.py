@@ -116,7 +116,10 @@ def _fill(
         sheet.set_column(number, number, width)
         sheet.write_string(0, number, title, heading)
         for row, value in enumerate(values, 1):
-            sheet.write_string(row, number, value, cell)
+            if value:
+                sheet.write_string(row, number, value, cell)
+            else:
+                sheet.write_blank(row, number, None, cell)
     for row, lines in enumerate(heights, 1):
         sheet.set_row(row, lines * _LINE)
     sheet.freeze_panes(1, _NAMED)
@@ -134,22 +137,27 @@ def _columns_of(rows: pd.DataFrame, lang: Language) -> list[list[str]]:
 
 def _widths(sheets: Iterable[list[list[str]]]) -> list[int]:
     """Each column's width in characters, the same on both sheets."""
-    return [
-        min(
-            _WIDEST,
-            max(max(len(title) + _FILTER_BUTTON, *(len(v) + 1 for v in (title, *values))) for title, *values in same),
-        )
-        for same in zip(*sheets, strict=True)
+    longest = [
+        max(len(title) + _FILTER_BUTTON, *(_room(value) for value in (title, *values)))
+        for sheet in sheets
+        for title, *values in sheet
     ]
+    return [min(_WIDEST, max(longest[number :: len(_COLUMNS)])) for number in range(len(_COLUMNS))]
+
+
+def _room(value: str) -> int:
+    # A width is counted in digits; capitals, in which many schools keep their names, are about a quarter wider.
+    return len(value) + 1 + sum(map(str.isupper, value)) // 4
 
 
 def _heights(sheets: Iterable[list[list[str]]], widths: list[int]) -> list[int]:
-    """Each row's height in lines, the same on both sheets; not every program finds it by itself when it opens a file."""
-    columns = [(width, values) for sheet in sheets for width, (_, *values) in zip(widths, sheet, strict=True)]
+    """Each row's height in lines, the same on both sheets; told, as not every program finds it when it opens a file."""
     by_column = []
-    for width, values in columns:
-        lines = {value: max(1, len(textwrap.wrap(value, width - 1))) for value in set(values)}
-        by_column.append([lines[value] for value in values])
+    for sheet in sheets:
+        for width, (_, *values) in zip(widths, sheet, strict=True):
+            # Running text is narrower than digits: a tenth more fits on a line.
+            lines = {value: max(1, len(textwrap.wrap(value, width + width // 10))) for value in set(values)}
+            by_column.append([lines[value] for value in values])
     return [max(row) for row in zip(*by_column, strict=True)]
 
 

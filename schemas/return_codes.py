@@ -1,0 +1,74 @@
+"""The LRS's return codes: outcome, who acts, texts in both languages, how sure we are. `lrs/return_codes.csv`.
+
+No code stands anywhere else in the program. A `return_codes.csv` in the data root's `reference/` replaces the shipped
+table. `UNKNOWN` speaks for any code that is not in the table, `NONE` for an answer that has none.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.faults import ConfigurationFault
+from schemas.text_tables import parse_table
+
+_FILE = Path(__file__).with_name("lrs") / "return_codes.csv"
+
+
+@dataclass(frozen=True)
+class ReturnCode:
+    """One code; the lower its precedence, the sooner it is shown where several answers came without a ULN."""
+
+    code: str
+    outcome: str
+    who_acts: str
+    resubmit: str
+    precedence: str
+    label_en: str
+    label_cy: str
+    action_en: str
+    action_cy: str
+    field_en: str
+    field_cy: str
+    source: str
+    confidence: str
+    cy_review: str
+
+
+def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
+    """The codes, by code.
+
+    Args:
+        override: a table to use in place of the shipped one.
+
+    Raises:
+        ConfigurationFault: the table is wrong, or has no UNKNOWN and NONE.
+    """
+    return _load(override or _FILE)
+
+
+@cache
+def _load(path: Path) -> dict[str, ReturnCode]:
+    codes = {c.code: c for c in parse_table(path.read_text(encoding="utf-8-sig"), ReturnCode, path.name)}
+    faults = [f"{name} is missing" for name in ("UNKNOWN", "NONE") if name not in codes]
+    faults += [f"{c.code}: precedence is a number" for c in codes.values() if not c.precedence.isdigit()]
+    faults += [
+        f"{c.code}: confidence is known or unknown" for c in codes.values() if c.confidence not in ("known", "unknown")
+    ]
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return codes
+
+
+def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:
+    """The codes as a table; precedence a number."""
+    return pd.DataFrame([asdict(c) for c in codes.values()]).astype("str").astype({"precedence": "int64"})
+
+
+def normalise_code(codes: pd.Series) -> pd.Series:
+    """Codes as they compare: `RC10`, `rc 010` and `RC010` are one; null where blank."""
+    text = codes.astype("str").str.upper().str.replace(r"\s", "", regex=True)
+    numbers = text.str.extract(r"^RC0*([0-9]{1,3})$")[0]
+    text = text.mask(numbers.notna(), "RC" + numbers.str.zfill(3))
+    return text.mask(text == "").astype("str")

@@ -1,0 +1,97 @@
+"""A learner in the form the LRS takes: names, postcode, gender, date, sharing; and batches known by their content.
+
+Sources: LRS batch layout (columns, lengths, codes), 2011 training for schools in Wales (accents and special characters
+raise exceptions). The school's own spelling is never changed: this form exists beside it.
+"""
+
+import hashlib
+
+import pandas as pd
+from anyascii import anyascii
+
+from schemas.lrs_profiles import Profile
+from schemas.tables import SENT_FIELDS
+from tasks.core.evidence import iso_dates
+from tasks.core.identifiers import canonical_upn
+
+_GENDERS = {"M": "1", "F": "2", "U": "0", "": "0", "0": "0", "1": "1", "2": "2", "9": "9"}
+
+
+def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
+    """Names in the characters that the profile allows: Welsh and other letters become their base letters.
+
+    Args:
+        names: as the school spells them.
+        profile: its `name_characters`.
+
+    Returns:
+        The LRS's form; null where nothing is left.
+    """
+    text = names.astype("str").str.normalize("NFC")
+    foreign = text[text.notna() & ~text.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
+    # Only the spellings that need it are transliterated, each once: few names in a country are not ASCII.
+    plain = {name: anyascii(name) for name in foreign.unique()}
+    text = text.mask(text.isin(plain), text.map(plain)).astype("str")
+    text = text.str.replace(f"[^{profile.name_characters}]", " ", regex=True)
+    text = text.str.replace(r"\s+", " ", regex=True).str.strip(" ")
+    return text.where(text.str.contains("[A-Za-z]", regex=True).eq(True)).astype("str")
+
+
+def lrs_postcodes(postcodes: pd.Series) -> pd.Series:
+    """Postcodes in capitals with one blank before the last three characters; null where blank."""
+    text = postcodes.astype("str").str.upper().str.replace(r"\s", "", regex=True)
+    text = text.mask(text == "")
+    return text.str.replace(r"^(.+)(.{3})$", r"\1 \2", regex=True).mask(text.str.startswith("BFPO").eq(True), text)
+
+
+def lrs_rows(
+    pupils: pd.DataFrame, profile: Profile, privacy_notice_seen: pd.Series, opted_out: pd.Series
+) -> pd.DataFrame:
+    """Pupil rows in the LRS's form.
+
+    Args:
+        pupils: the pupil fields, as sent by the school.
+        profile: characters, lengths and the way sharing is told.
+        privacy_notice_seen: whether the school's notice counts as seen.
+        opted_out: whether the learner opted out of sharing.
+
+    Returns:
+        upn, the sent fields and ability_to_share; same index. A middle name that is too long, or holds digits, is left out.
+    """
+    middle = lrs_names(pupils["middle_names"], profile)
+    bad = middle.str.len() > (profile.max_length("middle_name") or 35)
+    bad |= pupils["middle_names"].astype("str").str.contains(r"[0-9\x00-\x1f\x7f-\x9f]", regex=True).eq(True)
+    gender = pupils["gender"].astype("str").str.strip().str.upper().fillna("")
+    born = iso_dates(pupils["dob"])
+    sharing = privacy_notice_seen.astype(bool).map({True: "1", False: "0"}).astype("str")
+    if profile.sharing == "ability_to_share":
+        sharing = sharing.mask(opted_out.astype(bool), "2")
+    return pd.DataFrame(
+        {
+            "upn": canonical_upn(pupils["upn"]),
+            "given_name": lrs_names(pupils["forename"], profile),
+            "family_name": lrs_names(pupils["surname"], profile),
+            "middle_name": middle.mask(bad.astype(bool)),
+            "dob": born.dt.strftime("%Y-%m-%d").astype("str"),
+            "gender": gender.map(_GENDERS).astype("str"),
+            "postcode": lrs_postcodes(pupils["postcode"]),
+            "ability_to_share": sharing,
+        }
+    )
+
+
+def split_batches(rows: pd.DataFrame, limit: int) -> pd.Series:
+    """Which batch each row of a UKPRN goes into, 0 first, by its place.
+
+    Args:
+        rows: in the order in which they are to stand.
+        limit: learners in one batch.
+    """
+    return pd.Series(range(len(rows)), index=rows.index, dtype="int64") // limit
+
+
+def batch_ref(rows: pd.DataFrame, ukprn: str, profile: str, fmt: str, cycle: str) -> str:
+    """A batch's reference, made from what it says: the same learners in the same form have the same reference."""
+    content = rows[["upn", *SENT_FIELDS, "ability_to_share"]].to_csv(index=False, lineterminator="\n")
+    digest = hashlib.sha256("\n".join([ukprn, profile, fmt, cycle, content]).encode("utf-8")).hexdigest()
+    return f"B{digest[:16]}"

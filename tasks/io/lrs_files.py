@@ -1,0 +1,192 @@
+"""Batch files to the LRS and result files from it, CSV and XML, by the profiles of `schemas/lrs`.
+
+Writing follows a profile to the letter. Reading goes by headings in any order and case, with the aliases of every profile,
+because exports of one version answer batches of another. A real CSV parser: commas, quotes and line ends inside cells.
+"""
+
+import csv
+import datetime as dt
+import io
+from typing import Any
+
+import pandas as pd
+from lxml import etree
+
+from schemas.faults import Refused
+from schemas.lrs_profiles import Profile
+
+#: What is read from a result file: our name -> the heading that profiles know it by.
+_READ = {
+    "file_name_cell": "file_name",
+    "ukprn": "ukprn",
+    "mis_identifier": "upn",
+    "uln": "ULN",
+    "given_name": "given_name",
+    "family_name": "family_name",
+    "middle_name": "middle_name",
+    "dob": "dob",
+    "gender": "gender",
+    "postcode": "postcode",
+}
+
+
+def batch_file_name(ukprn: str, at: dt.datetime, fmt: str) -> str:
+    """`LRB_<UKPRN>_<DDMMYYYYHHMM>.CSV` or `.XML`; the ending must be in capitals (LRB quick reference guide)."""
+    return f"LRB_{ukprn}_{at:%d%m%Y%H%M}.{fmt}"
+
+
+def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, file_name: str) -> bytes:
+    """A batch file.
+
+    Args:
+        rows: upn, the sent fields, ability_to_share; in the order of the file.
+        profile: the layout.
+        fmt: CSV or XML.
+        ukprn: the school's.
+        file_name: its stem stands in the file too, so that an answer can be tied to it.
+    """
+    about = {
+        "file_version": profile.version,
+        "file_name": file_name.rsplit(".", 1)[0],
+        "ukprn": ukprn,
+        "record_count": str(len(rows)),
+    }
+    cells = rows.fillna("").astype("str").to_dict("list")
+    return _xml(cells, len(rows), about, profile) if fmt == "XML" else _csv(cells, len(rows), about, profile)
+
+
+def _csv(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+    columns: list[list[str]] = []
+    for column in profile.columns:
+        if column.first_row_only:
+            columns.append([about[column.source], *[""] * (count - 1)])
+        elif column.source.startswith("="):
+            columns.append([column.source[1:]] * count)
+        else:
+            columns.append(cells[column.source] if column.source else [""] * count)
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow([c.heading for c in profile.columns])
+    writer.writerows(zip(*columns, strict=True))
+    return text.getvalue().encode("utf-8")
+
+
+def _xml(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+    root = etree.Element(profile.xml.root)
+    for name, source in profile.xml.header.items():
+        etree.SubElement(root, name).text = about[source]
+    for n in range(count):
+        record = etree.SubElement(root, profile.xml.record)
+        for column in profile.columns:
+            if column.first_row_only:
+                continue
+            constant = column.source.startswith("=")
+            value = column.source[1:] if constant else cells[column.source][n] if column.source else ""
+            if value:
+                etree.SubElement(record, column.xml_name or column.heading).text = value
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+
+
+def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
+    """The answers in a result file or an export of processed exceptions.
+
+    Args:
+        content: CSV or XML, in the batch layout, with a ULN or a return code or both.
+        profiles: whose headings and aliases are known.
+
+    Returns:
+        ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln, return_code,
+        given_name, family_name, middle_name, dob, gender, postcode; text as in the file, null where empty.
+
+    Raises:
+        Refused: not_a_result, not_xml, no_ukprn or undecodable.
+    """
+    headings = _headings(profiles)
+    head = content.lstrip(b"\xef\xbb\xbf \t\r\n")
+    table = _xml_table(content, headings) if head.startswith(b"<") else _csv_table(content, headings)
+    if "mis_identifier" not in table or not {"uln", "return_code"} & set(table):
+        raise Refused("not_a_result")
+    count = len(table["mis_identifier"])
+    rows = pd.DataFrame(
+        {name: pd.Series(table.get(name, [None] * count), dtype="str") for name in [*_READ, "return_code"]}
+    )
+    rows = rows.mask(rows.eq(""))
+    for name in ("ukprn", "file_name_cell"):
+        rows[name] = rows[name].ffill()
+    if count and rows["ukprn"].isna().all():
+        raise Refused("no_ukprn")
+    if "return_code" not in table and rows["uln"].isna().all():
+        # A batch file that came back unanswered, perhaps our own: taking it for answers would open an exception for all.
+        raise Refused("not_a_result", "no row has a ULN or a return code")
+    rows.insert(0, "ordinal", range(1, count + 1))
+    return rows
+
+
+def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
+    """Heading, small letters and digits only -> our name."""
+    known: dict[str, str] = {}
+    for profile in profiles.values():
+        for name, source in _READ.items():
+            for column in profile.columns:
+                # The UPN column of 3A echoes the MIS identifier; the identifier itself is what ties.
+                if (column.source == source and column.heading != "UPN") or column.heading == source:
+                    known |= dict.fromkeys(map(_plain, (column.heading, *column.aliases, column.xml_name)), name)
+        known |= dict.fromkeys(map(_plain, profile.return_code_headings), "return_code")
+    known.pop("", None)
+    return known
+
+
+def _plain(heading: str) -> str:
+    return "".join(c for c in heading.lower() if c.isalnum())
+
+
+def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
+    text = _decode(content)
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if not rows:
+        raise Refused("not_a_result")
+    names = [headings.get(_plain(cell), "") for cell in rows[0]]
+    width = len(names)
+    filled = [(row + [""] * width)[:width] for row in rows[1:]]
+    columns = list(zip(*filled, strict=True)) if filled else [()] * width
+    return {name: list(column) for name, column in zip(names, columns, strict=True) if name}
+
+
+def _decode(content: bytes) -> str:
+    encodings = ["utf-16"] if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise Refused("undecodable")
+
+
+def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
+    if b"<!DOCTYPE" in content[:65536].upper():
+        raise Refused("not_xml", "document type declarations are not taken")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        raise Refused("not_xml") from None
+    identifier = next((h for h, name in headings.items() if name == "mis_identifier"), "misidentifier")
+    about: dict[str, str] = {}
+    records: list[dict[str, str]] = []
+    for element in root.iter(etree.Element):
+        children = {_plain(etree.QName(c).localname): c.text or "" for c in element.iterchildren(etree.Element)}
+        named = {headings[name]: text for name, text in children.items() if name in headings}
+        if identifier in children:
+            records.append(named)
+        else:
+            about |= {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v}
+    if not records:
+        raise Refused("not_a_result")
+    names = {name for record in records for name in record}
+    table = {name: [record.get(name, "") for record in records] for name in names}
+    return table | {name: [value] * len(records) for name, value in about.items()}

@@ -1,0 +1,94 @@
+"""UPN and ULN arithmetic, against published and hand-computed examples."""
+
+import pandas as pd
+import pytest
+
+from tasks.core.identifiers import (
+    canonical_upn,
+    uln_check_digit,
+    uln_valid,
+    upn_check_letter,
+    upn_check_letter_ok,
+    upn_shape,
+)
+
+
+def column(*values):
+    return pd.Series(list(values), dtype="str")
+
+
+def test_check_letters_computed_by_hand():
+    # 6604025 10 001: 6*2+6*3+0*4+4*5+0*6+2*7+5*8+1*9+0+0+0+1*13 = 126; 126 mod 23 = 11 -> M. The last is a published one.
+    found = upn_check_letter(column("660402510001", "681404209123", "67441030807A", "801200005001"))
+    assert list(found) == ["M", "R", "L", "B"]
+
+
+@pytest.mark.parametrize(
+    ("upn", "shape", "right"),
+    [
+        ("M660402510001", "permanent", True),
+        (" m660402510001 ", "permanent", True),
+        ("L67441030807A", "temporary", True),
+        ("A660402510001", "permanent", False),
+        ("M66040251000", "wrong", False),
+        ("I660402510001", "wrong", False),
+        ("M66040251000١", "wrong", False),
+        ("", None, False),
+        (None, None, False),
+    ],
+    ids=[
+        "permanent",
+        "untidy",
+        "temporary",
+        "wrong-letter",
+        "short",
+        "letter-not-used",
+        "other-digit",
+        "blank",
+        "absent",
+    ],
+)
+def test_upn_shape_and_letter(upn, shape, right):
+    found = upn_shape(column(upn)).iloc[0]
+    assert (found if isinstance(found, str) else None) == shape
+    assert bool(upn_check_letter_ok(column(upn)).iloc[0]) is right
+
+
+@pytest.mark.parametrize(
+    ("uln", "valid"),
+    [
+        ("9276308686", True),
+        ("1000102504", True),
+        ("4444599390", True),
+        ("9999999999", False),
+        ("1234567890", False),
+        ("0000102504", False),
+        ("100010250", False),
+        ("", False),
+        (None, False),
+    ],
+    ids=[
+        "published",
+        "example",
+        "check-digit-0",
+        "placeholder",
+        "wrong-digit",
+        "leading-0",
+        "short",
+        "blank",
+        "absent",
+    ],
+)
+def test_uln(uln, valid):
+    assert bool(uln_valid(column(uln)).iloc[0]) is valid
+
+
+def test_nine_digits_with_remainder_0_have_no_uln():
+    # The digits 1,0,0,0,0,0,0,0,x weigh 10 and 2x. For x = 1: 12, 12 mod 11 = 1, so the check digit is 9.
+    assert uln_check_digit(column("100000001")).iloc[0] == "9"
+    # For x = 6: 22, 22 mod 11 = 0: no ULN starts so.
+    assert pd.isna(uln_check_digit(column("100000006")).iloc[0])
+
+
+def test_canonical_upn_is_null_where_blank():
+    assert list(canonical_upn(column(" m660402510001", "  ")).isna()) == [False, True]

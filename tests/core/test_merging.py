@@ -1,0 +1,120 @@
+"""Merging: a function of the set of answers; ULN by check digit; conflicts shown, never put over the held one."""
+
+import itertools
+
+import pandas as pd
+
+from tasks.core.merging import conflicts, merge_answers, tie
+
+CODES = pd.DataFrame({"code": ["RC007", "RC010", "NONE"], "precedence": [30, 10, 90]})
+SENT = pd.DataFrame(
+    {
+        "batch_ref": "B1",
+        "upn": ["M660402510001", "R681404209123"],
+        "row_ref": ["r1", "r2"],
+        "cycle": "2012-01",
+        "la_code": "660",
+        "school_number": "6604025",
+        "dob": "1996-11-05",
+        "ukprn": "10000001",
+    }
+).astype("str")
+
+
+def answer(upn, uln=None, code=None, sha="f1", n=1, at="2012-02-01"):
+    return {
+        "sha256": sha,
+        "ordinal": n,
+        "received_at": at,
+        "batch_ref": "B1",
+        "mis_identifier": upn,
+        "uln": uln,
+        "return_code": code,
+    }
+
+
+def merged(*answers):
+    table = pd.DataFrame(answers).astype({"uln": "str", "return_code": "str"})
+    return merge_answers(table, SENT, CODES)
+
+
+def test_uln_by_check_digit_not_by_code():
+    learners, exceptions = merged(
+        answer("M660402510001", "1000102504", "RC007"), answer("R681404209123", "1000102505", "RC001", n=2)
+    )
+    assert learners.set_index("upn")["uln"].dropna().to_dict() == {"M660402510001": "1000102504"}
+    assert list(exceptions["upn"]) == ["R681404209123"]
+    assert list(exceptions["state"]) == ["open"]
+
+
+def test_exception_closes_when_a_uln_arrives_in_any_order():
+    answers = [
+        answer("M660402510001", None, "RC007"),
+        answer("M660402510001", "1000102504", None, sha="f2"),
+        answer("R681404209123", None, None, n=2),
+    ]
+    results = [merged(*order) for order in itertools.permutations(answers)]
+    learners, exceptions = results[0]
+    assert dict(zip(exceptions["upn"], exceptions["state"], strict=True)) == {
+        "M660402510001": "resolved",
+        "R681404209123": "open",
+    }
+    for other_learners, other_exceptions in results[1:]:
+        pd.testing.assert_frame_equal(other_learners, learners)
+        pd.testing.assert_frame_equal(other_exceptions, exceptions)
+
+
+def test_arrival_times_swapped_change_nothing_but_which_of_two_ulns_came_first():
+    def both(first, second):
+        return merged(
+            answer("M660402510001", None, "RC007", at=first), answer("M660402510001", "1000102504", sha="f2", at=second)
+        )
+
+    for one, other in zip(both("2012-02-01", "2012-03-01"), both("2012-03-01", "2012-02-01"), strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_differing_uln_is_a_conflict_and_the_first_stands():
+    learners, _ = merged(
+        answer("M660402510001", "9276308686", sha="a-later-one", at="2012-03-01"),
+        answer("M660402510001", "1000102504", sha="z-earlier-one", at="2012-02-01"),
+    )
+    assert list(learners["uln"]) == ["1000102504"]
+    assert list(learners["other_ulns"]) == ["9276308686"]
+    assert list(conflicts(learners, SENT)["rule"]) == ["LRS01"]
+
+
+def test_one_uln_for_two_upns_is_a_conflict():
+    learners, _ = merged(answer("M660402510001", "1000102504"), answer("R681404209123", "1000102504", n=2))
+    found = conflicts(learners, SENT)
+    assert list(found["row_ref"]) == ["r1", "r2"]
+    assert set(found["rule"]) == {"LRS02"}
+
+
+def test_first_code_by_precedence_and_all_codes_kept():
+    _, exceptions = merged(answer("M660402510001", None, "RC007"), answer("M660402510001", None, "RC010", sha="f2"))
+    assert list(exceptions["return_code"]) == ["RC010"]
+    assert list(exceptions["all_codes"]) == ["RC007;RC010"]
+
+
+def test_tie_by_ukprn_and_mis_identifier():
+    batches = pd.DataFrame(
+        {
+            "batch_ref": ["B1", "B2"],
+            "file_name": ["LRB_10000001_010220120900.CSV", "LRB_10000001_010220130900.CSV"],
+            "cycle": ["2012-01", "2013-01"],
+            "built_at": ["2012-02-01T09:00", "2013-02-01T09:00"],
+        }
+    )
+    sent = pd.concat([SENT, SENT.assign(batch_ref="B2")])
+    answers = pd.DataFrame(
+        {
+            "ordinal": [1, 2, 3, 4],
+            "file_name_cell": ["LRB_10000001_010220120900", None, None, None],
+            "ukprn": ["10000001", "10000001", "10000009", "10000001"],
+            "mis_identifier": ["M660402510001", "m660402510001 ", "M660402510001", "not-ours"],
+        }
+    ).astype({"file_name_cell": "str"})
+    found = tie(answers, sent, batches)
+    assert list(found["tied"]) == ["Y", "Y", "N", "N"]
+    assert list(found["batch_ref"].dropna()) == ["B1", "B2"]

@@ -1,0 +1,93 @@
+"""Selection: one disposition for every record, and the first reason that holds."""
+
+import pandas as pd
+import pytest
+
+from schemas.cycles import cycle_by_id
+from tasks.core.selection import current_returns, select
+
+NOBODY = pd.DataFrame({"upn": [], "uln": [], "cycle": []}, dtype="str")
+READY = pd.DataFrame({"school_number": [], "code": []}, dtype="str")
+
+
+def decide(rows, cycle="2012-01", missing=READY, held=NOBODY, current="s1"):
+    found = select(rows, cycle=cycle_by_id(cycle), current=pd.Series({"6604025": current}), missing=missing, held=held)
+    return [r if isinstance(r, str) else "chosen" for r in found["reason"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({}, "chosen"),
+        ({"nc_year": "8"}, "year_group"),
+        ({"nc_year": "R"}, "year_group"),
+        ({"enrol_status": "S"}, "enrolment_status"),
+        ({"enrol_status": "G"}, "enrolment_status"),
+        ({"enrol_status": "M"}, "chosen"),
+        ({"enrol_status": None}, "chosen"),
+        ({"sha256": "older"}, "superseded_return"),
+        ({"uln": "1000102504"}, "uln_held"),
+        ({"uln": "9999999999"}, "chosen"),
+        ({"uln": "1000102505"}, "chosen"),
+        ({"nc_year": "X", "dob": "2004-01-01"}, "year_group"),
+        ({"nc_year": "X", "dob": "1996-11-05"}, "chosen"),
+        ({"nc_year": None, "dob": "not a date"}, "chosen"),
+        ({"nc_year": "8", "enrol_status": "S"}, "enrolment_status"),
+    ],
+)
+def test_reason(learner, change, outcome):
+    assert decide(learner(change)) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("cycle", "years"),
+    [
+        ("pilot", {9, 10, 12}),
+        ("2011-09", {12, 13, 14}),
+        ("2012-01", {9, 10, 11, 12, 13, 14}),
+        ("2013-01", {9, 10, 11, 12, 13, 14}),
+        ("2026-09", {10, 11, 12, 13, 14}),
+        ("2027-01", {10, 11, 12, 13, 14}),
+    ],
+)
+def test_year_groups_of_each_cycle(learner, cycle, years):
+    rows = learner(*({"nc_year": str(y), "dob": "1990-01-01"} for y in range(1, 15)))
+    assert {y for y, o in zip(range(1, 15), decide(rows, cycle), strict=True) if o == "chosen"} == years
+
+
+@pytest.mark.parametrize(("dob", "outcome"), [("2012-09-01", "chosen"), ("2012-09-02", "age"), ("?", "chosen")])
+def test_14_on_1_september(learner, dob, outcome):
+    assert decide(learner({"dob": dob}), "2026-09") == [outcome]
+
+
+def test_uln_of_an_earlier_cycle_ends_the_choice_and_one_of_this_cycle_does_not(learner):
+    held = pd.DataFrame({"upn": ["M660402510001"], "uln": ["1000102504"], "cycle": ["2012-01"]}).astype("str")
+    assert decide(learner({}), "2013-01", held=held) == ["uln_held"]
+    assert decide(learner({}), "2012-01", held=held) == ["chosen"]
+
+
+def test_school_not_ready_names_each_missing_thing(learner):
+    missing = pd.DataFrame({"school_number": ["6604025"] * 2, "code": ["lrb_missing", "ukprn_missing"]}).astype("str")
+    found = select(
+        learner({}), cycle=cycle_by_id("2012-01"), current=pd.Series({"6604025": "s1"}), missing=missing, held=NOBODY
+    )
+    assert list(found["reason"]) == ["school_not_ready"]
+    assert list(found["detail"]) == ["lrb_missing;ukprn_missing"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("2012-01-20T10:00:00", "2"), ("2012-01-21T09:00:00", "1")),
+        (("2012-01-20T10:00:00", "9"), ("2012-01-20T10:00:00", "10")),
+        (("not a date", "99"), ("2012-01-20T10:00:00", "1")),
+    ],
+    ids=["later-date", "later-serial-number", "unreadable-date-last"],
+)
+def test_newest_return_counts_whatever_the_order(first, second):
+    rows = [
+        {"sha256": name, "school_number": "6604025", "header_datetime": at, "serial_no": serial}
+        for name, (at, serial) in (("old", first), ("new", second))
+    ]
+    for order in (rows, rows[::-1]):
+        assert current_returns(pd.DataFrame(order).astype("str")).to_dict() == {"6604025": "new"}

@@ -1,0 +1,109 @@
+"""Conservation: every record stands in exactly one place."""
+
+import pandas as pd
+import pytest
+
+from tasks.core.standing import as_status, latest_batch, stand, tally
+
+
+def frame(**columns):
+    return pd.DataFrame(columns).astype("str")
+
+
+NO_LEARNERS = frame(upn=[], uln=[])
+NO_EXCEPTIONS = frame(upn=[], batch_ref=[], state=[])
+NO_BATCH = frame(upn=[], batch_ref=[], batch_cycle=[], batch_school=[], state=[])
+SENT = frame(upn=["U1"], batch_ref=["B1"], batch_cycle=["2012-01"], batch_school=["6604025"], state=["SENT"])
+
+
+def where(
+    school="6604025", cycle="2012-01", blocked=(), latest=NO_BATCH, learners=NO_LEARNERS, exceptions=NO_EXCEPTIONS
+):
+    chosen = frame(row_ref=["r1"], school_number=[school], upn=["u1"])
+    found = stand(
+        chosen,
+        cycle_id=cycle,
+        blocked=pd.Series(list(blocked), dtype="str"),
+        latest=latest,
+        learners=learners,
+        exceptions=exceptions,
+    )
+    return found["state"].iloc[0]
+
+
+ULN = frame(upn=["U1"], uln=["1000102504"])
+OPEN = frame(upn=["U1"], batch_ref=["B1"], state=["open"])
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        ({}, "waiting"),
+        ({"blocked": ["r1"]}, "held"),
+        ({"latest": SENT}, "sent"),
+        ({"latest": SENT, "exceptions": OPEN}, "exception"),
+        ({"latest": SENT, "learners": ULN}, "uln"),
+        ({"latest": SENT, "blocked": ["r1"]}, "sent"),
+        ({"latest": SENT, "school": "6604026"}, "sent"),
+        ({"latest": SENT, "school": "6604026", "blocked": ["r1"], "learners": ULN}, "held"),
+        ({"latest": SENT, "cycle": "2013-01"}, "sent"),
+        ({"latest": SENT, "cycle": "2013-01", "exceptions": OPEN}, "waiting"),
+    ],
+    ids=[
+        "nothing-done",
+        "finding-blocks",
+        "in-a-live-batch",
+        "answered-without-a-uln",
+        "answered-with-a-uln",
+        "finding-after-it-was-sent",
+        "sent-by-another-school",
+        "another-school-with-one-upn-for-two",
+        "live-since-the-last-cycle",
+        "asked-again-after-an-earlier-cycle's-exception",
+    ],
+)
+def test_state(given, state):
+    assert where(**given) == state
+
+
+def test_latest_batch_leaves_abandoned_ones_out():
+    rows = frame(batch_ref=["B1", "B2"], upn=["U1", "U1"], school_number=["s", "s"], cycle=["2012-01", "2013-01"])
+    batches = frame(batch_ref=["B1", "B2"], state=["SENT", "ABANDONED"], built_at=["2012-02-01", "2013-02-01"])
+    assert list(latest_batch(rows, batches)["batch_ref"]) == ["B1"]
+
+
+def counted(dispositions, standing, declared=2):
+    pupils = frame(row_ref=["r1", "r2"], school_number=["6604025", "6604025"])
+    return tally(pupils, dispositions, standing, pd.Series({"6604025": declared}))
+
+
+CHOSEN = frame(row_ref=["r1", "r2"], school_number=["6604025"] * 2, disposition=["chosen"] * 2).assign(
+    reason=pd.Series([None, None], dtype="str")
+)
+
+
+def test_counts_add_up():
+    not_chosen = CHOSEN.assign(disposition=["chosen", "not_chosen"], reason=pd.Series([None, "age"], dtype="str"))
+    counts = counted(not_chosen, frame(row_ref=["r1"], school_number=["6604025"], state=["uln"]))
+    one = as_status("2012-01", counts)["schools"]["6604025"]
+    assert one == {
+        "records": 2,
+        "not_chosen": {"age": 1},
+        "held": 0,
+        "waiting": 0,
+        "sent": 0,
+        "uln": 1,
+        "exception": 0,
+        "balanced": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "declared"),
+    [(["uln"], 2), (["uln", "sent"], 3)],
+    ids=["a-record-stands-nowhere", "a-record-of-the-return-was-lost"],
+)
+def test_unbalanced(states, declared):
+    refs = ["r1", "r2"][: len(states)]
+    standing = frame(row_ref=refs, school_number=["6604025"] * len(refs), state=states)
+    assert not counted(CHOSEN, standing, declared)["balanced"].iloc[0]

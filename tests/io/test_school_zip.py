@@ -1,0 +1,34 @@
+import datetime as dt
+import io
+import stat
+import zipfile
+
+from tasks.io.school_zip import write_zip, zip_name
+
+AT = dt.datetime(2012, 2, 20, 9, 15, 30)
+FILES = {"b.xml": "ŵ".encode() * 500, "a.xlsx": b"\x00\x01"}
+
+
+def test_the_name_says_school_cycle_and_number():
+    assert zip_name("6604025", "2012-01", 1) == "ULN_6604025_2012-01_001.zip"
+
+
+def test_members_come_back_as_they_went_in():
+    with zipfile.ZipFile(io.BytesIO(write_zip(FILES, AT))) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == FILES
+
+
+def test_members_are_sorted_dated_compressed_and_private():
+    with zipfile.ZipFile(io.BytesIO(write_zip(FILES, AT))) as archive:
+        members = archive.infolist()
+    assert [m.filename for m in members] == ["a.xlsx", "b.xml"]
+    for member in members:
+        assert member.date_time == (2012, 2, 20, 9, 15, 30)
+        assert member.compress_type == zipfile.ZIP_DEFLATED
+        assert stat.S_IMODE(member.external_attr >> 16) == 0o600
+
+
+def test_the_same_content_gives_the_same_bytes_in_any_order():
+    assert write_zip(FILES, AT) == write_zip(dict(reversed(FILES.items())), AT)
+    assert write_zip(FILES, AT) != write_zip(FILES | {"a.xlsx": b"\x00\x02"}, AT)
