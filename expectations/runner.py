@@ -93,7 +93,9 @@ def _row_refs(index: Any) -> list[str]:
 def _context() -> Any:
     import great_expectations as gx
 
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    # Each of its loggers by itself: the engine's logging set-up gives some of them a level of their own.
+    for name in [n for n in logging.root.manager.loggerDict if n.startswith("great_expectations")]:
+        logging.getLogger(name).setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     return context

@@ -26,7 +26,7 @@ from schemas.faults import ConfigurationFault, Refused, ServiceFault
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
 
 
@@ -330,9 +330,9 @@ def _tell_counts(*runs: dict[str, int]) -> None:
 
 _STATES = (
     ("records", "Cofnodion\nRecords"),
-    ("not_chosen", "Heb eu dewis\nNot chosen"),
+    ("not_chosen", "Heb ddewis\nNot chosen"),
     ("held", "Daliwyd\nHeld"),
-    ("waiting", "Yn aros\nWaiting"),
+    ("waiting", "Aros\nWaiting"),
     ("sent", "Anfonwyd\nSent"),
     ("uln", "ULN\nULN"),
     ("exception", "Eithriad\nException"),
@@ -345,10 +345,10 @@ def _tell_status(root: str, cycle: str, la: list[str], *, per_school: bool) -> N
     found: Any = status_of(root, cycle, la or None)
     c = cycle_by_id(cycle)
     table = Table(title=f"{c.title_cy} / {c.title_en}")
-    table.add_column("Ysgol\nSchool")
+    table.add_column("Ysgol\nSchool", no_wrap=True)
     for _, title in _STATES:
         table.add_column(title, justify="right")
-    table.add_column("Yn cydbwyso\nBalances")
+    table.add_column("Cydbwyso\nBalances")
 
     def add(name: str, row: dict[str, Any]) -> None:
         numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k, _ in _STATES]
@@ -362,7 +362,7 @@ def _tell_status(root: str, cycle: str, la: list[str], *, per_school: bool) -> N
         for school, row in found["schools"].items():
             if not row["balanced"]:
                 add(school, row)
-    add(f"{len(found['schools'])} ysgol / schools", found["total"])
+    add(f"{len(found['schools']):,}", found["total"])
     out.print(table)
     reasons = ", ".join(f"{k} {n:,}" for k, n in found["total"]["not_chosen"].items())
     if reasons:

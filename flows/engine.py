@@ -18,8 +18,12 @@ def settle(data: str) -> None:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_CLI_PROMPT", "false")
+    # The first start makes the engine's database; on two busy cores that takes longer than the engine's own 20 s.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
     if not _user_has_a_server():
-        os.environ["PREFECT_HOME"] = str(DataRoot(Path(data)).engine)
+        home = DataRoot(Path(data)).engine
+        home.mkdir(parents=True, exist_ok=True)
+        os.environ["PREFECT_HOME"] = str(home)
 
 
 def _user_has_a_server() -> bool:

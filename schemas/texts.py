@@ -4,19 +4,26 @@ Belongs here: the fixed texts of files that go out. Rules, codes and findings ke
 To add a text: a row in `texts.csv`; `cy_review` is Y where a Welsh speaker should look at the Welsh.
 """
 
-import csv
-import io
 import string
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from schemas.faults import ConfigurationFault
+from schemas.text_tables import parse_table
 
 Language = Literal["en", "cy"]
 
 _FILE = Path(__file__).with_name("texts.csv")
-_COLUMNS = ["key", "en", "cy", "cy_review"]
+
+
+@dataclass(frozen=True)
+class _Row:
+    key: str
+    en: str
+    cy: str
+    cy_review: str
 
 
 def parse_texts(content: str, source: str = "texts.csv") -> dict[str, dict[Language, str]]:
@@ -32,28 +39,16 @@ def parse_texts(content: str, source: str = "texts.csv") -> dict[str, dict[Langu
     Raises:
         ConfigurationFault: with every wrong heading, repeated key, blank text and difference in places to fill.
     """
-    reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
-    if reader.fieldnames != _COLUMNS:
-        raise ConfigurationFault(source, [f"the columns must be {', '.join(_COLUMNS)}"])
-    faults: list[str] = []
-    texts: dict[str, dict[Language, str]] = {}
-    for number, row in enumerate(reader, 2):
-        faults += [f"line {number}: {fault}" for fault in _row_faults(row, texts)]
-        texts[row["key"]] = {"en": row["en"], "cy": row["cy"]}
+    rows = parse_table(content, _Row, source)
+    faults = [f"{row.key}: cy_review must be Y or N" for row in rows if row.cy_review not in ("Y", "N")]
+    faults += [
+        f"{row.key}: English and Welsh differ in the places to fill"
+        for row in rows
+        if _places(row.en) != _places(row.cy)
+    ]
     if faults:
         raise ConfigurationFault(source, faults)
-    return texts
-
-
-def _row_faults(row: dict[str, str], before: dict[str, dict[Language, str]]) -> list[str]:
-    if set(row) != set(_COLUMNS) or any(value is None or not value.strip() for value in row.values()):
-        return ["a cell is blank, missing or too many"]
-    checks = [
-        (row["key"] not in before, f"{row['key']!r} stands twice"),
-        (row["cy_review"] in ("Y", "N"), "cy_review must be Y or N"),
-        (_places(row["en"]) == _places(row["cy"]), "English and Welsh differ in the places to fill"),
-    ]
-    return [text for holds, text in checks if not holds]
+    return {row.key: {"en": row.en, "cy": row.cy} for row in rows}
 
 
 def _places(text: str) -> set[str]:

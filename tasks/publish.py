@@ -154,7 +154,6 @@ def _zip(
             own,
             version=version,
             school_number=number_text,
-            school_name=str(school["school_name"]),
             academic_year=ground.cycle.academic_year,
             made_at=moment(as_of),
         )

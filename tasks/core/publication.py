@@ -12,6 +12,10 @@ from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.merging import ULN_SHARED
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
+NOT_FIT_FOR_CTF = "REG02"
+#: What a learner in a CTF must have, and how long a name may be (CTF 12 guidance; the schemas in `schemas/ctf`).
+_CTF_NEEDS = ("upn", "surname", "forename", "dob", "gender")
+_CTF_NAME_LENGTH = 35
 
 EXCEPTION_COLUMNS = (
     "upn",
@@ -41,7 +45,7 @@ def for_schools(
 
     In the CTF: chosen learners who now have a ULN, and learners who came to the school with a ULN that the register
     holds from an earlier cycle and the return did not. Never one whose ULN was answered for two UPNs, nor one whose
-    date of birth differs from the register's: those stand in the list instead.
+    date of birth differs from the register's, nor one that a school's system would refuse: those stand in the list.
 
     Args:
         pupils: row_ref, school_number and the pupil fields, as sent.
@@ -67,12 +71,17 @@ def for_schools(
     arrived = rows["reason"].eq(NotChosen.ULN_HELD.value) & ~uln_valid(rows["uln"]).astype(bool)
     due = (answered | arrived) & rows["held_uln"].notna()
     other_birth = due & (rows["dob"].str.strip() != rows["held_dob"])
+    # One learner that a school's system would refuse sinks the whole file: such a one stands in the list instead.
+    blank = pd.concat([rows[c].str.strip().fillna("").eq("") for c in _CTF_NEEDS], axis=1).any(axis=1)
+    long = (rows["surname"].str.len() > _CTF_NAME_LENGTH) | (rows["forename"].str.len() > _CTF_NAME_LENGTH)
+    unfit = due & ~other_birth & (blank | long | ~rows["gender"].fillna("").str.fullmatch("[MFU0129]"))
     # The row the finding was made on may be another school's: go by the learner.
     shared_uln = rows["row_ref"].isin(findings.loc[findings["rule"] == ULN_SHARED, "row_ref"])
-    ulns = rows[due & ~other_birth & ~shared_uln].drop(columns="uln").rename(columns={"held_uln": "uln"})
+    ulns = rows[due & ~other_birth & ~unfit & ~shared_uln].drop(columns="uln").rename(columns={"held_uln": "uln"})
     ulns = ulns.sort_values(["school_number", "upn", "row_ref"]).drop_duplicates(["school_number", "upn"])
     lines = [
         rows[other_birth].assign(code=ULN_OF_ANOTHER_BIRTH),
+        rows[unfit].assign(code=NOT_FIT_FOR_CTF),
         _finding_lines(rows, findings),
         _answer_lines(rows, exceptions),
     ]

@@ -17,6 +17,7 @@ from schemas.ctf_versions import CtfVersion
 
 # As in schools' own exports; lxml's declaration has single quotes, which not every importing program may expect.
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_REPEATED = "SCHEMAV_CVC_IDC"
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( ([\w, ]+) \)")
 
 
@@ -115,8 +116,9 @@ def check_ctf(data: bytes, version: CtfVersion) -> list[str]:
     if schema.validate(document):
         return []
     log: Any = schema.error_log
-    # libxml2 tells some faults of a value twice.
-    return list(dict.fromkeys(_fault(entry) for entry in log))
+    # libxml2 takes a value that has not the right form for a repeated one, too; only without such are repeats real.
+    repeats = all(entry.type_name == _REPEATED for entry in log)
+    return list(dict.fromkeys(_fault(entry) for entry in log if repeats or entry.type_name != _REPEATED))
 
 
 @cache
@@ -131,6 +133,6 @@ def _fault(entry: Any) -> str:
     if entry.type_name == "SCHEMAV_ELEMENT_CONTENT":
         expected = _EXPECTED.search(entry.message)
         return f"{where}: {expected[1]} expected" if expected else f"{where}: not expected here"
-    if entry.type_name == "SCHEMAV_CVC_IDC":
+    if entry.type_name == _REPEATED:
         return f"{where}: the same UPN or ULN stands on an earlier pupil"
     return f"{where}: the value does not have the form that is asked for"

@@ -47,7 +47,7 @@ PLANTED: dict[str, tuple[float, dict[str, str | None], str]] = {
     "dob-unreal": (0.0005, {"dob": "1997-02-30"}, "held:DOB02"),
     "dob-implausible": (0.0005, {"dob": "1890-01-01"}, "held:DOB03"),
     "gender-unknown": (0.0005, {"gender": "X"}, "held:GEN02"),
-    "gender-blank": (0.0005, {"gender": None}, "sent"),
+    "gender-blank": (0.0005, {"gender": None}, "held:GEN01"),
     "postcode-blank": (0.002, {"postcode": None}, "held:PCD01"),
     "postcode-wrong": (0.002, {"postcode": "LL77 7CC"}, "held:PCD02"),
     "postcode-zz99": (0.002, {"postcode": "ZZ99 9ZZ"}, "sent"),
@@ -149,6 +149,7 @@ def _cohort(seed: int, school: str, academic_year: int, year: int, size: int, po
     for column in ("surname", "dob", "postcode"):
         table.loc[1::60, column] = table.loc[0::60, column].to_numpy()[: len(table.loc[1::60])]
     table.loc[1::60, "planted"] = "twin"
+    table.loc[1::60, "forename"] = np.where(table.loc[0::60, "forename"].to_numpy()[: len(table.loc[1::60])] == "Mali", "Cadi", "Mali")
     keep = table.index < max(1, round(size * _STAYING.get(year, 1.0)))
     return table[keep].assign(middle_names=lambda t: t["middle_names"].mask(t["middle_names"] == ""))
 

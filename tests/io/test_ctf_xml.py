@@ -1,3 +1,5 @@
+"""The Common Transfer File and the schemas that it is held to."""
+
 import datetime as dt
 import re
 from pathlib import Path
@@ -13,8 +15,8 @@ from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
 GOLDEN = Path(__file__).parents[1] / "golden"
 VERSIONS = all_versions()
 COLUMNS = ["upn", "uln", "surname", "forename", "dob", "gender"]
-#: Made-up learners. UPN check letters and ULN check digits were worked out by hand: M660402510001 and R681404209123 are
-#: the worked examples of the facts, 3; the third UPN is temporary (same place, 07A). ULN 1000102504 is the published example.
+#: Made-up learners. The UPNs are the worked examples of the UPN facts, 3, the last a temporary one. ULN 1000102504 is
+#: the published example; the next two by its rule: 41 mod 11 = 8, 10 - 8 = 2; 43 mod 11 = 10, 10 - 10 = 0.
 PUPILS = pd.DataFrame(
     [
         ("R681404209123", "1000102512", "O’Neill & Ŵan", "Siân  Mair", "1996-11-30", "F"),
@@ -32,7 +34,7 @@ def written(version="11.0", pupils=PUPILS, year=2011):
         version=VERSIONS[version],
         school_number="6604025",
         academic_year=year,
-        made_at=dt.datetime(2012, 2, 20, 9, 15),
+        made_at=dt.datetime.fromisoformat("2012-02-20T09:15"),
     )
 
 
@@ -81,10 +83,14 @@ def test_the_same_content_gives_the_same_bytes_in_any_order():
 
 
 def test_a_data_qualifier_is_written_where_the_version_has_one():
-    text = (Path("schemas/ctf/versions.toml")).read_text(encoding="utf-8")
+    text = VERSIONS["12.0"].schema_file.with_name("versions.toml").read_text(encoding="utf-8")
     known = parse_versions(text.replace("data_descriptor = ", 'data_qualifier = "ULN"\ndata_descriptor = '))["12.0"]
     data = write_ctf(
-        PUPILS, version=known, school_number="6604025", academic_year=2012, made_at=dt.datetime(2013, 2, 1)
+        PUPILS,
+        version=known,
+        school_number="6604025",
+        academic_year=2012,
+        made_at=dt.datetime.fromisoformat("2013-02-01"),
     )
     header = [child.tag for child in etree.fromstring(data).find("Header")]
     assert header[3:6] == ["DocumentQualifier", "DataQualifier", "DataDescriptor"]
@@ -120,11 +126,30 @@ def test_a_bad_value_is_told_by_element_and_line_only(column, value, element):
 
 
 @pytest.mark.parametrize(
-    ("column", "expected"), [("uln", "UniqueLearnerNumber"), ("forename", "Forename"), ("gender", "Gender")]
+    ("column", "expected"), [("uln", "UniqueLearnerNumber"), ("forename", "Forename"), ("dob", "DOB")]
 )
 def test_a_missing_item_is_named(column, expected):
     (fault,) = check_ctf(written(pupils=with_value(column, None)), VERSIONS["11.0"])
     assert fault.endswith(f"{expected} expected")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("upn", " r681404209123"),
+        ("upn", "l67441030807b"),
+        ("gender", "f"),
+        ("gender", "9"),
+        ("gender", None),
+        ("surname", "  " + "Ŵ" * 35 + " "),
+        ("dob", "1996-11-30 "),
+    ],
+)
+def test_what_a_school_may_send_and_have_a_uln_for_goes_back_unchanged(column, value):
+    data = written(pupils=with_value(column, value))
+    assert check_ctf(data, VERSIONS["11.0"]) == []
+    if value is not None:
+        assert f">{value}<".encode() in data
 
 
 def test_another_order_is_refused():
@@ -162,7 +187,7 @@ def test_faults_show_no_value():
 def test_the_schemas_differ_in_version_and_gender_element_alone():
     def structure(version):
         schema = etree.parse(str(VERSIONS[version].schema_file), etree.XMLParser(remove_comments=True))
-        for note in schema.findall("//{*}annotation"):
+        for note in schema.findall(".//{*}annotation"):
             note.getparent().remove(note)
         text = " ".join(etree.tostring(schema).decode().split())
         return text.replace(f'fixed="{version}"', 'fixed=""').replace('name="Sex"', 'name="Gender"', 1)

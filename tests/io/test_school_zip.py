@@ -1,3 +1,5 @@
+"""The school's zip."""
+
 import datetime as dt
 import io
 import stat
@@ -5,7 +7,7 @@ import zipfile
 
 from tasks.io.school_zip import write_zip, zip_name
 
-AT = dt.datetime(2012, 2, 20, 9, 15, 30)
+AT = dt.datetime.fromisoformat("2012-02-20T09:15:30")
 FILES = {"b.xml": "ŵ".encode() * 500, "a.xlsx": b"\x00\x01"}
 
 
