@@ -79,7 +79,8 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
         tables.append(one.rows.assign(**shared, position=range(1, len(one.rows) + 1)))
     if built:
         learners = pd.concat(tables, ignore_index=True)[[c.name for c in BATCH_ROWS.columns]]
-        ground.lake.upsert("batch_rows", learners)
+        # A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
+        ground.lake.append("batch_rows", learners[~learners["batch_ref"].isin(set(sent["batch_ref"]))])
         ground.lake.upsert("batches", pd.DataFrame(entries)[[c.name for c in BATCHES.columns]])
     return {"batches": len(built), "learners": sum(len(b.rows) for b in built)}
 

@@ -60,17 +60,18 @@ def _whole(path: Path) -> bool:
 
 def _record(lake: Lake, tables: dict[str, pd.DataFrame], as_of: str, counts: Counts) -> None:
     """Append the answers, one transaction id per file: a file whose commit was made before is not added again."""
-    new = {s: t for s, t in tables.items() if not lake.committed("lrs_returns", f"collect/{s}")}
+    done = lake.committed("lrs_returns", [f"collect/{s}" for s in tables])
+    new = {s: t for s, t in tables.items() if f"collect/{s}" not in done}
     if not new:
         return
     sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"])
     ledger = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"])
-    for sha256, answers in new.items():
-        tied = tie(answers, sent, ledger).assign(sha256=sha256, received_at=as_of)
-        tied["return_code"] = normalise_code(tied["return_code"])
-        counts["rows"] += len(tied)
-        counts["untied"] += int((tied["tied"] == "N").sum())
-        lake.append("lrs_returns", tied[[c.name for c in LRS_RETURNS.columns]], f"collect/{sha256}")
+    answers = pd.concat([table.assign(sha256=sha256) for sha256, table in new.items()], ignore_index=True)
+    tied = tie(answers, sent, ledger).assign(received_at=as_of)
+    tied["return_code"] = normalise_code(tied["return_code"])
+    counts["rows"] += len(tied)
+    counts["untied"] += int((tied["tied"] == "N").sum())
+    lake.append("lrs_returns", tied[[c.name for c in LRS_RETURNS.columns]], [f"collect/{s}" for s in new])
 
 
 def _set_aside(root: DataRoot, sha256: str, content: bytes, name: str, refused: Refused) -> None:

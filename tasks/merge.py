@@ -27,7 +27,9 @@ def merge(data: str) -> Counts:
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     answers = lake.read("lrs_returns", tied="Y")
-    new = [s for s in sorted(set(answers["sha256"])) if not lake.committed("learners", f"merge/{s}")]
+    files = sorted(set(answers["sha256"]))
+    done = lake.committed("learners", [f"merge/{s}" for s in files])
+    new = [s for s in files if f"merge/{s}" not in done]
     counts = {"files": len(new), "learners": 0, "ulns": 0, "exceptions": 0, "conflicts": 0}
     if not new:
         return counts

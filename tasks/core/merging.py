@@ -20,14 +20,14 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame) 
     Where the learner went out in several batches, the one whose file name stands in the answer is meant, else the last.
 
     Args:
-        answers: ordinal, file_name_cell, ukprn, mis_identifier; rows of one result file.
+        answers: sha256, ordinal, file_name_cell, ukprn, mis_identifier; rows of result files.
         batch_rows: batch_ref, upn, ukprn.
         batches: batch_ref, file_name, cycle, built_at.
 
     Returns:
         `answers` with batch_ref and cycle (null where nothing was sent) and tied (Y or N), in the given order.
     """
-    key = answers[["ordinal", "ukprn", "file_name_cell"]].assign(upn=canonical_upn(answers["mis_identifier"]))
+    key = answers[["sha256", "ordinal", "ukprn", "file_name_cell"]].assign(upn=canonical_upn(answers["mis_identifier"]))
     sent = batch_rows[["batch_ref", "upn", "ukprn"]].merge(
         batches[["batch_ref", "file_name", "cycle", "built_at"]], on="batch_ref"
     )
@@ -36,11 +36,11 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame) 
     found["named"] = stem.eq(
         found["file_name_cell"].str.strip().str.replace(r"\.(csv|xml)$", "", case=False, regex=True)
     )
-    found = found.sort_values(["ordinal", "named", "cycle", "built_at", "batch_ref"]).drop_duplicates(
-        "ordinal", keep="last"
+    found = found.sort_values(["sha256", "ordinal", "named", "cycle", "built_at", "batch_ref"]).drop_duplicates(
+        ["sha256", "ordinal"], keep="last"
     )
     out = answers.drop(columns=["batch_ref", "cycle", "tied"], errors="ignore")
-    out = out.merge(found[["ordinal", "batch_ref", "cycle"]], on="ordinal", how="left")
+    out = out.merge(found[["sha256", "ordinal", "batch_ref", "cycle"]], on=["sha256", "ordinal"], how="left")
     return out.assign(tied=out["batch_ref"].notna().map({True: "Y", False: "N"}).astype("str"))
 
 

@@ -56,11 +56,12 @@ def stand(
     """
     rows = chosen[["row_ref", "school_number"]].assign(upn=canonical_upn(chosen["upn"]))
     rows = rows.merge(latest, on="upn", how="left")
-    uln = rows["upn"].isin(learners.loc[learners["uln"].notna(), "upn"])
+    # Joins, not membership tests: an authority's records are few, the register is all Wales and more.
+    with_uln = learners.loc[learners["uln"].notna(), ["upn"]].drop_duplicates().assign(has_uln=True)
     opened = exceptions.loc[exceptions["state"] == "open", ["upn", "batch_ref"]].drop_duplicates()
-    opened = opened.assign(open_exception=True)
-    rows = rows.merge(opened, on=["upn", "batch_ref"], how="left")
-    excepted = rows["open_exception"].eq(True)
+    rows = rows.merge(with_uln, on="upn", how="left")
+    rows = rows.merge(opened.assign(open_exception=True), on=["upn", "batch_ref"], how="left")
+    uln, excepted = rows["has_uln"].eq(True), rows["open_exception"].eq(True)
     in_cycle = rows["batch_cycle"].eq(cycle_id)
     own = in_cycle & rows["batch_school"].eq(rows["school_number"])
     held = rows["row_ref"].isin(blocked) & ~own

@@ -87,33 +87,34 @@ class Lake:
         )
         return True
 
-    def append(self, name: str, rows: pd.DataFrame, transaction: str | None = None) -> bool:
-        """Add rows in one commit; with a transaction id, once only.
+    def append(self, name: str, rows: pd.DataFrame, transactions: Iterable[str] = ()) -> bool:
+        """Add rows in one commit; with transaction ids, once only.
+
+        Args:
+            name: the table.
+            rows: whole rows; none that stands there already.
+            transactions: application transaction ids that the commit carries; the caller leaves out committed ones.
 
         Returns:
-            False where that transaction was committed before, or there is nothing to add.
+            False where there is nothing to add.
         """
         table = TABLES[name]
-        if transaction is not None and self.committed(name, transaction):
+        ids = list(transactions)
+        if rows.empty and not ids:
             return False
-        if rows.empty and transaction is None:
-            return False
-        properties = None
-        if transaction is not None:
-            properties = CommitProperties(app_transactions=[Transaction(transaction, 1)])
         write_deltalake(
             self._uri(table),
             arrow_of(table, rows),
             mode="append",
             partition_by=list(table.partition_by) or None,
-            commit_properties=properties,
+            commit_properties=CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None,
         )
         return True
 
-    def committed(self, name: str, transaction: str) -> bool:
-        """Whether a commit with that application transaction id stands in the table."""
+    def committed(self, name: str, transactions: Iterable[str]) -> set[str]:
+        """Which of these application transaction ids stand in the table."""
         delta = self._open(TABLES[name])
-        return delta is not None and delta.transaction_version(transaction) is not None
+        return set() if delta is None else {t for t in transactions if delta.transaction_version(t) is not None}
 
     def upsert(self, name: str, rows: pd.DataFrame, transactions: Iterable[str] = ()) -> bool:
         """Put rows in by key: new ones added, changed ones replaced, equal ones left alone, in one commit.
@@ -128,7 +129,8 @@ class Lake:
         """
         table = TABLES[name]
         new = arrow_of(table, rows)
-        ids = [t for t in transactions if not self.committed(name, t)]
+        wanted = list(transactions)
+        ids = sorted(set(wanted) - self.committed(name, wanted))
         properties = CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
         if self._open(table) is None:
             if not len(new) and not ids:
@@ -141,7 +143,7 @@ class Lake:
                 commit_properties=properties,
             )
             return True
-        changed = _changed_rows(self._read_arrow(table, None, {}), new, table.key)
+        changed = _changed_rows(self._read_arrow(table, None, {}), new)
         if not len(changed) and not ids:
             return False
         delta = DeltaTable(self._uri(table))
@@ -155,12 +157,11 @@ class Lake:
         return True
 
 
-def _changed_rows(old: pa.Table, new: pa.Table, key: tuple[str, ...]) -> pa.Table:
+def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:
     merged = frame_of(new).reset_index(names="at").merge(frame_of(old), how="left", indicator=True)
     same = merged.loc[merged["_merge"] == "both", "at"]
     keep = pd.Series(True, index=range(len(new)))
     keep.loc[same.to_numpy()] = False
-    del key
     return new.filter(pa.array(keep.to_numpy()))
 
 

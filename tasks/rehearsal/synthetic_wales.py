@@ -149,7 +149,9 @@ def _cohort(seed: int, school: str, academic_year: int, year: int, size: int, po
     for column in ("surname", "dob", "postcode"):
         table.loc[1::60, column] = table.loc[0::60, column].to_numpy()[: len(table.loc[1::60])]
     table.loc[1::60, "planted"] = "twin"
-    table.loc[1::60, "forename"] = np.where(table.loc[0::60, "forename"].to_numpy()[: len(table.loc[1::60])] == "Mali", "Cadi", "Mali")
+    table.loc[1::60, "forename"] = np.where(
+        table.loc[0::60, "forename"].to_numpy()[: len(table.loc[1::60])] == "Mali", "Cadi", "Mali"
+    )
     keep = table.index < max(1, round(size * _STAYING.get(year, 1.0)))
     return table[keep].assign(middle_names=lambda t: t["middle_names"].mask(t["middle_names"] == ""))
 

@@ -109,6 +109,7 @@ def test_tie_by_ukprn_and_mis_identifier():
     sent = pd.concat([SENT, SENT.assign(batch_ref="B2")])
     answers = pd.DataFrame(
         {
+            "sha256": "f1",
             "ordinal": [1, 2, 3, 4],
             "file_name_cell": ["LRB_10000001_010220120900", None, None, None],
             "ukprn": ["10000001", "10000001", "10000009", "10000001"],
