@@ -8,6 +8,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Any
 from schemas.cycles import Cycle
 from schemas.faults import ConfigurationFault
 from schemas.states import Severity
+from schemas.tables import PUPIL_FIELDS
 
 _FILE = Path(__file__).with_name("catalogue.csv")
 _MAY_BE_EMPTY = {"since", "until", "lrs_code"}
+_TOO_MANY = "more cells than the heading"
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,16 @@ class Rule:
     """One rule: what it judges (field, column, expectation), when it holds, and what it says to people.
 
     Attributes:
+        code: the name of the rule in findings, texts and tests.
+        severity: `schemas.states.Severity`.
         field: the pupil field a person would correct.
         column: the evidence column that is judged.
+        expectation: its class in Great Expectations, in snake case; it passes over nulls unless it asks for them.
+        kwargs: its further arguments, a JSON object.
+        since, until: the census dates between which the rule holds (ISO, both included), or empty.
         lrs_code: the LRS return code that the fault would have earned, or empty.
+        message_en, message_cy: what good looks like.
+        action_en, action_cy: what to do.
         cy_review: Y where the Welsh waits for the translator.
     """
 
@@ -59,16 +69,23 @@ class Rule:
 def parse_rules(text: str, source: str = "catalogue.csv") -> tuple[Rule, ...]:
     """Read a catalogue.
 
+    Args:
+        text: CSV with exactly the columns of `Rule`.
+        source: how to name the text in a fault.
+
+    Returns:
+        The rules, in file order.
+
     Raises:
         ConfigurationFault: with every fault of every row.
     """
     names = [f.name for f in fields(Rule)]
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text), restkey=_TOO_MANY, restval="")
     odd = sorted(set(reader.fieldnames or []) ^ set(names))
     if odd:
         raise ConfigurationFault(source, [f"column {name!r} is missing or not known" for name in odd])
     rows = list(reader)
-    faults = [f"{row['code']}: {fault}" for row in rows for fault in _row_faults(row)]
+    faults = [f"line {n}, {row['code']}: {fault}" for n, row in enumerate(rows, 2) for fault in _row_faults(row)]
     codes = [row["code"] for row in rows]
     faults += [f"{code}: stands twice" for code in sorted({c for c in codes if codes.count(c) > 1})]
     if faults:
@@ -77,20 +94,36 @@ def parse_rules(text: str, source: str = "catalogue.csv") -> tuple[Rule, ...]:
 
 
 def _row_faults(row: dict[str, str]) -> list[str]:
-    faults = [f"{name} is empty" for name, value in row.items() if not value and name not in _MAY_BE_EMPTY]
-    if row["severity"] not in list(Severity):
-        faults.append("severity is blocking or warning")
+    if _TOO_MANY in row:
+        return ["has more cells than the heading; a cell with a comma needs quotes"]
+    faults = [f"{name} is empty" for name, value in row.items() if not value.strip() and name not in _MAY_BE_EMPTY]
+    checks = [
+        (row["severity"] in list(Severity), f"severity must be one of {', '.join(Severity)}"),
+        (row["field"] in PUPIL_FIELDS, f"field must be one of {', '.join(PUPIL_FIELDS)}"),
+        (row["expectation"].startswith("expect_column_"), "expectation must be a column's, like expect_column_..."),
+        (_is_object(row["kwargs"]), 'kwargs must be a JSON object, like {"max_value": 35}'),
+        (re.fullmatch(r"(RC[0-9]{3})?", row["lrs_code"]) is not None, "lrs_code must be like RC010, or empty"),
+        (row["cy_review"] in ("Y", "N"), "cy_review must be Y or N"),
+    ]
+    dates = {name: _date(row[name]) for name in ("since", "until") if row[name]}
+    checks += [(day is not None, f"{name} must be a date like 2024-01-16") for name, day in dates.items()]
+    since, until = dates.get("since"), dates.get("until")
+    checks.append((since is None or until is None or since <= until, "since is after until"))
+    return faults + [text for holds, text in checks if not holds]
+
+
+def _is_object(text: str) -> bool:
     try:
-        if not isinstance(json.loads(row["kwargs"] or "{}"), dict):
-            faults.append("kwargs is not a JSON object")
+        return isinstance(json.loads(text), dict)
     except ValueError:
-        faults.append("kwargs is not JSON")
-    for name in ("since", "until"):
-        try:
-            dt.date.fromisoformat(row[name] or "2000-01-01")
-        except ValueError:
-            faults.append(f"{name} is not a date like 2024-01-16")
-    return faults
+        return False
+
+
+def _date(text: str) -> dt.date | None:
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day, not a moment
+    except ValueError:
+        return None
 
 
 @cache
@@ -99,7 +132,16 @@ def all_rules() -> tuple[Rule, ...]:
     return parse_rules(_FILE.read_text(encoding="utf-8"))
 
 
-def rules_for(cycle: Cycle) -> tuple[Rule, ...]:
-    """The rules that hold for a cycle, by the first day its census may fall on."""
+def rules_for(cycle: Cycle, rules: tuple[Rule, ...] | None = None) -> tuple[Rule, ...]:
+    """The rules that hold for a cycle, by the first day that its census may fall on.
+
+    Args:
+        cycle: its census_from; since and until are both included.
+        rules: the catalogue to choose from; the shipped one where None.
+
+    Returns:
+        Those rules, in file order.
+    """
     day = cycle.census_from.isoformat()
-    return tuple(r for r in all_rules() if (r.since or day) <= day <= (r.until or day))
+    every = all_rules() if rules is None else rules
+    return tuple(r for r in every if (r.since or day) <= day <= (r.until or day))

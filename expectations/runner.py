@@ -5,7 +5,7 @@ that crashes is our fault and stops the stage; it is never counted as a school's
 """
 
 import logging
-import uuid
+import threading
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,8 @@ _RESULT_FORMAT = {
     "unexpected_index_column_names": ["row_ref"],
     "exclude_unexpected_values": True,
 }
+#: The library's context is one per process, and so is its data source here.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class RuleResult:
 
     Attributes:
         findings: row_ref, rule, severity, field; sorted by row_ref and rule.
-        tried: rule, tried, failed; in the order of the rules.
+        tried: rule, tried (rows in which the question arises), failed; in the order of the rules.
     """
 
     findings: pd.DataFrame
@@ -43,30 +45,33 @@ def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
         evidence: `tasks.core.evidence.evidence`; row_ref must be unique.
         rules: `catalogue.rules_for`.
 
+    Returns:
+        The findings, and how many rows each rule tried and failed.
+
     Raises:
         ServiceFault: a rule could not be run; names the rules only.
     """
-    if evidence.empty:
+    if evidence.empty or not rules:
         return _result([], [(r.code, 0, 0) for r in rules], rules)
     # Great Expectations reads object columns with None; the pandas text type is newer than its pandas engine.
     table = evidence.astype({c: object for c in evidence.columns if evidence[c].dtype.kind not in "fib"})
-    table = table.where(table.notna(), None) if len(table.columns) else table
-    results = _validate(table, rules)
+    table = table.where(table.notna(), None)
+    results = _validate(table, _suite(rules))
     found: list[pd.DataFrame] = []
     tried: list[tuple[str, int, int]] = []
     crashed: list[str] = []
-    for rule, result in zip(rules, results, strict=True):
-        info = result.exception_info or {}
-        if info.get("raised_exception") or any(
-            isinstance(v, dict) and v.get("raised_exception") for v in info.values()
-        ):
+    for rule in rules:
+        result = results.get(rule.code)
+        if result is None or _crashed(result.exception_info or {}):
             crashed.append(rule.code)
             continue
         refs = _row_refs(result.result.get("unexpected_index_list"))
+        # A null is no case of the rule, unless nulls are what it asks for: that result counts no missing values.
+        cases = int(result.result["element_count"]) - int(result.result.get("missing_count") or 0)
         found.append(pd.DataFrame({"row_ref": pd.Series(refs, dtype="str")}).assign(rule=rule.code))
-        tried.append((rule.code, int(result.result.get("element_count", 0)), len(refs)))
+        tried.append((rule.code, cases, len(refs)))
     if crashed:
-        raise ServiceFault(f"these rules could not be run: {', '.join(crashed)}; see expectations/catalogue.csv")
+        raise ServiceFault(_could_not_run(crashed))
     return _result(found, tried, rules)
 
 
@@ -89,34 +94,62 @@ def _row_refs(index: Any) -> list[str]:
     return refs
 
 
+def _crashed(info: dict[str, Any]) -> bool:
+    """Whether a result tells of an exception; it stands in the info itself, or in one entry for each metric."""
+    return any(entry.get("raised_exception") for entry in (info, *info.values()) if isinstance(entry, dict))
+
+
+@cache
+def _gx() -> Any:
+    """Great Expectations, imported when the first rule runs: it takes seconds, and warns of its own libraries."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations  # noqa: PLC0415
+    return great_expectations
+
+
 @cache
 def _context() -> Any:
-    import great_expectations as gx
-
+    context = _gx().get_context(mode="ephemeral")
     # Each of its loggers by itself: the engine's logging set-up gives some of them a level of their own.
     for name in [n for n in logging.root.manager.loggerDict if n.startswith("great_expectations")]:
         logging.getLogger(name).setLevel(logging.ERROR)
-    context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     return context
 
 
-def _validate(table: pd.DataFrame, rules: tuple[Rule, ...]) -> list[Any]:
-    import great_expectations as gx
+def _suite(rules: tuple[Rule, ...]) -> Any:
+    """The rules as one suite.
 
-    context = _context()
-    name = f"evidence-{uuid.uuid4().hex}"
+    Raises:
+        ServiceFault: the library knows no such expectation, or not these arguments.
+    """
+    _context()  # a suite looks for it
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        source = context.data_sources.add_pandas(name=name)
+        suite = _gx().ExpectationSuite(name="rules")
+        for rule in rules:
+            try:
+                kind = getattr(_gx().expectations, "".join(w.capitalize() for w in rule.expectation.split("_")))
+                suite.add_expectation(kind(column=rule.column, meta={"rule": rule.code}, **rule.arguments))
+            except (AttributeError, TypeError, ValueError) as error:
+                raise ServiceFault(_could_not_run([rule.code])) from error
+    return suite
+
+
+def _could_not_run(codes: list[str]) -> str:
+    return f"these rules could not be run: {', '.join(codes)}; see their rows in expectations/catalogue.csv"
+
+
+def _validate(table: pd.DataFrame, suite: Any) -> dict[str, Any]:
+    """The library's results by rule; its data source is taken away again, so that calls leave nothing behind."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sources = _context().data_sources
+        source = sources.add_or_update_pandas(name="evidence")
         try:
             batch = source.add_dataframe_asset(name="chosen").add_batch_definition_whole_dataframe("all")
-            suite = gx.ExpectationSuite(name=name)
-            for rule in rules:
-                kind = getattr(gx.expectations, "".join(w.capitalize() for w in rule.expectation.split("_")))
-                suite.add_expectation(kind(column=rule.column, meta={"rule": rule.code}, **rule.arguments))
             done = batch.get_batch({"dataframe": table}).validate(suite, result_format=_RESULT_FORMAT)
         finally:
-            context.data_sources.delete(name)
-    by_rule = {result.expectation_config.meta["rule"]: result for result in done.results}
-    return [by_rule[rule.code] for rule in rules]
+            sources.delete("evidence")
+    return {result.expectation_config.meta["rule"]: result for result in done.results}

@@ -1,24 +1,40 @@
 """What the rules look at: one row of plain columns per chosen record, made once, vectorised.
 
-A rule judges a column of this table; it computes nothing. Where a rule must not speak (a check letter where the shape is
-wrong already) its column is null. To add a rule that needs a new fact: a column here, a row in the catalogue.
+A rule judges a column of this table; it computes nothing. Where a rule must not speak its column is null, so that no
+cause is told twice: no check letter where the shape is wrong, no age where the date is not one.
+
+Does not belong here: thresholds that a rule can hold itself, severities, texts (`expectations/catalogue.csv`).
+To add a rule that needs a new fact: a column here, a row in the catalogue.
 """
 
 import pandas as pd
 
 from schemas.cycles import Cycle
 from tasks.core.identifiers import (
-    ULN_PLACEHOLDER,
     canonical_upn,
+    uln_placeholder,
     uln_shape_ok,
     uln_valid,
     upn_check_letter_ok,
     upn_shape,
 )
 
+#: The ages at which the LRS gives a ULN (LRS communication of July 2018); outside them a year group is not compared.
+_LRS_AGES = (13, 110)
+_DIGIT_OR_CONTROL = r"[0-9\x00-\x1f\x7f-\x9f]"
+#: The census's whole postcodes for "no known home": ZZ99 and an inward part.
+_NO_HOME = r"ZZ99 ?[0-9][ABD-HJLNP-UW-Z]{2}"
+
 
 def iso_dates(text: pd.Series) -> pd.Series:
-    """Real dates written YYYY-MM-DD; NaT for everything else."""
+    """Dates as the census writes them.
+
+    Args:
+        text: dates as sent.
+
+    Returns:
+        datetime64; NaT for everything that is not a real date written YYYY-MM-DD.
+    """
     stripped = text.astype("str").str.strip()
     shaped = stripped.where(stripped.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").eq(True))
     return pd.to_datetime(shaped, format="%Y-%m-%d", errors="coerce")
@@ -38,8 +54,10 @@ def expected_year(dob: pd.Series, cycle: Cycle) -> pd.Series:
 
 
 def _age(born: pd.Series, on: pd.Timestamp) -> pd.Series:
-    before = (born.dt.month * 100 + born.dt.day) > on.month * 100 + on.day
-    return (on.year - born.dt.year - before.where(born.notna())).astype("Int64")
+    """Age in whole years on a day, Int64."""
+    not_yet = (born.dt.month * 100 + born.dt.day) > on.month * 100 + on.day
+    age: pd.Series = (on.year - born.dt.year - not_yet.astype("int64")).astype("Int64")
+    return age
 
 
 def shared_upns(chosen: pd.DataFrame) -> pd.Series:
@@ -47,6 +65,9 @@ def shared_upns(chosen: pd.DataFrame) -> pd.Series:
 
     Args:
         chosen: upn, school_number; the chosen records of all Wales.
+
+    Returns:
+        Canonical UPNs, each once, sorted.
     """
     pairs = (
         pd.DataFrame({"upn": canonical_upn(chosen["upn"]), "school": chosen["school_number"]})
@@ -71,50 +92,55 @@ def evidence(
         chosen: row_ref, school_number and the pupil fields, as sent.
         cycle: ages count on the first day that its census may fall on, year groups in its academic year.
         shared_upns: UPNs that stand in two schools, of all Wales.
-        given_form, family_form, middle_form: the names as they would go to the LRS.
+        given_form: the given name as it would go to the LRS, null where nothing is left of it; index of `chosen`.
+        family_form: the family name, likewise.
+        middle_form: the middle names, likewise.
 
     Returns:
-        row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`.
+        row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`. Text as sent is
+        trimmed and null where blank; questions are Y, N, or null where they do not arise; age in years, year_gap in
+        year groups (given less expected).
     """
     upn, shape = canonical_upn(chosen["upn"]), upn_shape(chosen["upn"])
+    well_shaped = shape.isin(["permanent", "temporary"])
     in_school = pd.DataFrame({"upn": upn, "school": chosen["school_number"]})
-    born = iso_dates(chosen["dob"])
-    expected = expected_year(chosen["dob"], cycle)
-    year = _text(chosen["nc_year"]).str.upper().str.replace(r"^0(?=[0-9])", "", regex=True)
-    given_year = pd.to_numeric(year.where(year.str.fullmatch(r"[0-9]+").eq(True)), errors="coerce").astype("Int64")
-    dob, postcode, uln = _text(chosen["dob"]), _text(chosen["postcode"]).str.upper(), _text(chosen["uln"])
-    uln = uln.mask(uln == ULN_PLACEHOLDER)
     given, family, middle = _text(chosen["forename"]), _text(chosen["surname"]), _text(chosen["middle_names"])
+    dob, born = _text(chosen["dob"]), iso_dates(chosen["dob"])
+    age = _age(born, pd.Timestamp(cycle.census_from))
+    year = _text(chosen["nc_year"]).str.upper().str.replace(r"^0(?=[0-9])", "", regex=True)
+    numbered = pd.to_numeric(year.where(year.str.fullmatch(r"[1-9]|1[0-4]").eq(True)), errors="coerce").astype("Int64")
+    postcode = _text(chosen["postcode"]).str.upper().str.replace(r"\s+", " ", regex=True)
+    uln = _text(chosen["uln"]).mask(uln_placeholder(chosen["uln"]))
     return pd.DataFrame(
         {
             "row_ref": chosen["row_ref"],
             "upn": upn,
             "upn_shape": shape,
-            "upn_well_shaped": shape.where(shape != "wrong"),
-            "upn_check": _yes(upn_check_letter_ok(chosen["upn"])).where(shape.isin(["permanent", "temporary"])),
-            "upn_once_in_school": _yes(~in_school.duplicated(keep=False)).where(upn.notna()),
-            "upn_in_one_school": _yes(~upn.isin(shared_upns)).where(upn.notna()),
+            "upn_well_shaped": shape.where(well_shaped),
+            "upn_check": _answer(upn_check_letter_ok(chosen["upn"]), where=well_shaped),
+            "upn_once_in_school": _answer(~in_school.duplicated(keep=False), where=well_shaped),
+            "upn_in_one_school": _answer(~upn.isin(shared_upns), where=well_shaped),
             "forename": given,
             "surname": family,
             "middle_names": middle,
             "given_form": given_form,
             "family_form": family_form,
             "middle_form": middle_form,
-            "given_writable": _yes(given_form.notna()).where(given.notna()),
-            "family_writable": _yes(family_form.notna()).where(family.notna()),
+            "given_writable": _answer(given_form.notna(), where=_plain(given)),
+            "family_writable": _answer(family_form.notna(), where=_plain(family)),
             "dob": dob,
-            "dob_real": _yes(born.notna()).where(dob.notna()),
-            "age": _age(born, pd.Timestamp(cycle.census_from)).astype("float64"),
-            "year_gap": (given_year - expected).astype("float64"),
+            "dob_real": _answer(born.notna(), where=dob.notna()),
+            "age": age.astype("float64"),
+            "year_gap": (numbered - expected_year(chosen["dob"], cycle))
+            .where(age.between(*_LRS_AGES).eq(True))
+            .astype("float64"),
             "gender": _text(chosen["gender"]).str.upper(),
             "postcode": postcode,
-            "postcode_plain": postcode.where(
-                ~postcode.str.startswith("ZZ99").eq(True) & postcode.notna(), "ZZ99"
-            ).where(postcode.notna()),
+            "postcode_plain": postcode.mask(postcode.str.fullmatch(_NO_HOME).eq(True), "ZZ99"),
             "year": year,
             "enrol_status": _text(chosen["enrol_status"]).str.upper(),
             "uln": uln,
-            "uln_check": _yes(uln_valid(uln)).where(uln_shape_ok(uln)),
+            "uln_check": _answer(uln_valid(uln), where=uln_shape_ok(uln)),
         }
     )
 
@@ -125,5 +151,12 @@ def _text(values: pd.Series) -> pd.Series:
     return text.mask(text == "")
 
 
-def _yes(truth: pd.Series) -> pd.Series:
-    return truth.astype(bool).map({True: "Y", False: "N"}).astype("str")
+def _plain(names: pd.Series) -> pd.Series:
+    """Whether there is a name, without digits or controls: only then is its having letters a question of its own."""
+    return names.notna() & ~names.str.contains(_DIGIT_OR_CONTROL, regex=True).eq(True)
+
+
+def _answer(truth: pd.Series, *, where: pd.Series) -> pd.Series:
+    """Y or N where the question arises, else null."""
+    answers = truth.astype(bool).map({True: "Y", False: "N"}).astype("str")
+    return answers.where(where.astype(bool))

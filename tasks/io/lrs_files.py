@@ -113,11 +113,11 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
     rows = rows.mask(rows.eq(""))
     for name in ("ukprn", "file_name_cell"):
         rows[name] = rows[name].ffill()
-    if count and rows["ukprn"].isna().all():
-        raise Refused("no_ukprn")
     if "return_code" not in table and rows["uln"].isna().all():
         # A batch file that came back unanswered, perhaps our own: taking it for answers would open an exception for all.
         raise Refused("not_a_result", "no row has a ULN or a return code")
+    if count and rows["ukprn"].isna().all():
+        raise Refused("no_ukprn")
     rows.insert(0, "ordinal", range(1, count + 1))
     return rows
 

@@ -1,0 +1,274 @@
+"""An operator's diary: two cycles, from inbox to outbox, as the stages walk them (without the engine).
+
+Each entry does what a person or the schedule would do and looks at what that person would look at.
+"""
+
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from lxml import etree
+from openpyxl import load_workbook
+
+from schemas.cycles import cycle_by_id
+from tasks.batch import batch
+from tasks.collect import collect
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.io.reference import schools
+from tasks.merge import merge
+from tasks.publish import conserve, publish, snapshot
+from tasks.read import read
+from tasks.receive import receive
+from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
+from tasks.rehearsal.synthetic_wales import plan_wales, write_wales
+from tasks.release import release
+from tasks.select import cross_check, select
+from tasks.status import status_of
+from tasks.validate import validate
+
+LAS = ["660"]
+NAMES = ["6604025", "6604026", "6604027", "6604028"]
+
+
+def census(root, cycle, at):
+    total = {}
+    for stage in (receive, read, select):
+        total |= {f"{stage.name}.{k}": n for k, n in stage.fn(data=str(root), cycle=cycle, la="660", as_of=at).items()}
+    cross_check.fn(data=str(root), cycle=cycle)
+    for stage in (validate, batch, release):
+        total |= {f"{stage.name}.{k}": n for k, n in stage.fn(data=str(root), cycle=cycle, la="660", as_of=at).items()}
+    return total
+
+
+def returns(root, cycle, at):
+    total = collect.fn(data=str(root), as_of=at) | {f"merge.{k}": n for k, n in merge.fn(data=str(root)).items()}
+    conserve.fn(data=str(root), cycle=cycle)
+    total |= {f"publish.{k}": n for k, n in publish.fn(data=str(root), cycle=cycle, la="660", as_of=at).items()}
+    snapshot.fn(data=str(root), cycle=cycle)
+    return total
+
+
+def contents(root):
+    places = ("lrs/outbox", "dewi/outbox", "snapshots")
+    return {p.relative_to(root).as_posix(): p.read_bytes() for d in places for p in sorted((root / d).rglob("*")) if p.is_file()}
+
+
+def make(root, cycle_id):
+    register = schools()
+    taking = register[register["school_number"].isin(NAMES)].reset_index(drop=True)
+    cycle = cycle_by_id(cycle_id)
+    write_wales(plan_wales(taking, cycle, seed=7, pupils_per_school=150), root, cycle)
+
+
+@pytest.fixture(scope="module")
+def diary(tmp_path_factory):
+    """The January 2012 cycle, played once."""
+    root = tmp_path_factory.mktemp("diary")
+    DataRoot(root).create()
+    make(root, "2012-01")
+    first = census(root, "2012-01", "2012-01-29T09:15:00")
+    waiting_for_lrs = status_of(str(root), "2012-01")
+    lrs = answer_outbox(root, profiles={}, seed=7)
+    back = returns(root, "2012-01", "2012-02-12T09:15:00")
+    return {"root": root, "census": first, "before": waiting_for_lrs, "lrs": lrs, "returns": back}
+
+
+@pytest.fixture
+def root(diary, tmp_path):
+    """A copy of the data root at the end of the cycle, for an entry that goes on from there."""
+    return Path(shutil.copytree(diary["root"], tmp_path / "root"))
+
+
+def truth(root, cycle="2012-01"):
+    return pd.read_parquet(root / "rehearsal" / "truth" / cycle / "pupils.parquet")
+
+
+def test_monday_everything_sent_and_every_record_accounted_for(diary):
+    before = diary["before"]
+    assert diary["census"]["receive.faults"] == diary["census"]["read.faults"] == 0
+    assert all(s["balanced"] for s in before["schools"].values())
+    assert before["total"]["sent"] == diary["census"]["release.learners"] > 0
+    assert before["total"]["waiting"] == 0
+
+
+def test_refused_files_lie_in_quarantine_with_what_to_do_in_both_languages(diary):
+    root = diary["root"]
+    reasons = [json.loads(p.read_text(encoding="utf-8")) for p in (root / "quarantine").glob("*/reason.json")]
+    planted = pd.read_parquet(root / "rehearsal" / "truth" / "2012-01" / "files.parquet")
+    expected = planted.loc[planted["outcome"].str.startswith("quarantined"), "outcome"].str.partition(":")[2]
+    assert sorted(r["reason"] for r in reasons) == sorted(expected)
+    assert all(r["action_cy"] and r["action_en"] for r in reasons)
+
+
+def test_the_outcome_of_every_planted_record_is_the_planted_one(diary):
+    root = diary["root"]
+    lake = Lake(root / "lake")
+    pupils, dispositions = lake.read("pupils"), lake.read("dispositions")
+    findings = lake.read("findings")
+    rules = findings[findings["severity"] == "blocking"].groupby("row_ref")["rule"].agg(lambda r: ",".join(sorted(r)))
+    rows = pupils.merge(dispositions[["row_ref", "reason"]], on="row_ref")
+    rows = rows[rows["reason"] != "superseded_return"]
+    rows["found"] = rows["reason"].fillna("held:" + rows["row_ref"].map(rules)).fillna("sent")
+    fields = ["school_number", "upn", "surname", "forename", "dob", "enrol_status", "nc_year", "postcode", "gender"]
+    plan = truth(root)
+    both = plan.fillna("-").assign(n=plan.fillna("-").groupby(fields).cumcount()).merge(
+        rows.fillna("-").assign(n=rows.fillna("-").groupby(fields).cumcount()), on=[*fields, "n"], how="outer", indicator=True
+    )
+    assert (both["_merge"] == "both").all()
+    wrong = both[both["outcome"] != both["found"]]
+    assert wrong.groupby(["planted", "outcome", "found"]).size().to_dict() == {}
+
+
+def test_the_batch_file_is_what_the_lrs_asks_for(diary):
+    files = sorted((diary["root"] / "lrs" / "outbox").iterdir())
+    assert files and all(f.name.startswith("LRB_") and f.suffix == ".CSV" for f in files)
+    content = files[0].read_bytes()
+    assert content.isascii() and b"\r\n" in content
+
+
+def test_three_weeks_later_schools_have_their_ulns(diary):
+    root, status = diary["root"], status_of(str(diary["root"]), "2012-01")
+    assert status["total"]["uln"] == diary["lrs"].ulns
+    assert status["total"]["exception"] == diary["lrs"].rows - diary["lrs"].ulns
+    assert status["total"]["sent"] == 0
+    held = Lake(root / "lake").read("learners", ["upn", "uln"]).dropna()
+    in_ctfs = {}
+    for path in (root / "dewi" / "outbox").rglob("*.zip"):
+        with zipfile.ZipFile(path) as bundle:
+            for name in bundle.namelist():
+                if name.endswith(".xml"):
+                    school = name.split("_")[2]
+                    assert path.parent.name == school
+                    tree = etree.fromstring(bundle.read(name))
+                    in_ctfs |= {p.findtext("UPN"): p.findtext("UniqueLearnerNumber") for p in tree.iter("Pupil")}
+    assert in_ctfs == dict(held.to_numpy())
+
+
+def test_names_go_back_as_the_school_spells_them(diary):
+    root = diary["root"]
+    sent = pd.concat(pd.read_csv(f, dtype="str") for f in (root / "lrs" / "outbox").iterdir())
+    assert sent["GivenName"].str.fullmatch(r"[A-Za-z' .\-]+").all()
+    spelled = {n for p in (root / "dewi" / "outbox").rglob("*.zip") for n in _forenames(p)}
+    assert any(not n.isascii() for n in spelled)
+
+
+def _forenames(path):
+    with zipfile.ZipFile(path) as bundle:
+        for name in bundle.namelist():
+            if name.endswith(".xml"):
+                yield from (e.text for e in etree.fromstring(bundle.read(name)).iter("Forename"))
+
+
+def test_the_workbook_lists_held_and_answered_alike_in_both_languages(diary):
+    root = diary["root"]
+    codes = set()
+    for path in (root / "dewi" / "outbox").rglob("*.zip"):
+        with zipfile.ZipFile(path) as bundle:
+            for name in bundle.namelist():
+                if name.endswith(".xlsx"):
+                    book = load_workbook(io.BytesIO(bundle.read(name)))
+                    welsh, english = (list(book[s].iter_rows(values_only=True)) for s in ("Cymraeg", "English"))
+                    assert len(welsh) == len(english) > 1
+                    assert [r[0] for r in welsh] [1:] == [r[0] for r in english][1:]
+                    codes |= {cell for row in english for cell in row if isinstance(cell, str)}
+    assert {"UPN01", "PCD01", "DOB02"} <= codes
+    assert codes & {"RC007", "RC006"}
+
+
+def test_running_both_again_sends_nothing_and_changes_no_byte(root):
+    before, versions = contents(root), Lake(root / "lake").versions()
+    assert census(root, "2012-01", "2012-02-20T02:30:00")["release.sent"] == 0
+    again = returns(root, "2012-01", "2012-02-20T03:00:00")
+    assert (again["files"], again["publish.zips"]) == (0, 0)
+    assert contents(root) == before
+    assert Lake(root / "lake").versions() == versions
+
+
+def test_the_same_input_makes_the_same_bytes(diary, tmp_path):
+    other = tmp_path / "other"
+    DataRoot(other).create()
+    make(other, "2012-01")
+    census(other, "2012-01", "2012-01-29T09:15:00")
+    answer_outbox(other, profiles={}, seed=7)
+    returns(other, "2012-01", "2012-02-12T09:15:00")
+    assert contents(other) == contents(diary["root"])
+
+
+def test_someone_works_on_the_portal_and_the_exceptions_close(root):
+    before = status_of(str(root), "2012-01")["total"]
+    worked = processed_exceptions(root, 1.0)
+    assert worked == before["exception"] > 0
+    found = returns(root, "2012-01", "2012-03-01T09:15:00")
+    after = status_of(str(root), "2012-01")["total"]
+    assert (found["rows"], found["untied"]) == (worked, 0)
+    assert after["exception"] == 0
+    assert after["uln"] == before["uln"] + before["exception"]
+    assert found["publish.zips"] > 0
+
+
+def test_an_answer_that_ties_to_nothing_is_kept_and_shown(root):
+    text = "FileName,UKPRN,MISIdentifier,ULN,ReturnCode\nx,10000037,NOT-OURS,1000102504,\n"
+    (root / "lrs" / "inbox" / "stray.csv").write_text(text, encoding="utf-8")
+    assert returns(root, "2012-01", "2012-03-01T09:15:00")["untied"] == 1
+    kept = Lake(root / "lake").read("lrs_returns", tied="N")
+    assert list(kept["mis_identifier"]) == ["NOT-OURS"]
+
+
+def test_a_file_that_is_no_answer_is_quarantined_and_stops_nobody(root):
+    (root / "lrs" / "inbox" / "minutes.csv").write_bytes(b"Agenda,Who\n1,us\n")
+    assert returns(root, "2012-01", "2012-03-01T09:15:00")["quarantined"] == 1
+
+
+def test_a_corrected_return_frees_the_held_and_supersedes_the_old(root):
+    before = status_of(str(root), "2012-01")["total"]
+    inbox = root / "dewi" / "inbox" / "660"
+    target = next(p for p in sorted(inbox.glob("66040*_PLASC_002.xml")) if b"LL77 7CC" in p.read_bytes() or b"S1an" in p.read_bytes())
+    content = target.read_bytes().replace(b"LL77 7CC", b"LL77 7NG").replace(b">S1an<", b">Sian<")
+    content = content.replace(b"<SerialNo>2<", b"<SerialNo>10<")
+    (inbox / "corrected.xml").write_bytes(content)
+    sent = census(root, "2012-01", "2012-02-20T02:30:00")
+    after = status_of(str(root), "2012-01")
+    assert sent["release.learners"] == before["held"] - after["total"]["held"] > 0
+    assert after["total"]["not_chosen"]["superseded_return"] > before["not_chosen"].get("superseded_return", 0)
+    assert all(s["balanced"] for s in after["schools"].values())
+
+
+def test_a_year_later_those_who_have_a_uln_are_not_asked_for_again(root):
+    make(root, "2013-01")
+    had = set(Lake(root / "lake").read("learners", ["upn", "uln"]).dropna()["upn"])
+    census(root, "2013-01", "2013-01-29T09:15:00")
+    sent = Lake(root / "lake").read("batch_rows", cycle="2013-01")
+    assert len(sent) and not set(sent["upn"]) & had
+    status = status_of(str(root), "2013-01")
+    assert status["total"]["not_chosen"]["uln_held"] > 0
+    assert all(s["balanced"] for s in status["schools"].values())
+    answer_outbox(root, profiles={}, seed=7)
+    returns(root, "2013-01", "2013-02-12T09:15:00")
+    # A mover's new school gets the ULN that the register holds.
+    movers = truth(root, "2013-01").query("planted == 'mover'")
+    assert set(movers["upn"]) & had <= {u for p in (root / "dewi" / "outbox").rglob("*2013-01*.zip") for u in _upns(p)}
+
+
+def _upns(path):
+    with zipfile.ZipFile(path) as bundle:
+        for name in bundle.namelist():
+            if name.endswith(".xml"):
+                yield from (e.text for e in etree.fromstring(bundle.read(name)).iter("UPN"))
+
+
+def test_killed_before_the_ledger_confirmed_the_hand_over(root):
+    lake = Lake(root / "lake")
+    ledger = lake.read("batches")
+    lake.upsert("batches", ledger.assign(state="SENT_UNCONFIRMED"))
+    assert census(root, "2012-01", "2012-02-20T02:30:00")["release.unconfirmed"] == 0
+    lake.upsert("batches", ledger.assign(state="SENT_UNCONFIRMED"))
+    taken = next((root / "lrs" / "outbox").iterdir())
+    taken.unlink()
+    found = census(root, "2012-01", "2012-02-20T02:30:00")
+    # The LRS may have taken the file: it is not written again, a person decides.
+    assert found["release.unconfirmed"] == 1 and not taken.exists()
