@@ -77,7 +77,7 @@ CycleArgument = Annotated[str, typer.Argument(callback=_cycle, metavar="CYCLE", 
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
+def _told_plainly(data: str) -> Iterator[None]:
     """One clear sentence and a next step instead of a traceback."""
     try:
         yield
@@ -87,10 +87,18 @@ def _told_plainly() -> Iterator[None]:
     except KeyboardInterrupt:
         err.print("uln: stopiwyd; gellir ei redeg eto'n ddiogel / stopped; it is safe to run again")
         raise typer.Exit(1) from None
+    except (typer.Exit, typer.BadParameter):
+        raise
     except OSError as fault:
         err.print(
             f"[bold red]uln:[/] {escape(str(fault.filename or ''))}: {escape(fault.strerror or type(fault).__name__)}"
         )
+        raise typer.Exit(1) from None
+    except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
+        from tasks.stage import keep_evidence
+
+        where = keep_evidence(data, "terminal", "uln", "command", fault)
+        err.print(f"[bold red]uln:[/] diffyg annisgwyl yn y gwasanaeth / an unforeseen fault of the service: {where}")
         raise typer.Exit(1) from None
 
 
@@ -124,7 +132,7 @@ def _progress() -> Iterator[None]:
 
 
 def _run(flow: Callable[..., Any], **parameters: Any) -> Any:
-    with _told_plainly(), _progress():
+    with _told_plainly(parameters["data"]), _progress():
         return flow(**parameters)
 
 
@@ -209,7 +217,7 @@ def status(
     root = _data(data)
     if cycle is not None:
         _cycle(cycle)
-    with _told_plainly():
+    with _told_plainly(root):
         wanted = [cycle] if cycle else cycles_with_returns(root)
         if as_json:
             found = [status_of(root, c, la or None) for c in wanted]
@@ -228,14 +236,14 @@ def check(
     data: DataOption = None,
 ) -> None:
     """Gwirio ffurflen cyn ei hanfon / Check a return before it is sent; exit code 1 if a learner would be held."""
-    del data  # every command takes --data; this one reads nothing of it
+    root = _data(data)
     from tasks.check import check_file
 
     if cycle is not None:
         _cycle(cycle)
     held = refused = 0
     for path in files:
-        with _told_plainly():
+        with _told_plainly(root):
             try:
                 checked = check_file(path, cycle_by_id(cycle) if cycle else None)
             except Refused as fault:
@@ -258,7 +266,7 @@ def readiness(
     """Beth sydd ei angen ar ysgolion / What schools still need before their learners can be sent."""
     from tasks.status import readiness_of
 
-    with _told_plainly():
+    with _told_plainly(_data(data)):
         rows = readiness_of(_data(data), cycle_by_id(cycle), la or None)
     table = Table(
         "Rhif / No.",
@@ -279,8 +287,9 @@ def readiness(
 
 
 @app.command()
-def cycles() -> None:
+def cycles(data: DataOption = None) -> None:
     """Y cylchoedd / The census cycles."""
+    del data  # every command takes --data; the cycles are the project's own
     table = Table(
         "Cylch / Cycle",
         "Teitl / Title",

@@ -1,0 +1,102 @@
+"""The terminal: answers without the engine where it only reads; one sentence and an exit code where something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+
+PROJECT = Path(__file__).resolve().parents[2]
+RUN = CliRunner()
+
+
+def uln(*arguments):
+    return RUN.invoke(app, list(arguments))
+
+
+def a_return(path, postcode="LL77 7NG", estab="4025"):
+    who = "<UPN>M660402510001</UPN><Surname>Prawf</Surname><Forename>Enghraifft</Forename><Gender>F</Gender><DOB>1996-11-05</DOB>"
+    path.write_text(
+        "<Message><Header><CollectionDetails><Collection>PLASC</Collection><ReferenceDate>2012-01-17</ReferenceDate>"
+        f"</CollectionDetails><Source><LEA>660</LEA><Estab>{estab}</Estab><SerialNo>1</SerialNo>"
+        "<DateTime>2012-01-20T10:00:00</DateTime></Source></Header><Pupils><PupilsOnRoll><PupilOnRoll>"
+        f"<PupilIdentifiers>{who}</PupilIdentifiers><PupilStatus><EnrolStatus>C</EnrolStatus><NCyearActual>10</NCyearActual>"
+        f"</PupilStatus><HomeInformation><Address><PostCode>{postcode}</PostCode></Address></HomeInformation>"
+        "</PupilOnRoll></PupilsOnRoll></Pupils></Message>",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.mark.parametrize("command", ["status", "check", "readiness", "cycles"])
+def test_commands_that_only_read_never_import_the_engine(command, tmp_path):
+    arguments = {"check": [str(a_return(tmp_path / "r.xml"))], "status": ["2012-01", "--json"]}.get(command, [])
+    code = (
+        "import sys\nfrom flows.cli import app\n"
+        f"try:\n    app({[command, *arguments, '--data', str(tmp_path)]!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert 'prefect' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert done.returncode == 0, done.stderr[-1500:]
+
+
+def test_check_passes_a_sound_return_and_fails_one_whose_learner_would_be_held(tmp_path):
+    assert uln("check", str(a_return(tmp_path / "sound.xml"))).exit_code == 0
+    held = uln("check", str(a_return(tmp_path / "held.xml", postcode="")))
+    assert held.exit_code == 1
+    assert "PCD01" in held.output and "Enghraifft" not in held.output
+
+
+def test_check_tells_why_a_file_would_be_refused(tmp_path):
+    (tmp_path / "x.xml").write_text("<Message>", encoding="utf-8")
+    found = uln("check", str(tmp_path / "x.xml"))
+    assert found.exit_code == 1 and "XML" in found.output and "Traceback" not in found.output
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    found = uln("check", str(tmp_path / "none.xml"))
+    assert found.exit_code == 1 and "none.xml" in found.output.replace("\n", "") and "Traceback" not in found.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["census", "2012-02"],
+        ["census", "2012-01", "--la", "999"],
+        ["census", "2012-01", "--school", "12"],
+        ["census", "2012-01", "--as-of", "yesterday"],
+        ["rehearse", "--schools", "few"],
+        ["nonsense"],
+    ],
+    ids=["no-such-cycle", "no-such-authority", "no-such-school", "no-date", "no-number", "no-such-command"],
+)
+def test_wrong_usage_is_2(arguments):
+    assert uln(*arguments).exit_code == 2
+
+
+def test_status_of_nothing(tmp_path):
+    found = json.loads(uln("status", "2012-01", "--json", "--data", str(tmp_path)).output)
+    assert found["total"]["records"] == 0 and found["total"]["balanced"] is True and found["schools"] == {}
+
+
+def test_a_broken_registration_file_is_told_with_its_faults(tmp_path):
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "registration.csv").write_text("school_number,ukprn\n6604025,1\n", encoding="utf-8")
+    found = uln("readiness", "--data", str(tmp_path))
+    assert found.exit_code == 1 and "takes_part" in found.output and "Traceback" not in found.output
+
+
+def test_rehearsal_never_mixes_with_real_returns(tmp_path):
+    from flows.rehearsal import refuse_real_returns  # noqa: PLC0415
+    from schemas.faults import ServiceFault  # noqa: PLC0415
+    from tasks.io.data_root import DataRoot  # noqa: PLC0415
+
+    root = DataRoot(tmp_path).create()
+    refuse_real_returns(root)
+    a_return((root.dewi_inbox / "660").mkdir() or root.dewi_inbox / "660" / "real.xml")
+    with pytest.raises(ServiceFault, match="--data"):
+        refuse_real_returns(root)
