@@ -102,18 +102,19 @@ def _crashed(info: dict[str, Any]) -> bool:
 @cache
 def _gx() -> Any:
     """Great Expectations, imported when the first rule runs: it takes seconds, and warns of its own libraries."""
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)  # it talks while it is imported, too
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations  # noqa: PLC0415
+    # Each of its loggers by itself: the engine's logging set-up gives some of them a level of their own.
+    for name in [n for n in logging.root.manager.loggerDict if n.startswith("great_expectations")]:
+        logging.getLogger(name).setLevel(logging.ERROR)
     return great_expectations
 
 
 @cache
 def _context() -> Any:
     context = _gx().get_context(mode="ephemeral")
-    # Each of its loggers by itself: the engine's logging set-up gives some of them a level of their own.
-    for name in [n for n in logging.root.manager.loggerDict if n.startswith("great_expectations")]:
-        logging.getLogger(name).setLevel(logging.ERROR)
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     return context
 

@@ -430,7 +430,11 @@ def _tell_checked(path: Path, one: Any) -> None:
     if one.findings.empty:
         return
     table = Table(
-        "Cofnod\nRecord", "Bl.\nYear", "Rheol\nRule", "Beth sydd o'i le / What is wrong", "Beth i'w wneud / What to do"
+        "Cofnod\nRecord",
+        "Bl.\nYear",
+        "Rheol\nRule",
+        "Fel y dylai fod / What good looks like",
+        "Beth i'w wneud / What to do",
     )
     for row in one.findings.to_dict("records"):
         rule = rules[row["rule"]]

@@ -3,8 +3,10 @@
 Also the run's summary for the dashboard: a table artifact per authority, counts only.
 """
 
+import os
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_table_artifact
@@ -92,9 +94,6 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
 
 def root_of(data: str | None) -> str:
     """The data root of a run, made where it is missing: the parameter, else what ULN_DATA says, else `data/local`."""
-    import os
-    from pathlib import Path
-
     path = Path(data or os.environ.get("ULN_DATA") or "data/local").resolve()
     DataRoot(path).create()
     return str(path)

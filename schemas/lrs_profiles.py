@@ -15,7 +15,20 @@ from schemas.faults import ConfigurationFault
 _FOLDER = Path(__file__).with_name("lrs")
 #: What a column may be filled with, besides a constant written `=value`.
 SOURCES = frozenset(
-    "file_version file_name ukprn record_count upn given_name middle_name family_name dob gender postcode ability_to_share".split()
+    [
+        "file_version",
+        "file_name",
+        "ukprn",
+        "record_count",
+        "upn",
+        "given_name",
+        "middle_name",
+        "family_name",
+        "dob",
+        "gender",
+        "postcode",
+        "ability_to_share",
+    ]
 )
 _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
 

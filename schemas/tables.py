@@ -92,8 +92,11 @@ RECEIVED = Table(
 )
 PUPILS = Table(
     "pupils",
-    (*_ref("row_ref", "cycle", "la_code", "school_number", "sha256"), Column("ordinal", _INT, required=True))
-    + _personal(*PUPIL_FIELDS),
+    (
+        *_ref("row_ref", "cycle", "la_code", "school_number", "sha256"),
+        Column("ordinal", _INT, required=True),
+        *_personal(*PUPIL_FIELDS),
+    ),
     key=("row_ref",),
     partition_by=("cycle", "la_code"),
 )
@@ -129,8 +132,8 @@ BATCH_ROWS = Table(
     (
         *_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "row_ref"),
         Column("position", _INT, required=True),
-    )
-    + _personal("upn", *SENT_FIELDS, "ability_to_share"),
+        *_personal("upn", *SENT_FIELDS, "ability_to_share"),
+    ),
     key=("batch_ref", "upn"),
     partition_by=("cycle", "la_code"),
 )
@@ -140,8 +143,8 @@ LRS_RETURNS = Table(
         *_ref("sha256"),
         Column("ordinal", _INT, required=True),
         *_open("file_name_cell", "ukprn", "return_code", "batch_ref", "cycle", "tied", "received_at"),
-    )
-    + _personal("mis_identifier", "uln", *SENT_FIELDS),
+        *_personal("mis_identifier", "uln", *SENT_FIELDS),
+    ),
     key=("sha256", "ordinal"),
 )
 LEARNERS = Table(

@@ -68,7 +68,7 @@ def _without_repeats(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 
 def _take_in(ground: Ground, arrival: Arrival, la: str, register: set[str], settled: set[str]) -> list[dict[str, Any]]:
     path = ground.root.dewi_inbox / arrival.path
-    base = {"path": arrival.path, "file_name": path.name, "la_code": la}
+    base: dict[str, Any] = {"path": arrival.path, "file_name": path.name, "la_code": la}
     try:
         documents = open_arrival(path)
     except Refused as refused:
@@ -82,7 +82,7 @@ def _take_in(ground: Ground, arrival: Arrival, la: str, register: set[str], sett
         if document.sha256 in settled:
             continue
         container = arrival.sha256 if document.sha256 != arrival.sha256 else None
-        about = {**base, "kind": "return", "member": document.member, "container_sha256": container}
+        about: dict[str, Any] = {**base, "kind": "return", "member": document.member, "container_sha256": container}
         try:
             header = read_header(document.data, all_layouts())
             _check(header, ground, la, register)

@@ -1,6 +1,7 @@
 """Questions to the lake that need no engine: where a cycle stands, what holds schools back. Reads only."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from tasks.io.lake import Lake
 from tasks.io.reference import registration, schools
 
 
-def standing_of(lake: Lake, cycle_id: str, **where: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def standing_of(lake: Lake, cycle_id: str, **where: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Every record of a cycle, or of one authority in it (`la_code=..`), and where it stands.
 
     Returns:

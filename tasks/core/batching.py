@@ -50,7 +50,8 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
     again = rows["state"].eq(RowState.EXCEPTION.value) & corrected
     take = rows[(waiting | again) & ~rows["row_ref"].isin(blocked) & rows["upn"].notna()]
     take = take.sort_values(["school_number", "upn", "row_ref"]).drop_duplicates("upn")
-    return take[["row_ref", "school_number", "upn", *columns, "ability_to_share"]].reset_index(drop=True)
+    found: pd.DataFrame = take[["row_ref", "school_number", "upn", *columns, "ability_to_share"]].reset_index(drop=True)
+    return found
 
 
 def build(rows: pd.DataFrame, *, ukprns: pd.Series, profile: Profile, fmt: str, cycle_id: str) -> list[Batch]:

@@ -33,10 +33,10 @@ def iso_dates(text: pd.Series) -> pd.Series:
         text: dates as sent.
 
     Returns:
-        datetime64; NaT for everything that is not a real date written YYYY-MM-DD.
+        datetime64; NaT for everything that is not a real date written YYYY-MM-DD, of the years 1000 to 2999.
     """
     stripped = text.astype("str").str.strip()
-    shaped = stripped.where(stripped.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").eq(True))
+    shaped = stripped.where(stripped.str.fullmatch(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}").eq(True))
     return pd.to_datetime(shaped, format="%Y-%m-%d", errors="coerce")
 
 
@@ -110,6 +110,7 @@ def evidence(
     year = _text(chosen["nc_year"]).str.upper().str.replace(r"^0(?=[0-9])", "", regex=True)
     numbered = pd.to_numeric(year.where(year.str.fullmatch(r"[1-9]|1[0-4]").eq(True)), errors="coerce").astype("Int64")
     postcode = _text(chosen["postcode"]).str.upper().str.replace(r"\s+", " ", regex=True)
+    no_home = postcode.str.fullmatch(_NO_HOME).eq(True)
     uln = _text(chosen["uln"]).mask(uln_placeholder(chosen["uln"]))
     return pd.DataFrame(
         {
@@ -136,7 +137,7 @@ def evidence(
             .astype("float64"),
             "gender": _text(chosen["gender"]).str.upper(),
             "postcode": postcode,
-            "postcode_plain": postcode.mask(postcode.str.fullmatch(_NO_HOME).eq(True), "ZZ99"),
+            "postcode_plain": no_home.map({True: "ZZ99", False: "home"}).astype("str").where(postcode.notna()),
             "year": year,
             "enrol_status": _text(chosen["enrol_status"]).str.upper(),
             "uln": uln,

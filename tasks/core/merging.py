@@ -72,13 +72,13 @@ def _learners(rows: pd.DataFrame) -> pd.DataFrame:
     first = given.drop_duplicates("upn").set_index("upn")["uln"]
     distinct = given.drop_duplicates(["upn", "uln"])
     others = distinct[distinct["uln"] != distinct["upn"].map(first)].sort_values(["upn", "uln"])
-    others = others.groupby("upn")["uln"].agg(";".join)
+    joined = others.groupby("upn")["uln"].agg(";".join)
     # Where the learner stands: the last batch that gave the held ULN, else the last batch that was answered.
     rows = rows.assign(gave=rows["has_uln"] & (rows["uln"] == rows["upn"].map(first)))
     last = rows.sort_values(["upn", "gave", "cycle", "batch_ref"]).drop_duplicates("upn", keep="last")
     learners = last[["upn", "dob", "cycle", "la_code", "school_number", "batch_ref"]].reset_index(drop=True)
     return learners.assign(
-        uln=learners["upn"].map(first).astype("str"), other_ulns=learners["upn"].map(others).astype("str")
+        uln=learners["upn"].map(first).astype("str"), other_ulns=learners["upn"].map(joined).astype("str")
     )[["upn", "uln", "other_ulns", "dob", "cycle", "la_code", "school_number", "batch_ref"]]
 
 

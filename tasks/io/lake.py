@@ -190,6 +190,7 @@ def arrow_of(table: Table, rows: pd.DataFrame) -> pa.Table:
 def frame_of(data: pa.Table) -> pd.DataFrame:
     """An Arrow table as the frame that core functions take: text as `str`, whole numbers nullable."""
     text = pd.StringDtype(na_value=float("nan"))
-    return data.replace_schema_metadata(None).to_pandas(
+    frame: pd.DataFrame = data.replace_schema_metadata(None).to_pandas(
         types_mapper=lambda t: text if pa.types.is_string(t) else pd.Int64Dtype() if pa.types.is_int64(t) else None
     )
+    return frame

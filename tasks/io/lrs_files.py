@@ -110,7 +110,7 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
     rows = pd.DataFrame(
         {name: pd.Series(table.get(name, [None] * count), dtype="str") for name in [*_READ, "return_code"]}
     )
-    rows = rows.mask(rows.eq(""))
+    rows = rows.mask(rows == "")
     for name in ("ukprn", "file_name_cell"):
         rows[name] = rows[name].ffill()
     if "return_code" not in table and rows["uln"].isna().all():

@@ -123,7 +123,7 @@ def _root(content: bytes, layouts: dict[str, PlascLayout]) -> etree._Element:
         raise Refused("not_xml", f"line {line}, column {column}") from None
     except ValueError:
         raise Refused("not_xml") from None
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]  # older stubs do not know it
         raise Refused("doctype")
     if _local(root) not in {layout.root for layout in layouts.values()}:
         raise Refused("wrong_root", f"the root element is {_local(root)[:40]}")

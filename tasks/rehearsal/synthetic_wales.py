@@ -172,7 +172,8 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
 
 def _readiness(schools: pd.DataFrame, seed: int) -> npt.NDArray[np.str_]:
     """`ready`, `not-taking-part` (three special schools in four) or a kind of `NOT_READY`: none of fewer than three
-    schools, one of fewer than twelve, else one of each kind or 3 %."""
+    schools, one of fewer than twelve, else one of each kind or 3 %.
+    """
     special = (schools["sector_en"] == "Special").to_numpy()
     found = np.where(special & (schools["school_number"].astype("int64") % 4 != 0), "not-taking-part", "ready")
     found = found.astype("U20")

@@ -6,6 +6,8 @@ import pytest
 from tasks.core.identifiers import (
     canonical_upn,
     uln_check_digit,
+    uln_placeholder,
+    uln_shape_ok,
     uln_valid,
     upn_check_letter,
     upn_check_letter_ok,
@@ -18,7 +20,7 @@ def column(*values):
 
 
 def test_check_letters_computed_by_hand():
-    # 6604025 10 001: 6*2+6*3+0*4+4*5+0*6+2*7+5*8+1*9+0+0+0+1*13 = 126; 126 mod 23 = 11 -> M. The last is a published one.
+    # 6604025 10 001: 6*2+6*3+0*4+4*5+0*6+2*7+5*8+1*9+0+0+0+1*13 = 126; 126 mod 23 = 11 -> M. The last is published.
     found = upn_check_letter(column("660402510001", "681404209123", "67441030807A", "801200005001"))
     assert list(found) == ["M", "R", "L", "B"]
 
@@ -60,6 +62,11 @@ def test_upn_shape_and_letter(upn, shape, right):
         ("9276308686", True),
         ("1000102504", True),
         ("4444599390", True),
+        ("1026893096", True),
+        ("6936002314", True),
+        ("1964986809", True),
+        (" 8383558804 ", True),
+        ("1111111111", False),
         ("9999999999", False),
         ("1234567890", False),
         ("0000102504", False),
@@ -71,6 +78,11 @@ def test_upn_shape_and_letter(upn, shape, right):
         "published",
         "example",
         "check-digit-0",
+        "sum-191",
+        "sum-226",
+        "sum-309",
+        "sum-303-untidy",
+        "ten-ones",
         "placeholder",
         "wrong-digit",
         "leading-0",
@@ -92,3 +104,43 @@ def test_nine_digits_with_remainder_0_have_no_uln():
 
 def test_canonical_upn_is_null_where_blank():
     assert list(canonical_upn(column(" m660402510001", "  ")).isna()) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("nine", "digit"),
+    [("927630868", "6"), ("100010250", "4"), ("444459939", "0"), ("196498680", "9"), ("111111111", "0")],
+    ids=["sum-290", "sum-39", "sum-274", "sum-309", "sum-54"],
+)
+def test_check_digits_of_the_published_sums(nine, digit):
+    assert uln_check_digit(column(nine)).iloc[0] == digit
+
+
+def test_the_placeholder_has_the_shape_and_is_no_uln():
+    placeholder = column("9999999999", " 9999999999 ", "9276308686", "", None)
+    assert list(uln_placeholder(placeholder)) == [True, True, False, False, False]
+    assert list(uln_shape_ok(placeholder)) == [True, True, True, False, False]
+    assert not uln_valid(placeholder).iloc[:2].any()
+
+
+def test_check_characters_are_null_where_the_text_does_not_fit():
+    assert upn_check_letter(column("66040251000", "6604025100012", "66040251000I", "", None)).isna().all()
+    assert uln_check_digit(column("12345678", "1234567890", "12345678x", "١٢٣٤٥٦٧٨٩", None)).isna().all()
+
+
+def test_a_made_upn_has_its_check_letter():
+    twelve = column("660402510001", "67441030807A")
+    assert upn_check_letter_ok(upn_check_letter(twelve) + twelve).all()
+
+
+def test_every_wrong_digit_is_noticed():
+    # 11 is prime and no weight is a multiple of it: one mistyped digit always changes the remainder.
+    right = "9276308686"
+    wrong = [right[:i] + d + right[i + 1 :] for i in range(10) for d in "0123456789" if d != right[i]]
+    assert not uln_valid(column(*wrong)).any()
+
+
+def test_empty_columns_and_the_index_are_kept():
+    for judge in (canonical_upn, upn_shape, upn_check_letter, upn_check_letter_ok, uln_check_digit, uln_valid):
+        assert len(judge(column())) == 0
+        rows = pd.Series(["9276308686", None], index=[7, 3], dtype="str")
+        assert list(judge(rows).index) == [7, 3]

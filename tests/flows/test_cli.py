@@ -91,9 +91,9 @@ def test_a_broken_registration_file_is_told_with_its_faults(tmp_path):
 
 
 def test_rehearsal_never_mixes_with_real_returns(tmp_path):
-    from flows.rehearsal import refuse_real_returns  # noqa: PLC0415
-    from schemas.faults import ServiceFault  # noqa: PLC0415
-    from tasks.io.data_root import DataRoot  # noqa: PLC0415
+    from flows.rehearsal import refuse_real_returns
+    from schemas.faults import ServiceFault
+    from tasks.io.data_root import DataRoot
 
     root = DataRoot(tmp_path).create()
     refuse_real_returns(root)

@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SURNAME, GIVEN, POSTCODE = "Zzmarkername", "Qqmarkergiven", "LL99 9ZZ"
 
 
-def uln(*arguments, data, expect=0, engine=True):
+def uln(*arguments, data, expect=0):
     """Run the terminal as a user would, in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_"))}
     done = subprocess.run(
@@ -76,13 +76,15 @@ def test_no_pupil_s_data_in_the_engine_or_on_the_terminal(played):
     with sqlite3.connect(database) as connection:
         dump = "\n".join(connection.iterdump())
     assert "task_run" in dump and "receive 660" in dump
-    from tasks.io.lake import Lake  # noqa: PLC0415
+    from tasks.io.lake import Lake
 
     pupils = Lake(root / "lake").read("pupils", ["upn", "surname", "forename", "postcode"])
     assert SURNAME + "1" in set(pupils["surname"]), "the marked learner was read"
     said = "\n".join([dump, first.stdout, first.stderr, second.stdout, second.stderr])
     others = [p.read_text(errors="replace") for p in (root / "reports").rglob("*") if p.is_file()]
-    others += [p.read_text(errors="replace") for p in (root / "prefect").rglob("*") if p.is_file() and p.suffix != ".db"]
+    others += [
+        p.read_text(errors="replace") for p in (root / "prefect").rglob("*") if p.is_file() and p.suffix != ".db"
+    ]
     everything = "\n".join([said, *others])
     for marker in (SURNAME, GIVEN, POSTCODE):
         assert marker not in everything

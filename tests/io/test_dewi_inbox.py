@@ -56,7 +56,19 @@ def test_one_or_many_returns_and_what_stands_beside_them(tmp_path):
         ("x.zip", encrypted(), "zip_encrypted"),
         ("x.pdf", b"%PDF", "not_a_return"),
     ],
-    ids=["up", "absolute", "drive", "link", "bomb", "nested", "nothing-in-it", "cut-off", "no-zip", "encrypted", "other-kind"],
+    ids=[
+        "up",
+        "absolute",
+        "drive",
+        "link",
+        "bomb",
+        "nested",
+        "nothing-in-it",
+        "cut-off",
+        "no-zip",
+        "encrypted",
+        "other-kind",
+    ],
 )
 def test_refused(tmp_path, name, content, reason):
     (tmp_path / name).write_bytes(content)

@@ -23,7 +23,9 @@ def dispositions(*refs, la="660", disposition="chosen"):
 
 def learners(**ulns):
     rows = pd.DataFrame({"upn": list(ulns), "uln": list(ulns.values())}).astype({"uln": "str"})
-    return rows.assign(other_ulns=None, dob="1996-11-05", cycle="2012-01", la_code="660", school_number="s", batch_ref="B")
+    return rows.assign(
+        other_ulns=None, dob="1996-11-05", cycle="2012-01", la_code="660", school_number="s", batch_ref="B"
+    )
 
 
 def test_replace_touches_its_slice_only_and_only_when_it_differs(tmp_path):

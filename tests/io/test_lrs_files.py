@@ -69,7 +69,11 @@ def test_headings_by_name_in_any_order_and_case():
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_delimiters_and_encodings(delimiter, encoding):
-    text = delimiter.join(["UKPRN", "MISIdentifier", "ULN", "GivenName"]) + "\n" + delimiter.join(["1", "U1", "1000102504", "Siôn"])
+    text = (
+        delimiter.join(["UKPRN", "MISIdentifier", "ULN", "GivenName"])
+        + "\n"
+        + delimiter.join(["1", "U1", "1000102504", "Siôn"])
+    )
     assert answered(text, encoding)["given_name"].iloc[0] == "Siôn"
 
 
@@ -99,13 +103,17 @@ def test_our_own_unanswered_batch_is_never_taken_for_answers():
                 read_result(written(profile, fmt), PROFILES)
 
 
-TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(lambda s: s.strip() == s and s)
+TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(
+    lambda s: s.strip() == s and s
+)
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=5))
 def test_names_come_back_from_a_csv_as_they_went(names):
-    rows = pd.DataFrame([ROWS.iloc[0].to_dict() | {"family_name": n, "upn": f"U{i}"} for i, n in enumerate(names)]).astype("str")
+    rows = pd.DataFrame(
+        [ROWS.iloc[0].to_dict() | {"family_name": n, "upn": f"U{i}"} for i, n in enumerate(names)]
+    ).astype("str")
     csv_text = written("2A", "CSV", rows).decode("utf-8").replace('"ULN"', '"ULN","ReturnCode"', 1)
     lines = csv_text.split("\r\n")
     content = "\r\n".join([lines[0], *(line.replace(',"","U', ',"","RC007","U', 1) for line in lines[1:])])

@@ -74,7 +74,16 @@ def test_namespace_and_bom_are_taken():
         (xml("", header=HEADER.replace("PLASC", "EOTAS")), "wrong_collection"),
         (xml("", header=HEADER.replace("2012-01-17", "17/01/2012")), "bad_census_date"),
     ],
-    ids=["cut-off", "empty", "not-text", "doctype", "other-root", "no-authority", "other-collection", "other-date-form"],
+    ids=[
+        "cut-off",
+        "empty",
+        "not-text",
+        "doctype",
+        "other-root",
+        "no-authority",
+        "other-collection",
+        "other-date-form",
+    ],
 )
 def test_refused_with_its_reason(content, reason):
     for read in (read_header, read_return):

@@ -55,7 +55,12 @@ def returns(root, cycle, at):
 
 def contents(root):
     places = ("lrs/outbox", "dewi/outbox", "snapshots")
-    return {p.relative_to(root).as_posix(): p.read_bytes() for d in places for p in sorted((root / d).rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): p.read_bytes()
+        for d in places
+        for p in sorted((root / d).rglob("*"))
+        if p.is_file()
+    }
 
 
 def make(root, cycle_id):
@@ -116,8 +121,15 @@ def test_the_outcome_of_every_planted_record_is_the_planted_one(diary):
     rows["found"] = rows["reason"].fillna("held:" + rows["row_ref"].map(rules)).fillna("sent")
     fields = ["school_number", "upn", "surname", "forename", "dob", "enrol_status", "nc_year", "postcode", "gender"]
     plan = truth(root)
-    both = plan.fillna("-").assign(n=plan.fillna("-").groupby(fields).cumcount()).merge(
-        rows.fillna("-").assign(n=rows.fillna("-").groupby(fields).cumcount()), on=[*fields, "n"], how="outer", indicator=True
+    both = (
+        plan.fillna("-")
+        .assign(n=plan.fillna("-").groupby(fields).cumcount())
+        .merge(
+            rows.fillna("-").assign(n=rows.fillna("-").groupby(fields).cumcount()),
+            on=[*fields, "n"],
+            how="outer",
+            indicator=True,
+        )
     )
     assert (both["_merge"] == "both").all()
     wrong = both[both["outcome"] != both["found"]]
@@ -174,7 +186,7 @@ def test_the_workbook_lists_held_and_answered_alike_in_both_languages(diary):
                     book = load_workbook(io.BytesIO(bundle.read(name)))
                     welsh, english = (list(book[s].iter_rows(values_only=True)) for s in ("Cymraeg", "English"))
                     assert len(welsh) == len(english) > 1
-                    assert [r[0] for r in welsh] [1:] == [r[0] for r in english][1:]
+                    assert [r[0] for r in welsh][1:] == [r[0] for r in english][1:]
                     codes |= {cell for row in english for cell in row if isinstance(cell, str)}
     assert {"UPN01", "PCD01", "DOB02"} <= codes
     assert codes & {"RC007", "RC006"}
@@ -227,7 +239,11 @@ def test_a_file_that_is_no_answer_is_quarantined_and_stops_nobody(root):
 def test_a_corrected_return_frees_the_held_and_supersedes_the_old(root):
     before = status_of(str(root), "2012-01")["total"]
     inbox = root / "dewi" / "inbox" / "660"
-    target = next(p for p in sorted(inbox.glob("66040*_PLASC_002.xml")) if b"LL77 7CC" in p.read_bytes() or b"S1an" in p.read_bytes())
+    target = next(
+        p
+        for p in sorted(inbox.glob("66040*_PLASC_002.xml"))
+        if b"LL77 7CC" in p.read_bytes() or b"S1an" in p.read_bytes()
+    )
     content = target.read_bytes().replace(b"LL77 7CC", b"LL77 7NG").replace(b">S1an<", b">Sian<")
     content = content.replace(b"<SerialNo>2<", b"<SerialNo>10<")
     (inbox / "corrected.xml").write_bytes(content)

@@ -1,6 +1,7 @@
 """The cycles, and that a wrong block is told with all its faults."""
 
 import datetime as dt
+import itertools
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_shipped_cycles_and_their_formats():
 
 def test_no_two_cycles_cover_one_day():
     spans = sorted((c.census_from, c.census_to) for c in all_cycles().values())
-    assert all(end < start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end < start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def test_standing_rule_counts_14_on_1_september():
