@@ -1,9 +1,16 @@
 """A stand-in for the LRS: answers what stands in `lrs/outbox`, from a register of its own, into `lrs/inbox`.
 
-Reads nothing else of the service. Matches on the five demographics (given and family name, birth date, gender, postcode):
-all equal is the same learner; nearly equal is a possible match (RC007); else a new ULN. What the real LRS does beyond that
-is not public: the code RC001 for a success is this stand-in's own convention, and small shares of learners, fixed by a
-hash, are answered as if the LRS knew a similar one (RC007) or too little (RC006).
+Belongs here: what an LRS would see and say. It reads batch files by their headings and nothing else of the service: not
+the lake, not the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`) and the list of what it has
+answered outlast a run.
+
+Matching is on the five demographics (given and family name, date of birth, gender, postcode; LRS facts, section 4):
+all equal is the same learner; all but the postcode, or all but one of the names, is a possible match (RC007). The real
+rules of similarity are not public, and neither is the meaning of RC001 to RC005: **RC001 for a new ULN and RC002 for a
+learner known before are this stand-in's own convention.** By a hash of the five, a small share of learners counts as
+known to the LRS before, as like one that it knows (RC007), or as too little described (RC006).
+
+To teach it a new answer: a line in `_judge`.
 """
 
 import csv
@@ -15,209 +22,311 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from lxml import etree
 
-from schemas.lrs_profiles import Profile
+from schemas.faults import ServiceFault
+from schemas.lrs_profiles import Profile, all_profiles
 from tasks.core.identifiers import uln_check_digit
 from tasks.io.data_root import write_whole
 
-_FIVE = ("GivenName", "FamilyName", "DateOfBirth", "Gender", "LastKnownPostCode")
-_SUCCESS = "RC001"
-_NAME = re.compile(r"[A-Za-z' .\-]{1,35}")
-_POSTCODE = re.compile(r"(?:[A-Z]{1,2}[0-9R][0-9A-Z]? ?[0-9][ABD-HJLNP-UW-Z]{2}|BFPO ?[0-9]{1,4})")
-_SIMILAR_IN_10000 = 50
-_TOO_LITTLE_IN_10000 = 10
+_FIVE = ["given_name", "family_name", "dob", "gender", "postcode"]
+#: All but one: the fields that two learners share who may be one.
+_NEARLY = [
+    [f for f in _FIVE if f != "postcode"],
+    [f for f in _FIVE if f != "given_name"],
+    [f for f in _FIVE if f != "family_name"],
+]
+_READ = ["upn", "middle_name", *_FIVE, "ability_to_share"]
+_NEW, _KNOWN = "RC001", "RC002"
+_TOO_LITTLE, _POSSIBLE_MATCH, _MISSING, _FORMAT, _AGE = "RC006", "RC007", "RC010", "RC011", "RC013"
+#: What a person at the portal can settle without new data.
+_SETTLED_AT_PORTAL = (_TOO_LITTLE, _POSSIBLE_MATCH)
+_AGES = (13, 110)
+_NAME = r"(?=.*[A-Za-z])[A-Za-z' .\-]{1,35}"
+_DATE = r"(?:18|19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
+_POSTCODE = r"(?:[A-Za-z]{1,2}[0-9Rr][0-9A-Za-z]? ?[0-9][ABD-HJLNP-UW-Zabd-hjlnp-uw-z]{2}|BFPO ?[0-9]{1,4}) {0,4}"
+#: Of ten thousand learners: so many are too little described, so many like another, so many known before.
+_TOO_LITTLE_TO, _SIMILAR_TO, _KNOWN_TO = 10, 60, 110
+_FIRST_NINE = 100_000_000
+_BATCH_NAME = re.compile(r"LRB_[0-9A-Za-z]{8}_([0-9]{12})")
 
 
-@dataclass
+@dataclass(frozen=True)
 class StandInSummary:
-    """What the stand-in did."""
+    """What the stand-in did.
+
+    Attributes:
+        files: batch files answered.
+        rows: learners in them.
+        ulns: learners answered with a ULN.
+        exceptions: return code -> learners without a ULN.
+    """
 
     files: int = 0
     rows: int = 0
     ulns: int = 0
-    codes: Counter[str] = field(default_factory=Counter)
+    exceptions: dict[str, int] = field(default_factory=dict)
 
 
-def answer_outbox(root: Path, *, profiles: dict[str, Profile], seed: int = 0) -> StandInSummary:
-    """Answer every batch of the outbox that was not answered before.
-
-    Args:
-        root: the data root.
-        profiles: only to know by which heading a file tells its sharing; the stand-in reads by heading.
-        seed: shifts which learners the LRS claims to know already.
-    """
-    del profiles
-    own = root / "rehearsal" / "lrs"
-    done = json.loads((own / "answered.json").read_text()) if (own / "answered.json").exists() else []
-    register = _Register(own / "register.parquet", seed)
-    summary = StandInSummary()
-    opened: list[dict[str, str]] = []
-    for path in sorted((root / "lrs" / "outbox").glob("LRB_*")):
-        content = path.read_bytes()
-        sha256 = hashlib.sha256(content).hexdigest()
-        if sha256 in done:
-            continue
-        headings, rows = _xml(content) if path.suffix == ".XML" else _csv(content)
-        ukprn = next((r["UKPRN"] for r in rows if r.get("UKPRN")), "")
-        at = dt.datetime.strptime(path.stem.split("_")[2], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
-        for row in rows:
-            row["ULN"], row["ReturnCode"] = register.answer(row, at)
-            summary.codes[row["ReturnCode"]] += 1
-            summary.ulns += bool(row["ULN"])
-            if not row["ULN"]:
-                opened.append({**row, "UKPRN": ukprn})
-        text = io.StringIO()
-        writer = csv.DictWriter(
-            text, [*headings, "ReturnCode"], quoting=csv.QUOTE_ALL, lineterminator="\r\n", restval=""
-        )
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(root / "lrs" / "inbox" / f"{path.stem}_RESULT.CSV", text.getvalue().encode("utf-8"))
-        done.append(sha256)
-        summary.files += 1
-        summary.rows += len(rows)
-    if summary.files:
-        register.save()
-        write_whole(own / "answered.json", json.dumps(sorted(done)).encode())
-        _append(own / "opened.json", opened)
-    return summary
-
-
-def processed_exceptions(root: Path, share: float, name: str = "processed_exceptions.csv") -> int:
-    """Play a person who has worked on the portal: export a share of the open exceptions, now with a ULN.
+def answer_outbox(
+    root: Path, *, profiles: dict[str, Profile], seed: int = 0, second_pass: bool = False
+) -> StandInSummary:
+    """Answer every batch of the outbox that was not answered before: `lrs/inbox/<name>_RESULT.CSV` for each.
 
     Args:
         root: the data root.
-        share: of the open exceptions, the first ones in order.
-        name: the export's file name.
+        profiles: the layouts, for which heading holds which field.
+        seed: shifts whom the LRS claims to know.
+        second_pass: answer again what was answered before, as `<name>_RESULT_2.CSV`: a result file taken from the
+            portal once more, in which learners whose exceptions were settled meanwhile have their ULN.
 
     Returns:
-        How many.
+        Counts.
+
+    Raises:
+        ServiceFault: a batch's name does not say when it was made, or its headings are not those of any layout.
     """
-    own = root / "rehearsal" / "lrs"
-    opened = json.loads((own / "opened.json").read_text())
-    register = _Register(own / "register.parquet", 0)
-    worked = opened[: round(len(opened) * share)]
-    for row in worked:
-        row["ULN"] = register.allot(row)
-    headings = [h for h in (worked[0] if worked else {}) if h not in ("ReturnCode", "UPN", "UCI")]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, headings, quoting=csv.QUOTE_ALL, lineterminator="\r\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(worked)
-    write_whole(root / "lrs" / "inbox" / name, text.getvalue().encode("utf-8"))
-    register.save()
-    write_whole(own / "opened.json", json.dumps(opened[len(worked) :], ensure_ascii=False).encode())
+    state = _State(root)
+    batches = [
+        (path, sha256, content)
+        for path in sorted((root / "lrs" / "outbox").glob("LRB_*"))
+        if path.suffix in (".CSV", ".XML")
+        for content in [path.read_bytes()]
+        for sha256 in [hashlib.sha256(content).hexdigest()]
+        if second_pass == (sha256 in state.answered)
+    ]
+    if not batches:
+        return StandInSummary()
+    headings = _headings(profiles)
+    tables = [_read(path, content) for path, _, content in batches]
+    rows = pd.concat(
+        [_rows(path, t, headings) for (path, _, _), t in zip(batches, tables, strict=True)], ignore_index=True
+    )
+    answers, register = _judge(rows, state.register, seed)
+    ends = np.cumsum([len(t) for t in tables])
+    for (path, _, _), table, end in zip(batches, tables, ends, strict=True):
+        mine = answers.iloc[end - len(table) : end]
+        result = table.assign(ULN=mine["uln"].fillna("").to_list(), ReturnCode=mine["code"].to_list())
+        name = f"{path.stem}_RESULT{'_2' if second_pass else ''}.CSV"
+        write_whole(root / "lrs" / "inbox" / name, _csv_bytes(result))
+    state.register = register
+    state.answered |= {sha256 for _, sha256, _ in batches}
+    state.open = _still_open(state.open, rows.assign(uln=answers["uln"], code=answers["code"]))
+    state.save()
+    without = answers.loc[answers["uln"].isna(), "code"]
+    return StandInSummary(
+        len(batches), len(rows), int(answers["uln"].notna().sum()), dict(sorted(Counter(without.to_list()).items()))
+    )
+
+
+def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
+    """Play people who work on the portal: export a share of the open RC006 and RC007, each now with a ULN.
+
+    The exports are in the 2A layout whatever the batch was in, without UCI and UPN (LRS release 1902.01), one for each
+    organisation: `lrs/inbox/ExportProcessedExceptions_<UKPRN>_<nnn>.CSV`.
+
+    Args:
+        root: the data root.
+        share: of the open exceptions, from 0 to 1; which ones is a matter of the seed.
+        seed: see `share`.
+
+    Returns:
+        How many exceptions were settled.
+    """
+    state = _State(root)
+    can = state.open[state.open["code"].isin(_SETTLED_AT_PORTAL)]
+    order = _lots(can["ukprn"] + "|" + can["upn"], f"{seed}|portal", 2**32).sort_values(kind="stable")
+    worked = can.loc[order.index[: round(len(can) * share)]].sort_values(["ukprn", "upn"])
+    if worked.empty:
+        return 0
+    state.register = _allot(worked, state.register)
+    worked = worked.assign(uln=_ulns(worked, state.register))
+    state.exports += 1
+    profile = all_profiles()["2A"]
+    for ukprn, rows in worked.groupby("ukprn", sort=True):
+        about = {
+            "file_version": "2A",
+            "file_name": "ExportProcessedExceptions",
+            "ukprn": ukprn,
+            "record_count": len(rows),
+        }
+        table = {}
+        for column in profile.columns:
+            if column.first_row_only:
+                cells = [str(about[column.source]), *[""] * (len(rows) - 1)]
+            elif column.heading == "ULN":
+                cells = rows["uln"].to_list()
+            elif column.source in _READ:
+                cells = rows[column.source].to_list()
+            else:
+                cells = [column.source.removeprefix("=")] * len(rows)
+            table[column.heading] = cells
+        name = f"ExportProcessedExceptions_{ukprn}_{state.exports:03d}.CSV"
+        write_whole(root / "lrs" / "inbox" / name, _csv_bytes(pd.DataFrame(table)))
+    state.open = state.open.drop(worked.index).reset_index(drop=True)
+    state.save()
     return len(worked)
 
 
-def _append(path: Path, rows: list[dict[str, str]]) -> None:
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    write_whole(path, json.dumps(before + rows, ensure_ascii=False).encode())
+class _State:
+    """What the stand-in remembers: the register (uln, the five, origin), what it has answered, what is open."""
 
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "rehearsal" / "lrs"
+        self.register = self._table("register", ["uln", *_FIVE, "origin"])
+        self.open = self._table("open", ["ukprn", *_READ, "code"])
+        path = self._folder / "answered.json"
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.answered: set[str] = set(kept.get("answered", []))
+        self.exports: int = kept.get("exports", 0)
 
-def _csv(content: bytes) -> tuple[list[str], list[dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))
-    rows = list(reader)
-    return list(reader.fieldnames or []), rows
-
-
-def _xml(content: bytes) -> tuple[list[str], list[dict[str, str]]]:
-    root = etree.fromstring(content)
-    about = {str(c.tag): c.text or "" for c in root if not len(c)}
-    rows = [{str(c.tag): c.text or "" for c in record} for record in root if len(record)]
-    rows = [{**(about if n == 0 else {}), **row} for n, row in enumerate(rows)]
-    return [*about, "ULN", *sorted({name for row in rows for name in row if name not in about})], rows
-
-
-class _Register:
-    """The stand-in's learners, kept over runs: the five demographics and a ULN each."""
-
-    def __init__(self, path: Path, seed: int) -> None:
-        self._path, self._seed = path, seed
-        table = pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=[*_FIVE, "ULN"])
-        self._known: dict[tuple[str, ...], str] = {}
-        self._near: set[tuple[str, ...]] = set()
-        self._next = 0
-        for row in table[[*_FIVE, "ULN"]].astype("str").to_numpy().tolist():
-            self._add(tuple(row[:5]), row[5])
-        self._numbers = _numbers(len(self._known))
-
-    def _add(self, five: tuple[str, ...], uln: str) -> None:
-        self._known[five] = uln
-        given, family, born, gender, postcode = five
-        self._near |= {
-            ("g", family, born, gender, postcode),
-            ("f", given, born, gender, postcode),
-            ("p", given, family, born, gender),
-        }
-
-    def answer(self, row: dict[str, str], at: dt.date) -> tuple[str, str]:
-        """The ULN, or none, and the code."""
-        five = tuple(row.get(name, "") or "" for name in _FIVE)
-        given, family, born, gender, postcode = five
-        if not all(five):
-            return "", "RC010"
-        if not _well_formed(five, row):
-            return "", "RC011"
-        day = dt.date.fromisoformat(born)
-        age = at.year - day.year - ((at.month, at.day) < (day.month, day.day))
-        if not 13 <= age <= 110:
-            return "", "RC013"
-        if five in self._known:
-            return self._known[five], _SUCCESS
-        fate = (
-            int(hashlib.sha256(f"{self._seed}|{row.get('MISIdentifier', '')}|{born}".encode()).hexdigest()[:8], 16)
-            % 10000
-        )
-        if fate < _TOO_LITTLE_IN_10000:
-            return "", "RC006"
-        near = {
-            ("g", family, born, gender, postcode),
-            ("f", given, born, gender, postcode),
-            ("p", given, family, born, gender),
-        }
-        if near & self._near or fate < _TOO_LITTLE_IN_10000 + _SIMILAR_IN_10000:
-            return "", "RC007"
-        return self.allot(row), _SUCCESS
-
-    def allot(self, row: dict[str, str]) -> str:
-        """A new ULN for a learner; the one it has where it is known."""
-        five = tuple(row.get(name, "") or "" for name in _FIVE)
-        if five not in self._known:
-            if self._next >= len(self._numbers):
-                self._numbers, self._next = _numbers(len(self._known)), 0
-            self._add(five, self._numbers[self._next])
-            self._next += 1
-        return self._known[five]
+    def _table(self, name: str, columns: list[str]) -> pd.DataFrame:
+        path = self._folder / f"{name}.parquet"
+        return pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=columns, dtype="str")
 
     def save(self) -> None:
-        """Keep the register for the next run."""
-        table = pd.DataFrame([[*five, uln] for five, uln in self._known.items()], columns=[*_FIVE, "ULN"]).astype("str")
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False)
-        write_whole(self._path, buffer.getvalue())
+        """The register first: a ULN that was given must never be forgotten; the list of files answered last."""
+        for name, table in (("register", self.register), ("open", self.open)):
+            buffer = io.BytesIO()
+            table.to_parquet(buffer, index=False)
+            write_whole(self._folder / f"{name}.parquet", buffer.getvalue())
+        kept = {"answered": sorted(self.answered), "exports": self.exports}
+        write_whole(self._folder / "answered.json", json.dumps(kept, indent=1).encode() + b"\n")
 
 
-def _numbers(taken: int, count: int = 100_000) -> list[str]:
-    """The next ULNs in order; one nine-digit start in eleven has no check digit and is passed over."""
-    start = 100_000_000 + taken + taken // 10 + 1
-    # As many are passed over as come before: begin well after them, so that no number is given twice.
-    start += taken // 5
-    nine = pd.Series(range(start, start + count), dtype="int64").astype("str")
-    digit = uln_check_digit(nine)
-    return list((nine + digit)[digit.notna()])
+def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
+    """Heading (or XML name) -> our name for what it holds."""
+    found: dict[str, str] = {}
+    for profile in profiles.values():
+        for column in profile.columns:
+            # The UPN column of 3A repeats the MIS identifier.
+            if (column.source in _READ or column.source == "ukprn") and column.heading != "UPN":
+                found |= dict.fromkeys(
+                    [column.heading, column.xml_name or column.heading, *column.aliases], column.source
+                )
+    return found
 
 
-def _well_formed(five: tuple[str, ...], row: dict[str, str]) -> bool:
-    given, family, born, gender, postcode = five
-    try:
-        dt.date.fromisoformat(born)
-    except ValueError:
-        return False
-    sharing = row.get("AbilityToShare", row.get("PrivacyNoticeSeen", ""))
-    names = all(_NAME.fullmatch(n) for n in (given, family))
-    return names and gender in "0129" and bool(_POSTCODE.fullmatch(postcode)) and sharing in ("0", "1", "2")
+def _read(path: Path, content: bytes) -> pd.DataFrame:
+    """A batch file as it stands: every cell text, columns by their headings."""
+    if path.suffix == ".CSV":
+        return pd.read_csv(io.BytesIO(content), dtype="str", keep_default_na=False, encoding="utf-8")
+    root = etree.fromstring(content)
+    about = {str(child.tag): child.text or "" for child in root if not len(child)}
+    records = [{str(cell.tag): cell.text or "" for cell in child} for child in root if len(child)]
+    if records:
+        records[0] = about | records[0]
+    return pd.DataFrame(records, dtype="str").fillna("")
+
+
+def _rows(path: Path, table: pd.DataFrame, headings: dict[str, str]) -> pd.DataFrame:
+    """ukprn, the fields that matter, and `at` (the day of the batch, from its name).
+
+    Raises:
+        ServiceFault: see `answer_outbox`.
+    """
+    named = _BATCH_NAME.match(path.name)
+    if named is None:
+        raise ServiceFault(
+            f"the stand-in cannot read the date in {path.name}; batch files are LRB_<UKPRN>_<DDMMYYYYHHMM>"
+        )
+    at = dt.datetime.strptime(named[1], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
+    column_of = {headings[c]: c for c in reversed(list(table.columns)) if c in headings}
+    if not {"ukprn", "upn", "given_name", "family_name"} <= set(column_of):
+        raise ServiceFault(f"the stand-in does not know the headings of {path.name}; see schemas/lrs and reference/lrs")
+    blank = pd.Series("", index=table.index, dtype="str")
+    found = {name: table[column_of[name]].str.strip() if name in column_of else blank for name in ["ukprn", *_READ]}
+    rows = pd.DataFrame(found).assign(at=pd.Timestamp(at))
+    return rows.assign(ukprn=rows["ukprn"].iloc[0] if len(rows) else "")
+
+
+def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The answers (uln, code; in the order of the rows) and the register as it is afterwards."""
+    code = pd.Series(None, index=rows.index, dtype="str")
+
+    def say(answer: str, where: pd.Series) -> None:
+        nonlocal code
+        code = code.mask(code.isna() & where, answer)
+
+    born = pd.to_datetime(rows["dob"].where(rows["dob"].str.fullmatch(_DATE)), format="%Y-%m-%d", errors="coerce")
+    names = rows["given_name"].str.fullmatch(_NAME) & rows["family_name"].str.fullmatch(_NAME)
+    codes = rows["gender"].isin(list("0129")) & rows["ability_to_share"].isin(list("012"))
+    not_yet = (born.dt.month * 100 + born.dt.day) > (rows["at"].dt.month * 100 + rows["at"].dt.day)
+    age = rows["at"].dt.year - born.dt.year - not_yet
+    say(_MISSING, (rows[[*_FIVE, "ability_to_share"]] == "").any(axis=1))
+    say(_FORMAT, ~(names & codes & born.notna() & rows["postcode"].str.fullmatch(_POSTCODE)))
+    say(_AGE, ~age.between(*_AGES))
+    key = _key(rows, _FIVE)
+    known = key.isin(_key(register, _FIVE))
+    say(_KNOWN, known)
+    # What is left is asked for the first time; the first row of a learner answers for the others of this hand-over.
+    first = rows[code.isna() & ~key.where(code.isna()).duplicated()]
+    lot = _lots(key.loc[first.index], str(seed), 10_000)
+    verdict = pd.Series(_NEW, index=first.index, dtype="str")
+    verdict = verdict.mask(lot < _KNOWN_TO, _KNOWN).mask(lot < _SIMILAR_TO, _POSSIBLE_MATCH)
+    verdict = verdict.mask(lot < _TOO_LITTLE_TO, _TOO_LITTLE)
+    settled = verdict.isin([_TOO_LITTLE, _POSSIBLE_MATCH])
+    for fields in _NEARLY:
+        nearly = _key(first, fields)
+        # Like one in the register, or like one asked for before in this hand-over.
+        near = nearly.isin(_key(register, fields)) | nearly.where(~settled).duplicated()
+        verdict = verdict.mask(near & (verdict == _NEW), _POSSIBLE_MATCH)
+    allotted = first[verdict.isin([_NEW, _KNOWN])]
+    register = _allot(allotted, register, known=verdict.loc[allotted.index] == _KNOWN)
+    by_key = verdict.set_axis(key.loc[first.index])
+    code = code.where(code.notna(), key.map(by_key).astype("str"))
+    again = (code == _NEW) & ~rows.index.isin(first.index)
+    code = code.mask(again, _KNOWN)
+    uln = _ulns(rows, register).where(code.isin([_NEW, _KNOWN]))
+    return pd.DataFrame({"uln": uln, "code": code}), register
+
+
+def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
+    """The fields as one text to compare by; capitals do not matter."""
+    key = rows[fields[0]].astype("str")
+    for name in fields[1:]:
+        key = key + "|" + rows[name].astype("str")
+    return key.str.upper()
+
+
+def _lots(keys: pd.Series, salt: str, below: int) -> pd.Series:
+    """A number below `below` for each text, the same on every machine and in every run."""
+    digests = [hashlib.sha256(f"{salt}|{k}".encode()).digest()[:8] for k in keys.to_list()]
+    return pd.Series([int.from_bytes(d, "big") % below for d in digests], index=keys.index, dtype="int64")
+
+
+def _ulns(rows: pd.DataFrame, register: pd.DataFrame) -> pd.Series:
+    held = register["uln"].set_axis(_key(register, _FIVE))
+    return _key(rows, _FIVE).map(held).astype("str")
+
+
+def _allot(rows: pd.DataFrame, register: pd.DataFrame, known: pd.Series | None = None) -> pd.DataFrame:
+    """The register with a new ULN for each learner of the rows that it does not hold, in the order of the rows."""
+    key = _key(rows, _FIVE)
+    new = rows[~key.isin(_key(register, _FIVE)) & ~key.duplicated()]
+    # The next in number after all that were given; one start in eleven has no check digit and is passed over.
+    start = int(register["uln"].str[:9].astype("int64").max()) + 1 if len(register) else _FIRST_NINE
+    nine = pd.Series(range(start, start + 2 * len(new) + 11), dtype="int64").astype("str")
+    ulns = (nine + uln_check_digit(nine)).dropna().iloc[: len(new)]
+    before = known.loc[new.index].astype(bool) if known is not None else pd.Series(False, index=new.index)
+    added = new[_FIVE].assign(uln=ulns.to_list(), origin=before.map({True: "known before", False: "allotted"}))
+    return pd.concat([register, added[list(register.columns)].astype("str")], ignore_index=True)
+
+
+def _still_open(before: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
+    """Exceptions after a hand-over: an answer takes the place of the one before for the same learner of a school."""
+    told = pd.concat([before, answered[[*before.columns]]], ignore_index=True)
+    told = told.drop_duplicates(["ukprn", "upn"], keep="last")
+    return told[told["code"].ne(_NEW) & told["code"].ne(_KNOWN)].sort_values(["ukprn", "upn"], ignore_index=True)
+
+
+def _csv_bytes(table: pd.DataFrame) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(table.columns)
+    writer.writerows(zip(*(table[c].to_list() for c in table.columns), strict=True))
+    return text.getvalue().encode("utf-8")

@@ -3,9 +3,9 @@
 Belongs here: who the learners are (`plan_wales`, pure) and the files that their schools send (`write_wales`). Does not
 belong here: anything that the service does with them. The same seed makes the same Wales, to the byte.
 
-A learner is the same person in every cycle. What a person is, and in which year they will move school, move house or change
-their name, is drawn from (seed, school, year of birth) alone; a cycle only says which academic year it is. To plant a new
-kind of fault: a row in `PLANTED`.
+A learner is the same person in every cycle. What a person is, and in which year they will move school, move house or
+change their name, is drawn from (seed, school, year of birth) alone; a cycle only says which academic year it is. To
+plant a new kind of fault: a row in `PLANTED`.
 """
 
 import hashlib
@@ -41,6 +41,8 @@ _SMALLEST_COHORT = 6
 _LARGEST_COHORT = 999  # a UPN has three digits for the serial number
 _OPT_OUT_SHARE = 0.005
 _NOT_READY_SHARE = 0.03
+#: The academic year from which returns have the names of 2024 (Sex, UniqueLearnerNumber).
+_LAYOUT_OF_2024_FROM = 2023
 _INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
 #: What is drawn for each person, once for life; new ones go last, or everybody changes.
 _DRAWS = (
@@ -98,8 +100,8 @@ PLANTED: dict[str, Planted] = {
     "enrolment-unknown": Planted(0.0003, "enrol_status", "Z", "held:ENR02"),
     "uln-shape": Planted(0.0005, "uln", "12345", "sent", "ULN01"),
     "uln-digit": Planted(0.0005, "uln", "1000102505", "sent", "ULN02"),
-    "uln-placeholder": Planted(0.002, "uln", "9999999999", "sent"),
-    "uln-held": Planted(0.004, "uln", "*uln", "uln_held"),
+    "uln-placeholder": Planted(0.001, "uln", "9999999999", "sent"),
+    "uln-held": Planted(0.003, "uln", "*uln", "uln_held"),
 }
 _UPN_TWICE_SHARE = 0.0006
 #: Two records of one learner in two schools: kind -> (status here, status there, outcome here, outcome there).
@@ -123,13 +125,14 @@ class SyntheticWales:
 
     Attributes:
         pupils: school_number, the pupil fields (text, null where absent), planted (the kind, or `sound`), outcome (what
-            must become of the record where its ULN is not known from an earlier cycle: `sent`, `held:<rule>`, or a reason
-            for which it is not chosen), true_upn (who it is, whatever the record says); one row per record, in file order.
+            must become of the record where its ULN is not known from an earlier cycle: `sent`, `held:<rule>`, or a
+            reason for which it is not chosen), true_upn (who it is, whatever the record says); a row for each record,
+            in file order.
         leavers: school_number and the pupil fields of some who were on roll a year ago.
         registration: the columns of `reference/registration.csv`.
         opt_outs: upn, recorded_on.
-        schools: the rows of the schools register that were asked for, and `readiness`: `ready`, `not-taking-part` or the
-            kind of not being ready.
+        schools: the rows of the schools register that were asked for, and `readiness`: `ready`, `not-taking-part` or
+            the kind of not being ready.
     """
 
     pupils: pd.DataFrame
@@ -143,8 +146,8 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
     """Plan the records of every school, and what is wrong with some.
 
     Args:
-        schools: school_number, la_code, school_name, sector_en, postcode, pupils and, where known, school_type_en; rows of
-            the schools register.
+        schools: school_number, school_name, sector_en, postcode, pupils and, where known, school_type_en; rows of the
+            schools register.
         cycle: says which academic year it is, and whom the service will choose.
         seed: makes everything.
         pupils_per_school: the mean of secondary and middle schools; each school's own number sets its share.
@@ -171,8 +174,9 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
 
 
 def _readiness(schools: pd.DataFrame, seed: int) -> npt.NDArray[np.str_]:
-    """`ready`, `not-taking-part` (three special schools in four) or a kind of `NOT_READY`: none of fewer than three
-    schools, one of fewer than twelve, else one of each kind or 3 %.
+    """`ready`, `not-taking-part` (three special schools in four) or a kind of `NOT_READY`.
+
+    Not ready are: none of fewer than three schools, one of fewer than twelve, else one of each kind or 3 %.
     """
     special = (schools["sector_en"] == "Special").to_numpy()
     found = np.where(special & (schools["school_number"].astype("int64") % 4 != 0), "not-taking-part", "ready")
@@ -229,7 +233,7 @@ def _on_roll(table: pd.DataFrame, year: pd.Series) -> pd.Series:
 
 def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
     """One row per person, with what was drawn for life; only the drawing goes cohort by cohort."""
-    wanted = np.maximum(cohorts["on_roll"], cohorts["was_on_roll"]).to_numpy()
+    wanted = cohorts[["on_roll", "was_on_roll"]].max(axis=1).to_numpy()
     draws = np.concatenate(
         [
             np.random.default_rng([seed, int(school), int(began)]).random((count, len(_DRAWS)))
@@ -238,14 +242,13 @@ def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
     )
     people = cohorts.loc[cohorts.index.repeat(wanted)].reset_index(drop=True)
     place = np.concatenate([np.arange(count) for count in wanted])
-    for change, year in _CERTAIN_CHANGES.values():
-        due = next(p for p, c in _CERTAIN_CHANGES.items() if c == (change, year))
+    for due, (change, year) in _CERTAIN_CHANGES.items():
         draws[place == due, _DRAWS.index(change)] = (year - 1) * _CHANGE_A_YEAR
     # Twins: the second of a pair shares home and birthday with the first, and moves with them. In every other cohort.
     pairs = (people["school_number"].astype("int64") + people["began"]).to_numpy() % 2 == 0
     twins = np.flatnonzero((place % 60 == 1) & pairs)
     shared = [_DRAWS.index(d) for d in _DRAWS if d not in ("girl", "given", "has_middle", "middle", "opts_out")]
-    draws[np.ix_(twins, shared)] = draws[np.ix_(twins - 1, shared)]
+    draws[twins[:, None], shared] = draws[twins[:, None] - 1, shared]
     # Never the same given name: half the list away.
     given = _DRAWS.index("given")
     draws[twins, given] = (draws[twins - 1, given] + 0.5) % 1
@@ -332,7 +335,7 @@ def _allocating_estab(school: pd.Series) -> pd.Series:
 
 
 def _ring(schools: pd.DataFrame, members: pd.Series) -> dict[str, str]:
-    """Each member's next one, by number, special schools apart; mostly of the same authority, the last one's of the next."""
+    """Each member's next one by number, special schools apart: of the same authority but for an authority's last."""
     following: dict[str, str] = {}
     for _, of_kind in schools[schools["school_number"].isin(members)].groupby(schools["sector_en"] == "Special"):
         numbers = list(of_kind["school_number"])
@@ -347,12 +350,14 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
     chosen = pupils["year"].isin(cycle.year_groups) & pupils["school_number"].isin(ready)
     if cycle.born_on_or_before is not None:
         chosen &= pupils["dob"] <= cycle.born_on_or_before.isoformat()
-    left = rng.permutation(pupils.index[chosen & (pupils["planted"] == "sound")].to_numpy())
+    left: pd.Index = pd.Index(rng.permutation(pupils.index[chosen & (pupils["planted"] == "sound")].to_numpy()))
     outcome = pd.Series("sent", index=pupils.index, dtype="str")
 
-    def take(share: float) -> npt.NDArray[np.int64]:
+    def take(share: float) -> pd.Index:
         nonlocal left
-        taken, left = np.split(left, [min(len(left), max(1, round(share * len(pupils))))])
+        count = max(1, round(share * len(pupils)))
+        taken: pd.Index = left[:count]
+        left = left[count:]
         return taken
 
     for kind, planted in PLANTED.items():
@@ -368,10 +373,10 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
     pupils.loc[rows, "upn"] = pupils.loc[partners, "upn"].to_numpy()
     pupils.loc[rows, "planted"], pupils.loc[partners, "planted"] = "upn-twice", "upn-taken"
     outcome.loc[rows.union(partners)] = "held:UPN05"
-    left = left[~np.isin(left, rows.union(partners))]
+    left = left[~left.isin(rows.union(partners))]
     # The schools of both records are ready, or nobody could see the second one.
     other_school = pupils["school_number"].map(_ring(schools, ready)).astype("str")
-    left = left[other_school.loc[left].notna().to_numpy()]
+    left = left[other_school.loc[left].notna()]
     copies, after = [], []
     for kind, (here, there, outcome_here, outcome_there) in _IN_TWO_SCHOOLS.items():
         rows = take(1 / 1500)
@@ -447,8 +452,8 @@ def write_wales(
 ) -> pd.DataFrame:
     """Write the returns, the registration and the opt-outs into a data root, and the truth beside them.
 
-    A file that stands there already with the same bytes is left alone. `reference/` files that somebody has changed since a
-    rehearsal wrote them are left as they are.
+    A file that stands there already with the same bytes is left alone. `reference/` files that somebody has changed
+    since a rehearsal wrote them are left as they are.
 
     Args:
         wales: the plan.
@@ -461,47 +466,48 @@ def write_wales(
         `quarantined:<reason>`); sorted. It is also kept as `rehearsal/truth/<cycle>/files.parquet`.
     """
     inbox = root / "dewi" / "inbox"
-    by_school = dict(tuple(wales.pupils.groupby("school_number", sort=True)))
-    leavers = dict(tuple(wales.leavers.groupby("school_number", sort=True)))
+    by_school = {str(school): rows for school, rows in wales.pupils.groupby("school_number", sort=True)}
+    leavers = {str(school): rows for school, rows in wales.leavers.groupby("school_number", sort=True)}
     files: list[dict[str, str | None]] = []
     bundles: dict[str, dict[str, bytes]] = {}
 
-    def put(path: str, content: bytes, school: str, planted: str, outcome: str, member: str | None = None) -> None:
+    def put(path: str, content: bytes, school: str, *, planted: str, outcome: str, member: str | None = None) -> None:
         if member is None:
             write_whole(inbox / path, content)
         else:
             bundles.setdefault(path, {})[member] = content
         files.append({"path": path, "member": member, "school_number": school, "planted": planted, "outcome": outcome})
 
-    place_in_la: dict[str, int] = {}
+    nth_of_la: dict[str, int] = {}
     for place, school in enumerate(sorted(by_school)):
-        la = school[:3]
-        nth = place_in_la[la] = place_in_la.get(la, -1) + 1
-        layout = "naw-2024" if cycle.academic_year >= 2023 else ("english-like", "naw")[place % 2]
+        la, stem = school[:3], f"{school}_PLASC_{cycle.id}"
+        nth = nth_of_la[la] = nth_of_la.get(la, -1) + 1
+        layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
         rows, gone = by_school[school], leavers.get(school, wales.leavers.head(0))
-        newest = _return(rows, gone, school, cycle, layout, serial=2, unknown=place % 40 == 1)
-        stem = f"{school}_PLASC_{cycle.id}"
-        together = f"{la}/{stem}.zip" if place % 25 == 2 else None
-        if place % 25 in (0, 2):
-            older = _return(rows.iloc[:-3], gone, school, cycle, layout, serial=1, unknown=False)
-            name = f"{stem}_001.xml"
-            put(together or f"{la}/{name}", older, school, "older-return", "superseded", name if together else None)
-        name = f"{stem}_002.xml"
-        if together:
-            put(together, newest, school, "two-in-zip", "accepted", name)
+        unknown = place % 40 == 0
+        older = _return(rows.iloc[:-3], gone, school, cycle, layout, serial=1, unknown=False)
+        newest = _return(rows, gone, school, cycle, layout, serial=2, unknown=unknown)
+        before, after = f"{stem}_001.xml", f"{stem}_002.xml"
+        if place % 25 == 2:
+            both = f"{la}/{stem}.zip"
+            put(both, older, school, planted="older-return", outcome="superseded", member=before)
+            put(both, newest, school, planted="two-in-zip", outcome="accepted", member=after)
         elif nth in (2, 3) and int(la) % 3 == 0:
-            put(f"{la}/PLASC_{cycle.id}.zip", newest, school, "schools-in-zip", "accepted", name)
+            shared = f"{la}/PLASC_{cycle.id}.zip"
+            put(shared, newest, school, planted="schools-in-zip", outcome="accepted", member=after)
         elif place % 10 == 1:
-            put(f"{la}/{stem}.zip", newest, school, "in-zip", "accepted", name)
+            put(f"{la}/{stem}.zip", newest, school, planted="in-zip", outcome="accepted", member=after)
         else:
-            put(f"{la}/{name}", newest, school, "unknown-element" if place % 40 == 1 else "sound", "accepted")
+            put(f"{la}/{after}", newest, school, planted="unknown-element" if unknown else "sound", outcome="accepted")
+        if place % 25 == 0:
+            put(f"{la}/{before}", older, school, planted="older-return", outcome="superseded")
         if advance is not None:
             advance(school)
     for path, members in bundles.items():
         write_whole(inbox / path, _zip(members))
     first = min(by_school)
     for name, content, reason in _refused(by_school[first].head(3), first, cycle):
-        put(f"{first[:3]}/{cycle.id}-{name}", content, first, "refused", f"quarantined:{reason}")
+        put(f"{first[:3]}/{cycle.id}-{name}", content, first, planted="refused", outcome=f"quarantined:{reason}")
     _keep_reference(root, {"registration.csv": wales.registration, "opt_outs.csv": wales.opt_outs})
     made = pd.DataFrame(files).astype("str").sort_values(["path", "member"], ignore_index=True)
     truth = root / "rehearsal" / "truth" / cycle.id
