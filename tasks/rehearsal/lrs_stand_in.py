@@ -79,7 +79,7 @@ def answer_outbox(
 
     Args:
         root: the data root.
-        profiles: the layouts, for which heading holds which field.
+        profiles: layouts that take the place of the shipped ones: which heading holds which field.
         seed: shifts whom the LRS claims to know.
         second_pass: answer again what was answered before, as `<name>_RESULT_2.CSV`: a result file taken from the
             portal once more, in which learners whose exceptions were settled meanwhile have their ULN.
@@ -101,7 +101,7 @@ def answer_outbox(
     ]
     if not batches:
         return StandInSummary()
-    headings = _headings(profiles)
+    headings = _headings(all_profiles() | profiles)
     tables = [_read(path, content) for path, _, content in batches]
     rows = pd.concat(
         [_rows(path, t, headings) for (path, _, _), t in zip(batches, tables, strict=True)], ignore_index=True

@@ -77,7 +77,7 @@ PLANTED: dict[str, Planted] = {
     "upn-temporary": Planted(0.0008, "upn", "*temporary", "sent", "UPN04"),
     "given-blank": Planted(0.0005, "forename", None, "held:GIV01"),
     "given-long": Planted(0.0004, "forename", "Aberystwyth Bethesda Caernarfon Dolgellau", "held:GIV02"),
-    "given-digits": Planted(0.0005, "forename", "S1ân", "held:GIV03"),
+    "given-digits": Planted(0.0005, "forename", "S1an", "held:GIV03"),
     "given-unwritable": Planted(0.0002, "forename", "--", "held:GIV04"),
     "family-blank": Planted(0.0005, "surname", " ", "held:FAM01"),
     "family-long": Planted(0.0004, "surname", "Aberystwyth-Bethesda-Caernarfon-Dolgellau", "held:FAM02"),
@@ -480,7 +480,7 @@ def write_wales(
 
     nth_of_la: dict[str, int] = {}
     for place, school in enumerate(sorted(by_school)):
-        la, stem = school[:3], f"{school}_PLASC_{cycle.id}"
+        la, stem = school[:3], f"{school}_{cycle.id}_PLASC"
         nth = nth_of_la[la] = nth_of_la.get(la, -1) + 1
         layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
         rows, gone = by_school[school], leavers.get(school, wales.leavers.head(0))
@@ -492,7 +492,7 @@ def write_wales(
             both = f"{la}/{stem}.zip"
             put(both, older, school, planted="older-return", outcome="superseded", member=before)
             put(both, newest, school, planted="two-in-zip", outcome="accepted", member=after)
-        elif nth in (2, 3) and int(la) % 3 == 0:
+        elif nth in (6, 7) and int(la) % 3 == 0:
             shared = f"{la}/PLASC_{cycle.id}.zip"
             put(shared, newest, school, planted="schools-in-zip", outcome="accepted", member=after)
         elif place % 10 == 1:
@@ -610,7 +610,7 @@ def _return(
         '<?xml version="1.0" encoding="UTF-8"?>\n<Message>\n<Header><CollectionDetails><Collection>PLASC</Collection>'
         f"<Term>{term}</Term><Year>{day[:4]}</Year><ReferenceDate>{day}</ReferenceDate></CollectionDetails>"
         f"<Source><SourceLevel>S</SourceLevel><LEA>{school[:3]}</LEA><Estab>{school[3:]}</Estab>"
-        f"<SoftwareCode>Synthetic</SoftwareCode><SerialNo>{serial:03d}</SerialNo>"
+        f"<SoftwareCode>Synthetic</SoftwareCode><SerialNo>{serial}</SerialNo>"
         f"<DateTime>{day}T1{serial}:00:00</DateTime></Source></Header>\n"
         f"<Pupils><PupilsOnRoll>\n{on_roll}</PupilsOnRoll>\n"
         f"<PupilsNoLongerOnRoll>\n{no_longer}</PupilsNoLongerOnRoll></Pupils>\n</Message>\n"
