@@ -1,31 +1,24 @@
 """PLASC layouts as data: which element holds which field, for each layout of the return.
 
-To add a year's layout: a block in `plasc/layouts.toml`, a column in `plasc/paths.csv` (field x layout -> path, aliases
-separated by |), and where needed lines in `plasc/known_elements.txt`.
+To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (field x layout -> path,
+aliases separated by |). Nothing here opens a return.
 """
 
 import csv
 import io
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from schemas.faults import ConfigurationFault
 from schemas.tables import PUPIL_FIELDS
 
 _FOLDER = Path(__file__).with_name("plasc")
-#: Where the header's facts stand; the same in every layout known (public census code lists, Header).
-HEADER_PATHS = {
-    "la_code": "Header/Source/LEA",
-    "estab": "Header/Source/Estab",
-    "collection": "Header/CollectionDetails/Collection",
-    "census_date": "Header/CollectionDetails/ReferenceDate",
-    "header_datetime": "Header/Source/DateTime",
-    "serial_no": "Header/Source/SerialNo",
-}
-ON_ROLL = ("Pupils", "PupilsOnRoll", "PupilOnRoll")
-NO_LONGER_ON_ROLL = ("Pupils", "PupilsNoLongerOnRoll", "PupilNoLongerOnRoll")
+_TEXTS = ("title_en", "title_cy", "root", "on_roll", "no_longer_on_roll", "identifiers")
+_LISTS = ("collections", "known")
+HEADER_FIELDS = ("la_code", "estab", "collection", "census_date", "header_datetime", "serial_no")
 
 
 @dataclass(frozen=True)
@@ -33,57 +26,109 @@ class PlascLayout:
     """One layout.
 
     Attributes:
-        identifiers: the container that tells this layout from others.
-        marker: an element that, besides, must occur in a pupil record, or empty.
-        collections: accepted values of Header/CollectionDetails/Collection.
+        on_roll, no_longer_on_roll: paths from the root element to the records of pupils, and of those who left.
+        identifiers: the container in a record that tells this layout from others.
+        marker: an element that, besides, must occur in that container, or empty.
+        header: fact of the header -> path from the root element.
+        collections: accepted values of the header's collection.
         paths: field -> element paths below the pupil record, the first that holds something is taken.
-        known: element paths that are known and not used; an ending /* stands for everything below.
+        known: element paths that are known and not used; a leading / counts from the root element, an ending /* stands
+            for everything below.
     """
 
     name: str
     title_en: str
     title_cy: str
     root: str
+    on_roll: str
+    no_longer_on_roll: str
     identifiers: str
-    marker: str
+    header: dict[str, str]
     collections: tuple[str, ...]
     paths: dict[str, tuple[str, ...]]
-    known: tuple[str, ...]
+    known: frozenset[str]
+    marker: str = ""
 
 
-def parse_layouts(layouts_toml: str, paths_csv: str, known_text: str) -> dict[str, PlascLayout]:
+def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     """Read layouts.
 
+    Args:
+        layouts_toml: a block per layout, and the block `shared` for what all have unless they say otherwise.
+        paths_csv: a row per field of `tables.PUPIL_FIELDS`, a column per layout.
+
     Raises:
-        ConfigurationFault: with every unknown or missing key, column and field.
+        ConfigurationFault: with every unknown, missing or ill-typed key, and every faulty column, field and path.
     """
-    blocks = tomllib.loads(layouts_toml)
-    rows = {row["field"]: row for row in csv.DictReader(io.StringIO(paths_csv))}
-    keys = {f.name for f in fields(PlascLayout)} - {"name", "paths", "known"}
-    faults = [f"[{n}] unknown key {k!r}" for n, b in blocks.items() for k in sorted(set(b) - keys)]
-    faults += [f"[{n}] missing key {k!r}" for n, b in blocks.items() for k in sorted(keys - {"marker"} - set(b))]
-    faults += [f"paths.csv: field {f!r} is missing or not known" for f in sorted(set(rows) ^ set(PUPIL_FIELDS))]
-    faults += [f"paths.csv: no path for {f} in {n}" for n in blocks for f, row in rows.items() if not row.get(n)]
-    columns = set(next(iter(rows.values()), {})) - {"field"}
-    faults += [f"paths.csv: column {c!r} is no layout" for c in sorted(columns - set(blocks))]
+    try:
+        blocks = tomllib.loads(layouts_toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationFault("layouts.toml", [str(error)]) from None
+    shared = blocks.pop("shared", {})
+    merged = {name: {**shared, **block} for name, block in blocks.items()}
+    reader = csv.DictReader(io.StringIO(paths_csv))
+    columns, rows = list(reader.fieldnames or []), list(reader)
+    faults = [] if merged else ["layouts.toml holds no layout"]
+    faults += [f"[{name}] {fault}" for name, block in merged.items() for fault in _block_faults(block)]
+    faults += _path_faults(columns, rows, list(merged))
     if faults:
         raise ConfigurationFault("schemas/plasc", faults)
-    known = tuple(line for line in known_text.splitlines() if line and not line.startswith("#"))
+    path_of = {row["field"]: row for row in rows}
     return {
         name: PlascLayout(
             name=name,
-            **{**block, "marker": block.get("marker", ""), "collections": tuple(block["collections"])},
-            paths={f: tuple(rows[f][name].split("|")) for f in PUPIL_FIELDS},
-            known=known,
+            **{key: block[key] for key in _TEXTS},
+            header=block["header"],
+            collections=tuple(block["collections"]),
+            paths={field: tuple(path_of[field][name].split("|")) for field in PUPIL_FIELDS},
+            known=frozenset(block["known"]),
+            marker=block.get("marker", ""),
         )
-        for name, block in blocks.items()
+        for name, block in merged.items()
     }
+
+
+def _block_faults(block: dict[str, Any]) -> list[str]:
+    needed = (*_TEXTS, *_LISTS, "header")
+    faults = [f"unknown key {key!r}" for key in sorted(set(block) - {*needed, "marker"})]
+    faults += [f"missing key {key!r}" for key in needed if key not in block]
+    texts = [key for key in (*_TEXTS, "marker") if key in block]
+    faults += [f"{key} must be a text" for key in texts if not (isinstance(block[key], str) and block[key])]
+    lists = [key for key in _LISTS if key in block]
+    faults += [f"{key} must be a list of texts" for key in lists if not _is_list_of_texts(block[key])]
+    header = block.get("header", {})
+    if not isinstance(header, dict) or not all(isinstance(path, str) and path for path in header.values()):
+        return [*faults, "header must be a table of paths"]
+    odd = sorted(set(header) ^ set(HEADER_FIELDS)) if "header" in block else []
+    return faults + [f"header: {field!r} is missing or not known" for field in odd]
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
+
+
+def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[str]:
+    odd = sorted(set(columns) ^ {"field", *layouts})
+    faults = [f"paths.csv: column {column!r} is missing or no layout" for column in odd]
+    fields = [row.get("field") or "" for row in rows]
+    faults += [f"paths.csv: field {f!r} is missing or not known" for f in sorted(set(fields) ^ set(PUPIL_FIELDS))]
+    faults += [f"paths.csv: field {f!r} stands twice" for f in sorted({f for f in fields if fields.count(f) > 1})]
+    for layout in layouts:
+        if layout not in columns:
+            continue
+        taken: dict[str, str] = {}
+        for row, field in zip(rows, fields, strict=True):
+            for path in (row[layout] or "").split("|"):
+                if not path.strip("/") or path != path.strip():
+                    faults.append(f"paths.csv: {field} in {layout} has an empty path or one with blanks around it")
+                elif path in taken:
+                    faults.append(f"paths.csv: {path} in {layout} is given for {taken[path]} and {field}")
+                taken[path] = field
+    return faults
 
 
 @cache
 def all_layouts() -> dict[str, PlascLayout]:
     """The shipped layouts, by name, in the order in which they are tried."""
-    texts = [
-        (_FOLDER / name).read_text(encoding="utf-8") for name in ("layouts.toml", "paths.csv", "known_elements.txt")
-    ]
-    return parse_layouts(*texts)
+    layouts, paths = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("layouts.toml", "paths.csv"))
+    return parse_layouts(layouts, paths)

@@ -7,8 +7,11 @@ path.
 import hashlib
 import io
 import json
+import lzma
 import stat
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,8 @@ MOST_MEMBERS = 1000
 #: XML of this kind packs about 20:1; a bomb packs a thousand to one.
 HIGHEST_RATIO = 200
 _RATIO_FROM = 10 * 2**20
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_BEFORE_MARKUP = b"\xef\xbb\xbf \t\r\n"
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
@@ -67,11 +72,11 @@ def open_arrival(path: Path) -> list[ReturnDocument]:
     if path.stat().st_size > LARGEST_FILE:
         raise Refused("file_too_large")
     content = path.read_bytes()
-    if content.startswith(b"PK"):
+    if content.startswith(_ZIP_STARTS):
         return _members(content)
     if path.suffix.lower() == ".zip":
         raise Refused("bad_zip")
-    if path.suffix.lower() != ".xml" and not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if path.suffix.lower() != ".xml" and not content.lstrip(_BEFORE_MARKUP).startswith(b"<"):
         raise Refused("not_a_return")
     return [ReturnDocument(hashlib.sha256(content).hexdigest(), content, None)]
 
@@ -79,10 +84,11 @@ def open_arrival(path: Path) -> list[ReturnDocument]:
 def _members(content: bytes) -> list[ReturnDocument]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
-            _check(bundle.infolist())
+            _check(bundle.infolist(), len(content))
             wanted = sorted(i.filename for i in bundle.infolist() if _is_return(i.filename))
             documents = [_read(bundle, name) for name in wanted]
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError):
+        # All that the zip reader raises on damaged or unusual content; it works on memory, so none of it is our fault.
         raise Refused("bad_zip") from None
     if not documents:
         raise Refused("zip_empty")
@@ -90,14 +96,23 @@ def _members(content: bytes) -> list[ReturnDocument]:
 
 
 def _is_return(name: str) -> bool:
-    return name.lower().endswith(".xml") and not name.startswith("__MACOSX/")
+    # A Mac puts a shadow of each file beside it: `__MACOSX/._x.xml`, or `._x.xml`.
+    return name.lower().endswith(".xml") and not name.startswith("__MACOSX/") and "/." not in f"/{name}"
 
 
-def _check(members: list[zipfile.ZipInfo]) -> None:
-    names = [m.filename for m in members]
+def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
+    """Refuse what the zip's own directory shows to be unsafe.
+
+    Args:
+        members: the directory.
+        packed: bytes of the whole zip; the true measure where members share the same packed bytes.
+    """
+    # The name as it stands in the zip; `filename` has already been cut at a NUL and has its separators turned.
+    names = [m.orig_filename for m in members]
     unsafe = [n.startswith(("/", "\\")) or "\\" in n or ":" in n or "\0" in n or ".." in n.split("/") for n in names]
     links = [stat.S_ISLNK(m.external_attr >> 16) for m in members]
-    size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
+    sizes = [(m.file_size, m.compress_size) for m in members]
+    size = sum(unpacked for unpacked, _ in sizes)
     checks = {
         "zip_encrypted": any(m.flag_bits & 0x1 for m in members),
         "zip_unsafe_name": any(unsafe) or any(links),
@@ -105,8 +120,8 @@ def _check(members: list[zipfile.ZipInfo]) -> None:
         "zip_nested": any(n.lower().endswith((".zip", ".7z", ".rar", ".gz")) for n in names),
         "zip_too_large": len(members) > MOST_MEMBERS
         or size > LARGEST_ZIP
-        or any(m.file_size > LARGEST_FILE for m in members)
-        or (size > _RATIO_FROM and size > HIGHEST_RATIO * max(packed, 1)),
+        or any(unpacked > LARGEST_FILE for unpacked, _ in sizes)
+        or any(a > _RATIO_FROM and a > HIGHEST_RATIO * b for a, b in [*sizes, (size, packed)]),
     }
     for reason, found in checks.items():
         if found:
@@ -132,7 +147,14 @@ def quarantine(root: Path, sha256: str, content: bytes, reason: dict[str, str]) 
         reason: code, detail, and texts in both languages; becomes reason.json.
     """
     folder = root / "quarantine" / sha256
-    write_whole(folder / ("file.zip" if content.startswith(b"PK") else "file.bin"), content)
+    write_whole(folder / _kept_name(content), content)
     text = json.dumps(reason, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_whole(folder / "reason.json", text.encode())
     return folder
+
+
+def _kept_name(content: bytes) -> str:
+    """A fixed name by what the bytes look like, so that a person can open the file; never the sender's own name."""
+    if content.startswith(_ZIP_STARTS):
+        return "file.zip"
+    return "file.xml" if content.lstrip(_BEFORE_MARKUP).startswith(b"<") else "file.bin"

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from schemas.faults import ConfigurationFault, Refused
-from schemas.plasc_layouts import all_layouts, parse_layouts
+from schemas.faults import Refused
+from schemas.plasc_layouts import all_layouts
 from tasks.io.plasc_xml import read_header, read_return
 
 HEADER = (
@@ -22,8 +22,8 @@ def xml(pupils, leavers="", header=HEADER, root="Message"):
 
 def pupil(box, sex="Gender", uln="UniqueLearnerNumber", extra=""):
     return (
-        f"<PupilOnRoll><{box}><UPN>M660402510001</UPN><{uln}>1000102504</{uln}><Surname> ap Prŵf</Surname><{sex}>F</{sex}>"
-        f"<DOB>31/12/1996</DOB><MiddleNames/></{box}><PupilStatus><NCyearActual>10</NCyearActual></PupilStatus>{extra}"
+        f"<PupilOnRoll><{box}><UPN>M660402510001</UPN><{uln}>1000102504</{uln}><Surname> ap Prŵf</Surname>"
+        f"<{sex}>F</{sex}><DOB>31/12/1996</DOB><MiddleNames/></{box}><PupilStatus><NCyearActual>10</NCyearActual></PupilStatus>{extra}"
         "<HomeInformation><Address><PostCode>LL77 7NG</PostCode></Address></HomeInformation></PupilOnRoll>"
     )
 
@@ -92,8 +92,109 @@ def test_refused_with_its_reason(content, reason):
         assert caught.value.reason == reason
 
 
-def test_layout_files_tell_all_their_faults():
-    with pytest.raises(ConfigurationFault) as caught:
-        parse_layouts('[a]\nroots = "x"\n', "field,a\nupn,UPN\nshoe,Shoe\n", "")
-    text = str(caught.value)
-    assert "'roots'" in text and "'identifiers'" in text and "'shoe'" in text and "'surname'" in text
+@pytest.mark.parametrize("sent", ["2012-01-17", "2012-01-17T00:00:00", "2012-01-17Z", "2012-01-17T00:00:00+00:00"])
+def test_a_census_date_stays_as_sent(sent):
+    content = xml("", header=HEADER.replace("2012-01-17", sent))
+    assert read_header(content, all_layouts()).census_date == sent
+
+
+@pytest.mark.parametrize("sent", ["2012-02-30", "20120117", "2012-W03-2", "2012-01-17 or so"])
+def test_what_is_no_date_is_not_taken_for_one(sent):
+    with pytest.raises(Refused, match="bad_census_date"):
+        read_header(xml("", header=HEADER.replace("2012-01-17", sent)), all_layouts())
+
+
+def test_the_header_that_lacks_something_is_told_by_its_path_and_a_serial_number_may_be_absent():
+    with pytest.raises(Refused) as caught:
+        read_header(xml("", header=HEADER.replace("<Estab>4025</Estab>", "<Estab> </Estab>")), all_layouts())
+    assert caught.value.detail == "Header/Source/Estab"
+    header = read_header(xml("", header=HEADER.replace("<SerialNo>1</SerialNo>", "")), all_layouts())
+    assert (header.serial_no, header.school_number) == ("", "6604025")
+
+
+def test_a_refusal_quotes_nothing_of_a_pupil():
+    broken = xml(pupil("PupilIdentifiers")).replace(b"</Surname>", b"</Surnome>")
+    with pytest.raises(Refused) as caught:
+        read_return(broken, all_layouts())
+    assert caught.value.detail.startswith("line 1, column ")
+    assert not any(word in str(caught.value) for word in ("Surn", "Prŵf", "M6604"))
+
+
+def test_a_document_type_is_found_in_another_encoding_and_behind_blanks():
+    for kind in ('<!DOCTYPE x [<!ENTITY a "b">]>', '<!DOCTYPE x SYSTEM "y">', "<!DOCTYPE x>"):
+        text = kind + xml("").decode()
+        for content in (text.encode("utf-16"), b" " * 100_000 + text.encode()):
+            with pytest.raises(Refused, match="doctype"):
+                read_return(content, all_layouts())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<?xml version="1.0" encoding="no-such"?><Message/>',
+        xml(pupil("PupilIdentifiers")).replace("ŵ".encode(), b"\xe5"),
+        xml(pupil("PupilIdentifiers")).replace(b"M6604", b"\x00"),
+        xml(pupil("PupilIdentifiers", extra="&undeclared;")),
+        xml(pupil("PupilIdentifiers", extra="<a>" * 5000 + "</a>" * 5000)),
+    ],
+    ids=["encoding", "bytes", "nul", "entity", "depth"],
+)
+def test_what_cannot_be_parsed_is_the_sender_s_fault(content):
+    with pytest.raises(Refused, match="not_xml"):
+        read_return(content, all_layouts())
+
+
+def test_the_layout_is_seen_though_the_first_record_lacks_it():
+    content = xml("<PupilOnRoll/>" + pupil("NAWPupilIdentifiers") + pupil("NAWPupilIdentifiers", sex="Sex"))
+    found = read_return(content, all_layouts())
+    assert found.header.layout == "naw-2024"
+    assert found.pupils["gender"].isna().tolist() == [True, False, False]
+
+
+def test_a_return_without_pupils_has_the_columns_and_types_of_one_with():
+    none, one = (read_return(xml(p), all_layouts()).pupils for p in ("", pupil("PupilIdentifiers")))
+    assert len(none) == 0
+    assert none.dtypes.to_dict() == one.dtypes.to_dict()
+    assert {str(t) for name, t in one.dtypes.items() if name != "ordinal"} == {"str"}
+
+
+def test_pupils_in_a_container_of_another_name_do_not_vanish_unseen():
+    content = xml(pupil("PupilIdentifiers")).replace(b"PupilsOnRoll>", b"PupilsEnrolled>")
+    found = read_return(content, all_layouts())
+    assert len(found.pupils) == 0
+    assert found.unknown_elements == {"/Pupils/PupilsEnrolled": 1}
+
+
+def test_ordinary_census_elements_are_not_unknown():
+    extra = (
+        "<PupilCharacteristics><Ethnicity>WBRI</Ethnicity><Language/></PupilCharacteristics>"
+        "<Attendance><Term><Sessions>1</Sessions></Term></Attendance>"
+    )
+    content = xml(pupil("PupilIdentifiers", extra=extra)).replace(
+        b"<Pupils>", b"<School><Phase>SS</Phase></School><Pupils>"
+    )
+    assert read_return(content, all_layouts()).unknown_elements == {}
+
+
+def test_a_known_container_that_stands_empty_is_not_unknown():
+    extra = "<HomeInformation/><SpecialEducationalNeeds/><PupilStatus/><Shoes/>"
+    assert read_return(xml(pupil("PupilIdentifiers", extra=extra)), all_layouts()).unknown_elements == {"Shoes": 1}
+
+
+def test_the_first_of_two_addresses_is_taken():
+    extra = "<HomeInformation><Address><PostCode>LL58 8AA</PostCode></Address></HomeInformation>"
+    found = read_return(xml(pupil("PupilIdentifiers", extra=extra)), all_layouts())
+    assert found.pupils["postcode"].tolist() == ["LL58 8AA"]
+
+
+def test_an_alias_fills_in_where_the_first_name_is_empty_and_never_overwrites_it():
+    box = "<PupilIdentifiers><Sex>M</Sex><Gender>{}</Gender></PupilIdentifiers>"
+    records = "".join(f"<PupilOnRoll>{box.format(value)}</PupilOnRoll>" for value in ("F", ""))
+    assert read_return(xml(records), all_layouts()).pupils["gender"].tolist() == ["F", "M"]
+
+
+def test_comments_and_marked_text_do_not_cut_a_value():
+    names = "<Surname>ap <!-- x -->Prŵf</Surname><Forename><![CDATA[Siôn & Mair]]></Forename>"
+    record = f"<PupilOnRoll><PupilIdentifiers>{names}</PupilIdentifiers></PupilOnRoll>"
+    row = read_return(xml(record), all_layouts()).pupils.iloc[0]
+    assert (row["surname"], row["forename"]) == ("ap Prŵf", "Siôn & Mair")

@@ -1,0 +1,108 @@
+"""The layouts that are shipped, and that a faulty layout file tells all its faults at once."""
+
+import tomllib
+from importlib.resources import files
+
+import pytest
+
+from schemas.faults import ConfigurationFault
+from schemas.plasc_layouts import all_layouts, parse_layouts
+from schemas.tables import PUPIL_FIELDS
+
+BLOCK = """
+[a]
+title_en = "A"
+title_cy = "A"
+root = "R"
+on_roll = "P/On/One"
+no_longer_on_roll = "P/Off/One"
+identifiers = "Box"
+collections = ["X"]
+known = ["Box/Other"]
+[a.header]
+la_code = "H/L"
+estab = "H/E"
+collection = "H/C"
+census_date = "H/D"
+header_datetime = "H/T"
+serial_no = "H/S"
+"""
+PATHS = "field,a\n" + "".join(f"{field},Box/{field}\n" for field in PUPIL_FIELDS)
+
+
+def faults_of(layouts=BLOCK, paths=PATHS):
+    with pytest.raises(ConfigurationFault) as caught:
+        parse_layouts(layouts, paths)
+    return "\n".join(caught.value.faults)
+
+
+def test_every_shipped_layout_holds_every_field_and_both_names_of_uln_gender_and_postcode():
+    layouts = all_layouts()
+    assert list(layouts) == ["english-like", "naw", "naw-2024"]
+    for layout in layouts.values():
+        box = layout.identifiers
+        assert tuple(layout.paths) == PUPIL_FIELDS
+        assert set(layout.paths["uln"]) == {f"{box}/ULN", f"{box}/UniqueLearnerNumber"}
+        assert set(layout.paths["gender"]) == {f"{box}/Gender", f"{box}/Sex"}
+        assert "HomeInformation/Address/PostCode" in layout.paths["postcode"]
+        assert layout.title_en and layout.title_cy
+
+
+def test_a_sound_block_is_taken_and_its_own_words_go_before_the_shared_ones():
+    assert parse_layouts(BLOCK, PATHS)["a"].paths["upn"] == ("Box/upn",)
+    both = parse_layouts('[shared]\nroot = "Shared"\nmarker = "Sex"\n' + BLOCK, PATHS)["a"]
+    assert (both.root, both.marker) == ("R", "Sex")
+
+
+def test_all_faults_are_told_at_once():
+    layouts = BLOCK.replace("root =", "roots =").replace('identifiers = "Box"\n', "").replace("serial_no", "serial")
+    paths = PATHS.replace("surname,", "shoe,", 1) + "upn,Box/Again\n"
+    told = faults_of(layouts, paths)
+    for word in (
+        "'roots'",
+        "'root'",
+        "'identifiers'",
+        "'serial'",
+        "'serial_no'",
+        "'shoe'",
+        "'surname'",
+        "'upn' stands twice",
+    ):
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    ("sound", "faulty", "told"),
+    [
+        ('["X"]', '"X"', "collections must be a list"),
+        ('["X"]', "[]", "collections must be a list"),
+        ('root = "R"', "root = 1", "root must be a text"),
+        ("[a]", "[a", "line"),
+        (BLOCK, "", "no layout"),
+        (BLOCK, BLOCK + BLOCK.replace("[a", "[b"), "column 'b' is missing"),
+    ],
+    ids=["text-for-list", "empty-list", "number-for-text", "no-toml", "no-block", "layout-without-column"],
+)
+def test_a_faulty_block_is_told(sound, faulty, told):
+    assert told in faults_of(BLOCK.replace(sound, faulty))
+
+
+@pytest.mark.parametrize(
+    ("sound", "faulty", "told"),
+    [
+        ("Box/dob", "", "dob in a has an empty path"),
+        ("Box/dob", "Box/dob| Box/b", "dob in a has an empty path or one with blanks"),
+        ("Box/dob", "Box/surname", "is given for surname and dob"),
+        ("field,a", "field,b", "column 'a'"),
+        ("field,a", "what,a", "column 'field'"),
+    ],
+    ids=["empty", "blank", "one-path-two-fields", "other-layout", "no-field-column"],
+)
+def test_a_faulty_path_is_told(sound, faulty, told):
+    assert told in faults_of(paths=PATHS.replace(sound, faulty))
+
+
+def test_what_the_loader_reads_is_what_an_installed_package_holds():
+    with (files("schemas").joinpath("../pyproject.toml")).open("rb") as file:  # type: ignore[call-arg]
+        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["schemas"]
+    assert {"*/*.toml", "*/*.csv"} <= set(patterns)
