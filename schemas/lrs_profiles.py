@@ -1,11 +1,12 @@
 """LRS batch layouts ("profiles") as data: headings in order, what fills them, limits. `lrs/*.toml`.
 
-A file of the same name in the data root's `reference/lrs/` overrides the shipped one: the official order of 3A and the XML
-root are not public. To add a layout: a file there or here.
+A file of the same name in the data root's `reference/lrs/` overrides the shipped one: the official order of 3A and the
+XML root are not public. To add a layout: a file there or here.
 """
 
+import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ SOURCES = frozenset(
     ]
 )
 _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
+_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,18 @@ class BatchColumn:
 
 @dataclass(frozen=True)
 class BatchXml:
-    """The element names of the XML form."""
+    """The element names of the XML form.
+
+    Attributes:
+        header: element name -> what fills it.
+        namespace: of the root and all below it, or of the root alone where `root_only`; empty for none.
+    """
 
     root: str
     record: str
     header: dict[str, str]
+    namespace: str = ""
+    root_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,22 +95,24 @@ class Profile:
 def parse_profile(text: str, source: str) -> Profile:
     """Read a layout.
 
+    Args:
+        text: the TOML text.
+        source: how to name the text in a fault.
+
     Raises:
         ConfigurationFault: with every fault of the file.
     """
-    block = tomllib.loads(text)
+    try:
+        block = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationFault(source, [f"is not TOML: {error}"]) from None
     faults = _key_faults(block, Profile, "")
     if not faults:
-        faults += _key_faults(block["xml"], BatchXml, "xml: ")
+        faults = _key_faults(block["xml"], BatchXml, "xml: ")
         for n, column in enumerate(block["columns"], 1):
-            faults += _key_faults(column, BatchColumn, f"column {n}: ", optional=True)
-            filled = column.get("source", "")
-            if filled and not filled.startswith("=") and filled not in SOURCES:
-                faults.append(f"column {n}: source {filled!r} is not known")
-        if block["sharing"] not in ("ability_to_share", "privacy_notice_seen"):
-            faults.append("sharing is ability_to_share or privacy_notice_seen")
-        if block["limit"] < 1:
-            faults.append("limit is at least 1")
+            faults += _key_faults(column, BatchColumn, f"column {n}: ")
+    if not faults:
+        faults = [*_profile_faults(block), *_column_faults(block["columns"]), *_xml_faults(block)]
     if faults:
         raise ConfigurationFault(source, faults)
     columns = tuple(BatchColumn(**{**c, "aliases": tuple(c.get("aliases", ()))}) for c in block["columns"])
@@ -109,11 +120,66 @@ def parse_profile(text: str, source: str) -> Profile:
     return Profile(**{**block, "xml": BatchXml(**block["xml"]), "columns": columns, "return_code_headings": headings})
 
 
-def _key_faults(block: dict[str, Any], of: type[Any], where: str, *, optional: bool = False) -> list[str]:
-    known = {f.name for f in fields(of)}
-    faults = [f"{where}unknown key {k!r}" for k in sorted(set(block) - known)]
-    needed = {"heading"} if optional else known
-    return faults + [f"{where}missing key {k!r}" for k in sorted(needed - set(block))]
+def _key_faults(block: dict[str, Any], of: type[Any], where: str) -> list[str]:
+    known = {f.name: f for f in fields(of)}
+    needed = {name for name, f in known.items() if f.default is MISSING}
+    faults = [f"{where}unknown key {k!r}" for k in sorted(set(block) - set(known))]
+    faults += [f"{where}missing key {k!r}" for k in sorted(needed - set(block))]
+    wrong = (k for k in sorted(set(block) & set(known)) if not _fits(block[k], known[k].type))
+    return faults + [f"{where}{k} is of the wrong kind" for k in wrong]
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind in (str, int, bool):
+        return type(value) is kind
+    if kind is BatchXml:
+        return isinstance(value, dict)
+    if kind == dict[str, str]:
+        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    of = dict if kind == tuple[BatchColumn, ...] else str
+    return isinstance(value, list) and all(isinstance(v, of) for v in value)
+
+
+def _profile_faults(block: dict[str, Any]) -> list[str]:
+    sharings = ("ability_to_share", "privacy_notice_seen")
+    checks = [
+        (block["sharing"] in sharings, f"sharing is {' or '.join(sharings)}"),
+        (block["limit"] >= 1, "limit is at least 1"),
+        (_is_class(block["name_characters"]), "name_characters is not the inside of a regular expression's brackets"),
+        (bool(block["return_code_headings"]), "return_code_headings is empty"),
+    ]
+    return [text for holds, text in checks if not holds]
+
+
+def _is_class(characters: str) -> bool:
+    try:
+        return bool(characters) and re.compile(f"[^{characters}]") is not None
+    except re.error:
+        return False
+
+
+def _column_faults(columns: list[dict[str, Any]]) -> list[str]:
+    headings = [c["heading"] for c in columns]
+    filled = [c.get("source", "") for c in columns]
+    faults = [f"column {n}: heading is empty" for n, h in enumerate(headings, 1) if not h.strip()]
+    faults += [f"heading {h!r} stands twice" for h in sorted({h for h in headings if headings.count(h) > 1})]
+    faults += [
+        f"column {n}: source {s!r} is not known"
+        for n, s in enumerate(filled, 1)
+        if s and not s.startswith("=") and s not in SOURCES
+    ]
+    # All of these are mandatory to the LRS; a middle name is not.
+    return faults + [f"no column has the source {s!r}" for s in sorted(SOURCES - {"middle_name"} - set(filled))]
+
+
+def _xml_faults(block: dict[str, Any]) -> list[str]:
+    xml = block["xml"]
+    names = [xml["root"], xml["record"], *xml["header"]]
+    names += [c.get("xml_name") or c["heading"] for c in block["columns"]]
+    faults = [f"xml: {name!r} cannot be an element's name" for name in names if not _XML_NAME.fullmatch(name)]
+    odd = sorted(set(xml["header"].values()) - _FIRST_ROW_ONLY)
+    faults += [f"xml: header source {s!r} is not one of {', '.join(sorted(_FIRST_ROW_ONLY))}" for s in odd]
+    return faults + ([] if "ukprn" in xml["header"].values() else ["xml: no header element has the source 'ukprn'"])
 
 
 def all_profiles(own: Path | None = None) -> dict[str, Profile]:
@@ -121,6 +187,9 @@ def all_profiles(own: Path | None = None) -> dict[str, Profile]:
 
     Args:
         own: a folder whose files take the place of the shipped ones of the same name.
+
+    Raises:
+        ConfigurationFault: a file is wrong.
     """
     paths = {p.stem: p for p in sorted(_FOLDER.glob("*.toml"))}
     if own is not None and own.is_dir():
@@ -131,4 +200,8 @@ def all_profiles(own: Path | None = None) -> dict[str, Profile]:
 
 @cache
 def _load(path: Path, _changed: int) -> Profile:
-    return parse_profile(path.read_text(encoding="utf-8"), path.name)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigurationFault(path.name, ["is not UTF-8"]) from None
+    return parse_profile(text, path.name)

@@ -14,6 +14,13 @@ from schemas.faults import ConfigurationFault
 from schemas.text_tables import parse_table
 
 _FILE = Path(__file__).with_name("lrs") / "return_codes.csv"
+_ALLOWED = {
+    "outcome": ("uln", "exception", "unknown"),
+    "who_acts": ("school", "service", "lrs", "unknown"),
+    "resubmit": ("Y", "N", "?"),
+    "confidence": ("known", "unknown"),
+    "cy_review": ("Y", "N"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,26 @@ def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
     Raises:
         ConfigurationFault: the table is wrong, or has no UNKNOWN and NONE.
     """
-    return _load(override or _FILE)
+    path = override or _FILE
+    return _load(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _load(path: Path) -> dict[str, ReturnCode]:
-    codes = {c.code: c for c in parse_table(path.read_text(encoding="utf-8-sig"), ReturnCode, path.name)}
+def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigurationFault(path.name, ["is not UTF-8; save it from the spreadsheet as CSV UTF-8"]) from None
+    codes = {c.code: c for c in parse_table(text, ReturnCode, path.name)}
+    compared = normalise_code(pd.Series(list(codes), dtype="str"))
     faults = [f"{name} is missing" for name in ("UNKNOWN", "NONE") if name not in codes]
     faults += [f"{c.code}: precedence is a number" for c in codes.values() if not c.precedence.isdigit()]
+    faults += [f"{code}: write it as {form}" for code, form in zip(codes, compared, strict=True) if code != form]
     faults += [
-        f"{c.code}: confidence is known or unknown" for c in codes.values() if c.confidence not in ("known", "unknown")
+        f"{c.code}: {column} is one of {', '.join(allowed)}"
+        for c in codes.values()
+        for column, allowed in _ALLOWED.items()
+        if getattr(c, column) not in allowed
     ]
     if faults:
         raise ConfigurationFault(path.name, faults)
@@ -68,7 +85,7 @@ def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:
 
 def normalise_code(codes: pd.Series) -> pd.Series:
     """Codes as they compare: `RC10`, `rc 010` and `RC010` are one; null where blank."""
-    text = codes.astype("str").str.upper().str.replace(r"\s", "", regex=True)
+    text = codes.astype("str").str.upper().str.replace("[\\s\u00a0]", "", regex=True)
     numbers = text.str.extract(r"^RC0*([0-9]{1,3})$")[0]
     text = text.mask(numbers.notna(), "RC" + numbers.str.zfill(3))
     return text.mask(text == "").astype("str")

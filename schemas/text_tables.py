@@ -32,6 +32,9 @@ def parse_table(text: str, row_type: type[Row], source: str, may_be_empty: froze
         raise ConfigurationFault(source, [f"column {name!r} is missing or not known" for name in odd])
     rows: list[dict[str, Any]] = list(reader)
     codes = [row[names[0]] for row in rows]
+    ragged = [row[names[0]] for row in rows if None in row or None in row.values()]
+    if ragged:
+        raise ConfigurationFault(source, [f"{code}: the row has more or fewer cells than columns" for code in ragged])
     faults = [
         f"{row[names[0]]}: {name} is empty"
         for row in rows

@@ -2,6 +2,8 @@
 
 Sources: LRS batch layout (columns, lengths, codes), 2011 training for schools in Wales (accents and special characters
 raise exceptions). The school's own spelling is never changed: this form exists beside it.
+
+Does not belong here: whether a value may go at all (`expectations`). To change lengths or characters: `schemas/lrs`.
 """
 
 import hashlib
@@ -27,7 +29,8 @@ def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
     Returns:
         The LRS's form; null where nothing is left.
     """
-    text = names.astype("str").str.normalize("NFC")
+    # A backtick is what some keyboards give for an apostrophe; the typographic ones are the transliteration's to turn.
+    text = names.astype("str").str.normalize("NFC").str.replace("`", "'", regex=False)
     foreign = text[text.notna() & ~text.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
     # Only the spellings that need it are transliterated, each once: few names in a country are not ASCII.
     plain = {name: anyascii(name) for name in foreign.unique()}
@@ -39,7 +42,7 @@ def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
 
 def lrs_postcodes(postcodes: pd.Series) -> pd.Series:
     """Postcodes in capitals with one blank before the last three characters; null where blank."""
-    text = postcodes.astype("str").str.upper().str.replace(r"\s", "", regex=True)
+    text = postcodes.astype("str").str.upper().str.replace("[\\s\u00a0]", "", regex=True)
     text = text.mask(text == "")
     return text.str.replace(r"^(.+)(.{3})$", r"\1 \2", regex=True).mask(text.str.startswith("BFPO").eq(True), text)
 
@@ -56,16 +59,19 @@ def lrs_rows(
         opted_out: whether the learner opted out of sharing.
 
     Returns:
-        upn, the sent fields and ability_to_share; same index. A middle name that is too long, or holds digits, is left out.
+        upn, the sent fields and ability_to_share; same index. A middle name that is too long, or holds digits, is left
+        out.
     """
     middle = lrs_names(pupils["middle_names"], profile)
     bad = middle.str.len() > (profile.max_length("middle_name") or 35)
     bad |= pupils["middle_names"].astype("str").str.contains(r"[0-9\x00-\x1f\x7f-\x9f]", regex=True).eq(True)
     gender = pupils["gender"].astype("str").str.strip().str.upper().fillna("")
     born = iso_dates(pupils["dob"])
-    sharing = privacy_notice_seen.astype(bool).map({True: "1", False: "0"}).astype("str")
+    seen = privacy_notice_seen.astype(bool)
+    sharing = seen.map({True: "1", False: "0"}).astype("str")
     if profile.sharing == "ability_to_share":
-        sharing = sharing.mask(opted_out.astype(bool), "2")
+        # 2 says both: the notice was seen, and the learner does not share. Without the notice it is 0.
+        sharing = sharing.mask(seen & opted_out.astype(bool), "2")
     return pd.DataFrame(
         {
             "upn": canonical_upn(pupils["upn"]),

@@ -1,9 +1,13 @@
 """Batch files to the LRS and result files from it, CSV and XML, by the profiles of `schemas/lrs`.
 
-Writing follows a profile to the letter. Reading goes by headings in any order and case, with the aliases of every profile,
-because exports of one version answer batches of another. A real CSV parser: commas, quotes and line ends inside cells.
+Writing follows a profile to the letter. Reading goes by headings in any order and case, with the aliases of every
+profile, because exports of one version answer batches of another. A real CSV parser: commas, quotes and line ends
+inside cells. Where cells cannot be told apart the file is refused: a wrong tie is worse than a file sent again.
+
+Does not belong here: what an answer means (`core.merging`). To add a layout or a heading: `schemas/lrs`.
 """
 
+import codecs
 import csv
 import datetime as dt
 import io
@@ -15,6 +19,7 @@ from lxml import etree
 from schemas.faults import Refused
 from schemas.lrs_profiles import Profile
 
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: What is read from a result file: our name -> the heading that profiles know it by.
 _READ = {
     "file_name_cell": "file_name",
@@ -72,18 +77,22 @@ def _csv(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile
 
 
 def _xml(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
-    root = etree.Element(profile.xml.root)
+    space, alone = profile.xml.namespace, profile.xml.root_only
+    qualified = f"{{{space}}}" if space else ""
+    inside = "" if alone else qualified
+    prefixes: Any = {"lrb" if alone else None: space} if space else {}
+    root = etree.Element(qualified + profile.xml.root, nsmap=prefixes)
     for name, source in profile.xml.header.items():
-        etree.SubElement(root, name).text = about[source]
+        etree.SubElement(root, inside + name).text = about[source]
     for n in range(count):
-        record = etree.SubElement(root, profile.xml.record)
+        record = etree.SubElement(root, inside + profile.xml.record)
         for column in profile.columns:
             if column.first_row_only:
                 continue
             constant = column.source.startswith("=")
             value = column.source[1:] if constant else cells[column.source][n] if column.source else ""
             if value:
-                etree.SubElement(record, column.xml_name or column.heading).text = value
+                etree.SubElement(record, inside + (column.xml_name or column.heading)).text = value
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
@@ -95,26 +104,27 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
         profiles: whose headings and aliases are known.
 
     Returns:
-        ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln, return_code,
-        given_name, family_name, middle_name, dob, gender, postcode; text as in the file, null where empty.
+        ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln,
+        return_code, given_name, family_name, middle_name, dob, gender, postcode; text as in the file, null where empty.
 
     Raises:
         Refused: not_a_result, not_xml, no_ukprn or undecodable.
     """
     headings = _headings(profiles)
-    head = content.lstrip(b"\xef\xbb\xbf \t\r\n")
-    table = _xml_table(content, headings) if head.startswith(b"<") else _csv_table(content, headings)
-    if "mis_identifier" not in table or not {"uln", "return_code"} & set(table):
+    table = _xml_table(content, headings) if _is_xml(content) else _csv_table(content, headings)
+    if "mis_identifier" not in table or not {"uln", "return_code"}.intersection(table):
         raise Refused("not_a_result")
     count = len(table["mis_identifier"])
-    rows = pd.DataFrame(
-        {name: pd.Series(table.get(name, [None] * count), dtype="str") for name in [*_READ, "return_code"]}
-    )
-    rows = rows.mask(rows == "")
-    for name in ("ukprn", "file_name_cell"):
-        rows[name] = rows[name].ffill()
+    names = [*_READ, "return_code"]
+    rows = pd.DataFrame({name: pd.Series(table.get(name, [None] * count), dtype="str") for name in names})
+    rows = rows.mask(rows.apply(lambda column: column.str.strip()) == "")
+    # The first row of a batch speaks for all; a file name never for the batch of another UKPRN.
+    rows["ukprn"] = rows["ukprn"].ffill()
+    if len(set(rows["ukprn"].dropna())) == 1:
+        rows["ukprn"] = rows["ukprn"].bfill()
+    rows["file_name_cell"] = rows.groupby("ukprn", dropna=False)["file_name_cell"].ffill().astype("str")
     if "return_code" not in table and rows["uln"].isna().all():
-        # A batch file that came back unanswered, perhaps our own: taking it for answers would open an exception for all.
+        # A batch file that came back unanswered, perhaps our own: as answers, it would open an exception for all.
         raise Refused("not_a_result", "no row has a ULN or a return code")
     if count and rows["ukprn"].isna().all():
         raise Refused("no_ukprn")
@@ -141,22 +151,37 @@ def _plain(heading: str) -> str:
 
 
 def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
-    text = _decode(content)
+    text = _decode(content).lstrip("\r\n")
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    if not rows:
+    # Strict: a quotation mark that is never closed would otherwise swallow the rows below it without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows = [row for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error:
+        where = f"up to line {reader.line_num}, a quotation mark is not closed or not doubled"
+        raise Refused("not_a_result", where) from None
+    names = [headings.get(_plain(cell), "") for cell in (rows[0] if rows else [])]
+    if "mis_identifier" not in names:
         raise Refused("not_a_result")
-    names = [headings.get(_plain(cell), "") for cell in rows[0]]
     width = len(names)
+    for n, row in enumerate(rows[1:], 1):
+        # An unquoted comma in a name moves all that follows, the return code too: no cell of such a row can be trusted.
+        if any(cell.strip() for cell in row[width:]):
+            raise Refused("not_a_result", f"row {n} has more cells than there are headings")
     filled = [(row + [""] * width)[:width] for row in rows[1:]]
     columns = list(zip(*filled, strict=True)) if filled else [()] * width
-    return {name: list(column) for name, column in zip(names, columns, strict=True) if name}
+    table: dict[str, list[str]] = {}
+    for name, column in zip(names, columns, strict=True):
+        # Two headings may mean the same: the first that holds something counts, cell by cell.
+        before = table.get(name)
+        table[name] = [b if b.strip() else c for b, c in zip(before, column, strict=True)] if before else list(column)
+    table.pop("", None)
+    return table
 
 
 def _decode(content: bytes) -> str:
-    encodings = ["utf-16"] if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "cp1252"]
+    encodings = ["utf-16"] if content.startswith(_UTF16) else ["utf-8-sig", "cp1252"]
     for encoding in encodings:
         try:
             text = content.decode(encoding)
@@ -167,26 +192,38 @@ def _decode(content: bytes) -> str:
     raise Refused("undecodable")
 
 
+def _is_xml(content: bytes) -> bool:
+    start = content[:256]
+    if start.startswith(_UTF16):
+        return start.decode("utf-16", "replace").lstrip().startswith("<")
+    return start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<")
+
+
 def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
-    if b"<!DOCTYPE" in content[:65536].upper():
-        raise Refused("not_xml", "document type declarations are not taken")
+    if not content.startswith(_UTF16):
+        content = content.removeprefix(codecs.BOM_UTF8).lstrip()
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError):
         raise Refused("not_xml") from None
-    identifier = next((h for h, name in headings.items() if name == "mis_identifier"), "misidentifier")
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Refused("not_xml", "document type declarations are not taken")
     about: dict[str, str] = {}
     records: list[dict[str, str]] = []
     for element in root.iter(etree.Element):
-        children = {_plain(etree.QName(c).localname): c.text or "" for c in element.iterchildren(etree.Element)}
-        named = {headings[name]: text for name, text in children.items() if name in headings}
-        if identifier in children:
-            records.append(named)
-        else:
-            about |= {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v}
+        children = ((_plain(etree.QName(c).localname), c.text or "") for c in element.iterchildren(etree.Element))
+        named = {headings[name]: text for name, text in children if name in headings}
+        of_file = {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v.strip()}
+        # A learner, even one without an identifier: such a row is shown as tied to nothing, never dropped.
+        if "mis_identifier" in named or len(set(named) - {"ukprn", "file_name_cell"}) > 1:
+            records.append(about | {k: v for k, v in named.items() if v.strip() or k not in about})
+        elif of_file:
+            # A file may hold several batches; each header speaks for the learners after it.
+            about = of_file if "ukprn" in of_file else about | of_file
     if not records:
         raise Refused("not_a_result")
+    if not any(record.get("ukprn") for record in records):
+        records = [record | about for record in records]
     names = {name for record in records for name in record}
-    table = {name: [record.get(name, "") for record in records] for name in names}
-    return table | {name: [value] * len(records) for name, value in about.items()}
+    return {name: [record.get(name, "") for record in records] for name in names}

@@ -77,6 +77,7 @@ def test_one_or_many_returns_and_what_stands_beside_them(tmp_path):
         ("x.zip", b"not a zip", "bad_zip"),
         ("x.zip", encrypted(), "zip_encrypted"),
         ("x.zip", zipped(("..\\a.xml", b"<a/>")), "zip_unsafe_name"),
+        ("x.zip", zipped(("a.xml_/x", b"<a/>")).replace(b"a.xml_", b"a.xml\0"), "zip_unsafe_name"),
         ("x.zip", twice_the_same_name(), "zip_duplicate_name"),
         ("x.zip", members_on_one_body(9), "zip_too_large"),
         ("x.xml", zipped(("../a.xml", b"<a/>")), "zip_unsafe_name"),
@@ -85,7 +86,7 @@ def test_one_or_many_returns_and_what_stands_beside_them(tmp_path):
     ],
     ids=[
         *("up", "absolute", "drive", "link", "bomb", "nested", "nothing-in-it", "cut-off", "no-zip", "encrypted"),
-        *("backslash", "twice-a-name", "shared-bytes", "zip-called-xml", "text-that-starts-like-a-zip"),
+        *("backslash", "nul", "twice-a-name", "shared-bytes", "zip-called-xml", "text-that-starts-like-a-zip"),
         "other-kind",
     ],
 )

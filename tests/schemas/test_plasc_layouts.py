@@ -1,8 +1,5 @@
 """The layouts that are shipped, and that a faulty layout file tells all its faults at once."""
 
-import tomllib
-from importlib.resources import files
-
 import pytest
 
 from schemas.faults import ConfigurationFault
@@ -100,9 +97,3 @@ def test_a_faulty_block_is_told(sound, faulty, told):
 )
 def test_a_faulty_path_is_told(sound, faulty, told):
     assert told in faults_of(paths=PATHS.replace(sound, faulty))
-
-
-def test_what_the_loader_reads_is_what_an_installed_package_holds():
-    with (files("schemas").joinpath("../pyproject.toml")).open("rb") as file:  # type: ignore[call-arg]
-        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["schemas"]
-    assert {"*/*.toml", "*/*.csv"} <= set(patterns)
