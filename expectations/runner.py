@@ -15,6 +15,7 @@ import pandas as pd
 
 from expectations.catalogue import Rule
 from schemas.faults import ServiceFault
+from schemas.texts import both
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -139,7 +140,7 @@ def _suite(rules: tuple[Rule, ...]) -> Any:
 
 
 def _could_not_run(codes: list[str]) -> str:
-    return f"these rules could not be run: {', '.join(codes)}; see their rows in expectations/catalogue.csv"
+    return both("fault.rules", rules=", ".join(codes))
 
 
 def _validate(table: pd.DataFrame, suite: Any) -> dict[str, Any]:

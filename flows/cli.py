@@ -155,8 +155,8 @@ def rehearse(
     started = time.monotonic()
     wanted = None if schools == "all" else int(schools)
     counts = _run(rehearsal, cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
+    _tell_status(root, cycle, [])
     _tell_counts(counts["census"], counts["returns"])
-    _tell_status(root, cycle, [], per_school=False)
     _tell_places(root, cycle)
     out.print(f"{time.monotonic() - started:.0f} s")
     _exit_on_faults(counts["census"], counts["returns"])
@@ -180,8 +180,8 @@ def census(
     from flows.census import census as flow
 
     counts = _run(flow, cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
+    _tell_status(root, cycle, la)
     _tell_counts(counts)
-    _tell_status(root, cycle, la, per_school=False)
     _exit_on_faults(counts)
 
 
@@ -200,6 +200,10 @@ def returns(
     from flows.lrs_returns import lrs_returns
 
     counts = _run(lrs_returns, as_of=as_of, data=root)
+    from tasks.status import cycles_with_returns
+
+    for cycle in cycles_with_returns(root):
+        _tell_status(root, cycle, [])
     _tell_counts(counts)
     _exit_on_faults(counts)
 
@@ -226,7 +230,7 @@ def status(
         if not wanted:
             out.print(f"{root}: dim ffurflenni eto / no returns yet. uln census CYCLE | uln rehearse")
         for one in wanted:
-            _tell_status(root, one, la, per_school=True)
+            _tell_status(root, one, la)
 
 
 @app.command()
@@ -238,6 +242,7 @@ def check(
     """Gwirio ffurflen cyn ei hanfon / Check a return before it is sent; exit code 1 if a learner would be held."""
     root = _data(data)
     from tasks.check import check_file
+    from tasks.io.data_root import DataRoot
 
     if cycle is not None:
         _cycle(cycle)
@@ -245,7 +250,8 @@ def check(
     for path in files:
         with _told_plainly(root):
             try:
-                checked = check_file(path, cycle_by_id(cycle) if cycle else None)
+                own = DataRoot(Path(root)).reference / "lrs"
+                checked = check_file(path, cycle_by_id(cycle) if cycle else None, own)
             except Refused as fault:
                 _tell_refused(path, fault)
                 refused += 1
@@ -260,12 +266,19 @@ def check(
 @app.command()
 def readiness(
     la: LaOption = [],
-    cycle: Annotated[str, typer.Option(callback=_cycle, help="Cylch / Cycle")] = "2012-01",
+    cycle: Annotated[
+        str | None,
+        typer.Option(
+            help="Cylch; heb ei roi, yr un nad yw wedi cau / Cycle; if not given, the one that has not closed"
+        ),
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Beth sydd ei angen ar ysgolion / What schools still need before their learners can be sent."""
+    from flows.when import present_cycle, today
     from tasks.status import readiness_of
 
+    cycle = _cycle(cycle) if cycle else present_cycle(all_cycles().values(), today())
     with _told_plainly(_data(data)):
         rows = readiness_of(_data(data), cycle_by_id(cycle), la or None)
     table = Table(
@@ -348,8 +361,15 @@ _STATES = (
 )
 
 
-def _tell_status(root: str, cycle: str, la: list[str], *, per_school: bool) -> None:
-    from tasks.status import attention, status_of
+_ATTENTION = {
+    "quarantined": "ffeiliau mewn cwarantîn, gweler quarantine/*/reason.json / files in quarantine, see there",
+    "unconfirmed_batches": "sypiau heb gadarnhad o'u hanfon / batches whose hand-over is not confirmed",
+    "untied_answers": "atebion yr LRS heb ddysgwr / answers of the LRS that tie to no learner sent",
+}
+
+
+def _tell_status(root: str, cycle: str, la: list[str]) -> None:
+    from tasks.status import attention, status_of, unknown_elements
 
     found: Any = status_of(root, cycle, la or None)
     c = cycle_by_id(cycle)
@@ -363,14 +383,9 @@ def _tell_status(root: str, cycle: str, la: list[str], *, per_school: bool) -> N
         numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k, _ in _STATES]
         table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else "[red]NA / NO[/]")
 
-    if per_school:
-        for school, row in found["schools"].items():
-            add(school, row)
-        table.add_section()
-    else:
-        for school, row in found["schools"].items():
-            if not row["balanced"]:
-                add(school, row)
+    for school, row in found["schools"].items():
+        add(school, row)
+    table.add_section()
     add(f"{len(found['schools']):,}", found["total"])
     out.print(table)
     reasons = ", ".join(f"{k} {n:,}" for k, n in found["total"]["not_chosen"].items())
@@ -378,7 +393,12 @@ def _tell_status(root: str, cycle: str, la: list[str], *, per_school: bool) -> N
         out.print(f"Heb eu dewis / Not chosen: {reasons}")
     for name, n in attention(root, cycle).items():
         if n:
-            out.print(f"[yellow]I berson / For a person: {name} {n:,}[/]")
+            out.print(f"[yellow]I berson / For a person: {_ATTENTION[name]}: {n:,}[/]")
+    for row in unknown_elements(root, cycle, la or None).to_dict("records"):
+        out.print(
+            f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
+            f"{row['times']:,}; ffurflenni / returns: {row['returns']:,} ({escape(row['path'])})[/]"
+        )
 
 
 def _tell_places(root: str, cycle: str) -> None:

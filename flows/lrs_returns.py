@@ -11,6 +11,7 @@ from prefect import flow
 from flows.progress import step
 from flows.stages import Counts, Tour, chosen_authorities, root_of
 from flows.when import scheduled_time
+from schemas.faults import ServiceFault
 from tasks.collect import collect
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
@@ -33,12 +34,17 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
 
     Returns:
         Counts by `stage.count`; `faults` is 0 where everything could be done.
+
+    Raises:
+        ServiceFault: a cycle does not balance; the others were published.
     """
     root, at = root_of(data), scheduled_time(as_of)
     total: Counts = {"faults": 0}
+    unbalanced: list[str] = []
     with one_run_at_a_time(root):
         step("collect", "LRS", 1)
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
+        total["faults"] += total["collect.faults"]
         step("merge", "LRS", 1)
         total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
         for cycle in cycles_with_returns(root):
@@ -46,7 +52,11 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
                 continue
             tour = Tour(chosen_authorities(None, None))
             step("conserve", cycle, 1)
-            conserve(data=root, cycle=cycle)
+            try:
+                conserve(data=root, cycle=cycle)
+            except ServiceFault as fault:
+                unbalanced.append(str(fault))
+                continue
             tour.stage(publish, data=root, cycle=cycle, as_of=at)
             tour.publish_artifacts(f"lrs-returns {cycle}")
             for name, n in tour.total().items():
@@ -54,6 +64,8 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
             if not tour.faults:
                 step("snapshot", cycle, 1)
                 snapshot(data=root, cycle=cycle)
+    if unbalanced:
+        raise ServiceFault("; ".join(unbalanced))
     return total
 
 

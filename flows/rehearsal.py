@@ -16,6 +16,7 @@ from flows.stages import Counts, root_of
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.lrs_profiles import all_profiles
+from schemas.texts import both
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox
@@ -91,9 +92,7 @@ def refuse_real_returns(root: DataRoot) -> None:
     """
     holds = any(root.dewi_inbox.rglob("*.*")) or (root.reference / "registration.csv").exists()
     if holds and not root.rehearsal_mark.exists():
-        raise ServiceFault(
-            f"{root.path} holds real returns or registrations; rehearse elsewhere: uln rehearse --data FOLDER"
-        )
+        raise ServiceFault(both("fault.real_returns", root=root.path))
 
 
 @task(name="lrs-stand-in", task_run_name="lrs-stand-in", persist_result=False)

@@ -40,10 +40,12 @@ class Tour:
         for la in going:
             step(task.name, la, len(going))
             try:
-                self.counts[la][task.name] = task(cycle=cycle, la=la, **references)
+                counts = task(cycle=cycle, la=la, **references)
+                self.counts[la][task.name] = counts
+                get_run_logger().info("%s %s: %s", task.name, la, ", ".join(f"{k} {n}" for k, n in counts.items()))
             except (ServiceFault, ConfigurationFault) as fault:
                 self.faults[la].append(str(fault))
-                get_run_logger().error("%s %s failed: %s", task.name, la, fault)
+                get_run_logger().error("%s %s: %s", task.name, la, fault)
 
     def total(self) -> Counts:
         """The counts of all authorities, by `stage.count`, and the number of faults."""

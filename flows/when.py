@@ -5,16 +5,30 @@ happens to be reached.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
-from prefect.runtime import flow_run
+from schemas.cycles import Cycle
 
 LONDON = ZoneInfo("Europe/London")
 
 
 def scheduled_time(as_of: str | None) -> str:
     """ISO text without zone, Europe/London, to the minute: what was asked for, else when the run was scheduled."""
+    from prefect.runtime import flow_run  # noqa: PLC0415 - commands that only read must not import the engine
+
     if as_of is not None:
         return as_of
     planned = flow_run.get_scheduled_start_time() or dt.datetime.now(tz=LONDON)
     return planned.astimezone(LONDON).replace(tzinfo=None, microsecond=0).isoformat(timespec="minutes")
+
+
+def today() -> dt.date:
+    """The day it is in Wales."""
+    return dt.datetime.now(tz=LONDON).date()
+
+
+def present_cycle(cycles: Iterable[Cycle], today: dt.date) -> str:
+    """The id of the cycle that people are busy with: the first, by closing day, that has not closed; else the last."""
+    by_closing = sorted(cycles, key=lambda c: (c.closes_on, c.id))
+    return next((c.id for c in by_closing if c.closes_on >= today), by_closing[-1].id)

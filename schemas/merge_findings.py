@@ -1,14 +1,36 @@
-"""The texts of what merging and publishing find, in both languages, from `merge_findings.csv`."""
+"""What merging and publishing find, told to schools in both languages, from `merge_findings.csv`.
 
-import csv
+To add a finding: a row in the table, and its code beside the function that finds it (`tasks.core.merging`, `publication`).
+"""
+
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from schemas.text_tables import parse_table
 
 _FILE = Path(__file__).with_name("merge_findings.csv")
 
 
+@dataclass(frozen=True)
+class MergeFinding:
+    """One finding: what is wrong, what to do, and the field concerned; `cy_review` is Y where a translator should look."""
+
+    code: str
+    label_en: str
+    label_cy: str
+    action_en: str
+    action_cy: str
+    field_en: str
+    field_cy: str
+    cy_review: str
+
+
 @cache
-def merge_finding_texts() -> dict[str, dict[str, str]]:
-    """Code -> code, label_en, label_cy, action_en, action_cy, field_en, field_cy, cy_review."""
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        return {row["code"]: row for row in csv.DictReader(file)}
+def merge_findings() -> tuple[MergeFinding, ...]:
+    """Every finding, in file order.
+
+    Raises:
+        ConfigurationFault: the table is wrong; with every fault.
+    """
+    return tuple(parse_table(_FILE.read_text(encoding="utf-8"), MergeFinding, _FILE.name))

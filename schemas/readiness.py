@@ -1,14 +1,34 @@
-"""The texts of what a school may lack, in both languages, from `readiness.csv`."""
+"""What a school may lack before its learners can be sent, told in both languages, from `readiness.csv`.
 
-import csv
+To add a check: a row in the table, and its line in `tasks.core.readiness.missing_things`.
+"""
+
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from schemas.text_tables import parse_table
 
 _FILE = Path(__file__).with_name("readiness.csv")
 
 
+@dataclass(frozen=True)
+class Lack:
+    """One thing that a school may lack and what to do; `cy_review` is Y where a translator should look."""
+
+    code: str
+    text_en: str
+    text_cy: str
+    action_en: str
+    action_cy: str
+    cy_review: str
+
+
 @cache
-def readiness_texts() -> dict[str, dict[str, str]]:
-    """Code -> text_en, text_cy, action_en, action_cy, cy_review."""
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        return {row["code"]: row for row in csv.DictReader(file)}
+def lacks() -> tuple[Lack, ...]:
+    """Every lack, in file order.
+
+    Raises:
+        ConfigurationFault: the table is wrong; with every fault.
+    """
+    return tuple(parse_table(_FILE.read_text(encoding="utf-8"), Lack, _FILE.name))

@@ -1,6 +1,7 @@
-"""Headings and titles that a person reads, in both languages, from `texts.csv`.
+"""Headings, titles and sentences that a person reads, in both languages, from `texts.csv`.
 
-Belongs here: the fixed texts of files that go out. Rules, codes and findings keep theirs in their own tables.
+Belongs here: the fixed texts of files that go out, and the sentences of our own faults. Rules, codes and findings keep
+theirs in their own tables.
 To add a text: a row in `texts.csv`; `cy_review` is Y where a Welsh speaker should look at the Welsh.
 """
 
@@ -75,3 +76,16 @@ def text(key: str, lang: Language) -> str:
     if key not in texts:
         raise ConfigurationFault("texts.csv", [f"there is no text {key!r}"])
     return texts[key][lang]
+
+
+def both(key: str, /, **places: object) -> str:
+    """A sentence in both languages, Welsh first.
+
+    Args:
+        key: as in `texts.csv`.
+        places: what fills the text's places: files, schools, batches, numbers; never a pupil's data.
+
+    Raises:
+        ConfigurationFault: there is no such text.
+    """
+    return f"{text(key, 'cy').format(**places)} / {text(key, 'en').format(**places)}"

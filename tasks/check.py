@@ -61,21 +61,23 @@ def apply_rules(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, shared: pd
     return run_rules(rows, rules_for(cycle))
 
 
-def check_file(path: Path, cycle: Cycle | None = None) -> list[CheckedReturn]:
+def check_file(path: Path, cycle: Cycle | None = None, own_profiles: Path | None = None) -> list[CheckedReturn]:
     """Check each return in a file.
 
     Args:
         path: an XML return, or a zip of returns.
         cycle: the cycle to check against; the one that covers the census date where None.
+        own_profiles: a folder of LRS layouts that take the place of the shipped ones.
 
     Raises:
         Refused: the file would be quarantined.
         OSError: the file cannot be read.
     """
-    return [_check(d.data, d.member, cycle) for d in open_arrival(path)]
+    profiles = all_profiles(own_profiles)
+    return [_check(d.data, d.member, cycle, profiles) for d in open_arrival(path)]
 
 
-def _check(content: bytes, member: str | None, cycle: Cycle | None) -> CheckedReturn:
+def _check(content: bytes, member: str | None, cycle: Cycle | None, profiles: dict[str, Profile]) -> CheckedReturn:
     found = read_return(content, all_layouts())
     day = pd.Timestamp(found.header.census_date[:10]).date()
     cycle = cycle or next((c for c in all_cycles().values() if c.covers(day)), None)
@@ -91,7 +93,7 @@ def _check(content: bytes, member: str | None, cycle: Cycle | None) -> CheckedRe
         held=pd.DataFrame({"upn": [], "uln": [], "cycle": []}, dtype="str"),
     )
     chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
-    result = apply_rules(chosen, cycle, all_profiles()[cycle.lrs_profile], pd.Series([], dtype="str"))
+    result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], pd.Series([], dtype="str"))
     findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
     blocking = findings["severity"] == Severity.BLOCKING.value
     return CheckedReturn(

@@ -16,7 +16,7 @@ from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import quarantine
 from tasks.io.lake import Lake
 from tasks.io.lrs_files import read_result
-from tasks.stage import Counts, stage_task
+from tasks.stage import Counts, keep_evidence, stage_task
 
 
 @stage_task("collect", "collect")
@@ -24,16 +24,21 @@ def collect(data: str, as_of: str) -> Counts:
     """Take in the files of `lrs/inbox` that are not known yet.
 
     Returns:
-        Counts: files, rows, untied, quarantined.
+        Counts: files, rows, untied, quarantined, faults.
     """
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     known = set(lake.read("received", ["sha256"])["sha256"])
-    counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0}
+    counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": 0}
     rows: list[dict[str, Any]] = []
     tables: dict[str, pd.DataFrame] = {}
     for path in sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p)):
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            counts["faults"] += 1
+            keep_evidence(data, "returns", "collect", "all", error)
+            continue
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 in known:
             continue

@@ -7,6 +7,7 @@ nothing new. Numbers run on per school, over cycles, so that no two files of a s
 import hashlib
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -16,9 +17,10 @@ import pyarrow.parquet as pq
 from expectations.catalogue import all_rules
 from schemas.ctf_versions import CtfVersion, all_versions
 from schemas.faults import ServiceFault
-from schemas.merge_findings import merge_finding_texts
+from schemas.merge_findings import merge_findings
 from schemas.states import RowState
 from schemas.tables import DELIVERIES, TABLES
+from schemas.texts import both
 from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
 from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
 from tasks.io.data_root import DataRoot, write_whole
@@ -46,8 +48,8 @@ def conserve(data: str, cycle: str) -> Counts:
     write_whole(Ground.of(data, cycle).root.reports(cycle) / "conservation.json", status)
     wrong = list(counts.index[~counts["balanced"]])
     if wrong:
-        named = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        raise ServiceFault(f"cycle {cycle} does not balance for {named}; nothing was published, run the census again")
+        named = ", ".join(wrong[:5]) + (f" (+{len(wrong) - 5})" if len(wrong) > 5 else "")
+        raise ServiceFault(both("fault.unbalanced", cycle=cycle, schools=named))
     return {"schools": len(counts), "records": int(counts["records"].sum())}
 
 
@@ -131,7 +133,7 @@ def texts_of(root: DataRoot) -> pd.DataFrame:
             for r in all_rules()
         ]
     )
-    merging = pd.DataFrame(merge_finding_texts().values()).rename(
+    merging = pd.DataFrame(map(asdict, merge_findings())).rename(
         columns={"label_en": "wrong_en", "label_cy": "wrong_cy"}
     )
     columns = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"]
@@ -159,7 +161,7 @@ def _zip(
         )
         faults = check_ctf(ctf, version)
         if faults:
-            raise ServiceFault(f"school {number_text}: the CTF does not fit its schema: {'; '.join(faults[:3])}")
+            raise ServiceFault(both("fault.ctf_schema", school=number_text, faults="; ".join(faults[:3])))
         files[ctf_file_name(number_text, number)] = ctf
     if not listed.empty:
         names = authorities().set_index("la_code").loc[number_text[:3]]

@@ -12,6 +12,7 @@ from schemas.faults import Refused, ServiceFault
 from schemas.plasc_layouts import all_layouts
 from schemas.quarantine_reasons import all_reasons
 from schemas.tables import RECEIVED
+from schemas.texts import both
 from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import Arrival, ReturnDocument, list_arrivals, open_arrival, quarantine
 from tasks.io.plasc_xml import ReturnHeader, read_header
@@ -149,4 +150,4 @@ def document_of(root: DataRoot, path: str, sha256: str) -> ReturnDocument:
     for document in documents:
         if document.sha256 == sha256:
             return document
-    raise ServiceFault(f"dewi/inbox/{path} was received but is gone or changed; put the same file back and run again")
+    raise ServiceFault(both("fault.return_gone", path=path))

@@ -12,6 +12,7 @@ import pandas as pd
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import all_profiles
 from schemas.states import BatchState
+from schemas.texts import both
 from tasks.io.data_root import write_whole
 from tasks.io.lrs_files import write_batch
 from tasks.stage import Counts, Ground, stage_task
@@ -49,7 +50,7 @@ def _files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
         of_batch = rows[rows["batch_ref"] == ref].sort_values("position")
         content = write_batch(of_batch, profile=profiles[profile], fmt=fmt, ukprn=ukprn, file_name=name)
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise ServiceFault(f"batch {ref} would differ from what was built (was its LRS profile edited?); not sent")
+            raise ServiceFault(both("fault.batch_would_differ", ref=ref))
         files[name] = content
     return files
 

@@ -17,6 +17,7 @@ from prefect import task
 
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from schemas.texts import both
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
 
@@ -47,7 +48,7 @@ def moment(as_of: str) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(as_of)
     except ValueError:
-        raise ServiceFault(f"{as_of!r} is not a date like 2012-02-20 or 2012-02-20T09:15") from None
+        raise ServiceFault(both("fault.not_a_moment", text=as_of)) from None
 
 
 def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseException) -> str:
@@ -83,7 +84,7 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
                 cycle = str(given.get("cycle", "returns"))
                 about = str(given.get("la", "all"))
                 where = keep_evidence(str(given["data"]), cycle, name, about, error)
-                message = f"{name} {about}: an unforeseen fault of the service; the evidence is in {where}"
+                message = both("fault.unforeseen", stage=name, about=about, where=where)
             raise ServiceFault(message)
 
         return task(name=name, task_run_name=run_name, persist_result=False, log_prints=False)(guarded)

@@ -1,12 +1,14 @@
 """Questions to the lake that need no engine: where a cycle stands, what holds schools back. Reads only."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from schemas.cycles import Cycle, cycle_by_id
-from schemas.readiness import readiness_texts
+from schemas.readiness import lacks
 from schemas.states import BatchState, Disposition, Severity
 from tasks.core.readiness import missing_things
 from tasks.core.standing import as_status, latest_batch, stand, tally
@@ -72,13 +74,32 @@ def attention(data: str, cycle_id: str) -> dict[str, int]:
     }
 
 
+def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:
+    """The elements of a cycle's returns that no layout knows: something new that the service does not read.
+
+    Returns:
+        element, times, returns (how many hold it), path (of the first of them); sorted by element.
+    """
+    received = Lake(DataRoot(Path(data)).lake).read("received", cycle=cycle_id)
+    noted = received[received["unknown_elements"].notna() & (received["la_code"].isin(la) if la else True)]
+    found = [
+        {"element": element, "times": times, "path": path}
+        for path, note in zip(noted["path"], noted["unknown_elements"], strict=True)
+        for element, times in json.loads(note).items()
+    ]
+    rows = pd.DataFrame(found, columns=["element", "times", "path"]).sort_values(["element", "path"])
+    return rows.groupby("element", as_index=False).agg(
+        times=("times", "sum"), returns=("path", "size"), path=("path", "first")
+    )
+
+
 def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.DataFrame:
     """What each school still needs: la_code, school_number, school_name, code, text_en, text_cy, action_en, action_cy."""
     reference = DataRoot(Path(data)).reference
     register = schools(reference)
-    lacks = missing_things(register, registration(reference), cycle)
-    texts = pd.DataFrame(readiness_texts().values()).drop(columns="cy_review")
-    rows = lacks.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
+    missing = missing_things(register, registration(reference), cycle)
+    texts = pd.DataFrame(map(asdict, lacks())).drop(columns="cy_review")
+    rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
         texts, on="code"
     )
     rows = rows.sort_values(["la_code", "school_number", "code"], ignore_index=True)

@@ -15,6 +15,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from schemas.faults import ServiceFault
 from schemas.tables import TABLES, Table
+from schemas.texts import both
 
 
 class Lake:
@@ -175,15 +176,15 @@ def arrow_of(table: Table, rows: pd.DataFrame) -> pa.Table:
     names = [c.name for c in table.columns]
     if set(rows.columns) != set(names):
         odd = sorted(set(rows.columns) ^ set(names))
-        raise ServiceFault(f"table {table.name}: these columns are missing or not known: {', '.join(odd)}")
+        raise ServiceFault(both("fault.table_columns", table=table.name, columns=", ".join(odd)))
     data = pa.Table.from_pandas(
         rows[names], schema=pa.schema([f.with_nullable(True) for f in table.schema]), preserve_index=False
     )
     for column in table.columns:
         if column.required and data[column.name].null_count:
-            raise ServiceFault(f"table {table.name}: column {column.name} is empty in some rows")
+            raise ServiceFault(both("fault.table_required", table=table.name, column=column.name))
     if rows.duplicated(list(table.key)).any():
-        raise ServiceFault(f"table {table.name}: a key ({', '.join(table.key)}) stands twice")
+        raise ServiceFault(both("fault.table_key", table=table.name, key=", ".join(table.key)))
     return data.cast(table.schema).sort_by([(k, "ascending") for k in table.key])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.faults import ConfigurationFault
+from schemas.texts import both
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "reference"
 
@@ -31,12 +32,12 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFrame:
     try:
         rows = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise ConfigurationFault(path.name, ["the file is not a UTF-8 CSV with one row per line"]) from error
-    faults = [f"column {c} is missing" for c in required if c not in rows.columns]
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ConfigurationFault(path.name, [both("fault.csv_unreadable")]) from error
+    faults = [both("fault.csv_column", column=c) for c in required if c not in rows.columns]
     if not faults and unique is not None:
         twice = rows.loc[rows[unique].duplicated(), unique].dropna().unique()
-        faults = [f"{unique} {value} stands twice" for value in twice]
+        faults = [both("fault.csv_twice", column=unique, value=value) for value in twice]
     if faults:
         raise ConfigurationFault(path.name, faults)
     return rows
@@ -69,12 +70,12 @@ def registration(reference: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=list(REGISTRATION_COLUMNS), dtype="str")
     rows = _csv(path, REGISTRATION_COLUMNS, "school_number")[list(REGISTRATION_COLUMNS)]
     faults = [
-        f"school {school}: {column} is not a date like 2011-09-30"
+        both("fault.csv_date", school=school, column=column)
         for column in ("lrb_registered_on", "privacy_notice_on")
         for school in rows.loc[rows[column].notna() & ~rows[column].fillna("").str.fullmatch(_ISO), "school_number"]
     ]
     odd = rows["takes_part"].notna() & ~rows["takes_part"].isin(["Y", "N"])
-    faults += [f"school {school}: takes_part is Y, N or empty" for school in rows.loc[odd, "school_number"]]
+    faults += [both("fault.csv_takes_part", school=school) for school in rows.loc[odd, "school_number"]]
     if faults:
         raise ConfigurationFault(path.name, faults)
     return rows.astype("str")

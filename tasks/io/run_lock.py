@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from schemas.faults import ServiceFault
+from schemas.texts import both
 
 _PATIENCE_SECONDS = 1800.0
 
@@ -26,9 +27,7 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
     try:
         lock.acquire(timeout=patience)
     except Timeout:
-        raise ServiceFault(
-            "another run has held this data root for too long; see whether it hangs, then try again"
-        ) from None
+        raise ServiceFault(both("fault.run_lock")) from None
     try:
         yield
     finally:

@@ -30,6 +30,7 @@ from lxml import etree
 
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import Profile, all_profiles
+from schemas.texts import both
 from tasks.core.identifiers import uln_check_digit
 from tasks.io.data_root import write_whole
 
@@ -231,13 +232,11 @@ def _rows(path: Path, table: pd.DataFrame, headings: dict[str, str]) -> pd.DataF
     """
     named = _BATCH_NAME.match(path.name)
     if named is None:
-        raise ServiceFault(
-            f"the stand-in cannot read the date in {path.name}; batch files are LRB_<UKPRN>_<DDMMYYYYHHMM>"
-        )
+        raise ServiceFault(both("fault.stand_in_date", file=path.name))
     at = dt.datetime.strptime(named[1], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
     column_of = {headings[c]: c for c in reversed(list(table.columns)) if c in headings}
     if not {"ukprn", "upn", "given_name", "family_name"} <= set(column_of):
-        raise ServiceFault(f"the stand-in does not know the headings of {path.name}; see schemas/lrs and reference/lrs")
+        raise ServiceFault(both("fault.stand_in_headings", file=path.name))
     blank = pd.Series("", index=table.index, dtype="str")
     found = {name: table[column_of[name]].str.strip() if name in column_of else blank for name in ["ukprn", *_READ]}
     rows = pd.DataFrame(found).assign(at=pd.Timestamp(at))

@@ -1,0 +1,142 @@
+"""Who stands in a school's transfer file, and who in its list of exceptions."""
+
+import pandas as pd
+import pytest
+
+from tasks.core.publication import content_ref, for_schools
+
+ULN = "1000102504"
+TEXTS = pd.DataFrame(
+    [
+        {"code": c}
+        | {f"{part}_{lang}": f"{part} {lang} {c}" for part in ("wrong", "action", "field") for lang in ("cy", "en")}
+        for c in ("UPN01", "GIV01", "LRS01", "LRS02", "REG01", "REG02", "RC007", "UNKNOWN")
+    ]
+)
+
+
+def table(columns, *rows):
+    return pd.DataFrame(list(rows), columns=columns).astype("str")
+
+
+def played(learner, *changes, reason=None, state="uln", register=(), findings=(), exceptions=()):
+    """One school's two tables, for learners whose records, standing and register entries are given."""
+    pupils = learner(*(changes or ({},)))
+    refs = list(pupils["row_ref"])
+    where = "not_chosen" if reason else "chosen"
+    dispositions = table(["row_ref", "disposition", "reason"], *((r, where, reason) for r in refs))
+    standing = table(
+        ["row_ref", "upn", "state", "batch_ref"],
+        *((r, u, state, "B1") for r, u in zip(refs, pupils["upn"], strict=True) if not reason),
+    )
+    return for_schools(
+        pupils,
+        dispositions,
+        standing,
+        table(["upn", "uln", "dob"], *register),
+        table(["row_ref", "rule", "severity"], *findings),
+        table(["upn", "batch_ref", "return_code", "state"], *exceptions),
+        TEXTS,
+    )
+
+
+HELD = ("M660402510001", ULN, "1996-11-05")
+
+
+def test_who_got_a_uln_is_in_the_file_as_the_school_spells_them(learner):
+    ulns, lines = played(learner, {"surname": " Siôn-Prŷs ", "upn": "m660402510001"}, register=[HELD])
+    assert ulns.to_dict("records") == [
+        {
+            "school_number": "6604025",
+            "upn": "m660402510001",
+            "uln": ULN,
+            "surname": " Siôn-Prŷs ",
+            "forename": "Enghraifft",
+            "dob": "1996-11-05",
+            "gender": "F",
+        }
+    ]
+    assert lines.empty
+
+
+@pytest.mark.parametrize("state", ["waiting", "sent", "held", "exception"])
+def test_who_has_no_uln_is_not(learner, state):
+    assert played(learner, state=state)[0].empty
+
+
+def test_a_learner_who_came_with_a_uln_that_the_return_lacks_gets_it(learner):
+    assert list(played(learner, reason="uln_held", register=[HELD])[0]["uln"]) == [ULN]
+
+
+def test_a_learner_whose_return_has_the_uln_already_is_sent_none(learner):
+    assert played(learner, {"uln": ULN}, reason="uln_held", register=[HELD])[0].empty
+
+
+@pytest.mark.parametrize("reason", ["superseded_return", "enrolment_status", "year_group", "age", "school_not_ready"])
+def test_who_was_not_chosen_for_another_reason_is_sent_none(learner, reason):
+    assert played(learner, reason=reason, register=[HELD])[0].empty
+
+
+def test_another_birth_date_than_the_register_s_is_listed_and_not_sent(learner):
+    ulns, lines = played(learner, {"dob": "1997-01-01"}, register=[HELD])
+    assert ulns.empty and list(lines["code"]) == ["REG01"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"surname": "A" * 36}, {"forename": "B" * 36}, {"gender": None}, {"gender": "X"}, {"forename": "  "}],
+    ids=["long-surname", "long-forename", "no-gender", "odd-gender", "blank-forename"],
+)
+def test_whom_a_school_s_system_would_refuse_is_listed_and_not_sent(learner, change):
+    ulns, lines = played(learner, change, register=[HELD])
+    assert ulns.empty and list(lines["code"]) == ["REG02"]
+
+
+def test_a_uln_answered_for_two_upns_is_listed_and_not_sent(learner):
+    ulns, lines = played(learner, register=[HELD], findings=[("r0", "LRS02", "warning")])
+    assert ulns.empty and list(lines["code"]) == ["LRS02"]
+
+
+def test_a_differing_uln_is_listed_and_the_held_one_sent(learner):
+    ulns, lines = played(learner, register=[HELD], findings=[("r0", "LRS01", "warning")])
+    assert list(ulns["uln"]) == [ULN] and list(lines["code"]) == ["LRS01"]
+
+
+def test_a_held_row_stands_there_with_each_blocking_finding_and_no_warning(learner):
+    findings = [("r0", "UPN01", "blocking"), ("r0", "GIV01", "blocking"), ("r0", "UPN04", "warning")]
+    _, lines = played(learner, state="held", findings=findings)
+    assert list(lines["code"]) == ["GIV01", "UPN01"]
+    assert set(lines["wrong_cy"]) == {"wrong cy GIV01", "wrong cy UPN01"}
+
+
+def test_an_open_exception_of_the_last_batch_is_listed_and_a_resolved_one_is_not(learner):
+    open_one = ("M660402510001", "B1", "RC007", "open")
+    assert list(played(learner, state="exception", exceptions=[open_one])[1]["code"]) == ["RC007"]
+    assert played(learner, state="exception", exceptions=[("M660402510001", "B0", "RC007", "open")])[1].empty
+    assert played(learner, register=[HELD], exceptions=[("M660402510001", "B1", "RC007", "resolved")])[1].empty
+
+
+def test_a_code_that_no_table_knows_keeps_its_name_and_has_texts(learner):
+    _, lines = played(learner, state="exception", exceptions=[("M660402510001", "B1", "RC099", "open")])
+    assert lines[["code", "wrong_cy", "action_en"]].iloc[0].to_list() == [
+        "RC099",
+        "wrong cy UNKNOWN",
+        "action en UNKNOWN",
+    ]
+
+
+def test_lines_stand_in_the_order_of_names(learner):
+    people = ({"surname": "Zoe"}, {"surname": "Abe", "upn": None}, {"surname": "Abe", "forename": "Aaa", "upn": None})
+    findings = [(f"r{n}", "UPN01", "blocking") for n in range(3)]
+    _, lines = played(learner, *people, state="held", findings=findings)
+    assert list(zip(lines["surname"], lines["forename"], strict=True)) == [
+        ("Abe", "Aaa"),
+        ("Abe", "Enghraifft"),
+        ("Zoe", "Enghraifft"),
+    ]
+
+
+def test_the_reference_of_what_a_school_gets_is_that_of_its_content(learner):
+    one = content_ref(*played(learner, register=[HELD]))
+    assert one == content_ref(*played(learner, register=[HELD]))
+    assert one != content_ref(*played(learner, {"surname": "Arall"}, register=[HELD]))

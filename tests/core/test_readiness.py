@@ -1,0 +1,93 @@
+"""What a school still needs before its learners may be sent."""
+
+import pandas as pd
+import pytest
+
+from schemas.cycles import cycle_by_id
+from schemas.readiness import lacks
+from tasks.core.readiness import missing_things
+
+CYCLE = cycle_by_id("2012-01")  # closes on 31 July 2012
+READY = {
+    "school_number": "6604025",
+    "ukprn": "10000001",
+    "ukrlp_name": "YSGOL ENGHRAIFFT - EXAMPLE",
+    "ukrlp_postcode": "LL77 7NG",
+    "edubase_name": "Ysgol Enghraifft-Example",
+    "edubase_postcode": "ll777ng",
+    "lrb_registered_on": "2011-11-01",
+    "privacy_notice_on": "2011-09-05",
+    "takes_part": None,
+}
+
+
+def missing(*schools, sector="Secondary"):
+    rows = pd.DataFrame([READY | s for s in schools], columns=list(READY)).astype("str")
+    numbers = sorted({"6604025", *rows["school_number"]})
+    register = pd.DataFrame({"school_number": numbers, "sector_en": sector})
+    found = missing_things(register, rows, CYCLE)
+    return found.groupby("school_number")["code"].agg(list).to_dict()
+
+
+def test_a_ready_school_lacks_nothing_whatever_the_spelling_of_its_two_records():
+    assert missing({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"takes_part": "N"}, "not_taking_part"),
+        ({"ukprn": None}, "ukprn_missing"),
+        ({"ukprn": "1000000"}, "ukprn_malformed"),
+        ({"ukprn": "00000001"}, "ukprn_malformed"),
+        ({"ukrlp_name": "Ysgol Arall"}, "name_differs"),
+        ({"ukrlp_name": "Ysgol Enghraifft-Ëxample"}, "name_differs"),
+        ({"edubase_name": None}, "name_differs"),
+        ({"edubase_postcode": "LL77 7NH"}, "postcode_differs"),
+        ({"lrb_registered_on": None}, "lrb_missing"),
+        ({"lrb_registered_on": "2012-08-01"}, "lrb_late"),
+        ({"privacy_notice_on": None}, "privacy_notice_missing"),
+        ({"privacy_notice_on": "2012-08-01"}, "privacy_notice_late"),
+    ],
+)
+def test_each_missing_thing_is_named(change, code):
+    assert missing(change) == {"6604025": [code]}
+
+
+def test_the_closing_day_itself_is_in_time():
+    assert missing({"lrb_registered_on": "2012-07-31", "privacy_notice_on": "2012-07-31"}) == {}
+
+
+def test_one_ukprn_at_two_schools_stops_both():
+    found = missing({}, {"school_number": "6604026"})
+    assert found == {"6604025": ["ukprn_shared"], "6604026": ["ukprn_shared"]}
+
+
+def test_a_school_without_a_row_is_told_so_and_nothing_else():
+    assert missing({"school_number": "6604026"}) == {"6604025": ["registration_missing"]}
+
+
+def test_special_schools_take_part_by_choice():
+    assert missing({}, sector="Special") == {"6604025": ["not_taking_part"]}
+    assert missing({"takes_part": "Y"}, sector="Special") == {}
+
+
+def test_a_school_that_does_not_take_part_is_asked_for_nothing_more():
+    assert missing({"takes_part": "N", "ukprn": None, "lrb_registered_on": None}) == {"6604025": ["not_taking_part"]}
+
+
+def test_every_lack_that_is_found_has_its_text_and_every_text_is_used():
+    everything = {"ukprn": None, "ukrlp_name": "x", "ukrlp_postcode": "x", "lrb_registered_on": None}
+    found = missing(
+        {"school_number": "6604026", "privacy_notice_on": None, **everything},
+        {
+            "school_number": "6604027",
+            "ukprn": "x",
+            "lrb_registered_on": "2013-01-01",
+            "privacy_notice_on": "2013-01-01",
+        },
+        {"school_number": "6604028"},
+        {"school_number": "6604029", "takes_part": "N"},
+        {"school_number": "6604030"},
+    )
+    assert {code for codes in found.values() for code in codes} == {lack.code for lack in lacks()}

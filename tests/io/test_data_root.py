@@ -1,0 +1,44 @@
+"""The data root's layout, files that appear in one piece, and one run at a time."""
+
+import pytest
+
+from schemas.faults import ServiceFault
+from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.run_lock import one_run_at_a_time
+
+
+def test_the_layout_is_made_and_made_again(tmp_path):
+    root = DataRoot(tmp_path / "new").create().create()
+    places = {p.relative_to(root.path).as_posix() for p in root.path.rglob("*")}
+    assert places == {
+        *("reference", "dewi", "dewi/inbox", "dewi/outbox", "lrs", "lrs/inbox", "lrs/outbox"),
+        *("quarantine", "lake", "snapshots", "reports"),
+    }
+
+
+def test_a_file_is_written_once_and_replaced_whole(tmp_path):
+    path = tmp_path / "new" / "file"
+    assert write_whole(path, b"one") is True
+    assert write_whole(path, b"one") is False
+    assert write_whole(path, b"two") is True
+    assert path.read_bytes() == b"two"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_what_cannot_be_put_in_place_leaves_no_part_behind(tmp_path):
+    (tmp_path / "file" / "below").mkdir(parents=True)
+    with pytest.raises(OSError, match=r".+"):
+        write_whole(tmp_path / "file", b"one")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_second_run_waits_and_then_says_so_in_both_languages(tmp_path):
+    DataRoot(tmp_path).create()
+    with (
+        one_run_at_a_time(str(tmp_path)),
+        pytest.raises(ServiceFault, match=r"mae rhediad arall .* / another run"),
+        one_run_at_a_time(str(tmp_path), 0),
+    ):
+        pass
+    with one_run_at_a_time(str(tmp_path), 0):
+        pass

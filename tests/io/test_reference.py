@@ -1,0 +1,69 @@
+"""What operators keep in the data root's `reference/`: read strictly, every fault told at once, in both languages."""
+
+import pytest
+
+from schemas.faults import ConfigurationFault
+from tasks.io.reference import REGISTRATION_COLUMNS, authorities, opt_outs, registration, schools
+
+HEAD = ",".join(REGISTRATION_COLUMNS)
+
+
+def written(folder, text, name="registration.csv", encoding="utf-8"):
+    (folder / name).write_text(text, encoding=encoding)
+    return folder
+
+
+def test_the_shipped_register_is_wales():
+    register, las = schools(), authorities()
+    assert len(las) == 22 and set(register["la_code"]) == set(las["la_code"])
+    # Counted in the Welsh Government's list of 9 April 2018: 195 secondary, 13 middle, 41 special.
+    assert register["sector_en"].value_counts().to_dict() == {"Secondary": 195, "Special": 41, "Middle": 13}
+    assert (register["school_number"].str[:3] == register["la_code"]).all()
+    assert set(las.loc[las["la_code"].isin(["660", "663"]), "la_cy"]) == {"Ynys Môn", "Sir Ddinbych"}
+
+
+def test_a_list_of_one_s_own_takes_its_place(tmp_path):
+    own = (
+        "school_number,school_name,la_code,la_en,la_cy,sector_en,sector_cy\n6604999,Newydd,660,a,b,Secondary,Uwchradd\n"
+    )
+    assert list(schools(written(tmp_path, own, "schools.csv"))["school_number"]) == ["6604999"]
+
+
+def test_nothing_there_is_nobody_registered(tmp_path):
+    assert registration(tmp_path).empty and opt_outs(tmp_path).empty
+    assert list(registration(tmp_path).columns) == list(REGISTRATION_COLUMNS)
+
+
+def test_a_spreadsheet_s_byte_order_mark_and_empty_cells(tmp_path):
+    row = "6604025,10000001,Enw,LL77 7NG,Enw,LL77 7NG,2011-11-01,,Y"
+    rows = registration(written(tmp_path, f"{HEAD}\n{row}\n", encoding="utf-8-sig"))
+    assert rows["school_number"].to_list() == ["6604025"]
+    assert rows["privacy_notice_on"].isna().all() and rows["takes_part"].to_list() == ["Y"]
+
+
+def test_every_fault_of_a_file_is_told_at_once(tmp_path):
+    text = f"{HEAD}\n6604025,1,a,b,c,d,01/11/2011,soon,Y\n6604026,2,a,b,c,d,,,maybe\n"
+    with pytest.raises(ConfigurationFault) as told:
+        registration(written(tmp_path, text))
+    for part in ("registration.csv", "6604025: lrb_registered_on", "6604025: privacy_notice_on", "6604026: takes_part"):
+        assert part in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("school_number,ukprn\n6604025,1\n", "takes_part"),
+        (f"{HEAD}\n6604025,1,,,,,,,\n6604025,2,,,,,,,\n", "6604025 stands twice"),
+        ("", "not a UTF-8 CSV"),
+        (f'{HEAD}\n"6604025,1\n', "not a UTF-8 CSV"),
+    ],
+    ids=["column-missing", "school-twice", "empty", "quotation-open"],
+)
+def test_a_file_that_cannot_be_used(tmp_path, text, told):
+    with pytest.raises(ConfigurationFault, match=told):
+        registration(written(tmp_path, text))
+
+
+def test_another_encoding(tmp_path):
+    with pytest.raises(ConfigurationFault, match="nid yw'r ffeil yn CSV UTF-8"):
+        registration(written(tmp_path, f"{HEAD}\n6604025,1,Ysgol Tŷ Gŵyn,,,,,,\n", encoding="utf-16"))

@@ -1,0 +1,20 @@
+"""Every code that the service can find has its texts in both languages, and no text is without its code."""
+
+from schemas.merge_findings import merge_findings
+from schemas.quarantine_reasons import all_reasons
+from schemas.return_codes import all_return_codes
+from tasks.core import merging, publication
+
+
+def test_what_merging_and_publishing_find():
+    found = {merging.ULN_DIFFERS, merging.ULN_SHARED, publication.ULN_OF_ANOTHER_BIRTH, publication.NOT_FIT_FOR_CTF}
+    assert {f.code for f in merge_findings()} == found
+
+
+def test_no_two_tables_give_one_code_two_meanings():
+    codes = [*(f.code for f in merge_findings()), *all_return_codes()]
+    assert len(codes) == len(set(codes))
+
+
+def test_reasons_of_quarantine_say_what_to_do():
+    assert all(r.action_cy != r.action_en and r.text_cy != r.text_en for r in all_reasons().values())
