@@ -13,7 +13,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from flows.progress import step
-from schemas.faults import ConfigurationFault, ServiceFault
+from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
 
@@ -25,7 +25,7 @@ class Tour:
 
     def __init__(self, las: list[str]) -> None:
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
-        self.faults: dict[str, list[str]] = defaultdict(list)
+        self.faults: dict[str, list[str]] = {}
         self._las = las
 
     def stage(self, task: Any, *, cycle: str, **references: Any) -> None:
@@ -43,8 +43,8 @@ class Tour:
                 counts = task(cycle=cycle, la=la, **references)
                 self.counts[la][task.name] = counts
                 get_run_logger().info("%s %s: %s", task.name, la, ", ".join(f"{k} {n}" for k, n in counts.items()))
-            except (ServiceFault, ConfigurationFault) as fault:
-                self.faults[la].append(str(fault))
+            except (ServiceFault, ConfigurationFault, Refused) as fault:
+                self.faults.setdefault(la, []).append(str(fault))
                 get_run_logger().error("%s %s: %s", task.name, la, fault)
 
     def total(self) -> Counts:
@@ -64,10 +64,10 @@ class Tour:
         for la in self._las:
             table = [
                 {"stage": stage, "count": name, "number": n}
-                for stage, counts in self.counts[la].items()
+                for stage, counts in self.counts.get(la, {}).items()
                 for name, n in counts.items()
             ]
-            table += [{"stage": "fault", "count": text, "number": 1} for text in self.faults[la]]
+            table += [{"stage": "fault", "count": text, "number": 1} for text in self.faults.get(la, [])]
             create_table_artifact(table, key=artifact_key(key, la), description=f"{key} {la}")
 
 

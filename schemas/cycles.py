@@ -101,6 +101,21 @@ def all_cycles() -> dict[str, Cycle]:
     return parse_cycles(_FILE.read_text(encoding="utf-8"))
 
 
+def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
+    """The ids of the cycles whose census is not later than this one's, itself last, in the order of their censuses.
+
+    A cycle sees nothing of later ones (design law 5: a January run repeated in March is still January's).
+    """
+    order = sorted((all_cycles() if cycles is None else cycles).values(), key=lambda c: (c.census_from, c.id))
+    earlier = [c.id for c in order if (c.census_from, c.id) < (cycle.census_from, cycle.id)]
+    return [*earlier, cycle.id]
+
+
+def in_order() -> list[str]:
+    """The ids of all cycles in the order of their censuses."""
+    return [c.id for c in sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))]
+
+
 def cycle_by_id(cycle_id: str) -> Cycle:
     """The cycle of that id.
 

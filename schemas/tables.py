@@ -151,8 +151,8 @@ LEARNERS = Table(
     "learners",
     (
         Column("upn", _TEXT, Tier.PERSONAL, required=True),
-        *_personal("uln", "other_ulns", "dob"),
-        *_open("cycle", "la_code", "school_number", "batch_ref"),
+        *_personal("uln", "other_ulns", "other_upns", "dob"),
+        *_open("conflict", "cycle", "la_code", "school_number", "batch_ref"),
     ),
     key=("upn",),
 )

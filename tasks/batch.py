@@ -6,16 +6,16 @@ from typing import Any
 import pandas as pd
 
 from schemas.lrs_profiles import all_profiles
-from schemas.states import BatchState, Severity
+from schemas.states import BatchState
 from schemas.tables import BATCH_ROWS, BATCHES, SENT_FIELDS
 from tasks.core.batching import build, free_minute, to_send
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
-from tasks.core.standing import latest_batch, stand
 from tasks.io.lrs_files import batch_file_name, write_batch
 from tasks.io.reference import opt_outs, registration
 from tasks.select import chosen_rows
 from tasks.stage import Counts, Ground, moment, stage_task
+from tasks.status import blocked_rows, standing_of
 
 
 @stage_task("batch", "batch {la}")
@@ -40,9 +40,14 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
         return {"batches": 0, "learners": 0}
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
     ledger = ground.lake.read("batches")
-    sent = ground.lake.read("batch_rows")
+    live = ledger.loc[ledger["state"] != BatchState.ABANDONED.value, "batch_ref"]
+    in_cycle = ground.lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], cycle=cycle)
+    _, _, standing = standing_of(ground.lake, ground.cycle, la_code=la)
     rows = to_send(
-        _standing(ground, chosen, sent, ledger, la), _forms(ground, chosen, profile), sent, _blocked(ground, la)
+        standing,
+        _forms(ground, chosen, profile),
+        in_cycle[in_cycle["batch_ref"].isin(live)],
+        blocked_rows(ground.lake, cycle, la_code=la),
     )
     register = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
     built = build(rows, ukprns=register, profile=profile, fmt=ground.cycle.lrs_format, cycle_id=cycle)
@@ -80,25 +85,9 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
     if built:
         learners = pd.concat(tables, ignore_index=True)[[c.name for c in BATCH_ROWS.columns]]
         # A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
-        ground.lake.append("batch_rows", learners[~learners["batch_ref"].isin(set(sent["batch_ref"]))])
+        ground.lake.append("batch_rows", learners[~learners["batch_ref"].isin(set(in_cycle["batch_ref"]))])
         ground.lake.upsert("batches", pd.DataFrame(entries)[[c.name for c in BATCHES.columns]])
     return {"batches": len(built), "learners": sum(len(b.rows) for b in built)}
-
-
-def _standing(ground: Ground, chosen: pd.DataFrame, sent: pd.DataFrame, ledger: pd.DataFrame, la: str) -> pd.DataFrame:
-    return stand(
-        chosen,
-        cycle_id=ground.cycle.id,
-        blocked=_blocked(ground, la),
-        latest=latest_batch(sent, ledger),
-        learners=ground.lake.read("learners", ["upn", "uln"]),
-        exceptions=ground.lake.read("exceptions", ["upn", "batch_ref", "state"]),
-    )
-
-
-def _blocked(ground: Ground, la: str) -> pd.Series:
-    findings = ground.lake.read("findings", ["row_ref", "severity"], cycle=ground.cycle.id, la_code=la)
-    return findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
 
 
 def _forms(ground: Ground, chosen: pd.DataFrame, profile: Any) -> pd.DataFrame:

@@ -6,13 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from schemas.cycles import in_order
 from schemas.faults import Refused
 from schemas.lrs_profiles import all_profiles
 from schemas.quarantine_reasons import all_reasons
 from schemas.return_codes import normalise_code
 from schemas.tables import LRS_RETURNS, RECEIVED
+from schemas.texts import text
 from tasks.core.merging import tie
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.dewi_inbox import quarantine
 from tasks.io.lake import Lake
 from tasks.io.lrs_files import read_result
@@ -56,6 +58,8 @@ def collect(data: str, as_of: str) -> Counts:
     _record(lake, tables, as_of, counts)
     if rows:
         lake.upsert("received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]))
+    _tie_again(lake)
+    _report_untied(root, lake)
     return counts
 
 
@@ -69,14 +73,36 @@ def _record(lake: Lake, tables: dict[str, pd.DataFrame], as_of: str, counts: Cou
     new = {s: t for s, t in tables.items() if f"collect/{s}" not in done}
     if not new:
         return
-    sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"])
-    ledger = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"])
     answers = pd.concat([table.assign(sha256=sha256) for sha256, table in new.items()], ignore_index=True)
-    tied = tie(answers, sent, ledger).assign(received_at=as_of)
+    tied = _tie(lake, answers).assign(received_at=as_of)
     tied["return_code"] = normalise_code(tied["return_code"])
     counts["rows"] += len(tied)
     counts["untied"] += int((tied["tied"] == "N").sum())
     lake.append("lrs_returns", tied[[c.name for c in LRS_RETURNS.columns]], [f"collect/{s}" for s in new])
+
+
+def _tie(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
+    sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"])
+    return tie(answers, sent, lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"]), in_order())
+
+
+def _tie_again(lake: Lake) -> None:
+    """Answers that tied to nothing when they came, and do now: the order in which things come does not matter."""
+    untied = lake.read("lrs_returns", tied="N")
+    if not untied.empty:
+        tied = _tie(lake, untied)
+        lake.upsert("lrs_returns", tied.loc[tied["tied"] == "Y", [c.name for c in LRS_RETURNS.columns]])
+
+
+def _report_untied(root: DataRoot, lake: Lake) -> None:
+    """`reports/untied.csv`: where in which result file an answer stands that ties to no learner sent; no learner in it."""
+    rows = lake.read("lrs_returns", ["sha256", "ordinal", "ukprn", "return_code", "received_at"], tied="N")
+    names = lake.read("received", ["sha256", "file_name"]).set_index("sha256")["file_name"]
+    rows.insert(0, "file", rows.pop("sha256").map(names))
+    heads = {name: f"{text(f'untied.{name}', 'cy')} / {text(f'untied.{name}', 'en')}" for name in rows.columns}
+    content = rows.rename(columns=heads).to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
+    if len(rows) or root.untied_report.exists():
+        write_whole(root.untied_report, content)
 
 
 def _set_aside(root: DataRoot, sha256: str, content: bytes, name: str, refused: Refused) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from schemas.cycles import in_order
 from schemas.return_codes import all_return_codes, code_table
 from tasks.core.identifiers import canonical_upn
-from tasks.core.merging import conflicts, merge_answers
+from tasks.core.merging import merge_answers, with_conflicts
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.stage import Counts, stage_task
@@ -36,19 +37,19 @@ def merge(data: str) -> Counts:
     upns = canonical_upn(answers["mis_identifier"])
     concerned = answers[upns.isin(set(upns[answers["sha256"].isin(new)]))]
     batch_rows = lake.read("batch_rows")
+    register = lake.read("learners")
     codes = code_table(all_return_codes(_own_codes(root)))
-    learners, exceptions = merge_answers(concerned, batch_rows, codes)
+    learners, exceptions = merge_answers(concerned, batch_rows, codes, register[["upn", "uln"]], in_order())
+    others = register[register["uln"].isin(learners["uln"].dropna()) & ~register["upn"].isin(learners["upn"])]
+    entries = with_conflicts(pd.concat([learners, others], ignore_index=True), batch_rows)
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
-    lake.upsert("learners", learners, [f"merge/{s}" for s in new])
-    found = conflicts(lake.read("learners"), batch_rows)
-    if not found.empty:
-        lake.upsert("findings", found)
+    lake.upsert("learners", entries, [f"merge/{s}" for s in new])
     return counts | {
         "learners": len(learners),
         "ulns": int(learners["uln"].notna().sum()),
         "exceptions": int((exceptions["state"] == "open").sum()),
-        "conflicts": len(found),
+        "conflicts": int(entries["conflict"].notna().sum()),
     }
 
 

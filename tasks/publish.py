@@ -18,8 +18,8 @@ from expectations.catalogue import all_rules
 from schemas.ctf_versions import CtfVersion, all_versions
 from schemas.faults import ServiceFault
 from schemas.merge_findings import merge_findings
-from schemas.states import RowState
-from schemas.tables import DELIVERIES, TABLES
+from schemas.states import RowState, Severity
+from schemas.tables import DELIVERIES, FINDINGS, TABLES
 from schemas.texts import both
 from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
 from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
@@ -30,7 +30,7 @@ from tasks.io.school_zip import write_zip, zip_name
 from tasks.io.workbook import workbook_name, write_exceptions
 from tasks.merge import code_texts
 from tasks.stage import Counts, Ground, keep_evidence, moment, stage_task
-from tasks.status import counts_of, standing_of, status_of
+from tasks.status import counts_of, register_of, standing_of, status_of
 
 
 @stage_task("conserve", "conserve {cycle}")
@@ -62,6 +62,7 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     ulns, lines = _content(ground, la)
+    _record_conflicts(ground, la, lines)
     before = ground.lake.read("deliveries")
     register = schools(ground.root.reference).set_index("school_number")
     counts = {"zips": 0, "ulns": len(ulns), "exceptions": len(lines), "faults": 0}
@@ -76,8 +77,8 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
             continue
         number = int(of_school["number"].max()) + 1 if not of_school.empty else 1
         try:
-            content = _zip(ground, register.loc[school], own, listed, number, as_of)
-        except ServiceFault as error:
+            content = _zip(ground, register, str(school), own, listed, number, as_of)
+        except Exception as error:  # noqa: BLE001 - one school's fault, foreseen or not, is not its authority's
             counts["faults"] += 1
             keep_evidence(data, cycle, "publish", school, error)
             continue
@@ -104,17 +105,26 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
 
 
 def _content(ground: Ground, la: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    pupils = ground.lake.read("pupils", cycle=ground.cycle.id, la_code=la)
-    _, dispositions, standing = standing_of(ground.lake, ground.cycle.id, la_code=la)
+    lake, cycle = ground.lake, ground.cycle
+    _, dispositions, standing = standing_of(lake, cycle, la_code=la)
     return for_schools(
-        pupils,
+        lake.read("pupils", cycle=cycle.id, la_code=la),
         dispositions,
         standing,
-        ground.lake.read("learners"),
-        ground.lake.read("findings", cycle=ground.cycle.id, la_code=la),
-        ground.lake.read("exceptions", cycle=ground.cycle.id),
+        register_of(lake, cycle),
+        lake.read("findings", cycle=cycle.id, la_code=la),
+        lake.read("exceptions", cycle=cycle.id),
         texts_of(ground.root),
     )
+
+
+def _record_conflicts(ground: Ground, la: str, lines: pd.DataFrame) -> None:
+    """Put the register's conflicts among the findings, on the records that they concern now."""
+    codes = {f.code for f in merge_findings()}
+    found = lines.loc[lines["code"].isin(codes), ["row_ref", "code", "school_number"]].rename(columns={"code": "rule"})
+    found = found.assign(cycle=ground.cycle.id, la_code=la, severity=Severity.WARNING.value, field="uln")
+    if not found.empty:
+        ground.lake.upsert("findings", found[[c.name for c in FINDINGS.columns]])
 
 
 def texts_of(root: DataRoot) -> pd.DataFrame:
@@ -141,33 +151,42 @@ def texts_of(root: DataRoot) -> pd.DataFrame:
 
 
 def _zip(
-    ground: Ground, school: "pd.Series[str]", own: pd.DataFrame, listed: pd.DataFrame, number: int, as_of: str
+    ground: Ground,
+    register: pd.DataFrame,
+    school_number: str,
+    own: pd.DataFrame,
+    listed: pd.DataFrame,
+    number: int,
+    as_of: str,
 ) -> bytes:
     """One school's zip.
 
     Raises:
-        ServiceFault: the CTF does not fit its schema; names elements and lines only.
+        ServiceFault: the register does not know the school any more, or the CTF does not fit its schema; names elements
+            and lines only.
     """
-    number_text = str(school.name)
+    if school_number not in register.index:
+        raise ServiceFault(both("fault.school_left_register", school=school_number))
+    school = register.loc[school_number]
     files: dict[str, bytes] = {}
     if not own.empty:
         version: CtfVersion = all_versions()[ground.cycle.ctf_version]
         ctf = write_ctf(
             own,
             version=version,
-            school_number=number_text,
+            school_number=school_number,
             academic_year=ground.cycle.academic_year,
             made_at=moment(as_of),
         )
         faults = check_ctf(ctf, version)
         if faults:
-            raise ServiceFault(both("fault.ctf_schema", school=number_text, faults="; ".join(faults[:3])))
-        files[ctf_file_name(number_text, number)] = ctf
+            raise ServiceFault(both("fault.ctf_schema", school=school_number, faults="; ".join(faults[:3])))
+        files[ctf_file_name(school_number, number)] = ctf
     if not listed.empty:
-        names = authorities().set_index("la_code").loc[number_text[:3]]
-        files[workbook_name(number_text, ground.cycle.id)] = write_exceptions(
+        names = authorities().set_index("la_code").loc[school_number[:3]]
+        files[workbook_name(school_number, ground.cycle.id)] = write_exceptions(
             listed,
-            school_number=number_text,
+            school_number=school_number,
             school_name=str(school["school_name"]),
             la_cy=str(names["la_cy"]),
             la_en=str(names["la_en"]),
@@ -187,19 +206,54 @@ def snapshot(data: str, cycle: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     versions = ground.lake.versions()
-    pupils, _, standing = standing_of(ground.lake, cycle)
+    pupils, _, standing = standing_of(ground.lake, ground.cycle)
+    register = register_of(ground.lake, ground.cycle)
     rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
-    rows = rows.merge(ground.lake.read("learners", ["upn", "uln"]), on="upn", how="left")
+    rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left")
     rows = rows.merge(pupils[["row_ref", "la_code"]], on="row_ref").assign(cycle=cycle)
-    learners = rows[["upn", "uln", "cycle", "la_code", "school_number", "state", "batch_ref", "row_ref"]]
+    columns = ["upn", "uln", "conflict", "cycle", "la_code", "school_number", "state", "batch_ref", "row_ref"]
+    learners = rows[columns]
     learners = learners.sort_values(["upn", "row_ref"], ignore_index=True)
     exceptions = ground.lake.read("exceptions", cycle=cycle)
+    # As the cycle sees it: what a later cycle resolved was open here.
+    resolved = exceptions["upn"].isin(register.loc[register["uln"].notna(), "upn"])
+    exceptions = exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))
     folder = ground.root.snapshots(cycle)
     write_whole(folder / "learners.parquet", _parquet(learners))
     write_whole(folder / "exceptions.parquet", _parquet(exceptions, "exceptions"))
-    manifest = {"cycle": cycle, "learners": len(learners), "exceptions": len(exceptions), "delta_versions": versions}
+    manifest = {
+        "cycle": cycle,
+        "learners": len(learners),
+        "exceptions": len(exceptions),
+        "delta_versions": versions,
+        "texts_and_schools": _fingerprint(ground),
+    }
     write_whole(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
     return {"learners": len(learners), "exceptions": len(exceptions)}
+
+
+#: A cycle is published anew where one of these tables has moved on since its last snapshot.
+_INPUTS = ("pupils", "dispositions", "findings", "batches", "learners", "exceptions")
+
+
+def published(data: str, cycle: str) -> bool:
+    """Whether the cycle's snapshot was taken at the lake's present versions, with the present texts and schools."""
+    ground = Ground.of(data, cycle)
+    manifest = ground.root.snapshots(cycle) / "manifest.json"
+    if not manifest.exists():
+        return False
+    taken = json.loads(manifest.read_text(encoding="utf-8"))
+    moved = any(taken["delta_versions"].get(name) != ground.lake.version(name) for name in _INPUTS)
+    return not moved and taken["texts_and_schools"] == _fingerprint(ground)
+
+
+def _fingerprint(ground: Ground) -> str:
+    """A hash over what schools get to read besides their learners."""
+    tables = (texts_of(ground.root), schools(ground.root.reference))
+    digest = hashlib.sha256(ground.cycle.ctf_version.encode())
+    for table in tables:
+        digest.update(table.to_csv(index=False, lineterminator="\n").encode())
+    return digest.hexdigest()
 
 
 def _parquet(rows: pd.DataFrame, table: str | None = None) -> bytes:

@@ -2,7 +2,7 @@
 
 Design law 2: before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died between the two finds
 the file in the outbox and confirms it; where the file is not there, nobody knows whether the LRS has taken it, and a
-person decides.
+person decides. A run that lives to see its write fail knows that nothing was handed over, and leaves the batch READY.
 """
 
 import hashlib
@@ -32,12 +32,25 @@ def release(data: str, cycle: str, la: str, as_of: str) -> Counts:
     if not ready.empty:
         files = _files(ground, ready)
         ground.lake.upsert("batches", ready.assign(state=BatchState.SENT_UNCONFIRMED.value))
-        for name, content in files.items():
-            write_whole(ground.root.lrs_outbox / name, content)
-        ground.lake.upsert("batches", ready.assign(state=BatchState.SENT.value, sent_at=as_of))
+        handed_over: set[str] = set()
+        try:
+            for name, content in files.items():
+                write_whole(ground.root.lrs_outbox / name, content)
+                handed_over.add(name)
+        except OSError:
+            # What this very process could not write was surely not handed over: it is ready for the next run.
+            done = ready["file_name"].isin(handed_over)
+            ground.lake.upsert("batches", _sent(ready[done], as_of))
+            ground.lake.upsert("batches", ready[~done])
+            raise
+        ground.lake.upsert("batches", _sent(ready, as_of))
     now = ground.lake.read("batches", ["state"], cycle=cycle, la_code=la)
     unconfirmed = int((now["state"] == BatchState.SENT_UNCONFIRMED.value).sum())
     return {"sent": len(ready), "learners": int(ready["rows"].sum()), "unconfirmed": unconfirmed}
+
+
+def _sent(batches: pd.DataFrame, as_of: str) -> pd.DataFrame:
+    return batches.assign(state=BatchState.SENT.value, sent_at=as_of)
 
 
 def _files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
@@ -63,4 +76,4 @@ def _confirm(ground: Ground, unconfirmed: pd.DataFrame, as_of: str) -> None:
     ]
     found = unconfirmed[there]
     if not found.empty:
-        ground.lake.upsert("batches", found.assign(state=BatchState.SENT.value, sent_at=as_of))
+        ground.lake.upsert("batches", _sent(found, as_of))

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from schemas.cycles import up_to
 from schemas.states import Disposition
 from tasks.core.evidence import shared_upns
 from tasks.core.readiness import missing_things
@@ -27,7 +28,7 @@ def select(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG00
         cycle=ground.cycle,
         current=current_returns(returns),
         missing=missing_things(schools(ground.root.reference), registration(ground.root.reference), ground.cycle),
-        held=ground.lake.read("learners", ["upn", "uln", "cycle"]),
+        held=ground.lake.read("learners", ["upn", "uln", "dob"], cycle=up_to(ground.cycle)[:-1]),
     )
     ground.lake.replace("dispositions", rows.assign(cycle=cycle, la_code=la), cycle=cycle, la_code=la)
     return {"records": len(rows), "chosen": int((rows["disposition"] == Disposition.CHOSEN.value).sum())}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from schemas.cycles import Cycle, cycle_by_id
+from schemas.cycles import Cycle, cycle_by_id, up_to
 from schemas.readiness import lacks
 from schemas.states import BatchState, Disposition, Severity
 from tasks.core.readiness import missing_things
@@ -17,23 +17,35 @@ from tasks.io.lake import Lake
 from tasks.io.reference import registration, schools
 
 
-def standing_of(lake: Lake, cycle_id: str, **where: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def blocked_rows(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
+    """The row_refs of a cycle, or of one authority in it (`la_code=..`), that a finding holds."""
+    findings = lake.read("findings", ["row_ref", "severity"], cycle=cycle_id, **where)
+    return findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
+
+
+def register_of(lake: Lake, cycle: Cycle) -> pd.DataFrame:
+    """The learner register as it was while the cycle was the latest: what later cycles brought is not seen."""
+    return lake.read("learners", cycle=up_to(cycle))
+
+
+def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Every record of a cycle, or of one authority in it (`la_code=..`), and where it stands.
 
     Returns:
         pupils (row_ref, la_code, school_number, upn), dispositions, standing of the chosen ones.
     """
-    pupils = lake.read("pupils", ["row_ref", "la_code", "school_number", "upn"], cycle=cycle_id, **where)
-    dispositions = lake.read("dispositions", cycle=cycle_id, **where)
+    seen = up_to(cycle)
+    pupils = lake.read("pupils", ["row_ref", "la_code", "school_number", "upn"], cycle=cycle.id, **where)
+    dispositions = lake.read("dispositions", cycle=cycle.id, **where)
     chosen = dispositions.loc[dispositions["disposition"] == Disposition.CHOSEN.value, "row_ref"]
-    findings = lake.read("findings", ["row_ref", "severity"], cycle=cycle_id, **where)
+    batch_rows = lake.read("batch_rows", ["batch_ref", "upn", "school_number", "cycle"], cycle=seen)
     standing = stand(
         pupils[pupils["row_ref"].isin(chosen)],
-        cycle_id=cycle_id,
-        blocked=findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"],
-        latest=latest_batch(lake.read("batch_rows"), lake.read("batches")),
-        learners=lake.read("learners", ["upn", "uln"]),
-        exceptions=lake.read("exceptions", ["upn", "batch_ref", "state"]),
+        cycle_id=cycle.id,
+        blocked=blocked_rows(lake, cycle.id, **where),
+        latest=latest_batch(batch_rows, lake.read("batches", ["batch_ref", "state", "built_at"]), seen),
+        learners=register_of(lake, cycle),
+        exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen),
     )
     return pupils, dispositions, standing
 
@@ -41,8 +53,7 @@ def standing_of(lake: Lake, cycle_id: str, **where: Any) -> tuple[pd.DataFrame, 
 def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:
     """The counts per school of a cycle (`standing.tally`), all Wales or some authorities."""
     lake = Lake(DataRoot(Path(data)).lake)
-    cycle_by_id(cycle_id)
-    pupils, dispositions, standing = standing_of(lake, cycle_id)
+    pupils, dispositions, standing = standing_of(lake, cycle_by_id(cycle_id))
     received = lake.read("received", cycle=cycle_id)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     declared = accepted.groupby("school_number")["pupils"].sum()

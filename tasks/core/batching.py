@@ -29,23 +29,23 @@ class Batch:
 def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blocked: pd.Series) -> pd.DataFrame:
     """The rows that a batch may take now.
 
-    That is every waiting row, and a row whose exception is open in this cycle if what would be sent differs from what
-    was sent: the school has corrected it in a newer return.
+    That is every waiting row, and a row whose exception is open in this cycle if what would be sent differs from all
+    that was sent in it: the school has corrected it in a newer return. What was answered once is not asked again.
 
     Args:
         standing: `standing.stand`.
         forms: row_ref, upn, the sent fields, ability_to_share; the LRS form of every chosen row.
-        sent: batch_ref, upn and the sent fields of the ledger.
+        sent: upn and the sent fields of the cycle's batches that were not abandoned.
         blocked: row_refs with a blocking finding; never sent.
 
     Returns:
         row_ref, school_number, upn, the sent fields, ability_to_share; sorted by school and UPN, each UPN once.
     """
     rows = standing.rename(columns={"upn": "stood_upn"}).merge(forms, on="row_ref")
-    before = rows[["row_ref", "batch_ref", "upn"]].merge(sent, on=["batch_ref", "upn"], how="left")
     columns = list(SENT_FIELDS)
-    now, then = rows[columns].fillna(""), before[columns].fillna("")
-    corrected = (now.to_numpy() != then.to_numpy()).any(axis=1)
+    key = ["upn", *columns]
+    then = sent[key].fillna("").drop_duplicates().assign(was_sent=True)
+    corrected = rows[key].fillna("").merge(then, on=key, how="left")["was_sent"].isna().to_numpy()
     waiting = rows["state"].eq(RowState.WAITING.value)
     again = rows["state"].eq(RowState.EXCEPTION.value) & corrected
     take = rows[(waiting | again) & ~rows["row_ref"].isin(blocked) & rows["upn"].notna()]

@@ -1,20 +1,26 @@
 """Merging: answers of the LRS become the learner register and the exceptions, as a function of the set of answers.
 
 Design law 3 and 4: a differing ULN is shown, never put over the held one; the order of arrival does not matter, but for
-which of two differing ULNs is the held one: that is the one received first, by what the lake recorded.
+which of two differing ULNs is the held one: that is the one that the register held first.
 Law 6: whether there is a ULN is decided by the check digit in the ULN cell, not by the return code.
+
+A conflict stands with the learner in the register, so that it outlives the return in which it was found.
 """
 
 import pandas as pd
 
+from schemas.tables import LEARNERS
 from tasks.core.identifiers import canonical_upn, uln_valid
 
-#: Rules that merging finds; their texts stand in `schemas/merge_findings.csv`.
+#: Conflicts that merging finds; their texts stand in `schemas/merge_findings.csv`.
 ULN_DIFFERS = "LRS01"
 ULN_SHARED = "LRS02"
+ONE_LEARNER_TWICE = "LRS03"
+#: All that the LRS compares (LRS facts, section 4): equal in all five is to the LRS the same learner.
+_FIVE = ["given_name", "family_name", "dob", "gender", "postcode"]
 
 
-def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame) -> pd.DataFrame:
+def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
     """Tie answers to what was sent, by UKPRN and MISIdentifier.
 
     Where the learner went out in several batches, the one whose file name stands in the answer is meant, else the last.
@@ -23,6 +29,7 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame) 
         answers: sha256, ordinal, file_name_cell, ukprn, mis_identifier; rows of result files.
         batch_rows: batch_ref, upn, ukprn.
         batches: batch_ref, file_name, cycle, built_at.
+        cycles: every cycle, in order (`schemas.cycles.in_order`).
 
     Returns:
         `answers` with batch_ref and cycle (null where nothing was sent) and tied (Y or N), in the given order.
@@ -36,16 +43,16 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame) 
     found["named"] = stem.eq(
         found["file_name_cell"].str.strip().str.replace(r"\.(csv|xml)$", "", case=False, regex=True)
     )
-    found = found.sort_values(["sha256", "ordinal", "named", "cycle", "built_at", "batch_ref"]).drop_duplicates(
-        ["sha256", "ordinal"], keep="last"
-    )
+    found["place"] = found["cycle"].map(cycles.index).astype("int64")
+    order = ["sha256", "ordinal", "named", "place", "built_at", "batch_ref"]
+    found = found.sort_values(order).drop_duplicates(["sha256", "ordinal"], keep="last")
     out = answers.drop(columns=["batch_ref", "cycle", "tied"], errors="ignore")
     out = out.merge(found[["sha256", "ordinal", "batch_ref", "cycle"]], on=["sha256", "ordinal"], how="left")
     return out.assign(tied=out["batch_ref"].notna().map({True: "Y", False: "N"}).astype("str"))
 
 
 def merge_answers(
-    answers: pd.DataFrame, batch_rows: pd.DataFrame, codes: pd.DataFrame
+    answers: pd.DataFrame, batch_rows: pd.DataFrame, codes: pd.DataFrame, held: pd.DataFrame, cycles: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The register entries and exceptions that a set of tied answers amounts to.
 
@@ -54,9 +61,12 @@ def merge_answers(
             uln, return_code (normalised).
         batch_rows: batch_ref, upn, row_ref, cycle, la_code, school_number, dob.
         codes: code, precedence; which code stands first where several answers came without a ULN.
+        held: upn, uln; what the register holds of these learners now.
+        cycles: every cycle, in order (`schemas.cycles.in_order`).
 
     Returns:
-        learners (columns of the table; one row per UPN) and exceptions (columns of the table; one per UPN and batch).
+        learners (one row per UPN; the table's columns, with other_upns and conflict still to be told by
+        `with_conflicts`) and exceptions (columns of the table; one per UPN and batch).
     """
     rows = answers.assign(upn=canonical_upn(answers["mis_identifier"]), uln=answers["uln"].str.strip())
     rows = rows[["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]]
@@ -64,22 +74,23 @@ def merge_answers(
         batch_rows[["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]], on=["batch_ref", "upn"]
     )
     rows["has_uln"] = uln_valid(rows["uln"]).astype(bool)
-    return _learners(rows), _exceptions(rows, codes)
+    rows["place"] = rows["cycle"].map(cycles.index).astype("int64")
+    return _learners(rows, held.dropna().set_index("upn")["uln"]), _exceptions(rows, codes)
 
 
-def _learners(rows: pd.DataFrame) -> pd.DataFrame:
+def _learners(rows: pd.DataFrame, held: pd.Series) -> pd.DataFrame:
     given = rows[rows["has_uln"]].sort_values(["upn", "received_at", "sha256", "ordinal"])
     first = given.drop_duplicates("upn").set_index("upn")["uln"]
-    distinct = given.drop_duplicates(["upn", "uln"])
-    others = distinct[distinct["uln"] != distinct["upn"].map(first)].sort_values(["upn", "uln"])
-    joined = others.groupby("upn")["uln"].agg(";".join)
-    # Where the learner stands: the last batch that gave the held ULN, else the last batch that was answered.
-    rows = rows.assign(gave=rows["has_uln"] & (rows["uln"] == rows["upn"].map(first)))
-    last = rows.sort_values(["upn", "gave", "cycle", "batch_ref"]).drop_duplicates("upn", keep="last")
-    learners = last[["upn", "dob", "cycle", "la_code", "school_number", "batch_ref"]].reset_index(drop=True)
-    return learners.assign(
-        uln=learners["upn"].map(first).astype("str"), other_ulns=learners["upn"].map(joined).astype("str")
-    )[["upn", "uln", "other_ulns", "dob", "cycle", "la_code", "school_number", "batch_ref"]]
+    stands = rows["upn"].map(held).astype("str").fillna(rows["upn"].map(first).astype("str"))
+    # Where the learner stands: the first batch that gave the held ULN, else the last batch that was answered.
+    rows = rows.assign(stands=stands, gave=rows["has_uln"] & (rows["uln"] == stands))
+    rows["nearest"] = rows["place"].where(~rows["gave"], -rows["place"])
+    last = rows.sort_values(["upn", "gave", "nearest", "batch_ref"]).drop_duplicates("upn", keep="last")
+    distinct = rows[rows["has_uln"] & ~rows["gave"]].drop_duplicates(["upn", "uln"]).sort_values(["upn", "uln"])
+    others = distinct.groupby("upn")["uln"].agg(";".join)
+    learners = last.assign(uln=last["stands"], other_ulns=last["upn"].map(others), other_upns=None, conflict=None)
+    names = [c.name for c in LEARNERS.columns]
+    return learners[names].astype("str").reset_index(drop=True)
 
 
 def _exceptions(rows: pd.DataFrame, codes: pd.DataFrame) -> pd.DataFrame:
@@ -99,22 +110,31 @@ def _exceptions(rows: pd.DataFrame, codes: pd.DataFrame) -> pd.DataFrame:
     ].reset_index(drop=True)
 
 
-def conflicts(learners: pd.DataFrame, batch_rows: pd.DataFrame) -> pd.DataFrame:
-    """What merging has to show a person: a differing ULN (LRS01), one ULN answered for two UPNs (LRS02).
+def with_conflicts(entries: pd.DataFrame, batch_rows: pd.DataFrame) -> pd.DataFrame:
+    """Tell for register entries what a person has to settle.
+
+    LRS01: the LRS answered with another ULN too. LRS02: the ULN was answered for two UPNs. LRS03: likewise, but all that
+    was sent of the two is equal, so that to the LRS they are one learner, who has two UPNs.
 
     Args:
-        learners: upn, uln, other_ulns, batch_ref.
-        batch_rows: batch_ref, upn, row_ref, cycle, la_code, school_number.
+        entries: rows of the register; with an entry, every other one that holds its ULN.
+        batch_rows: batch_ref, upn and the sent fields; what was sent of the entries.
 
     Returns:
-        Rows of the findings table, sorted by row_ref and rule.
+        The entries in their order, with other_upns and conflict (codes with ; between them, null where there is none).
     """
-    held = learners[learners["uln"].notna()]
-    shared = held[held["uln"].duplicated(keep=False)]
-    differs = held[held["other_ulns"].notna()]
-    found = pd.concat([differs.assign(rule=ULN_DIFFERS), shared.assign(rule=ULN_SHARED)])[["upn", "batch_ref", "rule"]]
-    found = found.merge(
-        batch_rows[["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number"]], on=["batch_ref", "upn"]
+    shared = entries["uln"].notna() & entries["uln"].duplicated(keep=False)
+    twins = entries.loc[shared, ["upn", "uln", "batch_ref"]]
+    person = twins.merge(batch_rows[["batch_ref", "upn", *_FIVE]], on=["batch_ref", "upn"], how="left")
+    people = person.fillna("").drop_duplicates(["uln", *_FIVE]).groupby("uln").size()
+    upns = twins.sort_values("upn").groupby("uln")["upn"].agg(list)
+    others = [";".join(u for u in upns[n] if u != upn) for upn, n in zip(twins["upn"], twins["uln"], strict=True)]
+    one = entries["uln"].map(people).eq(1)
+    told = {ULN_DIFFERS: entries["other_ulns"].notna(), ULN_SHARED: shared & ~one, ONE_LEARNER_TWICE: shared & one}
+    codes = pd.Series("", index=entries.index, dtype="str")
+    for code, holds in told.items():
+        codes = codes.mask(holds, codes + (";" + code))
+    return entries.assign(
+        other_upns=pd.Series(others, index=twins.index, dtype="str").reindex(entries.index),
+        conflict=codes.str.removeprefix(";").mask(codes == ""),
     )
-    found = found.assign(severity="warning", field="uln").sort_values(["row_ref", "rule"], ignore_index=True)
-    return found[["row_ref", "rule", "cycle", "la_code", "school_number", "severity", "field"]].astype("str")

@@ -7,12 +7,13 @@ import hashlib
 
 import pandas as pd
 
-from schemas.states import NotChosen, RowState
+from schemas.states import NotChosen, RowState, Severity
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.merging import ULN_SHARED
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
 NOT_FIT_FOR_CTF = "REG02"
+RETURN_HAS_ANOTHER_ULN = "REG03"
 #: What a learner in a CTF must have, and how long a name may be (CTF 12 guidance; the schemas in `schemas/ctf`).
 _CTF_NEEDS = ("upn", "surname", "forename", "dob", "gender")
 _CTF_NAME_LENGTH = 35
@@ -44,44 +45,51 @@ def for_schools(
     """The learners with a ULN, and the lines of the exceptions list, of several schools at once.
 
     In the CTF: chosen learners who now have a ULN, and learners who came to the school with a ULN that the register
-    holds from an earlier cycle and the return did not. Never one whose ULN was answered for two UPNs, nor one whose
-    date of birth differs from the register's, nor one that a school's system would refuse: those stand in the list.
+    holds from an earlier cycle and the return did not. Never one whose ULN was answered for another learner too, nor one
+    who came from elsewhere and has another date of birth than the register's, nor one that a school's system would
+    refuse: those stand in the list.
 
     Args:
         pupils: row_ref, school_number and the pupil fields, as sent.
         dispositions: row_ref, disposition, reason.
         standing: row_ref, upn, state, batch_ref.
-        learners: upn, uln, dob.
-        findings: row_ref, rule, severity.
-        exceptions: upn, batch_ref, return_code, state.
+        learners: upn, uln, dob, school_number, conflict (`merging.with_conflicts`).
+        findings: row_ref, rule, severity; of the rules.
+        exceptions: upn, batch_ref, return_code.
         texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy.
 
     Returns:
-        ulns (school_number, upn, uln, surname, forename, dob, gender) and list lines (school_number and
+        ulns (school_number, upn, uln, surname, forename, dob, gender) and list lines (school_number, row_ref and
         EXCEPTION_COLUMNS), each sorted.
     """
     rows = pupils.merge(dispositions[["row_ref", "disposition", "reason"]], on="row_ref")
     rows = rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")
     rows["learner_upn"] = canonical_upn(rows["upn"])
-    register = learners[["upn", "uln", "dob"]].rename(
-        columns={"upn": "learner_upn", "uln": "held_uln", "dob": "held_dob"}
-    )
-    rows = rows.merge(register, on="learner_upn", how="left")
+    rows = _with_register(rows, learners[learners["uln"].notna()])
     answered = rows["state"].eq(RowState.ULN.value)
-    arrived = rows["reason"].eq(NotChosen.ULN_HELD.value) & ~uln_valid(rows["uln"]).astype(bool)
-    due = (answered | arrived) & rows["held_uln"].notna()
-    other_birth = due & (rows["dob"].str.strip() != rows["held_dob"])
+    has_own = uln_valid(rows["uln"]).astype(bool)
+    arrived = rows["reason"].eq(NotChosen.ULN_HELD.value)
+    due = (answered | (arrived & ~has_own)) & rows["held_uln"].notna()
+    # The school that asked may correct a date of birth afterwards; elsewhere another one may mean another learner.
+    elsewhere = rows["held_school"] != rows["school_number"]
+    other_birth = due & elsewhere & (rows["dob"].str.strip() != rows["held_dob"])
     # One learner that a school's system would refuse sinks the whole file: such a one stands in the list instead.
     blank = pd.concat([rows[c].str.strip().fillna("").eq("") for c in _CTF_NEEDS], axis=1).any(axis=1)
     long = (rows["surname"].str.len() > _CTF_NAME_LENGTH) | (rows["forename"].str.len() > _CTF_NAME_LENGTH)
-    unfit = due & ~other_birth & (blank | long | ~rows["gender"].fillna("").str.fullmatch("[MFU0129]"))
-    # The row the finding was made on may be another school's: go by the learner.
-    shared_uln = rows["row_ref"].isin(findings.loc[findings["rule"] == ULN_SHARED, "row_ref"])
-    ulns = rows[due & ~other_birth & ~unfit & ~shared_uln].drop(columns="uln").rename(columns={"held_uln": "uln"})
+    gender = rows["gender"].str.strip().str.upper().fillna("")
+    unfit = due & ~other_birth & (blank | long | ~gender.str.fullmatch("[MFU0129]"))
+    # Two records of one school that share a ULN cannot both have it, even where they are one learner.
+    twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
+    conflict = rows["conflict"].where(due).mask(twice, ULN_SHARED).fillna("")
+    shared = conflict.str.contains(ULN_SHARED)
+    another = (arrived | answered) & has_own & rows["held_uln"].notna() & (rows["uln"].str.strip() != rows["held_uln"])
+    ulns = rows[due & ~other_birth & ~unfit & ~shared].drop(columns="uln").rename(columns={"held_uln": "uln"})
     ulns = ulns.sort_values(["school_number", "upn", "row_ref"]).drop_duplicates(["school_number", "upn"])
     lines = [
         rows[other_birth].assign(code=ULN_OF_ANOTHER_BIRTH),
         rows[unfit].assign(code=NOT_FIT_FOR_CTF),
+        rows[another].assign(code=RETURN_HAS_ANOTHER_ULN),
+        rows[conflict != ""].assign(code=conflict[conflict != ""].str.split(";").astype(object)).explode("code"),
         _finding_lines(rows, findings),
         _answer_lines(rows, exceptions),
     ]
@@ -92,22 +100,32 @@ def for_schools(
     listed = listed.sort_values(["school_number", "surname", "forename", "upn", "row_ref", "code"], na_position="first")
     return (
         ulns[["school_number", "upn", "uln", "surname", "forename", "dob", "gender"]].reset_index(drop=True),
-        listed[["school_number", *EXCEPTION_COLUMNS]].reset_index(drop=True),
+        listed[["school_number", "row_ref", *EXCEPTION_COLUMNS]].reset_index(drop=True),
     )
 
 
+def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
+    """Join what the register holds by UPN, else by the former UPN: held_uln, held_dob, held_school, conflict."""
+    names = {"uln": "held_uln", "dob": "held_dob", "school_number": "held_school", "conflict": "conflict"}
+    register = learners.set_index("upn")[list(names)].rename(columns=names)
+    by_upn = register.reindex(rows["learner_upn"])
+    by_former = register.reindex(canonical_upn(rows["former_upn"]))
+    found = by_upn.reset_index(drop=True)
+    found = found.where(found["held_uln"].notna(), by_former.reset_index(drop=True))
+    return pd.concat([rows.reset_index(drop=True), found[list(names.values())]], axis=1)
+
+
 def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    held = rows.loc[rows["state"].eq(RowState.HELD.value)]
-    blocking = findings.loc[findings["severity"] == "blocking", ["row_ref", "rule"]]
-    merging = findings.loc[findings["rule"].str.startswith("LRS"), ["row_ref", "rule"]]
-    found = pd.concat([held.merge(blocking, on="row_ref"), rows.merge(merging, on="row_ref")])
-    return found.rename(columns={"rule": "code"})
+    """What the rules hold, also of a learner who was sent before the fault came in: it must be put right all the same."""
+    open_rows = rows.loc[rows["state"].notna() & rows["state"].ne(RowState.ULN.value)]
+    blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, ["row_ref", "rule"]]
+    return open_rows.merge(blocking, on="row_ref").rename(columns={"rule": "code"})
 
 
 def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
-    opened = exceptions.loc[exceptions["state"] == "open", ["upn", "batch_ref", "return_code"]]
-    opened = opened.rename(columns={"upn": "learner_upn", "return_code": "code"})
-    return rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(opened, on=["learner_upn", "batch_ref"])
+    answers = exceptions[["upn", "batch_ref", "return_code"]]
+    answers = answers.rename(columns={"upn": "learner_upn", "return_code": "code"})
+    return rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(answers, on=["learner_upn", "batch_ref"])
 
 
 def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:

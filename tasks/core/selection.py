@@ -40,11 +40,12 @@ def select(
     either it is chosen, so that validation holds it and a person sees it: nobody is dropped for being unreadable.
 
     Args:
-        pupils: row_ref, school_number, sha256, upn, uln, dob, nc_year, enrol_status, as sent.
+        pupils: row_ref, school_number, sha256, upn, former_upn, uln, dob, nc_year, enrol_status, as sent.
         cycle: year groups and rule of age.
         current: sha256 of each school's current return, indexed by school_number.
         missing: school_number, code; what schools lack (`readiness.missing_things`).
-        held: upn, uln, cycle; the learner register. A ULN that came in this very cycle does not end the choice.
+        held: upn, uln, dob; what earlier cycles left in the learner register. A ULN that came in this very cycle does not
+            end the choice. A former UPN names the learner too, where the date of birth agrees.
 
     Returns:
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
@@ -55,8 +56,10 @@ def select(
     born = iso_dates(pupils["dob"])
     limit = cycle.born_on_or_before
     too_young = born.notna() & (born > pd.Timestamp(limit)) if limit else pd.Series(False, index=pupils.index)
-    before = held.loc[held["uln"].notna() & (held["cycle"] != cycle.id), "upn"]
-    has_uln = uln_valid(pupils["uln"]) | canonical_upn(pupils["upn"]).isin(before)
+    born_as = held[held["uln"].notna()].set_index("upn")["dob"]
+    upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
+    by_former = former.notna() & (former.map(born_as) == pupils["dob"].str.strip())
+    has_uln = uln_valid(pupils["uln"]) | upn.isin(born_as.index) | by_former
     lacks = missing.groupby("school_number")["code"].agg(";".join)
     detail = pupils["school_number"].map(lacks).astype("str")
     tests = {

@@ -11,19 +11,21 @@ from schemas.states import BatchState, Disposition, NotChosen, RowState
 from tasks.core.identifiers import canonical_upn
 
 
-def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame) -> pd.DataFrame:
+def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
     """The last batch, not abandoned, that each learner went into.
 
     Args:
-        batch_rows: batch_ref, upn, row_ref, school_number, cycle.
+        batch_rows: batch_ref, upn, school_number, cycle.
         batches: batch_ref, state, built_at.
+        cycles: the cycles that count, in order (`schemas.cycles.up_to`); batches of others are not seen.
 
     Returns:
         upn, batch_ref, batch_cycle, batch_school, state; one row per UPN.
     """
     live = batches.loc[batches["state"] != BatchState.ABANDONED.value, ["batch_ref", "state", "built_at"]]
-    rows = batch_rows[["batch_ref", "upn", "school_number", "cycle"]].merge(live, on="batch_ref")
-    rows = rows.sort_values(["upn", "cycle", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
+    rows = batch_rows.loc[batch_rows["cycle"].isin(cycles), ["batch_ref", "upn", "school_number", "cycle"]]
+    rows = rows.merge(live, on="batch_ref").assign(place=lambda r: r["cycle"].map(cycles.index).astype("int64"))
+    rows = rows.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
     return rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})[
         ["upn", "batch_ref", "batch_cycle", "batch_school", "state"]
     ]
@@ -40,16 +42,16 @@ def stand(
 ) -> pd.DataFrame:
     """Where each chosen record stands.
 
-    A record of another school than the one whose batch asked for the learner does not get the answer while a finding
-    blocks it: two schools may have given one UPN to two people.
+    A record does not get the answer that its UPN got while a finding blocks it, unless it is the one record of that UPN
+    in the school whose batch asked: two schools, or two records of one school, may have given one UPN to two people.
 
     Args:
-        chosen: row_ref, school_number, upn (as sent).
+        chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned.
         cycle_id: the cycle of these records.
         blocked: row_refs with a blocking finding.
         latest: `latest_batch`.
-        learners: upn, uln.
-        exceptions: upn, batch_ref, state.
+        learners: upn, uln; what the register held when the cycle was the latest.
+        exceptions: upn, batch_ref; answers without a ULN.
 
     Returns:
         row_ref, school_number, upn (canonical), state (RowState), batch_ref (null where never sent), in given order.
@@ -58,14 +60,15 @@ def stand(
     rows = rows.merge(latest, on="upn", how="left")
     # Joins, not membership tests: an authority's records are few, the register is all Wales and more.
     with_uln = learners.loc[learners["uln"].notna(), ["upn"]].drop_duplicates().assign(has_uln=True)
-    opened = exceptions.loc[exceptions["state"] == "open", ["upn", "batch_ref"]].drop_duplicates()
-    rows = rows.merge(with_uln, on="upn", how="left")
-    rows = rows.merge(opened.assign(open_exception=True), on=["upn", "batch_ref"], how="left")
-    uln, excepted = rows["has_uln"].eq(True), rows["open_exception"].eq(True)
+    answered = exceptions[["upn", "batch_ref"]].drop_duplicates().assign(excepted=True)
+    rows = rows.merge(with_uln, on="upn", how="left").merge(answered, on=["upn", "batch_ref"], how="left")
+    uln, excepted = rows["has_uln"].eq(True), rows["excepted"].eq(True)
     in_cycle = rows["batch_cycle"].eq(cycle_id)
-    own = in_cycle & rows["batch_school"].eq(rows["school_number"])
+    alone = ~rows.duplicated(["school_number", "upn"], keep=False)
+    own = in_cycle & rows["batch_school"].eq(rows["school_number"]) & alone
     held = rows["row_ref"].isin(blocked) & ~own
-    # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does.
+    # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does. Whoever has
+    # a ULN has no exception any more, whatever was answered before.
     live = rows["batch_ref"].notna() & ~excepted
     state = pd.Series(RowState.WAITING.value, index=rows.index, dtype="str")
     state = state.mask(live, RowState.SENT.value)

@@ -56,6 +56,11 @@ class DataRoot:
         """Stands only in a root whose learners are all synthetic."""
         return self.path / "rehearsal" / "synthetic.json"
 
+    @property
+    def untied_report(self) -> Path:
+        """Which answers of the LRS tie to no learner sent."""
+        return self.path / "reports" / "untied.csv"
+
     def snapshots(self, cycle_id: str) -> Path:
         """The cycle's Parquet snapshots."""
         return self.path / "snapshots" / cycle_id

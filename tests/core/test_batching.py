@@ -47,6 +47,12 @@ def test_an_exception_goes_again_only_where_what_would_be_sent_has_changed():
     assert len(to_send(again, forms({"middle_name": "added"}), sent({}), NOBODY)) == 1
 
 
+def test_what_was_answered_once_is_not_asked_again():
+    third = standing({"state": "exception", "batch_ref": "B2"})
+    both = sent({}, {"batch_ref": "B2", "postcode": "corrected"})
+    assert len(to_send(third, forms({}), both, NOBODY)) == 0
+
+
 def test_a_row_with_a_blocking_finding_is_never_sent():
     corrected = standing({"state": "exception", "batch_ref": "B1"})
     assert len(to_send(corrected, forms({"dob": "now"}), sent({}), pd.Series(["r1"]))) == 0

@@ -4,7 +4,7 @@ import itertools
 
 import pandas as pd
 
-from tasks.core.merging import conflicts, merge_answers, tie
+from tasks.core.merging import merge_answers, tie, with_conflicts
 
 CODES = pd.DataFrame({"code": ["RC007", "RC010", "NONE"], "precedence": [30, 10, 90]})
 SENT = pd.DataFrame(
@@ -15,7 +15,11 @@ SENT = pd.DataFrame(
         "cycle": "2012-01",
         "la_code": "660",
         "school_number": "6604025",
+        "given_name": "Enghraifft",
+        "family_name": "Prawf",
         "dob": "1996-11-05",
+        "gender": "2",
+        "postcode": "LL77 7NG",
         "ukprn": "10000001",
     }
 ).astype("str")
@@ -33,9 +37,13 @@ def answer(upn, uln=None, code=None, sha="f1", n=1, at="2012-02-01"):
     }
 
 
-def merged(*answers):
+CYCLES = ["pilot", "2012-01", "2013-01"]
+
+
+def merged(*answers, sent=SENT, held=()):
     table = pd.DataFrame(answers).astype({"uln": "str", "return_code": "str"})
-    return merge_answers(table, SENT, CODES)
+    register = pd.DataFrame(list(held), columns=["upn", "uln"]).astype("str")
+    return merge_answers(table, sent, CODES, register, CYCLES)
 
 
 def test_uln_by_check_digit_not_by_code():
@@ -81,14 +89,61 @@ def test_a_differing_uln_is_a_conflict_and_the_first_stands():
     )
     assert list(learners["uln"]) == ["1000102504"]
     assert list(learners["other_ulns"]) == ["9276308686"]
-    assert list(conflicts(learners, SENT)["rule"]) == ["LRS01"]
+    assert list(with_conflicts(learners, SENT)["conflict"]) == ["LRS01"]
 
 
-def test_one_uln_for_two_upns_is_a_conflict():
-    learners, _ = merged(answer("M660402510001", "1000102504"), answer("R681404209123", "1000102504", n=2))
-    found = conflicts(learners, SENT)
-    assert list(found["row_ref"]) == ["r1", "r2"]
-    assert set(found["rule"]) == {"LRS02"}
+def test_what_the_register_holds_stays_whatever_date_a_later_answer_bears():
+    learners, _ = merged(
+        answer("M660402510001", "1000102504", at="2012-03-01"),
+        answer("M660402510001", "9276308686", sha="f2", at="2012-01-01"),
+        held=[("M660402510001", "1000102504")],
+    )
+    assert list(learners["uln"]) == ["1000102504"] and list(learners["other_ulns"]) == ["9276308686"]
+
+
+def two_upns(second_dob="1996-11-05", **more):
+    """The register's entries where one ULN was answered for two UPNs."""
+    sent = SENT.assign(dob=["1996-11-05", second_dob])
+    learners, _ = merged(
+        answer("M660402510001", "1000102504", **more), answer("R681404209123", "1000102504", n=2), sent=sent
+    )
+    return with_conflicts(learners, sent)
+
+
+def test_one_uln_for_two_learners_is_a_conflict():
+    found = two_upns(second_dob="1996-11-06")
+    assert list(found["conflict"]) == ["LRS02", "LRS02"]
+    assert list(found["other_upns"]) == ["R681404209123", "M660402510001"]
+
+
+def test_one_uln_for_two_upns_of_what_is_one_learner_to_the_lrs():
+    assert list(two_upns()["conflict"]) == ["LRS03", "LRS03"]
+
+
+def test_who_is_in_no_conflict_has_none():
+    learners, _ = merged(answer("M660402510001", "1000102504"), answer("R681404209123", None, "RC007", n=2))
+    found = with_conflicts(learners, SENT)
+    assert found["conflict"].isna().all() and found["other_upns"].isna().all()
+    assert with_conflicts(learners[:0], SENT).empty
+
+
+def test_a_learner_in_two_conflicts():
+    learners, _ = merged(
+        answer("M660402510001", "1000102504"),
+        answer("M660402510001", "9276308686", sha="f2", at="2012-03-01"),
+        answer("R681404209123", "1000102504", n=2),
+    )
+    assert list(with_conflicts(learners, SENT)["conflict"]) == ["LRS01;LRS03", "LRS03"]
+
+
+def test_a_learner_stands_in_the_first_cycle_that_gave_the_uln_else_in_the_last_that_was_asked():
+    later = SENT.assign(batch_ref="B2", cycle="2013-01", school_number="6604026")
+    first = answer("M660402510001", None, "RC007")
+    second = answer("M660402510001", "1000102504", sha="f2", at="2013-02-01") | {"batch_ref": "B2"}
+    both = pd.concat([SENT.assign(cycle="pilot"), later], ignore_index=True)
+    assert list(merged(first, second | {"uln": None}, sent=both)[0]["cycle"]) == ["2013-01"]
+    assert list(merged(first, second, sent=both)[0]["cycle"]) == ["2013-01"]
+    assert list(merged(first | {"uln": "1000102504"}, second, sent=both)[0]["cycle"]) == ["pilot"]
 
 
 def test_first_code_by_precedence_and_all_codes_kept():
@@ -116,6 +171,6 @@ def test_tie_by_ukprn_and_mis_identifier():
             "mis_identifier": ["M660402510001", "m660402510001 ", "M660402510001", "not-ours"],
         }
     ).astype({"file_name_cell": "str"})
-    found = tie(answers, sent, batches)
+    found = tie(answers, sent, batches, CYCLES)
     assert list(found["tied"]) == ["Y", "Y", "N", "N"]
     assert list(found["batch_ref"].dropna()) == ["B1", "B2"]

@@ -10,7 +10,7 @@ TEXTS = pd.DataFrame(
     [
         {"code": c}
         | {f"{part}_{lang}": f"{part} {lang} {c}" for part in ("wrong", "action", "field") for lang in ("cy", "en")}
-        for c in ("UPN01", "GIV01", "LRS01", "LRS02", "REG01", "REG02", "RC007", "UNKNOWN")
+        for c in ("UPN01", "GIV01", "LRS01", "LRS02", "LRS03", "REG01", "REG02", "REG03", "RC007", "UNKNOWN")
     ]
 )
 
@@ -33,14 +33,18 @@ def played(learner, *changes, reason=None, state="uln", register=(), findings=()
         pupils,
         dispositions,
         standing,
-        table(["upn", "uln", "dob"], *register),
+        table(["upn", "uln", "dob", "school_number", "conflict"], *register),
         table(["row_ref", "rule", "severity"], *findings),
-        table(["upn", "batch_ref", "return_code", "state"], *exceptions),
+        table(["upn", "batch_ref", "return_code"], *exceptions),
         TEXTS,
     )
 
 
-HELD = ("M660402510001", ULN, "1996-11-05")
+def held(conflict=None, school="6604025", upn="M660402510001", uln=ULN):
+    return (upn, uln, "1996-11-05", school, conflict)
+
+
+HELD = held()
 
 
 def test_who_got_a_uln_is_in_the_file_as_the_school_spells_them(learner):
@@ -77,9 +81,30 @@ def test_who_was_not_chosen_for_another_reason_is_sent_none(learner, reason):
     assert played(learner, reason=reason, register=[HELD])[0].empty
 
 
-def test_another_birth_date_than_the_register_s_is_listed_and_not_sent(learner):
-    ulns, lines = played(learner, {"dob": "1997-01-01"}, register=[HELD])
+def test_who_came_from_elsewhere_with_another_birth_date_than_the_register_s_is_listed_and_not_sent(learner):
+    ulns, lines = played(learner, {"dob": "1997-01-01"}, register=[held(school="6604026")])
     assert ulns.empty and list(lines["code"]) == ["REG01"]
+
+
+def test_the_school_that_asked_may_correct_the_birth_date(learner):
+    ulns, lines = played(learner, {"dob": "1997-01-01"}, register=[HELD])
+    assert list(ulns["dob"]) == ["1997-01-01"] and lines.empty
+
+
+def test_a_former_upn_brings_the_uln_along(learner):
+    ulns, _ = played(learner, {"former_upn": "L67441030807A"}, reason="uln_held", register=[held(upn="L67441030807A")])
+    assert list(zip(ulns["upn"], ulns["uln"], strict=True)) == [("M660402510001", ULN)]
+
+
+def test_another_uln_in_the_return_than_the_register_s_is_shown(learner):
+    ulns, lines = played(learner, {"uln": "9276308686"}, reason="uln_held", register=[HELD])
+    assert ulns.empty and list(lines["code"]) == ["REG03"]
+    assert played(learner, {"uln": ULN}, reason="uln_held", register=[HELD])[1].empty
+
+
+@pytest.mark.parametrize("gender", ["m", " F ", "u", "9"])
+def test_a_gender_is_taken_as_the_rules_take_it(learner, gender):
+    assert list(played(learner, {"gender": gender}, register=[HELD])[0]["gender"]) == [gender]
 
 
 @pytest.mark.parametrize(
@@ -92,14 +117,27 @@ def test_whom_a_school_s_system_would_refuse_is_listed_and_not_sent(learner, cha
     assert ulns.empty and list(lines["code"]) == ["REG02"]
 
 
-def test_a_uln_answered_for_two_upns_is_listed_and_not_sent(learner):
-    ulns, lines = played(learner, register=[HELD], findings=[("r0", "LRS02", "warning")])
+def test_a_uln_answered_for_two_learners_is_listed_and_not_sent(learner):
+    ulns, lines = played(learner, register=[held("LRS02")])
     assert ulns.empty and list(lines["code"]) == ["LRS02"]
 
 
-def test_a_differing_uln_is_listed_and_the_held_one_sent(learner):
-    ulns, lines = played(learner, register=[HELD], findings=[("r0", "LRS01", "warning")])
-    assert list(ulns["uln"]) == [ULN] and list(lines["code"]) == ["LRS01"]
+@pytest.mark.parametrize("conflict", ["LRS01", "LRS03", "LRS01;LRS03"])
+def test_other_conflicts_are_listed_and_the_held_uln_sent(learner, conflict):
+    ulns, lines = played(learner, register=[held(conflict)])
+    assert list(ulns["uln"]) == [ULN] and list(lines["code"]) == conflict.split(";")
+
+
+def test_two_records_of_one_school_with_one_uln_both_wait_for_a_person(learner):
+    people = ({}, {"upn": "R681404209123"})
+    ulns, lines = played(learner, *people, register=[held("LRS03"), held("LRS03", upn="R681404209123")])
+    assert ulns.empty and list(lines["code"]) == ["LRS02", "LRS02"]
+
+
+def test_what_the_rules_find_after_a_learner_was_sent_stands_beside_the_answer(learner):
+    answer = ("M660402510001", "B1", "RC007")
+    _, lines = played(learner, state="exception", findings=[("r0", "GIV01", "blocking")], exceptions=[answer])
+    assert list(lines["code"]) == ["GIV01", "RC007"]
 
 
 def test_a_held_row_stands_there_with_each_blocking_finding_and_no_warning(learner):
@@ -110,14 +148,14 @@ def test_a_held_row_stands_there_with_each_blocking_finding_and_no_warning(learn
 
 
 def test_an_open_exception_of_the_last_batch_is_listed_and_a_resolved_one_is_not(learner):
-    open_one = ("M660402510001", "B1", "RC007", "open")
+    open_one = ("M660402510001", "B1", "RC007")
     assert list(played(learner, state="exception", exceptions=[open_one])[1]["code"]) == ["RC007"]
-    assert played(learner, state="exception", exceptions=[("M660402510001", "B0", "RC007", "open")])[1].empty
-    assert played(learner, register=[HELD], exceptions=[("M660402510001", "B1", "RC007", "resolved")])[1].empty
+    assert played(learner, state="exception", exceptions=[("M660402510001", "B0", "RC007")])[1].empty
+    assert played(learner, register=[HELD], exceptions=[open_one])[1].empty
 
 
 def test_a_code_that_no_table_knows_keeps_its_name_and_has_texts(learner):
-    _, lines = played(learner, state="exception", exceptions=[("M660402510001", "B1", "RC099", "open")])
+    _, lines = played(learner, state="exception", exceptions=[("M660402510001", "B1", "RC099")])
     assert lines[["code", "wrong_cy", "action_en"]].iloc[0].to_list() == [
         "RC099",
         "wrong cy UNKNOWN",

@@ -6,7 +6,7 @@ import pytest
 from schemas.cycles import cycle_by_id
 from tasks.core.selection import current_returns, select
 
-NOBODY = pd.DataFrame({"upn": [], "uln": [], "cycle": []}, dtype="str")
+NOBODY = pd.DataFrame({"upn": [], "uln": [], "dob": []}, dtype="str")
 READY = pd.DataFrame({"school_number": [], "code": []}, dtype="str")
 
 
@@ -60,10 +60,29 @@ def test_14_on_1_september(learner, dob, outcome):
     assert decide(learner({"dob": dob}), "2026-09") == [outcome]
 
 
-def test_uln_of_an_earlier_cycle_ends_the_choice_and_one_of_this_cycle_does_not(learner):
-    held = pd.DataFrame({"upn": ["M660402510001"], "uln": ["1000102504"], "cycle": ["2012-01"]}).astype("str")
-    assert decide(learner({}), "2013-01", held=held) == ["uln_held"]
-    assert decide(learner({}), "2012-01", held=held) == ["chosen"]
+def held(upn="M660402510001", uln="1000102504", dob="1996-11-05"):
+    return pd.DataFrame({"upn": [upn], "uln": [uln], "dob": [dob]}).astype("str")
+
+
+def test_a_uln_of_an_earlier_cycle_ends_the_choice(learner):
+    assert decide(learner({}), held=held()) == ["uln_held"]
+    assert decide(learner({}), held=held(upn="R681404209123")) == ["chosen"]
+    assert decide(learner({}), held=held(uln=None)) == ["chosen"]
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({"former_upn": "L67441030807A"}, "uln_held"),
+        ({"former_upn": " l67441030807a "}, "uln_held"),
+        ({"former_upn": "L67441030807A", "dob": "1996-11-06"}, "chosen"),
+        ({"former_upn": "R681404209123"}, "chosen"),
+        ({"former_upn": None}, "chosen"),
+    ],
+    ids=["former-upn", "spelled-otherwise", "another-birth-date", "unknown-upn", "none"],
+)
+def test_a_uln_held_under_the_former_upn_ends_it_too_where_the_birth_date_agrees(learner, change, outcome):
+    assert decide(learner(change), held=held(upn="L67441030807A")) == [outcome]
 
 
 def test_school_not_ready_names_each_missing_thing(learner):

@@ -11,7 +11,7 @@ def frame(**columns):
 
 
 NO_LEARNERS = frame(upn=[], uln=[])
-NO_EXCEPTIONS = frame(upn=[], batch_ref=[], state=[])
+NO_EXCEPTIONS = frame(upn=[], batch_ref=[])
 NO_BATCH = frame(upn=[], batch_ref=[], batch_cycle=[], batch_school=[], state=[])
 SENT = frame(upn=["U1"], batch_ref=["B1"], batch_cycle=["2012-01"], batch_school=["6604025"], state=["SENT"])
 
@@ -32,7 +32,7 @@ def where(
 
 
 ULN = frame(upn=["U1"], uln=["1000102504"])
-OPEN = frame(upn=["U1"], batch_ref=["B1"], state=["open"])
+OPEN = frame(upn=["U1"], batch_ref=["B1"])
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,7 @@ OPEN = frame(upn=["U1"], batch_ref=["B1"], state=["open"])
         ({"latest": SENT}, "sent"),
         ({"latest": SENT, "exceptions": OPEN}, "exception"),
         ({"latest": SENT, "learners": ULN}, "uln"),
+        ({"latest": SENT, "learners": ULN, "exceptions": OPEN}, "uln"),
         ({"latest": SENT, "blocked": ["r1"]}, "sent"),
         ({"latest": SENT, "school": "6604026"}, "sent"),
         ({"latest": SENT, "school": "6604026", "blocked": ["r1"], "learners": ULN}, "held"),
@@ -55,6 +56,7 @@ OPEN = frame(upn=["U1"], batch_ref=["B1"], state=["open"])
         "in-a-live-batch",
         "answered-without-a-uln",
         "answered-with-a-uln",
+        "answered-with-a-uln-in-the-end",
         "finding-after-it-was-sent",
         "sent-by-another-school",
         "another-school-with-one-upn-for-two",
@@ -66,10 +68,39 @@ def test_state(given, state):
     assert where(**given) == state
 
 
+def test_two_records_of_one_school_under_one_upn_get_no_answer_while_that_is_not_put_right():
+    chosen = frame(row_ref=["r1", "r2"], school_number=["6604025"] * 2, upn=["U1"] * 2)
+    found = stand(
+        chosen,
+        cycle_id="2012-01",
+        blocked=pd.Series(["r1", "r2"]),
+        latest=SENT,
+        learners=ULN,
+        exceptions=NO_EXCEPTIONS,
+    )
+    assert list(found["state"]) == ["held", "held"]
+
+
+CYCLES = ["pilot", "2012-01", "2013-01"]
+
+
+def last_batch(cycles=CYCLES, state="SENT", first="2012-01"):
+    rows = frame(batch_ref=["B1", "B2"], upn=["U1", "U1"], school_number=["s", "s"], cycle=[first, "2013-01"])
+    batches = frame(batch_ref=["B1", "B2"], state=["SENT", state], built_at=["2014-02-01", "2013-02-01"])
+    return list(latest_batch(rows, batches, cycles)["batch_ref"])
+
+
+def test_the_last_batch_is_that_of_the_last_cycle_whenever_it_was_built():
+    assert last_batch() == last_batch(first="pilot") == ["B2"]
+    assert last_batch(first="2013-01") == ["B1"]
+
+
 def test_latest_batch_leaves_abandoned_ones_out():
-    rows = frame(batch_ref=["B1", "B2"], upn=["U1", "U1"], school_number=["s", "s"], cycle=["2012-01", "2013-01"])
-    batches = frame(batch_ref=["B1", "B2"], state=["SENT", "ABANDONED"], built_at=["2012-02-01", "2013-02-01"])
-    assert list(latest_batch(rows, batches)["batch_ref"]) == ["B1"]
+    assert last_batch(state="ABANDONED") == ["B1"]
+
+
+def test_a_cycle_does_not_see_the_batches_of_a_later_one():
+    assert last_batch(cycles=["pilot", "2012-01"]) == ["B1"]
 
 
 def counted(dispositions, standing, declared=2):

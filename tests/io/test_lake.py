@@ -24,7 +24,14 @@ def dispositions(*refs, la="660", disposition="chosen"):
 def learners(**ulns):
     rows = pd.DataFrame({"upn": list(ulns), "uln": list(ulns.values())}).astype({"uln": "str"})
     return rows.assign(
-        other_ulns=None, dob="1996-11-05", cycle="2012-01", la_code="660", school_number="s", batch_ref="B"
+        other_ulns=None,
+        other_upns=None,
+        conflict=None,
+        dob="1996-11-05",
+        cycle="2012-01",
+        la_code="660",
+        school_number="s",
+        batch_ref="B",
     )
 
 

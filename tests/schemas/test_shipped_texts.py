@@ -7,7 +7,8 @@ from tasks.core import merging, publication
 
 
 def test_what_merging_and_publishing_find():
-    found = {merging.ULN_DIFFERS, merging.ULN_SHARED, publication.ULN_OF_ANOTHER_BIRTH, publication.NOT_FIT_FOR_CTF}
+    found = {merging.ULN_DIFFERS, merging.ULN_SHARED, merging.ONE_LEARNER_TWICE}
+    found |= {publication.ULN_OF_ANOTHER_BIRTH, publication.NOT_FIT_FOR_CTF, publication.RETURN_HAS_ANOTHER_ULN}
     assert {f.code for f in merge_findings()} == found
 
 
