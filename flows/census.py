@@ -51,8 +51,8 @@ def census(
         tour.stage(validate, data=root, cycle=cycle, as_of=at)
         tour.stage(batch, data=root, cycle=cycle, as_of=at, schools=school)
         tour.stage(release, data=root, cycle=cycle, as_of=at)
+        tour.publish_artifacts(f"census {cycle}")
         if not tour.faults:
             step("conserve", cycle, 1)
             conserve(data=root, cycle=cycle)
-    tour.publish_artifacts(f"census {cycle}")
     return tour.total()

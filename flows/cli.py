@@ -5,12 +5,14 @@ a next step. Exit codes: 0 done (also where files were quarantined or rows held)
 usage. To add a command: a function here, and the work itself in a flow or in `tasks`.
 """
 
+import errno
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,12 +24,13 @@ from rich.table import Table
 
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from schemas.texts import both
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 
 
 def _data(value: str | None) -> str:
@@ -85,21 +88,42 @@ def _told_plainly(data: str) -> Iterator[None]:
         err.print(f"[bold red]uln:[/] {escape(str(fault))}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        err.print("uln: stopiwyd; gellir ei redeg eto'n ddiogel / stopped; it is safe to run again")
+        _say_stopped()
         raise typer.Exit(1) from None
     except (typer.Exit, typer.BadParameter):
         raise
     except OSError as fault:
-        err.print(
-            f"[bold red]uln:[/] {escape(str(fault.filename or ''))}: {escape(fault.strerror or type(fault).__name__)}"
-        )
+        err.print(f"[bold red]uln:[/] {escape(_told_by_system(fault))}")
         raise typer.Exit(1) from None
     except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
+        from flows.engine import server_unreachable
         from tasks.stage import keep_evidence
 
-        where = keep_evidence(data, "terminal", "uln", "command", fault)
-        err.print(f"[bold red]uln:[/] diffyg annisgwyl yn y gwasanaeth / an unforeseen fault of the service: {where}")
+        server = os.environ.get("PREFECT_API_URL")
+        if server and server_unreachable(fault):
+            err.print(f"[bold red]uln:[/] {escape(both('terminal.server_unreachable', server=server))}")
+        else:
+            where = keep_evidence(data, "terminal", "uln", "command", fault)
+            err.print(f"[bold red]uln:[/] {escape(both('fault.unforeseen', stage='uln', about='', where=where))}")
         raise typer.Exit(1) from None
+
+
+def _say_stopped() -> None:
+    err.show_cursor()
+    err.print(f"\n[bold red]uln:[/] {both('terminal.stopped')}")
+
+
+def _told_by_system(fault: OSError) -> str:
+    """What the operating system refused, in both languages where it is one of the usual things."""
+    usual = {
+        FileNotFoundError: "terminal.no_file",
+        IsADirectoryError: "terminal.is_a_folder",
+        NotADirectoryError: "terminal.not_a_folder",
+        FileExistsError: "terminal.not_a_folder",
+        PermissionError: "terminal.no_permission",
+    }
+    key = next((key for kind, key in usual.items() if isinstance(fault, kind)), "terminal.system")
+    return both(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
 
 
 @contextmanager
@@ -131,32 +155,37 @@ def _progress() -> Iterator[None]:
             listener.reset(token)
 
 
-def _run(flow: Callable[..., Any], **parameters: Any) -> Any:
-    with _told_plainly(parameters["data"]), _progress():
-        return flow(**parameters)
+def _run(name: str, **parameters: Any) -> Any:
+    """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
+    from flows.engine import settle, stopping_at_once
+
+    with _told_plainly(parameters["data"]), stopping_at_once(_say_stopped):
+        settle(parameters["data"])
+        module, _, function = name.partition(":")
+        with _progress():
+            return getattr(import_module(f"flows.{module}"), function)(**parameters)
 
 
 @app.command()
 def rehearse(
     schools: Annotated[str, typer.Option(help="Sawl ysgol / How many schools: N | all")] = "all",
     cycle: Annotated[str, typer.Option(callback=_cycle, help="Cylch / Cycle")] = "2012-01",
-    seed: Annotated[int, typer.Option(help="Yr un hedyn, yr un Gymru / The same seed, the same Wales")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Yr un hedyn, yr un Gymru / The same seed, the same Wales")] = 1,
     data: DataOption = None,
 ) -> None:
     """Ymarfer cylch cyfan ar ddysgwyr synthetig / Rehearse a whole cycle on synthetic learners."""
-    if schools != "all" and not schools.isdigit():
-        raise typer.BadParameter("N | all", param_hint="--schools")
-    from flows.engine import settle
+    from tasks.io.reference import schools as register
 
+    most = int(register()["sector_en"].isin(["Secondary", "Middle"]).sum())
+    if schools != "all" and not (schools.isdigit() and 1 <= int(schools) <= most):
+        raise typer.BadParameter(f"1 - {most} | all", param_hint="--schools")
     root = _data(data)
-    settle(root)
-    from flows.rehearsal import rehearsal
-
     started = time.monotonic()
     wanted = None if schools == "all" else int(schools)
-    counts = _run(rehearsal, cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
+    counts = _run("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
     _tell_status(root, cycle, [])
     _tell_counts(counts["census"], counts["returns"])
+    _tell_stand_in(counts["stand_in"])
     _tell_places(root, cycle)
     out.print(f"{time.monotonic() - started:.0f} s")
     _exit_on_faults(counts["census"], counts["returns"])
@@ -173,13 +202,8 @@ def census(
     data: DataOption = None,
 ) -> None:
     """Derbyn y ffurflenni ac anfon at yr LRS / Take the returns in and send what is due to the LRS."""
-    from flows.engine import settle
-
     root = _data(data)
-    settle(root)
-    from flows.census import census as flow
-
-    counts = _run(flow, cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
+    counts = _run("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
     _tell_status(root, cycle, la)
     _tell_counts(counts)
     _exit_on_faults(counts)
@@ -193,14 +217,10 @@ def returns(
     data: DataOption = None,
 ) -> None:
     """Cyfuno atebion yr LRS a chyhoeddi / Merge what the LRS answered and publish to the schools."""
-    from flows.engine import settle
+    from tasks.status import cycles_with_returns
 
     root = _data(data)
-    settle(root)
-    from flows.lrs_returns import lrs_returns
-
-    counts = _run(lrs_returns, as_of=as_of, data=root)
-    from tasks.status import cycles_with_returns
+    counts = _run("lrs_returns:lrs_returns", as_of=as_of, data=root)
 
     for cycle in cycles_with_returns(root):
         _tell_status(root, cycle, [])
@@ -222,6 +242,8 @@ def status(
     if cycle is not None:
         _cycle(cycle)
     with _told_plainly(root):
+        if Path(root).exists() and not Path(root).is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "", root)
         wanted = [cycle] if cycle else cycles_with_returns(root)
         if as_json:
             found = [status_of(root, c, la or None) for c in wanted]
@@ -361,6 +383,24 @@ _STATES = (
 )
 
 
+def _tell_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
+    if not_chosen:
+        out.print(f"{indent}{both('terminal.not_chosen')}:")
+    for reason, n in not_chosen.items():
+        out.print(f"{indent}{n:>10,}  {both(f'reason.{reason}')}")
+
+
+def _tell_stand_in(counts: dict[str, int]) -> None:
+    from schemas.return_codes import all_return_codes
+
+    codes = all_return_codes()
+    for name, n in sorted(counts.items()):
+        code = name.removeprefix("exception.")
+        if code != name and n:
+            told = codes.get(code, codes["UNKNOWN"])
+            out.print(f"{n:>10,}  {code}: {told.label_cy} / {told.label_en}")
+
+
 _ATTENTION = {
     "quarantined": "ffeiliau mewn cwarantîn, gweler quarantine/*/reason.json / files in quarantine, see there",
     "unconfirmed_batches": "sypiau heb gadarnhad o'u hanfon / batches whose hand-over is not confirmed",
@@ -388,9 +428,7 @@ def _tell_status(root: str, cycle: str, la: list[str]) -> None:
     table.add_section()
     add(f"{len(found['schools']):,}", found["total"])
     out.print(table)
-    reasons = ", ".join(f"{k} {n:,}" for k, n in found["total"]["not_chosen"].items())
-    if reasons:
-        out.print(f"Heb eu dewis / Not chosen: {reasons}")
+    _tell_reasons(found["total"]["not_chosen"])
     for name, n in attention(root, cycle).items():
         if n:
             out.print(f"[yellow]I berson / For a person: {_ATTENTION[name]}: {n:,}[/]")
@@ -409,16 +447,19 @@ def _tell_places(root: str, cycle: str) -> None:
         ("quarantine/", "ffeiliau a wrthodwyd / refused files"),
         (f"snapshots/{cycle}/", "ciplun / snapshot"),
         (f"reports/{cycle}/", "cyfrifon / counts"),
+        (f"rehearsal/truth/{cycle}/", "yr hyn a blannwyd / what was planted"),
     ):
-        out.print(f"  {place:<24}{text}")
-    out.print(f"Nesaf / Next: uln status {cycle} --data {root}   uln readiness --data {root}")
+        out.print(f"  {place:<28}{text}")
+    example = next(iter(sorted((Path(root) / "dewi" / "outbox").rglob(f"ULN_*_{cycle}_*.zip"))), None)
+    out.print(both("terminal.next"))
+    if example:
+        out.print(f"  {example.relative_to(root)}", soft_wrap=True)
+    out.print(f"  uln status {cycle} --data {root}\n  uln readiness --cycle {cycle} --data {root}", soft_wrap=True)
 
 
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
-        err.print(
-            "Edrychwch yn / Look into reports/<cycle>/faults/; mae'n ddiogel rhedeg eto / it is safe to run again"
-        )
+        err.print(both("terminal.faults"))
         raise typer.Exit(1)
 
 
@@ -437,11 +478,10 @@ def _tell_checked(path: Path, one: Any) -> None:
     name = f"{path}#{one.member}" if one.member else str(path)
     mark = "[red]✗[/]" if one.held else "[green]✓[/]"
     out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
-    reasons = ", ".join(f"{k} {n:,}" for k, n in one.not_chosen.items()) or "-"
     out.print(
         f"  {one.records:,} cofnod / records; {one.chosen:,} dewiswyd / chosen; {one.held:,} i'w dal / to be held"
     )
-    out.print(f"  heb eu dewis / not chosen: {reasons}")
+    _tell_reasons(one.not_chosen, "  ")
     if one.unknown_elements:
         out.print(
             "  elfennau anhysbys / unknown elements: "

@@ -100,8 +100,9 @@ def play_lrs(data: str, seed: int) -> Counts:
     """Let the stand-in answer what stands in `lrs/outbox`.
 
     Returns:
-        Counts: files, rows, ulns.
+        Counts: files, rows, ulns, and learners without a ULN by `exception.<code>`.
     """
     root = DataRoot(Path(data))
     summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
-    return {"files": summary.files, "rows": summary.rows, "ulns": summary.ulns}
+    without = {f"exception.{code}": n for code, n in sorted(summary.exceptions.items())}
+    return {"files": summary.files, "rows": summary.rows, "ulns": summary.ulns, **without}

@@ -96,6 +96,6 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
 
 def root_of(data: str | None) -> str:
     """The data root of a run, made where it is missing: the parameter, else what ULN_DATA says, else `data/local`."""
-    path = Path(data or os.environ.get("ULN_DATA") or "data/local").resolve()
+    path = Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve()
     DataRoot(path).create()
     return str(path)
