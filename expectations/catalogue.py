@@ -37,7 +37,8 @@ class Rule:
         kwargs: its further arguments, a JSON object.
         since, until: the census dates between which the rule holds (ISO, both included), or empty.
         lrs_code: the LRS return code that the fault would have earned, or empty.
-        message_en, message_cy: what good looks like.
+        wrong_en, wrong_cy: what is wrong, as it stands in a school's list of exceptions.
+        message_en, message_cy: what good looks like, as `uln check` says it.
         action_en, action_cy: what to do.
         cy_review: Y where the Welsh waits for the translator.
     """
@@ -51,6 +52,8 @@ class Rule:
     since: str
     until: str
     lrs_code: str
+    wrong_en: str
+    wrong_cy: str
     message_en: str
     message_cy: str
     action_en: str

@@ -3,4 +3,16 @@
 Belongs here: data files (TOML, CSV, XSD) and the loaders that check them; enums and table schemas.
 Does not belong here: anything that reads a pupil's data, knows Prefect, or imports another room.
 To add a cycle, a layout or a code: edit the data file; the loader lists every fault it finds at once.
+
+Importing this package switches telemetry off. Every other room's package imports it before anything else, because
+Prefect and Great Expectations read these settings once, when they are imported.
 """
+
+import os
+
+for _name, _value in {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+}.items():
+    os.environ.setdefault(_name, _value)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.faults import ConfigurationFault
+from schemas.texts import both
 
 _FOLDER = Path(__file__).with_name("lrs")
 #: What a column may be filled with, besides a constant written `=value`.
@@ -31,6 +32,7 @@ SOURCES = frozenset(
         "ability_to_share",
     ]
 )
+_LRS_NAME_LENGTH = 35
 _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -90,6 +92,10 @@ class Profile:
     def max_length(self, source: str) -> int:
         """The longest value of the column that a source fills; 0 where there is no limit."""
         return next((c.max_length for c in self.columns if c.source == source), 0)
+
+    def name_length(self, source: str) -> int:
+        """The longest name of that source; where the layout says none, the LRS schema's (lrs.md 1.3)."""
+        return self.max_length(source) or _LRS_NAME_LENGTH
 
 
 def parse_profile(text: str, source: str) -> Profile:
@@ -189,13 +195,16 @@ def all_profiles(own: Path | None = None) -> dict[str, Profile]:
         own: a folder whose files take the place of the shipped ones of the same name.
 
     Raises:
-        ConfigurationFault: a file is wrong.
+        ConfigurationFault: a file is wrong, or its version is not the name of the file, by which a cycle asks for it.
     """
     paths = {p.stem: p for p in sorted(_FOLDER.glob("*.toml"))}
     if own is not None and own.is_dir():
         paths |= {p.stem: p for p in sorted(own.glob("*.toml"))}
-    profiles = [_load(path, path.stat().st_mtime_ns) for path in paths.values()]
-    return {p.version: p for p in profiles}
+    profiles = {stem: _load(path, path.stat().st_mtime_ns) for stem, path in paths.items()}
+    for stem, profile in profiles.items():
+        if profile.version != stem:
+            raise ConfigurationFault(paths[stem].name, [both("fault.profile_version", version=profile.version)])
+    return profiles
 
 
 @cache

@@ -12,7 +12,7 @@ from schemas.faults import Refused
 from schemas.lrs_profiles import Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.states import Disposition, Severity
-from tasks.core.evidence import evidence
+from tasks.core.evidence import evidence, repeated_upns
 from tasks.core.lrs_form import lrs_names
 from tasks.core.selection import select
 from tasks.io.dewi_inbox import open_arrival
@@ -41,7 +41,9 @@ class CheckedReturn:
     unknown_elements: dict[str, int]
 
 
-def apply_rules(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, shared: pd.Series) -> RuleResult:
+def apply_rules(
+    chosen: pd.DataFrame, cycle: Cycle, profile: Profile, shared: pd.Series, repeated: pd.DataFrame | None = None
+) -> RuleResult:
     """The rules over chosen rows, for the census and for `uln check` alike.
 
     Args:
@@ -49,14 +51,17 @@ def apply_rules(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, shared: pd
         cycle: which rules hold, and the dates they go by.
         profile: gives the form in which names would be sent.
         shared: UPNs that stand in two schools.
+        repeated: UPNs that stand twice in a school's current return (`repeated_upns`).
     """
     rows = evidence(
         chosen,
         cycle=cycle,
+        profile=profile,
         shared_upns=shared,
         given_form=lrs_names(chosen["forename"], profile),
         family_form=lrs_names(chosen["surname"], profile),
         middle_form=lrs_names(chosen["middle_names"], profile),
+        register_upns=repeated,
     )
     return run_rules(rows, rules_for(cycle))
 
@@ -93,7 +98,7 @@ def _check(content: bytes, member: str | None, cycle: Cycle | None, profiles: di
         held=pd.DataFrame({"upn": [], "uln": [], "cycle": []}, dtype="str"),
     )
     chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
-    result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], pd.Series([], dtype="str"))
+    result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], pd.Series([], dtype="str"), repeated_upns(pupils))
     findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
     blocking = findings["severity"] == Severity.BLOCKING.value
     return CheckedReturn(

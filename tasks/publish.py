@@ -133,8 +133,8 @@ def texts_of(root: DataRoot) -> pd.DataFrame:
         [
             {
                 "code": r.code,
-                "wrong_en": r.message_en,
-                "wrong_cy": r.message_cy,
+                "wrong_en": r.wrong_en,
+                "wrong_cy": r.wrong_cy,
                 "action_en": r.action_en,
                 "action_cy": r.action_cy,
                 "field_en": r.field_en,

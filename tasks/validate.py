@@ -3,8 +3,9 @@
 import pandas as pd
 
 from schemas.lrs_profiles import all_profiles
-from schemas.states import Severity
+from schemas.states import NotChosen, Severity
 from tasks.check import apply_rules
+from tasks.core.evidence import repeated_upns
 from tasks.select import chosen_rows
 from tasks.stage import Counts, Ground, stage_task
 
@@ -20,7 +21,7 @@ def validate(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG
     chosen = chosen_rows(ground, la_code=la)
     shared = ground.lake.read("shared_upns", ["upn"], cycle=cycle)["upn"]
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    result = apply_rules(chosen, ground.cycle, profile, shared)
+    result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(_current_rows(ground, la)))
     findings = result.findings.merge(chosen[["row_ref", "cycle", "la_code", "school_number"]], on="row_ref")
     before = ground.lake.read("findings", cycle=cycle, la_code=la)
     # What merging found stays: it is not the rules' to take back.
@@ -29,3 +30,13 @@ def validate(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG
     blocking = result.findings["severity"] == Severity.BLOCKING.value
     held = result.findings.loc[blocking, "row_ref"].nunique()
     return {"rows": len(chosen), "held": int(held), "warnings": int((~blocking).sum())}
+
+
+def _current_rows(ground: Ground, la: str) -> pd.DataFrame:
+    """The rows of an authority's current returns, chosen or not: school_number, upn, enrol_status."""
+    decided = ground.lake.read("dispositions", ["row_ref", "reason"], cycle=ground.cycle.id, la_code=la)
+    pupils = ground.lake.read(
+        "pupils", ["row_ref", "school_number", "upn", "enrol_status"], cycle=ground.cycle.id, la_code=la
+    )
+    older = decided.loc[decided["reason"] == NotChosen.SUPERSEDED_RETURN.value, "row_ref"]
+    return pupils[~pupils["row_ref"].isin(older)]

@@ -10,6 +10,7 @@ To add a rule that needs a new fact: a column here, a row in the catalogue.
 import pandas as pd
 
 from schemas.cycles import Cycle
+from schemas.lrs_profiles import Profile
 from tasks.core.identifiers import (
     canonical_upn,
     uln_placeholder,
@@ -18,10 +19,12 @@ from tasks.core.identifiers import (
     upn_check_letter_ok,
     upn_shape,
 )
+from tasks.core.name_characters import never_in_a_name, not_kept
 
+#: Subsidiary and guest registrations: the learner's main school asks for the ULN.
+NOT_SENT_STATUS = ("S", "G")
 #: The ages at which the LRS gives a ULN (LRS communication of July 2018); outside them a year group is not compared.
 _LRS_AGES = (13, 110)
-_DIGIT_OR_CONTROL = r"[0-9\x00-\x1f\x7f-\x9f]"
 #: The census's whole postcodes for "no known home": ZZ99 and an inward part.
 _NO_HOME = r"ZZ99 ?[0-9][ABD-HJLNP-UW-Z]{2}"
 
@@ -77,24 +80,51 @@ def shared_upns(chosen: pd.DataFrame) -> pd.Series:
     return pairs.loc[pairs["upn"].duplicated(), "upn"].drop_duplicates().sort_values(ignore_index=True)
 
 
+def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
+    """The UPNs that stand twice in a school's return, among all its years and not the chosen ones alone.
+
+    Rows of status S and G do not count: they are registrations of a learner whose main school asks for the ULN
+    (plasc_ctf.md 5: send M and C, drop S and G), so that one beside an M or C row makes no second learner. Where a
+    guest has another learner's UPN by mistake, the learner of the M or C row is asked for all the same.
+
+    Args:
+        current: school_number, upn, enrol_status; the rows of current returns.
+
+    Returns:
+        school_number, upn (canonical), each pair once, sorted.
+    """
+    own = current[~current["enrol_status"].str.strip().str.upper().isin(NOT_SENT_STATUS)]
+    pairs = pd.DataFrame({"school_number": own["school_number"], "upn": canonical_upn(own["upn"])}).dropna()
+    twice = pairs[pairs.duplicated()].drop_duplicates()
+    return twice.sort_values(["school_number", "upn"], ignore_index=True)
+
+
 def evidence(
     chosen: pd.DataFrame,
     *,
     cycle: Cycle,
+    profile: Profile,
     shared_upns: pd.Series,
     given_form: pd.Series,
     family_form: pd.Series,
     middle_form: pd.Series,
+    register_upns: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The facts that the rules judge.
 
+    Ages count on the last day that the cycle's census may fall on: a learner who is 13 on the census day is 13 then
+    whichever day that was, and a learner of 13 must not be held. Whether the LRS measures at submission is not public
+    (lrs.md 2.2); a submission is later still, so one who is 13 on that day only is better sent than held.
+
     Args:
         chosen: row_ref, school_number and the pupil fields, as sent.
-        cycle: ages count on the first day that its census may fall on, year groups in its academic year.
+        cycle: year groups count in its academic year.
+        profile: how long a name may be, and which characters it keeps.
         shared_upns: UPNs that stand in two schools, of all Wales.
         given_form: the given name as it would go to the LRS, null where nothing is left of it; index of `chosen`.
         family_form: the family name, likewise.
         middle_form: the middle names, likewise.
+        register_upns: `repeated_upns` of these schools' current returns; the chosen rows speak for themselves.
 
     Returns:
         row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`. Text as sent is
@@ -103,10 +133,18 @@ def evidence(
     """
     upn, shape = canonical_upn(chosen["upn"]), upn_shape(chosen["upn"])
     well_shaped = shape.isin(["permanent", "temporary"])
-    in_school = pd.DataFrame({"upn": upn, "school": chosen["school_number"]})
+    in_school = pd.DataFrame({"school_number": chosen["school_number"], "upn": upn})
     given, family, middle = _text(chosen["forename"]), _text(chosen["surname"]), _text(chosen["middle_names"])
+    names = {
+        **_name_facts("given", given, given_form, profile),
+        **_name_facts("family", family, family_form, profile),
+        **_name_facts("middle", middle, middle_form, profile),
+    }
+    repeated = in_school.duplicated(keep=False)
+    if register_upns is not None:
+        repeated |= _pairs(in_school).isin(_pairs(register_upns))
     dob, born = _text(chosen["dob"]), iso_dates(chosen["dob"])
-    age = _age(born, pd.Timestamp(cycle.census_from))
+    age = _age(born, pd.Timestamp(cycle.census_to))
     year = _text(chosen["nc_year"]).str.upper().str.replace(r"^0(?=[0-9])", "", regex=True)
     numbered = pd.to_numeric(year.where(year.str.fullmatch(r"[1-9]|1[0-4]").eq(True)), errors="coerce").astype("Int64")
     postcode = _text(chosen["postcode"]).str.upper().str.replace(r"\s+", " ", regex=True)
@@ -119,16 +157,13 @@ def evidence(
             "upn_shape": shape,
             "upn_well_shaped": shape.where(well_shaped),
             "upn_check": _answer(upn_check_letter_ok(chosen["upn"]), where=well_shaped),
-            "upn_once_in_school": _answer(~in_school.duplicated(keep=False), where=well_shaped),
+            "upn_once_in_school": _answer(~repeated, where=well_shaped),
             "upn_in_one_school": _answer(~upn.isin(shared_upns), where=well_shaped),
             "forename": given,
             "surname": family,
-            "middle_names": middle,
-            "given_form": given_form,
-            "family_form": family_form,
-            "middle_form": middle_form,
-            "given_writable": _answer(given_form.notna(), where=_plain(given)),
-            "family_writable": _answer(family_form.notna(), where=_plain(family)),
+            **names,
+            "given_writable": _answer(given_form.notna(), where=names["given_plain"].eq("Y")),
+            "family_writable": _answer(family_form.notna(), where=names["family_plain"].eq("Y")),
             "dob": dob,
             "dob_real": _answer(born.notna(), where=dob.notna()),
             "age": age.astype("float64"),
@@ -152,9 +187,21 @@ def _text(values: pd.Series) -> pd.Series:
     return text.mask(text == "")
 
 
-def _plain(names: pd.Series) -> pd.Series:
-    """Whether there is a name, without digits or controls: only then is its having letters a question of its own."""
-    return names.notna() & ~names.str.contains(_DIGIT_OR_CONTROL, regex=True).eq(True)
+def _name_facts(which: str, name: pd.Series, form: pd.Series, profile: Profile) -> dict[str, pd.Series]:
+    """Of one kind of name: whether its characters may be in a name, its form is short enough, and no sign of it is lost.
+
+    Lost signs are a question of their own only where no character is out of place, and letters are left.
+    """
+    plain = name.notna() & ~never_in_a_name(name)
+    return {
+        f"{which}_plain": _answer(plain, where=name.notna()),
+        f"{which}_length_ok": _answer(form.str.len().le(profile.name_length(f"{which}_name")), where=form.notna()),
+        f"{which}_kept": _answer(~not_kept(name, profile.name_characters), where=plain & form.notna()),
+    }
+
+
+def _pairs(rows: pd.DataFrame) -> pd.Series:
+    return rows["school_number"].str.cat(rows["upn"], sep="|")
 
 
 def _answer(truth: pd.Series, *, where: pd.Series) -> pd.Series:

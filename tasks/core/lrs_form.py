@@ -9,12 +9,12 @@ Does not belong here: whether a value may go at all (`expectations`). To change 
 import hashlib
 
 import pandas as pd
-from anyascii import anyascii
 
 from schemas.lrs_profiles import Profile
 from schemas.tables import SENT_FIELDS
 from tasks.core.evidence import iso_dates
 from tasks.core.identifiers import canonical_upn
+from tasks.core.name_characters import base_letters, never_in_a_name
 
 _GENDERS = {"M": "1", "F": "2", "U": "0", "": "0", "0": "0", "1": "1", "2": "2", "9": "9"}
 
@@ -29,11 +29,11 @@ def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
     Returns:
         The LRS's form; null where nothing is left.
     """
-    # A backtick is what some keyboards give for an apostrophe; the typographic ones are the transliteration's to turn.
+    # A backtick is what some keyboards give for an apostrophe; `base_letters` sees to the others.
     text = names.astype("str").str.normalize("NFC").str.replace("`", "'", regex=False)
     foreign = text[text.notna() & ~text.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
     # Only the spellings that need it are transliterated, each once: few names in a country are not ASCII.
-    plain = {name: anyascii(name) for name in foreign.unique()}
+    plain = {name: base_letters(name) for name in foreign.unique()}
     text = text.mask(text.isin(plain), text.map(plain)).astype("str")
     text = text.str.replace(f"[^{profile.name_characters}]", " ", regex=True)
     text = text.str.replace(r"\s+", " ", regex=True).str.strip(" ")
@@ -59,12 +59,12 @@ def lrs_rows(
         opted_out: whether the learner opted out of sharing.
 
     Returns:
-        upn, the sent fields and ability_to_share; same index. A middle name that is too long, or holds digits, is left
-        out.
+        upn, the sent fields and ability_to_share; same index. A middle name that is too long, or holds what no name
+        holds (a digit, a picture), is left out.
     """
     middle = lrs_names(pupils["middle_names"], profile)
-    bad = middle.str.len() > (profile.max_length("middle_name") or 35)
-    bad |= pupils["middle_names"].astype("str").str.contains(r"[0-9\x00-\x1f\x7f-\x9f]", regex=True).eq(True)
+    bad = middle.str.len() > profile.name_length("middle_name")
+    bad |= never_in_a_name(pupils["middle_names"].str.strip())
     gender = pupils["gender"].astype("str").str.strip().str.upper().fillna("")
     born = iso_dates(pupils["dob"])
     seen = privacy_notice_seen.astype(bool)

@@ -6,6 +6,7 @@ The codes and their texts stand in `schemas/readiness.csv`. To add a check: a co
 import pandas as pd
 
 from schemas.cycles import Cycle
+from tasks.core.identifiers import canonical_upn
 
 _TAKES_PART_BY_CHOICE = ("Special",)
 
@@ -13,9 +14,14 @@ _TAKES_PART_BY_CHOICE = ("Special",)
 def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cycle) -> pd.DataFrame:
     """What each school of the register lacks before its learners may be sent.
 
+    What is not known is not in order: a record that is blank in one of the two registers cannot be compared. A row
+    that cannot be read is told as such and asked for nothing more. A date after the run counts: the cycle's closing
+    date is the bound, so that a run in January and its repetition in March decide alike.
+
     Args:
         schools: school_number, sector_en; the schools register.
-        registration: the columns of `reference/registration.csv`.
+        registration: the columns of `reference/registration.csv`, a row per school; `wrong` (the columns that cannot
+            be used) where it is known.
         cycle: its closing date bounds the dates of registration and privacy notice.
 
     Returns:
@@ -23,19 +29,30 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
     """
     rows = schools[["school_number", "sector_en"]].merge(registration, on="school_number", how="left", indicator=True)
     known = rows["_merge"] == "both"
+    wrong = rows["wrong"].notna() if "wrong" in rows else pd.Series(False, index=rows.index)
     by_choice = rows["sector_en"].isin(_TAKES_PART_BY_CHOICE)
-    part = known & ((rows["takes_part"] == "Y") | (rows["takes_part"].isna() & ~by_choice))
+    takes_part = known & ((rows["takes_part"] == "Y") | (rows["takes_part"].isna() & ~by_choice))
+    part = takes_part & ~wrong
     ukprn = rows["ukprn"].str.strip()
-    shared = ukprn.notna() & ukprn.duplicated(keep=False)
+    # The UKPRN of a school that takes no part is in nobody's way; that of a row that cannot be read may be.
+    of_use = ukprn.where(takes_part | wrong)
+    name, postcode = (
+        {of: _plain(rows[f"{of}_{what}"]) for of in ("ukrlp", "edubase")} for what in ("name", "postcode")
+    )
+    no_record = {of: name[of].eq("") & postcode[of].eq("") for of in ("ukrlp", "edubase")}
+    comparable = part & ~no_record["ukrlp"] & ~no_record["edubase"]
     closes = cycle.closes_on.isoformat()
     checks = {
         "registration_missing": ~known,
-        "not_taking_part": known & ~part,
+        "registration_wrong": known & wrong,
+        "not_taking_part": known & ~wrong & ~part,
         "ukprn_missing": part & ukprn.isna(),
         "ukprn_malformed": part & ukprn.notna() & ~ukprn.fillna("").str.fullmatch(r"[1-9][0-9]{7}"),
-        "ukprn_shared": part & shared,
-        "name_differs": part & (_plain(rows["ukrlp_name"]) != _plain(rows["edubase_name"])),
-        "postcode_differs": part & (_plain(rows["ukrlp_postcode"]) != _plain(rows["edubase_postcode"])),
+        "ukprn_shared": part & of_use.notna() & of_use.duplicated(keep=False),
+        "ukrlp_record_missing": part & no_record["ukrlp"],
+        "edubase_record_missing": part & no_record["edubase"],
+        "name_differs": comparable & _differ(name["ukrlp"], name["edubase"]),
+        "postcode_differs": comparable & _differ(postcode["ukrlp"], postcode["edubase"]),
         "lrb_missing": part & rows["lrb_registered_on"].isna(),
         "lrb_late": part & (rows["lrb_registered_on"].fillna("") > closes),
         "privacy_notice_missing": part & rows["privacy_notice_on"].isna(),
@@ -47,6 +64,27 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
     return pd.concat(found).sort_values(["school_number", "code"], ignore_index=True)
 
 
+def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:
+    """How many opt-outs are of nobody: the preference that was recorded would go by the board without a word.
+
+    Args:
+        opt_outs: upn; the columns of `reference/opt_outs.csv`. A UPN that stands twice is one opt-out; a row without
+            a UPN matches nobody.
+        pupils_upn: the UPNs of all pupils of the cycle, as sent.
+    """
+    upns = canonical_upn(opt_outs["upn"])
+    repeated = upns.notna() & upns.duplicated()
+    return int((~upns.isin(canonical_upn(pupils_upn).dropna()) & ~repeated).sum())
+
+
+def _differ(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Whether two texts differ, or neither is known."""
+    return (one != other) | one.eq("")
+
+
 def _plain(text: pd.Series) -> pd.Series:
-    """Letters and digits only, lower case: UKRLP and Edubase spell capitals, dashes and blanks differently."""
-    return text.fillna("").str.lower().str.replace(r"[^0-9a-zà-ÿŵŷ]", "", regex=True)
+    """Letters and digits only, lower case: UKRLP and Edubase spell capitals, dashes and blanks differently.
+
+    In NFC, for a letter and its accent may be one character in one register and two in the other.
+    """
+    return text.fillna("").str.normalize("NFC").str.lower().str.replace(r"[^0-9a-zß-öø-ɏḀ-ỿ]", "", regex=True)

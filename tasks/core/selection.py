@@ -8,11 +8,8 @@ import pandas as pd
 
 from schemas.cycles import Cycle
 from schemas.states import Disposition, NotChosen
-from tasks.core.evidence import expected_year, iso_dates
+from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
-
-#: Subsidiary and guest registrations: the learner's main school asks for the ULN.
-_NOT_SENT_STATUS = ("S", "G")
 
 
 def current_returns(returns: pd.DataFrame) -> pd.Series:
@@ -64,7 +61,7 @@ def select(
     detail = pupils["school_number"].map(lacks).astype("str")
     tests = {
         NotChosen.SUPERSEDED_RETURN: superseded,
-        NotChosen.ENROLMENT_STATUS: pupils["enrol_status"].str.strip().str.upper().isin(_NOT_SENT_STATUS),
+        NotChosen.ENROLMENT_STATUS: pupils["enrol_status"].str.strip().str.upper().isin(NOT_SENT_STATUS),
         NotChosen.YEAR_GROUP: wrong_year,
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,

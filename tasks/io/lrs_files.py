@@ -212,8 +212,9 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     about: dict[str, str] = {}
     records: list[dict[str, str]] = []
     for element in root.iter(etree.Element):
-        children = ((_plain(etree.QName(c).localname), c.text or "") for c in element.iterchildren(etree.Element))
-        named = {headings[name]: text for name, text in children if name in headings}
+        children = ((_plain(etree.QName(c).localname), c) for c in element.iterchildren(etree.Element))
+        # The whole text: a comment inside it is no end of it.
+        named = {headings[name]: "".join(map(str, c.itertext())) for name, c in children if name in headings}
         of_file = {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v.strip()}
         # A learner, even one without an identifier: such a row is shown as tied to nothing, never dropped.
         if "mis_identifier" in named or len(set(named) - {"ukprn", "file_name_cell"}) > 1:

@@ -3,7 +3,6 @@
 A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
 """
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +25,8 @@ REGISTRATION_COLUMNS = (
 )
 OPT_OUT_COLUMNS = ("upn", "recorded_on")
 SCHOOL_COLUMNS = ("school_number", "school_name", "la_code", "la_en", "la_cy", "sector_en", "sector_cy")
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATES = ("lrb_registered_on", "privacy_notice_on")
+_ISO = r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
 
 
 def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFrame:
@@ -62,23 +62,40 @@ def authorities() -> pd.DataFrame:
 def registration(reference: Path) -> pd.DataFrame:
     """What each school has registered (README, "The data root"); empty where the file does not exist yet.
 
+    One school's mistake is that school's alone: a cell that cannot be used is emptied and its column named in `wrong`.
+
+    Returns:
+        The columns of the file, trimmed, and `wrong` (the columns that cannot be used, by `;`, or null); a row per
+        school, the first where it stands in two. Rows without a school number are left out.
+
     Raises:
-        ConfigurationFault: missing columns, a school twice, a date that is not ISO, takes_part other than Y, N or empty.
+        ConfigurationFault: missing columns, or no UTF-8 CSV.
     """
     path = reference / "registration.csv"
+    columns = [*REGISTRATION_COLUMNS, "wrong"]
     if not path.exists():
-        return pd.DataFrame(columns=list(REGISTRATION_COLUMNS), dtype="str")
-    rows = _csv(path, REGISTRATION_COLUMNS, "school_number")[list(REGISTRATION_COLUMNS)]
-    faults = [
-        both("fault.csv_date", school=school, column=column)
-        for column in ("lrb_registered_on", "privacy_notice_on")
-        for school in rows.loc[rows[column].notna() & ~rows[column].fillna("").str.fullmatch(_ISO), "school_number"]
-    ]
-    odd = rows["takes_part"].notna() & ~rows["takes_part"].isin(["Y", "N"])
-    faults += [both("fault.csv_takes_part", school=school) for school in rows.loc[odd, "school_number"]]
-    if faults:
-        raise ConfigurationFault(path.name, faults)
-    return rows.astype("str")
+        return pd.DataFrame(columns=columns, dtype="str")
+    rows = _csv(path, REGISTRATION_COLUMNS, None)[list(REGISTRATION_COLUMNS)].astype("str")
+    rows = rows.apply(lambda cells: cells.str.strip())
+    rows = rows.mask(rows == "").dropna(subset="school_number")
+    rows["takes_part"] = rows["takes_part"].str.upper()
+    bad = pd.DataFrame(
+        {
+            "school_number": rows["school_number"].duplicated(keep=False),
+            **{column: rows[column].notna() & ~_real_dates(rows[column]) for column in _DATES},
+            "takes_part": rows["takes_part"].notna() & ~rows["takes_part"].isin(["Y", "N"]),
+        }
+    )
+    named = pd.DataFrame({c: bad[c].map({True: f"{c};", False: ""}).astype("str") for c in bad})
+    wrong = named["school_number"].str.cat(named.drop(columns="school_number")).str.rstrip(";")
+    rows = rows.assign(wrong=wrong.mask(wrong == ""), **{c: rows[c].mask(bad[c]) for c in (*_DATES, "takes_part")})
+    found: pd.DataFrame = rows.drop_duplicates("school_number", ignore_index=True)[columns].astype("str")
+    return found
+
+
+def _real_dates(text: pd.Series) -> pd.Series:
+    shaped = text.where(text.str.fullmatch(_ISO).eq(True))
+    return pd.to_datetime(shaped, format="%Y-%m-%d", errors="coerce").notna()
 
 
 def opt_outs(reference: Path) -> pd.DataFrame:

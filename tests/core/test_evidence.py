@@ -1,22 +1,28 @@
 """Evidence: the facts the rules look at, worked out by hand."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from schemas.cycles import cycle_by_id
-from tasks.core.evidence import evidence, expected_year, iso_dates, shared_upns
+from schemas.lrs_profiles import all_profiles
+from tasks.core.evidence import evidence, expected_year, iso_dates, repeated_upns, shared_upns
 
-CYCLE = cycle_by_id("2012-01")  # academic year 2011; its census may fall on 2012-01-01 at the earliest
+CYCLE = cycle_by_id("2012-01")  # academic year 2011; its census may fall on 2012-01-31 at the latest
+PROFILE = all_profiles()["2A"]
 
 
 def column(*values):
     return pd.Series(list(values), dtype="str")
 
 
-def facts(rows, shared=(), **forms):
+def facts(rows, shared=(), profile=PROFILE, register=None, **forms):
     return evidence(
         rows,
         cycle=CYCLE,
+        profile=profile,
+        register_upns=register,
         shared_upns=column(*shared),
         given_form=forms.get("given", rows["forename"]),
         family_form=forms.get("family", rows["surname"]),
@@ -64,12 +70,13 @@ def test_the_year_group_goes_by_the_age_on_31_august():
     assert told(found) == [10, 9, 14, 14, None, None]
 
 
-def test_age_counts_on_the_first_day_of_the_census():
-    ages = lambda rows: told(facts(rows)["age"])  # noqa: E731
+def test_age_counts_on_the_last_day_that_the_census_may_fall_on():
     from tests_support import sound_learners
 
-    # On 1 January 2012: the birthday itself counts, the day after does not.
-    assert ages(sound_learners({"dob": "1998-01-01"}, {"dob": "1998-01-02"}, {"dob": "x"})) == [14, 13, None]
+    # On 31 January 2012: the birthday itself counts, the day after does not. One born on 15 January 1999 is 13 on a
+    # census day in the second half of the month, and must not be held.
+    rows = sound_learners({"dob": "1999-01-15"}, {"dob": "1999-01-31"}, {"dob": "1999-02-01"}, {"dob": "x"})
+    assert told(facts(rows)["age"]) == [13, 13, 12, None]
 
 
 def test_year_gap_is_given_less_expected(learner):
@@ -115,6 +122,58 @@ def test_whether_a_name_can_be_written_is_asked_of_names_without_digits_only(lea
     rows = learner({"forename": "Siân"}, {"forename": "--"}, {"forename": "12"}, {"forename": None})
     found = facts(rows, given=column("Sian", None, None, None))
     assert told(found["given_writable"]) == ["Y", "N", None, None]
+
+
+def test_each_kind_of_name_is_asked_for_its_characters_length_and_signs(learner):
+    changes = [
+        {field: value}
+        for field in ("forename", "surname", "middle_names")
+        for value in ("Siân", "Rhys²", "N/A", "//", " ")
+    ]
+    rows = learner(*changes)
+    forms = {
+        kind: rows[field].where(~rows[field].isin(["//", " "])).astype("str")
+        for kind, field in (("given", "forename"), ("family", "surname"), ("middle", "middle_names"))
+    }
+    found = facts(rows, **forms)
+    for n, kind in enumerate(("given", "family", "middle")):
+        own = found.iloc[5 * n : 5 * n + 5]
+        assert told(own[f"{kind}_plain"]) == ["Y", "N", "Y", "Y", None]
+        assert told(own[f"{kind}_kept"]) == ["Y", None, "N", None, None]
+        assert told(own[f"{kind}_length_ok"]) == ["Y", "Y", "Y", None, None]
+
+
+def test_lengths_and_signs_are_those_of_the_profile(learner):
+    own = replace(
+        PROFILE,
+        name_characters="A-Za-z ,'.-",
+        columns=tuple(replace(c, max_length=9) if c.source == "given_name" else c for c in PROFILE.columns),
+    )
+    rows = learner({"forename": "A" * 9, "surname": "a,b"}, {"forename": "A" * 10, "surname": "a(b"})
+    found = facts(rows, profile=own)
+    assert told(found["given_length_ok"]) == ["Y", "N"] and told(found["family_kept"]) == ["Y", "N"]
+    assert told(facts(rows)["given_length_ok"]) == ["Y", "Y"] and told(facts(rows)["family_kept"]) == ["N", "N"]
+
+
+def test_a_upn_stands_twice_in_a_return_whatever_the_years_but_not_beside_s_or_g(learner):
+    year_8, year_10 = {"upn": "M660402510001", "nc_year": "8"}, {"upn": "m660402510001 ", "nc_year": "10"}
+    other = {"upn": "R681404209123", "enrol_status": "M"}
+    current = learner(
+        year_8,
+        year_10,
+        other,
+        other | {"enrol_status": " s"},
+        other | {"enrol_status": "G"},
+        other | {"school_number": "6604026"},
+        {"upn": None},
+        {"upn": " "},
+    )
+    found = repeated_upns(current)
+    assert found.to_dict("records") == [{"school_number": "6604025", "upn": "M660402510001"}]
+    # The chosen row is told, though it stands alone among the chosen; the same UPN in another school is not.
+    rows = learner(year_10, year_10 | {"school_number": "6604026"}, other)
+    assert told(facts(rows, register=found)["upn_once_in_school"]) == ["N", "Y", "Y"]
+    assert told(facts(rows)["upn_once_in_school"]) == ["Y", "Y", "Y"]
 
 
 def test_a_placeholder_uln_is_none(learner):

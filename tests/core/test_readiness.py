@@ -5,7 +5,7 @@ import pytest
 
 from schemas.cycles import cycle_by_id
 from schemas.readiness import lacks
-from tasks.core.readiness import missing_things
+from tasks.core.readiness import missing_things, unmatched_opt_outs
 
 CYCLE = cycle_by_id("2012-01")  # closes on 31 July 2012
 READY = {
@@ -18,7 +18,10 @@ READY = {
     "lrb_registered_on": "2011-11-01",
     "privacy_notice_on": "2011-09-05",
     "takes_part": None,
+    "wrong": None,
 }
+NO_UKRLP = {"ukrlp_name": None, "ukrlp_postcode": " - "}
+NO_EDUBASE = {"edubase_name": None, "edubase_postcode": None}
 
 
 def missing(*schools, sector="Secondary"):
@@ -43,6 +46,11 @@ def test_a_ready_school_lacks_nothing_whatever_the_spelling_of_its_two_records()
         ({"ukrlp_name": "Ysgol Arall"}, "name_differs"),
         ({"ukrlp_name": "Ysgol Enghraifft-Ëxample"}, "name_differs"),
         ({"edubase_name": None}, "name_differs"),
+        ({"edubase_name": None, "ukrlp_name": None}, "name_differs"),
+        ({"edubase_postcode": None, "ukrlp_postcode": None}, "postcode_differs"),
+        (NO_UKRLP, "ukrlp_record_missing"),
+        (NO_EDUBASE, "edubase_record_missing"),
+        ({"wrong": "takes_part"}, "registration_wrong"),
         ({"edubase_postcode": "LL77 7NH"}, "postcode_differs"),
         ({"lrb_registered_on": None}, "lrb_missing"),
         ({"lrb_registered_on": "2012-08-01"}, "lrb_late"),
@@ -54,6 +62,28 @@ def test_each_missing_thing_is_named(change, code):
     assert missing(change) == {"6604025": [code]}
 
 
+def test_two_records_that_are_not_known_are_both_told():
+    assert missing(NO_UKRLP | NO_EDUBASE) == {"6604025": ["edubase_record_missing", "ukrlp_record_missing"]}
+
+
+def test_a_letter_and_its_accent_may_be_one_character_or_two():
+    assert missing({"ukrlp_name": "Ysgol Gŵyl Ẃ", "edubase_name": "YSGOL GW\u0302YL W\u0301"}) == {}
+    assert missing({"ukrlp_name": "Ysgol Ẃ", "edubase_name": "Ysgol Ẁ"}) == {"6604025": ["name_differs"]}
+
+
+def test_a_row_that_cannot_be_used_stops_its_own_school_and_is_asked_for_nothing_more():
+    unusable = {"wrong": "lrb_registered_on", "lrb_registered_on": None, "privacy_notice_on": None, "edubase_name": "x"}
+    found = missing(unusable, {"school_number": "6604026", "ukprn": "10000002"})
+    assert found == {"6604025": ["registration_wrong"]}
+    assert missing(unusable | {"takes_part": "N"}, sector="Special") == {"6604025": ["registration_wrong"]}
+
+
+def test_a_registration_without_the_column_wrong_has_nothing_wrong():
+    register = pd.DataFrame({"school_number": ["6604025"], "sector_en": "Secondary"})
+    rows = pd.DataFrame([READY], columns=list(READY)).astype("str").drop(columns="wrong")
+    assert missing_things(register, rows, CYCLE).empty
+
+
 def test_the_closing_day_itself_is_in_time():
     assert missing({"lrb_registered_on": "2012-07-31", "privacy_notice_on": "2012-07-31"}) == {}
 
@@ -61,6 +91,12 @@ def test_the_closing_day_itself_is_in_time():
 def test_one_ukprn_at_two_schools_stops_both():
     found = missing({}, {"school_number": "6604026"})
     assert found == {"6604025": ["ukprn_shared"], "6604026": ["ukprn_shared"]}
+
+
+def test_a_school_that_takes_no_part_is_in_nobody_s_way_and_one_that_cannot_be_read_may_be():
+    assert missing({"takes_part": "N"}, {"school_number": "6604026"}) == {"6604025": ["not_taking_part"]}
+    found = missing({"wrong": "takes_part"}, {"school_number": "6604026"})
+    assert found == {"6604025": ["registration_wrong"], "6604026": ["ukprn_shared"]}
 
 
 def test_a_school_without_a_row_is_told_so_and_nothing_else():
@@ -89,5 +125,15 @@ def test_every_lack_that_is_found_has_its_text_and_every_text_is_used():
         {"school_number": "6604028"},
         {"school_number": "6604029", "takes_part": "N"},
         {"school_number": "6604030"},
+        {"school_number": "6604031", "wrong": "school_number"},
+        {"school_number": "6604032", **NO_UKRLP, **NO_EDUBASE},
     )
     assert {code for codes in found.values() for code in codes} == {lack.code for lack in lacks()}
+
+
+def test_opt_outs_of_nobody_are_counted():
+    recorded = pd.DataFrame({"upn": ["A1", " a1 ", "B2", "C3", "c3", None, " "]}, dtype="str")
+    # A1 is a pupil; B2 and C3 (once) are not; two rows name nobody.
+    assert unmatched_opt_outs(recorded, pd.Series(["a1 ", None, "D4"], dtype="str")) == 4
+    assert unmatched_opt_outs(recorded.iloc[:2], pd.Series(["A1"], dtype="str")) == 0
+    assert unmatched_opt_outs(recorded.iloc[:0], pd.Series([], dtype="str")) == 0

@@ -254,3 +254,19 @@ def test_names_come_back_from_an_xml_as_they_went():
     found = read_result(answer, PROFILES)
     assert list(found["family_name"]) == names
     assert set(found["ukprn"]) == {"10000001"} and set(found["file_name_cell"]) == {"LRB_10000001_310120120905"}
+
+
+@pytest.mark.parametrize("version", ["2A", "3A"])
+def test_headings_of_school_systems_are_known_for_the_uln_and_the_identifier(version):
+    of_one = {version: PROFILES[version]}
+    found = read_result(b"UKPRN,MISID,Unique Learner Number\n10000001,M660402510001,1000102504\n", of_one)
+    assert found.loc[0, ["mis_identifier", "uln"]].to_list() == ["M660402510001", "1000102504"]
+    xml = "<R><L><MISID>M660402510001</MISID><UniqueLearnerNumber>1000102504</UniqueLearnerNumber></L></R>"
+    found = read_result(xml.replace("<L>", "<UKPRN>10000001</UKPRN><L>").encode(), of_one)
+    assert found.loc[0, ["mis_identifier", "uln"]].to_list() == ["M660402510001", "1000102504"]
+
+
+def test_a_comment_inside_an_element_does_not_cut_its_text():
+    content = b"<R><UKPRN>1000<!-- x -->0001</UKPRN><L><MISIdentifier>M6604<!-- y -->02510001</MISIdentifier><ULN>1</ULN></L></R>"
+    found = read_result(content, PROFILES)
+    assert found.loc[0, ["ukprn", "mis_identifier"]].to_list() == ["10000001", "M660402510001"]

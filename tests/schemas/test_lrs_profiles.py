@@ -88,6 +88,20 @@ def test_a_profile_that_is_not_utf_8_is_a_fault_and_not_a_crash(tmp_path):
         all_profiles(tmp_path)
 
 
+def test_a_profile_is_asked_for_by_the_name_of_its_file(tmp_path):
+    (tmp_path / "3A.toml").write_text(TEXT, encoding="utf-8")
+    with pytest.raises(ConfigurationFault, match=r"3A\.toml: 2A yw'r fersiwn .* / the version in the file is 2A"):
+        all_profiles(tmp_path)
+
+
+def test_a_name_without_a_length_of_its_own_has_the_lrs_schema_s():
+    free = parse_profile(TEXT.replace('source = "given_name"\nmax_length = 35', 'source = "given_name"'), "own.toml")
+    short = parse_profile(
+        TEXT.replace('source = "given_name"\nmax_length = 35', 'source = "given_name"\nmax_length = 9'), ""
+    )
+    assert [p.name_length("given_name") for p in (P2A, free, short)] == [35, 35, 9]
+
+
 def test_codes_compare_however_they_are_written():
     codes = pd.Series(["RC10", "rc 010", "RC010", "rc\u00a010", "RC1", "XY1", " ", None], dtype="str")
     found = normalise_code(codes)

@@ -1,0 +1,76 @@
+"""What the characters of a name are, by Unicode category, and which of them a form for the LRS keeps.
+
+Sources: LRS return code RC011 "incorrect format"; 2011 training for schools in Wales (accents and special characters
+raise exceptions); the LRS's own list of characters is not public (lrs.md 2.1), so what is dropped on the way is told.
+
+Does not belong here: what a fault is called (`expectations`). To let more characters through: `schemas/lrs`.
+"""
+
+import unicodedata
+from collections.abc import Callable
+
+import pandas as pd
+from anyascii import anyascii
+
+#: No name has these: digits and numbers, controls, pictures, and codes that stand for no character.
+_NEVER_IN_A_NAME = frozenset(("Nd", "Nl", "No", "Cc", "So", "Co", "Cn", "Cs"))
+#: What keyboards and word processors give for an apostrophe, ʻ (U+02BB) and ʼ (U+02BC) among them, and for a hyphen.
+_APOSTROPHES = "'`´‘’‛ʹʻʼʽʾʿˈ′＇ꞌ՚"
+_HYPHENS = "-‐‑‒–—―−﹣－"
+_ALIKE = dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_HYPHENS, "-")
+
+
+def never_in_a_name(names: pd.Series) -> pd.Series:
+    """Whether a name holds a digit, a control character, a picture or a code that stands for no character.
+
+    Args:
+        names: as sent.
+
+    Returns:
+        bool; False where null.
+    """
+    return _any(names, "A-Za-z '.-", lambda c: unicodedata.category(c) in _NEVER_IN_A_NAME)
+
+
+def not_kept(names: pd.Series, allowed: str) -> pd.Series:
+    """Whether a name holds signs that are left out, or become blanks, in the form for the LRS.
+
+    Args:
+        names: as sent.
+        allowed: the profile's `name_characters`.
+
+    Returns:
+        bool; False where null. Letters, marks, spaces, hyphens, apostrophes and full stops are no such signs.
+    """
+    return _any(names, allowed, lambda c: not (_is_letter(c) or c in " ." or c in _ALIKE or _is_space(c)))
+
+
+def _any(names: pd.Series, common: str, holds: Callable[[str], bool]) -> pd.Series:
+    """Whether any character holds the question; asked once for each rest that the common characters leave."""
+    rest = names.astype("str").str.replace(f"[{common}]", "", regex=True)
+    answers = {text: any(map(holds, text)) for text in rest.dropna().unique()}
+    return rest.map(answers).eq(True)
+
+
+def base_letters(name: str) -> str:
+    """A name in ASCII: letters to their base letters, apostrophes and hyphens to the plain ones.
+
+    Invisible format characters are taken out, any other sign becomes a blank: only letters are spelt out.
+    """
+    return str(anyascii("".join(map(_sign, name))))
+
+
+def _sign(character: str) -> str:
+    if character in _ALIKE:
+        return _ALIKE[character]
+    if character.isascii() or _is_letter(character):
+        return character
+    return "" if unicodedata.category(character) == "Cf" else " "
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LM"
+
+
+def _is_space(character: str) -> bool:
+    return unicodedata.category(character) == "Zs"
