@@ -241,7 +241,7 @@ def check(
 ) -> None:
     """Gwirio ffurflen cyn ei hanfon / Check a return before it is sent; exit code 1 if a learner would be held."""
     root = _data(data)
-    from tasks.check import check_file
+    from tasks.check import RefusedReturn, check_file
     from tasks.io.data_root import DataRoot
 
     if cycle is not None:
@@ -249,16 +249,14 @@ def check(
     held = refused = 0
     for path in files:
         with _told_plainly(root):
-            try:
-                own = DataRoot(Path(root)).reference / "lrs"
-                checked = check_file(path, cycle_by_id(cycle) if cycle else None, own)
-            except Refused as fault:
-                _tell_refused(path, fault)
+            found = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
+        for one in found:
+            if isinstance(one, RefusedReturn):
+                _tell_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
                 refused += 1
-                continue
-        for one in checked:
-            _tell_checked(path, one)
-            held += one.held
+            else:
+                _tell_checked(path, one)
+                held += one.held
     if held or refused:
         raise typer.Exit(1)
 
@@ -422,11 +420,11 @@ def _exit_on_faults(*runs: dict[str, int]) -> None:
         raise typer.Exit(1)
 
 
-def _tell_refused(path: Path, fault: Refused) -> None:
+def _tell_refused(name: str, fault: Refused) -> None:
     from schemas.quarantine_reasons import all_reasons
 
     reason = all_reasons()[fault.reason]
-    out.print(f"[red]✗[/] {escape(str(path))}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
+    out.print(f"[red]✗[/] {escape(name)}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
     out.print(f"  {reason.action_cy} / {reason.action_en}")
 
 
