@@ -54,9 +54,8 @@ def receive(data: str, cycle: str, la: str, as_of: str) -> Counts:
     record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
     ground.lake.upsert("received", record)
     # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
-    let_go(
-        ground.root.path, {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
-    )
+    accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
+    let_go(ground.root.path, accepted)
     counts["accepted"] = int(((record["status"] == "accepted") & (record["kind"] == "return")).sum())
     counts["quarantined"] = int((record["status"] == "quarantined").sum())
     return counts

@@ -6,7 +6,9 @@ import zipfile
 import pandas as pd
 import pytest
 from test_receive import a_return
+from typer.testing import CliRunner
 
+from flows.cli import app
 from schemas.cycles import cycle_by_id
 from tasks.check import CheckedReturn, RefusedReturn, check_file
 from tasks.io.reference import SHIPPED
@@ -56,3 +58,11 @@ def test_a_census_date_outside_is_told(tmp_path, day, cycle, told):
     (tmp_path / "x.xml").write_bytes(a_return(day=day))
     (only,) = check_file(tmp_path / "x.xml", cycle_by_id(cycle) if cycle else None)
     assert only.refused.reason == "outside_cycle" and told in only.refused.detail
+
+
+def test_the_terminal_names_the_member_that_would_be_refused(tmp_path):
+    path = written(tmp_path, a=a_return(), b=b"<")
+    told = CliRunner().invoke(app, ["check", str(path), "--data", str(tmp_path)])
+    assert told.exit_code == 1
+    output = told.output.replace("\n", "")
+    assert "x.zip#b.xml: Nid yw'r ffeil" in output and "x.zip#a.xml: 6604025" in output
