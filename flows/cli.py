@@ -263,7 +263,7 @@ def check(
 ) -> None:
     """Gwirio ffurflen cyn ei hanfon / Check a return before it is sent; exit code 1 if a learner would be held."""
     root = _data(data)
-    from tasks.check import check_file
+    from tasks.check import RefusedReturn, check_file
     from tasks.io.data_root import DataRoot
 
     if cycle is not None:
@@ -271,16 +271,14 @@ def check(
     held = refused = 0
     for path in files:
         with _told_plainly(root):
-            try:
-                own = DataRoot(Path(root)).reference / "lrs"
-                checked = check_file(path, cycle_by_id(cycle) if cycle else None, own)
-            except Refused as fault:
-                _tell_refused(path, fault)
+            found = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
+        for one in found:
+            if isinstance(one, RefusedReturn):
+                _tell_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
                 refused += 1
-                continue
-        for one in checked:
-            _tell_checked(path, one)
-            held += one.held
+            else:
+                _tell_checked(path, one)
+                held += one.held
     if held or refused:
         raise typer.Exit(1)
 
@@ -372,6 +370,7 @@ def _tell_counts(*runs: dict[str, int]) -> None:
             out.print(f"{counts[name]:>10,}  {text}")
 
 
+_MOST_NAMED = 20
 _STATES = (
     ("records", "Cofnodion\nRecords"),
     ("not_chosen", "Heb ddewis\nNot chosen"),
@@ -401,13 +400,6 @@ def _tell_stand_in(counts: dict[str, int]) -> None:
             out.print(f"{n:>10,}  {code}: {told.label_cy} / {told.label_en}")
 
 
-_ATTENTION = {
-    "quarantined": "ffeiliau mewn cwarantîn, gweler quarantine/*/reason.json / files in quarantine, see there",
-    "unconfirmed_batches": "sypiau heb gadarnhad o'u hanfon / batches whose hand-over is not confirmed",
-    "untied_answers": "atebion yr LRS heb ddysgwr / answers of the LRS that tie to no learner sent",
-}
-
-
 def _tell_status(root: str, cycle: str, la: list[str]) -> None:
     from tasks.status import attention, status_of, unknown_elements
 
@@ -429,9 +421,12 @@ def _tell_status(root: str, cycle: str, la: list[str]) -> None:
     add(f"{len(found['schools']):,}", found["total"])
     out.print(table)
     _tell_reasons(found["total"]["not_chosen"])
-    for name, n in attention(root, cycle).items():
-        if n:
-            out.print(f"[yellow]I berson / For a person: {_ATTENTION[name]}: {n:,}[/]")
+    for name, found_there in attention(root, cycle).items():
+        if found_there:
+            n = found_there if isinstance(found_there, int) else len(found_there)
+            out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
+            for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
+                out.print(f"    {escape(one)}")
     for row in unknown_elements(root, cycle, la or None).to_dict("records"):
         out.print(
             f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
@@ -463,11 +458,11 @@ def _exit_on_faults(*runs: dict[str, int]) -> None:
         raise typer.Exit(1)
 
 
-def _tell_refused(path: Path, fault: Refused) -> None:
+def _tell_refused(name: str, fault: Refused) -> None:
     from schemas.quarantine_reasons import all_reasons
 
     reason = all_reasons()[fault.reason]
-    out.print(f"[red]✗[/] {escape(str(path))}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
+    out.print(f"[red]✗[/] {escape(name)}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
     out.print(f"  {reason.action_cy} / {reason.action_en}")
 
 

@@ -84,6 +84,8 @@ RECEIVED = Table(
         *_ref("sha256", "kind", "status"),
         *_open("container_sha256", "file_name", "path", "member", "reason", "detail", "cycle", "la_code"),
         *_open("school_number", "census_date", "header_datetime", "serial_no", "layout", "received_at"),
+        # Records on roll: counted when the return was received, and when it was read.
+        Column("declared", _INT),
         Column("pupils", _INT),
         Column("leavers", _INT),
         *_open("unknown_elements"),

@@ -12,11 +12,14 @@ from schemas.faults import Refused
 from schemas.lrs_profiles import Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.states import Disposition, Severity
+from schemas.texts import both
+from tasks.admission import admit, census_day
 from tasks.core.evidence import evidence, repeated_upns
 from tasks.core.lrs_form import lrs_names
 from tasks.core.selection import select
 from tasks.io.dewi_inbox import open_arrival
 from tasks.io.plasc_xml import ReturnHeader, read_return
+from tasks.io.reference import schools
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,19 @@ class CheckedReturn:
     findings: pd.DataFrame
     held: int
     unknown_elements: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RefusedReturn:
+    """A file, or one return in a zip, that would be quarantined.
+
+    Attributes:
+        member: the file's name inside a zip, None for the whole file.
+        refused: the reason, and its detail.
+    """
+
+    member: str | None
+    refused: Refused
 
 
 def apply_rules(
@@ -66,28 +82,43 @@ def apply_rules(
     return run_rules(rows, rules_for(cycle))
 
 
-def check_file(path: Path, cycle: Cycle | None = None, own_profiles: Path | None = None) -> list[CheckedReturn]:
-    """Check each return in a file.
+def check_file(
+    path: Path, cycle: Cycle | None = None, reference: Path | None = None
+) -> list[CheckedReturn | RefusedReturn]:
+    """Check each return in a file; one that would be refused does not hide the others.
 
     Args:
         path: an XML return, or a zip of returns.
         cycle: the cycle to check against; the one that covers the census date where None.
-        own_profiles: a folder of LRS layouts that take the place of the shipped ones.
+        reference: the data root's reference folder, whose schools and LRS layouts take the place of the shipped ones.
 
     Raises:
-        Refused: the file would be quarantined.
         OSError: the file cannot be read.
     """
-    profiles = all_profiles(own_profiles)
-    return [_check(d.data, d.member, cycle, profiles) for d in open_arrival(path)]
+    profiles = all_profiles(reference / "lrs" if reference else None)
+    register = set(schools(reference)["school_number"])
+    try:
+        documents = open_arrival(path).documents
+    except Refused as refused:
+        return [RefusedReturn(None, refused)]
+    results: list[CheckedReturn | RefusedReturn] = []
+    for document in documents:
+        try:
+            results.append(_check(document.data, document.member, cycle, profiles, register))
+        except Refused as refused:
+            results.append(RefusedReturn(document.member, refused))
+    return results
 
 
-def _check(content: bytes, member: str | None, cycle: Cycle | None, profiles: dict[str, Profile]) -> CheckedReturn:
+def _check(
+    content: bytes, member: str | None, cycle: Cycle | None, profiles: dict[str, Profile], register: set[str]
+) -> CheckedReturn:
     found = read_return(content, all_layouts())
-    day = pd.Timestamp(found.header.census_date[:10]).date()
+    day = census_day(found.header)
     cycle = cycle or next((c for c in all_cycles().values() if c.covers(day)), None)
-    if cycle is None or not cycle.covers(day):
-        raise Refused("outside_cycle", f"census date {day}")
+    if cycle is None:
+        raise Refused("outside_cycle", both("detail.no_cycle", found=day))
+    admit(found.header, cycle, register)
     school = found.header.school_number
     pupils = found.pupils.assign(row_ref=found.pupils["ordinal"].astype("str"), school_number=school, sha256="this")
     decided = select(
@@ -95,7 +126,7 @@ def _check(content: bytes, member: str | None, cycle: Cycle | None, profiles: di
         cycle=cycle,
         current=pd.Series({school: "this"}),
         missing=pd.DataFrame({"school_number": [], "code": []}, dtype="str"),
-        held=pd.DataFrame({"upn": [], "uln": [], "cycle": []}, dtype="str"),
+        held=pd.DataFrame({"upn": [], "uln": [], "dob": []}, dtype="str"),
     )
     chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
     result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], pd.Series([], dtype="str"), repeated_upns(pupils))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from schemas.faults import ServiceFault
 from schemas.plasc_layouts import all_layouts
 from schemas.tables import PUPILS
 from tasks.io.plasc_xml import PlascReturn, read_return
@@ -21,7 +20,7 @@ def read(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG001 
     Returns:
         Counts: returns, records, leavers, unknown_elements, faults.
     """
-    ground = Ground.of(data, cycle)
+    ground, layouts = Ground.of(data, cycle), all_layouts()
     received = ground.lake.read("received", cycle=cycle, la_code=la)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()]
@@ -30,8 +29,8 @@ def read(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG001 
     notes: list[pd.DataFrame] = []
     for sha256, path, school in zip(unread["sha256"], unread["path"], unread["school_number"], strict=True):
         try:
-            found = read_return(document_of(ground.root, path, sha256).data, all_layouts())
-        except (OSError, ServiceFault) as error:
+            found = read_return(document_of(ground.root, path, sha256).data, layouts)
+        except Exception as error:  # noqa: BLE001 - one odd return must not stop the others of its authority
             counts["faults"] += 1
             keep_evidence(data, cycle, "read", str(school), error)
             continue

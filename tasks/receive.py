@@ -3,18 +3,27 @@
 The inbox is left as it is: a file is known by its content, and the same bytes again are nothing to do.
 """
 
-import datetime as dt
 from typing import Any
 
 import pandas as pd
 
 from schemas.faults import Refused, ServiceFault
-from schemas.plasc_layouts import all_layouts
+from schemas.plasc_layouts import PlascLayout, all_layouts
 from schemas.quarantine_reasons import all_reasons
 from schemas.tables import RECEIVED
 from schemas.texts import both
+from tasks.admission import admit
 from tasks.io.data_root import DataRoot
-from tasks.io.dewi_inbox import Arrival, ReturnDocument, list_arrivals, open_arrival, quarantine
+from tasks.io.dewi_inbox import (
+    Arrival,
+    ReturnDocument,
+    files_at,
+    let_go,
+    list_arrivals,
+    open_arrival,
+    quarantine,
+    sha256_of,
+)
 from tasks.io.plasc_xml import ReturnHeader, read_header
 from tasks.io.reference import schools
 from tasks.stage import Counts, Ground, keep_evidence, stage_task
@@ -29,23 +38,24 @@ def receive(data: str, cycle: str, la: str, as_of: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     known = ground.lake.read("received")
-    settled = _settled(known)
+    settled, layouts = _settled(known), all_layouts()
     register = set(schools(ground.root.reference)["school_number"])
     counts = {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0}
     rows: list[dict[str, Any]] = []
     for arrival in list_arrivals(ground.root.dewi_inbox, la):
-        if arrival.sha256 in settled:
-            continue
-        counts["files"] += 1
         try:
-            new = _take_in(ground, arrival, la, register, settled)
-        except OSError as error:
+            new = _take_in(ground, arrival, la, register, settled, layouts)
+        except Exception as error:  # noqa: BLE001 - one odd file must not stop the others of its authority
             counts["faults"] += 1
             keep_evidence(data, cycle, "receive", la, error)
             continue
+        counts["files"] += bool(new)
         rows += [{**row, "received_at": as_of} for row in new]
     record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
     ground.lake.upsert("received", record)
+    # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
+    accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
+    let_go(ground.root.path, accepted)
     counts["accepted"] = int(((record["status"] == "accepted") & (record["kind"] == "return")).sum())
     counts["quarantined"] = int((record["status"] == "quarantined").sum())
     return counts
@@ -62,31 +72,45 @@ def _settled(known: pd.DataFrame) -> set[str]:
 def _without_repeats(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Drop what was looked at again and found as before; of equal bytes under two names, keep the first."""
     rows = rows.drop_duplicates("sha256")
-    before = known[["sha256", "status", "reason"]].fillna("").agg("|".join, axis=1)
-    now = rows[["sha256", "status", "reason"]].fillna("").astype("str").agg("|".join, axis=1)
-    return rows[~now.isin(set(before))].reset_index(drop=True)
+    return rows[~_outcome(rows).isin(set(_outcome(known)))].reset_index(drop=True)
 
 
-def _take_in(ground: Ground, arrival: Arrival, la: str, register: set[str], settled: set[str]) -> list[dict[str, Any]]:
-    path = ground.root.dewi_inbox / arrival.path
-    base: dict[str, Any] = {"path": arrival.path, "file_name": path.name, "la_code": la}
+def _outcome(rows: pd.DataFrame) -> pd.Series:
+    # As objects first: a column in which nothing stands has no type of its own.
+    sha256, status, reason = (rows[c].astype("object").fillna("").astype("str") for c in ("sha256", "status", "reason"))
+    return sha256 + "|" + status + "|" + reason
+
+
+def _take_in(
+    ground: Ground,
+    arrival: Arrival,
+    la: str,
+    register: set[str],
+    settled: set[str],
+    layouts: dict[str, PlascLayout],
+) -> list[dict[str, Any]]:
+    """Rows of `received` for a file and what it holds; none where it is settled."""
+    sha256 = sha256_of(arrival.file)
+    if sha256 in settled:
+        return []
+    base: dict[str, Any] = {"path": arrival.path, "file_name": arrival.path.rpartition("/")[2], "la_code": la}
     try:
-        documents = open_arrival(path)
+        opened = open_arrival(arrival.file)
     except Refused as refused:
-        return [
-            _refused_row(ground.root, arrival.sha256, None, path.read_bytes(), refused, {**base, "kind": "arrival"})
-        ]
+        content = None if refused.reason == "file_too_large" else arrival.file.read_bytes()
+        return [_refused_row(ground.root, sha256, None, content, refused, {**base, "kind": "arrival"})]
     rows = []
-    if any(d.sha256 != arrival.sha256 for d in documents):
-        rows.append({**base, "kind": "zip", "sha256": arrival.sha256, "status": "accepted"})
-    for document in documents:
+    if any(d.sha256 != sha256 for d in opened.documents):
+        detail = both("detail.left_out", count=opened.left_out) if opened.left_out else None
+        rows.append({**base, "kind": "zip", "sha256": sha256, "status": "accepted", "detail": detail})
+    for document in opened.documents:
         if document.sha256 in settled:
             continue
-        container = arrival.sha256 if document.sha256 != arrival.sha256 else None
+        container = sha256 if document.sha256 != sha256 else None
         about: dict[str, Any] = {**base, "kind": "return", "member": document.member, "container_sha256": container}
         try:
-            header = read_header(document.data, all_layouts())
-            _check(header, ground, la, register)
+            header = read_header(document.data, layouts)
+            admit(header, ground.cycle, register, la)
         except Refused as refused:
             rows.append(_refused_row(ground.root, document.sha256, document.member, document.data, refused, about))
         else:
@@ -94,17 +118,7 @@ def _take_in(ground: Ground, arrival: Arrival, la: str, register: set[str], sett
     return rows
 
 
-def _check(header: ReturnHeader, ground: Ground, la: str, register: set[str]) -> None:
-    if header.school_number not in register:
-        raise Refused("unknown_school", f"{header.school_number[:20]!r} is not in the schools register")
-    if header.la_code != la:
-        raise Refused("la_mismatch", f"the header says authority {header.la_code[:20]!r}, the folder is {la}")
-    if not ground.cycle.covers(dt.date.fromisoformat(header.census_date[:10])):
-        span = f"{ground.cycle.census_from} to {ground.cycle.census_to}"
-        raise Refused("outside_cycle", f"census date {header.census_date[:10]}; cycle {ground.cycle.id} takes {span}")
-
-
-def _header_columns(header: ReturnHeader, ground: Ground) -> dict[str, str]:
+def _header_columns(header: ReturnHeader, ground: Ground) -> dict[str, Any]:
     return {
         "cycle": ground.cycle.id,
         "school_number": header.school_number,
@@ -112,11 +126,12 @@ def _header_columns(header: ReturnHeader, ground: Ground) -> dict[str, str]:
         "header_datetime": header.header_datetime,
         "serial_no": header.serial_no,
         "layout": header.layout,
+        "declared": header.declared,
     }
 
 
 def _refused_row(
-    root: DataRoot, sha256: str, member: str | None, content: bytes, refused: Refused, about: dict[str, Any]
+    root: DataRoot, sha256: str, member: str | None, content: bytes | None, refused: Refused, about: dict[str, Any]
 ) -> dict[str, Any]:
     reason = all_reasons()[refused.reason]
     where = f"{about['path']}#{member}" if member else about["path"]
@@ -143,11 +158,12 @@ def document_of(root: DataRoot, path: str, sha256: str) -> ReturnDocument:
     Raises:
         ServiceFault: the file has gone from the inbox or has changed since it was received.
     """
-    try:
-        documents = open_arrival(root.dewi_inbox / path)
-    except (OSError, Refused):
-        documents = []
-    for document in documents:
-        if document.sha256 == sha256:
-            return document
+    for file in files_at(root.dewi_inbox, path):
+        try:
+            documents = open_arrival(file).documents
+        except (OSError, Refused):
+            continue
+        for document in documents:
+            if document.sha256 == sha256:
+                return document
     raise ServiceFault(both("fault.return_gone", path=path))

@@ -21,7 +21,8 @@ def select(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG00
     """
     ground = Ground.of(data, cycle)
     received = ground.lake.read("received", cycle=cycle, la_code=la)
-    returns = received[(received["status"] == "accepted") & (received["kind"] == "return") & received["pupils"].notna()]
+    # Also one that could not be read yet: what an older one says is out of date and must not be sent in its place.
+    returns = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     pupils = ground.lake.read("pupils", cycle=cycle, la_code=la)
     rows = decide(
         pupils,

@@ -10,11 +10,12 @@ import pandas as pd
 from schemas.cycles import Cycle, cycle_by_id, up_to
 from schemas.readiness import lacks
 from schemas.states import BatchState, Disposition, Severity
-from tasks.core.readiness import missing_things
+from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.standing import as_status, latest_batch, stand, tally
 from tasks.io.data_root import DataRoot
+from tasks.io.dewi_inbox import misplaced
 from tasks.io.lake import Lake
-from tasks.io.reference import registration, schools
+from tasks.io.reference import authorities, opt_outs, registration, schools
 
 
 def blocked_rows(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
@@ -56,7 +57,7 @@ def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataF
     pupils, dispositions, standing = standing_of(lake, cycle_by_id(cycle_id))
     received = lake.read("received", cycle=cycle_id)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
-    declared = accepted.groupby("school_number")["pupils"].sum()
+    declared = accepted.groupby("school_number")["declared"].sum()
     counts = tally(pupils, dispositions, standing, declared)
     # A UPN starts with no authority, a school number does: its first three digits are the authority's code.
     return counts[counts.index.str[:3].isin(la)] if la else counts
@@ -72,16 +73,22 @@ def cycles_with_returns(data: str) -> list[str]:
     return sorted(set(Lake(DataRoot(Path(data)).lake).read("received", ["cycle"])["cycle"].dropna()))
 
 
-def attention(data: str, cycle_id: str) -> dict[str, int]:
-    """What a person has to look at: quarantined files, unconfirmed batches, untied answers."""
-    lake = Lake(DataRoot(Path(data)).lake)
-    received = lake.read("received", ["status"])
-    batches = lake.read("batches", ["state"], cycle=cycle_id)
-    answers = lake.read("lrs_returns", ["tied"])
+def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
+    """What a person has to look at, by the text's key under `terminal.`: how many, or which where they have a name."""
+    root = DataRoot(Path(data))
+    lake = Lake(root.lake)
+    batches = lake.read("batches", ["state", "file_name"], cycle=cycle_id)
+    register = register_of(lake, cycle_by_id(cycle_id))
+    pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
     return {
-        "quarantined": int((received["status"] == "quarantined").sum()),
-        "unconfirmed_batches": int((batches["state"] == BatchState.SENT_UNCONFIRMED.value).sum()),
-        "untied_answers": int((answers["tied"] == "N").sum()),
+        "misplaced": misplaced(root.dewi_inbox, list(authorities()["la_code"])),
+        "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
+        "unconfirmed_batches": list(
+            batches.loc[batches["state"] == BatchState.SENT_UNCONFIRMED.value, "file_name"].sort_values()
+        ),
+        "untied_answers": len(lake.read("lrs_returns", ["sha256"], tied="N")),
+        "conflicts": int(register["conflict"].notna().sum()),
+        "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if len(pupils) else 0,
     }
 
 

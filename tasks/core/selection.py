@@ -11,21 +11,32 @@ from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
 
+#: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
+_MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(Z|(?P<sign>[+-])(?P<zone>\d\d:\d\d))?"
+
 
 def current_returns(returns: pd.DataFrame) -> pd.Series:
     """The return that counts for each school: the newest by header DateTime, then SerialNo.
 
     Args:
-        returns: sha256, school_number, header_datetime, serial_no of a cycle's accepted returns.
+        returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no of a cycle's accepted returns.
 
     Returns:
         sha256 of the current returns, indexed by school_number.
     """
     order = returns.assign(
-        at=pd.to_datetime(returns["header_datetime"], errors="coerce", format="ISO8601", utc=True),
+        at=_moments(returns["header_datetime"]),
         serial=pd.to_numeric(returns["serial_no"], errors="coerce"),
     ).sort_values(["school_number", "at", "serial", "sha256"], na_position="first")
     return order.drop_duplicates("school_number", keep="last").set_index("school_number")["sha256"]
+
+
+def _moments(texts: pd.Series) -> pd.Series:
+    parts = texts.str.extract(f"^{_MOMENT}$")
+    day = pd.to_datetime(parts["day"], errors="coerce", format="%Y-%m-%d").dt.as_unit("us")
+    time = pd.to_timedelta(parts["time"].fillna("00:00:00"), errors="coerce").dt.as_unit("us")
+    zone = pd.to_timedelta(parts["zone"].fillna("00:00") + ":00", errors="coerce").dt.as_unit("us")
+    return day + time - zone * parts["sign"].map({"+": 1, "-": -1}).fillna(0).astype("int64")
 
 
 def select(

@@ -8,10 +8,14 @@ import hashlib
 import io
 import json
 import lzma
+import os
+import re
+import shutil
 import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,23 +23,33 @@ from schemas.faults import Refused
 from tasks.io.data_root import write_whole
 
 #: Far above any school's return (the largest are a few MiB), far below what could hurt the machine.
-LARGEST_FILE = 256 * 2**20
-LARGEST_ZIP = 2**30
+LARGEST_FILE = 64 * 2**20
+LARGEST_ZIP = 256 * 2**20
 MOST_MEMBERS = 1000
 #: XML of this kind packs about 20:1; a bomb packs a thousand to one.
 HIGHEST_RATIO = 200
 _RATIO_FROM = 10 * 2**20
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-_BEFORE_MARKUP = b"\xef\xbb\xbf \t\r\n"
+#: Byte order marks, blanks, and the empty halves of UTF-16.
+_BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+_HEAD = 4096
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
+#: What starts like XML and is a report or a schema that lies beside a return.
+_OTHER_MARKUP = (".htm", ".html", ".xhtml", ".xsd", ".xsl", ".xslt", ".svg")
+_DRIVE = re.compile("[A-Za-z]:")
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file in the inbox, known by its content; `path` is relative to the inbox."""
+    """A file in the inbox.
+
+    Attributes:
+        path: relative to the inbox, as it can be stored and shown; bytes that are no UTF-8 are written as escapes.
+        file: opens it.
+    """
 
     path: str
-    sha256: str
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -47,23 +61,65 @@ class ReturnDocument:
     member: str | None
 
 
+@dataclass(frozen=True)
+class Opened:
+    """The returns in a file, and how many other members of a zip were left out."""
+
+    documents: list[ReturnDocument]
+    left_out: int = 0
+
+
 def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
     """The files of an authority's folder, by name; half-written and hidden ones are left for the next run."""
     folder = inbox / la_code
     if not folder.is_dir():
         return []
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    whole = [p for p in files if p.suffix.lower() not in _HALF_WRITTEN]
-    return [Arrival(p.relative_to(inbox).as_posix(), _sha256(p)) for p in whole]
+    return [Arrival(_storable(p.relative_to(inbox)), p) for p in sorted(folder.iterdir()) if p.is_file() and _whole(p)]
 
 
-def _sha256(path: Path) -> str:
+def files_at(inbox: Path, path: str) -> list[Path]:
+    """The way back from `Arrival.path`: every file that is stored under that path."""
+    place = inbox / path
+    # Only a path with a backslash in it can stand for another name than its own.
+    return sorted(p for p in place.parent.glob("*") if _storable(p) == _storable(place)) if "\\" in path else [place]
+
+
+def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
+    """Files that no run will look at, as they lie in no authority's folder, or below one.
+
+    Args:
+        inbox: the DEWi inbox.
+        la_codes: the authorities; each has a folder.
+
+    Returns:
+        Paths relative to the inbox, sorted; without hidden and half-written files, and those in hidden folders.
+    """
+    folders = set(la_codes)
+    files = ((p, p.relative_to(inbox).parts) for p in inbox.rglob("*") if p.is_file() and _whole(p))
+    return sorted(
+        _storable(Path(*parts))
+        for _, parts in files
+        if (len(parts) != 2 or parts[0] not in folders) and not any(part.startswith(".") for part in parts)
+    )
+
+
+def _whole(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() not in _HALF_WRITTEN
+
+
+def _storable(path: Path) -> str:
+    """A name on disk is bytes; Python keeps those that are no UTF-8 as surrogates, which no table or file can hold."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content, of whatever size."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_arrival(path: Path) -> list[ReturnDocument]:
-    """The returns in a file: itself, or each XML member of a zip, by name.
+def open_arrival(path: Path) -> Opened:
+    """The returns in a file: itself, or each member of a zip that is XML, by name.
 
     Raises:
         Refused: the file is not a return, too large, or a zip that is damaged or not safe.
@@ -76,28 +132,47 @@ def open_arrival(path: Path) -> list[ReturnDocument]:
         return _members(content)
     if path.suffix.lower() == ".zip":
         raise Refused("bad_zip")
-    if path.suffix.lower() != ".xml" and not content.lstrip(_BEFORE_MARKUP).startswith(b"<"):
+    if path.suffix.lower() != ".xml" and not _starts_like_xml(content):
         raise Refused("not_a_return")
-    return [ReturnDocument(hashlib.sha256(content).hexdigest(), content, None)]
+    return Opened([ReturnDocument(hashlib.sha256(content).hexdigest(), content, None)])
 
 
-def _members(content: bytes) -> list[ReturnDocument]:
+def _starts_like_xml(content: bytes) -> bool:
+    return content.lstrip(_BEFORE_MARKUP).startswith(b"<")
+
+
+def _members(content: bytes) -> Opened:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             _check(bundle.infolist(), len(content))
-            wanted = sorted(i.filename for i in bundle.infolist() if _is_return(i.filename))
-            documents = [_read(bundle, name) for name in wanted]
+            files = sorted((m for m in bundle.infolist() if _is_file(_name(m))), key=_name)
+            wanted = [m for m in files if _is_return(bundle, m)]
+            documents = [_read(bundle, m) for m in wanted]
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError):
         # All that the zip reader raises on damaged or unusual content; it works on memory, so none of it is our fault.
         raise Refused("bad_zip") from None
     if not documents:
         raise Refused("zip_empty")
-    return documents
+    return Opened(documents, len(files) - len(wanted))
 
 
-def _is_return(name: str) -> bool:
+def _name(member: zipfile.ZipInfo) -> str:
+    """The name as it stands in the zip, which `filename` cuts at a NUL; some Windows tools separate by backslashes."""
+    return member.orig_filename.replace("\\", "/")
+
+
+def _is_file(name: str) -> bool:
     # A Mac puts a shadow of each file beside it: `__MACOSX/._x.xml`, or `._x.xml`.
-    return name.lower().endswith(".xml") and not name.startswith("__MACOSX/") and "/." not in f"/{name}"
+    return not name.endswith("/") and not name.startswith("__MACOSX/") and "/." not in f"/{name}"
+
+
+def _is_return(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether it is called XML, or starts like XML whatever it is called."""
+    name = _name(member).lower()
+    if name.endswith((".xml", *_OTHER_MARKUP)):
+        return name.endswith(".xml")
+    with bundle.open(member) as file:
+        return _starts_like_xml(file.read(_HEAD))
 
 
 def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
@@ -107,9 +182,8 @@ def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
         members: the directory.
         packed: bytes of the whole zip; the true measure where members share the same packed bytes.
     """
-    # The name as it stands in the zip; `filename` has already been cut at a NUL and has its separators turned.
-    names = [m.orig_filename for m in members]
-    unsafe = [n.startswith(("/", "\\")) or "\\" in n or ":" in n or "\0" in n or ".." in n.split("/") for n in names]
+    names = [_name(m) for m in members]
+    unsafe = [n.startswith("/") or _DRIVE.match(n) or "\0" in n or ".." in n.split("/") for n in names]
     links = [stat.S_ISLNK(m.external_attr >> 16) for m in members]
     sizes = [(m.file_size, m.compress_size) for m in members]
     size = sum(unpacked for unpacked, _ in sizes)
@@ -128,33 +202,46 @@ def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
             raise Refused(reason)
 
 
-def _read(bundle: zipfile.ZipFile, name: str) -> ReturnDocument:
-    with bundle.open(name) as member:
+def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
+    with bundle.open(member) as file:
         # The size that a zip declares is the sender's word; what is read is bounded.
-        content = member.read(LARGEST_FILE + 1)
+        content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Refused("zip_too_large")
-    return ReturnDocument(hashlib.sha256(content).hexdigest(), content, name)
+    return ReturnDocument(hashlib.sha256(content).hexdigest(), content, _name(member))
 
 
-def quarantine(root: Path, sha256: str, content: bytes, reason: dict[str, str]) -> Path:
+def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str, str]) -> Path:
     """Keep a refused file and its reason.
 
     Args:
         root: the data root.
         sha256: of the content; names the folder.
-        content: the refused bytes.
+        content: the refused bytes; None where they are too many to keep twice, the inbox has them.
         reason: code, detail, and texts in both languages; becomes reason.json.
     """
     folder = root / "quarantine" / sha256
-    write_whole(folder / _kept_name(content), content)
+    if content is not None:
+        write_whole(folder / _kept_name(content), content)
     text = json.dumps(reason, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_whole(folder / "reason.json", text.encode())
     return folder
+
+
+def let_go(root: Path, accepted: Iterable[str]) -> None:
+    """Take out of quarantine what was accepted after all, so that it holds only what stands refused.
+
+    Args:
+        root: the data root.
+        accepted: the hashes of files whose acceptance is recorded; the inbox still has them.
+    """
+    held = {folder.name for folder in (root / "quarantine").glob("*")}
+    for sha256 in sorted(held.intersection(accepted)):
+        shutil.rmtree(root / "quarantine" / sha256)
 
 
 def _kept_name(content: bytes) -> str:
     """A fixed name by what the bytes look like, so that a person can open the file; never the sender's own name."""
     if content.startswith(_ZIP_STARTS):
         return "file.zip"
-    return "file.xml" if content.lstrip(_BEFORE_MARKUP).startswith(b"<") else "file.bin"
+    return "file.xml" if _starts_like_xml(content) else "file.bin"

@@ -18,6 +18,7 @@ from lxml import etree
 
 from schemas.faults import Refused
 from schemas.lrs_profiles import Profile
+from schemas.texts import both
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: What is read from a result file: our name -> the heading that profiles know it by.
@@ -108,7 +109,7 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
         return_code, given_name, family_name, middle_name, dob, gender, postcode; text as in the file, null where empty.
 
     Raises:
-        Refused: not_a_result, not_xml, no_ukprn or undecodable.
+        Refused: not_a_result, result_not_xml, no_ukprn or undecodable.
     """
     headings = _headings(profiles)
     table = _xml_table(content, headings) if _is_xml(content) else _csv_table(content, headings)
@@ -125,7 +126,7 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
     rows["file_name_cell"] = rows.groupby("ukprn", dropna=False)["file_name_cell"].ffill().astype("str")
     if "return_code" not in table and rows["uln"].isna().all():
         # A batch file that came back unanswered, perhaps our own: as answers, it would open an exception for all.
-        raise Refused("not_a_result", "no row has a ULN or a return code")
+        raise Refused("not_a_result", both("detail.unanswered"))
     if count and rows["ukprn"].isna().all():
         raise Refused("no_ukprn")
     rows.insert(0, "ordinal", range(1, count + 1))
@@ -159,8 +160,7 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     try:
         rows = [row for row in reader if any(cell.strip() for cell in row)]
     except csv.Error:
-        where = f"up to line {reader.line_num}, a quotation mark is not closed or not doubled"
-        raise Refused("not_a_result", where) from None
+        raise Refused("not_a_result", both("detail.quotation", line=reader.line_num)) from None
     names = [headings.get(_plain(cell), "") for cell in (rows[0] if rows else [])]
     if "mis_identifier" not in names:
         raise Refused("not_a_result")
@@ -168,7 +168,7 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     for n, row in enumerate(rows[1:], 1):
         # An unquoted comma in a name moves all that follows, the return code too: no cell of such a row can be trusted.
         if any(cell.strip() for cell in row[width:]):
-            raise Refused("not_a_result", f"row {n} has more cells than there are headings")
+            raise Refused("not_a_result", both("detail.cells", row=n))
     filled = [(row + [""] * width)[:width] for row in rows[1:]]
     columns = list(zip(*filled, strict=True)) if filled else [()] * width
     table: dict[str, list[str]] = {}
@@ -206,9 +206,9 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError):
-        raise Refused("not_xml") from None
+        raise Refused("result_not_xml") from None
     if root.getroottree().docinfo.internalDTD is not None:
-        raise Refused("not_xml", "document type declarations are not taken")
+        raise Refused("result_not_xml", both("detail.doctype"))
     about: dict[str, str] = {}
     records: list[dict[str, str]] = []
     for element in root.iter(etree.Element):

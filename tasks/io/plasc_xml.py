@@ -15,14 +15,35 @@ from lxml import etree
 from schemas.faults import Refused
 from schemas.plasc_layouts import PlascLayout
 from schemas.tables import PUPIL_FIELDS
+from schemas.texts import both
+
+#: "<" and "=" in a file: no element is without the one, no attribute without the other. Some ten times what the largest
+#: return has; each may cost the parser a few hundred bytes.
+MOST_MARKS = 1_000_000
+#: Encodings in which no other byte than that of ASCII can mean "<", so that it can be counted before parsing.
+_ENCODING = re.compile(rb"utf-?8|utf-?16(le|be)?|(us-)?ascii|iso[-_]8859-[0-9]+|latin-?1|(windows-|cp)125[0-9]")
+_DECLARED = re.compile(rb"encoding[ \t\r\n]*=[ \t\r\n]*[\"']([^\"']*)")
+_BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe \t\r\n"
+#: Longer than any path that a layout knows; what lies deeper is not looked at, and names cannot fill the memory.
+_LONGEST_PATH = 300
+_MOST_UNKNOWN = 1000
 
 #: xs:date or xs:dateTime, with or without a zone. Python's own reader takes week dates and dates without hyphens too.
-_ISO_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9:.]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
+_ISO_DATE = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(T(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?|24:00:00(\.0+)?))?"
+    r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
+)
 
 
 @dataclass(frozen=True)
 class ReturnHeader:
-    """What a return says of itself; text as sent, trimmed."""
+    """What a return says of itself; text as sent, trimmed.
+
+    Attributes:
+        layout: the layout that the file was read by; single records may be in another.
+        declared: records of pupils on roll, counted.
+    """
 
     la_code: str
     estab: str
@@ -31,6 +52,7 @@ class ReturnHeader:
     header_datetime: str
     serial_no: str
     layout: str
+    declared: int
 
     @property
     def school_number(self) -> str:
@@ -73,17 +95,17 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
     """
     root = _root(content, layouts)
     layout = _layout(root, layouts)
-    fields = _Fields.of(layout)
+    fields = {one.name: _Fields.of(one) for one in layouts.values()}
     values: dict[str, list[str | None]] = {field: [] for field in PUPIL_FIELDS}
     records = _at(root, layout.on_roll)
     for record in records:
-        found = fields.of_record(record)
+        found = fields[_layout_of(record, layout, layouts).name].of_record(record)
         for field, column in values.items():
             column.append(found.get(field))
     pupils = pd.DataFrame({field: pd.Series(column, dtype="str") for field, column in values.items()})
     pupils.insert(0, "ordinal", pd.Series(range(1, len(records) + 1), dtype="int64"))
     leavers = len(_at(root, layout.no_longer_on_roll))
-    unknown = fields.unknown + _outside(root, layout)
+    unknown = sum((one.unknown for one in fields.values()), _outside(root, layout))
     return PlascReturn(_header(root, layout), pupils, leavers, dict(sorted(unknown.items())))
 
 
@@ -92,7 +114,8 @@ class _Fields:
     """Takes the fields out of records, and counts the elements that no layout knows.
 
     Attributes:
-        field_at: path below the record -> field and rank; of a field's paths the one of lowest rank is taken.
+        field_at: path below the record -> field and rank; of a field's paths that of lowest rank is taken whose text is
+            more than blanks.
         known: paths that are no field and not unknown either.
         unknown: path -> how often it was met.
     """
@@ -110,22 +133,33 @@ class _Fields:
         return cls(field_at, layout.known | containers, Counter())
 
     def of_record(self, record: etree._Element) -> dict[str, str]:
-        found: dict[str, tuple[int, str]] = {}
+        found: dict[str, tuple[tuple[bool, int], str]] = {}
         self._below(record, "", found)
         return {field: text for field, (_, text) in found.items()}
 
-    def _below(self, element: etree._Element, above: str, found: dict[str, tuple[int, str]]) -> None:
+    def _below(self, element: etree._Element, above: str, found: dict[str, tuple[tuple[bool, int], str]]) -> None:
         for child in element.iterchildren(etree.Element):
             path = above + _local(child)
+            if len(path) > _LONGEST_PATH:
+                _count(self.unknown, path)
+                continue
             target = self.field_at.get(path)
             if target is not None:
                 field, rank = target
-                if child.text and (field not in found or rank < found[field][0]):
-                    found[field] = (rank, child.text)
+                order = (not (child.text or "").strip(), rank)
+                if child.text and (field not in found or order < found[field][0]):
+                    found[field] = (order, child.text)
             elif not len(child) and path not in self.known:
-                self.unknown[path] += 1
+                _count(self.unknown, path)
             if len(child) and f"{path}/*" not in self.known:
                 self._below(child, f"{path}/", found)  # the parser bounds the depth
+
+
+def _count(unknown: Counter[str], path: str) -> None:
+    """Count an element; of names without end the first ones are enough for a person to see that something is new."""
+    path = path[:_LONGEST_PATH]
+    if path in unknown or len(unknown) < _MOST_UNKNOWN:
+        unknown[path] += 1
 
 
 def _outside(root: etree._Element, layout: PlascLayout) -> Counter[str]:
@@ -136,7 +170,8 @@ def _outside(root: etree._Element, layout: PlascLayout) -> Counter[str]:
     level = [("", root)]
     while level:
         below = [(f"{path}/{_local(child)}", child) for path, e in level for child in e.iterchildren(etree.Element)]
-        unknown.update(path for path, _ in below if path not in steps and path not in layout.known)
+        for path in (path for path, _ in below if path not in steps and path not in layout.known):
+            _count(unknown, path)
         level = [(path, child) for path, child in below if path in steps and path.count("/") < max(map(len, ways))]
     return unknown
 
@@ -146,24 +181,41 @@ def _local(element: etree._Element) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
-def _root(content: bytes, layouts: dict[str, PlascLayout]) -> etree._Element:
-    parser = etree.XMLParser(
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
-    # Refused before parsing, so that no entity is ever looked at; a declaration must stand before the root element.
-    if b"<!DOCTYPE" in content[:65536].upper():
+
+
+def _guard(content: bytes) -> None:
+    """Refuse before parsing what could make the parser read elsewhere, or take more memory than there is."""
+    # Without the empty halves of UTF-16 it reads as ASCII does; in text there are no others.
+    plain = content.replace(b"\0", b"").lstrip(_BEFORE_MARKUP)
+    if not plain.startswith(b"<"):
+        raise Refused("not_xml", both("detail.place", line=1, column=1))
+    if plain.startswith(b"<?xml"):
+        for name in _DECLARED.findall(plain[: plain.find(b"?>")].lower()):
+            if not _ENCODING.fullmatch(name):
+                raise Refused("not_xml", both("detail.encoding", name=name[:40].decode("ascii", "replace")))
+    if b"<!DOCTYPE" in plain:
         raise Refused("doctype")
+    if plain.count(b"<") + plain.count(b"=") > MOST_MARKS:
+        raise Refused("file_too_large", both("detail.marks", most=f"{MOST_MARKS:,}"))
+
+
+def _root(content: bytes, layouts: dict[str, PlascLayout]) -> etree._Element:
+    _guard(content)
     try:
-        root = etree.fromstring(content, parser)
+        root = etree.fromstring(content, _parser())
     except etree.XMLSyntaxError as error:
         line, column = error.position
-        raise Refused("not_xml", f"line {line}, column {column}") from None
+        raise Refused("not_xml", both("detail.place", line=line, column=column)) from None
     except ValueError:
         raise Refused("not_xml") from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Refused("doctype")
     if _local(root) not in {layout.root for layout in layouts.values()}:
-        raise Refused("wrong_root", f"the root element is {_local(root)[:40]}")
+        raise Refused("wrong_root", both("detail.root", name=_local(root)[:40]))
     return root
 
 
@@ -177,18 +229,28 @@ def _at(root: etree._Element, path: str) -> list[etree._Element]:
 
 def _layout(root: etree._Element, layouts: dict[str, PlascLayout]) -> PlascLayout:
     """The layout that fits some record, one with a marker before one without; where none fits, the first."""
-    by_marker = sorted(layouts.values(), key=lambda layout: not layout.marker)
-    return next((layout for layout in by_marker if _fits(root, layout)), next(iter(layouts.values())))
+    return next((one for one in _by_marker(layouts) if _fits(root, one)), next(iter(layouts.values())))
+
+
+def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
+    return sorted(layouts.values(), key=lambda layout: not layout.marker)
 
 
 def _fits(root: etree._Element, layout: PlascLayout) -> bool:
-    boxes = (
-        box
-        for path in (layout.on_roll, layout.no_longer_on_roll)
-        for record in _at(root, path)
-        for box in record.iterchildren(f"{{*}}{layout.identifiers}")
-    )
+    paths = (layout.on_roll, layout.no_longer_on_roll)
+    return any(_holds(record, layout) for path in paths for record in _at(root, path))
+
+
+def _holds(record: etree._Element, layout: PlascLayout) -> bool:
+    boxes = record.iterchildren(f"{{*}}{layout.identifiers}")
     return any(not layout.marker or box.find(f"{{*}}{layout.marker}") is not None for box in boxes)
+
+
+def _layout_of(record: etree._Element, usual: PlascLayout, layouts: dict[str, PlascLayout]) -> PlascLayout:
+    """The file's layout, unless the record lacks its container and holds that of another."""
+    if record.find(f"{{*}}{usual.identifiers}") is not None:
+        return usual
+    return next((one for one in _by_marker(layouts) if _holds(record, one)), usual)
 
 
 def _header(root: etree._Element, layout: PlascLayout) -> ReturnHeader:
@@ -200,10 +262,15 @@ def _header(root: etree._Element, layout: PlascLayout) -> ReturnHeader:
             raise Refused("header_incomplete", path)
         found[name] = text
     if found["collection"] not in layout.collections:
-        raise Refused("wrong_collection", f"{found['collection'][:40]!r}; taken are {', '.join(layout.collections)}")
+        raise Refused(
+            "wrong_collection",
+            both("detail.collection", found=repr(found["collection"][:40]), taken=", ".join(layout.collections)),
+        )
     if not _is_date(found["census_date"]):
-        raise Refused("bad_census_date", f"{found['census_date'][:20]!r}")
-    return ReturnHeader(**found, layout=layout.name)
+        raise Refused("bad_census_date", repr(found["census_date"][:40]))
+    if not _is_date(found["header_datetime"]):
+        raise Refused("bad_header_datetime", repr(found["header_datetime"][:40]))
+    return ReturnHeader(**found, layout=layout.name, declared=len(_at(root, layout.on_roll)))
 
 
 def _is_date(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import re
 import stat
@@ -14,7 +15,15 @@ import pytest
 from schemas.faults import Refused
 from schemas.quarantine_reasons import all_reasons
 from tasks.io import dewi_inbox
-from tasks.io.dewi_inbox import list_arrivals, open_arrival, quarantine
+from tasks.io.dewi_inbox import (
+    files_at,
+    let_go,
+    list_arrivals,
+    misplaced,
+    open_arrival,
+    quarantine,
+    sha256_of,
+)
 
 
 def zipped(*members, compression=zipfile.ZIP_DEFLATED):
@@ -57,10 +66,26 @@ def test_one_or_many_returns_and_what_stands_beside_them(tmp_path):
     path = tmp_path / "x.zip"
     path.write_bytes(
         zipped(
-            ("b.xml", b"<b/>"), ("a.XML", b"<a/>"), ("summary.txt", b"..."), ("__MACOSX/a.xml", b""), ("._a.xml", b"")
+            *(
+                ("b.xml", b"<b/>"),
+                ("a.XML", b"<a/>"),
+                ("c.dat", b"\xef\xbb\xbf \n<c/>"),
+                ("d", "<d/>".encode("utf-16")),
+            ),
+            *(("summary.txt", b"..."), ("report.html", b"<html/>"), ("folder/", b"")),
+            *(("__MACOSX/a.xml", b""), ("._a.xml", b"")),
         )
     )
-    assert [(d.member, d.data) for d in open_arrival(path)] == [("a.XML", b"<a/>"), ("b.xml", b"<b/>")]
+    opened = open_arrival(path)
+    assert [d.member for d in opened.documents] == ["a.XML", "b.xml", "c.dat", "d"]
+    assert [d.data[-4:] for d in opened.documents[:2]] == [b"<a/>", b"<b/>"]
+    assert opened.left_out == 2
+
+
+def test_a_zip_of_windows_and_a_colon_in_a_name_are_harmless(tmp_path):
+    path = tmp_path / "x.zip"
+    path.write_bytes(zipped(("PLASC\\Môn\\a.xml", b"<a/>"), ("PLASC\\", b""), ("at 16:30.xml", b"<b/>")))
+    assert [d.member for d in open_arrival(path).documents] == ["PLASC/Môn/a.xml", "at 16:30.xml"]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +94,8 @@ def test_one_or_many_returns_and_what_stands_beside_them(tmp_path):
         ("x.zip", zipped(("../a.xml", b"<a/>")), "zip_unsafe_name"),
         ("x.zip", zipped(("/a.xml", b"<a/>")), "zip_unsafe_name"),
         ("x.zip", zipped(("C:a.xml", b"<a/>")), "zip_unsafe_name"),
+        ("x.zip", zipped(("C:\\a.xml", b"<a/>")), "zip_unsafe_name"),
+        ("x.zip", zipped(("\\\\server\\a.xml", b"<a/>")), "zip_unsafe_name"),
         ("x.zip", zipped((link("a.xml"), b"/etc/passwd")), "zip_unsafe_name"),
         ("x.zip", zipped(("a.xml", b"0" * (20 * 2**20))), "zip_too_large"),
         ("x.zip", zipped(("a.zip", zipped(("a.xml", b"<a/>")))), "zip_nested"),
@@ -79,15 +106,29 @@ def test_one_or_many_returns_and_what_stands_beside_them(tmp_path):
         ("x.zip", zipped(("..\\a.xml", b"<a/>")), "zip_unsafe_name"),
         ("x.zip", zipped(("a.xml_/x", b"<a/>")).replace(b"a.xml_", b"a.xml\0"), "zip_unsafe_name"),
         ("x.zip", twice_the_same_name(), "zip_duplicate_name"),
+        ("x.zip", zipped(("f/a.xml", b"<a/>"), ("f\\a.xml", b"<b/>")), "zip_duplicate_name"),
         ("x.zip", members_on_one_body(9), "zip_too_large"),
         ("x.xml", zipped(("../a.xml", b"<a/>")), "zip_unsafe_name"),
         ("x.csv", b"PKW,1", "not_a_return"),
         ("x.pdf", b"%PDF", "not_a_return"),
     ],
     ids=[
-        *("up", "absolute", "drive", "link", "bomb", "nested", "nothing-in-it", "cut-off", "no-zip", "encrypted"),
-        *("backslash", "nul", "twice-a-name", "shared-bytes", "zip-called-xml", "text-that-starts-like-a-zip"),
-        "other-kind",
+        *(
+            "up",
+            "absolute",
+            "drive",
+            "drive-and-folder",
+            "server",
+            "link",
+            "bomb",
+            "nested",
+            "nothing-in-it",
+            "cut-off",
+            "no-zip",
+            "encrypted",
+        ),
+        *("backslash", "nul", "twice-a-name", "twice-a-name-otherwise", "shared-bytes", "zip-called-xml"),
+        *("text-that-starts-like-a-zip", "other-kind"),
     ],
 )
 def test_refused(tmp_path, name, content, reason):
@@ -120,7 +161,7 @@ def test_the_limits_of_a_zip_hold(tmp_path, monkeypatch):
             patch.setattr(dewi_inbox, limit, value)
             with pytest.raises(Refused, match="zip_too_large"):
                 open_arrival(path)
-    assert len(open_arrival(path)) == 2
+    assert len(open_arrival(path).documents) == 2
 
 
 def test_a_file_beyond_any_return_is_not_read(tmp_path, monkeypatch):
@@ -137,8 +178,38 @@ def test_half_written_files_wait_and_content_makes_identity(tmp_path):
         (folder / name).write_bytes(b"<same/>")
     arrivals = list_arrivals(tmp_path, "660")
     assert [a.path for a in arrivals] == ["660/a.XML", "660/b.xml"]
-    assert len({a.sha256 for a in arrivals}) == 1
+    assert len({sha256_of(a.file) for a in arrivals}) == 1
     assert list_arrivals(tmp_path, "661") == []
+
+
+def test_a_name_that_is_no_utf8_can_be_stored_and_leads_back_to_its_file(tmp_path):
+    folder = tmp_path / "660"
+    folder.mkdir()
+    for name, content in (
+        (b"ysgol-\xf4.xml", b"<bytes/>"),
+        (b"ysgol-\\xf4.xml", b"<text/>"),
+        ("ŵ.xml".encode(), b"<w/>"),
+    ):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(content)
+    arrivals = list_arrivals(tmp_path, "660")
+    assert {a.path.encode() for a in arrivals} == {b"660/ysgol-\\xf4.xml", "660/ŵ.xml".encode()}
+    assert all(a.file in files_at(tmp_path, a.path) for a in arrivals)
+    assert len(files_at(tmp_path, r"660/ysgol-\xf4.xml")) == 2
+    assert files_at(tmp_path, "660/ŵ.xml") == [folder / "ŵ.xml"]
+    assert files_at(tmp_path, r"661/gone-\xf4.xml") == []
+
+
+def test_files_in_the_wrong_place_are_told(tmp_path):
+    for name in ("660/x.xml", "660/sub/x.xml", "Môn/x.xml", "999/deep/x.zip", "y.xml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"<a/>")
+    for name in (".hidden.xml", "half.xml.part", "660/sub/.x.xml", ".snapshots/x.xml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"<a/>")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/z\xf4.xml")).write_bytes(b"")
+    found = misplaced(tmp_path, ["660", "661"])
+    assert found == ["660/sub/x.xml", "999/deep/x.zip", "Môn/x.xml", "y.xml", r"z\xf4.xml"]
+    assert misplaced(tmp_path / "none", ["660"]) == []
 
 
 @pytest.mark.parametrize(
@@ -152,6 +223,16 @@ def test_quarantine_keeps_file_and_reason(tmp_path, content, name):
     assert (folder / name).read_bytes() == content
     assert sorted(p.name for p in folder.iterdir()) == [name, "reason.json"]
     assert json.loads((folder / "reason.json").read_text(encoding="utf-8"))["text_cy"] == "Ŵ"
+
+
+def test_quarantine_lets_go_of_what_was_accepted_and_of_nothing_else(tmp_path):
+    let_go(tmp_path, ["aa"])
+    for sha256 in ("aa", "bb"):
+        quarantine(tmp_path, sha256, None, {"reason": "outside_cycle"})
+    let_go(tmp_path, ["aa", "cc", "", ".."])
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()] == [
+        "quarantine/bb/reason.json"
+    ]
 
 
 def test_every_reason_speaks_both_languages():

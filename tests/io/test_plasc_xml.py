@@ -1,11 +1,20 @@
 """Reading returns: each layout, text first, unknown elements counted, what cannot be used refused with its reason."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from lxml import etree
 
 from schemas.faults import Refused
 from schemas.plasc_layouts import all_layouts
+from tasks.io import plasc_xml
 from tasks.io.plasc_xml import read_header, read_return
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 HEADER = (
     "<Header><CollectionDetails><Collection>PLASC</Collection><ReferenceDate>2012-01-17</ReferenceDate></CollectionDetails>"
@@ -73,6 +82,7 @@ def test_namespace_and_bom_are_taken():
         (xml("", header=HEADER.replace("<LEA>660</LEA>", "")), "header_incomplete"),
         (xml("", header=HEADER.replace("PLASC", "EOTAS")), "wrong_collection"),
         (xml("", header=HEADER.replace("2012-01-17", "17/01/2012")), "bad_census_date"),
+        (xml("", header=HEADER.replace("2012-01-20T10:00:00", "20/01/2012 10:00")), "bad_header_datetime"),
     ],
     ids=[
         "cut-off",
@@ -83,6 +93,7 @@ def test_namespace_and_bom_are_taken():
         "no-authority",
         "other-collection",
         "other-date-form",
+        "other-form-of-date-and-time",
     ],
 )
 def test_refused_with_its_reason(content, reason):
@@ -104,6 +115,47 @@ def test_what_is_no_date_is_not_taken_for_one(sent):
         read_header(xml("", header=HEADER.replace("2012-01-17", sent)), all_layouts())
 
 
+DATETIME = "2012-01-20T10:00:00"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "2012-01-20",
+        "2012-01-20T10:00:00Z",
+        "2012-01-20T10:00:00.1234567+01:00",
+        "2012-01-20T24:00:00",
+        "2012-01-20-14:00",
+    ],
+)
+def test_a_header_datetime_stays_as_sent(sent):
+    assert read_header(xml("", header=HEADER.replace(DATETIME, sent)), all_layouts()).header_datetime == sent
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(
+            "2012-01-20 10:00:00",
+            "2012-01-20T25:00:00",
+            "2012-01-20T10:60:00",
+            "2012-01-20T10:00",
+            "2012-01-20T10:00:00.",
+        ),
+        *(
+            "2012-01-20T::..",
+            "2012-02-30T10:00:00",
+            "2012-01-20T10:00:00+15:00",
+            "20120120T100000",
+            "2012-01-20T24:00:01",
+        ),
+    ],
+)
+def test_what_is_no_date_with_time_would_lose_to_an_older_return_and_is_refused(sent):
+    with pytest.raises(Refused, match="bad_header_datetime"):
+        read_header(xml("", header=HEADER.replace(DATETIME, sent)), all_layouts())
+
+
 def test_the_header_that_lacks_something_is_told_by_its_path_and_a_serial_number_may_be_absent():
     with pytest.raises(Refused) as caught:
         read_header(xml("", header=HEADER.replace("<Estab>4025</Estab>", "<Estab> </Estab>")), all_layouts())
@@ -116,7 +168,7 @@ def test_a_refusal_quotes_nothing_of_a_pupil():
     broken = xml(pupil("PupilIdentifiers")).replace(b"</Surname>", b"</Surnome>")
     with pytest.raises(Refused) as caught:
         read_return(broken, all_layouts())
-    assert caught.value.detail.startswith("line 1, column ")
+    assert re.fullmatch(r"llinell 1, colofn \d+ / line 1, column \d+", caught.value.detail)
     assert not any(word in str(caught.value) for word in ("Surn", "Prŵf", "M6604"))
 
 
@@ -126,6 +178,99 @@ def test_a_document_type_is_found_in_another_encoding_and_behind_blanks():
         for content in (text.encode("utf-16"), b" " * 100_000 + text.encode()):
             with pytest.raises(Refused, match="doctype"):
                 read_return(content, all_layouts())
+
+
+def test_a_document_type_is_refused_before_the_parser_sees_it(monkeypatch):
+    """Behind more blanks than anyone looks through, in each encoding that has one byte or two for a letter."""
+    monkeypatch.setattr(plasc_xml, "_parser", lambda: pytest.fail("parsed"))
+    text = '<!DOCTYPE Message [<!ENTITY e "x">]>' + xml("<PupilOnRoll>&e;</PupilOnRoll>").decode()
+    for before in ("", " " * 70_000, f"<!--{'x' * 70_000}-->"):
+        for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+            with pytest.raises(Refused, match="doctype"):
+                read_return((before + text).encode(encoding), all_layouts())
+
+
+def test_the_parser_itself_puts_in_no_entity(tmp_path):
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    for entity in ('"secret"', f'SYSTEM "{(tmp_path / "secret").as_uri()}"'):
+        root = etree.fromstring(f"<!DOCTYPE a [<!ENTITY e {entity}>]><a>&e;</a>".encode(), plasc_xml._parser())
+        assert "secret" not in "".join(root.itertext(etree.Element)) and root.text is None
+
+
+@pytest.mark.parametrize("name", ["UTF-7", "IBM037", "utf-32", "Shift_JIS"])
+def test_an_encoding_in_which_markup_could_hide_is_not_taken(name, monkeypatch):
+    monkeypatch.setattr(plasc_xml, "_parser", lambda: pytest.fail("parsed"))
+    text = f"<?xml version='1.0' encoding = '{name}'?>{xml('').decode()}"
+    with pytest.raises(Refused, match=f"not_xml.*{name.lower()}"):
+        read_return(text.encode(), all_layouts())
+    with pytest.raises(Refused, match="not_xml"):
+        read_return(text.encode("cp037"), all_layouts())
+
+
+@pytest.mark.parametrize("name", ["UTF-8", "UTF-16", "ISO-8859-1", "iso-8859-14", "windows-1252", "us-ascii"])
+def test_the_encodings_of_returns_are_taken(name):
+    text = f'<?xml version="1.0" encoding="{name}"?>' + xml(pupil("PupilIdentifiers")).decode().replace("ŵ", "w")
+    assert len(read_return(text.encode(name), all_layouts()).pupils) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("part", ["<a/>", '<a b="" c="" d=""/>'], ids=["elements", "attributes"])
+def test_elements_and_attributes_are_bounded_before_parsing(part, encoding, monkeypatch):
+    honest = xml(part * 100).decode()
+    monkeypatch.setattr(plasc_xml, "MOST_MARKS", honest.count("<") + honest.count("="))
+    assert read_return(honest.encode(encoding), all_layouts())
+    monkeypatch.setattr(plasc_xml, "_parser", lambda: pytest.fail("parsed"))
+    with pytest.raises(Refused, match="file_too_large"):
+        read_return(xml(part * 101).decode().encode(encoding), all_layouts())
+
+
+MEMORY = """
+import resource, sys
+from schemas.faults import Refused
+from schemas.plasc_layouts import all_layouts
+from tasks.io import plasc_xml
+header, many, part = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+content = f"<Message>{header}<Pupils><PupilsOnRoll>{part * many}</PupilsOnRoll></Pupils></Message>".encode()
+try:
+    plasc_xml.read_return(content, all_layouts())
+    print("read")
+except Refused as refused:
+    print(refused.reason)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("many", "part", "outcome", "mebibytes"),
+    [
+        (8 * 2**20, "<a/>", "file_too_large", 700),
+        (plasc_xml.MOST_MARKS - 100, "<a/>x", "read", 1024),
+        (plasc_xml.MOST_MARKS // 100 - 1, "<a " + "".join(f"b{n}='' " for n in range(99)) + "/>", "read", 1024),
+    ],
+    ids=["a-bomb", "all-elements", "all-attributes"],
+)
+def test_no_return_takes_the_memory_of_the_machine(many, part, outcome, mebibytes):
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, HEADER, str(many), part],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-1500:]
+    found, peak = done.stdout.split()
+    assert found == outcome
+    assert int(peak) < mebibytes
+
+
+def test_names_without_end_do_not_fill_the_memory():
+    names = [f"{'n' * 1000}{n}" for n in range(5)]
+    deep = "".join(f"<{n}>" for n in names) + "<a/>" * 9 + "".join(f"</{n}>" for n in reversed(names))
+    found = read_return(
+        xml(f"<PupilOnRoll>{deep}{''.join(f'<a{n}/>' for n in range(1500))}</PupilOnRoll>"), all_layouts()
+    )
+    assert len(found.unknown_elements) == 1000
+    assert max(map(len, found.unknown_elements)) == 300
 
 
 @pytest.mark.parametrize(
@@ -191,6 +336,29 @@ def test_an_alias_fills_in_where_the_first_name_is_empty_and_never_overwrites_it
     box = "<PupilIdentifiers><Sex>M</Sex><Gender>{}</Gender></PupilIdentifiers>"
     records = "".join(f"<PupilOnRoll>{box.format(value)}</PupilOnRoll>" for value in ("F", ""))
     assert read_return(xml(records), all_layouts()).pupils["gender"].tolist() == ["F", "M"]
+
+
+def test_an_alias_of_blanks_does_not_hide_a_filled_one():
+    ulns = ("<UniqueLearnerNumber> </UniqueLearnerNumber>", "<ULN>1000102504</ULN>")
+    for first, second in (ulns, ulns[::-1]):
+        record = f"<PupilOnRoll><PupilIdentifiers>{first}{second}</PupilIdentifiers></PupilOnRoll>"
+        assert read_return(xml(record), all_layouts()).pupils["uln"].tolist() == ["1000102504"]
+    alone = f"<PupilOnRoll><PupilIdentifiers>{ulns[0]}</PupilIdentifiers></PupilOnRoll>"
+    assert read_return(xml(alone), all_layouts()).pupils["uln"].tolist() == [" "]
+
+
+def test_records_of_two_layouts_in_one_file_are_each_read_by_their_own():
+    records = pupil("PupilIdentifiers") + pupil("NAWPupilIdentifiers") + pupil("NAWPupilIdentifiers", sex="Sex")
+    for content in (xml(records), xml(pupil("NAWPupilIdentifiers") + pupil("PupilIdentifiers", uln="ULN"))):
+        found = read_return(content, all_layouts())
+        assert set(found.pupils["upn"]) == {"M660402510001"} and set(found.pupils["gender"]) == {"F"}
+        assert set(found.pupils["uln"]) == {"1000102504"}
+        assert found.unknown_elements == {}
+
+
+def test_the_header_pass_counts_the_records_on_roll():
+    leaver = "<PupilNoLongerOnRoll/>"
+    assert read_header(xml(pupil("PupilIdentifiers") * 3, leaver), all_layouts()).declared == 3
 
 
 def test_comments_and_marked_text_do_not_cut_a_value():

@@ -52,7 +52,7 @@ def documents(root, made):
     """Each file of the truth with its content, or the reason for which it cannot be opened."""
     for row in made.to_dict("records"):
         try:
-            opened = open_arrival(root / "dewi" / "inbox" / row["path"])
+            opened = open_arrival(root / "dewi" / "inbox" / row["path"]).documents
         except Refused as refused:
             yield row, refused.reason
             continue
