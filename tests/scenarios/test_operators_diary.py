@@ -27,7 +27,8 @@ from tasks.publish import conserve, publish, snapshot
 from tasks.read import read
 from tasks.receive import receive
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
-from tasks.rehearsal.synthetic_wales import plan_wales, write_wales
+from tasks.rehearsal.synthetic_returns import write_wales
+from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.release import release
 from tasks.select import cross_check, select
 from tasks.status import status_of
