@@ -3,13 +3,17 @@
 Belongs here: the sizes of cohorts, what is drawn for a person, names, homes, UPNs. Does not belong here: what is wrong
 with some of the records (`synthetic_wales`), and the files in which they stand (`synthetic_returns`).
 
-A learner is the same person in every cycle. What a person is, and in which year they will move school, move house or
-change their name, is drawn from (seed, school, year of birth) alone; a cycle only says which academic year it is. New
-names: `names.toml`.
+A learner is the same person in every cycle. What a person is, and in which year they will move school, move house,
+change their name or get a permanent UPN, is drawn from (seed, school, year of birth) alone; a cycle only says which
+academic year it is. New names: `names.toml`.
+
+A few learners arrive from where there are no UPNs. They arrive with a temporary one; a school year later the school has
+the permanent one, and the temporary one stands in FormerUPN (Welsh census facts 1.1 and 3). Nobody goes the other way.
 """
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +22,29 @@ import pandas as pd
 from schemas.cycles import Cycle
 from tasks.core.identifiers import upn_check_letter
 
-_NAMES: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+_NAMES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+#: Family names by sex, in one order and of one weight: the sexes differ in the patronymics alone.
+_FAMILY = {sex: [*_NAMES["family"], *_NAMES[f"patronymics_{sex}"]] for sex in ("girls", "boys")}
+_FAMILY_WEIGHTS = [*_NAMES["family"].values(), *[_NAMES["patronymic_weight"]] * len(_NAMES["patronymics_girls"])]
 _FIRST_YEAR = {"Middle": 1}
 _FIRST_SECONDARY_YEAR = 7
 #: Share of a year-7 cohort that is at school in the sixth form; the rest left after year 11.
 _SIXTH_FORM = {12: 0.5, 13: 0.42, 14: 0.03}
-#: In each school year so many move school, change their name, move house.
-_CHANGE_A_YEAR = 0.01
+#: In each school year so many move school, change their name, move house, get a permanent UPN.
+_CHANGE_A_YEAR = {"moves": 0.01, "renames": 0.01, "relocates": 0.01, "permanent": 0.0005}
 #: These of each cohort do so for certain, so that no Wales is without: place in the cohort -> (change, year group).
-_CERTAIN_CHANGES = {2: ("moves", 10), 3: ("renames", 11), 4: ("relocates", 10)}
+_CERTAIN_CHANGES = {2: ("moves", 10), 3: ("renames", 11), 4: ("relocates", 10), 5: ("permanent", 11)}
+#: What stands in `planted` of a person's record before anything is planted.
+KINDS = frozenset({"sound", "twin", "mover", "new-name", "moved-house", "upn-temporary", "upn-made-permanent"})
+_LAST_YEAR = 14
 _SMALLEST_COHORT = 6
 _LARGEST_COHORT = 999  # a UPN has three digits for the serial number
 _INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
-#: What is drawn for each person, once for life; new ones go last, or everybody changes.
+#: What is drawn for each person, once for life; with a new one everybody changes.
 _DRAWS = (
     *("girl", "given", "family", "has_middle", "middle", "born", "digit", "letter_1", "letter_2"),
     *("moves", "renames", "relocates", "new_family", "new_digit", "new_letter_1", "new_letter_2", "opts_out"),
+    "permanent",
 )
 
 
@@ -47,8 +58,8 @@ def recorded_people(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_s
         pupils_per_school: the mean of secondary and middle schools.
 
     Returns:
-        school_number, the pupil fields, planted (`sound`, `twin` or the change of this year), true_upn, year, began
-        (start of year 7), opts_out (a draw) and left (was on roll a year ago, and is no longer).
+        school_number, the pupil fields, planted (a word of `KINDS`), true_upn, year, began (start of year 7), opts_out
+        (a draw) and left (was on roll a year ago, and is no longer).
     """
     return _as_recorded(_people(_cohorts(schools, cycle, pupils_per_school), seed), schools, cycle.academic_year)
 
@@ -107,7 +118,7 @@ def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
     people = cohorts.loc[cohorts.index.repeat(wanted)].reset_index(drop=True)
     place = np.concatenate([np.arange(count) for count in wanted])
     for due, (change, year) in _CERTAIN_CHANGES.items():
-        draws[place == due, _DRAWS.index(change)] = (year - 1) * _CHANGE_A_YEAR
+        draws[place == due, _DRAWS.index(change)] = (year - 1) * _CHANGE_A_YEAR[change]
     # Twins: the second of a pair shares home and birthday with the first, and moves with them. In every other cohort.
     pairs = (people["school_number"].astype("int64") + people["began"]).to_numpy() % 2 == 0
     twins = np.flatnonzero((place % 60 == 1) & pairs)
@@ -120,6 +131,30 @@ def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
     twin[twins] = twin[twins - 1] = True
     people = people.assign(place=place, twin=twin, left=place >= people["on_roll"].to_numpy())
     return pd.concat([people, pd.DataFrame(draws, columns=list(_DRAWS))], axis=1)
+
+
+def _family(people: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The family name of each person, and the other one of those who will change theirs."""
+    weights = np.cumsum(_FAMILY_WEIGHTS)
+    first, second = (
+        np.searchsorted(weights, people[draw].to_numpy() * weights[-1], "right") for draw in ("family", "new_family")
+    )
+    # Who would change Jones for Jones takes the next in the list.
+    second = (second + (first == second)) % len(weights)
+    girl = _is_girl(people)
+    girls, boys = np.array(_FAMILY["girls"]), np.array(_FAMILY["boys"])
+    names = [pd.Series(np.where(girl, girls[n], boys[n]), dtype="str") for n in (first, second)]
+    return names[0], names[1]
+
+
+def _is_girl(people: pd.DataFrame) -> pd.Series:
+    return people["girl"] < 0.49
+
+
+def _by_sex(people: pd.DataFrame, girls: str, boys: str, draw: str) -> pd.Series:
+    """Names of the list for girls or of the one for boys."""
+    picked = np.where(_is_girl(people), _pick(_NAMES[girls], people[draw]), _pick(_NAMES[boys], people[draw]))
+    return pd.Series(picked, dtype="str")
 
 
 def _pick(names: list[str], draw: pd.Series) -> npt.NDArray[np.str_]:
@@ -137,7 +172,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     """The people as their schools know them in that year, all sound."""
     # A change falls in the school year (0 for year 1) in which its draw lies; draws beyond year 15 stand for never.
     past = academic_year - (people["began"] - _FIRST_SECONDARY_YEAR + 1)
-    due = {c: np.floor(people[c] / _CHANGE_A_YEAR + 1e-9).astype("int64") for c in ("moves", "renames", "relocates")}
+    due = {c: np.floor(people[c] / rate + 1e-9).astype("int64") for c, rate in _CHANGE_A_YEAR.items()}
     following = schools["school_number"].map(next_schools(schools, schools["school_number"]))
     teaches = pd.DataFrame({"from": following, "last": _last_year(schools)}).set_index(schools["school_number"])
     target = people["school_number"].map(teaches["from"])
@@ -146,9 +181,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     # Who moved before year 7, or to where the year is not taught, is taken to have stayed.
     moved = (due["moves"] <= past) & (due["moves"] >= _FIRST_SECONDARY_YEAR) & can
     renamed, relocated = due["renames"] <= past, due["relocates"] <= past
-    girl = people["girl"] < 0.49
-    family = pd.Series(_pick(_NAMES["family"], people["family"]), dtype="str")
-    new_family = pd.Series(_pick(_NAMES["family"], people["new_family"]), dtype="str")
+    family, new_family = _family(people)
     serial = (
         people["school_number"].str[:3]
         + _allocating_estab(people["school_number"])
@@ -156,28 +189,34 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
         + (people["place"] + 1).astype("str").str.zfill(3)
     )
     upn = upn_check_letter(serial) + serial
+    temporary_upn = _temporary(serial)
+    # A permanent UPN that came before year 7 is the primary school's affair; who arrived later is not here earlier.
+    arrives = due["permanent"] - 1
+    comes_late = arrives.between(_FIRST_SECONDARY_YEAR - 1, _LAST_YEAR - 1)
+    here: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
+    is_temporary, was_temporary = comes_late & (arrives == past), comes_late & (arrives < past)
     # 364 days from 1 September: nobody is born on the last days of August, where the year group is a matter of hours.
     first_day = pd.to_datetime((people["began"] - 12).astype("str") + "-09-01", format="%Y-%m-%d")
     born = first_day + pd.to_timedelta(np.floor(people["born"] * 364), unit="D")
-    middle = pd.Series(_pick(_NAMES["middle"], people["middle"]), dtype="str")
     kind = pd.Series("sound", index=people.index, dtype="str").mask(people["twin"], "twin")
     kind = kind.mask(relocated & (due["relocates"] == past), "moved-house")
     kind = kind.mask(renamed & (due["renames"] == past), "new-name")
     kind = kind.mask(moved & (due["moves"] == past), "mover")
+    kind = kind.mask(is_temporary, "upn-temporary")
+    kind = kind.mask(was_temporary & (due["permanent"] == past), "upn-made-permanent")
     blank = pd.Series(None, index=people.index, dtype="str")
-    given = np.where(girl, _pick(_NAMES["girls"], people["given"]), _pick(_NAMES["boys"], people["given"]))
     new_home = _postcode(people, "new_digit", "new_letter_1", "new_letter_2")
-    return pd.DataFrame(
+    recorded = pd.DataFrame(
         {
             "school_number": people["school_number"].mask(moved, target),
-            "upn": upn,
-            "former_upn": blank,
+            "upn": upn.mask(is_temporary, temporary_upn),
+            "former_upn": temporary_upn.where(was_temporary),
             "uln": blank,
             "surname": family.mask(renamed, new_family),
-            "forename": pd.Series(given, dtype="str"),
-            "middle_names": middle.where(people["has_middle"] < 0.6),
+            "forename": _by_sex(people, "girls", "boys", "given"),
+            "middle_names": _by_sex(people, "middle_girls", "middle_boys", "middle").where(people["has_middle"] < 0.6),
             "former_surname": family.where(renamed),
-            "gender": girl.map({True: "F", False: "M"}).astype("str"),
+            "gender": _is_girl(people).map({True: "F", False: "M"}).astype("str"),
             "dob": born.dt.strftime("%Y-%m-%d").astype("str"),
             "nc_year": people["year"].astype("str"),
             "enrol_status": pd.Series("C", index=people.index, dtype="str"),
@@ -190,6 +229,13 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
             "left": people["left"],
         }
     )
+    return recorded.loc[here].reset_index(drop=True)
+
+
+def _temporary(serial: pd.Series) -> pd.Series:
+    """The temporary UPN of whoever will have that serial: its last digit becomes a letter, so no two are the same."""
+    body = serial.str[:11] + serial.str[11].map(dict(zip("0123456789", "ABCDEFGHJK", strict=True))).astype("str")
+    return upn_check_letter(body) + body
 
 
 def _allocating_estab(school: pd.Series) -> pd.Series:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from schemas.cycles import Cycle
 from tasks.io.data_root import write_whole
+from tasks.io.reference import schools
 from tasks.rehearsal.synthetic_wales import SyntheticWales
 
 #: The academic year from which returns have the names of 2024 (Sex, UniqueLearnerNumber).
@@ -81,8 +82,13 @@ def write_wales(
     for path, members in bundles.items():
         write_whole(inbox / path, _zip(members))
     first = min(by_school)
-    for name, content, reason in _refused(by_school[first].head(3), first, cycle):
+    few = by_school[first].head(3)
+    for name, content, reason in _refused(few, first, cycle):
         put(f"{first[:3]}/{cycle.id}-{name}", content, first, planted="refused", outcome=f"quarantined:{reason}")
+    strayed = _school_elsewhere(first[:3], wales.schools)
+    content = _return(few, few.head(0), strayed, cycle, "english-like", serial=3, unknown=False)
+    path = f"{first[:3]}/{cycle.id}-other-authority.xml"
+    put(path, content, strayed, planted="refused", outcome="quarantined:la_mismatch")
     _keep_reference(root, {"registration.csv": wales.registration, "opt_outs.csv": wales.opt_outs})
     made = pd.DataFrame(files).astype("str").sort_values(["path", "member"], ignore_index=True)
     truth = root / "rehearsal" / "truth" / cycle.id
@@ -105,6 +111,16 @@ def _refused(rows: pd.DataFrame, school: str, cycle: Cycle) -> list[tuple[str, b
         ("other-collection.xml", sample.replace(b">PLASC<", b">WORKFORCE<"), "wrong_collection"),
         ("damaged.zip", _zip({"return.xml": sample})[:-30], "bad_zip"),
     ]
+
+
+def _school_elsewhere(la: str, of_wales: pd.DataFrame) -> str:
+    """A school of another authority, whose return strayed into this one's folder and so counts for nobody.
+
+    Nothing of it is lost: its good return lies in its own folder. Where this Wales holds no other authority, it is a
+    school of the shipped register that sends none.
+    """
+    numbers = pd.concat([of_wales["school_number"], schools()["school_number"]])
+    return str(numbers[numbers.str[:3] != la].iloc[0])
 
 
 def _keep_reference(root: Path, tables: dict[str, pd.DataFrame]) -> None:

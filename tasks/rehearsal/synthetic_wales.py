@@ -14,9 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from schemas.cycles import Cycle
+from schemas.faults import ConfigurationFault
 from schemas.tables import PUPIL_FIELDS
-from tasks.core.identifiers import uln_check_digit, upn_check_letter
+from schemas.texts import both
+from tasks.core.identifiers import uln_check_digit
 from tasks.io.reference import REGISTRATION_COLUMNS
+from tasks.rehearsal.synthetic_people import KINDS as PEOPLE_KINDS
 from tasks.rehearsal.synthetic_people import next_schools, recorded_people
 
 _OPT_OUT_SHARE = 0.005
@@ -46,33 +49,40 @@ PLANTED: dict[str, Planted] = {
     "upn-blank": Planted(0.0006, "upn", None, "held:UPN01"),
     "upn-shape": Planted(0.0006, "upn", "*shape", "held:UPN02"),
     "upn-letter": Planted(0.0008, "upn", "*letter", "held:UPN03"),
-    "upn-temporary": Planted(0.0008, "upn", "*temporary", "sent", "UPN04"),
+    "upn-small-letters": Planted(0.0002, "upn", "*small", "sent"),
+    "upn-blanks": Planted(0.0002, "upn", "*blanks", "sent"),
     "given-blank": Planted(0.0005, "forename", None, "held:GIV01"),
     "given-long": Planted(0.0004, "forename", "Aberystwyth Bethesda Caernarfon Dolgellau", "held:GIV02"),
     "given-digits": Planted(0.0005, "forename", "S1an", "held:GIV03"),
+    "given-control": Planted(0.0001, "forename", "Si\tân", "held:GIV03"),
     "given-unwritable": Planted(0.0002, "forename", "--", "held:GIV04"),
     "family-blank": Planted(0.0005, "surname", " ", "held:FAM01"),
     "family-long": Planted(0.0004, "surname", "Aberystwyth-Bethesda-Caernarfon-Dolgellau", "held:FAM02"),
     "family-digits": Planted(0.0005, "surname", "J0nes", "held:FAM03"),
+    "family-control": Planted(0.0001, "surname", "Jo\u0085nes", "held:FAM03"),
     "family-unwritable": Planted(0.0002, "surname", "-", "held:FAM04"),
     "middle-long": Planted(0.0004, "middle_names", "Aberystwyth Bethesda Caernarfon Dolgellau", "sent", "MID01"),
     "middle-digits": Planted(0.0004, "middle_names", "W1n", "sent", "MID02"),
+    "middle-control": Planted(0.0001, "middle_names", "Gwên\tHaf", "sent", "MID02"),
     "dob-blank": Planted(0.0005, "dob", None, "held:DOB01"),
     "dob-unreal": Planted(0.0005, "dob", "1997-02-30", "held:DOB02"),
+    "dob-day-first": Planted(0.0002, "dob", "*day-first", "held:DOB02"),
     "dob-implausible": Planted(0.0005, "dob", "1890-01-01", "held:DOB03"),
     "dob-unlike-year": Planted(0.0008, "dob", "*older", "sent", "DOB04"),
     "gender-blank": Planted(0.0005, "gender", None, "held:GEN01"),
     "gender-unknown": Planted(0.0005, "gender", "X", "held:GEN02"),
     "postcode-blank": Planted(0.002, "postcode", None, "held:PCD01"),
     "postcode-wrong": Planted(0.002, "postcode", "LL77 7CC", "held:PCD02"),
-    "postcode-zz99": Planted(0.002, "postcode", "ZZ99 9ZZ", "sent", "PCD03"),
+    "postcode-zz99": Planted(0.0015, "postcode", "ZZ99 9ZZ", "sent", "PCD03"),
     "year-blank": Planted(0.0003, "nc_year", None, "held:YRG01"),
     "year-unknown": Planted(0.0005, "nc_year", "X", "held:YRG02"),
+    "year-in-words": Planted(0.0002, "nc_year", "*year", "held:YRG02"),
     "enrolment-blank": Planted(0.001, "enrol_status", None, "sent", "ENR01"),
+    "enrolment-small-letter": Planted(0.0002, "enrol_status", "c", "sent"),
     "enrolment-unknown": Planted(0.0003, "enrol_status", "Z", "held:ENR02"),
     "uln-shape": Planted(0.0005, "uln", "12345", "sent", "ULN01"),
     "uln-digit": Planted(0.0005, "uln", "1000102505", "sent", "ULN02"),
-    "uln-placeholder": Planted(0.001, "uln", "9999999999", "sent"),
+    "uln-placeholder": Planted(0.0008, "uln", "9999999999", "sent"),
     "uln-held": Planted(0.003, "uln", "*uln", "uln_held"),
 }
 _UPN_TWICE_SHARE = 0.0006
@@ -82,6 +92,12 @@ _IN_TWO_SCHOOLS = {
     "guest": ("M", "G", "sent", "enrolment_status"),
     "two-schools": ("M", "M", "held:UPN06", "held:UPN06"),
 }
+#: Of what people are without anybody's fault (`synthetic_people.KINDS`): the rule that must speak.
+_RULES_OF_LIFE = {"upn-temporary": "UPN04"}
+#: Every word that stands in `planted`.
+KINDS = frozenset(
+    {*PEOPLE_KINDS, *PLANTED, "upn-twice", "upn-taken", *_IN_TWO_SCHOOLS, *(f"{k}-other" for k in _IN_TWO_SCHOOLS)}
+)
 #: Ways of not being ready: kind -> (column of registration.csv, value).
 NOT_READY: dict[str, tuple[str, str | None]] = {
     "no-privacy-notice": ("privacy_notice_on", None),
@@ -96,10 +112,12 @@ class SyntheticWales:
     """A planned Wales.
 
     Attributes:
-        pupils: school_number, the pupil fields (text, null where absent), planted (the kind, or `sound`), outcome (what
+        pupils: school_number, the pupil fields (text, null where absent), planted (a word of `KINDS`), outcome (what
             must become of the record where its ULN is not known from an earlier cycle: `sent`, `held:<rule>`, or a
-            reason for which it is not chosen), true_upn (who it is, whatever the record says); a row for each record,
-            in file order.
+            reason for which it is not chosen; where the ULN is known under its UPN, or under its FormerUPN with the
+            same date of birth, a `sent` is a `uln_held`), warning (the rule that must speak of a record that is sent
+            all the same, or null), true_upn (who it is, whatever the record says: the permanent UPN, also of one who
+            has none yet); a row for each record, in file order.
         leavers: school_number and the pupil fields of some who were on roll a year ago.
         registration: the columns of `reference/registration.csv`.
         opt_outs: upn, recorded_on.
@@ -126,7 +144,12 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
 
     Returns:
         The plan; nothing is written.
+
+    Raises:
+        ConfigurationFault: the seed is negative.
     """
+    if seed < 0:
+        raise ConfigurationFault("--seed", [both("fault.seed", seed=seed)])
     schools = schools.sort_values("school_number", ignore_index=True)
     schools = schools.assign(readiness=_readiness(schools, seed))
     pupils = recorded_people(schools, cycle, seed, pupils_per_school)
@@ -135,10 +158,12 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
     pupils = pupils[~gone].sort_values(["school_number", "year", "true_upn"], ignore_index=True)
     out = pupils[(pupils["opts_out"] < _OPT_OUT_SHARE) & (pupils["year"] >= 9)]
     recorded = (out["began"] + 2).astype("str") + "-09-20"
-    opt_outs = pd.DataFrame({"upn": out["true_upn"], "recorded_on": recorded}).sort_values("upn", ignore_index=True)
+    opt_outs = pd.DataFrame({"upn": out["upn"], "recorded_on": recorded}).sort_values("upn", ignore_index=True)
     rng = np.random.default_rng([seed, cycle.academic_year, 1])
     pupils = _plant(pupils, schools, cycle, rng)
-    columns = ["school_number", *PUPIL_FIELDS, "planted", "outcome", "true_upn"]
+    rules = _RULES_OF_LIFE | {kind: planted.rule for kind, planted in PLANTED.items() if planted.rule}
+    pupils["warning"] = pupils["planted"].map(rules).where(pupils["outcome"] == "sent").astype("str")
+    columns = ["school_number", *PUPIL_FIELDS, "planted", "outcome", "warning", "true_upn"]
     return SyntheticWales(
         pupils[columns], leavers[["school_number", *PUPIL_FIELDS]], _registration(schools), opt_outs, schools
     )
@@ -226,10 +251,14 @@ def _worked_out(rows: pd.DataFrame, value: str | None) -> "pd.Series | str | Non
         return upn.str[:1] + upn.str[2:]
     if value == "*letter":
         return upn.str[:1].eq("A").map({True: "B", False: "A"}).astype("str") + upn.str[1:]
-    if value == "*temporary":
-        # The last digit becomes a letter, one for one, so that no two of a school become the same.
-        body = upn.str[1:12] + upn.str[12].map(dict(zip("0123456789", "ABCDEFGHJK", strict=True))).astype("str")
-        return upn_check_letter(body) + body
+    if value == "*small":
+        return upn.str.lower()
+    if value == "*blanks":
+        return " " + upn + " "
+    if value == "*day-first":
+        return rows["dob"].str[8:] + "/" + rows["dob"].str[5:7] + "/" + rows["dob"].str[:4]
+    if value == "*year":
+        return "Year " + rows["nc_year"]
     if value == "*older":
         return (rows["dob"].str[:4].astype("int64") - 3).astype("str") + rows["dob"].str[4:].str.replace("-29", "-28")
     if value == "*uln":

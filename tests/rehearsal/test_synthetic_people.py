@@ -7,6 +7,7 @@ from schemas.cycles import cycle_by_id
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.identifiers import upn_check_letter_ok, upn_shape
 from tasks.io.reference import schools as register
+from tasks.rehearsal.synthetic_people import KINDS
 from tasks.rehearsal.synthetic_wales import plan_wales
 
 
@@ -34,8 +35,54 @@ def test_names_hold_welsh_letters_and_signs():
     pupils = plan_wales(whole_wales(), cycle_by_id("2012-01"), 7, 60).pupils
     text = "".join(pupils["surname"].dropna()) + "".join(pupils["forename"].dropna())
     assert set("âêîôûŵŷ'’-. ") <= set(text)
-    assert pupils["surname"].str.startswith("ap ").any()
-    assert pupils["surname"].str.startswith("ferch ").any()
+
+
+def test_a_boy_is_ap_or_ab_and_a_girl_is_ferch_and_no_middle_name_is_of_both():
+    people = plan_wales(whole_wales(), cycle_by_id("2012-01"), 7, 60).pupils
+    sexes = {sex: people[people["planted"].isin(["sound", "twin"]) & (people["gender"] == sex)] for sex in "FM"}
+    assert set(sexes["M"]["surname"].str.extract(r"^(ap|ab|ferch) ")[0].dropna()) == {"ap", "ab"}
+    assert set(sexes["F"]["surname"].str.extract(r"^(ap|ab|ferch) ")[0].dropna()) == {"ferch"}
+    assert people["surname"].dropna().str.fullmatch(r"ap [AEIOUWY].*|ab [^AEIOUWY].*").sum() == 0
+    for field in ("forename", "middle_names"):
+        assert not set(sexes["M"][field].dropna()) & set(sexes["F"][field].dropna()), field
+
+
+def test_common_welsh_family_names_are_common():
+    names = plan_wales(whole_wales(), cycle_by_id("2012-01"), 7, 60).pupils["surname"].value_counts(normalize=True)
+    common = ["Jones", "Davies", "Williams", "Evans", "Thomas", "Roberts", "Lewis", "Hughes", "Morgan", "Griffiths"]
+    assert set(names.index[:10]) == set(common)
+    assert 0.06 < names["Jones"] < 0.10
+    assert 0.3 < names[common].sum() < 0.5
+    # Nobody's weight is lost: the rarest occur too, and none is as common as the tenth of the common ones.
+    assert names["Wogan"] > 0
+
+
+def test_a_temporary_upn_is_made_permanent_a_year_later_and_stands_in_former_upn():
+    now, later = (plan_wales(whole_wales(), cycle_by_id(c), 7, 60).pupils for c in ("2012-01", "2013-01"))
+    temporary = now[now["planted"] == "upn-temporary"]
+    assert len(temporary) > 100
+    assert (upn_shape(temporary["upn"]) == "temporary").all()
+    assert upn_check_letter_ok(temporary["upn"]).all()
+    assert temporary["upn"].is_unique
+    assert temporary["former_upn"].isna().all()
+    made = later[later["planted"] == "upn-made-permanent"].merge(temporary, on="true_upn", suffixes=("", "_before"))
+    assert len(made) > 100
+    assert (made["upn"] == made["true_upn"]).all()
+    assert (made["former_upn"] == made["upn_before"]).all()
+    assert (made["dob"] == made["dob_before"]).all()
+    # It stands there from then on.
+    earlier = later[later["former_upn"].notna() & (later["planted"] == "sound")]
+    assert earlier["true_upn"].isin(now.loc[now["former_upn"].notna(), "true_upn"]).all()
+    assert len(earlier)
+
+
+def test_who_had_a_permanent_upn_never_gets_a_temporary_one():
+    cycles = ["2011-09", "2012-01", "2013-01"]
+    rows = pd.concat([plan_wales(whole_wales(), cycle_by_id(c), 7, 60).pupils for c in cycles], ignore_index=True)
+    rows = rows[rows["planted"].isin(KINDS)]
+    before, after = upn_shape(rows["upn"]).groupby(rows["true_upn"]).agg(["first", "last"]).to_numpy().T
+    assert ((before == "temporary") & (after == "permanent")).any()
+    assert not ((before == "permanent") & (after == "temporary")).any()
 
 
 def test_twins_share_home_and_birthday_but_not_the_given_name():
@@ -61,7 +108,7 @@ def test_a_year_later_there_are_new_learners_leavers_movers_and_new_names():
     now, wales = plan("2012-01").pupils, plan("2013-01")
     later = wales.pupils
     new = later[~later["true_upn"].isin(now["true_upn"])]
-    assert set(new["nc_year"]) == {"7"}
+    assert set(new.loc[new["planted"] != "upn-temporary", "nc_year"]) == {"7"}
     gone = now[~now["true_upn"].isin(later["true_upn"])]
     assert set(gone["nc_year"].dropna()) - {"X"} <= {"11", "12", "13", "14"}
     assert set(wales.leavers["upn"]) <= set(gone["true_upn"])
@@ -80,4 +127,8 @@ def test_a_year_later_there_are_new_learners_leavers_movers_and_new_names():
 def test_a_school_without_a_sixth_form_has_none():
     schools = register()
     small = schools[schools["school_type_en"].str.contains("11-16")].head(2)
-    assert set(plan(schools=small).pupils["nc_year"].dropna()) <= {*map(str, range(7, 12)), "X"}
+    assert set(plan(schools=small).pupils["nc_year"].dropna()) <= {
+        *map(str, range(7, 12)),
+        "X",
+        *(f"Year {n}" for n in range(7, 12)),
+    }

@@ -91,13 +91,27 @@ def test_files_that_must_be_refused_are_and_for_their_reason(tmp_path):
             reasons[file["path"]] = fault.reason
             continue
         in_time = cycle.covers(dt.date.fromisoformat(header.census_date))
-        reasons[file["path"]] = (
-            "unknown_school" if header.school_number not in known else "" if in_time else "outside_cycle"
-        )
+        tests = {
+            "unknown_school": header.school_number not in known,
+            "la_mismatch": header.la_code != file["path"][:3],
+            "outside_cycle": not in_time,
+        }
+        reasons[file["path"]] = ";".join(reason for reason, holds in tests.items() if holds)
     assert reasons == {
         p: o.removeprefix("quarantined:") for p, o in zip(refused["path"], refused["outcome"], strict=True)
     }
-    assert len(set(reasons.values())) == 6
+    assert len(set(reasons.values())) == 7
+
+
+@pytest.mark.parametrize("count", [1, 3], ids=["one-authority", "three-authorities"])
+def test_a_return_in_another_authoritys_folder_is_not_all_that_its_school_has(tmp_path, count):
+    schools = three_schools().head(count)
+    made = write_wales(plan(schools=schools), tmp_path, cycle_by_id("2012-01"))
+    (strayed,) = made.loc[made["outcome"] == "quarantined:la_mismatch", "school_number"]
+    own = made[(made["school_number"] == strayed) & (made["outcome"] == "accepted")]
+    assert len(own) == (1 if strayed in set(schools["school_number"]) else 0)
+    assert (strayed in set(schools["school_number"])) == (count > 1)
+    assert own["path"].str.startswith(strayed[:3]).all()
 
 
 def test_an_older_return_is_older_and_smaller(tmp_path):

@@ -5,30 +5,27 @@ from wales_support import CHANGES, plan, three_schools, whole_wales
 
 from expectations.catalogue import all_rules
 from schemas.cycles import cycle_by_id
+from schemas.faults import ConfigurationFault
 from schemas.states import NotChosen
 from tasks.core.identifiers import uln_valid
 from tasks.core.readiness import missing_things
-from tasks.rehearsal.synthetic_wales import NOT_READY, PLANTED, plan_wales
-
-MADE_OF_TWO = {"upn-twice", "upn-taken", "twin"} | {
-    kind + other for kind in ("dual", "guest", "two-schools") for other in ("", "-other")
-}
-EVERY_KIND = set(PLANTED) | MADE_OF_TWO | CHANGES | {"sound"}
+from tasks.rehearsal.synthetic_wales import KINDS, NOT_READY, PLANTED, plan_wales
 
 
 # Five year groups of one ready school more or less hold all kinds; a real rehearsal has ten times as many learners.
 @pytest.mark.parametrize(("cycle", "size"), [("2012-01", 60), ("2013-01", 60), ("2027-01", 100), ("2012-01", 900)])
 def test_every_kind_is_planted_even_in_three_schools(cycle, size):
-    assert set(plan(cycle, size=size).pupils["planted"]) == EVERY_KIND
+    assert set(plan(cycle, size=size).pupils["planted"]) == KINDS
 
 
 def test_every_kind_is_planted_even_in_two_schools():
-    assert set(plan(schools=three_schools().head(2), size=900).pupils["planted"]) == EVERY_KIND
+    assert set(plan(schools=three_schools().head(2), size=900).pupils["planted"]) == KINDS
 
 
 def test_every_rule_has_a_kind_that_breaks_it():
-    broken = {p.outcome.removeprefix("held:") for p in PLANTED.values()} | {p.rule for p in PLANTED.values()}
-    assert {rule.code for rule in all_rules()} <= broken | {"UPN05", "UPN06"}
+    pupils = plan().pupils
+    broken = set(pupils["outcome"].str.removeprefix("held:")) | set(pupils["warning"].dropna())
+    assert {rule.code for rule in all_rules()} <= broken
 
 
 def test_outcomes_are_words_that_the_service_uses():
@@ -41,6 +38,32 @@ def test_planted_faults_stand_where_the_service_would_see_them():
     faulty = pupils[pupils["planted"].isin(PLANTED)]
     due = faulty["planted"].map({kind: planted.outcome for kind, planted in PLANTED.items()})
     assert (faulty["outcome"] == due).all()
+    rule = faulty["planted"].map({kind: planted.rule for kind, planted in PLANTED.items()})
+    assert (faulty["warning"].fillna("") == rule).all()
+    temporary = pupils[(pupils["planted"] == "upn-temporary") & (pupils["outcome"] == "sent")]
+    assert set(temporary["warning"]) == {"UPN04"}
+    assert pupils.loc[~pupils["planted"].isin([*PLANTED, "upn-temporary"]), "warning"].isna().all()
+
+
+def test_what_is_planted_is_what_its_name_says():
+    pupils = plan().pupils
+
+    def only(kind, field):
+        found = pupils.loc[pupils["planted"] == kind, field]
+        assert len(found)
+        return found
+
+    assert only("upn-small-letters", "upn").str.fullmatch("[a-z][0-9]{12}").all()
+    assert only("upn-blanks", "upn").str.fullmatch(" [A-Z][0-9]{12} ").all()
+    assert only("dob-day-first", "dob").str.fullmatch(r"[0-3][0-9]/[01][0-9]/19[0-9]{2}").all()
+    assert only("year-in-words", "nc_year").str.fullmatch(r"Year [0-9]{1,2}").all()
+    assert only("given-control", "forename").str.contains("\t").all()
+    assert only("family-control", "surname").str.contains("\x85").all()
+
+
+def test_a_seed_below_nought_is_refused_in_both_languages():
+    with pytest.raises(ConfigurationFault, match=r"--seed: mae'r hedyn -1 .* / the seed -1 is below 0"):
+        plan(seed=-1)
 
 
 def test_planted_ulns_are_held_ones_and_each_its_own():
@@ -77,7 +100,7 @@ def test_wales_is_of_the_right_size_and_sound_but_for_three_in_a_hundred():
     # 208 schools of about 900: the published total of the list is 184,546.
     assert 180_000 < len(pupils) < 200_000
     assert pupils["planted"].isin({"sound", "twin"} | CHANGES).mean() >= 0.97
-    assert set(pupils["planted"]) == EVERY_KIND
+    assert set(pupils["planted"]) == KINDS
 
 
 def test_readiness_is_what_the_service_finds():

@@ -4,7 +4,7 @@ from schemas.cycles import cycle_by_id
 from tasks.io.reference import schools as register
 from tasks.rehearsal.synthetic_wales import plan_wales
 
-CHANGES = {"mover", "new-name", "moved-house"}
+CHANGES = {"mover", "new-name", "moved-house", "upn-made-permanent"}
 
 
 def three_schools():
