@@ -10,11 +10,11 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import pandas as pd
 
 from schemas.cycles import Cycle
+from schemas.tables import PUPIL_FIELDS
 from tasks.io.data_root import write_whole
 from tasks.io.reference import schools
 from tasks.rehearsal.synthetic_wales import SyntheticWales
@@ -42,8 +42,8 @@ def write_wales(
         `quarantined:<reason>`); sorted. It is also kept as `rehearsal/truth/<cycle>/files.parquet`.
     """
     inbox = root / "dewi" / "inbox"
-    by_school = {str(school): rows for school, rows in wales.pupils.groupby("school_number", sort=True)}
-    leavers = {str(school): rows for school, rows in wales.leavers.groupby("school_number", sort=True)}
+    by_school = {str(school): rows for school, rows in _escaped(wales.pupils).groupby("school_number", sort=True)}
+    leavers = {str(school): rows for school, rows in _escaped(wales.leavers).groupby("school_number", sort=True)}
     files: list[dict[str, str | None]] = []
     bundles: dict[str, dict[str, bytes]] = {}
 
@@ -61,7 +61,8 @@ def write_wales(
         layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
         rows, gone = by_school[school], leavers.get(school, wales.leavers.head(0))
         unknown = place % 40 == 0
-        older = _return(rows.iloc[:-3], gone, school, cycle, layout, serial=1, unknown=False)
+        resubmits = place % 25 in (0, 2)
+        older = _return(rows.iloc[:-3], gone, school, cycle, layout, serial=1, unknown=False) if resubmits else b""
         newest = _return(rows, gone, school, cycle, layout, serial=2, unknown=unknown)
         before, after = f"{stem}_001.xml", f"{stem}_002.xml"
         if place % 25 == 2:
@@ -82,13 +83,9 @@ def write_wales(
     for path, members in bundles.items():
         write_whole(inbox / path, _zip(members))
     first = min(by_school)
-    few = by_school[first].head(3)
-    for name, content, reason in _refused(few, first, cycle):
-        put(f"{first[:3]}/{cycle.id}-{name}", content, first, planted="refused", outcome=f"quarantined:{reason}")
-    strayed = _school_elsewhere(first[:3], wales.schools)
-    content = _return(few, few.head(0), strayed, cycle, "english-like", serial=3, unknown=False)
-    path = f"{first[:3]}/{cycle.id}-other-authority.xml"
-    put(path, content, strayed, planted="refused", outcome="quarantined:la_mismatch")
+    elsewhere = _school_elsewhere(first[:3], wales.schools)
+    for name, content, reason, school in _refused(by_school[first].head(3), first, elsewhere, cycle):
+        put(f"{first[:3]}/{cycle.id}-{name}", content, school, planted="refused", outcome=f"quarantined:{reason}")
     _keep_reference(root, {"registration.csv": wales.registration, "opt_outs.csv": wales.opt_outs})
     made = pd.DataFrame(files).astype("str").sort_values(["path", "member"], ignore_index=True)
     truth = root / "rehearsal" / "truth" / cycle.id
@@ -99,11 +96,13 @@ def write_wales(
     return made
 
 
-def _refused(rows: pd.DataFrame, school: str, cycle: Cycle) -> list[tuple[str, bytes, str]]:
-    """Files that must end in quarantine: name, content, reason of `schemas/quarantine_reasons.csv`."""
-    sample = _return(rows, rows.head(0), school, cycle, "english-like", serial=3, unknown=False)
+def _refused(rows: pd.DataFrame, school: str, elsewhere: str, cycle: Cycle) -> list[tuple[str, bytes, str, str]]:
+    """Files that must end in quarantine: name, content, reason of `schemas/quarantine_reasons.csv`, whose it is."""
+    sample, strayed = (
+        _return(rows, rows.head(0), of, cycle, "english-like", serial=3, unknown=False) for of in (school, elsewhere)
+    )
     day = _census_day(cycle).encode()
-    return [
+    own = [
         ("cut-off.xml", sample[: -len(sample) // 3], "not_xml"),
         ("other-root.xml", f'<Report cycle="{cycle.id}"><Header/></Report>'.encode(), "wrong_root"),
         ("unknown-school.xml", sample.replace(f"<Estab>{school[3:]}<".encode(), b"<Estab>9999<"), "unknown_school"),
@@ -111,6 +110,7 @@ def _refused(rows: pd.DataFrame, school: str, cycle: Cycle) -> list[tuple[str, b
         ("other-collection.xml", sample.replace(b">PLASC<", b">WORKFORCE<"), "wrong_collection"),
         ("damaged.zip", _zip({"return.xml": sample})[:-30], "bad_zip"),
     ]
+    return [*((*file, school) for file in own), ("other-authority.xml", strayed, "la_mismatch", elsewhere)]
 
 
 def _school_elsewhere(la: str, of_wales: pd.DataFrame) -> str:
@@ -169,10 +169,19 @@ _OTHER_NAMES = {
 }
 
 
+def _escaped(pupils: pd.DataFrame) -> pd.DataFrame:
+    """The pupil fields as they may stand in XML; once for all schools, and as objects, which Python reads fastest."""
+    signs = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}  # & first
+    out = pupils.copy()
+    for field in PUPIL_FIELDS:
+        for sign, entity in signs.items():
+            out[field] = out[field].str.replace(sign, entity, regex=False)
+    return out.astype(dict.fromkeys(PUPIL_FIELDS, "object"))
+
+
 def _cells(rows: pd.DataFrame, field: str, element: str) -> list[str]:
-    """The field of every row as an element, nothing where it is null."""
-    texts = rows[field].to_list()
-    return [f"<{element}>{escape(t)}</{element}>" if isinstance(t, str) else "" for t in texts]
+    """The field of every row as an element, nothing where it is null; the text is escaped already."""
+    return [f"<{element}>{text}</{element}>" if isinstance(text, str) else "" for text in rows[field].to_list()]
 
 
 def _return(

@@ -47,6 +47,13 @@ def test_a_boy_is_ap_or_ab_and_a_girl_is_ferch_and_no_middle_name_is_of_both():
         assert not set(sexes["M"][field].dropna()) & set(sexes["F"][field].dropna()), field
 
 
+def test_a_new_name_is_another_name():
+    people = plan_wales(whole_wales(), cycle_by_id("2012-01"), 7, 60).pupils
+    renamed = people[people["former_surname"].notna() & people["planted"].isin(KINDS)]
+    assert len(renamed) > 500
+    assert (renamed["surname"] != renamed["former_surname"]).all()
+
+
 def test_common_welsh_family_names_are_common():
     names = plan_wales(whole_wales(), cycle_by_id("2012-01"), 7, 60).pupils["surname"].value_counts(normalize=True)
     common = ["Jones", "Davies", "Williams", "Evans", "Thomas", "Roberts", "Lewis", "Hughes", "Morgan", "Griffiths"]

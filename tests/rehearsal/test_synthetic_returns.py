@@ -2,6 +2,7 @@
 
 import datetime as dt
 import zipfile
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -73,6 +74,15 @@ def test_returns_are_read_as_they_were_planned(tmp_path, cycle):
     assert seen == set(wales.schools["school_number"])
     assert layouts == ({"naw-2024"} if cycle == "2027-01" else {"english-like", "naw"})
     assert unknown > 0
+
+
+def test_signs_that_xml_keeps_for_itself_are_read_back(tmp_path):
+    wales = plan(schools=three_schools().head(1))
+    pupils = wales.pupils.assign(surname="Prawf & <Enghraifft> &amp;")
+    made = write_wales(replace(wales, pupils=pupils), tmp_path, cycle_by_id("2012-01"))
+    newest = made[made["outcome"] == "accepted"]
+    ((_, content),) = documents(tmp_path, newest)
+    assert set(read_return(content, all_layouts()).pupils["surname"]) == {"Prawf & <Enghraifft> &amp;"}
 
 
 def test_files_that_must_be_refused_are_and_for_their_reason(tmp_path):
