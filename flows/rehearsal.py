@@ -20,7 +20,8 @@ from schemas.texts import both
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.rehearsal.synthetic_wales import plan_wales, write_wales
+from tasks.rehearsal.synthetic_returns import write_wales
+from tasks.rehearsal.synthetic_wales import plan_wales
 
 _ALL_SECTORS = ("Secondary", "Middle", "Special")
 

@@ -10,7 +10,13 @@ rules of similarity are not public, and neither is the meaning of RC001 to RC005
 learner known before are this stand-in's own convention.** By a hash of the five, a small share of learners counts as
 known to the LRS before, as like one that it knows (RC007), or as too little described (RC006).
 
-To teach it a new answer: a line in `_judge`.
+RC010, RC011 and RC013 have their true causes (a value is missing, is in a wrong form, the age is not one for a ULN), but
+the service's own rules hold all that would cause them. So that operators see these rows too, a few learners with nothing
+wrong get one of them **by lot**, by the same hash. The lot stays with the five: asked again, in any cycle, the answer is
+the same until the school sends something else, or a person at the portal enters the learner anew. That a person can
+only do where what was sent is whole: an answer by lot can be settled there, one with a true cause waits for the school.
+
+To teach it a new answer: a line in `_judge`, or in `_BY_LOT`.
 """
 
 import csv
@@ -44,14 +50,12 @@ _NEARLY = [
 _READ = ["upn", "middle_name", *_FIVE, "ability_to_share"]
 _NEW, _KNOWN = "RC001", "RC002"
 _TOO_LITTLE, _POSSIBLE_MATCH, _MISSING, _FORMAT, _AGE = "RC006", "RC007", "RC010", "RC011", "RC013"
-#: What a person at the portal can settle without new data.
-_SETTLED_AT_PORTAL = (_TOO_LITTLE, _POSSIBLE_MATCH)
 _AGES = (13, 110)
 _NAME = r"(?=.*[A-Za-z])[A-Za-z' .\-]{1,35}"
 _DATE = r"(?:18|19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _POSTCODE = r"(?:[A-Za-z]{1,2}[0-9Rr][0-9A-Za-z]? ?[0-9][ABD-HJLNP-UW-Zabd-hjlnp-uw-z]{2}|BFPO ?[0-9]{1,4}) {0,4}"
-#: Of ten thousand learners: so many are too little described, so many like another, so many known before.
-_TOO_LITTLE_TO, _SIMILAR_TO, _KNOWN_TO = 10, 60, 110
+#: Of ten thousand learners of whom nothing is known and with whom nothing is wrong, so many are answered so.
+_BY_LOT = {_TOO_LITTLE: 10, _POSSIBLE_MATCH: 50, _KNOWN: 50, _MISSING: 15, _FORMAT: 30, _AGE: 15}
 _FIRST_NINE = 100_000_000
 _BATCH_NAME = re.compile(r"LRB_[0-9A-Za-z]{8}_([0-9]{12})")
 
@@ -116,7 +120,7 @@ def answer_outbox(
         write_whole(root / "lrs" / "inbox" / name, _csv_bytes(result))
     state.register = register
     state.answered |= {sha256 for _, sha256, _ in batches}
-    state.open = _still_open(state.open, rows.assign(uln=answers["uln"], code=answers["code"]))
+    state.open = _still_open(state.open, rows.assign(code=answers["code"], at_portal=answers["at_portal"]))
     state.save()
     without = answers.loc[answers["uln"].isna(), "code"]
     return StandInSummary(
@@ -125,21 +129,23 @@ def answer_outbox(
 
 
 def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
-    """Play people who work on the portal: export a share of the open RC006 and RC007, each now with a ULN.
+    """Play people who work on the portal: export a share of what can be settled there, each now with a ULN.
+
+    That is RC006 and RC007, and what was answered by lot; not what waits for a value that only the school has.
 
     The exports are in the 2A layout whatever the batch was in, without UCI and UPN (LRS release 1902.01), one for each
     organisation: `lrs/inbox/ExportProcessedExceptions_<UKPRN>_<nnn>.CSV`.
 
     Args:
         root: the data root.
-        share: of the open exceptions, from 0 to 1; which ones is a matter of the seed.
+        share: of the open exceptions that can be settled, from 0 to 1; which ones is a matter of the seed.
         seed: see `share`.
 
     Returns:
         How many exceptions were settled.
     """
     state = _State(root)
-    can = state.open[state.open["code"].isin(_SETTLED_AT_PORTAL)]
+    can = state.open[state.open["at_portal"] == "Y"]
     order = _lots(can["ukprn"] + "|" + can["upn"], f"{seed}|portal", 2**32).sort_values(kind="stable")
     worked = can.loc[order.index[: round(len(can) * share)]].sort_values(["ukprn", "upn"])
     if worked.empty:
@@ -179,7 +185,7 @@ class _State:
     def __init__(self, root: Path) -> None:
         self._folder = root / "rehearsal" / "lrs"
         self.register = self._table("register", ["uln", *_FIVE, "origin"])
-        self.open = self._table("open", ["ukprn", *_READ, "code"])
+        self.open = self._table("open", ["ukprn", *_READ, "code", "at_portal"])
         path = self._folder / "answered.json"
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         self.answered: set[str] = set(kept.get("answered", []))
@@ -244,7 +250,10 @@ def _rows(path: Path, table: pd.DataFrame, headings: dict[str, str]) -> pd.DataF
 
 
 def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The answers (uln, code; in the order of the rows) and the register as it is afterwards."""
+    """The answers (uln, code, at_portal; in the order of the rows) and the register as it is afterwards.
+
+    at_portal is Y where a person can settle the exception without a new value from the school.
+    """
     code = pd.Series(None, index=rows.index, dtype="str")
 
     def say(answer: str, where: pd.Series) -> None:
@@ -259,20 +268,20 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
     say(_MISSING, (rows[[*_FIVE, "ability_to_share"]] == "").any(axis=1))
     say(_FORMAT, ~(names & codes & born.notna() & rows["postcode"].str.fullmatch(_POSTCODE)))
     say(_AGE, ~age.between(*_AGES))
+    at_portal = code.isna().map({True: "Y", False: "N"}).astype("str")
     key = _key(rows, _FIVE)
     known = key.isin(_key(register, _FIVE))
     say(_KNOWN, known)
     # What is left is asked for the first time; the first row of a learner answers for the others of this hand-over.
     first = rows[code.isna() & ~key.where(code.isna()).duplicated()]
     lot = _lots(key.loc[first.index], str(seed), 10_000)
-    verdict = pd.Series(_NEW, index=first.index, dtype="str")
-    verdict = verdict.mask(lot < _KNOWN_TO, _KNOWN).mask(lot < _SIMILAR_TO, _POSSIBLE_MATCH)
-    verdict = verdict.mask(lot < _TOO_LITTLE_TO, _TOO_LITTLE)
-    settled = verdict.isin([_TOO_LITTLE, _POSSIBLE_MATCH])
+    drawn = np.searchsorted(np.cumsum(list(_BY_LOT.values())), lot.to_numpy(), "right")
+    verdict = pd.Series(np.array([*_BY_LOT, _NEW])[drawn], index=first.index, dtype="str")
+    unregistered = ~verdict.isin([_NEW, _KNOWN])
     for fields in _NEARLY:
         nearly = _key(first, fields)
         # Like one in the register, or like one asked for before in this hand-over.
-        near = nearly.isin(_key(register, fields)) | nearly.where(~settled).duplicated()
+        near = nearly.isin(_key(register, fields)) | nearly.where(~unregistered).duplicated()
         verdict = verdict.mask(near & (verdict == _NEW), _POSSIBLE_MATCH)
     allotted = first[verdict.isin([_NEW, _KNOWN])]
     register = _allot(allotted, register, known=verdict.loc[allotted.index] == _KNOWN)
@@ -281,7 +290,7 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
     again = (code == _NEW) & ~rows.index.isin(first.index)
     code = code.mask(again, _KNOWN)
     uln = _ulns(rows, register).where(code.isin([_NEW, _KNOWN]))
-    return pd.DataFrame({"uln": uln, "code": code}), register
+    return pd.DataFrame({"uln": uln, "code": code, "at_portal": at_portal}), register
 
 
 def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:

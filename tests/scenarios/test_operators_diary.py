@@ -17,9 +17,12 @@ from openpyxl import load_workbook
 
 from schemas.cycles import cycle_by_id
 from schemas.lrs_profiles import all_profiles
+from schemas.tables import PUPIL_FIELDS
 from tasks.batch import batch
 from tasks.collect import collect
+from tasks.core.selection import current_returns
 from tasks.io.data_root import DataRoot
+from tasks.io.dewi_inbox import open_arrival
 from tasks.io.lake import Lake
 from tasks.io.reference import schools
 from tasks.merge import merge
@@ -27,7 +30,8 @@ from tasks.publish import conserve, publish, snapshot
 from tasks.read import read
 from tasks.receive import receive
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
-from tasks.rehearsal.synthetic_wales import plan_wales, write_wales
+from tasks.rehearsal.synthetic_returns import write_wales
+from tasks.rehearsal.synthetic_wales import KINDS, PLANTED, plan_wales
 from tasks.release import release
 from tasks.select import cross_check, select
 from tasks.status import status_of
@@ -112,30 +116,52 @@ def test_refused_files_lie_in_quarantine_with_what_to_do_in_both_languages(diary
     assert all(r["action_cy"] and r["action_en"] for r in reasons)
 
 
-def test_the_outcome_of_every_planted_record_is_the_planted_one(diary):
+def test_every_file_was_taken_or_refused_as_planned(diary):
     root = diary["root"]
+    planned = pd.read_parquet(root / "rehearsal" / "truth" / "2012-01" / "files.parquet")
+    received = Lake(root / "lake").read("received")
+    received = received[received["kind"].isin(["return", "arrival"])]
+    current = current_returns(received[received["status"] == "accepted"])
+    refused = "quarantined:" + received["reason"]
+    taken = received["sha256"].isin(current).map({True: "accepted", False: "superseded"})
+    found = taken.where(received["status"] == "accepted", refused)
+    outcomes = [
+        dict(zip(zip(rows["path"], rows["member"].fillna("-"), strict=True), outcome, strict=True))
+        for rows, outcome in ((planned, planned["outcome"]), (received, found))
+    ]
+    assert outcomes[0] == outcomes[1]
+    assert {"accepted", "superseded"} < set(planned["outcome"])
+
+
+def against_the_plan(root, cycle="2012-01"):
+    """Each record of the current returns with its planned outcome and warning, and what was found."""
     lake = Lake(root / "lake")
-    pupils, dispositions = lake.read("pupils"), lake.read("dispositions")
-    findings = lake.read("findings")
-    rules = findings[findings["severity"] == "blocking"].groupby("row_ref")["rule"].agg(lambda r: ",".join(sorted(r)))
+    pupils, dispositions = lake.read("pupils", cycle=cycle), lake.read("dispositions", cycle=cycle)
+    findings = lake.read("findings", cycle=cycle)
+    findings = findings[~findings["rule"].str.startswith("LRS")]
+    spoken = findings.sort_values("rule").groupby(["severity", "row_ref"])["rule"].agg(",".join)
     rows = pupils.merge(dispositions[["row_ref", "reason"]], on="row_ref")
     rows = rows[rows["reason"] != "superseded_return"]
-    rows["found"] = rows["reason"].fillna("held:" + rows["row_ref"].map(rules)).fillna("sent")
-    fields = ["school_number", "upn", "surname", "forename", "dob", "enrol_status", "nc_year", "postcode", "gender"]
-    plan = truth(root)
-    both = (
-        plan.fillna("-")
-        .assign(n=plan.fillna("-").groupby(fields).cumcount())
-        .merge(
-            rows.fillna("-").assign(n=rows.fillna("-").groupby(fields).cumcount()),
-            on=[*fields, "n"],
-            how="outer",
-            indicator=True,
-        )
-    )
-    assert (both["_merge"] == "both").all()
-    wrong = both[both["outcome"] != both["found"]]
+    rows["found"] = rows["reason"].fillna("held:" + rows["row_ref"].map(spoken["blocking"])).fillna("sent")
+    rows["warned"] = rows["row_ref"].map(spoken["warning"])
+    fields = ["school_number", *PUPIL_FIELDS]
+    plan, rows = truth(root, cycle).fillna("-"), rows[[*fields, "found", "warned"]].fillna("-")
+    tables = [table.assign(n=table.groupby(fields).cumcount()) for table in (plan, rows)]
+    together = tables[0].merge(tables[1], on=[*fields, "n"], how="outer", indicator=True)
+    assert (together["_merge"] == "both").all()
+    return together
+
+
+def test_the_outcome_of_every_planted_record_is_the_planted_one(diary):
+    together = against_the_plan(diary["root"])
+    assert set(together["planted"]) == KINDS
+    wrong = together[together["outcome"] != together["found"]]
     assert wrong.groupby(["planted", "outcome", "found"]).size().to_dict() == {}
+    unwarned = together[together["warning"] != together["warned"]]
+    assert unwarned.groupby(["planted", "warning", "warned"]).size().to_dict() == {}
+    due = together["planted"].map({kind: planted.rule for kind, planted in PLANTED.items()}).replace("", None)
+    sent = due.notna() & (together["outcome"] == "sent")
+    assert (together.loc[sent, "warned"] == due[sent]).all() and set(due[sent]) == set(due.dropna())
 
 
 def test_the_batch_file_is_what_the_lrs_asks_for(diary):
@@ -160,7 +186,8 @@ def test_three_weeks_later_schools_have_their_ulns(diary):
                     assert path.parent.name == school
                     tree = etree.fromstring(bundle.read(name))
                     in_ctfs |= {p.findtext("UPN"): p.findtext("UniqueLearnerNumber") for p in tree.iter("Pupil")}
-    assert in_ctfs == dict(held.to_numpy())
+    # The CTF has the UPN as the school writes it, the register as it compares.
+    assert {upn.strip().upper(): uln for upn, uln in in_ctfs.items()} == dict(held.to_numpy())
 
 
 def test_names_go_back_as_the_school_spells_them(diary):
@@ -242,18 +269,24 @@ def test_a_corrected_return_frees_the_held_and_supersedes_the_old(root):
     before = status_of(str(root), "2012-01")["total"]
     inbox = root / "dewi" / "inbox"
     files = pd.read_parquet(root / "rehearsal" / "truth" / "2012-01" / "files.parquet")
-    taken = files.loc[files["outcome"].eq("accepted") & files["path"].str.endswith(".xml"), "path"]
-    corrections = (
-        (rb"LL77 7CC", b"LL77 7NG"),
-        (rb"<Gender>X<", b"<Gender>F<"),
-        (rb"<PostCode/>", b"<PostCode>LL77 7NG</PostCode>"),
+    taken = files[files["outcome"].eq("accepted")].sort_values("path")
+    corrections = {
+        b"LL77 7CC": b"LL77 7NG",
+        b"<Gender>X<": b"<Gender>F<",
+        b"<PostCode/>": b"<PostCode>LL77 7NG</PostCode>",
+        b"<EnrolStatus>Z<": b"<EnrolStatus>C<",
+        b"S1an": b"Sian",
+        b"J0nes": b"Jones",
+    }
+    returns_sent = (
+        document.data
+        for path, member in zip(taken["path"], taken["member"], strict=True)
+        for document in open_arrival(inbox / path).documents
+        if document.member is None or document.member == member
     )
-    for path in sorted(taken):
-        old = content = (inbox / path).read_bytes()
-        for wrong, right in corrections:
-            content = content.replace(wrong, right)
-        if content != old:
-            break
+    content = max(returns_sent, key=lambda data: sum(map(data.count, corrections)))
+    for wrong, right in corrections.items():
+        content = content.replace(wrong, right)
     content = re.sub(rb"<DateTime>[^<]*<", b"<DateTime>2012-01-31T23:00:00<", content)
     (inbox / "660" / "corrected.xml").write_bytes(content)
     sent = census(root, "2012-01", "2012-02-20T02:30:00")
@@ -277,6 +310,35 @@ def test_a_year_later_those_who_have_a_uln_are_not_asked_for_again(root):
     # A mover's new school gets the ULN that the register holds.
     movers = truth(root, "2013-01").query("planted == 'mover'")
     assert set(movers["upn"]) & had <= {u for p in (root / "dewi" / "outbox").rglob("*2013-01*.zip") for u in _upns(p)}
+
+
+@pytest.fixture(scope="module")
+def a_year_later(diary, tmp_path_factory):
+    """The census of January 2013 after the whole cycle of 2012: the records beside the plan, and what was due."""
+    root = Path(shutil.copytree(diary["root"], tmp_path_factory.mktemp("later") / "root"))
+    had = Lake(root / "lake").read("learners", ["upn", "uln", "dob"]).dropna().set_index("upn")["dob"]
+    make(root, "2013-01")
+    census(root, "2013-01", "2013-01-29T09:15:00")
+    rows = against_the_plan(root, "2013-01")
+    # A ULN that is held goes before all that is judged later.
+    open_to_it = ~rows["outcome"].isin(["year_group", "age", "enrolment_status"])
+    by_upn = rows["upn"].str.strip().str.upper().isin(had.index)
+    by_former = rows["former_upn"].map(had) == rows["dob"]
+    due = rows["outcome"].mask(open_to_it & (by_upn | by_former), "uln_held")
+    return rows.assign(due=due, by_former=by_former)
+
+
+def test_a_year_later_every_outcome_is_the_planted_one_or_the_uln_is_held(a_year_later):
+    rows = a_year_later[~a_year_later["by_former"]]
+    wrong = rows[rows["due"] != rows["found"]]
+    assert wrong.groupby(["planted", "due", "found"]).size().to_dict() == {}
+    assert set(rows["planted"]) == KINDS
+
+
+def test_a_year_later_who_got_a_permanent_upn_keeps_the_uln_of_the_temporary_one(a_year_later):
+    rows = a_year_later[a_year_later["by_former"]]
+    assert len(rows) and set(rows["planted"]) == {"upn-made-permanent"}
+    assert set(rows["found"]) == {"uln_held"}
 
 
 def _upns(path):

@@ -1,0 +1,254 @@
+"""Who the learners of synthetic Wales are, and how their schools know them in an academic year. Pure.
+
+Belongs here: the sizes of cohorts, what is drawn for a person, names, homes, UPNs. Does not belong here: what is wrong
+with some of the records (`synthetic_wales`), and the files in which they stand (`synthetic_returns`).
+
+A learner is the same person in every cycle. What a person is, and in which year they will move school, move house,
+change their name or get a permanent UPN, is drawn from (seed, school, year of birth) alone; a cycle only says which
+academic year it is. New names: `names.toml`.
+
+A few learners arrive from where there are no UPNs. They arrive with a temporary one; a school year later the school has
+the permanent one, and the temporary one stands in FormerUPN (Welsh census facts 1.1 and 3). Nobody goes the other way.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from schemas.cycles import Cycle
+from tasks.core.identifiers import upn_check_letter
+
+_NAMES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+#: Family names by sex, in one order and of one weight: the sexes differ in the patronymics alone.
+_FAMILY = {sex: [*_NAMES["family"], *_NAMES[f"patronymics_{sex}"]] for sex in ("girls", "boys")}
+_FAMILY_WEIGHTS = [*_NAMES["family"].values(), *[_NAMES["patronymic_weight"]] * len(_NAMES["patronymics_girls"])]
+_FIRST_YEAR = {"Middle": 1}
+_FIRST_SECONDARY_YEAR = 7
+#: Share of a year-7 cohort that is at school in the sixth form; the rest left after year 11.
+_SIXTH_FORM = {12: 0.5, 13: 0.42, 14: 0.03}
+#: In each school year so many move school, change their name, move house, get a permanent UPN.
+_CHANGE_A_YEAR = {"moves": 0.01, "renames": 0.01, "relocates": 0.01, "permanent": 0.0005}
+#: These of each cohort do so for certain, so that no Wales is without: place in the cohort -> (change, year group).
+_CERTAIN_CHANGES = {2: ("moves", 10), 3: ("renames", 11), 4: ("relocates", 10), 5: ("permanent", 11)}
+#: What stands in `planted` of a person's record before anything is planted.
+KINDS = frozenset({"sound", "twin", "mover", "new-name", "moved-house", "upn-temporary", "upn-made-permanent"})
+_LAST_YEAR = 14
+_SMALLEST_COHORT = 6
+_LARGEST_COHORT = 999  # a UPN has three digits for the serial number
+_INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
+#: What is drawn for each person, once for life; with a new one everybody changes.
+_DRAWS = (
+    *("girl", "given", "family", "has_middle", "middle", "born", "digit", "letter_1", "letter_2"),
+    *("moves", "renames", "relocates", "new_family", "new_digit", "new_letter_1", "new_letter_2", "opts_out"),
+    "permanent",
+)
+
+
+def recorded_people(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school: int) -> pd.DataFrame:
+    """Every person as their school knows them in the cycle's academic year, all sound.
+
+    Args:
+        schools: as `synthetic_wales.plan_wales`, sorted by school_number.
+        cycle: says which academic year it is.
+        seed: makes everything.
+        pupils_per_school: the mean of secondary and middle schools.
+
+    Returns:
+        school_number, the pupil fields, planted (a word of `KINDS`), true_upn, year, began (start of year 7), opts_out
+        (a draw) and left (was on roll a year ago, and is no longer).
+    """
+    return _as_recorded(_people(_cohorts(schools, cycle, pupils_per_school), seed), schools, cycle.academic_year)
+
+
+def _cohorts(schools: pd.DataFrame, cycle: Cycle, pupils_per_school: int) -> pd.DataFrame:
+    """school_number, postcode, year, began (start of year 7), size, on_roll and was_on_roll (the first so many)."""
+    size = pd.to_numeric(schools["pupils"], errors="coerce")
+    ordinary = schools["sector_en"] != "Special"
+    mean = size[ordinary if ordinary.any() else slice(None)].mean()
+    size = (size.fillna(mean) * (pupils_per_school / mean)) if mean > 0 else size.fillna(0) + pupils_per_school
+    first = schools["sector_en"].map(_FIRST_YEAR).fillna(_FIRST_SECONDARY_YEAR).astype("int64")
+    last = _last_year(schools)
+    # How many year-7 cohorts a school's number is made of.
+    cohorts = 12 - first + (last == 14) * sum(_SIXTH_FORM.values())
+    full = (size / cohorts).round().clip(_SMALLEST_COHORT, _LARGEST_COHORT).astype("int64")
+    base = pd.DataFrame(
+        {
+            "school_number": schools["school_number"],
+            "outward": schools["postcode"].str.split(" ").str[0],
+            "size": full,
+            "first": first,
+            "last": last,
+        }
+    )
+    table = base.merge(pd.DataFrame({"year": range(1, 16)}), how="cross")
+    # The year after the last is there for its leavers alone.
+    table = table[(table["year"] >= table["first"]) & (table["year"] <= table["last"] + 1)].reset_index(drop=True)
+    return table.assign(
+        began=cycle.academic_year - table["year"] + _FIRST_SECONDARY_YEAR,
+        on_roll=_on_roll(table, table["year"]),
+        was_on_roll=_on_roll(table, table["year"] - 1),
+    )
+
+
+def _last_year(schools: pd.DataFrame) -> pd.Series:
+    """11 for a school without a sixth form, as its type says; else 14."""
+    kind = schools["school_type_en"] if "school_type_en" in schools else pd.Series("", index=schools.index)
+    return kind.str.contains(r"-16\)|without post-16", regex=True).eq(True).map({True: 11, False: 14})
+
+
+def _on_roll(table: pd.DataFrame, year: pd.Series) -> pd.Series:
+    share = year.map(_SIXTH_FORM).fillna(1.0)
+    count = (table["size"] * share).round().clip(lower=1).astype("int64")
+    return count.where((year >= table["first"]) & (year <= table["last"]), 0)
+
+
+def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One row per person, with what was drawn for life; only the drawing goes cohort by cohort."""
+    wanted = cohorts[["on_roll", "was_on_roll"]].max(axis=1).to_numpy()
+    draws = np.concatenate(
+        [
+            np.random.default_rng([seed, int(school), int(began)]).random((count, len(_DRAWS)))
+            for school, began, count in zip(cohorts["school_number"], cohorts["began"], wanted, strict=True)
+        ]
+    )
+    people = cohorts.loc[cohorts.index.repeat(wanted)].reset_index(drop=True)
+    place = np.concatenate([np.arange(count) for count in wanted])
+    for due, (change, year) in _CERTAIN_CHANGES.items():
+        draws[place == due, _DRAWS.index(change)] = (year - 1) * _CHANGE_A_YEAR[change]
+    # Twins: the second of a pair shares home and birthday with the first, and moves with them. In every other cohort.
+    pairs = (people["school_number"].astype("int64") + people["began"]).to_numpy() % 2 == 0
+    twins = np.flatnonzero((place % 60 == 1) & pairs)
+    shared = [_DRAWS.index(d) for d in _DRAWS if d not in ("girl", "given", "has_middle", "middle", "opts_out")]
+    draws[twins[:, None], shared] = draws[twins[:, None] - 1, shared]
+    # Never the same given name: half the list away.
+    given = _DRAWS.index("given")
+    draws[twins, given] = (draws[twins - 1, given] + 0.5) % 1
+    twin = np.zeros(len(people), dtype=bool)
+    twin[twins] = twin[twins - 1] = True
+    people = people.assign(place=place, twin=twin, left=place >= people["on_roll"].to_numpy())
+    return pd.concat([people, pd.DataFrame(draws, columns=list(_DRAWS))], axis=1)
+
+
+def _family(people: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The family name of each person, and the other one of those who will change theirs."""
+    weights = np.cumsum(_FAMILY_WEIGHTS)
+    first, second = (
+        np.searchsorted(weights, people[draw].to_numpy() * weights[-1], "right") for draw in ("family", "new_family")
+    )
+    # Who would change Jones for Jones takes the next in the list.
+    second = (second + (first == second)) % len(weights)
+    girl = _is_girl(people)
+    girls, boys = np.array(_FAMILY["girls"]), np.array(_FAMILY["boys"])
+    names = [pd.Series(np.where(girl, girls[n], boys[n]), dtype="str") for n in (first, second)]
+    return names[0], names[1]
+
+
+def _is_girl(people: pd.DataFrame) -> pd.Series:
+    return people["girl"] < 0.49
+
+
+def _by_sex(people: pd.DataFrame, girls: str, boys: str, draw: str) -> pd.Series:
+    """Names of the list for girls or of the one for boys."""
+    picked = np.where(_is_girl(people), _pick(_NAMES[girls], people[draw]), _pick(_NAMES[boys], people[draw]))
+    return pd.Series(picked, dtype="str")
+
+
+def _pick(names: list[str], draw: pd.Series) -> npt.NDArray[np.str_]:
+    picked: npt.NDArray[np.str_] = np.array(names)[(draw.to_numpy() * len(names)).astype(np.int64)]
+    return picked
+
+
+def _postcode(people: pd.DataFrame, digit: str, letter_1: str, letter_2: str) -> pd.Series:
+    letters = list(_INWARD_LETTERS)
+    inward = pd.Series(_pick(list("0123456789"), people[digit]), dtype="str")
+    return people["outward"] + " " + inward + _pick(letters, people[letter_1]) + _pick(letters, people[letter_2])
+
+
+def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int) -> pd.DataFrame:
+    """The people as their schools know them in that year, all sound."""
+    # A change falls in the school year (0 for year 1) in which its draw lies; draws beyond year 15 stand for never.
+    past = academic_year - (people["began"] - _FIRST_SECONDARY_YEAR + 1)
+    due = {c: np.floor(people[c] / rate + 1e-9).astype("int64") for c, rate in _CHANGE_A_YEAR.items()}
+    following = schools["school_number"].map(next_schools(schools, schools["school_number"]))
+    teaches = pd.DataFrame({"from": following, "last": _last_year(schools)}).set_index(schools["school_number"])
+    target = people["school_number"].map(teaches["from"])
+    last_there = target.map(teaches["last"])
+    can = target.notna() & people["year"].between(_FIRST_SECONDARY_YEAR, last_there.fillna(0))
+    # Who moved before year 7, or to where the year is not taught, is taken to have stayed.
+    moved = (due["moves"] <= past) & (due["moves"] >= _FIRST_SECONDARY_YEAR) & can
+    renamed, relocated = due["renames"] <= past, due["relocates"] <= past
+    family, new_family = _family(people)
+    serial = (
+        people["school_number"].str[:3]
+        + _allocating_estab(people["school_number"])
+        + ((people["began"] - 7) % 100).astype("str").str.zfill(2)
+        + (people["place"] + 1).astype("str").str.zfill(3)
+    )
+    upn = upn_check_letter(serial) + serial
+    temporary_upn = _temporary(serial)
+    # A permanent UPN that came before year 7 is the primary school's affair; who arrived later is not here earlier.
+    arrives = due["permanent"] - 1
+    comes_late = arrives.between(_FIRST_SECONDARY_YEAR - 1, _LAST_YEAR - 1)
+    here: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
+    is_temporary, was_temporary = comes_late & (arrives == past), comes_late & (arrives < past)
+    # 364 days from 1 September: nobody is born on the last days of August, where the year group is a matter of hours.
+    first_day = pd.to_datetime((people["began"] - 12).astype("str") + "-09-01", format="%Y-%m-%d")
+    born = first_day + pd.to_timedelta(np.floor(people["born"] * 364), unit="D")
+    kind = pd.Series("sound", index=people.index, dtype="str").mask(people["twin"], "twin")
+    kind = kind.mask(relocated & (due["relocates"] == past), "moved-house")
+    kind = kind.mask(renamed & (due["renames"] == past), "new-name")
+    kind = kind.mask(moved & (due["moves"] == past), "mover")
+    kind = kind.mask(is_temporary, "upn-temporary")
+    kind = kind.mask(was_temporary & (due["permanent"] == past), "upn-made-permanent")
+    blank = pd.Series(None, index=people.index, dtype="str")
+    new_home = _postcode(people, "new_digit", "new_letter_1", "new_letter_2")
+    recorded = pd.DataFrame(
+        {
+            "school_number": people["school_number"].mask(moved, target),
+            "upn": upn.mask(is_temporary, temporary_upn),
+            "former_upn": temporary_upn.where(was_temporary),
+            "uln": blank,
+            "surname": family.mask(renamed, new_family),
+            "forename": _by_sex(people, "girls", "boys", "given"),
+            "middle_names": _by_sex(people, "middle_girls", "middle_boys", "middle").where(people["has_middle"] < 0.6),
+            "former_surname": family.where(renamed),
+            "gender": _is_girl(people).map({True: "F", False: "M"}).astype("str"),
+            "dob": born.dt.strftime("%Y-%m-%d").astype("str"),
+            "nc_year": people["year"].astype("str"),
+            "enrol_status": pd.Series("C", index=people.index, dtype="str"),
+            "postcode": _postcode(people, "digit", "letter_1", "letter_2").mask(relocated, new_home),
+            "planted": kind,
+            "true_upn": upn,
+            "year": people["year"],
+            "began": people["began"],
+            "opts_out": people["opts_out"],
+            "left": people["left"],
+        }
+    )
+    return recorded.loc[here].reset_index(drop=True)
+
+
+def _temporary(serial: pd.Series) -> pd.Series:
+    """The temporary UPN of whoever will have that serial: its last digit becomes a letter, so no two are the same."""
+    body = serial.str[:11] + serial.str[11].map(dict(zip("0123456789", "ABCDEFGHJK", strict=True))).astype("str")
+    return upn_check_letter(body) + body
+
+
+def _allocating_estab(school: pd.Series) -> pd.Series:
+    """The primary school that gave a UPN: 2000 below (one for one), for a UPN never tells the present school."""
+    estab = school.str[3:].astype("int64")
+    return estab.where(estab >= 7000, estab - 2000).astype("str")
+
+
+def next_schools(schools: pd.DataFrame, members: pd.Series) -> dict[str, str]:
+    """Each member's next one by number, special schools apart: of the same authority but for an authority's last."""
+    following: dict[str, str] = {}
+    for _, of_kind in schools[schools["school_number"].isin(members)].groupby(schools["sector_en"] == "Special"):
+        numbers = list(of_kind["school_number"])
+        if len(numbers) > 1:
+            following |= dict(zip(numbers, numbers[1:] + numbers[:1], strict=True))
+    return following

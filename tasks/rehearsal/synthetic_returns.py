@@ -1,0 +1,217 @@
+"""The files that the schools of synthetic Wales send, and the truth of them beside: `write_wales`.
+
+Belongs here: how a return looks in each layout, zips, older and refused files, the reference files of the data root.
+Does not belong here: who the learners are (`synthetic_people`) and what is planted among them (`synthetic_wales`).
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.cycles import Cycle
+from schemas.tables import PUPIL_FIELDS
+from tasks.io.data_root import write_whole
+from tasks.io.reference import schools
+from tasks.rehearsal.synthetic_wales import SyntheticWales
+
+#: The academic year from which returns have the names of 2024 (Sex, UniqueLearnerNumber).
+_LAYOUT_OF_2024_FROM = 2023
+
+
+def write_wales(
+    wales: SyntheticWales, root: Path, cycle: Cycle, advance: Callable[[str], None] | None = None
+) -> pd.DataFrame:
+    """Write the returns, the registration and the opt-outs into a data root, and the truth beside them.
+
+    A file that stands there already with the same bytes is left alone. `reference/` files that somebody has changed
+    since a rehearsal wrote them are left as they are.
+
+    Args:
+        wales: the plan.
+        root: the data root.
+        cycle: its census days date the returns, and its id stands in their names.
+        advance: called with each school's number.
+
+    Returns:
+        path (below the inbox), member (inside a zip, or null), school_number, planted, outcome (accepted, superseded or
+        `quarantined:<reason>`); sorted. It is also kept as `rehearsal/truth/<cycle>/files.parquet`.
+    """
+    inbox = root / "dewi" / "inbox"
+    by_school = {str(school): rows for school, rows in _escaped(wales.pupils).groupby("school_number", sort=True)}
+    leavers = {str(school): rows for school, rows in _escaped(wales.leavers).groupby("school_number", sort=True)}
+    files: list[dict[str, str | None]] = []
+    bundles: dict[str, dict[str, bytes]] = {}
+
+    def put(path: str, content: bytes, school: str, *, planted: str, outcome: str, member: str | None = None) -> None:
+        if member is None:
+            write_whole(inbox / path, content)
+        else:
+            bundles.setdefault(path, {})[member] = content
+        files.append({"path": path, "member": member, "school_number": school, "planted": planted, "outcome": outcome})
+
+    nth_of_la: dict[str, int] = {}
+    for place, school in enumerate(sorted(by_school)):
+        la, stem = school[:3], f"{school}_{cycle.id}_PLASC"
+        nth = nth_of_la[la] = nth_of_la.get(la, -1) + 1
+        layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
+        rows, gone = by_school[school], leavers.get(school, wales.leavers.head(0))
+        unknown = place % 40 == 0
+        resubmits = place % 25 in (0, 2)
+        older = _return(rows.iloc[:-3], gone, school, cycle, layout, serial=1, unknown=False) if resubmits else b""
+        newest = _return(rows, gone, school, cycle, layout, serial=2, unknown=unknown)
+        before, after = f"{stem}_001.xml", f"{stem}_002.xml"
+        if place % 25 == 2:
+            both = f"{la}/{stem}.zip"
+            put(both, older, school, planted="older-return", outcome="superseded", member=before)
+            put(both, newest, school, planted="two-in-zip", outcome="accepted", member=after)
+        elif nth in (6, 7) and int(la) % 3 == 0:
+            shared = f"{la}/PLASC_{cycle.id}.zip"
+            put(shared, newest, school, planted="schools-in-zip", outcome="accepted", member=after)
+        elif place % 10 == 1:
+            put(f"{la}/{stem}.zip", newest, school, planted="in-zip", outcome="accepted", member=after)
+        else:
+            put(f"{la}/{after}", newest, school, planted="unknown-element" if unknown else "sound", outcome="accepted")
+        if place % 25 == 0:
+            put(f"{la}/{before}", older, school, planted="older-return", outcome="superseded")
+        if advance is not None:
+            advance(school)
+    for path, members in bundles.items():
+        write_whole(inbox / path, _zip(members))
+    first = min(by_school)
+    elsewhere = _school_elsewhere(first[:3], wales.schools)
+    for name, content, reason, school in _refused(by_school[first].head(3), first, elsewhere, cycle):
+        put(f"{first[:3]}/{cycle.id}-{name}", content, school, planted="refused", outcome=f"quarantined:{reason}")
+    _keep_reference(root, {"registration.csv": wales.registration, "opt_outs.csv": wales.opt_outs})
+    made = pd.DataFrame(files).astype("str").sort_values(["path", "member"], ignore_index=True)
+    truth = root / "rehearsal" / "truth" / cycle.id
+    for name, table in (("pupils", wales.pupils), ("files", made)):
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        write_whole(truth / f"{name}.parquet", buffer.getvalue())
+    return made
+
+
+def _refused(rows: pd.DataFrame, school: str, elsewhere: str, cycle: Cycle) -> list[tuple[str, bytes, str, str]]:
+    """Files that must end in quarantine: name, content, reason of `schemas/quarantine_reasons.csv`, whose it is."""
+    sample, strayed = (
+        _return(rows, rows.head(0), of, cycle, "english-like", serial=3, unknown=False) for of in (school, elsewhere)
+    )
+    day = _census_day(cycle).encode()
+    own = [
+        ("cut-off.xml", sample[: -len(sample) // 3], "not_xml"),
+        ("other-root.xml", f'<Report cycle="{cycle.id}"><Header/></Report>'.encode(), "wrong_root"),
+        ("unknown-school.xml", sample.replace(f"<Estab>{school[3:]}<".encode(), b"<Estab>9999<"), "unknown_school"),
+        ("other-year.xml", sample.replace(b"Date>" + day, b"Date>1999-01-19"), "outside_cycle"),
+        ("other-collection.xml", sample.replace(b">PLASC<", b">WORKFORCE<"), "wrong_collection"),
+        ("damaged.zip", _zip({"return.xml": sample})[:-30], "bad_zip"),
+    ]
+    return [*((*file, school) for file in own), ("other-authority.xml", strayed, "la_mismatch", elsewhere)]
+
+
+def _school_elsewhere(la: str, of_wales: pd.DataFrame) -> str:
+    """A school of another authority, whose return strayed into this one's folder and so counts for nobody.
+
+    Nothing of it is lost: its good return lies in its own folder. Where this Wales holds no other authority, it is a
+    school of the shipped register that sends none.
+    """
+    numbers = pd.concat([of_wales["school_number"], schools()["school_number"]])
+    return str(numbers[numbers.str[:3] != la].iloc[0])
+
+
+def _keep_reference(root: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Write the files that are missing or stand as a rehearsal last wrote them; a person's own changes are kept."""
+    record = root / "rehearsal" / "reference.json"
+    made: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    for name, table in tables.items():
+        path = root / "reference" / name
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != made.get(name):
+            continue
+        content = table.to_csv(index=False, lineterminator="\n").encode("utf-8")
+        write_whole(path, content)
+        made[name] = hashlib.sha256(content).hexdigest()
+    write_whole(record, json.dumps(made, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name in sorted(members):
+            # One date for all: a zip's bytes must not depend on when it was made.
+            bundle.writestr(zipfile.ZipInfo(name, (2012, 1, 20, 9, 0, 0)), members[name], zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _census_day(cycle: Cycle) -> str:
+    """The 17th day of the window: inside it for every cycle, near to where the real ones fall."""
+    return (pd.Timestamp(cycle.census_from) + pd.Timedelta(days=16)).strftime("%Y-%m-%d")
+
+
+_IDENTIFIERS = {
+    "upn": "UPN",
+    "uln": "UniqueLearnerNumber",
+    "former_upn": "FormerUPN",
+    "surname": "Surname",
+    "forename": "Forename",
+    "middle_names": "MiddleNames",
+    "former_surname": "FormerSurname",
+    "gender": "Gender",
+    "dob": "DOB",
+}
+_OTHER_NAMES = {
+    "english-like": {},
+    "naw": {"uln": "ULN"},
+    "naw-2024": {"gender": "Sex"},
+}
+
+
+def _escaped(pupils: pd.DataFrame) -> pd.DataFrame:
+    """The pupil fields as they may stand in XML; once for all schools, and as objects, which Python reads fastest."""
+    signs = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}  # & first
+    out = pupils.copy()
+    for field in PUPIL_FIELDS:
+        for sign, entity in signs.items():
+            out[field] = out[field].str.replace(sign, entity, regex=False)
+    return out.astype(dict.fromkeys(PUPIL_FIELDS, "object"))
+
+
+def _cells(rows: pd.DataFrame, field: str, element: str) -> list[str]:
+    """The field of every row as an element, nothing where it is null; the text is escaped already."""
+    return [f"<{element}>{text}</{element}>" if isinstance(text, str) else "" for text in rows[field].to_list()]
+
+
+def _return(
+    rows: pd.DataFrame, gone: pd.DataFrame, school: str, cycle: Cycle, layout: str, *, serial: int, unknown: bool
+) -> bytes:
+    """A school's return: header, pupils on roll, pupils no longer on roll."""
+    box = "PupilIdentifiers" if layout == "english-like" else "NAWPupilIdentifiers"
+    elements = _IDENTIFIERS | _OTHER_NAMES[layout]
+    day = _census_day(cycle)
+    term = "SPR" if cycle.census_from.month < 9 else "AUT"
+
+    def records(of: pd.DataFrame, element: str, more: str) -> str:
+        who = map("".join, zip(*(_cells(of, f, name) for f, name in elements.items()), strict=True))
+        status, year = _cells(of, "enrol_status", "EnrolStatus"), _cells(of, "nc_year", "NCyearActual")
+        home = _cells(of, "postcode", "PostCode")
+        return "".join(
+            f"<{element}><{box}>{w}</{box}><PupilCharacteristics><Ethnicity>WBRI</Ethnicity></PupilCharacteristics>"
+            f"<PupilStatus>{s}<EntryDate>2009-09-01</EntryDate><PartTime>false</PartTime>{y}</PupilStatus>{more}"
+            f"<HomeInformation><Address>{h}</Address></HomeInformation></{element}>\n"
+            for w, s, y, h in zip(who, status, year, home, strict=True)
+        )
+
+    on_roll = records(rows, "PupilOnRoll", "<ShoeSize>5</ShoeSize>" if unknown else "")
+    no_longer = records(gone, "PupilNoLongerOnRoll", "")
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Message>\n<Header><CollectionDetails><Collection>PLASC</Collection>'
+        f"<Term>{term}</Term><Year>{day[:4]}</Year><ReferenceDate>{day}</ReferenceDate></CollectionDetails>"
+        f"<Source><SourceLevel>S</SourceLevel><LEA>{school[:3]}</LEA><Estab>{school[3:]}</Estab>"
+        f"<SoftwareCode>Synthetic</SoftwareCode><SerialNo>{serial}</SerialNo>"
+        f"<DateTime>{day}T1{serial}:00:00</DateTime></Source></Header>\n"
+        f"<Pupils><PupilsOnRoll>\n{on_roll}</PupilsOnRoll>\n"
+        f"<PupilsNoLongerOnRoll>\n{no_longer}</PupilsNoLongerOnRoll></Pupils>\n</Message>\n"
+    ).encode()
