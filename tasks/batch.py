@@ -11,6 +11,7 @@ from schemas.tables import BATCH_ROWS, BATCHES, SENT_FIELDS
 from tasks.core.batching import build, free_minute, to_send
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
+from tasks.core.membership import among
 from tasks.io.lrs_files import batch_file_name, write_batch
 from tasks.io.reference import opt_outs, registration
 from tasks.select import chosen_rows
@@ -41,12 +42,13 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
     ledger = ground.lake.read("batches")
     live = ledger.loc[ledger["state"] != BatchState.ABANDONED.value, "batch_ref"]
-    in_cycle = ground.lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], cycle=cycle)
+    upns = canonical_upn(chosen["upn"])
+    in_cycle = ground.lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], cycle=cycle, upn=upns)
     _, _, standing = standing_of(ground.lake, ground.cycle, la_code=la)
     rows = to_send(
         standing,
         _forms(ground, chosen, profile),
-        in_cycle[in_cycle["batch_ref"].isin(live)],
+        in_cycle[among(in_cycle["batch_ref"], live)],
         blocked_rows(ground.lake, cycle, la_code=la),
     )
     register = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
@@ -85,7 +87,7 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
     if built:
         learners = pd.concat(tables, ignore_index=True)[[c.name for c in BATCH_ROWS.columns]]
         # A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
-        ground.lake.append("batch_rows", learners[~learners["batch_ref"].isin(set(in_cycle["batch_ref"]))])
+        ground.lake.append("batch_rows", learners[~among(learners["batch_ref"], in_cycle["batch_ref"])])
         ground.lake.upsert("batches", pd.DataFrame(entries)[[c.name for c in BATCHES.columns]])
     return {"batches": len(built), "learners": sum(len(b.rows) for b in built)}
 
@@ -96,7 +98,7 @@ def _forms(ground: Ground, chosen: pd.DataFrame, profile: Any) -> pd.DataFrame:
     day = chosen["sha256"].map(received.set_index("sha256")["census_date"])
     issued = registration(ground.root.reference).set_index("school_number")["privacy_notice_on"]
     notice = chosen["school_number"].map(issued)
-    opted_out = canonical_upn(chosen["upn"]).isin(canonical_upn(opt_outs(ground.root.reference)["upn"]).dropna())
+    opted_out = among(canonical_upn(chosen["upn"]), canonical_upn(opt_outs(ground.root.reference)["upn"]))
     seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
     forms = lrs_rows(chosen, profile, seen, opted_out)
     return forms[["upn", *SENT_FIELDS, "ability_to_share"]].assign(row_ref=chosen["row_ref"].to_numpy())

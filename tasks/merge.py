@@ -12,6 +12,7 @@ import pandas as pd
 from schemas.cycles import in_order
 from schemas.return_codes import all_return_codes, code_table
 from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
 from tasks.core.merging import merge_answers, with_conflicts
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
@@ -35,12 +36,12 @@ def merge(data: str) -> Counts:
     if not new:
         return counts
     upns = canonical_upn(answers["mis_identifier"])
-    concerned = answers[upns.isin(set(upns[answers["sha256"].isin(new)]))]
+    concerned = answers[among(upns, upns[answers["sha256"].isin(new)])]
     batch_rows = lake.read("batch_rows")
     register = lake.read("learners")
     codes = code_table(all_return_codes(_own_codes(root)))
     learners, exceptions = merge_answers(concerned, batch_rows, codes, register[["upn", "uln"]], in_order())
-    others = register[register["uln"].isin(learners["uln"].dropna()) & ~register["upn"].isin(learners["upn"])]
+    others = register[among(register["uln"], learners["uln"]) & ~among(register["upn"], learners["upn"])]
     entries = with_conflicts(pd.concat([learners, others], ignore_index=True), batch_rows)
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)

@@ -21,6 +21,8 @@ from schemas.merge_findings import merge_findings
 from schemas.states import RowState, Severity
 from schemas.tables import DELIVERIES, FINDINGS, TABLES
 from schemas.texts import both
+from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
 from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
 from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
 from tasks.io.data_root import DataRoot, write_whole
@@ -107,13 +109,15 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
 def _content(ground: Ground, la: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     lake, cycle = ground.lake, ground.cycle
     _, dispositions, standing = standing_of(lake, cycle, la_code=la)
+    pupils = lake.read("pupils", cycle=cycle.id, la_code=la)
+    upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
     return for_schools(
-        lake.read("pupils", cycle=cycle.id, la_code=la),
+        pupils,
         dispositions,
         standing,
-        register_of(lake, cycle),
+        register_of(lake, cycle, upn=upns),
         lake.read("findings", cycle=cycle.id, la_code=la),
-        lake.read("exceptions", cycle=cycle.id),
+        lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
         texts_of(ground.root),
     )
 
@@ -216,7 +220,7 @@ def snapshot(data: str, cycle: str) -> Counts:
     learners = learners.sort_values(["upn", "row_ref"], ignore_index=True)
     exceptions = ground.lake.read("exceptions", cycle=cycle)
     # As the cycle sees it: what a later cycle resolved was open here.
-    resolved = exceptions["upn"].isin(register.loc[register["uln"].notna(), "upn"])
+    resolved = among(exceptions["upn"], register.loc[register["uln"].notna(), "upn"])
     exceptions = exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))
     folder = ground.root.snapshots(cycle)
     write_whole(folder / "learners.parquet", _parquet(learners))

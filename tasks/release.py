@@ -56,7 +56,8 @@ def _sent(batches: pd.DataFrame, as_of: str) -> pd.DataFrame:
 def _files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
     """The batch files, made again from the ledger and held against the hash taken when they were built."""
     profiles = all_profiles(ground.root.reference / "lrs")
-    rows = ground.lake.read("batch_rows", batch_ref=list(ready["batch_ref"]))
+    la = str(ready["la_code"].iloc[0])
+    rows = ground.lake.read("batch_rows", cycle=ground.cycle.id, la_code=la, batch_ref=ready["batch_ref"])
     files = {}
     columns = ["batch_ref", "profile", "format", "ukprn", "file_name", "file_sha256"]
     for ref, profile, fmt, ukprn, name, sha256 in zip(*(ready[c] for c in columns), strict=True):

@@ -5,6 +5,7 @@ import pandas as pd
 from schemas.cycles import up_to
 from schemas.states import Disposition
 from tasks.core.evidence import shared_upns
+from tasks.core.membership import among
 from tasks.core.readiness import missing_things
 from tasks.core.selection import current_returns
 from tasks.core.selection import select as decide
@@ -47,7 +48,7 @@ def chosen_rows(ground: Ground, columns: list[str] | None = None, **where: str) 
     wanted = None if columns is None else ["row_ref", *columns]
     pupils = ground.lake.read("pupils", wanted, cycle=ground.cycle.id, **where)
     chosen = decided.loc[decided["disposition"] == Disposition.CHOSEN.value, "row_ref"]
-    return pupils[pupils["row_ref"].isin(chosen)].reset_index(drop=True)
+    return pupils[among(pupils["row_ref"], chosen)].reset_index(drop=True)
 
 
 @stage_task("cross-check", "cross-check {cycle}")

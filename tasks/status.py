@@ -10,6 +10,8 @@ import pandas as pd
 from schemas.cycles import Cycle, cycle_by_id, up_to
 from schemas.readiness import lacks
 from schemas.states import BatchState, Disposition, Severity
+from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
 from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.standing import as_status, latest_batch, stand, tally
 from tasks.io.data_root import DataRoot
@@ -24,9 +26,9 @@ def blocked_rows(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
     return findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
 
 
-def register_of(lake: Lake, cycle: Cycle) -> pd.DataFrame:
-    """The learner register as it was while the cycle was the latest: what later cycles brought is not seen."""
-    return lake.read("learners", cycle=up_to(cycle))
+def register_of(lake: Lake, cycle: Cycle, **where: Any) -> pd.DataFrame:
+    """The learner register, or some of it (`upn=..`), as it was while the cycle was the latest: no later cycle is seen."""
+    return lake.read("learners", cycle=up_to(cycle), **where)
 
 
 def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -39,14 +41,16 @@ def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, p
     pupils = lake.read("pupils", ["row_ref", "la_code", "school_number", "upn"], cycle=cycle.id, **where)
     dispositions = lake.read("dispositions", cycle=cycle.id, **where)
     chosen = dispositions.loc[dispositions["disposition"] == Disposition.CHOSEN.value, "row_ref"]
-    batch_rows = lake.read("batch_rows", ["batch_ref", "upn", "school_number", "cycle"], cycle=seen)
+    asked = pupils[among(pupils["row_ref"], chosen)]
+    upns = canonical_upn(asked["upn"])
+    batch_rows = lake.read("batch_rows", ["batch_ref", "upn", "school_number", "cycle"], cycle=seen, upn=upns)
     standing = stand(
-        pupils[pupils["row_ref"].isin(chosen)],
+        asked,
         cycle_id=cycle.id,
         blocked=blocked_rows(lake, cycle.id, **where),
         latest=latest_batch(batch_rows, lake.read("batches", ["batch_ref", "state", "built_at"]), seen),
-        learners=register_of(lake, cycle),
-        exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen),
+        learners=register_of(lake, cycle, upn=upns),
+        exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen, upn=upns),
     )
     return pupils, dispositions, standing
 

@@ -6,6 +6,7 @@ from schemas.lrs_profiles import all_profiles
 from schemas.states import NotChosen, Severity
 from tasks.check import apply_rules
 from tasks.core.evidence import repeated_upns
+from tasks.core.membership import among
 from tasks.select import chosen_rows
 from tasks.stage import Counts, Ground, stage_task
 
@@ -39,4 +40,4 @@ def _current_rows(ground: Ground, la: str) -> pd.DataFrame:
         "pupils", ["row_ref", "school_number", "upn", "enrol_status"], cycle=ground.cycle.id, la_code=la
     )
     older = decided.loc[decided["reason"] == NotChosen.SUPERSEDED_RETURN.value, "row_ref"]
-    return pupils[~pupils["row_ref"].isin(older)]
+    return pupils[~among(pupils["row_ref"], older)]

@@ -14,6 +14,7 @@ from schemas.lrs_profiles import Profile
 from schemas.states import RowState
 from schemas.tables import SENT_FIELDS
 from tasks.core.lrs_form import batch_ref, split_batches
+from tasks.core.membership import among
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
     corrected = rows[key].fillna("").merge(then, on=key, how="left")["was_sent"].isna().to_numpy()
     waiting = rows["state"].eq(RowState.WAITING.value)
     again = rows["state"].eq(RowState.EXCEPTION.value) & corrected
-    take = rows[(waiting | again) & ~rows["row_ref"].isin(blocked) & rows["upn"].notna()]
+    take = rows[(waiting | again) & ~among(rows["row_ref"], blocked) & rows["upn"].notna()]
     take = take.sort_values(["school_number", "upn", "row_ref"]).drop_duplicates("upn")
     found: pd.DataFrame = take[["row_ref", "school_number", "upn", *columns, "ability_to_share"]].reset_index(drop=True)
     return found

@@ -19,6 +19,7 @@ from tasks.core.identifiers import (
     upn_check_letter_ok,
     upn_shape,
 )
+from tasks.core.membership import among
 from tasks.core.name_characters import never_in_a_name, not_kept
 
 #: Subsidiary and guest registrations: the learner's main school asks for the ULN.
@@ -142,7 +143,7 @@ def evidence(
     }
     repeated = in_school.duplicated(keep=False)
     if register_upns is not None:
-        repeated |= _pairs(in_school).isin(_pairs(register_upns))
+        repeated |= among(_pairs(in_school), _pairs(register_upns))
     dob, born = _text(chosen["dob"]), iso_dates(chosen["dob"])
     age = _age(born, pd.Timestamp(cycle.census_to))
     year = _text(chosen["nc_year"]).str.upper().str.replace(r"^0(?=[0-9])", "", regex=True)
@@ -158,7 +159,7 @@ def evidence(
             "upn_well_shaped": shape.where(well_shaped),
             "upn_check": _answer(upn_check_letter_ok(chosen["upn"]), where=well_shaped),
             "upn_once_in_school": _answer(~repeated, where=well_shaped),
-            "upn_in_one_school": _answer(~upn.isin(shared_upns), where=well_shaped),
+            "upn_in_one_school": _answer(~among(upn, shared_upns), where=well_shaped),
             "forename": given,
             "surname": family,
             **names,

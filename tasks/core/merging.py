@@ -11,6 +11,7 @@ import pandas as pd
 
 from schemas.tables import LEARNERS
 from tasks.core.identifiers import canonical_upn, uln_valid
+from tasks.core.membership import among
 
 #: Conflicts that merging finds; their texts stand in `schemas/merge_findings.csv`.
 ULN_DIFFERS = "LRS01"
@@ -104,7 +105,7 @@ def _exceptions(rows: pd.DataFrame, codes: pd.DataFrame) -> pd.DataFrame:
     every_code = every.groupby(["upn", "batch_ref"])["return_code"].agg(";".join).rename("all_codes")
     first = without.drop_duplicates(["upn", "batch_ref"])
     exceptions = first.merge(every_code, left_on=["upn", "batch_ref"], right_index=True)
-    resolved = exceptions["upn"].isin(rows.loc[rows["has_uln"], "upn"])
+    resolved = among(exceptions["upn"], rows.loc[rows["has_uln"], "upn"])
     return exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))[
         ["upn", "batch_ref", "cycle", "la_code", "school_number", "row_ref", "return_code", "all_codes", "state"]
     ].reset_index(drop=True)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from schemas.cycles import Cycle
 from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
 
 _TAKES_PART_BY_CHOICE = ("Special",)
 
@@ -74,7 +75,7 @@ def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:
     """
     upns = canonical_upn(opt_outs["upn"])
     repeated = upns.notna() & upns.duplicated()
-    return int((~upns.isin(canonical_upn(pupils_upn).dropna()) & ~repeated).sum())
+    return int((~among(upns, canonical_upn(pupils_upn)) & ~repeated).sum())
 
 
 def _differ(one: pd.Series, other: pd.Series) -> pd.Series:

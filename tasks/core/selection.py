@@ -10,6 +10,7 @@ from schemas.cycles import Cycle
 from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
+from tasks.core.membership import among
 
 #: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
 _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(Z|(?P<sign>[+-])(?P<zone>\d\d:\d\d))?"
@@ -67,7 +68,7 @@ def select(
     born_as = held[held["uln"].notna()].set_index("upn")["dob"]
     upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
     by_former = former.notna() & (former.map(born_as) == pupils["dob"].str.strip())
-    has_uln = uln_valid(pupils["uln"]) | upn.isin(born_as.index) | by_former
+    has_uln = uln_valid(pupils["uln"]) | among(upn, born_as.index.to_series()) | by_former
     lacks = missing.groupby("school_number")["code"].agg(";".join)
     detail = pupils["school_number"].map(lacks).astype("str")
     tests = {

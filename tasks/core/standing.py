@@ -9,6 +9,7 @@ import pandas as pd
 
 from schemas.states import BatchState, Disposition, NotChosen, RowState
 from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
 
 
 def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
@@ -66,7 +67,7 @@ def stand(
     in_cycle = rows["batch_cycle"].eq(cycle_id)
     alone = ~rows.duplicated(["school_number", "upn"], keep=False)
     own = in_cycle & rows["batch_school"].eq(rows["school_number"]) & alone
-    held = rows["row_ref"].isin(blocked) & ~own
+    held = among(rows["row_ref"], blocked) & ~own
     # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does. Whoever has
     # a ULN has no exception any more, whatever was answered before.
     live = rows["batch_ref"].notna() & ~excepted

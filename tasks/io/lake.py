@@ -4,7 +4,9 @@ A write that would change nothing makes no commit, so that running again leaves 
 must not happen twice carries an application transaction id. Knows tables and keys, not what they mean.
 """
 
+import operator
 from collections.abc import Iterable
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,13 @@ class Lake:
         return str(self.folder / table.name)
 
     def _open(self, table: Table) -> DeltaTable | None:
-        return DeltaTable(self._uri(table)) if DeltaTable.is_deltatable(self._uri(table)) else None
+        """The table as it is now; None where it does not exist yet."""
+        if not DeltaTable.is_deltatable(self._uri(table)):
+            _opened.cache_clear()
+            return None
+        delta = _opened(self._uri(table)).delta
+        delta.update_incremental()
+        return delta
 
     def version(self, name: str) -> int:
         """The table's version, -1 where it does not exist yet."""
@@ -39,13 +47,13 @@ class Lake:
         """Every table's version."""
         return {name: self.version(name) for name in TABLES}
 
-    def read(self, name: str, columns: list[str] | None = None, **where: str | Iterable[str]) -> pd.DataFrame:
+    def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
         """Rows of a table, sorted by its key.
 
         Args:
             name: the table.
             columns: which columns; all where None.
-            where: column = value, or column = several values.
+            where: column = value, or column = several values (a list or a Series; nulls do not count).
 
         Returns:
             A frame with those columns, in that order; empty where the table does not exist yet.
@@ -55,16 +63,11 @@ class Lake:
     def _read_arrow(self, table: Table, columns: list[str] | None, where: dict[str, Any]) -> pa.Table:
         names = columns or [c.name for c in table.columns]
         schema = pa.schema([table.schema.field(n) for n in names])
-        delta = self._open(table)
-        if delta is None:
+        if self._open(table) is None:
             return schema.empty_table()
-        wanted = list(dict.fromkeys([*names, *table.key, *where]))
-        # Partitions prune files; other conditions are tried in memory, as the dataset compares text of unlike widths.
-        pruned = [(c, "=", v) for c, v in where.items() if c in table.partition_by and isinstance(v, str)]
-        rows = delta.to_pyarrow_dataset(file_pruning_predicate=pruned or None).to_table(columns=wanted)
-        for column, value in where.items():
-            values = [value] if isinstance(value, str) else list(value)
-            rows = rows.filter(pc.is_in(rows[column].cast(pa.string()), pa.array(values, pa.string())))
+        wanted = list(dict.fromkeys([*names, *table.key]))
+        values = {name: _values(value) for name, value in where.items()}
+        rows = _opened(self._uri(table)).rows(wanted, values, table.partition_by)
         return rows.sort_by([(k, "ascending") for k in table.key]).select(names).cast(schema)
 
     def replace(self, name: str, rows: pd.DataFrame, **where: str) -> bool:
@@ -156,6 +159,38 @@ class Lake:
             .execute()
         )
         return True
+
+
+class _Opened:
+    """A table that was opened: its log is read once, afterwards only what was added; its files are listed once a version."""
+
+    def __init__(self, uri: str) -> None:
+        self.delta = DeltaTable(uri)
+        self._listed_at = -1
+        self._files: Any = None
+
+    def rows(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> pa.Table:
+        """Those columns of the rows for which column is one of some values; files of other partitions are not opened."""
+        if self._listed_at != self.delta.version():
+            self._files, self._listed_at = self.delta.to_pyarrow_dataset(), self.delta.version()
+        tests = [pc.field(name).isin(values) for name, values in where.items() if name in partition_by]
+        wanted = list(dict.fromkeys([*columns, *where]))
+        rows = self._files.to_table(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
+        rows = rows.combine_chunks()
+        # Other columns are tried in memory: a merge writes text as another Arrow type than an append does, for which the
+        # dataset has no comparison.
+        for name in (n for n in where if n not in partition_by):
+            rows = rows.filter(pc.is_in(rows[name].cast(pa.string()), where[name]))
+        return rows
+
+
+#: Kept for the process: opening a table costs more than most reads of it.
+_opened = cache(_Opened)
+
+
+def _values(wanted: Any) -> pa.Array:
+    """One value or several, as a set to look up in."""
+    return pa.array(pd.Series([wanted] if isinstance(wanted, str) else wanted, dtype="str").dropna(), pa.string())
 
 
 def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:

@@ -57,7 +57,8 @@ def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, f
         "ukprn": ukprn,
         "record_count": str(len(rows)),
     }
-    cells = rows.fillna("").astype("str").to_dict("list")
+    filled = {c.source for c in profile.columns} & set(rows.columns)
+    cells: dict[Any, list[str]] = {c: rows[c].astype("str").fillna("").tolist() for c in sorted(filled)}
     return _xml(cells, len(rows), about, profile) if fmt == "XML" else _csv(cells, len(rows), about, profile)
 
 
