@@ -1,6 +1,6 @@
 """Runs the rules over the evidence with Great Expectations: one validation for the whole table.
 
-Findings name rule and row, never values: results are asked for by row_ref with the unexpected values left out. A rule
+Findings name rule and row, never values: the table's index is row_ref, and results leave the unexpected values out. A rule
 that crashes is our fault and stops the stage; it is never counted as a school's.
 """
 
@@ -19,7 +19,6 @@ from schemas.texts import both
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
-    "unexpected_index_column_names": ["row_ref"],
     "exclude_unexpected_values": True,
 }
 #: The library's context is one per process, and so is its data source here.
@@ -55,7 +54,8 @@ def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
     if evidence.empty or not rules:
         return _result([], [(r.code, 0, 0) for r in rules], rules)
     # Great Expectations reads object columns with None; the pandas text type is newer than its pandas engine.
-    table = evidence.astype({c: object for c in evidence.columns if evidence[c].dtype.kind not in "fib"})
+    table = evidence.set_index("row_ref")
+    table = table.astype({c: object for c in table.columns if table[c].dtype.kind not in "fib"})
     table = table.where(table.notna(), None)
     results = _validate(table, _suite(rules))
     found: list[pd.DataFrame] = []

@@ -32,7 +32,6 @@ class Lake:
     def _open(self, table: Table) -> DeltaTable | None:
         """The table as it is now; None where it does not exist yet."""
         if not DeltaTable.is_deltatable(self._uri(table)):
-            _opened.cache_clear()
             return None
         delta = _opened(self._uri(table)).delta
         delta.update_incremental()
@@ -147,7 +146,8 @@ class Lake:
                 commit_properties=properties,
             )
             return True
-        changed = _changed_rows(self._read_arrow(table, None, {}), new)
+        first = table.key[0]
+        changed = _changed_rows(self._read_arrow(table, None, {first: new[first].to_pandas()}), new)
         if not len(changed) and not ids:
             return False
         delta = DeltaTable(self._uri(table))

@@ -8,6 +8,7 @@ import datetime as dt
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from lxml import etree
@@ -95,14 +96,13 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
     """
     root = _root(content, layouts)
     layout = _layout(root, layouts)
-    fields = {one.name: _Fields.of(one) for one in layouts.values()}
-    values: dict[str, list[str | None]] = {field: [] for field in PUPIL_FIELDS}
+    fields = {one.name: _Fields(one) for one in layouts.values()}
     records = _at(root, layout.on_roll)
-    for record in records:
-        found = fields[_layout_of(record, layout, layouts).name].of_record(record)
-        for field, column in values.items():
-            column.append(found.get(field))
-    pupils = pd.DataFrame({field: pd.Series(column, dtype="str") for field, column in values.items()})
+    if _mixed(root, layouts):
+        rows = [fields[_layout_of(record, layout, layouts).name].of_record(record) for record in records]
+    else:
+        rows = list(map(fields[layout.name].of_record, records))
+    pupils = pd.DataFrame({field: pd.Series([row.get(field) for row in rows], dtype="str") for field in PUPIL_FIELDS})
     pupils.insert(0, "ordinal", pd.Series(range(1, len(records) + 1), dtype="int64"))
     leavers = len(_at(root, layout.no_longer_on_roll))
     unknown = sum((one.unknown for one in fields.values()), _outside(root, layout))
@@ -110,49 +110,66 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
 
 
 @dataclass(frozen=True)
+class _Step:
+    """What an element means where it stands: the field it holds, whether it is known, whether all below is passed over."""
+
+    path: str
+    field: str
+    rank: int
+    known: bool
+    closed: bool
+
+
 class _Fields:
     """Takes the fields out of records, and counts the elements that no layout knows.
 
+    Of a field's paths that of lowest rank is taken whose text is more than blanks.
+
     Attributes:
-        field_at: path below the record -> field and rank; of a field's paths that of lowest rank is taken whose text is
-            more than blanks.
-        known: paths that are no field and not unknown either.
         unknown: path -> how often it was met.
     """
 
-    field_at: dict[str, tuple[str, int]]
-    known: frozenset[str]
-    unknown: Counter[str]
-
-    @classmethod
-    def of(cls, layout: PlascLayout) -> "_Fields":
-        field_at = {path: (field, rank) for field, paths in layout.paths.items() for rank, path in enumerate(paths)}
-        parts = [path.split("/") for path in (*field_at, *layout.known)]
+    def __init__(self, layout: PlascLayout) -> None:
+        self._field_at = {p: (field, rank) for field, paths in layout.paths.items() for rank, p in enumerate(paths)}
+        parts = [path.split("/") for path in (*self._field_at, *layout.known)]
         # The containers on the way to what is known are known too, also where one stands there empty.
-        containers = {"/".join(names[:n]) for names in parts for n in range(1, len(names))}
-        return cls(field_at, layout.known | containers, Counter())
+        self._known = layout.known | {"/".join(names[:n]) for names in parts for n in range(1, len(names))}
+        #: (path above, tag) -> step: a few dozen, asked for by every element of a return.
+        self._steps: dict[tuple[str, str], _Step] = {}
+        self.unknown: Counter[str] = Counter()
 
     def of_record(self, record: etree._Element) -> dict[str, str]:
-        found: dict[str, tuple[tuple[bool, int], str]] = {}
-        self._below(record, "", found)
-        return {field: text for field, (_, text) in found.items()}
+        found: dict[str, str] = {}
+        self._below(record, "", found, {})
+        return found
 
-    def _below(self, element: etree._Element, above: str, found: dict[str, tuple[tuple[bool, int], str]]) -> None:
-        for child in element.iterchildren(etree.Element):
-            path = above + _local(child)
-            if len(path) > _LONGEST_PATH:
-                _count(self.unknown, path)
+    def _below(self, element: etree._Element, above: str, found: dict[str, str], orders: dict[str, Any]) -> None:
+        for child in element:
+            tag = child.tag
+            if not isinstance(tag, str):
                 continue
-            target = self.field_at.get(path)
-            if target is not None:
-                field, rank = target
-                order = (not (child.text or "").strip(), rank)
-                if child.text and (field not in found or order < found[field][0]):
-                    found[field] = (order, child.text)
-            elif not len(child) and path not in self.known:
-                _count(self.unknown, path)
-            if len(child) and f"{path}/*" not in self.known:
-                self._below(child, f"{path}/", found)  # the parser bounds the depth
+            step = self._steps.get((above, tag)) or self._step(above, tag)
+            if step.field:
+                text = child.text
+                if text:
+                    order = (not text.strip(), step.rank)
+                    if step.field not in found or order < orders[step.field]:
+                        found[step.field], orders[step.field] = text, order
+            elif not step.known and (step.closed or not len(child)):
+                _count(self.unknown, step.path)
+            if not step.closed and len(child):
+                self._below(child, f"{step.path}/", found, orders)  # the parser bounds the depth
+
+    def _step(self, above: str, tag: str) -> _Step:
+        path = above + tag.rpartition("}")[2]
+        field, rank = self._field_at.get(path, ("", 0))
+        too_long = len(path) > _LONGEST_PATH
+        closed = too_long or f"{path}/*" in self._known
+        known = not too_long and (path in self._known or f"{path}/*" in self._known)
+        step = _Step(path, field, rank, known, closed)
+        if len(self._steps) < _MOST_UNKNOWN:
+            self._steps[above, tag] = step
+        return step
 
 
 def _count(unknown: Counter[str], path: str) -> None:
@@ -237,8 +254,17 @@ def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
 
 
 def _fits(root: etree._Element, layout: PlascLayout) -> bool:
+    # The first look is the parser's own and fast; it spares most files the second.
+    if next(root.iter(f"{{*}}{layout.identifiers}"), None) is None:
+        return False
     paths = (layout.on_roll, layout.no_longer_on_roll)
     return any(_holds(record, layout) for path in paths for record in _at(root, path))
+
+
+def _mixed(root: etree._Element, layouts: dict[str, PlascLayout]) -> bool:
+    """Whether records of a file may need different layouts."""
+    containers = {layout.identifiers for layout in layouts.values()}
+    return sum(next(root.iter(f"{{*}}{name}"), None) is not None for name in containers) > 1
 
 
 def _holds(record: etree._Element, layout: PlascLayout) -> bool:
