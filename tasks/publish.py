@@ -27,7 +27,7 @@ from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
 from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import arrow_of
-from tasks.io.reference import authorities, schools
+from tasks.io.reference import schools
 from tasks.io.school_zip import write_zip, zip_name
 from tasks.io.workbook import workbook_name, write_exceptions
 from tasks.merge import code_texts
@@ -187,13 +187,12 @@ def _zip(
             raise ServiceFault(both("fault.ctf_schema", school=school_number, faults="; ".join(faults[:3])))
         files[ctf_file_name(school_number, number)] = ctf
     if not listed.empty:
-        names = authorities().set_index("la_code").loc[school_number[:3]]
         files[workbook_name(school_number, ground.cycle.id)] = write_exceptions(
             listed,
             school_number=school_number,
             school_name=str(school["school_name"]),
-            la_cy=str(names["la_cy"]),
-            la_en=str(names["la_en"]),
+            la_cy=str(school["la_cy"]),
+            la_en=str(school["la_en"]),
             cycle_title_cy=ground.cycle.title_cy,
             cycle_title_en=ground.cycle.title_en,
             made_at=moment(as_of),

@@ -80,12 +80,12 @@ class Lake:
         if self._read_arrow(table, None, where).equals(new):
             return False
         predicate = " AND ".join(f"{column} = '{value}'" for column, value in where.items())
-        exists = self._open(table) is not None
+        delta = self._open(table)
         write_deltalake(
-            self._uri(table),
+            delta or self._uri(table),
             new,
-            mode="overwrite" if exists else "append",
-            predicate=predicate if exists else None,
+            mode="overwrite" if delta else "append",
+            predicate=predicate if delta else None,
             partition_by=list(table.partition_by) or None,
         )
         return True
@@ -106,7 +106,7 @@ class Lake:
         if rows.empty and not ids:
             return False
         write_deltalake(
-            self._uri(table),
+            self._open(table) or self._uri(table),
             arrow_of(table, rows),
             mode="append",
             partition_by=list(table.partition_by) or None,
@@ -135,7 +135,8 @@ class Lake:
         wanted = list(transactions)
         ids = sorted(set(wanted) - self.committed(name, wanted))
         properties = CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
-        if self._open(table) is None:
+        delta = self._open(table)
+        if delta is None:
             if not len(new) and not ids:
                 return False
             write_deltalake(
@@ -150,7 +151,6 @@ class Lake:
         changed = _changed_rows(self._read_arrow(table, None, {first: new[first].to_pandas()}), new)
         if not len(changed) and not ids:
             return False
-        delta = DeltaTable(self._uri(table))
         on = " AND ".join(f"t.{k} = s.{k}" for k in table.key)
         (
             delta.merge(changed, on, source_alias="s", target_alias="t", commit_properties=properties)
