@@ -76,6 +76,15 @@ def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
     return _result(found, tried, rules)
 
 
+def joined(results: list[RuleResult], rules: tuple[Rule, ...]) -> RuleResult:
+    """The results of several runs over the same evidence, each with some of the rules, as one run gives them."""
+    if len(results) == 1:
+        return results[0]
+    findings = pd.concat([r.findings for r in results]).sort_values(["row_ref", "rule"], ignore_index=True)
+    tried = pd.concat([r.tried for r in results]).set_index("rule")
+    return RuleResult(findings, tried.loc[[r.code for r in rules]].reset_index())
+
+
 def _result(found: list[pd.DataFrame], tried: list[tuple[str, int, int]], rules: tuple[Rule, ...]) -> RuleResult:
     empty = pd.DataFrame({"row_ref": [], "rule": []}, dtype="str")
     findings = pd.concat([empty, *found], ignore_index=True)
@@ -111,6 +120,11 @@ def _gx() -> Any:
     for name in [n for n in logging.root.manager.loggerDict if n.startswith("great_expectations")]:
         logging.getLogger(name).setLevel(logging.ERROR)
     return great_expectations
+
+
+def ready() -> None:
+    """Load the library now, for a process that will run rules soon."""
+    _context()
 
 
 @cache

@@ -12,6 +12,10 @@ class ConfigurationFault(Exception):
         self.faults = faults
         super().__init__(f"{source}: " + "; ".join(faults))
 
+    def __reduce__(self) -> tuple[type["ConfigurationFault"], tuple[str, list[str]]]:
+        """How it gets from one process to another."""
+        return type(self), (self.source, self.faults)
+
 
 class Refused(Exception):
     """A file that was sent to us cannot be used: the sender's fault, ends in quarantine with this reason."""
@@ -20,6 +24,10 @@ class Refused(Exception):
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}" if detail else reason)
+
+    def __reduce__(self) -> tuple[type["Refused"], tuple[str, str]]:
+        """How it gets from one process to another."""
+        return type(self), (self.reason, self.detail)
 
 
 class ServiceFault(Exception):

@@ -40,19 +40,21 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
     if chosen.empty:
         return {"batches": 0, "learners": 0}
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    ledger = ground.lake.read("batches")
+    ledger = ground.lake.read("batches", ["batch_ref", "state", "file_name"])
     live = ledger.loc[ledger["state"] != BatchState.ABANDONED.value, "batch_ref"]
     upns = canonical_upn(chosen["upn"])
     in_cycle = ground.lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], cycle=cycle, upn=upns)
+    register = registration(ground.root.reference).set_index("school_number")
     _, _, standing = standing_of(ground.lake, ground.cycle, la_code=la)
     rows = to_send(
         standing,
-        _forms(ground, chosen, profile),
+        _forms(ground, chosen, profile, register),
         in_cycle[among(in_cycle["batch_ref"], live)],
         blocked_rows(ground.lake, cycle, la_code=la),
     )
-    register = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
-    built = build(rows, ukprns=register, profile=profile, fmt=ground.cycle.lrs_format, cycle_id=cycle)
+    built = build(
+        rows, ukprns=register["ukprn"].str.strip(), profile=profile, fmt=ground.cycle.lrs_format, cycle_id=cycle
+    )
     taken = set(ledger["file_name"])
     entries: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
@@ -92,12 +94,11 @@ def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None 
     return {"batches": len(built), "learners": sum(len(b.rows) for b in built)}
 
 
-def _forms(ground: Ground, chosen: pd.DataFrame, profile: Any) -> pd.DataFrame:
+def _forms(ground: Ground, chosen: pd.DataFrame, profile: Any, register: pd.DataFrame) -> pd.DataFrame:
     """The LRS form of the rows. The privacy notice counts as seen where it was issued by the return's census day."""
     received = ground.lake.read("received", ["sha256", "census_date"], cycle=ground.cycle.id)
     day = chosen["sha256"].map(received.set_index("sha256")["census_date"])
-    issued = registration(ground.root.reference).set_index("school_number")["privacy_notice_on"]
-    notice = chosen["school_number"].map(issued)
+    notice = chosen["school_number"].map(register["privacy_notice_on"])
     opted_out = among(canonical_upn(chosen["upn"]), canonical_upn(opt_outs(ground.root.reference)["upn"]))
     seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
     forms = lrs_rows(chosen, profile, seen, opted_out)

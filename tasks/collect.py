@@ -1,6 +1,7 @@
 """Collect: what the LRS put into its inbox, as return rows tied to the learners sent. Nothing is dropped."""
 
 import hashlib
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tasks.io.dewi_inbox import quarantine
 from tasks.io.lake import Lake
 from tasks.io.lrs_files import read_result
 from tasks.stage import Counts, keep_evidence, stage_task
+from tasks.workers import attempt
 
 
 @stage_task("collect", "collect")
@@ -34,6 +36,7 @@ def collect(data: str, as_of: str) -> Counts:
     counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": 0}
     rows: list[dict[str, Any]] = []
     tables: dict[str, pd.DataFrame] = {}
+    new: list[tuple[dict[str, Any], bytes]] = []
     for path in sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p)):
         try:
             content = path.read_bytes()
@@ -47,14 +50,20 @@ def collect(data: str, as_of: str) -> Counts:
         known.add(sha256)
         counts["files"] += 1
         about: dict[str, Any] = {"sha256": sha256, "kind": "lrs_result", "path": path.name, "file_name": path.name}
-        try:
-            tables[sha256] = read_result(content, all_profiles(root.reference / "lrs"))
-            rows.append({**about, "status": "accepted", "received_at": as_of})
-        except Refused as refused:
-            _set_aside(root, sha256, content, path.name, refused)
+        new.append((about, content))
+    results = attempt(read_result, [content for _, content in new], repeat(all_profiles(root.reference / "lrs")))
+    for (about, content), found in zip(new, results, strict=True):
+        if isinstance(found, Refused):
+            _set_aside(root, about["sha256"], content, about["path"], found)
             counts["quarantined"] += 1
-            reason = {"reason": refused.reason, "detail": refused.detail}
+            reason = {"reason": found.reason, "detail": found.detail}
             rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
+        elif isinstance(found, Exception):
+            counts["faults"] += 1
+            keep_evidence(data, "returns", "collect", "all", found)
+        else:
+            tables[about["sha256"]] = found
+            rows.append({**about, "status": "accepted", "received_at": as_of})
     _record(lake, tables, as_of, counts)
     if rows:
         lake.upsert("received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]))

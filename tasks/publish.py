@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from dataclasses import asdict
+from itertools import repeat
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expectations.catalogue import all_rules
-from schemas.ctf_versions import CtfVersion, all_versions
 from schemas.faults import ServiceFault
 from schemas.merge_findings import merge_findings
 from schemas.states import RowState, Severity
@@ -24,15 +24,15 @@ from schemas.texts import both
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
-from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
-from tasks.io.school_zip import write_zip, zip_name
-from tasks.io.workbook import workbook_name, write_exceptions
+from tasks.io.school_zip import zip_name
 from tasks.merge import code_texts
+from tasks.school_files import Due, school_files
 from tasks.stage import Counts, Ground, keep_evidence, moment, stage_task
 from tasks.status import counts_of, register_of, standing_of, status_of
+from tasks.workers import attempt
 
 
 @stage_task("conserve", "conserve {cycle}")
@@ -68,7 +68,7 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
     before = ground.lake.read("deliveries")
     register = schools(ground.root.reference).set_index("school_number")
     counts = {"zips": 0, "ulns": len(ulns), "exceptions": len(lines), "faults": 0}
-    entries: list[dict[str, Any]] = []
+    due: list[Due] = []
     for school in sorted({*ulns["school_number"], *lines["school_number"]}):
         own = ulns[ulns["school_number"] == school].drop(columns="school_number").reset_index(drop=True)
         listed = lines.loc[lines["school_number"] == school, list(EXCEPTION_COLUMNS)].reset_index(drop=True)
@@ -78,13 +78,15 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
         if not in_cycle.empty and in_cycle["content_ref"].iloc[-1] == ref:
             continue
         number = int(of_school["number"].max()) + 1 if not of_school.empty else 1
-        try:
-            content = _zip(ground, register, str(school), own, listed, number, as_of)
-        except Exception as error:  # noqa: BLE001 - one school's fault, foreseen or not, is not its authority's
+        names = register.loc[school].to_dict() if school in register.index else None
+        due.append(Due(str(school), names, own, listed, number, ref))
+    entries: list[dict[str, Any]] = []
+    for one, content in zip(due, attempt(school_files, due, repeat(ground.cycle), repeat(moment(as_of))), strict=True):
+        if isinstance(content, Exception):
             counts["faults"] += 1
-            keep_evidence(data, cycle, "publish", school, error)
+            keep_evidence(data, cycle, "publish", one.school_number, content)
             continue
-        path = ground.root.dewi_outbox / la / school / zip_name(school, cycle, number)
+        path = ground.root.dewi_outbox / la / one.school_number / zip_name(one.school_number, cycle, one.number)
         write_whole(path, content)
         counts["zips"] += 1
         entries.append(
@@ -92,13 +94,13 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "cycle": cycle,
                 "la_code": la,
-                "school_number": school,
-                "content_ref": ref,
+                "school_number": one.school_number,
+                "content_ref": one.content_ref,
                 "path": path.relative_to(ground.root.path).as_posix(),
                 "delivered_at": as_of,
-                "number": number,
-                "ulns": len(own),
-                "exceptions": len(listed),
+                "number": one.number,
+                "ulns": len(one.ulns),
+                "exceptions": len(one.exceptions),
             }
         )
     if entries:
@@ -152,52 +154,6 @@ def texts_of(root: DataRoot) -> pd.DataFrame:
     )
     columns = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"]
     return pd.concat([code_texts(root)[columns], rules[columns], merging[columns]], ignore_index=True)
-
-
-def _zip(
-    ground: Ground,
-    register: pd.DataFrame,
-    school_number: str,
-    own: pd.DataFrame,
-    listed: pd.DataFrame,
-    number: int,
-    as_of: str,
-) -> bytes:
-    """One school's zip.
-
-    Raises:
-        ServiceFault: the register does not know the school any more, or the CTF does not fit its schema; names elements
-            and lines only.
-    """
-    if school_number not in register.index:
-        raise ServiceFault(both("fault.school_left_register", school=school_number))
-    school = register.loc[school_number]
-    files: dict[str, bytes] = {}
-    if not own.empty:
-        version: CtfVersion = all_versions()[ground.cycle.ctf_version]
-        ctf = write_ctf(
-            own,
-            version=version,
-            school_number=school_number,
-            academic_year=ground.cycle.academic_year,
-            made_at=moment(as_of),
-        )
-        faults = check_ctf(ctf, version)
-        if faults:
-            raise ServiceFault(both("fault.ctf_schema", school=school_number, faults="; ".join(faults[:3])))
-        files[ctf_file_name(school_number, number)] = ctf
-    if not listed.empty:
-        files[workbook_name(school_number, ground.cycle.id)] = write_exceptions(
-            listed,
-            school_number=school_number,
-            school_name=str(school["school_name"]),
-            la_cy=str(school["la_cy"]),
-            la_en=str(school["la_en"]),
-            cycle_title_cy=ground.cycle.title_cy,
-            cycle_title_en=ground.cycle.title_en,
-            made_at=moment(as_of),
-        )
-    return write_zip(files, moment(as_of))
 
 
 @stage_task("snapshot", "snapshot {cycle}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from itertools import repeat
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ from schemas.tables import PUPILS
 from tasks.io.plasc_xml import PlascReturn, read_return
 from tasks.receive import document_of
 from tasks.stage import Counts, Ground, keep_evidence, stage_task
+from tasks.workers import attempt
 
 
 @stage_task("read", "read {la}")
@@ -27,12 +29,13 @@ def read(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG001 
     counts = {"returns": 0, "records": 0, "leavers": 0, "unknown_elements": 0, "faults": 0}
     tables: list[pd.DataFrame] = []
     notes: list[pd.DataFrame] = []
-    for sha256, path, school in zip(unread["sha256"], unread["path"], unread["school_number"], strict=True):
-        try:
-            found = read_return(document_of(ground.root, path, sha256).data, layouts)
-        except Exception as error:  # noqa: BLE001 - one odd return must not stop the others of its authority
+    opened = [_content(ground, path, sha256) for path, sha256 in zip(unread["path"], unread["sha256"], strict=True)]
+    results = iter(attempt(read_return, [c for c in opened if isinstance(c, bytes)], repeat(layouts)))
+    for sha256, school, content in zip(unread["sha256"], unread["school_number"], opened, strict=True):
+        found = next(results) if isinstance(content, bytes) else content
+        if isinstance(found, Exception):
             counts["faults"] += 1
-            keep_evidence(data, cycle, "read", str(school), error)
+            keep_evidence(data, cycle, "read", str(school), found)
             continue
         tables.append(_pupil_rows(found, sha256, cycle, la, str(school)))
         notes.append(unread[unread["sha256"] == sha256].assign(**_note(found)))
@@ -46,6 +49,13 @@ def read(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG001 
         ground.lake.append("pupils", new[~new["sha256"].isin(there)])
         ground.lake.upsert("received", pd.concat(notes, ignore_index=True))
     return counts
+
+
+def _content(ground: Ground, path: str, sha256: str) -> bytes | Exception:
+    try:
+        return document_of(ground.root, path, sha256).data
+    except Exception as error:  # noqa: BLE001 - one odd return must not stop the others of its authority
+        return error
 
 
 def _pupil_rows(found: PlascReturn, sha256: str, cycle: str, la: str, school: str) -> pd.DataFrame:

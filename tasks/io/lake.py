@@ -171,12 +171,18 @@ class _Opened:
 
     def rows(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> pa.Table:
         """Those columns of the rows for which column is one of some values; files of other partitions are not opened."""
-        if self._listed_at != self.delta.version():
-            self._files, self._listed_at = self.delta.to_pyarrow_dataset(), self.delta.version()
-        tests = [pc.field(name).isin(values) for name, values in where.items() if name in partition_by]
+        slices = {name: values for name, values in where.items() if name in partition_by}
+        one = [(name, "=", values[0].as_py()) for name, values in slices.items() if len(values) == 1]
+        if one and len(one) == len(partition_by):
+            # One slice of many: listing its own files alone is a fraction of listing all.
+            files = self.delta.to_pyarrow_dataset(file_pruning_predicate=one)
+        else:
+            if self._listed_at != self.delta.version():
+                self._files, self._listed_at = self.delta.to_pyarrow_dataset(), self.delta.version()
+            files = self._files
+        tests = [pc.field(name).isin(values) for name, values in slices.items()]
         wanted = list(dict.fromkeys([*columns, *where]))
-        rows = self._files.to_table(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
-        rows = rows.combine_chunks()
+        rows = files.to_table(columns=wanted, filter=reduce(operator.and_, tests) if tests else None).combine_chunks()
         # Other columns are tried in memory: a merge writes text as another Arrow type than an append does, for which the
         # dataset has no comparison.
         for name in (n for n in where if n not in partition_by):
