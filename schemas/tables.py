@@ -128,6 +128,7 @@ BATCHES = Table(
         Column("rows", _INT, required=True),
     ),
     key=("batch_ref",),
+    partition_by=("cycle", "la_code"),
 )
 BATCH_ROWS = Table(
     "batch_rows",

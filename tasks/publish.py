@@ -24,6 +24,7 @@ from schemas.texts import both
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
+from tasks.core.standing import as_status
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
@@ -31,7 +32,7 @@ from tasks.io.school_zip import zip_name
 from tasks.merge import code_texts
 from tasks.school_files import Due, school_files
 from tasks.stage import Counts, Ground, keep_evidence, moment, stage_task
-from tasks.status import counts_of, register_of, standing_of, status_of
+from tasks.status import counts_of, register_of, standing_of
 from tasks.workers import attempt
 
 
@@ -46,7 +47,7 @@ def conserve(data: str, cycle: str) -> Counts:
         ServiceFault: naming the schools that do not balance; nothing is published then.
     """
     counts = counts_of(data, cycle)
-    status = json.dumps(status_of(data, cycle), indent=1, sort_keys=True).encode() + b"\n"
+    status = json.dumps(as_status(cycle, counts), indent=1, sort_keys=True).encode() + b"\n"
     write_whole(Ground.of(data, cycle).root.reports(cycle) / "conservation.json", status)
     wrong = list(counts.index[~counts["balanced"]])
     if wrong:
@@ -104,7 +105,7 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
             }
         )
     if entries:
-        ground.lake.upsert("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
+        ground.lake.append("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
     return counts
 
 

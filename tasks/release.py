@@ -26,12 +26,13 @@ def release(data: str, cycle: str, la: str, as_of: str) -> Counts:
         Counts: sent, learners, unconfirmed.
     """
     ground = Ground.of(data, cycle)
-    ledger = ground.lake.read("batches", cycle=cycle, la_code=la)
-    _confirm(ground, ledger[ledger["state"] == BatchState.SENT_UNCONFIRMED.value], as_of)
-    ready = ledger[ledger["state"] == BatchState.READY.value]
+    ledger = _confirmed(ground, ground.lake.read("batches", cycle=cycle, la_code=la), as_of)
+    _keep(ground, ledger, la)
+    is_ready = ledger["state"] == BatchState.READY.value
+    ready = ledger[is_ready]
     if not ready.empty:
         files = _files(ground, ready)
-        ground.lake.upsert("batches", ready.assign(state=BatchState.SENT_UNCONFIRMED.value))
+        _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), la)
         handed_over: set[str] = set()
         try:
             for name, content in files.items():
@@ -39,18 +40,21 @@ def release(data: str, cycle: str, la: str, as_of: str) -> Counts:
                 handed_over.add(name)
         except OSError:
             # What this very process could not write was surely not handed over: it is ready for the next run.
-            done = ready["file_name"].isin(handed_over)
-            ground.lake.upsert("batches", _sent(ready[done], as_of))
-            ground.lake.upsert("batches", ready[~done])
+            _keep(ground, _sent(ledger, is_ready & ledger["file_name"].isin(handed_over), as_of), la)
             raise
-        ground.lake.upsert("batches", _sent(ready, as_of))
-    now = ground.lake.read("batches", ["state"], cycle=cycle, la_code=la)
-    unconfirmed = int((now["state"] == BatchState.SENT_UNCONFIRMED.value).sum())
+        ledger = _sent(ledger, is_ready, as_of)
+        _keep(ground, ledger, la)
+    unconfirmed = int((ledger["state"] == BatchState.SENT_UNCONFIRMED.value).sum())
     return {"sent": len(ready), "learners": int(ready["rows"].sum()), "unconfirmed": unconfirmed}
 
 
-def _sent(batches: pd.DataFrame, as_of: str) -> pd.DataFrame:
-    return batches.assign(state=BatchState.SENT.value, sent_at=as_of)
+def _keep(ground: Ground, ledger: pd.DataFrame, la: str) -> None:
+    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, la_code=la)
+
+
+def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:
+    sent_at = ledger["sent_at"].mask(which, as_of)
+    return ledger.assign(state=ledger["state"].mask(which, BatchState.SENT.value), sent_at=sent_at)
 
 
 def _files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
@@ -69,12 +73,12 @@ def _files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
     return files
 
 
-def _confirm(ground: Ground, unconfirmed: pd.DataFrame, as_of: str) -> None:
+def _confirmed(ground: Ground, ledger: pd.DataFrame, as_of: str) -> pd.DataFrame:
+    """The ledger, with those batches as sent whose file lies in the outbox though no run has said so."""
+    unconfirmed = ledger["state"] == BatchState.SENT_UNCONFIRMED.value
     outbox = ground.root.lrs_outbox
     there = [
-        (outbox / name).exists() and hashlib.sha256((outbox / name).read_bytes()).hexdigest() == sha256
-        for name, sha256 in zip(unconfirmed["file_name"], unconfirmed["file_sha256"], strict=True)
+        waits and (outbox / name).exists() and hashlib.sha256((outbox / name).read_bytes()).hexdigest() == sha256
+        for waits, name, sha256 in zip(unconfirmed, ledger["file_name"], ledger["file_sha256"], strict=True)
     ]
-    found = unconfirmed[there]
-    if not found.empty:
-        ground.lake.upsert("batches", _sent(found, as_of))
+    return _sent(ledger, pd.Series(there, index=ledger.index, dtype=bool), as_of)

@@ -3,6 +3,7 @@
 A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
 """
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +52,11 @@ def schools(reference: Path | None = None) -> pd.DataFrame:
     """
     own = reference / "schools.csv" if reference is not None else None
     path = own if own is not None and own.exists() else SHIPPED / "schools.csv"
+    return _schools(path, path.stat().st_mtime_ns).copy()
+
+
+@cache
+def _schools(path: Path, _changed: int) -> pd.DataFrame:
     return _csv(path, SCHOOL_COLUMNS, "school_number").sort_values("school_number", ignore_index=True)
 
 
@@ -72,9 +78,14 @@ def registration(reference: Path) -> pd.DataFrame:
         ConfigurationFault: missing columns, or no UTF-8 CSV.
     """
     path = reference / "registration.csv"
-    columns = [*REGISTRATION_COLUMNS, "wrong"]
     if not path.exists():
-        return pd.DataFrame(columns=columns, dtype="str")
+        return pd.DataFrame(columns=[*REGISTRATION_COLUMNS, "wrong"], dtype="str")
+    return _registration(path, path.stat().st_mtime_ns).copy()
+
+
+@cache
+def _registration(path: Path, _changed: int) -> pd.DataFrame:
+    columns = [*REGISTRATION_COLUMNS, "wrong"]
     rows = _csv(path, REGISTRATION_COLUMNS, None)[list(REGISTRATION_COLUMNS)].astype("str")
     rows = rows.apply(lambda cells: cells.str.strip())
     rows = rows.mask(rows == "").dropna(subset="school_number")
