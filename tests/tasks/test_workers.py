@@ -1,0 +1,78 @@
+"""Work spread over processes gives what it gives in place, and nothing of a lost worker outlives its run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from tasks.workers import attempt, parts, spread, workers
+
+
+def doubled(n):
+    return 2 * n
+
+
+def refused(n):
+    if n == 2:
+        raise Refused("not_xml", "line 1")
+    if n == 3:
+        raise ConfigurationFault("x.csv", ["one", "two"])
+    if n == 4:
+        raise ServiceFault("told")
+    return pd.DataFrame({"n": [n]})
+
+
+def test_the_same_results_in_the_same_order_with_and_without_workers():
+    alone = spread(doubled, range(5))
+    with workers(1):
+        assert (parts(), spread(doubled, range(5))) == (1, alone)
+    with workers(2):
+        assert (parts(), spread(doubled, range(5))) == (2, alone)
+    assert parts() == 1 and alone == [0, 2, 4, 6, 8]
+
+
+def test_one_that_fails_does_not_stop_the_others_and_its_fault_comes_back_whole():
+    for count in (1, 2):
+        with workers(count):
+            one, two, three, four, five = attempt(refused, [1, 2, 3, 4, 5])
+        assert list(one["n"]) == [1] and list(five["n"]) == [5]
+        assert (two.reason, two.detail) == ("not_xml", "line 1")
+        assert (three.source, three.faults) == ("x.csv", ["one", "two"])
+        assert str(four) == "told"
+
+
+def test_workers_end_when_the_run_that_they_work_for_is_killed(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import os, time\nfrom tasks.workers import spread, workers\n"
+        "def pid(_):\n    time.sleep(0.2)\n    return os.getpid()\n"
+        "if __name__ == '__main__':\n    with workers(2):\n"
+        "        print(*set(spread(pid, range(4))), flush=True)\n        time.sleep(60)\n",
+        encoding="utf-8",
+    )
+    run = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=_with_project())
+    pids = [int(pid) for pid in run.stdout.readline().split()]
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    until = time.monotonic() + 20
+    while any(_lives(pid) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert pids and not any(_lives(pid) for pid in pids)
+
+
+def _with_project():
+    return os.environ | {"PYTHONPATH": str(Path.cwd())}
+
+
+def _lives(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
