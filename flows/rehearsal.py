@@ -74,7 +74,7 @@ def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> 
     taking = register[register["sector_en"].isin(_ALL_SECTORS)]
     if schools_wanted is not None:
         if not 1 <= schools_wanted <= len(taking):
-            raise ConfigurationFault("--schools", [f"a number from 1 to {len(taking)}, or all"])
+            raise ConfigurationFault("--schools", [both("fault.how_many_schools", most=len(taking))])
         taking = taking[taking["sector_en"] != "Special"]
         taking = taking.iloc[:: max(1, len(taking) // schools_wanted)].head(schools_wanted)
     taking = taking.reset_index(drop=True)

@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 
 from flows.progress import step
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from schemas.texts import both
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
 from tasks.workers import processors
@@ -91,7 +92,9 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
     wanted = sorted({*(la or []), *(s[:3] for s in schools or [])}) or known
     wrong = [code for code in wanted if code not in known]
     if wrong:
-        raise ConfigurationFault("authority", [f"{code} is none of {known[0]} to {known[-1]}" for code in wrong])
+        raise ConfigurationFault(
+            "authority", [both("fault.no_authority", code=code, first=known[0], last=known[-1]) for code in wrong]
+        )
     return wanted
 
 

@@ -16,7 +16,7 @@ from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts import text
 from tasks.core.merging import tie
 from tasks.io.data_root import DataRoot, write_whole
-from tasks.io.dewi_inbox import quarantine
+from tasks.io.dewi_inbox import let_go, quarantine
 from tasks.io.lake import Lake
 from tasks.io.lrs_files import read_result
 from tasks.stage import Counts, keep_evidence, stage_task
@@ -32,7 +32,11 @@ def collect(data: str, as_of: str) -> Counts:
     """
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
-    known = set(lake.read("received", ["sha256"])["sha256"])
+    before = lake.read("received", ["sha256", "kind", "status", "reason"])
+    # What was refused is looked at again: a layout with its headings may have come since.
+    refused = before[(before["kind"] == "lrs_result") & (before["status"] == "quarantined")]
+    refused_for = dict(zip(refused["sha256"], refused["reason"], strict=True))
+    known = set(before["sha256"]) - refused_for.keys()
     counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": 0}
     rows: list[dict[str, Any]] = []
     tables: dict[str, pd.DataFrame] = {}
@@ -48,12 +52,14 @@ def collect(data: str, as_of: str) -> Counts:
         if sha256 in known:
             continue
         known.add(sha256)
-        counts["files"] += 1
         about: dict[str, Any] = {"sha256": sha256, "kind": "lrs_result", "path": path.name, "file_name": path.name}
         new.append((about, content))
     results = attempt(read_result, [content for _, content in new], repeat(all_profiles(root.reference / "lrs")))
     for (about, content), found in zip(new, results, strict=True):
         if isinstance(found, Refused):
+            if refused_for.get(about["sha256"]) == found.reason:
+                continue
+            counts["files"] += 1
             _set_aside(root, about["sha256"], content, about["path"], found)
             counts["quarantined"] += 1
             reason = {"reason": found.reason, "detail": found.detail}
@@ -62,11 +68,15 @@ def collect(data: str, as_of: str) -> Counts:
             counts["faults"] += 1
             keep_evidence(data, "returns", "collect", "all", found)
         else:
+            counts["files"] += 1
             tables[about["sha256"]] = found
             rows.append({**about, "status": "accepted", "received_at": as_of})
     _record(lake, tables, as_of, counts)
     if rows:
-        lake.upsert("received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]))
+        lake.upsert(
+            "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
+        )
+    let_go(root.path, tables)
     _tie_again(lake)
     _report_untied(root, lake)
     return counts

@@ -29,9 +29,11 @@ def merge(data: str) -> Counts:
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     answers = lake.read("lrs_returns", tied="Y")
-    files = sorted(set(answers["sha256"]))
-    done = lake.committed("learners", [f"merge/{s}" for s in files])
-    new = [s for s in files if f"merge/{s}" not in done]
+    # How many of its answers are tied belongs to the id: one that ties later is merged then.
+    tied = answers.groupby("sha256").size()
+    ids = {str(sha256): f"merge/{sha256}/{n}" for sha256, n in tied.items()}
+    done = lake.committed("learners", ids.values())
+    new = sorted(sha256 for sha256, one in ids.items() if one not in done)
     counts = {"files": len(new), "learners": 0, "ulns": 0, "exceptions": 0, "conflicts": 0}
     if not new:
         return counts
@@ -45,7 +47,7 @@ def merge(data: str) -> Counts:
     entries = with_conflicts(pd.concat([learners, others], ignore_index=True), batch_rows)
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
-    lake.upsert("learners", entries, [f"merge/{s}" for s in new])
+    lake.upsert("learners", entries, [ids[s] for s in new])
     return counts | {
         "learners": len(learners),
         "ulns": int(learners["uln"].notna().sum()),

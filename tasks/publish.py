@@ -19,7 +19,7 @@ from expectations.catalogue import all_rules
 from schemas.faults import ServiceFault
 from schemas.merge_findings import merge_findings
 from schemas.states import RowState, Severity
-from schemas.tables import DELIVERIES, FINDINGS, TABLES
+from schemas.tables import DELIVERIES, TABLES
 from schemas.texts import both
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
@@ -126,12 +126,14 @@ def _content(ground: Ground, la: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _record_conflicts(ground: Ground, la: str, lines: pd.DataFrame) -> None:
-    """Put the register's conflicts among the findings, on the records that they concern now."""
+    """Make what merging finds part of the findings, on the records that it concerns now and no others."""
     codes = {f.code for f in merge_findings()}
     found = lines.loc[lines["code"].isin(codes), ["row_ref", "code", "school_number"]].rename(columns={"code": "rule"})
-    found = found.assign(cycle=ground.cycle.id, la_code=la, severity=Severity.WARNING.value, field="uln")
-    if not found.empty:
-        ground.lake.upsert("findings", found[[c.name for c in FINDINGS.columns]])
+    found = found.assign(cycle=ground.cycle.id, la_code=la, severity=Severity.WARNING.value, field="uln").astype("str")
+    before = ground.lake.read("findings", cycle=ground.cycle.id, la_code=la)
+    of_rules = before[~before["rule"].isin(codes)]
+    findings = pd.concat([of_rules, found[list(before.columns)]], ignore_index=True)
+    ground.lake.replace("findings", findings, cycle=ground.cycle.id, la_code=la)
 
 
 def texts_of(root: DataRoot) -> pd.DataFrame:

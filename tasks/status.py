@@ -84,8 +84,12 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     batches = lake.read("batches", ["state", "file_name"], cycle=cycle_id)
     register = register_of(lake, cycle_by_id(cycle_id))
     pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
+    received = lake.read("received", ["path", "kind", "status", "pupils"], cycle=cycle_id)
+    accepted = (received["kind"] == "return") & (received["status"] == "accepted")
+    unread = list(received.loc[accepted & received["pupils"].isna(), "path"].sort_values())
     return {
         "misplaced": misplaced(root.dewi_inbox, list(authorities()["la_code"])),
+        "unread": unread,
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
         "unconfirmed_batches": list(
             batches.loc[batches["state"] == BatchState.SENT_UNCONFIRMED.value, "file_name"].sort_values()

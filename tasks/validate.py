@@ -3,6 +3,7 @@
 import pandas as pd
 
 from schemas.lrs_profiles import all_profiles
+from schemas.merge_findings import merge_findings
 from schemas.states import NotChosen, Severity
 from tasks.check import apply_rules
 from tasks.core.evidence import repeated_upns
@@ -26,7 +27,7 @@ def validate(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG
     findings = result.findings.merge(chosen[["row_ref", "cycle", "la_code", "school_number"]], on="row_ref")
     before = ground.lake.read("findings", cycle=cycle, la_code=la)
     # What merging found stays: it is not the rules' to take back.
-    findings = pd.concat([findings, before[before["rule"].str.startswith("LRS")]], ignore_index=True)
+    findings = pd.concat([findings, before[before["rule"].isin({f.code for f in merge_findings()})]], ignore_index=True)
     ground.lake.replace("findings", findings.astype("str"), cycle=cycle, la_code=la)
     blocking = result.findings["severity"] == Severity.BLOCKING.value
     held = result.findings.loc[blocking, "row_ref"].nunique()

@@ -9,16 +9,33 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from schemas.faults import ConfigurationFault, Refused, ServiceFault
+
 Result = TypeVar("Result")
-#: The processes, and how many they are.
-_pool: ContextVar[tuple[ProcessPoolExecutor | None, int]] = ContextVar("pool", default=(None, 1))
+
+
+class WorkFault(Exception):
+    """What a worker met that was not foreseen: the text of its traceback, for the evidence and nowhere else."""
+
+
+@dataclass
+class _Workers:
+    """The processes of a run, and how many; none any more where one was lost."""
+
+    pool: ProcessPoolExecutor | None
+    count: int
+
+
+_of_run: ContextVar[_Workers | None] = ContextVar("workers", default=None)
 
 
 @contextmanager
@@ -37,50 +54,64 @@ def workers(count: int, warm: Callable[[], None] | None = None) -> Iterator[None
     with ProcessPoolExecutor(count, mp_context=how, initializer=_begin) as pool:
         for _ in range(count if warm else 0):
             pool.submit(warm)  # type: ignore[arg-type]
-        token = _pool.set((pool, count))
+        token = _of_run.set(_Workers(pool, count))
         try:
             yield
         finally:
-            _pool.reset(token)
+            _of_run.reset(token)
 
 
 def processors() -> int:
     """How many processors this process may use; ULN_WORKERS says otherwise."""
     wanted = os.environ.get("ULN_WORKERS", "")
-    return int(wanted) if wanted.isdigit() else len(os.sched_getaffinity(0))
+    if wanted.isdigit():
+        return int(wanted)
+    # Not every system says what a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parts() -> int:
     """Into how many parts it is worth to cut a piece of work."""
-    return _pool.get()[1]
+    work = _of_run.get()
+    return 1 if work is None else work.count
 
 
 def spread(function: Callable[..., Result], *columns: Iterable[Any]) -> list[Result]:
     """`list(map(function, *columns))`, over the workers where there are some; in the given order.
 
     Raises:
-        What the function raises.
+        What the function raises: the service's own faults as they are, all else as a WorkFault.
     """
-    pool, _ = _pool.get()
-    return list(map(function, *columns) if pool is None else pool.map(function, *columns))
+    results: list[Result] = []
+    for result in attempt(function, *columns):
+        if isinstance(result, Exception):
+            raise result
+        results.append(result)
+    return results
 
 
 def attempt(function: Callable[..., Result], *columns: Iterable[Any]) -> list[Result | Exception]:
-    """`spread`, with the exception in place of a result where the function raised one."""
-    pool, _ = _pool.get()
+    """`spread`, with the exception in place of a result where the function raised one.
+
+    Where a worker is lost, this process does the work that is left, and all that comes after in the run.
+    """
     calls = list(zip(*columns, strict=False))
-    if pool is None:
-        tries: list[Callable[[], Result]] = [partial(function, *call) for call in calls]
-    else:
-        tries = [pool.submit(function, *call).result for call in calls]
-    return [_tried(one) for one in tries]
+    work = _of_run.get()
+    if work is not None and work.pool is not None:
+        try:
+            return [future.result() for future in [work.pool.submit(_tried, function, *call) for call in calls]]
+        except BrokenProcessPool:
+            work.pool, work.count = None, 1
+    return [_tried(function, *call) for call in calls]
 
 
-def _tried(one: Callable[[], Result]) -> Result | Exception:
+def _tried(function: Callable[..., Result], *call: Any) -> Result | Exception:
     try:
-        return one()
-    except Exception as error:  # noqa: BLE001 - it is the caller's to judge, beside the results of the others
-        return error
+        return function(*call)
+    except (ServiceFault, ConfigurationFault, Refused) as fault:
+        return fault
+    except Exception as error:  # noqa: BLE001 - not every exception gets from one process to another; its text does
+        return WorkFault("".join(traceback.format_exception(error)))
 
 
 def _begin() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from schemas.states import NotChosen, RowState, Severity
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.merging import ULN_SHARED
+from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
 NOT_FIT_FOR_CTF = "REG02"
@@ -80,7 +80,10 @@ def for_schools(
     unfit = due & ~other_birth & (blank | long | ~gender.str.fullmatch("[MFU0129]"))
     # Two records of one school that share a ULN cannot both have it, even where they are one learner.
     twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
-    conflict = rows["conflict"].where(due).mask(twice, ULN_SHARED).fillna("")
+    conflict = rows["conflict"].where(due).fillna("").astype("str")
+    told = conflict.str.replace(ONE_LEARNER_TWICE, ULN_SHARED)
+    told = told.mask(~told.str.contains(ULN_SHARED), told + ";" + ULN_SHARED).str.strip(";")
+    conflict = conflict.mask(twice, told)
     shared = conflict.str.contains(ULN_SHARED)
     another = (arrived | answered) & has_own & rows["held_uln"].notna() & (rows["uln"].str.strip() != rows["held_uln"])
     ulns = rows[due & ~other_birth & ~unfit & ~shared].drop(columns="uln").rename(columns={"held_uln": "uln"})

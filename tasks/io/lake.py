@@ -33,9 +33,13 @@ class Lake:
         """The table as it is now; None where it does not exist yet."""
         if not DeltaTable.is_deltatable(self._uri(table)):
             return None
-        delta = _opened(self._uri(table)).delta
+        delta = self._opened(table).delta
         delta.update_incremental()
         return delta
+
+    def _opened(self, table: Table) -> "_Opened":
+        # The folder's number in the file system: a table that was removed and made again is another.
+        return _opened(self._uri(table), (self.folder / table.name).stat().st_ino)
 
     def version(self, name: str) -> int:
         """The table's version, -1 where it does not exist yet."""
@@ -66,7 +70,7 @@ class Lake:
             return schema.empty_table()
         wanted = list(dict.fromkeys([*names, *table.key]))
         values = {name: _values(value) for name, value in where.items()}
-        rows = _opened(self._uri(table)).rows(wanted, values, table.partition_by)
+        rows = self._opened(table).rows(wanted, values, table.partition_by)
         return rows.sort_by([(k, "ascending") for k in table.key]).select(names).cast(schema)
 
     def replace(self, name: str, rows: pd.DataFrame, **where: str) -> bool:
@@ -164,7 +168,7 @@ class Lake:
 class _Opened:
     """A table that was opened: its log is read once, afterwards only what was added; its files are listed once a version."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, _folder: int) -> None:
         self.delta = DeltaTable(uri)
         self._listed_at = -1
         self._files: Any = None

@@ -70,9 +70,12 @@ def _make_ready(registration):
 
 @pytest.fixture(scope="session")
 def played(tmp_path_factory):
-    """A rehearsal of three schools; a census with a marked learner in an authority that then breaks; returns, twice."""
+    """A rehearsal of three schools; returns, with nothing new; a census with a marked learner in an authority that breaks."""
     root = tmp_path_factory.mktemp("flows") / "root"
     runs = [uln("rehearse", "--schools", "3", data=root)]
+    first = asked(root, "select count(*) from task_run where name like 'publish%'")
+    runs.append(uln("returns", "--as-of", "2012-02-13T09:15", data=root))
+    second = asked(root, "select count(*) from task_run where name like 'publish%'")
     source = max((root / "dewi" / "inbox").glob("*/*.xml"), key=lambda p: (p.stat().st_size, p.name))
     content = source.read_text(encoding="utf-8")
     block = next(b for b in re.findall(r"<PupilOnRoll>.*?</PupilOnRoll>", content, re.S) if "<NCyearActual>10<" in b)
@@ -85,12 +88,7 @@ def played(tmp_path_factory):
     _make_ready(root / "reference" / "registration.csv")
     census = ("census", "2012-01", "--as-of", "2012-02-20T09:15")
     runs.append(uln(*census, data=root, expect=1, first=BROKEN.format(root=root, la=broken)))
-    before = asked(root, "select count(*) from task_run where name like 'publish%'")
-    runs.append(uln("returns", "--as-of", "2012-02-21T09:15", data=root))
-    between = asked(root, "select count(*) from task_run where name like 'publish%'")
-    runs.append(uln("returns", "--as-of", "2012-02-22T09:15", data=root))
-    after = asked(root, "select count(*) from task_run where name like 'publish%'")
-    return {"root": root, "runs": runs, "broken": broken, "published": [n for [(n,)] in (before, between, after)]}
+    return {"root": root, "runs": runs, "broken": broken, "published": (first[0][0], second[0][0])}
 
 
 def test_the_rehearsal_ends_well_and_says_what_to_look_at(played):
@@ -157,11 +155,10 @@ def test_a_failing_authority_does_not_stop_wales(played):
 
 
 def test_the_cycle_is_published_once_and_its_snapshot_taken(played):
-    first, second, third = played["published"]
+    first, second = played["published"]
     assert (played["root"] / "snapshots" / "2012-01" / "manifest.json").exists()
     assert first == 22, "once for each authority"
-    assert second == 44, "the census had moved the cycle on"
-    assert third == 44, "nothing was new"
+    assert second == 22, "nothing was new"
 
 
 def test_ctrl_c_ends_it_at_once_and_says_that_it_may_be_run_again(tmp_path):

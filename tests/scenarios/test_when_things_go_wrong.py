@@ -21,6 +21,7 @@ from tasks import release as releasing
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.publish import conserve, published, snapshot
+from tasks.receive import receive
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.status import attention, status_of
 
@@ -191,22 +192,63 @@ def test_an_edited_text_is_a_reason_to_publish_again(root):
 
 def test_an_answer_that_comes_before_its_batch_is_known_ties_later_and_is_listed_until_then(root):
     lake = Lake(root / "lake")
-    kept = lake.read("batches")
-    lake.replace("batches", kept[:0], cycle="2012-01", la_code="660")
-    returns_before = answers_taken(root, BACK)
-    assert returns_before["untied"] == returns_before["rows"] > 0
+    kept = lake.read("batch_rows")
+    one = kept["upn"] == kept["upn"].iloc[0]
+    where = {"cycle": "2012-01", "la_code": "660"}
+    lake.replace("batch_rows", kept[~one], **where)
+    assert returns(root, "2012-01", BACK)["untied"] == 1
     report = pd.read_csv(root / "reports" / "untied.csv", dtype="str", encoding="utf-8-sig")
-    assert len(report) == returns_before["rows"] and not any("UPN" in c for c in report.columns)
-    lake.replace("batches", kept, cycle="2012-01", la_code="660")
-    answers_taken(root, "2012-02-13T09:15:00")
-    assert lake.read("lrs_returns", ["tied"])["tied"].eq("Y").all()
+    assert len(report) == 1 and not any("UPN" in c for c in report.columns)
+    lake.replace("batch_rows", kept, **where)
+    found = returns(root, "2012-01", "2012-02-13T09:15:00")
+    assert found["merge.files"] == 1
+    learner = kept.loc[one, "upn"]
+    answered = [
+        *lake.read("learners", ["upn"], upn=learner)["upn"],
+        *lake.read("exceptions", ["upn"], upn=learner)["upn"],
+    ]
+    assert set(answered) == set(learner)
     assert len(pd.read_csv(root / "reports" / "untied.csv", encoding="utf-8-sig")) == 0
 
 
-def answers_taken(root, at):
-    from tasks.collect import collect
+def test_a_result_file_that_was_refused_is_taken_in_once_its_headings_are_known(root):
+    path = sorted((root / "lrs" / "inbox").iterdir())[0]
+    path.write_bytes(path.read_bytes().replace(b"MISIdentifier", b"PupilKey"))
+    assert returns(root, "2012-01", BACK)["quarantined"] == 1
+    assert returns(root, "2012-01", BACK)["files"] == 0
+    shipped = Path(__file__).resolve().parents[2] / "schemas" / "lrs" / "2A.toml"
+    own = shipped.read_text(encoding="utf-8").replace(
+        'heading = "MISIdentifier"\n', 'heading = "MISIdentifier"\naliases = ["PupilKey"]\n'
+    )
+    own = re.sub(r'(aliases = \["PupilKey"\]\nsource = "upn"\nmax_length = 128\n)aliases = .*\n', r"\1", own)
+    (root / "reference" / "lrs").mkdir()
+    (root / "reference" / "lrs" / "2A.toml").write_text(own, encoding="utf-8")
+    assert returns(root, "2012-01", BACK)["files"] == 1
+    assert not (root / "quarantine").exists() or not [
+        p for p in (root / "quarantine").glob("*/reason.json") if "PupilKey" in p.read_text(encoding="utf-8")
+    ]
+    assert attention(str(root), "2012-01")["untied_answers"] == 0
 
-    return collect.fn(data=str(root), as_of=at)
+
+def test_what_merging_finds_is_in_the_findings_once_and_stays_as_it_is(root):
+    same_uln_for_two(root)
+    returns(root, "2012-01", BACK)
+    version = Lake(root / "lake").version("findings")
+    census(root, "2012-01", "2012-02-20T02:30:00")
+    returns(root, "2012-01", "2012-02-20T03:00:00")
+    assert Lake(root / "lake").version("findings") == version
+
+
+def test_a_return_that_has_gone_is_named_to_the_operator(root):
+    newest = root / "dewi" / "inbox" / "660" / "newest.xml"
+    source = next((root / "dewi" / "inbox" / "660").glob("*PLASC_002.xml"))
+    newest.write_bytes(re.sub(rb"<DateTime>[^<]*<", b"<DateTime>2012-01-31T23:00:00<", source.read_bytes()))
+    lake = Lake(root / "lake")
+    receive.fn(data=str(root), cycle="2012-01", la="660", as_of=SENT)
+    newest.unlink()
+    assert census(root, "2012-01", SENT)["read.faults"] == 1
+    assert attention(str(root), "2012-01")["unread"] == ["660/newest.xml"]
+    assert lake.read("received", ["path", "pupils"], path="660/newest.xml")["pupils"].isna().all()
 
 
 def test_the_snapshot_is_the_golden_one(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
-from tasks.workers import attempt, parts, spread, workers
+from tasks.workers import WorkFault, attempt, parts, spread, workers
 
 
 def doubled(n):
@@ -44,6 +44,29 @@ def test_one_that_fails_does_not_stop_the_others_and_its_fault_comes_back_whole(
         assert (two.reason, two.detail) == ("not_xml", "line 1")
         assert (three.source, three.faults) == ("x.csv", ["one", "two"])
         assert str(four) == "told"
+
+
+def dies_elsewhere(parent):
+    if os.getpid() != parent:
+        os._exit(9)
+    return "done here"
+
+
+def test_a_lost_worker_costs_nothing_but_its_help():
+    with workers(2):
+        assert attempt(dies_elsewhere, [os.getpid()] * 3) == ["done here"] * 3
+        assert (parts(), spread(doubled, range(3))) == (1, [0, 2, 4])
+
+
+def unforeseen(_):
+    raise KeyError("a learner's name")
+
+
+def test_what_was_not_foreseen_comes_back_with_its_traceback_for_the_evidence():
+    for count in (1, 2):
+        with workers(count):
+            (fault,) = attempt(unforeseen, [1])
+        assert type(fault) is WorkFault and "KeyError" in str(fault)
 
 
 def test_workers_end_when_the_run_that_they_work_for_is_killed(tmp_path):
