@@ -132,6 +132,8 @@ def _record_conflicts(ground: Ground, la: str, lines: pd.DataFrame) -> None:
     found = found.assign(cycle=ground.cycle.id, la_code=la, severity=Severity.WARNING.value, field="uln").astype("str")
     before = ground.lake.read("findings", cycle=ground.cycle.id, la_code=la)
     of_rules = before[~before["rule"].isin(codes)]
+    if found.empty and len(of_rules) == len(before):
+        return
     findings = pd.concat([of_rules, found[list(before.columns)]], ignore_index=True)
     ground.lake.replace("findings", findings, cycle=ground.cycle.id, la_code=la)
 
