@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from flows.telling import (
+    out,
+    tell_checked,
+    tell_counts,
+    tell_places,
+    tell_refused,
+    tell_stand_in,
+    tell_status,
+)
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
@@ -29,7 +38,6 @@ from schemas.texts import both
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
 )
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 
 
@@ -155,6 +163,11 @@ def _progress() -> Iterator[None]:
             listener.reset(token)
 
 
+def _signs_of_life(path: Path) -> AbstractContextManager[Any]:
+    """Something that moves on the screen while the rules are loaded and run; nothing where there is no screen."""
+    return err.status(f"{both('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
+
+
 def _run(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
     from flows.engine import settle, stopping_at_once
@@ -183,10 +196,10 @@ def rehearse(
     started = time.monotonic()
     wanted = None if schools == "all" else int(schools)
     counts = _run("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
-    _tell_status(root, cycle, [])
-    _tell_counts(counts["census"], counts["returns"])
-    _tell_stand_in(counts["stand_in"])
-    _tell_places(root, cycle)
+    tell_status(root, cycle, [])
+    tell_counts(counts["census"], counts["returns"])
+    tell_stand_in(counts["stand_in"])
+    tell_places(root, cycle)
     out.print(f"{time.monotonic() - started:.0f} s")
     _exit_on_faults(counts["census"], counts["returns"])
 
@@ -204,8 +217,8 @@ def census(
     """Derbyn y ffurflenni ac anfon at yr LRS / Take the returns in and send what is due to the LRS."""
     root = _data(data)
     counts = _run("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
-    _tell_status(root, cycle, la)
-    _tell_counts(counts)
+    tell_status(root, cycle, la)
+    tell_counts(counts)
     _exit_on_faults(counts)
 
 
@@ -223,8 +236,8 @@ def returns(
     counts = _run("lrs_returns:lrs_returns", as_of=as_of, data=root)
 
     for cycle in cycles_with_returns(root):
-        _tell_status(root, cycle, [])
-    _tell_counts(counts)
+        tell_status(root, cycle, [])
+    tell_counts(counts)
     _exit_on_faults(counts)
 
 
@@ -252,7 +265,7 @@ def status(
         if not wanted:
             out.print(f"{root}: dim ffurflenni eto / no returns yet. uln census CYCLE | uln rehearse")
         for one in wanted:
-            _tell_status(root, one, la)
+            tell_status(root, one, la)
 
 
 @app.command()
@@ -270,14 +283,14 @@ def check(
         _cycle(cycle)
     held = refused = 0
     for path in files:
-        with _told_plainly(root):
+        with _told_plainly(root), _signs_of_life(path):
             found = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
         for one in found:
             if isinstance(one, RefusedReturn):
-                _tell_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
+                tell_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
                 refused += 1
             else:
-                _tell_checked(path, one)
+                tell_checked(path, one)
                 held += one.held
     if held or refused:
         raise typer.Exit(1)
@@ -347,162 +360,10 @@ def cycles(data: DataOption = None) -> None:
     out.print(table)
 
 
-def _tell_counts(*runs: dict[str, int]) -> None:
-    words = {
-        "receive.accepted": "ffurflenni a dderbyniwyd / returns accepted",
-        "receive.quarantined": "ffeiliau mewn cwarantîn / files quarantined",
-        "read.records": "cofnodion a ddarllenwyd / records read",
-        "validate.held": "cofnodion a ddaliwyd / records held",
-        "release.sent": "sypiau a anfonwyd / batches sent",
-        "release.learners": "dysgwyr a anfonwyd / learners sent",
-        "collect.rows": "atebion gan yr LRS / answers from the LRS",
-        "collect.untied": "atebion heb ddysgwr / answers that tie to nothing",
-        "merge.conflicts": "ULN sy'n gwrthdaro / conflicting ULNs",
-        "publish.zips": "ffeiliau zip i ysgolion / zips for schools",
-        "faults": "diffygion / faults",
-    }
-    counts: dict[str, int] = {}
-    for run in runs:
-        for name, n in run.items():
-            counts[name] = counts.get(name, 0) + n
-    for name, text in words.items():
-        if name in counts and (counts[name] or name in ("release.learners", "faults")):
-            out.print(f"{counts[name]:>10,}  {text}")
-
-
-_MOST_NAMED = 20
-_STATES = (
-    ("records", "Cofnodion\nRecords"),
-    ("not_chosen", "Heb ddewis\nNot chosen"),
-    ("held", "Daliwyd\nHeld"),
-    ("waiting", "Aros\nWaiting"),
-    ("sent", "Anfonwyd\nSent"),
-    ("uln", "ULN\nULN"),
-    ("exception", "Eithriad\nException"),
-)
-
-
-def _tell_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
-    if not_chosen:
-        out.print(f"{indent}{both('terminal.not_chosen')}:")
-    for reason, n in not_chosen.items():
-        out.print(f"{indent}{n:>10,}  {both(f'reason.{reason}')}")
-
-
-def _tell_stand_in(counts: dict[str, int]) -> None:
-    from schemas.return_codes import all_return_codes
-
-    codes = all_return_codes()
-    for name, n in sorted(counts.items()):
-        code = name.removeprefix("exception.")
-        if code != name and n:
-            told = codes.get(code, codes["UNKNOWN"])
-            out.print(f"{n:>10,}  {code}: {told.label_cy} / {told.label_en}")
-
-
-def _tell_status(root: str, cycle: str, la: list[str]) -> None:
-    from tasks.status import attention, status_of, unknown_elements
-
-    found: Any = status_of(root, cycle, la or None)
-    c = cycle_by_id(cycle)
-    table = Table(title=f"{c.title_cy} / {c.title_en}")
-    table.add_column("Ysgol\nSchool", no_wrap=True)
-    for _, title in _STATES:
-        table.add_column(title, justify="right")
-    table.add_column("Cydbwyso\nBalances")
-
-    def add(name: str, row: dict[str, Any]) -> None:
-        numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k, _ in _STATES]
-        table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else "[red]NA / NO[/]")
-
-    for school, row in found["schools"].items():
-        add(school, row)
-    table.add_section()
-    add(f"{len(found['schools']):,}", found["total"])
-    out.print(table)
-    _tell_reasons(found["total"]["not_chosen"])
-    for name, found_there in attention(root, cycle).items():
-        if found_there:
-            n = found_there if isinstance(found_there, int) else len(found_there)
-            out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
-            for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
-                out.print(f"    {escape(one)}")
-    for row in unknown_elements(root, cycle, la or None).to_dict("records"):
-        out.print(
-            f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
-            f"{row['times']:,}; ffurflenni / returns: {row['returns']:,} ({escape(row['path'])})[/]"
-        )
-
-
-def _tell_places(root: str, cycle: str) -> None:
-    out.print(f"\nY data / The data: {root}")
-    for place, text in (
-        ("dewi/outbox/", "i'r ysgolion / to the schools"),
-        ("lrs/outbox/", "i'r LRS / to the LRS"),
-        ("quarantine/", "ffeiliau a wrthodwyd / refused files"),
-        (f"snapshots/{cycle}/", "ciplun / snapshot"),
-        (f"reports/{cycle}/", "cyfrifon / counts"),
-        (f"rehearsal/truth/{cycle}/", "yr hyn a blannwyd / what was planted"),
-    ):
-        out.print(f"  {place:<28}{text}")
-    example = next(iter(sorted((Path(root) / "dewi" / "outbox").rglob(f"ULN_*_{cycle}_*.zip"))), None)
-    out.print(both("terminal.next"))
-    if example:
-        out.print(f"  {example.relative_to(root)}", soft_wrap=True)
-    out.print(f"  uln status {cycle} --data {root}\n  uln readiness --cycle {cycle} --data {root}", soft_wrap=True)
-
-
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
         err.print(both("terminal.faults"))
         raise typer.Exit(1)
-
-
-def _tell_refused(name: str, fault: Refused) -> None:
-    from schemas.quarantine_reasons import all_reasons
-
-    reason = all_reasons()[fault.reason]
-    out.print(f"[red]✗[/] {escape(name)}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
-    out.print(f"  {reason.action_cy} / {reason.action_en}")
-
-
-def _tell_checked(path: Path, one: Any) -> None:
-    from expectations.catalogue import all_rules
-
-    rules = {r.code: r for r in all_rules()}
-    name = f"{path}#{one.member}" if one.member else str(path)
-    mark = "[red]✗[/]" if one.held else "[green]✓[/]"
-    out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
-    out.print(
-        f"  {one.records:,} cofnod / records; {one.chosen:,} dewiswyd / chosen; {one.held:,} i'w dal / to be held"
-    )
-    _tell_reasons(one.not_chosen, "  ")
-    if one.unknown_elements:
-        out.print(
-            "  elfennau anhysbys / unknown elements: "
-            + ", ".join(f"{escape(k)} {n}" for k, n in one.unknown_elements.items())
-        )
-    if one.findings.empty:
-        return
-    table = Table(
-        "Cofnod\nRecord",
-        "Bl.\nYear",
-        "Rheol\nRule",
-        "Fel y dylai fod / What good looks like",
-        "Beth i'w wneud / What to do",
-    )
-    for row in one.findings.to_dict("records"):
-        rule = rules[row["rule"]]
-        colour = "red" if row["severity"] == "blocking" else "yellow"
-        year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
-        table.add_row(
-            str(row["ordinal"]),
-            escape(year),
-            f"[{colour}]{rule.code}[/]",
-            f"{rule.message_cy}\n{rule.message_en}",
-            f"{rule.action_cy}\n{rule.action_en}",
-        )
-    out.print(table)
 
 
 def main() -> None:

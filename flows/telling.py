@@ -1,0 +1,178 @@
+"""What the terminal tells: counts, where a cycle stands, what waits for a person, what a checked return holds.
+
+Belongs here: how it looks on a screen, in Welsh and English side by side. Does not belong here: commands (`cli`), or where
+the numbers come from (`tasks.status`). Nothing here imports the engine.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from schemas.cycles import cycle_by_id
+from schemas.faults import Refused
+from schemas.texts import both
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def tell_counts(*runs: dict[str, int]) -> None:
+    """What some runs did, counts by `stage.count` added up; noughts are left out but for those that reassure."""
+    words = {
+        "receive.accepted": "ffurflenni a dderbyniwyd / returns accepted",
+        "receive.quarantined": "ffeiliau mewn cwarantîn / files quarantined",
+        "read.records": "cofnodion a ddarllenwyd / records read",
+        "validate.held": "cofnodion a ddaliwyd / records held",
+        "release.sent": "sypiau a anfonwyd / batches sent",
+        "release.learners": "dysgwyr a anfonwyd / learners sent",
+        "collect.rows": "atebion gan yr LRS / answers from the LRS",
+        "collect.untied": "atebion heb ddysgwr / answers that tie to nothing",
+        "merge.conflicts": "ULN sy'n gwrthdaro / conflicting ULNs",
+        "publish.zips": "ffeiliau zip i ysgolion / zips for schools",
+        "faults": "diffygion / faults",
+    }
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name, n in run.items():
+            counts[name] = counts.get(name, 0) + n
+    for name, text in words.items():
+        if name in counts and (counts[name] or name in ("release.learners", "faults")):
+            out.print(f"{counts[name]:>10,}  {text}")
+
+
+_MOST_NAMED = 20
+_STATES = (
+    ("records", "Cofnodion\nRecords"),
+    ("not_chosen", "Heb ddewis\nNot chosen"),
+    ("held", "Daliwyd\nHeld"),
+    ("waiting", "Aros\nWaiting"),
+    ("sent", "Anfonwyd\nSent"),
+    ("uln", "ULN\nULN"),
+    ("exception", "Eithriad\nException"),
+)
+
+
+def tell_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
+    """Why records were not chosen, in words."""
+    if not_chosen:
+        out.print(f"{indent}{both('terminal.not_chosen')}:")
+    for reason, n in not_chosen.items():
+        out.print(f"{indent}{n:>10,}  {both(f'reason.{reason}')}")
+
+
+def tell_stand_in(counts: dict[str, int]) -> None:
+    """What the LRS stand-in answered without a ULN, by code."""
+    from schemas.return_codes import all_return_codes
+
+    codes = all_return_codes()
+    for name, n in sorted(counts.items()):
+        code = name.removeprefix("exception.")
+        if code != name and n:
+            told = codes.get(code, codes["UNKNOWN"])
+            out.print(f"{n:>10,}  {code}: {told.label_cy} / {told.label_en}")
+
+
+def tell_status(root: str, cycle: str, la: list[str]) -> None:
+    """Where every school of a cycle stands, the total, and what waits for a person."""
+    from tasks.status import attention, status_of, unknown_elements
+
+    found: Any = status_of(root, cycle, la or None)
+    c = cycle_by_id(cycle)
+    table = Table(title=f"{c.title_cy} / {c.title_en}")
+    table.add_column("Ysgol\nSchool", no_wrap=True)
+    for _, title in _STATES:
+        table.add_column(title, justify="right")
+    table.add_column("Cydbwyso\nBalances")
+
+    def add(name: str, row: dict[str, Any]) -> None:
+        numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k, _ in _STATES]
+        table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else "[red]NA / NO[/]")
+
+    for school, row in found["schools"].items():
+        add(school, row)
+    table.add_section()
+    add(f"{len(found['schools']):,}", found["total"])
+    out.print(table)
+    tell_reasons(found["total"]["not_chosen"])
+    for name, found_there in attention(root, cycle).items():
+        if found_there:
+            n = found_there if isinstance(found_there, int) else len(found_there)
+            out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
+            for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
+                out.print(f"    {escape(one)}")
+    for row in unknown_elements(root, cycle, la or None).to_dict("records"):
+        out.print(
+            f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
+            f"{row['times']:,}; ffurflenni / returns: {row['returns']:,} ({escape(row['path'])})[/]"
+        )
+
+
+def tell_places(root: str, cycle: str) -> None:
+    """Where the files of a rehearsal lie, and what to look at next."""
+    out.print(f"\nY data / The data: {root}")
+    for place, text in (
+        ("dewi/outbox/", "i'r ysgolion / to the schools"),
+        ("lrs/outbox/", "i'r LRS / to the LRS"),
+        ("quarantine/", "ffeiliau a wrthodwyd / refused files"),
+        (f"snapshots/{cycle}/", "ciplun / snapshot"),
+        (f"reports/{cycle}/", "cyfrifon / counts"),
+        (f"rehearsal/truth/{cycle}/", "yr hyn a blannwyd / what was planted"),
+    ):
+        out.print(f"  {place:<28}{text}")
+    example = next(iter(sorted((Path(root) / "dewi" / "outbox").rglob(f"ULN_*_{cycle}_*.zip"))), None)
+    out.print(both("terminal.next"))
+    if example:
+        out.print(f"  {example.relative_to(root)}", soft_wrap=True)
+    out.print(f"  uln status {cycle} --data {root}\n  uln readiness --cycle {cycle} --data {root}", soft_wrap=True)
+
+
+def tell_refused(name: str, fault: Refused) -> None:
+    """Why a file would be refused, and what to do."""
+    from schemas.quarantine_reasons import all_reasons
+
+    reason = all_reasons()[fault.reason]
+    out.print(f"[red]✗[/] {escape(name)}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
+    out.print(f"  {reason.action_cy} / {reason.action_en}")
+
+
+def tell_checked(path: Path, one: Any) -> None:
+    """What would become of one return: counts, and each finding by record, rule and action; never a value."""
+    from expectations.catalogue import all_rules
+
+    rules = {r.code: r for r in all_rules()}
+    name = f"{path}#{one.member}" if one.member else str(path)
+    mark = "[red]✗[/]" if one.held else "[green]✓[/]"
+    out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
+    out.print(
+        f"  {one.records:,} cofnod / records; {one.chosen:,} dewiswyd / chosen; {one.held:,} i'w dal / to be held"
+    )
+    tell_reasons(one.not_chosen, "  ")
+    if one.unknown_elements:
+        out.print(
+            "  elfennau anhysbys / unknown elements: "
+            + ", ".join(f"{escape(k)} {n}" for k, n in one.unknown_elements.items())
+        )
+    if one.findings.empty:
+        return
+    table = Table(
+        "Cofnod\nRecord",
+        "Bl.\nYear",
+        "Rheol\nRule",
+        "Fel y dylai fod / What good looks like",
+        "Beth i'w wneud / What to do",
+    )
+    for row in one.findings.to_dict("records"):
+        rule = rules[row["rule"]]
+        colour = "red" if row["severity"] == "blocking" else "yellow"
+        year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
+        table.add_row(
+            str(row["ordinal"]),
+            escape(year),
+            f"[{colour}]{rule.code}[/]",
+            f"{rule.message_cy}\n{rule.message_en}",
+            f"{rule.action_cy}\n{rule.action_en}",
+        )
+    out.print(table)
