@@ -1,0 +1,41 @@
+"""When the returns flow may say that a cycle is done: only where every school's file could be made."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from flows import lrs_returns as module
+
+
+class Stage:
+    """A stage that only answers with counts."""
+
+    def __init__(self, name, **counts):
+        self.name, self.counts, self.calls = name, counts, 0
+
+    def __call__(self, **_):
+        """Count the call and answer."""
+        self.calls += 1
+        return dict(self.counts)
+
+
+@pytest.mark.parametrize(("faults", "snapshots"), [(0, 1), (1, 0)], ids=["all-made", "one-school-s-file-missing"])
+def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch, faults, snapshots):
+    stages = SimpleNamespace(snapshot=Stage("snapshot"), publish=Stage("publish", faults=faults, zips=1))
+    stand_ins = {
+        "collect": Stage("collect", faults=0),
+        "merge": Stage("merge"),
+        "conserve": Stage("conserve"),
+        "publish": stages.publish,
+        "snapshot": stages.snapshot,
+        "cycles_with_returns": lambda _: ["2012-01"],
+        "published": lambda *_: False,
+        "chosen_authorities": lambda *_: ["660"],
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(module, name, stand_in)
+    monkeypatch.setattr("flows.stages.get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr("flows.stages.create_table_artifact", lambda *_, **__: None)
+    total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
+    assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, 1, snapshots)
