@@ -1,4 +1,4 @@
-"""How a flow walks the authorities through a stage: one task run each, one authority's failure not another's.
+"""How a flow walks the authorities through its stages: one task run a stage, one authority's failure not another's.
 
 Also the run's summary for the dashboard: a table artifact per authority, counts only.
 """
@@ -27,27 +27,35 @@ class Tour:
 
     def __init__(self, las: list[str]) -> None:
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
-        self.faults: dict[str, list[str]] = {}
+        self.faults: dict[str, str] = {}
         self._las = las
 
     def stage(self, task: Any, *, cycle: str, **references: Any) -> None:
         """Run a stage for every authority that has not failed so far.
 
         Args:
-            task: a stage task that takes `la`.
+            task: a stage task that takes `las` and returns `tasks.stage.Walked`.
             cycle: the cycle.
             references: what else the stage takes.
         """
         going = [la for la in self._las if la not in self.faults]
-        for la in going:
-            step(task.name, la, len(going))
-            try:
-                counts = task(cycle=cycle, la=la, **references)
-                self.counts[la][task.name] = counts
-                get_run_logger().info("%s %s: %s", task.name, la, ", ".join(f"{k} {n}" for k, n in counts.items()))
-            except (ServiceFault, ConfigurationFault, Refused) as fault:
-                self.faults.setdefault(la, []).append(str(fault))
-                get_run_logger().error("%s %s: %s", task.name, la, fault)
+        if not going:
+            return
+        step(task.name, cycle, 1)
+        try:
+            walked = task(cycle=cycle, las=going, **references)
+        except (ServiceFault, ConfigurationFault, Refused) as fault:
+            # Nothing of the stage could be begun: it holds for every authority, and is told once.
+            self.faults |= dict.fromkeys(going, str(fault))
+            get_run_logger().error("%s: %s", task.name, fault)
+            return
+        for la, counts in walked.counts.items():
+            self.counts[la][task.name] = counts
+        self.faults |= walked.faults
+        told = "; ".join(f"{la}: " + ", ".join(f"{k} {n}" for k, n in c.items()) for la, c in walked.counts.items())
+        get_run_logger().info("%s: %s", task.name, told)
+        for fault in walked.faults.values():
+            get_run_logger().error("%s: %s", task.name, fault)
 
     def total(self) -> Counts:
         """The counts of all authorities, by `stage.count`, and the number of faults."""
@@ -56,9 +64,7 @@ class Tour:
             for stage, counts in stages.items():
                 for name, n in counts.items():
                     total[f"{stage}.{name}"] += n
-        total["faults"] = sum(map(len, self.faults.values())) + sum(
-            n for k, n in total.items() if k.endswith(".faults")
-        )
+        total["faults"] = len(self.faults) + sum(n for k, n in total.items() if k.endswith(".faults"))
         return dict(total)
 
     def publish_artifacts(self, key: str) -> None:
@@ -69,7 +75,7 @@ class Tour:
                 for stage, counts in self.counts.get(la, {}).items()
                 for name, n in counts.items()
             ]
-            table += [{"stage": "fault", "count": text, "number": 1} for text in self.faults.get(la, [])]
+            table += [{"stage": "fault", "count": self.faults[la], "number": 1}] if la in self.faults else []
             create_table_artifact(table, key=artifact_key(key, la), description=f"{key} {la}")
 
 

@@ -158,6 +158,8 @@ LEARNERS = Table(
         *_open("conflict", "cycle", "la_code", "school_number", "batch_ref"),
     ),
     key=("upn",),
+    # An answer of a cycle changes that cycle's learners: the register of all earlier years is neither read nor rewritten.
+    partition_by=("cycle", "la_code"),
 )
 EXCEPTIONS = Table(
     "exceptions",

@@ -1,11 +1,59 @@
-"""Whose and of when a return must be to be taken in; the same for `receive` and `uln check`, which knows no engine."""
+"""What is in a file of the inbox, and whose and of when a return must be to be taken in.
+
+The same for `receive`, its workers, and `uln check`: no engine.
+"""
 
 import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
 
 from schemas.cycles import Cycle
 from schemas.faults import Refused
+from schemas.plasc_layouts import all_layouts
 from schemas.texts import both
-from tasks.io.plasc_xml import ReturnHeader
+from tasks.io.dewi_inbox import open_arrival
+from tasks.io.plasc_xml import ReturnHeader, inspect
+
+
+@dataclass(frozen=True)
+class ArrivedReturn:
+    """A return in a file: its hash, its name inside a zip, and its header or why it is refused."""
+
+    sha256: str
+    member: str | None
+    header: ReturnHeader | Refused
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The returns in a file, and how many other members of a zip were left out."""
+
+    returns: list[ArrivedReturn]
+    is_zip: bool
+    left_out: int
+
+
+def arrived(file: Path, settled: frozenset[str]) -> Arrived:
+    """Open a file of the inbox and parse each return in it.
+
+    Args:
+        file: the file.
+        settled: hashes of returns in it that need no second look.
+
+    Raises:
+        Refused: the file as a whole cannot be used.
+        OSError: it cannot be read.
+    """
+    opened = open_arrival(file)
+    layouts = all_layouts()
+    returns: list[ArrivedReturn] = []
+    for document in (d for d in opened.documents if d.sha256 not in settled):
+        try:
+            header: ReturnHeader | Refused = inspect(document.data, layouts)
+        except Refused as refused:
+            header = refused
+        returns.append(ArrivedReturn(document.sha256, document.member, header))
+    return Arrived(returns, any(d.member is not None for d in opened.documents), opened.left_out)
 
 
 def census_day(header: ReturnHeader) -> dt.date:

@@ -1,105 +1,55 @@
 """Batch: LRB batches per UKPRN from the valid rows, bounded, in a fixed order, known by their content."""
 
-import hashlib
-from typing import Any
+from itertools import repeat
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from schemas.lrs_profiles import all_profiles
-from schemas.states import BatchState
-from schemas.tables import BATCH_ROWS, BATCHES, SENT_FIELDS
-from tasks.core.batching import build, free_minute, to_send
-from tasks.core.identifiers import canonical_upn
-from tasks.core.lrs_form import lrs_rows
-from tasks.core.membership import among
-from tasks.io.lrs_files import batch_file_name, write_batch
-from tasks.io.reference import opt_outs, registration
-from tasks.select import chosen_rows
-from tasks.stage import Counts, Ground, moment, stage_task
-from tasks.status import blocked_rows, standing_of
+from schemas.tables import BATCH_ROWS, BATCHES
+from tasks.ground import Ground, Lot
+from tasks.portion_work import Built, batches_of, due_batches, due_rows
+from tasks.stage import Counts, Walked, moment, stage_task, walk
+from tasks.workers import parts, spread
 
 
-@stage_task("batch", "batch {la}")
-def batch(data: str, cycle: str, la: str, as_of: str, schools: list[str] | None = None) -> Counts:
-    """Build the batches of an authority's rows that may go now.
+@stage_task("batch", "batch {cycle}")
+def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] | None = None) -> Walked:
+    """Build the batches of some authorities' rows that may go now.
 
     Args:
         data: the data root.
         cycle: the cycle's id.
-        la: the authority's code.
+        las: the authorities' codes.
         as_of: the scheduled time; names the files.
         schools: only these schools; all where None.
 
     Returns:
-        Counts: batches, learners.
+        Counts by authority: batches, learners.
     """
-    ground = Ground.of(data, cycle)
-    chosen = chosen_rows(ground, la_code=la)
-    if schools:
-        chosen = chosen[chosen["school_number"].isin(schools)].reset_index(drop=True)
-    if chosen.empty:
-        return {"batches": 0, "learners": 0}
-    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    ledger = ground.lake.read("batches", ["batch_ref", "state", "file_name"])
-    live = ledger.loc[ledger["state"] != BatchState.ABANDONED.value, "batch_ref"]
-    upns = canonical_upn(chosen["upn"])
-    in_cycle = ground.lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], cycle=cycle, upn=upns)
-    register = registration(ground.root.reference).set_index("school_number")
-    _, _, standing = standing_of(ground.lake, ground.cycle, la_code=la)
-    rows = to_send(
-        standing,
-        _forms(ground, chosen, profile, register),
-        in_cycle[among(in_cycle["batch_ref"], live)],
-        blocked_rows(ground.lake, cycle, la_code=la),
+    moment(as_of)
+    return walk("batch", _batch, Ground.of(data, cycle), las, as_of=as_of, only=schools)
+
+
+def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> dict[str, Counts]:
+    portions = lot.portions(parts())
+    found = spread(due_batches, repeat(ground, len(portions)), portions, repeat(as_of), repeat(only))
+    built = [one for _, one in found]
+    if pd.concat([pd.Series(dtype="str"), *(upns for upns, _ in found)]).duplicated().any():
+        # Law 2: a UPN that is due in two portions goes with the first.
+        rows = pd.concat(spread(due_rows, repeat(ground, len(portions)), portions, repeat(only)), ignore_index=True)
+        built = [batches_of(ground, rows.drop_duplicates("upn", ignore_index=True), as_of)]
+    whole = Built(
+        pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)]),
+        pa.concat_tables([BATCH_ROWS.schema.empty_table(), *(b.rows for b in built)]),
     )
-    built = build(
-        rows, ukprns=register["ukprn"].str.strip(), profile=profile, fmt=ground.cycle.lrs_format, cycle_id=cycle
-    )
-    taken = set(ledger["file_name"])
-    entries: list[dict[str, Any]] = []
-    tables: list[pd.DataFrame] = []
-    for one in built:
-        ukprn, fmt = one.ukprn, ground.cycle.lrs_format
-        at = free_minute(moment(as_of), taken, lambda m, u=ukprn, f=fmt: batch_file_name(u, m, f))  # type: ignore[misc]
-        name = batch_file_name(ukprn, at, fmt)
-        taken.add(name)
-        content = write_batch(one.rows, profile=profile, fmt=fmt, ukprn=ukprn, file_name=name)
-        shared = {
-            "batch_ref": one.ref,
-            "cycle": cycle,
-            "la_code": la,
-            "school_number": one.school_number,
-            "ukprn": ukprn,
-        }
-        entries.append(
-            {
-                **shared,
-                "profile": profile.version,
-                "format": fmt,
-                "file_name": name,
-                "file_sha256": hashlib.sha256(content).hexdigest(),
-                "state": BatchState.READY.value,
-                "built_at": as_of,
-                "sent_at": None,
-                "reason": None,
-                "rows": len(one.rows),
-            }
-        )
-        tables.append(one.rows.assign(**shared, position=range(1, len(one.rows) + 1)))
-    if built:
-        learners = pd.concat(tables, ignore_index=True)[[c.name for c in BATCH_ROWS.columns]]
+    if len(whole.batches):
         # A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
-        ground.lake.append("batch_rows", learners[~among(learners["batch_ref"], in_cycle["batch_ref"])])
-        ground.lake.upsert("batches", pd.DataFrame(entries)[[c.name for c in BATCHES.columns]])
-    return {"batches": len(built), "learners": sum(len(b.rows) for b in built)}
-
-
-def _forms(ground: Ground, chosen: pd.DataFrame, profile: Any, register: pd.DataFrame) -> pd.DataFrame:
-    """The LRS form of the rows. The privacy notice counts as seen where it was issued by the return's census day."""
-    received = ground.lake.read("received", ["sha256", "census_date"], cycle=ground.cycle.id)
-    day = chosen["sha256"].map(received.set_index("sha256")["census_date"])
-    notice = chosen["school_number"].map(register["privacy_notice_on"])
-    opted_out = among(canonical_upn(chosen["upn"]), canonical_upn(opt_outs(ground.root.reference)["upn"]))
-    seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
-    forms = lrs_rows(chosen, profile, seen, opted_out)
-    return forms[["upn", *SENT_FIELDS, "ability_to_share"]].assign(row_ref=chosen["row_ref"].to_numpy())
+        there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, la_code=list(lot.las))
+        known = pc.is_in(whole.rows["batch_ref"], value_set=there["batch_ref"].unique())
+        ground.lake.append("batch_rows", whole.rows.filter(pc.invert(known)))
+        ground.lake.upsert("batches", whole.batches)
+    entries = whole.batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
+    return {
+        la: {"batches": int(entries["size"].get(la, 0)), "learners": int(entries["sum"].get(la, 0))} for la in lot.las
+    }

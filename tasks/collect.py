@@ -1,6 +1,8 @@
 """Collect: what the LRS put into its inbox, as return rows tied to the learners sent. Nothing is dropped."""
 
-import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,17 @@ from schemas.quarantine_reasons import all_reasons
 from schemas.return_codes import normalise_code
 from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts import text
+from tasks.core.identifiers import canonical_upn
 from tasks.core.merging import tie
 from tasks.io.data_root import DataRoot, write_whole
-from tasks.io.dewi_inbox import let_go, quarantine
+from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
-from tasks.io.lrs_files import read_result
+from tasks.portion_work import results_at
 from tasks.stage import Counts, keep_evidence, stage_task
-from tasks.workers import attempt
+from tasks.workers import parts, processors, spread, tried
+
+#: Result files taken in together, in bytes: about as many answers as a lot of a census has records.
+_LOT_BYTES = 48 * 2**20
 
 
 @stage_task("collect", "collect")
@@ -38,48 +44,77 @@ def collect(data: str, as_of: str) -> Counts:
     refused_for = dict(zip(refused["sha256"], refused["reason"], strict=True))
     known = set(before["sha256"]) - refused_for.keys()
     counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": 0}
+    new: list[_Arrival] = []
+    with ThreadPoolExecutor(processors()) as threads:
+        paths = sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p))
+        for path, sha256 in zip(paths, threads.map(lambda path: tried(sha256_of, path), paths), strict=True):
+            if isinstance(sha256, Exception):
+                counts["faults"] += 1
+                keep_evidence(data, "returns", "collect", "all", sha256)
+            elif sha256 not in known:
+                known.add(sha256)
+                new.append(_Arrival(path, sha256, path.stat().st_size))
+    for lot in _lots(new):
+        _collect(root, lake, lot, refused_for, as_of, counts)
+    _tie_again(lake)
+    if counts["rows"] or counts["files"] or root.untied_report.exists():
+        _report_untied(root, lake)
+    return counts
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A file of the LRS that is not known yet."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
+    """Files that are taken in together: the answers for all Wales at once, of a larger country as many at a time."""
+    lot: list[_Arrival] = []
+    for one in arrivals:
+        if lot and sum(a.size for a in lot) + one.size > _LOT_BYTES:
+            yield lot
+            lot = []
+        lot.append(one)
+    if lot:
+        yield lot
+
+
+def _collect(
+    root: DataRoot, lake: Lake, lot: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
+) -> None:
+    profiles = all_profiles(root.reference / "lrs")
+    at_once = -(-len(lot) // parts())
+    shares = [[one.path for one in lot[n : n + at_once]] for n in range(0, len(lot), at_once)]
+    found = [result for results in spread(results_at, shares, repeat(profiles)) for result in results]
     rows: list[dict[str, Any]] = []
     tables: dict[str, pd.DataFrame] = {}
-    new: list[tuple[dict[str, Any], bytes]] = []
-    for path in sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p)):
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            counts["faults"] += 1
-            keep_evidence(data, "returns", "collect", "all", error)
-            continue
-        sha256 = hashlib.sha256(content).hexdigest()
-        if sha256 in known:
-            continue
-        known.add(sha256)
-        about: dict[str, Any] = {"sha256": sha256, "kind": "lrs_result", "path": path.name, "file_name": path.name}
-        new.append((about, content))
-    results = attempt(read_result, [content for _, content in new], repeat(all_profiles(root.reference / "lrs")))
-    for (about, content), found in zip(new, results, strict=True):
-        if isinstance(found, Refused):
-            if refused_for.get(about["sha256"]) == found.reason:
+    for one, result in zip(lot, found, strict=True):
+        about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.path.name, "file_name": one.path.name}
+        if isinstance(result, Refused):
+            if refused_for.get(one.sha256) == result.reason:
                 continue
-            counts["files"] += 1
-            _set_aside(root, about["sha256"], content, about["path"], found)
+            _set_aside(root, one.sha256, one.path.read_bytes(), one.path.name, result)
             counts["quarantined"] += 1
-            reason = {"reason": found.reason, "detail": found.detail}
+            reason = {"reason": result.reason, "detail": result.detail}
             rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
-        elif isinstance(found, Exception):
+        elif isinstance(result, Exception):
             counts["faults"] += 1
-            keep_evidence(data, "returns", "collect", "all", found)
+            keep_evidence(str(root.path), "returns", "collect", "all", result)
+            continue
         else:
-            counts["files"] += 1
-            tables[about["sha256"]] = found
+            tables[one.sha256] = result
             rows.append({**about, "status": "accepted", "received_at": as_of})
+        counts["files"] += 1
     _record(lake, tables, as_of, counts)
     if rows:
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
         )
     let_go(root.path, tables)
-    _tie_again(lake)
-    _report_untied(root, lake)
-    return counts
 
 
 def _whole(path: Path) -> bool:
@@ -101,7 +136,7 @@ def _record(lake: Lake, tables: dict[str, pd.DataFrame], as_of: str, counts: Cou
 
 
 def _tie(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
-    sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"])
+    sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
     return tie(answers, sent, lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"]), in_order())
 
 

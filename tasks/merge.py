@@ -5,15 +5,17 @@ Both are recomputed for the learners concerned from every answer ever tied to th
 the two finds the file unmerged and does the same again.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from schemas.cycles import in_order
-from schemas.return_codes import all_return_codes, code_table
+from tasks.code_texts import lrs_codes
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.merging import merge_answers, with_conflicts
+from tasks.ground import LOT_RECORDS
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.stage import Counts, stage_task
@@ -28,40 +30,52 @@ def merge(data: str) -> Counts:
     """
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
-    answers = lake.read("lrs_returns", tied="Y")
     # How many of its answers are tied belongs to the id: one that ties later is merged then.
-    tied = answers.groupby("sha256").size()
-    ids = {str(sha256): f"merge/{sha256}/{n}" for sha256, n in tied.items()}
+    tied = lake.read_arrow("lrs_returns", ["sha256"], tied="Y").group_by("sha256").aggregate([([], "count_all")])
+    sizes = dict(sorted(zip(tied["sha256"].to_pylist(), tied["count_all"].to_pylist(), strict=True)))
+    ids = {sha256: f"merge/{sha256}/{n}" for sha256, n in sizes.items()}
     done = lake.committed("learners", ids.values())
-    new = sorted(sha256 for sha256, one in ids.items() if one not in done)
+    new = {sha256: sizes[sha256] for sha256, one in ids.items() if one not in done}
     counts = {"files": len(new), "learners": 0, "ulns": 0, "exceptions": 0, "conflicts": 0}
-    if not new:
-        return counts
-    upns = canonical_upn(answers["mis_identifier"])
-    concerned = answers[among(upns, upns[answers["sha256"].isin(new)])]
-    batch_rows = lake.read("batch_rows")
-    register = lake.read("learners")
-    codes = code_table(all_return_codes(_own_codes(root)))
-    learners, exceptions = merge_answers(concerned, batch_rows, codes, register[["upn", "uln"]], in_order())
-    others = register[among(register["uln"], learners["uln"]) & ~among(register["upn"], learners["upn"])]
-    entries = with_conflicts(pd.concat([learners, others], ignore_index=True), batch_rows)
+    for lot in _lots(new):
+        for name, n in _merge(root, lake, lot, [ids[sha256] for sha256 in lot]).items():
+            counts[name] += n
+    return counts
+
+
+def _lots(sizes: dict[str, int]) -> Iterator[list[str]]:
+    """Files that are merged together: all that answered for Wales, of a larger country as many rows at a time."""
+    lot: list[str] = []
+    rows = 0
+    for sha256, n in sizes.items():
+        if lot and rows + n > LOT_RECORDS:
+            yield lot
+            lot, rows = [], 0
+        lot.append(sha256)
+        rows += n
+    if lot:
+        yield lot
+
+
+def _merge(root: DataRoot, lake: Lake, files: list[str], ids: list[str]) -> Counts:
+    identifiers = lake.read("lrs_returns", ["mis_identifier"], sha256=files, tied="Y")["mis_identifier"]
+    # Every answer ever tied to these learners, however the LRS's file wrote their UPNs.
+    spellings = lake.distinct("lrs_returns", "mis_identifier", tied="Y")
+    upns = canonical_upn(identifiers).dropna().drop_duplicates()
+    answers = lake.read("lrs_returns", mis_identifier=spellings[among(canonical_upn(spellings), upns)], tied="Y")
+    batch_rows = lake.read("batch_rows", upn=upns)
+    register = lake.read("learners", upn=upns)
+    learners, exceptions = merge_answers(answers, batch_rows, lrs_codes(root), register[["upn", "uln"]], in_order())
+    others = lake.read("learners", uln=learners["uln"])
+    others = others[~among(others["upn"], learners["upn"])]
+    sent = pd.concat([batch_rows, lake.read("batch_rows", upn=others["upn"])], ignore_index=True)
+    entries = with_conflicts(pd.concat([learners, others], ignore_index=True), sent)
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
-    lake.upsert("learners", entries, [ids[s] for s in new])
-    return counts | {
+    lake.upsert("learners", entries, ids)
+    return {
         "learners": len(learners),
         "ulns": int(learners["uln"].notna().sum()),
         "exceptions": int((exceptions["state"] == "open").sum()),
         "conflicts": int(entries["conflict"].notna().sum()),
     }
-
-
-def _own_codes(root: DataRoot) -> Path | None:
-    path = root.reference / "return_codes.csv"
-    return path if path.exists() else None
-
-
-def code_texts(root: DataRoot) -> pd.DataFrame:
-    """The texts of the LRS's codes: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy."""
-    table = code_table(all_return_codes(_own_codes(root)))
-    return table.rename(columns={"label_en": "wrong_en", "label_cy": "wrong_cy"})

@@ -7,33 +7,30 @@ nothing new. Numbers run on per school, over cycles, so that no two files of a s
 import hashlib
 import io
 import json
-from dataclasses import asdict
 from itertools import repeat
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from expectations.catalogue import all_rules
 from schemas.faults import ServiceFault
-from schemas.merge_findings import merge_findings
-from schemas.states import RowState, Severity
-from schemas.tables import DELIVERIES, TABLES
+from schemas.states import Severity
+from schemas.tables import DELIVERIES, EXCEPTIONS, FINDINGS
 from schemas.texts import both
-from tasks.core.identifiers import canonical_upn
+from tasks.code_texts import merge_codes, texts_of
 from tasks.core.membership import among
-from tasks.core.publication import EXCEPTION_COLUMNS, content_ref, for_schools
 from tasks.core.standing import as_status
-from tasks.io.data_root import DataRoot, write_whole
+from tasks.ground import Ground, Lot, all_portions
+from tasks.io.data_root import write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
-from tasks.merge import code_texts
-from tasks.school_files import Due, school_files
-from tasks.stage import Counts, Ground, keep_evidence, moment, stage_task
-from tasks.status import counts_of, register_of, standing_of
-from tasks.workers import attempt
+from tasks.portion_work import SNAPSHOT_COLUMNS, published_now, snapshot_rows
+from tasks.stage import Counts, Walked, keep_evidence, moment, stage_task, walk
+from tasks.status import counts_of, register_of
+from tasks.workers import parts, spread
 
 
 @stage_task("conserve", "conserve {cycle}")
@@ -56,52 +53,47 @@ def conserve(data: str, cycle: str) -> Counts:
     return {"schools": len(counts), "records": int(counts["records"].sum())}
 
 
-@stage_task("publish", "publish {cycle} {la}")
-def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
-    """Make the zips of an authority's schools whose content is new.
+@stage_task("publish", "publish {cycle}")
+def publish(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+    """Make the zips of some authorities' schools whose content is new.
 
     Returns:
-        Counts: zips, ulns, exceptions, faults.
+        Counts by authority: zips, ulns, exceptions, faults.
     """
-    ground = Ground.of(data, cycle)
-    ulns, lines = _content(ground, la)
-    _record_conflicts(ground, la, lines)
-    before = ground.lake.read("deliveries")
-    register = schools(ground.root.reference).set_index("school_number")
-    counts = {"zips": 0, "ulns": len(ulns), "exceptions": len(lines), "faults": 0}
-    due: list[Due] = []
-    for school in sorted({*ulns["school_number"], *lines["school_number"]}):
-        own = ulns[ulns["school_number"] == school].drop(columns="school_number").reset_index(drop=True)
-        listed = lines.loc[lines["school_number"] == school, list(EXCEPTION_COLUMNS)].reset_index(drop=True)
-        ref = content_ref(own, listed)
-        of_school = before[before["school_number"] == school].sort_values("number")
-        in_cycle = of_school[of_school["cycle"] == cycle]
-        if not in_cycle.empty and in_cycle["content_ref"].iloc[-1] == ref:
-            continue
-        number = int(of_school["number"].max()) + 1 if not of_school.empty else 1
-        names = register.loc[school].to_dict() if school in register.index else None
-        due.append(Due(str(school), names, own, listed, number, ref))
+    moment(as_of)
+    return walk("publish", _publish, Ground.of(data, cycle), las, as_of=as_of)
+
+
+def _publish(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
+    portions = lot.portions(parts())
+    results = spread(published_now, repeat(ground, len(portions)), portions, repeat(as_of))
+    _record_conflicts(ground, lot, [r.conflicts for r in results])
+    counts = {la: {"zips": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in lot.las}
+    for result in results:
+        for la, name, n in ((la, name, int(n)) for name, column in result.counts.items() for la, n in column.items()):
+            counts[str(la)][str(name)] += n
     entries: list[dict[str, Any]] = []
-    for one, content in zip(due, attempt(school_files, due, repeat(ground.cycle), repeat(moment(as_of))), strict=True):
-        if isinstance(content, Exception):
-            counts["faults"] += 1
-            keep_evidence(data, cycle, "publish", one.school_number, content)
+    for one in (one for result in results for one in result.filled):
+        school, la = one.school_number, one.school_number[:3]
+        if isinstance(one.zip, Exception):
+            counts[la]["faults"] += 1
+            keep_evidence(str(ground.root.path), ground.cycle.id, "publish", school, one.zip)
             continue
-        path = ground.root.dewi_outbox / la / one.school_number / zip_name(one.school_number, cycle, one.number)
-        write_whole(path, content)
-        counts["zips"] += 1
+        path = ground.root.dewi_outbox / la / school / zip_name(school, ground.cycle.id, one.number)
+        write_whole(path, one.zip)
+        counts[la]["zips"] += 1
         entries.append(
             {
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "cycle": cycle,
+                "sha256": hashlib.sha256(one.zip).hexdigest(),
+                "cycle": ground.cycle.id,
                 "la_code": la,
-                "school_number": one.school_number,
+                "school_number": school,
                 "content_ref": one.content_ref,
                 "path": path.relative_to(ground.root.path).as_posix(),
                 "delivered_at": as_of,
                 "number": one.number,
-                "ulns": len(one.ulns),
-                "exceptions": len(one.exceptions),
+                "ulns": one.ulns,
+                "exceptions": one.exceptions,
             }
         )
     if entries:
@@ -109,56 +101,23 @@ def publish(data: str, cycle: str, la: str, as_of: str) -> Counts:
     return counts
 
 
-def _content(ground: Ground, la: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    lake, cycle = ground.lake, ground.cycle
-    _, dispositions, standing = standing_of(lake, cycle, la_code=la)
-    pupils = lake.read("pupils", cycle=cycle.id, la_code=la)
-    upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
-    return for_schools(
-        pupils,
-        dispositions,
-        standing,
-        register_of(lake, cycle, upn=upns),
-        lake.read("findings", cycle=cycle.id, la_code=la),
-        lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
-        texts_of(ground.root),
-    )
-
-
-def _record_conflicts(ground: Ground, la: str, lines: pd.DataFrame) -> None:
+def _record_conflicts(ground: Ground, lot: Lot, conflicts: list[pd.DataFrame]) -> None:
     """Make what merging finds part of the findings, on the records that it concerns now and no others."""
-    codes = {f.code for f in merge_findings()}
-    found = lines.loc[lines["code"].isin(codes), ["row_ref", "code", "school_number"]].rename(columns={"code": "rule"})
-    found = found.assign(cycle=ground.cycle.id, la_code=la, severity=Severity.WARNING.value, field="uln").astype("str")
-    before = ground.lake.read("findings", cycle=ground.cycle.id, la_code=la)
-    of_rules = before[~before["rule"].isin(codes)]
-    if found.empty and len(of_rules) == len(before):
+    found = pd.concat([pd.DataFrame({c: [] for c in ("row_ref", "rule", "school_number")}, dtype="str"), *conflicts])
+    found = found.assign(
+        cycle=ground.cycle.id,
+        la_code=found["school_number"].str[:3],
+        severity=Severity.WARNING.value,
+        field="uln",
+    )
+    new = arrow_of(FINDINGS, found.astype("str"))
+    where = {"cycle": ground.cycle.id, "la_code": list(lot.las)}
+    codes = sorted(merge_codes())
+    if ground.lake.read_arrow("findings", rule=codes, **where).equals(new):
         return
-    findings = pd.concat([of_rules, found[list(before.columns)]], ignore_index=True)
-    ground.lake.replace("findings", findings, cycle=ground.cycle.id, la_code=la)
-
-
-def texts_of(root: DataRoot) -> pd.DataFrame:
-    """What is wrong and what to do, for every code that can stand in a list of exceptions, in both languages."""
-    rules = pd.DataFrame(
-        [
-            {
-                "code": r.code,
-                "wrong_en": r.wrong_en,
-                "wrong_cy": r.wrong_cy,
-                "action_en": r.action_en,
-                "action_cy": r.action_cy,
-                "field_en": r.field_en,
-                "field_cy": r.field_cy,
-            }
-            for r in all_rules()
-        ]
-    )
-    merging = pd.DataFrame(map(asdict, merge_findings())).rename(
-        columns={"label_en": "wrong_en", "label_cy": "wrong_cy"}
-    )
-    columns = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"]
-    return pd.concat([code_texts(root)[columns], rules[columns], merging[columns]], ignore_index=True)
+    before = ground.lake.read_arrow("findings", **where)
+    of_rules = before.filter(pc.invert(pc.is_in(before["rule"], value_set=pa.array(codes))))
+    ground.lake.replace("findings", pa.concat_tables([of_rules, new]), **where)
 
 
 @stage_task("snapshot", "snapshot {cycle}")
@@ -170,21 +129,21 @@ def snapshot(data: str, cycle: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     versions = ground.lake.versions()
-    pupils, _, standing = standing_of(ground.lake, ground.cycle)
-    register = register_of(ground.lake, ground.cycle)
-    rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
-    rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left")
-    rows = rows.merge(pupils[["row_ref", "la_code"]], on="row_ref").assign(cycle=cycle)
-    columns = ["upn", "uln", "conflict", "cycle", "la_code", "school_number", "state", "batch_ref", "row_ref"]
-    learners = rows[columns]
-    learners = learners.sort_values(["upn", "row_ref"], ignore_index=True)
+    portions = all_portions(ground)
+    learners = pa.concat_tables(
+        [
+            pa.schema([pa.field(c, pa.string()) for c in SNAPSHOT_COLUMNS]).empty_table(),
+            *spread(snapshot_rows, repeat(ground, len(portions)), portions),
+        ]
+    ).sort_by([("upn", "ascending"), ("row_ref", "ascending")])
     exceptions = ground.lake.read("exceptions", cycle=cycle)
     # As the cycle sees it: what a later cycle resolved was open here.
+    register = register_of(ground.lake, ground.cycle, upn=exceptions["upn"])
     resolved = among(exceptions["upn"], register.loc[register["uln"].notna(), "upn"])
     exceptions = exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))
     folder = ground.root.snapshots(cycle)
     write_whole(folder / "learners.parquet", _parquet(learners))
-    write_whole(folder / "exceptions.parquet", _parquet(exceptions, "exceptions"))
+    write_whole(folder / "exceptions.parquet", _parquet(arrow_of(EXCEPTIONS, exceptions)))
     manifest = {
         "cycle": cycle,
         "learners": len(learners),
@@ -220,9 +179,7 @@ def _fingerprint(ground: Ground) -> str:
     return digest.hexdigest()
 
 
-def _parquet(rows: pd.DataFrame, table: str | None = None) -> bytes:
-    text = pa.schema([pa.field(c, pa.string()) for c in rows.columns])
-    data = arrow_of(TABLES[table], rows) if table else pa.Table.from_pandas(rows, schema=text, preserve_index=False)
+def _parquet(rows: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(data.replace_schema_metadata(None), buffer, compression="zstd")
+    pq.write_table(rows.replace_schema_metadata(None), buffer, compression="zstd")
     return buffer.getvalue()

@@ -3,62 +3,94 @@
 The inbox is left as it is: a file is known by its content, and the same bytes again are nothing to do.
 """
 
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from schemas.faults import Refused, ServiceFault
-from schemas.plasc_layouts import PlascLayout, all_layouts
+from schemas.faults import Refused
 from schemas.quarantine_reasons import all_reasons
 from schemas.tables import RECEIVED
 from schemas.texts import both
-from tasks.admission import admit
+from tasks.admission import Arrived, admit, arrived
+from tasks.ground import Ground, Lot
 from tasks.io.data_root import DataRoot
-from tasks.io.dewi_inbox import (
-    Arrival,
-    ReturnDocument,
-    files_at,
-    let_go,
-    list_arrivals,
-    open_arrival,
-    quarantine,
-    sha256_of,
-)
-from tasks.io.plasc_xml import ReturnHeader, read_header
+from tasks.io.dewi_inbox import Arrival, document_at, let_go, list_arrivals, quarantine, sha256_of
+from tasks.io.plasc_xml import ReturnHeader
 from tasks.io.reference import schools
-from tasks.stage import Counts, Ground, keep_evidence, stage_task
+from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
+from tasks.workers import attempt, processors, tried
+
+#: Files that a worker opens together.
+_AT_ONCE = 8
 
 
-@stage_task("receive", "receive {la}")
-def receive(data: str, cycle: str, la: str, as_of: str) -> Counts:
-    """Take in what is new in `dewi/inbox/<la>`.
+@stage_task("receive", "receive {cycle}")
+def receive(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+    """Take in what is new in `dewi/inbox/<la>` of some authorities.
 
     Returns:
-        Counts: files, accepted, quarantined, faults.
+        Counts by authority: files, accepted, quarantined, faults.
     """
-    ground = Ground.of(data, cycle)
+    return walk("receive", _receive, Ground.of(data, cycle), las, as_of=as_of)
+
+
+def _receive(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
     known = ground.lake.read("received")
-    settled, layouts = _settled(known), all_layouts()
     register = set(schools(ground.root.reference)["school_number"])
-    counts = {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0}
+    counts = {la: {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0} for la in lot.las}
     rows: list[dict[str, Any]] = []
-    for arrival in list_arrivals(ground.root.dewi_inbox, la):
+    for la, arrival, sha256, found in _new_arrivals(ground, lot, known):
         try:
-            new = _take_in(ground, arrival, la, register, settled, layouts)
+            if isinstance(found, Exception) and not isinstance(found, Refused):
+                raise found
+            new = _rows(ground, _About(la, arrival, sha256), found, register)
         except Exception as error:  # noqa: BLE001 - one odd file must not stop the others of its authority
-            counts["faults"] += 1
-            keep_evidence(data, cycle, "receive", la, error)
+            counts[la]["faults"] += 1
+            keep_evidence(str(ground.root.path), ground.cycle.id, "receive", la, error)
             continue
-        counts["files"] += bool(new)
+        counts[la]["files"] += bool(new)
         rows += [{**row, "received_at": as_of} for row in new]
     record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
     ground.lake.upsert("received", record)
     # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
     accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
     let_go(ground.root.path, accepted)
-    counts["accepted"] = int(((record["status"] == "accepted") & (record["kind"] == "return")).sum())
-    counts["quarantined"] = int((record["status"] == "quarantined").sum())
+    for la, own in record.groupby("la_code"):
+        counts[str(la)]["accepted"] = int(((own["status"] == "accepted") & (own["kind"] == "return")).sum())
+        counts[str(la)]["quarantined"] = int((own["status"] == "quarantined").sum())
     return counts
+
+
+@dataclass(frozen=True)
+class _About:
+    """A file in the inbox: in whose folder it lies, and its content's hash."""
+
+    la: str
+    arrival: Arrival
+    sha256: str
+
+
+def _new_arrivals(
+    ground: Ground, lot: Lot, known: pd.DataFrame
+) -> Iterator[tuple[str, Arrival, str, Arrived | Exception]]:
+    """The files that are not settled, with what is in them."""
+    arrivals = [(la, arrival) for la in lot.las for arrival in list_arrivals(ground.root.dewi_inbox, la)]
+    with ThreadPoolExecutor(processors()) as threads:  # hashing and reading leave Python to others
+        hashes = list(threads.map(lambda file: tried(sha256_of, file), [arrival.file for _, arrival in arrivals]))
+    settled = _settled(known)
+    inside = known[known["sha256"].isin(settled) & known["container_sha256"].notna()]
+    members = {str(c): frozenset(own) for c, own in inside.groupby("container_sha256")["sha256"]}
+    new = [(*one, sha256) for one, sha256 in zip(arrivals, hashes, strict=True) if sha256 not in settled]
+    readable = [
+        (arrival.file, members.get(sha256, frozenset())) for _, arrival, sha256 in new if isinstance(sha256, str)
+    ]
+    results = iter(attempt(arrived, *zip(*readable, strict=True), at_once=_AT_ONCE) if readable else [])
+    for la, arrival, sha256 in new:
+        yield la, arrival, str(sha256), next(results) if isinstance(sha256, str) else sha256
 
 
 def _settled(known: pd.DataFrame) -> set[str]:
@@ -81,40 +113,30 @@ def _outcome(rows: pd.DataFrame) -> pd.Series:
     return sha256 + "|" + status + "|" + reason
 
 
-def _take_in(
-    ground: Ground,
-    arrival: Arrival,
-    la: str,
-    register: set[str],
-    settled: set[str],
-    layouts: dict[str, PlascLayout],
-) -> list[dict[str, Any]]:
-    """Rows of `received` for a file and what it holds; none where it is settled."""
-    sha256 = sha256_of(arrival.file)
-    if sha256 in settled:
-        return []
-    base: dict[str, Any] = {"path": arrival.path, "file_name": arrival.path.rpartition("/")[2], "la_code": la}
-    try:
-        opened = open_arrival(arrival.file)
-    except Refused as refused:
-        content = None if refused.reason == "file_too_large" else arrival.file.read_bytes()
-        return [_refused_row(ground.root, sha256, None, content, refused, {**base, "kind": "arrival"})]
+def _rows(ground: Ground, about: _About, found: Arrived | Exception, register: set[str]) -> list[dict[str, Any]]:
+    """Rows of `received` for a file and the returns in it that are not settled."""
+    path, file = about.arrival.path, about.arrival.file
+    base: dict[str, Any] = {"path": path, "file_name": path.rpartition("/")[2], "la_code": about.la}
+    if isinstance(found, Refused):
+        content = None if found.reason == "file_too_large" else file.read_bytes()
+        return [_refused_row(ground.root, about.sha256, None, content, found, {**base, "kind": "arrival"})]
+    assert isinstance(found, Arrived)  # noqa: S101 - for the type checker; other exceptions were raised
     rows = []
-    if any(d.sha256 != sha256 for d in opened.documents):
-        detail = both("detail.left_out", count=opened.left_out) if opened.left_out else None
-        rows.append({**base, "kind": "zip", "sha256": sha256, "status": "accepted", "detail": detail})
-    for document in opened.documents:
-        if document.sha256 in settled:
-            continue
-        container = sha256 if document.sha256 != sha256 else None
-        about: dict[str, Any] = {**base, "kind": "return", "member": document.member, "container_sha256": container}
+    if found.is_zip:
+        detail = both("detail.left_out", count=found.left_out) if found.left_out else None
+        rows.append({**base, "kind": "zip", "sha256": about.sha256, "status": "accepted", "detail": detail})
+    for one in found.returns:
+        container = about.sha256 if found.is_zip else None
+        row: dict[str, Any] = {**base, "kind": "return", "member": one.member, "container_sha256": container}
         try:
-            header = read_header(document.data, layouts)
-            admit(header, ground.cycle, register, la)
+            if isinstance(one.header, Refused):
+                raise one.header
+            admit(one.header, ground.cycle, register, about.la)
         except Refused as refused:
-            rows.append(_refused_row(ground.root, document.sha256, document.member, document.data, refused, about))
+            content = document_at(ground.root.dewi_inbox, path, one.sha256)
+            rows.append(_refused_row(ground.root, one.sha256, one.member, content, refused, row))
         else:
-            rows.append({**about, "sha256": document.sha256, "status": "accepted", **_header_columns(header, ground)})
+            rows.append({**row, "sha256": one.sha256, "status": "accepted", **_header_columns(one.header, ground)})
     return rows
 
 
@@ -127,6 +149,8 @@ def _header_columns(header: ReturnHeader, ground: Ground) -> dict[str, Any]:
         "serial_no": header.serial_no,
         "layout": header.layout,
         "declared": header.declared,
+        "leavers": header.leavers,
+        "unknown_elements": json.dumps(header.unknown_elements, sort_keys=True) if header.unknown_elements else None,
     }
 
 
@@ -150,20 +174,3 @@ def _refused_row(
         },
     )
     return {**about, "sha256": sha256, "status": "quarantined", "reason": refused.reason, "detail": refused.detail}
-
-
-def document_of(root: DataRoot, path: str, sha256: str) -> ReturnDocument:
-    """The return with that content, opened from the inbox again.
-
-    Raises:
-        ServiceFault: the file has gone from the inbox or has changed since it was received.
-    """
-    for file in files_at(root.dewi_inbox, path):
-        try:
-            documents = open_arrival(file).documents
-        except (OSError, Refused):
-            continue
-        for document in documents:
-            if document.sha256 == sha256:
-                return document
-    raise ServiceFault(both("fault.return_gone", path=path))

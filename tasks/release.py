@@ -6,71 +6,64 @@ person decides. A run that lives to see its write fail knows that nothing was ha
 """
 
 import hashlib
+from itertools import repeat
 
 import pandas as pd
 
-from schemas.faults import ServiceFault
-from schemas.lrs_profiles import all_profiles
 from schemas.states import BatchState
-from schemas.texts import both
+from tasks.ground import Ground, Lot
 from tasks.io.data_root import write_whole
-from tasks.io.lrs_files import write_batch
-from tasks.stage import Counts, Ground, stage_task
+from tasks.portion_work import batch_files
+from tasks.stage import Counts, Walked, stage_task, walk
+from tasks.workers import parts, spread
 
 
-@stage_task("release", "release {la}")
-def release(data: str, cycle: str, la: str, as_of: str) -> Counts:
-    """Put an authority's READY batches into `lrs/outbox`.
+@stage_task("release", "release {cycle}")
+def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+    """Put some authorities' READY batches into `lrs/outbox`.
 
     Returns:
-        Counts: sent, learners, unconfirmed.
+        Counts by authority: sent, learners, unconfirmed.
     """
-    ground = Ground.of(data, cycle)
-    ledger = _confirmed(ground, ground.lake.read("batches", cycle=cycle, la_code=la), as_of)
-    _keep(ground, ledger, la)
+    return walk("release", _release, Ground.of(data, cycle), las, as_of=as_of)
+
+
+def _release(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
+    ledger = _confirmed(ground, ground.lake.read("batches", cycle=ground.cycle.id, la_code=list(lot.las)), as_of)
+    _keep(ground, ledger, lot)
     is_ready = ledger["state"] == BatchState.READY.value
     ready = ledger[is_ready]
     if not ready.empty:
-        files = _files(ground, ready)
-        _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), la)
+        at_once = -(-len(ready) // parts())
+        shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
+        made = spread(batch_files, repeat(ground, len(shares)), shares)
+        _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
         handed_over: set[str] = set()
         try:
-            for name, content in files.items():
+            for name, content in (file for files in made for file in files.items()):
                 write_whole(ground.root.lrs_outbox / name, content)
                 handed_over.add(name)
         except OSError:
             # What this very process could not write was surely not handed over: it is ready for the next run.
-            _keep(ground, _sent(ledger, is_ready & ledger["file_name"].isin(handed_over), as_of), la)
+            _keep(ground, _sent(ledger, is_ready & ledger["file_name"].isin(handed_over), as_of), lot)
             raise
         ledger = _sent(ledger, is_ready, as_of)
-        _keep(ground, ledger, la)
+        _keep(ground, ledger, lot)
+    return {la: _counts(ledger[ledger["la_code"] == la], ready[ready["la_code"] == la]) for la in lot.las}
+
+
+def _counts(ledger: pd.DataFrame, ready: pd.DataFrame) -> Counts:
     unconfirmed = int((ledger["state"] == BatchState.SENT_UNCONFIRMED.value).sum())
     return {"sent": len(ready), "learners": int(ready["rows"].sum()), "unconfirmed": unconfirmed}
 
 
-def _keep(ground: Ground, ledger: pd.DataFrame, la: str) -> None:
-    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, la_code=la)
+def _keep(ground: Ground, ledger: pd.DataFrame, lot: Lot) -> None:
+    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, la_code=list(lot.las))
 
 
 def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:
     sent_at = ledger["sent_at"].mask(which, as_of)
     return ledger.assign(state=ledger["state"].mask(which, BatchState.SENT.value), sent_at=sent_at)
-
-
-def _files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
-    """The batch files, made again from the ledger and held against the hash taken when they were built."""
-    profiles = all_profiles(ground.root.reference / "lrs")
-    la = str(ready["la_code"].iloc[0])
-    rows = ground.lake.read("batch_rows", cycle=ground.cycle.id, la_code=la, batch_ref=ready["batch_ref"])
-    files = {}
-    columns = ["batch_ref", "profile", "format", "ukprn", "file_name", "file_sha256"]
-    for ref, profile, fmt, ukprn, name, sha256 in zip(*(ready[c] for c in columns), strict=True):
-        of_batch = rows[rows["batch_ref"] == ref].sort_values("position")
-        content = write_batch(of_batch, profile=profiles[profile], fmt=fmt, ukprn=ukprn, file_name=name)
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise ServiceFault(both("fault.batch_would_differ", ref=ref))
-        files[name] = content
-    return files
 
 
 def _confirmed(ground: Ground, ledger: pd.DataFrame, as_of: str) -> pd.DataFrame:

@@ -27,7 +27,6 @@ class Due:
         ulns: as `publication.for_schools` gives them, of this school.
         exceptions: likewise, the columns `publication.EXCEPTION_COLUMNS`.
         number: of the school's files, running on over cycles.
-        content_ref: `publication.content_ref`.
     """
 
     school_number: str
@@ -35,7 +34,6 @@ class Due:
     ulns: pd.DataFrame
     exceptions: pd.DataFrame
     number: int
-    content_ref: str
 
 
 def school_files(due: Due, cycle: Cycle, made_at: dt.datetime) -> bytes:

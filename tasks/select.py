@@ -1,54 +1,52 @@
 """Select: for every pupil record one disposition; and, once a run, which UPNs stand in two schools."""
 
+from itertools import repeat
+
 import pandas as pd
+import pyarrow as pa
 
 from schemas.cycles import up_to
 from schemas.states import Disposition
+from schemas.tables import DISPOSITIONS
 from tasks.core.evidence import shared_upns
-from tasks.core.membership import among
-from tasks.core.readiness import missing_things
-from tasks.core.selection import current_returns
-from tasks.core.selection import select as decide
-from tasks.io.reference import registration, schools
-from tasks.stage import Counts, Ground, stage_task
+from tasks.core.identifiers import canonical_upn
+from tasks.ground import Ground, Lot, all_portions
+from tasks.portion_work import chosen_upns, dispositions_of
+from tasks.stage import Counts, Walked, stage_task, walk
+from tasks.workers import parts, spread
 
 
-@stage_task("select", "select {la}")
-def select(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG001 - every stage takes the same references
-    """Decide every record of an authority.
+@stage_task("select", "select {cycle}")
+def select(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: ARG001 - every stage takes the same references
+    """Decide every record of some authorities.
 
     Returns:
-        Counts: records, chosen.
+        Counts by authority: records, chosen.
     """
-    ground = Ground.of(data, cycle)
-    received = ground.lake.read("received", cycle=cycle, la_code=la)
-    # Also one that could not be read yet: what an older one says is out of date and must not be sent in its place.
-    returns = received[(received["status"] == "accepted") & (received["kind"] == "return")]
-    pupils = ground.lake.read("pupils", cycle=cycle, la_code=la)
-    rows = decide(
-        pupils,
-        cycle=ground.cycle,
-        current=current_returns(returns),
-        missing=missing_things(schools(ground.root.reference), registration(ground.root.reference), ground.cycle),
-        held=ground.lake.read("learners", ["upn", "uln", "dob"], cycle=up_to(ground.cycle)[:-1]),
-    )
-    ground.lake.replace("dispositions", rows.assign(cycle=cycle, la_code=la), cycle=cycle, la_code=la)
-    return {"records": len(rows), "chosen": int((rows["disposition"] == Disposition.CHOSEN.value).sum())}
+    return walk("select", _select, Ground.of(data, cycle), las)
 
 
-def chosen_rows(ground: Ground, columns: list[str] | None = None, **where: str) -> pd.DataFrame:
-    """The chosen records of a cycle, or of one authority in it.
+def _select(ground: Ground, lot: Lot) -> dict[str, Counts]:
+    portions = lot.portions(parts())
+    held = _held(ground, lot)
+    tables = spread(dispositions_of, repeat(ground, len(portions)), portions, repeat(held))
+    rows = pa.concat_tables([DISPOSITIONS.schema.empty_table(), *tables])
+    ground.lake.replace("dispositions", rows, cycle=ground.cycle.id, la_code=list(lot.las))
+    decided = rows.select(["la_code", "disposition"]).to_pandas()
+    chosen = decided[decided["disposition"] == Disposition.CHOSEN.value]
+    records, asked = decided["la_code"].value_counts(), chosen["la_code"].value_counts()
+    return {la: {"records": int(records.get(la, 0)), "chosen": int(asked.get(la, 0))} for la in lot.las}
 
-    Args:
-        ground: the data root, lake and cycle.
-        columns: pupil columns besides row_ref; all where None.
-        where: further conditions, such as la_code.
-    """
-    decided = ground.lake.read("dispositions", ["row_ref", "disposition"], cycle=ground.cycle.id, **where)
-    wanted = None if columns is None else ["row_ref", *columns]
-    pupils = ground.lake.read("pupils", wanted, cycle=ground.cycle.id, **where)
-    chosen = decided.loc[decided["disposition"] == Disposition.CHOSEN.value, "row_ref"]
-    return pupils[among(pupils["row_ref"], chosen)].reset_index(drop=True)
+
+def _held(ground: Ground, lot: Lot) -> pd.DataFrame:
+    """What earlier cycles left in the register of these pupils: upn, uln, dob."""
+    earlier = up_to(ground.cycle)[:-1]
+    known = ["upn", "uln", "dob"]
+    if ground.lake.distinct("learners", "cycle", cycle=earlier).empty:
+        return pd.DataFrame({name: [] for name in known}, dtype="str")
+    pupils = ground.lake.read("pupils", ["upn", "former_upn"], cycle=ground.cycle.id, la_code=list(lot.las))
+    upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
+    return ground.lake.read("learners", known, cycle=earlier, upn=upns)
 
 
 @stage_task("cross-check", "cross-check {cycle}")
@@ -59,7 +57,9 @@ def cross_check(data: str, cycle: str) -> Counts:
         Counts: shared_upns.
     """
     ground = Ground.of(data, cycle)
-    shared = shared_upns(chosen_rows(ground, ["upn", "school_number"]))
-    table = pd.DataFrame({"upn": pd.Series(sorted(set(shared)), dtype="str")}).assign(cycle=cycle)
+    portions = all_portions(ground)
+    found = spread(chosen_upns, repeat(ground, len(portions)), portions)
+    pairs = pd.concat([pd.DataFrame({"upn": [], "school_number": []}, dtype="str"), *found])
+    table = pd.DataFrame({"upn": shared_upns(pairs)}, dtype="str").assign(cycle=cycle)
     ground.lake.replace("shared_upns", table.astype("str"), cycle=cycle)
     return {"shared_upns": len(table)}

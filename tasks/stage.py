@@ -1,4 +1,7 @@
-"""What every stage has in common: its data root and lake, its name in the engine, and the boundary for exceptions.
+"""What every stage has in common: how it walks the authorities, its name in the engine, the boundary for exceptions.
+
+A stage is one task run for all authorities of a run: a task run costs the engine a tenth of a second, an authority's own
+work often less. One authority's failure is that authority's: where a lot fails, its authorities are tried one by one.
 
 An exception's text may be read by every user of the engine, so the traceback of an unforeseen one goes to the data root
 (`reports/<cycle>/faults/`) and the engine gets a reference. Our own faults, whose texts carry no pupil, pass through.
@@ -9,34 +12,76 @@ import functools
 import hashlib
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prefect import task
 
-from schemas.cycles import Cycle, cycle_by_id
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
+from tasks.ground import Ground, Lot, lots
 from tasks.io.data_root import DataRoot, write_whole
-from tasks.io.lake import Lake
 
 Counts = dict[str, int]
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What a stage stands on: the data root, its lake, the cycle."""
+@dataclass
+class Walked:
+    """What became of a stage's walk over the authorities.
 
-    root: DataRoot
-    lake: Lake
-    cycle: Cycle
+    Attributes:
+        counts: by authority.
+        faults: one sentence for each authority that could not be done.
+    """
 
-    @classmethod
-    def of(cls, data: str, cycle: str) -> "Ground":
-        """Resolve the references that a task was given."""
-        root = DataRoot(Path(data))
-        return cls(root, Lake(root.lake), cycle_by_id(cycle))
+    counts: dict[str, Counts] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def total(self) -> Counts:
+        """The counts of all authorities together."""
+        total: Counts = {}
+        for counts in self.counts.values():
+            for name, n in counts.items():
+                total[name] = total.get(name, 0) + n
+        return total
+
+
+def walk(stage: str, work: Callable[..., dict[str, Counts]], ground: Ground, las: list[str], **given: Any) -> Walked:
+    """Do a stage's work for some authorities, lot by lot.
+
+    Args:
+        stage: its word.
+        work: takes the ground, a lot and what is given; returns counts by authority. Doing it again must do no harm.
+        ground: the data root, lake and cycle.
+        las: the authorities.
+        given: what else the work takes.
+    """
+    walked = Walked()
+    for lot in lots(ground, las):
+        _attempt(stage, work, ground, lot, given, walked)
+    return walked
+
+
+def _attempt(
+    stage: str, work: Callable[..., dict[str, Counts]], ground: Ground, lot: Lot, given: dict[str, Any], walked: Walked
+) -> None:
+    try:
+        walked.counts.update(work(ground, lot, **given))
+        return
+    except (ServiceFault, ConfigurationFault, Refused) as fault:
+        message, error = str(fault), None
+    except Exception as unforeseen:  # noqa: BLE001 - told below, with a reference to its evidence
+        message, error = "", unforeseen
+    if len(lot.las) > 1:
+        for la in lot.las:
+            own = {school: n for school, n in lot.sizes.items() if school[:3] == la}
+            _attempt(stage, work, ground, Lot((la,), own), given, walked)
+        return
+    if error is not None:
+        where = keep_evidence(str(ground.root.path), ground.cycle.id, stage, lot.las[0], error)
+        message = both("fault.unforeseen", stage=stage, about=lot.las[0], where=where)
+    walked.faults[lot.las[0]] = message
 
 
 def moment(as_of: str) -> dt.datetime:
@@ -82,9 +127,8 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
             except Exception as error:  # noqa: BLE001 - the boundary: evidence to the data root, a reference to the engine
                 given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
                 cycle = str(given.get("cycle", "returns"))
-                about = str(given.get("la", "all"))
-                where = keep_evidence(str(given["data"]), cycle, name, about, error)
-                message = both("fault.unforeseen", stage=name, about=about, where=where)
+                where = keep_evidence(str(given["data"]), cycle, name, "all", error)
+                message = both("fault.unforeseen", stage=name, about="all", where=where)
             raise ServiceFault(message)
 
         return task(name=name, task_run_name=run_name, persist_result=False, log_prints=False)(guarded)

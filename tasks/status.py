@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.standing import as_status, latest_batch, stand, tally
+from tasks.ground import Ground, Portion, all_portions, records_by_school
 from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import misplaced
 from tasks.io.lake import Lake
 from tasks.io.reference import authorities, opt_outs, registration, schools
+from tasks.workers import spread
 
 
 def blocked_rows(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
@@ -57,14 +60,25 @@ def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, p
 
 def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:
     """The counts per school of a cycle (`standing.tally`), all Wales or some authorities."""
-    lake = Lake(DataRoot(Path(data)).lake)
-    pupils, dispositions, standing = standing_of(lake, cycle_by_id(cycle_id))
-    received = lake.read("received", cycle=cycle_id)
-    accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
-    declared = accepted.groupby("school_number")["declared"].sum()
-    counts = tally(pupils, dispositions, standing, declared)
-    # A UPN starts with no authority, a school number does: its first three digits are the authority's code.
-    return counts[counts.index.str[:3].isin(la)] if la else counts
+    ground = Ground.of(data, cycle_id)
+    portions = all_portions(ground, la)
+    # Law 1 counts what is there: also pupils of whose return nothing is known.
+    known = set(records_by_school(ground))
+    strays = [s for s in ground.lake.distinct("pupils", "school_number", cycle=cycle_id) if s not in known]
+    if strays and la is None:
+        portions.append(Portion(tuple(sorted({s[:3] for s in strays})), tuple(strays)))
+    tallies = spread(tally_of, repeat(ground, len(portions)), portions)
+    if tallies:
+        return pd.concat(tallies)
+    return tally(*standing_of(ground.lake, ground.cycle, la_code=[]), pd.Series(dtype="int64"))
+
+
+def tally_of(ground: Ground, portion: Portion) -> pd.DataFrame:
+    """The counts of a portion's schools."""
+    declared = pd.Series(records_by_school(ground, list(portion.las)), dtype="int64")
+    if portion.schools is not None:
+        declared = declared.reindex(list(portion.schools))
+    return tally(*standing_of(ground.lake, ground.cycle, **portion.where), declared)
 
 
 def status_of(data: str, cycle_id: str, la: list[str] | None = None) -> dict[str, object]:

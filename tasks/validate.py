@@ -1,44 +1,47 @@
-"""Validate: the rules over an authority's chosen rows at once; findings name rule and row, never values."""
+"""Validate: the rules over the chosen rows; findings name rule and row, never values."""
+
+from itertools import repeat
 
 import pandas as pd
+import pyarrow as pa
 
-from schemas.lrs_profiles import all_profiles
-from schemas.merge_findings import merge_findings
-from schemas.states import NotChosen, Severity
-from tasks.check import apply_rules
-from tasks.core.evidence import repeated_upns
-from tasks.core.membership import among
-from tasks.select import chosen_rows
-from tasks.stage import Counts, Ground, stage_task
+from schemas.tables import FINDINGS
+from tasks.code_texts import merge_codes
+from tasks.ground import Ground, Lot
+from tasks.portion_work import judged
+from tasks.stage import Counts, Walked, stage_task, walk
+from tasks.workers import parts, spread
 
 
-@stage_task("validate", "validate {la}")
-def validate(data: str, cycle: str, la: str, as_of: str) -> Counts:  # noqa: ARG001 - every stage takes the same references
-    """Run the rules over an authority's chosen rows.
+@stage_task("validate", "validate {cycle}")
+def validate(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: ARG001 - every stage takes the same references
+    """Run the rules over the chosen rows of some authorities.
 
     Returns:
-        Counts: rows, held, warnings.
+        Counts by authority: rows, held, warnings.
     """
-    ground = Ground.of(data, cycle)
-    chosen = chosen_rows(ground, la_code=la)
-    shared = ground.lake.read("shared_upns", ["upn"], cycle=cycle)["upn"]
-    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(_current_rows(ground, la)))
-    findings = result.findings.merge(chosen[["row_ref", "cycle", "la_code", "school_number"]], on="row_ref")
-    before = ground.lake.read("findings", cycle=cycle, la_code=la)
+    return walk("validate", _validate, Ground.of(data, cycle), las)
+
+
+def _validate(ground: Ground, lot: Lot) -> dict[str, Counts]:
+    portions = lot.portions(parts())
+    results = spread(judged, repeat(ground, len(portions)), portions)
     # What merging found stays: it is not the rules' to take back.
-    findings = pd.concat([findings, before[before["rule"].isin({f.code for f in merge_findings()})]], ignore_index=True)
-    ground.lake.replace("findings", findings.astype("str"), cycle=cycle, la_code=la)
-    blocking = result.findings["severity"] == Severity.BLOCKING.value
-    held = result.findings.loc[blocking, "row_ref"].nunique()
-    return {"rows": len(chosen), "held": int(held), "warnings": int((~blocking).sum())}
-
-
-def _current_rows(ground: Ground, la: str) -> pd.DataFrame:
-    """The rows of an authority's current returns, chosen or not: school_number, upn, enrol_status."""
-    decided = ground.lake.read("dispositions", ["row_ref", "reason"], cycle=ground.cycle.id, la_code=la)
-    pupils = ground.lake.read(
-        "pupils", ["row_ref", "school_number", "upn", "enrol_status"], cycle=ground.cycle.id, la_code=la
+    where = {"cycle": ground.cycle.id, "la_code": list(lot.las)}
+    kept = ground.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)
+    ground.lake.replace("findings", pa.concat_tables([kept, *(r.findings for r in results)]), **where)
+    empty = pd.DataFrame({"la_code": pd.Series(dtype="str"), "held": pd.Series(dtype=bool)})
+    chosen = pd.concat([empty, *(r.chosen for r in results)])
+    findings = pa.concat_tables([FINDINGS.schema.empty_table(), *(r.findings for r in results)])
+    warned = (
+        findings.select(["la_code", "severity"]).to_pandas().query("severity != 'blocking'")["la_code"].value_counts()
     )
-    older = decided.loc[decided["reason"] == NotChosen.SUPERSEDED_RETURN.value, "row_ref"]
-    return pupils[~among(pupils["row_ref"], older)]
+    by_la = chosen.groupby("la_code")["held"].agg(["size", "sum"])
+    return {
+        la: {
+            "rows": int(by_la["size"].get(la, 0)),
+            "held": int(by_la["sum"].get(la, 0)),
+            "warnings": int(warned.get(la, 0)),
+        }
+        for la in lot.las
+    }

@@ -90,22 +90,34 @@ def spread(function: Callable[..., Result], *columns: Iterable[Any]) -> list[Res
     return results
 
 
-def attempt(function: Callable[..., Result], *columns: Iterable[Any]) -> list[Result | Exception]:
+def attempt(function: Callable[..., Result], *columns: Iterable[Any], at_once: int = 1) -> list[Result | Exception]:
     """`spread`, with the exception in place of a result where the function raised one.
 
     Where a worker is lost, this process does the work that is left, and all that comes after in the run.
+
+    Args:
+        function: at the top of a module.
+        columns: its arguments.
+        at_once: calls that a worker is handed together; many where a call is short.
     """
     calls = list(zip(*columns, strict=False))
     work = _of_run.get()
     if work is not None and work.pool is not None:
         try:
-            return [future.result() for future in [work.pool.submit(_tried, function, *call) for call in calls]]
+            shares = [calls[n : n + at_once] for n in range(0, len(calls), at_once)]
+            futures = [work.pool.submit(_all_tried, function, share) for share in shares]
+            return [result for future in futures for result in future.result()]
         except BrokenProcessPool:
             work.pool, work.count = None, 1
-    return [_tried(function, *call) for call in calls]
+    return _all_tried(function, calls)
 
 
-def _tried(function: Callable[..., Result], *call: Any) -> Result | Exception:
+def _all_tried(function: Callable[..., Result], calls: list[tuple[Any, ...]]) -> list[Result | Exception]:
+    return [tried(function, *call) for call in calls]
+
+
+def tried(function: Callable[..., Result], *call: Any) -> Result | Exception:
+    """The result, or the exception that the function raised; one that was not foreseen as a WorkFault."""
     try:
         return function(*call)
     except (ServiceFault, ConfigurationFault, Refused) as fault:

@@ -4,6 +4,7 @@ The texts come from the rule catalogue and the code tables, handed in as a table
 """
 
 import hashlib
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -129,6 +130,23 @@ def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
     answers = exceptions[["upn", "batch_ref", "return_code"]]
     answers = answers.rename(columns={"upn": "learner_upn", "return_code": "code"})
     return rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(answers, on=["learner_upn", "batch_ref"])
+
+
+def by_school(ulns: pd.DataFrame, lines: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Each school with its learners and its lines, in order of school number; without the columns that only tell the school.
+
+    Args:
+        ulns: as `for_schools` gives them.
+        lines: likewise.
+    """
+    own = dict(iter(ulns.groupby("school_number", sort=False)))
+    listed = dict(iter(lines.groupby("school_number", sort=False)))
+    for school in sorted(own.keys() | listed.keys()):
+        yield (
+            str(school),
+            own.get(school, ulns.head(0)).drop(columns="school_number").reset_index(drop=True),
+            listed.get(school, lines.head(0))[list(EXCEPTION_COLUMNS)].reset_index(drop=True),
+        )
 
 
 def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:

@@ -19,7 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.faults import Refused
+from schemas.faults import Refused, ServiceFault
+from schemas.texts import both
 from tasks.io.data_root import write_whole
 
 #: Far above any school's return (the largest are a few MiB), far below what could hurt the machine.
@@ -135,6 +136,28 @@ def open_arrival(path: Path) -> Opened:
     if path.suffix.lower() != ".xml" and not _starts_like_xml(content):
         raise Refused("not_a_return")
     return Opened([ReturnDocument(hashlib.sha256(content).hexdigest(), content, None)])
+
+
+def document_at(inbox: Path, path: str, sha256: str) -> bytes:
+    """The return with that content, opened from the inbox again.
+
+    Args:
+        inbox: the DEWi inbox.
+        path: `Arrival.path` of the file that held it.
+        sha256: of the return.
+
+    Raises:
+        ServiceFault: the file has gone from the inbox or has changed since it was received.
+    """
+    for file in files_at(inbox, path):
+        try:
+            documents = open_arrival(file).documents
+        except (OSError, Refused):
+            continue
+        for document in documents:
+            if document.sha256 == sha256:
+                return document.data
+    raise ServiceFault(both("fault.return_gone", path=path))
 
 
 def _starts_like_xml(content: bytes) -> bool:

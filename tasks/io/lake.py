@@ -5,7 +5,7 @@ must not happen twice carries an application transaction id. Knows tables and ke
 """
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, reduce
 from pathlib import Path
 from typing import Any
@@ -61,29 +61,53 @@ class Lake:
         Returns:
             A frame with those columns, in that order; empty where the table does not exist yet.
         """
-        return frame_of(self._read_arrow(TABLES[name], columns, where))
+        return frame_of(self.read_arrow(name, columns, **where))
 
-    def _read_arrow(self, table: Table, columns: list[str] | None, where: dict[str, Any]) -> pa.Table:
+    def read_arrow(self, name: str, columns: list[str] | None = None, **where: Any) -> pa.Table:
+        """`read`, as Arrow."""
+        table = TABLES[name]
         names = columns or [c.name for c in table.columns]
         schema = pa.schema([table.schema.field(n) for n in names])
         if self._open(table) is None:
             return schema.empty_table()
         wanted = list(dict.fromkeys([*names, *table.key]))
-        values = {name: _values(value) for name, value in where.items()}
+        values = {column: _values(value) for column, value in where.items()}
         rows = self._opened(table).rows(wanted, values, table.partition_by)
         return rows.sort_by([(k, "ascending") for k in table.key]).select(names).cast(schema)
 
-    def replace(self, name: str, rows: pd.DataFrame, **where: str) -> bool:
+    def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
+        """Each value that occurs in a column of text once, sorted; the table itself is never in memory.
+
+        Args:
+            name: the table.
+            column: of text; nulls do not count.
+            where: as for `read`.
+        """
+        table = TABLES[name]
+        found = pa.array([], pa.string())
+        if self._open(table) is not None:
+            values = {key: _values(value) for key, value in where.items()}
+            for rows in self._opened(table).batches([column], values, table.partition_by):
+                new = rows.column(0).cast(pa.string()).unique()
+                found = pa.concat_arrays([found, new]).unique()
+        return pd.Series(found.drop_null().sort().to_pandas(), dtype="str")
+
+    def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: str | list[str]) -> bool:
         """Make the slice that `where` names hold exactly these rows.
+
+        Args:
+            name: the table.
+            rows: whole rows.
+            where: column = value, or column = several values.
 
         Returns:
             False where it held them already.
         """
         table = TABLES[name]
         new = arrow_of(table, rows)
-        if self._read_arrow(table, None, where).equals(new):
+        if self.read_arrow(name, **where).equals(new):
             return False
-        predicate = " AND ".join(f"{column} = '{value}'" for column, value in where.items())
+        predicate = " AND ".join(f"{column} IN ({_literals(value)})" for column, value in where.items())
         delta = self._open(table)
         write_deltalake(
             delta or self._uri(table),
@@ -94,7 +118,7 @@ class Lake:
         )
         return True
 
-    def append(self, name: str, rows: pd.DataFrame, transactions: Iterable[str] = ()) -> bool:
+    def append(self, name: str, rows: pd.DataFrame | pa.Table, transactions: Iterable[str] = ()) -> bool:
         """Add rows in one commit; with transaction ids, once only.
 
         Args:
@@ -107,16 +131,19 @@ class Lake:
         """
         table = TABLES[name]
         ids = list(transactions)
-        if rows.empty and not ids:
+        if not len(rows) and not ids:
             return False
+        self._add(table, arrow_of(table, rows), ids)
+        return True
+
+    def _add(self, table: Table, new: pa.Table, ids: list[str]) -> None:
         write_deltalake(
             self._open(table) or self._uri(table),
-            arrow_of(table, rows),
+            new,
             mode="append",
             partition_by=list(table.partition_by) or None,
-            commit_properties=CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None,
+            commit_properties=_carrying(ids),
         )
-        return True
 
     def committed(self, name: str, transactions: Iterable[str]) -> set[str]:
         """Which of these application transaction ids stand in the table."""
@@ -138,31 +165,37 @@ class Lake:
         new = arrow_of(table, rows)
         wanted = list(transactions)
         ids = sorted(set(wanted) - self.committed(name, wanted))
-        properties = CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
-        delta = self._open(table)
-        if delta is None:
-            if not len(new) and not ids:
-                return False
-            write_deltalake(
-                self._uri(table),
-                new,
-                mode="append",
-                partition_by=list(table.partition_by) or None,
-                commit_properties=properties,
-            )
-            return True
         first = table.key[0]
-        changed = _changed_rows(self._read_arrow(table, None, {first: new[first].to_pandas()}), new)
+        old = self.read_arrow(name, **{first: new[first]})
+        changed = _changed_rows(old, new)
         if not len(changed) and not ids:
             return False
-        on = " AND ".join(f"t.{k} = s.{k}" for k in table.key)
+        known = _known_rows(table, old, changed)
+        delta = self._open(table)
+        if delta is None or not len(known):
+            # What is new alone is added: nothing that stands is read or written again, however much there is.
+            self._add(table, changed, ids)
+            return True
+        on = [f"t.{k} = s.{k}" for k in table.key]
+        # Only the slices in which the old rows stand are read and rewritten.
+        on += [f"t.{p} IN ({_literals(known[p].unique().to_pylist())})" for p in table.partition_by]
         (
-            delta.merge(changed, on, source_alias="s", target_alias="t", commit_properties=properties)
+            delta.merge(changed, " AND ".join(on), "s", "t", commit_properties=_carrying(ids))
             .when_matched_update_all()
             .when_not_matched_insert_all()
             .execute()
         )
         return True
+
+
+def _carrying(ids: list[str]) -> CommitProperties | None:
+    return CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
+
+
+def _literals(values: str | list[str]) -> str:
+    """Values as SQL takes them."""
+    texts = [values] if isinstance(values, str) else sorted(values)
+    return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
 
 
 class _Opened:
@@ -174,7 +207,17 @@ class _Opened:
         self._files: Any = None
 
     def rows(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> pa.Table:
-        """Those columns of the rows for which column is one of some values; files of other partitions are not opened."""
+        """Those columns, and those of `where`, of the rows for which column is one of some values."""
+        return self._scanner([*columns, *where], where, partition_by).to_table().combine_chunks()
+
+    def batches(
+        self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]
+    ) -> Iterator[pa.RecordBatch]:
+        """`rows`, a piece at a time."""
+        yield from self._scanner(columns, where, partition_by).to_batches()
+
+    def _scanner(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> Any:
+        """Reads files of the wanted partitions only."""
         slices = {name: values for name, values in where.items() if name in partition_by}
         one = [(name, "=", values[0].as_py()) for name, values in slices.items() if len(values) == 1]
         if one and len(one) == len(partition_by):
@@ -184,14 +227,13 @@ class _Opened:
             if self._listed_at != self.delta.version():
                 self._files, self._listed_at = self.delta.to_pyarrow_dataset(), self.delta.version()
             files = self._files
+        # Other columns are tried while the files are read, so that a great table never stands in memory. Cast, as a merge
+        # writes text as another Arrow type than an append does, for which the dataset has no comparison.
+        others = {name: values for name, values in where.items() if name not in slices}
         tests = [pc.field(name).isin(values) for name, values in slices.items()]
-        wanted = list(dict.fromkeys([*columns, *where]))
-        rows = files.to_table(columns=wanted, filter=reduce(operator.and_, tests) if tests else None).combine_chunks()
-        # Other columns are tried in memory: a merge writes text as another Arrow type than an append does, for which the
-        # dataset has no comparison.
-        for name in (n for n in where if n not in partition_by):
-            rows = rows.filter(pc.is_in(rows[name].cast(pa.string()), where[name]))
-        return rows
+        tests += [pc.field(name).cast(pa.string()).isin(values) for name, values in others.items()]
+        wanted = list(dict.fromkeys(columns))
+        return files.scanner(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
 
 
 #: Kept for the process: opening a table costs more than most reads of it.
@@ -200,10 +242,16 @@ _opened = cache(_Opened)
 
 def _values(wanted: Any) -> pa.Array:
     """One value or several, as a set to look up in."""
-    return pa.array(pd.Series([wanted] if isinstance(wanted, str) else wanted, dtype="str").dropna(), pa.string())
+    if isinstance(wanted, pa.ChunkedArray):
+        return wanted.combine_chunks().cast(pa.string()).unique().drop_null()
+    return pa.array(
+        pd.Series([wanted] if isinstance(wanted, str) else wanted, dtype="str").dropna().unique(), pa.string()
+    )
 
 
 def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:
+    if not len(old):
+        return new
     merged = frame_of(new).reset_index(names="at").merge(frame_of(old), how="left", indicator=True)
     same = merged.loc[merged["_merge"] == "both", "at"]
     keep = pd.Series(True, index=range(len(new)))
@@ -211,7 +259,13 @@ def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:
     return new.filter(pa.array(keep.to_numpy()))
 
 
-def arrow_of(table: Table, rows: pd.DataFrame) -> pa.Table:
+def _known_rows(table: Table, old: pa.Table, changed: pa.Table) -> pa.Table:
+    """Those of the old rows whose key is among the changed ones."""
+    key = list(table.key)
+    return old.join(changed.select(key), keys=key, join_type="left semi")
+
+
+def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
     """Rows as Arrow by the table's schema, sorted by its key.
 
     Raises:
@@ -219,18 +273,30 @@ def arrow_of(table: Table, rows: pd.DataFrame) -> pa.Table:
             tables and columns.
     """
     names = [c.name for c in table.columns]
-    if set(rows.columns) != set(names):
-        odd = sorted(set(rows.columns) ^ set(names))
+    given = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
+    if set(given) != set(names):
+        odd = sorted(set(given) ^ set(names))
         raise ServiceFault(both("fault.table_columns", table=table.name, columns=", ".join(odd)))
-    data = pa.Table.from_pandas(
-        rows[names], schema=pa.schema([f.with_nullable(True) for f in table.schema]), preserve_index=False
-    )
+    open_schema = pa.schema([f.with_nullable(True) for f in table.schema])
+    if isinstance(rows, pa.Table):
+        data = rows.select(names).cast(open_schema)
+    else:
+        data = pa.Table.from_pandas(rows[names], schema=open_schema, preserve_index=False)
     for column in table.columns:
         if column.required and data[column.name].null_count:
             raise ServiceFault(both("fault.table_required", table=table.name, column=column.name))
-    if rows.duplicated(list(table.key)).any():
+    data = data.cast(table.schema).sort_by([(k, "ascending") for k in table.key])
+    if _repeats(data, table.key):
         raise ServiceFault(both("fault.table_key", table=table.name, key=", ".join(table.key)))
-    return data.cast(table.schema).sort_by([(k, "ascending") for k in table.key])
+    return data
+
+
+def _repeats(rows: pa.Table, key: tuple[str, ...]) -> bool:
+    """Whether a key stands twice in rows that are sorted by it."""
+    if len(rows) < 2:
+        return False
+    same = [pc.equal(rows[k][1:].combine_chunks(), rows[k][:-1].combine_chunks()) for k in key]
+    return bool(pc.any(reduce(pc.and_, same)).as_py())
 
 
 def frame_of(data: pa.Table) -> pd.DataFrame:

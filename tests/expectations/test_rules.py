@@ -15,9 +15,9 @@ from schemas.cycles import cycle_by_id
 from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.lrs_profiles import all_profiles
 from tasks.check import apply_rules
+from tasks.code_texts import texts_of
 from tasks.core.evidence import repeated_upns, shared_upns
 from tasks.io.data_root import DataRoot
-from tasks.publish import texts_of
 
 CYCLE = cycle_by_id("2012-01")
 PROFILE = all_profiles()["2A"]

@@ -1,9 +1,9 @@
 """The stage: which rows of the lake the rules see."""
 
 import pandas as pd
-from tests_support import sound_learners
+from tests_support import sound_learners, walked
 
-from schemas.tables import DISPOSITIONS, PUPILS
+from schemas.tables import DISPOSITIONS, PUPILS, RECEIVED
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.validate import validate
@@ -23,7 +23,10 @@ def findings(root, changes, reasons):
     lake = Lake(DataRoot(root).lake)
     lake.append("pupils", pupils[[c.name for c in PUPILS.columns]])
     lake.append("dispositions", decided[[c.name for c in DISPOSITIONS.columns]])
-    validate.fn(str(root), "2012-01", "660", "2012-02-20")
+    received = dict.fromkeys((c.name for c in RECEIVED.columns), None) | WHERE
+    received |= {"sha256": "s1", "kind": "return", "status": "accepted", "school_number": "6604025", "declared": 2}
+    lake.append("received", pd.DataFrame([received]))
+    walked(validate, root, "2012-01", "2012-02-20")
     found = lake.read("findings", **WHERE)
     return dict(zip(found["row_ref"], found["rule"], strict=True))
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from lxml import etree
 from openpyxl import load_workbook
+from tests_support import walked
 
 from schemas.cycles import cycle_by_id
 from schemas.lrs_profiles import all_profiles
@@ -44,17 +45,17 @@ NAMES = ["6604025", "6604026", "6604027", "6604028"]
 def census(root, cycle, at):
     total = {}
     for stage in (receive, read, select):
-        total |= {f"{stage.name}.{k}": n for k, n in stage.fn(data=str(root), cycle=cycle, la="660", as_of=at).items()}
+        total |= {f"{stage.name}.{k}": n for k, n in walked(stage, root, cycle, at).items()}
     cross_check.fn(data=str(root), cycle=cycle)
     for stage in (validate, batch, release):
-        total |= {f"{stage.name}.{k}": n for k, n in stage.fn(data=str(root), cycle=cycle, la="660", as_of=at).items()}
+        total |= {f"{stage.name}.{k}": n for k, n in walked(stage, root, cycle, at).items()}
     return total
 
 
 def returns(root, cycle, at):
     total = collect.fn(data=str(root), as_of=at) | {f"merge.{k}": n for k, n in merge.fn(data=str(root)).items()}
     conserve.fn(data=str(root), cycle=cycle)
-    total |= {f"publish.{k}": n for k, n in publish.fn(data=str(root), cycle=cycle, la="660", as_of=at).items()}
+    total |= {f"publish.{k}": n for k, n in walked(publish, root, cycle, at).items()}
     snapshot.fn(data=str(root), cycle=cycle)
     return total
 

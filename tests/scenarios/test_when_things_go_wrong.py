@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from lxml import etree
 from test_operators_diary import census, make, returns
+from tests_support import walked
 
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import all_profiles
-from tasks import publish as publishing
+from tasks import portion_work
 from tasks import release as releasing
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
@@ -57,14 +58,14 @@ def ctfs(root):
 
 
 def test_a_school_whose_file_could_not_be_made_is_told_and_tried_again(root, monkeypatch):
-    real = publishing.school_files
+    real = portion_work.school_files
 
     def broken(due, *more):
         if due.school_number == "6604026":
             raise ServiceFault("no")
         return real(due, *more)
 
-    monkeypatch.setattr(publishing, "school_files", broken)
+    monkeypatch.setattr(portion_work, "school_files", broken)
     found = returns(root, "2012-01", BACK)
     assert found["publish.faults"] == 1 and found["publish.zips"] >= 1
     assert "6604026" not in ctfs(root)
@@ -244,7 +245,7 @@ def test_a_return_that_has_gone_is_named_to_the_operator(root):
     source = next((root / "dewi" / "inbox" / "660").glob("*PLASC_002.xml"))
     newest.write_bytes(re.sub(rb"<DateTime>[^<]*<", b"<DateTime>2012-01-31T23:00:00<", source.read_bytes()))
     lake = Lake(root / "lake")
-    receive.fn(data=str(root), cycle="2012-01", la="660", as_of=SENT)
+    walked(receive, root, "2012-01", SENT)
     newest.unlink()
     assert census(root, "2012-01", SENT)["read.faults"] == 1
     assert attention(str(root), "2012-01")["unread"] == ["660/newest.xml"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests_support import walked
 
 from schemas.texts import all_texts
 from tasks import receive as stage
@@ -17,7 +18,7 @@ from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.reference import SHIPPED
 from tasks.read import read
-from tasks.receive import document_of, receive
+from tasks.receive import receive
 from tasks.select import select
 
 AT = "2012-01-29T09:15:00"
@@ -55,7 +56,7 @@ def put(root, name, content, la="660"):
 
 
 def run(task, root, la="660", cycle="2012-01"):
-    return task.fn(data=str(root.path), cycle=cycle, la=la, as_of=AT)
+    return walked(task, root.path, cycle, AT, [la])
 
 
 def received(root, **where):
@@ -82,14 +83,14 @@ def test_a_name_that_is_no_utf8_is_received_read_and_can_be_opened_again(root):
     assert run(receive, root) == {"files": 2, "accepted": 1, "quarantined": 1, "faults": 0}
     row = received(root, status="accepted").iloc[0]
     assert (row["path"], row["file_name"]) == (r"660/ysgol-\xf4.xml", r"ysgol-\xf4.xml")
-    assert document_of(root, row["path"], row["sha256"]).data == a_return()
+    assert dewi_inbox.document_at(root.dewi_inbox, row["path"], row["sha256"]) == a_return()
     assert run(read, root)["records"] == 1
     assert [r["file"] for r in refusals(root).values()] == [r"660/broken-\xf4.xml"]
     assert run(receive, root)["files"] == 0
 
 
 @pytest.mark.parametrize("fault", [PermissionError, FileNotFoundError, MemoryError])
-@pytest.mark.parametrize("place", ["sha256_of", "open_arrival", "read_header"])
+@pytest.mark.parametrize("place", ["sha256_of", "arrived"])
 def test_one_odd_file_does_not_stop_its_authority(root, monkeypatch, place, fault):
     put(root, "a.xml", a_return("6604026"))
     put(root, "b.xml", a_return())

@@ -1,0 +1,35 @@
+"""What is wrong and what to do, for every code that can stand in a school's list of exceptions, in both languages.
+
+The codes are the LRS's (`schemas/lrs/return_codes.csv` or the data root's own), the rules' and those that merging finds.
+"""
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from expectations.catalogue import all_rules
+from schemas.merge_findings import merge_findings
+from schemas.return_codes import all_return_codes, code_table
+from tasks.io.data_root import DataRoot
+
+_COLUMNS = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"]
+
+
+def lrs_codes(root: DataRoot) -> pd.DataFrame:
+    """The LRS's codes (`return_codes.code_table`): the data root's own where there are any, else the shipped ones."""
+    own = root.reference / "return_codes.csv"
+    return code_table(all_return_codes(own if own.exists() else None))
+
+
+def merge_codes() -> set[str]:
+    """The codes of what merging finds."""
+    return {finding.code for finding in merge_findings()}
+
+
+def texts_of(root: DataRoot) -> pd.DataFrame:
+    """The texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy."""
+    rules = pd.DataFrame([{name: getattr(rule, name) for name in _COLUMNS} for rule in all_rules()])
+    told = {"label_en": "wrong_en", "label_cy": "wrong_cy"}
+    merging = pd.DataFrame(map(asdict, merge_findings())).rename(columns=told)
+    tables = (lrs_codes(root).rename(columns=told), rules, merging)
+    return pd.concat([table[_COLUMNS] for table in tables], ignore_index=True)

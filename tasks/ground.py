@@ -1,0 +1,108 @@
+"""What a stage stands on, and how its work is cut: into lots that bound its memory, and portions for the workers.
+
+No engine here: workers import this. A lot is some whole authorities, as many as hold a bounded number of records; the
+lake is written once a lot. A portion is some of a lot's schools, in order of their numbers; a worker does one at a time.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.cycles import Cycle, cycle_by_id
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.workers import parts
+
+#: All Wales is one lot; of a larger country an authority of that size is.
+LOT_RECORDS = 250_000
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The data root, its lake, the cycle."""
+
+    root: DataRoot
+    lake: Lake
+    cycle: Cycle
+
+    @classmethod
+    def of(cls, data: str, cycle: str) -> "Ground":
+        """Resolve the references that a task was given."""
+        root = DataRoot(Path(data))
+        return cls(root, Lake(root.lake), cycle_by_id(cycle))
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some schools of a cycle.
+
+    Attributes:
+        las: their authorities.
+        schools: their numbers; None where they are all schools of these authorities.
+    """
+
+    las: tuple[str, ...]
+    schools: tuple[str, ...] | None = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The portion as conditions on a table of the lake."""
+        of_las = {"la_code": list(self.las)}
+        return of_las if self.schools is None else {**of_las, "school_number": list(self.schools)}
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Some authorities, and how many records each of their schools has sent in the cycle, in order of school number."""
+
+    las: tuple[str, ...]
+    sizes: dict[str, int]
+
+    def portions(self, count: int) -> list[Portion]:
+        """Cut the schools into that many portions of about as many records each; fewer where there are few schools."""
+        total, passed = sum(self.sizes.values()), 0
+        cut: list[list[str]] = [[] for _ in range(count)]
+        for school, records in self.sizes.items():
+            # A school goes where its middle falls.
+            cut[min(count - 1, int((passed + records / 2) * count / max(total, 1)))].append(school)
+            passed += records
+        return [self._portion(schools) for schools in cut if schools]
+
+    def _portion(self, schools: list[str]) -> Portion:
+        las = tuple(sorted({s[:3] for s in schools}))
+        whole = len(schools) == sum(school[:3] in las for school in self.sizes)
+        return Portion(las, None if whole else tuple(schools))
+
+
+def lots(ground: Ground, las: list[str], most: int = LOT_RECORDS) -> list[Lot]:
+    """Cut a walk over authorities into lots, in the given order.
+
+    Args:
+        ground: whose lake says how many records were received.
+        las: authority codes.
+        most: records in a lot, unless a single authority has more.
+    """
+    sizes = records_by_school(ground, las)
+    found: list[tuple[list[str], int]] = []
+    for la in las:
+        records = sum(n for school, n in sizes.items() if school[:3] == la)
+        if found and found[-1][1] + records <= most:
+            found[-1] = ([*found[-1][0], la], found[-1][1] + records)
+        else:
+            found.append(([la], records))
+    return [Lot(tuple(own), {s: n for s, n in sizes.items() if s[:3] in own}) for own, _ in found]
+
+
+def all_portions(ground: Ground, las: list[str] | None = None) -> list[Portion]:
+    """Every school of a cycle, or of some authorities in it, for work whose results are small."""
+    las = sorted({school[:3] for school in records_by_school(ground, las)})
+    return [portion for lot in lots(ground, las) for portion in lot.portions(parts())]
+
+
+def records_by_school(ground: Ground, las: list[str] | None = None) -> dict[str, int]:
+    """How many records each school has sent in the cycle, in all its returns; in order of school number."""
+    where: dict[str, Any] = {"cycle": ground.cycle.id} | ({} if las is None else {"la_code": las})
+    received = ground.lake.read("received", ["school_number", "kind", "status", "declared"], **where)
+    accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
+    records = accepted.groupby("school_number", sort=True)["declared"].sum()
+    return {str(school): int(n) for school, n in records.items()}
