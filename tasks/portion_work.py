@@ -108,9 +108,8 @@ def chosen_rows(ground: Ground, columns: list[str] | None = None, **where: Any) 
     """
     decided = ground.lake.read("dispositions", ["row_ref", "disposition"], cycle=ground.cycle.id, **where)
     wanted = None if columns is None else ["row_ref", *columns]
-    pupils = ground.lake.read("pupils", wanted, cycle=ground.cycle.id, **where)
     chosen = decided.loc[decided["disposition"] == Disposition.CHOSEN.value, "row_ref"]
-    return pupils[among(pupils["row_ref"], chosen)].reset_index(drop=True)
+    return ground.lake.read("pupils", wanted, cycle=ground.cycle.id, row_ref=chosen, **where)
 
 
 def chosen_upns(ground: Ground, portion: Portion) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from schemas.faults import ServiceFault
@@ -51,7 +52,7 @@ class Lake:
         return {name: self.version(name) for name in TABLES}
 
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
-        """Rows of a table, sorted by its key.
+        """Rows of a table, in order (`arrow_of`).
 
         Args:
             name: the table.
@@ -70,10 +71,10 @@ class Lake:
         schema = pa.schema([table.schema.field(n) for n in names])
         if self._open(table) is None:
             return schema.empty_table()
-        wanted = list(dict.fromkeys([*names, *table.key]))
+        wanted = list(dict.fromkeys([*names, *_order(table)]))
         values = {column: _values(value) for column, value in where.items()}
         rows = self._opened(table).rows(wanted, values, table.partition_by)
-        return rows.sort_by([(k, "ascending") for k in table.key]).select(names).cast(schema)
+        return _in_order(rows, table).select(names).cast(schema)
 
     def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
         """Each value that occurs in a column of text once, sorted; the table itself is never in memory.
@@ -222,10 +223,10 @@ class _Opened:
         one = [(name, "=", values[0].as_py()) for name, values in slices.items() if len(values) == 1]
         if one and len(one) == len(partition_by):
             # One slice of many: listing its own files alone is a fraction of listing all.
-            files = self.delta.to_pyarrow_dataset(file_pruning_predicate=one)
+            files = _by_path(self.delta.to_pyarrow_dataset(file_pruning_predicate=one))
         else:
             if self._listed_at != self.delta.version():
-                self._files, self._listed_at = self.delta.to_pyarrow_dataset(), self.delta.version()
+                self._files, self._listed_at = _by_path(self.delta.to_pyarrow_dataset()), self.delta.version()
             files = self._files
         # Other columns are tried while the files are read, so that a great table never stands in memory. Cast, as a merge
         # writes text as another Arrow type than an append does, for which the dataset has no comparison.
@@ -234,6 +235,12 @@ class _Opened:
         tests += [pc.field(name).cast(pa.string()).isin(values) for name, values in others.items()]
         wanted = list(dict.fromkeys(columns))
         return files.scanner(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
+
+
+def _by_path(files: ds.FileSystemDataset) -> ds.FileSystemDataset:
+    """The files in the order of their partitions, so that what is read is mostly in order already."""
+    fragments = sorted(files.get_fragments(), key=lambda fragment: fragment.path)
+    return ds.FileSystemDataset(fragments, files.schema, files.format, files.filesystem)
 
 
 #: Kept for the process: opening a table costs more than most reads of it.
@@ -266,7 +273,7 @@ def _known_rows(table: Table, old: pa.Table, changed: pa.Table) -> pa.Table:
 
 
 def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
-    """Rows as Arrow by the table's schema, sorted by its key.
+    """Rows as Arrow by the table's schema, sorted by partition and key.
 
     Raises:
         ServiceFault: a column is missing or unknown, a required column is empty, or a key stands twice; names only
@@ -285,18 +292,30 @@ def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
     for column in table.columns:
         if column.required and data[column.name].null_count:
             raise ServiceFault(both("fault.table_required", table=table.name, column=column.name))
-    data = data.cast(table.schema).sort_by([(k, "ascending") for k in table.key])
-    if _repeats(data, table.key):
+    data = _in_order(data.cast(table.schema), table)
+    if data.group_by(list(table.key)).aggregate([]).num_rows != len(data):
         raise ServiceFault(both("fault.table_key", table=table.name, key=", ".join(table.key)))
     return data
 
 
-def _repeats(rows: pa.Table, key: tuple[str, ...]) -> bool:
-    """Whether a key stands twice in rows that are sorted by it."""
+def _order(table: Table) -> tuple[str, ...]:
+    return (*table.partition_by, *(k for k in table.key if k not in table.partition_by))
+
+
+def _in_order(rows: pa.Table, table: Table) -> pa.Table:
+    """Rows sorted by partition and key; what is read mostly is already, and looking costs less than sorting."""
+    order = _order(table)
+    return rows if _is_sorted(rows, order) else rows.sort_by([(column, "ascending") for column in order])
+
+
+def _is_sorted(rows: pa.Table, order: tuple[str, ...]) -> bool:
     if len(rows) < 2:
-        return False
-    same = [pc.equal(rows[k][1:].combine_chunks(), rows[k][:-1].combine_chunks()) for k in key]
-    return bool(pc.any(reduce(pc.and_, same)).as_py())
+        return True
+    pairs = [(values[:-1], values[1:]) for values in (rows[column].combine_chunks() for column in order)]
+    right = pc.less_equal(*pairs[-1])
+    for pair in reversed(pairs[:-1]):
+        right = pc.or_(pc.less(*pair), pc.and_(pc.equal(*pair), right))
+    return bool(pc.all(right, skip_nulls=False).as_py())
 
 
 def frame_of(data: pa.Table) -> pd.DataFrame:
