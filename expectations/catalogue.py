@@ -21,6 +21,23 @@ from schemas.tables import PUPIL_FIELDS
 
 _FILE = Path(__file__).with_name("catalogue.csv")
 _MAY_BE_EMPTY = {"since", "until", "lrs_code"}
+#: Expectations that ask only whether a value is there.
+PRESENCE = frozenset(("expect_column_values_to_be_null", "expect_column_values_to_not_be_null"))
+#: Those whose verdict on a value is the value's alone, whatever stands in the other rows (not so: unique, increasing).
+_ROW_WISE = PRESENCE | {
+    "expect_column_value_lengths_to_be_between",
+    "expect_column_value_lengths_to_equal",
+    "expect_column_values_to_be_between",
+    "expect_column_values_to_be_in_set",
+    "expect_column_values_to_match_regex",
+    "expect_column_values_to_match_regex_list",
+    "expect_column_values_to_match_strftime_format",
+    "expect_column_values_to_not_be_in_set",
+    "expect_column_values_to_not_match_regex",
+    "expect_column_values_to_not_match_regex_list",
+}
+#: Arguments that make it depend on other rows or columns.
+_OF_MANY_ROWS = frozenset(("mostly", "row_condition", "condition_parser"))
 _TOO_MANY = "more cells than the heading"
 
 
@@ -33,7 +50,8 @@ class Rule:
         severity: `schemas.states.Severity`.
         field: the pupil field a person would correct.
         column: the evidence column that is judged.
-        expectation: its class in Great Expectations, in snake case; it passes over nulls unless it asks for them.
+        expectation: its class in Great Expectations, in snake case, one of the row-wise; it passes over nulls unless it
+            asks for them.
         kwargs: its further arguments, a JSON object.
         since, until: the census dates between which the rule holds (ISO, both included), or empty.
         lrs_code: the LRS return code that the fault would have earned, or empty.
@@ -67,6 +85,11 @@ class Rule:
         """The expectation's arguments besides its column."""
         found: dict[str, Any] = json.loads(self.kwargs)
         return found
+
+
+def row_wise(expectation: str, arguments: dict[str, Any]) -> bool:
+    """Whether a verdict on a value is the value's alone: only such rules are run, once for each distinct value."""
+    return expectation in _ROW_WISE and not _OF_MANY_ROWS & set(arguments)
 
 
 def parse_rules(text: str, source: str = "catalogue.csv") -> tuple[Rule, ...]:
@@ -103,8 +126,12 @@ def _row_faults(row: dict[str, str]) -> list[str]:
     checks = [
         (row["severity"] in list(Severity), f"severity must be one of {', '.join(Severity)}"),
         (row["field"] in PUPIL_FIELDS, f"field must be one of {', '.join(PUPIL_FIELDS)}"),
-        (row["expectation"].startswith("expect_column_"), "expectation must be a column's, like expect_column_..."),
-        (_is_object(row["kwargs"]), 'kwargs must be a JSON object, like {"max_value": 35}'),
+        (row["expectation"] in _ROW_WISE, f"expectation must be one of {', '.join(sorted(_ROW_WISE))}"),
+        (_object(row["kwargs"]) is not None, 'kwargs must be a JSON object, like {"max_value": 35}'),
+        (
+            not _OF_MANY_ROWS & set(_object(row["kwargs"]) or ()),
+            f"kwargs must be without {', '.join(sorted(_OF_MANY_ROWS))}",
+        ),
         (re.fullmatch(r"(RC[0-9]{3})?", row["lrs_code"]) is not None, "lrs_code must be like RC010, or empty"),
         (row["cy_review"] in ("Y", "N"), "cy_review must be Y or N"),
     ]
@@ -115,11 +142,12 @@ def _row_faults(row: dict[str, str]) -> list[str]:
     return faults + [text for holds, text in checks if not holds]
 
 
-def _is_object(text: str) -> bool:
+def _object(text: str) -> dict[str, Any] | None:
     try:
-        return isinstance(json.loads(text), dict)
+        found = json.loads(text)
     except ValueError:
-        return False
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _date(text: str) -> dt.date | None:

@@ -1,7 +1,11 @@
-"""Runs the rules over the evidence with Great Expectations: one validation for the whole table.
+"""Runs the rules over the evidence with Great Expectations: each question once, and once of each distinct value.
 
-Findings name rule and row, never values: the table's index is row_ref, and results leave the unexpected values out. A rule
-that crashes is our fault and stops the stage; it is never counted as a school's.
+A rule judges one column, and its verdict on a value is the value's alone (`catalogue.row_wise`). Rules of the same
+expectation with the same arguments ask one question, and a country's rows hold few distinct values. So the library gets,
+question by question, the distinct values of all columns of which it is asked, and its verdicts are brought back to the rows.
+
+Findings name rule and row, never values: results leave the unexpected values out. A rule that crashes is our fault and
+stops the stage; it is never counted as a school's.
 """
 
 import logging
@@ -9,17 +13,20 @@ import threading
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from expectations.catalogue import Rule
+from expectations.catalogue import PRESENCE, Rule, row_wise
 from schemas.faults import ServiceFault
 from schemas.texts import both
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
     "exclude_unexpected_values": True,
+    "return_unexpected_index_query": False,
 }
 #: The library's context is one per process, and so is its data source here.
 _ONE_AT_A_TIME = threading.Lock()
@@ -38,6 +45,14 @@ class RuleResult:
     tried: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A column as its rule sees it: one row for each distinct value, and which of them each row of the evidence has."""
+
+    values: pd.Series
+    at: np.ndarray
+
+
 def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
     """Judge the evidence.
 
@@ -49,40 +64,53 @@ def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
         The findings, and how many rows each rule tried and failed.
 
     Raises:
-        ServiceFault: a rule could not be run; names the rules only.
+        ServiceFault: a rule could not be run, or one that asks the same could not; names the rules only.
     """
     if evidence.empty or not rules:
         return _result([], [(r.code, 0, 0) for r in rules], rules)
-    # Great Expectations reads object columns with None; the pandas text type is newer than its pandas engine.
-    table = evidence.set_index("row_ref")
-    table = table.astype({c: object for c in table.columns if table[c].dtype.kind not in "fib"})
-    table = table.where(table.notna(), None)
-    results = _validate(table, _suite(rules))
-    found: list[pd.DataFrame] = []
-    tried: list[tuple[str, int, int]] = []
-    crashed: list[str] = []
+    wrong = [r.code for r in rules if r.column not in evidence or not row_wise(r.expectation, r.arguments)]
+    if wrong:
+        raise ServiceFault(_could_not_run(wrong))
+    seen = {r.code: _seen(evidence[r.column], presence_only=r.expectation in PRESENCE) for r in rules}
+    questions: dict[tuple[str, str, str], list[Rule]] = {}
     for rule in rules:
-        result = results.get(rule.code)
-        if result is None or _crashed(result.exception_info or {}):
-            crashed.append(rule.code)
-            continue
-        refs = _row_refs(result.result.get("unexpected_index_list"))
-        # A null is no case of the rule, unless nulls are what it asks for: that result counts no missing values.
-        cases = int(result.result["element_count"]) - int(result.result.get("missing_count") or 0)
-        found.append(pd.DataFrame({"row_ref": pd.Series(refs, dtype="str")}).assign(rule=rule.code))
-        tried.append((rule.code, cases, len(refs)))
+        # Numbers and text are never put into one column: there they would no longer be what they are.
+        questions.setdefault((rule.expectation, rule.kwargs, str(evidence[rule.column].dtype)), []).append(rule)
+    asked = list(questions.values())
+    tables = [pd.concat([seen[r.code].values for r in of], ignore_index=True) for of in asked]
+    results = _validate([(_expectation(of[0]), table) for of, table in zip(asked, tables, strict=True)])
+    crashed = [r.code for of, result in zip(asked, results, strict=True) if _crashed(result) for r in of]
     if crashed:
         raise ServiceFault(_could_not_run(crashed))
-    return _result(found, tried, rules)
+    verdicts: dict[str, tuple[np.ndarray, int]] = {}
+    for of, table, result in zip(asked, tables, results, strict=True):
+        fails = np.zeros(len(table), dtype=bool)
+        fails[result.result["unexpected_index_list"] or []] = True
+        # A null is no case of the rule, unless nulls are what it asks for: that result counts no missing values.
+        is_case = table.notna().to_numpy(dtype=bool) | ("missing_count" not in result.result)
+        ends = np.cumsum([0, *(len(seen[r.code].values) for r in of)])
+        for rule, (start, end) in zip(of, pairwise(ends), strict=True):
+            at = seen[rule.code].at
+            verdicts[rule.code] = fails[start:end][at], int(is_case[start:end][at].sum())
+    refs = evidence["row_ref"].astype("str")
+    found = [pd.DataFrame({"row_ref": refs[verdicts[r.code][0]]}).assign(rule=r.code) for r in rules]
+    return _result(found, [(r.code, verdicts[r.code][1], len(f)) for r, f in zip(rules, found, strict=True)], rules)
 
 
-def joined(results: list[RuleResult], rules: tuple[Rule, ...]) -> RuleResult:
-    """The results of several runs over the same evidence, each with some of the rules, as one run gives them."""
-    if len(results) == 1:
-        return results[0]
-    findings = pd.concat([r.findings for r in results]).sort_values(["row_ref", "rule"], ignore_index=True)
-    tried = pd.concat([r.tried for r in results]).set_index("rule")
-    return RuleResult(findings, tried.loc[[r.code for r in rules]].reset_index())
+def _seen(column: pd.Series, *, presence_only: bool) -> _Seen:
+    """A column's distinct values, the null among them.
+
+    Args:
+        column: of the evidence.
+        presence_only: whether the question is only if a value is there; then one value stands for all.
+    """
+    if column.dtype == object and not presence_only:
+        # Objects may be equal and yet not the same (1, 1.0 and True): each stands for itself.
+        return _Seen(column, np.arange(len(column)))
+    at, values = pd.factorize(column.isna() if presence_only else column, use_na_sentinel=False)
+    first = np.empty(len(values), dtype=np.intp)
+    first[at[::-1]] = np.arange(len(column))[::-1]
+    return _Seen(column.iloc[first], at)
 
 
 def _result(found: list[pd.DataFrame], tried: list[tuple[str, int, int]], rules: tuple[Rule, ...]) -> RuleResult:
@@ -94,18 +122,9 @@ def _result(found: list[pd.DataFrame], tried: list[tuple[str, int, int]], rules:
     return RuleResult(findings, pd.DataFrame(tried, columns=["rule", "tried", "failed"]))
 
 
-def _row_refs(index: Any) -> list[str]:
-    """The rows of a result; the library gives one dict of lists or a list of dicts, by its own lights."""
-    entries = [index] if isinstance(index, dict) else index or []
-    refs: list[str] = []
-    for entry in entries:
-        value = entry["row_ref"]
-        refs += [str(ref) for ref in value] if isinstance(value, list | tuple) else [str(value)]
-    return refs
-
-
-def _crashed(info: dict[str, Any]) -> bool:
+def _crashed(result: Any) -> bool:
     """Whether a result tells of an exception; it stands in the info itself, or in one entry for each metric."""
+    info = result.exception_info or {}
     return any(entry.get("raised_exception") for entry in (info, *info.values()) if isinstance(entry, dict))
 
 
@@ -134,38 +153,46 @@ def _context() -> Any:
     return context
 
 
-def _suite(rules: tuple[Rule, ...]) -> Any:
-    """The rules as one suite.
+def _expectation(rule: Rule) -> Any:
+    """What the rule asks, of a column `value`.
 
     Raises:
         ServiceFault: the library knows no such expectation, or not these arguments.
     """
-    _context()  # a suite looks for it
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        suite = _gx().ExpectationSuite(name="rules")
-        for rule in rules:
-            try:
-                kind = getattr(_gx().expectations, "".join(w.capitalize() for w in rule.expectation.split("_")))
-                suite.add_expectation(kind(column=rule.column, meta={"rule": rule.code}, **rule.arguments))
-            except (AttributeError, TypeError, ValueError) as error:
-                raise ServiceFault(_could_not_run([rule.code])) from error
-    return suite
+    name = "".join(word.capitalize() for word in rule.expectation.split("_"))
+    try:
+        return getattr(_gx().expectations, name)(column="value", **rule.arguments)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ServiceFault(_could_not_run([rule.code])) from error
 
 
 def _could_not_run(codes: list[str]) -> str:
     return both("fault.rules", rules=", ".join(codes))
 
 
-def _validate(table: pd.DataFrame, suite: Any) -> dict[str, Any]:
-    """The library's results by rule; its data source is taken away again, so that calls leave nothing behind."""
+def _validate(questions: list[tuple[Any, pd.Series]]) -> list[Any]:
+    """The library's results, an expectation over a column each.
+
+    Each has a batch of its own: one batch for all would have as many rows as the longest column for every question.
+    The data source is taken away again, so that calls leave nothing behind.
+    """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sources = _context().data_sources
         source = sources.add_or_update_pandas(name="evidence")
         try:
-            batch = source.add_dataframe_asset(name="chosen").add_batch_definition_whole_dataframe("all")
-            done = batch.get_batch({"dataframe": table}).validate(suite, result_format=_RESULT_FORMAT)
+            whole = source.add_dataframe_asset(name="distinct").add_batch_definition_whole_dataframe("all")
+            return [
+                whole.get_batch({"dataframe": _plain(values)}).validate(asked, result_format=_RESULT_FORMAT)
+                for asked, values in questions
+            ]
         finally:
             sources.delete("evidence")
-    return {result.expectation_config.meta["rule"]: result for result in done.results}
+
+
+def _plain(values: pd.Series) -> pd.DataFrame:
+    """Text as the library reads it, objects with None: the pandas text type is newer than its pandas engine."""
+    table = values.to_frame("value")
+    if values.dtype.kind not in "fib":
+        table = table.astype(object)
+    return table.where(table.notna(), None)

@@ -1,13 +1,12 @@
 """What would become of one return: selection and rules, without the engine, the lake, or anything written."""
 
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import pandas as pd
 
 from expectations.catalogue import rules_for
-from expectations.runner import RuleResult, joined, run_rules
+from expectations.runner import RuleResult, run_rules
 from schemas.cycles import Cycle, all_cycles
 from schemas.faults import Refused
 from schemas.lrs_profiles import Profile, all_profiles
@@ -21,7 +20,6 @@ from tasks.core.selection import select
 from tasks.io.dewi_inbox import open_arrival
 from tasks.io.plasc_xml import ReturnHeader, read_return
 from tasks.io.reference import schools
-from tasks.workers import parts, spread
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,7 @@ def apply_rules(
         middle_form=lrs_names(chosen["middle_names"], profile),
         register_upns=repeated,
     )
-    # The library's own work goes by rules, hardly by rows: so the rules are what is shared out.
-    rules = rules_for(cycle)
-    shares = [rules[n :: parts()] for n in range(parts())]
-    return joined(spread(run_rules, repeat(rows), shares), rules)
+    return run_rules(rows, rules_for(cycle))
 
 
 def check_file(

@@ -21,6 +21,7 @@ from tasks.core.identifiers import (
 )
 from tasks.core.membership import among
 from tasks.core.name_characters import never_in_a_name, not_kept
+from tasks.core.text_columns import BLANK, answers, once_each
 
 #: Subsidiary and guest registrations: the learner's main school asks for the ULN.
 NOT_SENT_STATUS = ("S", "G")
@@ -39,7 +40,11 @@ def iso_dates(text: pd.Series) -> pd.Series:
     Returns:
         datetime64; NaT for everything that is not a real date written YYYY-MM-DD, of the years 1000 to 2999.
     """
-    stripped = text.astype("str").str.strip()
+    return once_each(_iso_dates, text)
+
+
+def _iso_dates(text: pd.Series) -> pd.Series:
+    stripped = text.str.strip()
     shaped = stripped.where(stripped.str.fullmatch(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}").eq(True))
     return pd.to_datetime(shaped, format="%Y-%m-%d", errors="coerce")
 
@@ -54,14 +59,18 @@ def expected_year(dob: pd.Series, cycle: Cycle) -> pd.Series:
     Returns:
         Int64, null where the date cannot be read.
     """
-    return _age(iso_dates(dob), pd.Timestamp(cycle.academic_year, 8, 31)) - 4
+    return _age(dob, pd.Timestamp(cycle.academic_year, 8, 31)) - 4
 
 
-def _age(born: pd.Series, on: pd.Timestamp) -> pd.Series:
-    """Age in whole years on a day, Int64."""
-    not_yet = (born.dt.month * 100 + born.dt.day) > on.month * 100 + on.day
-    age: pd.Series = (on.year - born.dt.year - not_yet.astype("int64")).astype("Int64")
-    return age
+def _age(dob: pd.Series, on: pd.Timestamp) -> pd.Series:
+    """Age in whole years on a day, Int64; null where the date of birth cannot be read."""
+
+    def age(spellings: pd.Series) -> pd.Series:
+        born = _iso_dates(spellings)
+        not_yet = (born.dt.month * 100 + born.dt.day) > on.month * 100 + on.day
+        return (on.year - born.dt.year - not_yet.astype("int64")).astype("Int64")
+
+    return once_each(age, dob)
 
 
 def shared_upns(chosen: pd.DataFrame) -> pd.Series:
@@ -144,12 +153,8 @@ def evidence(
     repeated = in_school.duplicated(keep=False)
     if register_upns is not None:
         repeated |= among(_pairs(in_school), _pairs(register_upns))
-    dob, born = _text(chosen["dob"]), iso_dates(chosen["dob"])
-    age = _age(born, pd.Timestamp(cycle.census_to))
-    year = _text(chosen["nc_year"]).str.upper().str.replace(r"^0(?=[0-9])", "", regex=True)
-    numbered = pd.to_numeric(year.where(year.str.fullmatch(r"[1-9]|1[0-4]").eq(True)), errors="coerce").astype("Int64")
-    postcode = _text(chosen["postcode"]).str.upper().str.replace(r"\s+", " ", regex=True)
-    no_home = postcode.str.fullmatch(_NO_HOME).eq(True)
+    dob, age = _text(chosen["dob"]), _age(chosen["dob"], pd.Timestamp(cycle.census_to))
+    year, postcode = once_each(_year, chosen["nc_year"]), once_each(_postcode, chosen["postcode"])
     uln = _text(chosen["uln"]).mask(uln_placeholder(chosen["uln"]))
     return pd.DataFrame(
         {
@@ -157,27 +162,27 @@ def evidence(
             "upn": upn,
             "upn_shape": shape,
             "upn_well_shaped": shape.where(well_shaped),
-            "upn_check": _answer(upn_check_letter_ok(chosen["upn"]), where=well_shaped),
-            "upn_once_in_school": _answer(~repeated, where=well_shaped),
-            "upn_in_one_school": _answer(~among(upn, shared_upns), where=well_shaped),
+            "upn_check": answers(upn_check_letter_ok(chosen["upn"]), where=well_shaped),
+            "upn_once_in_school": answers(~repeated, where=well_shaped),
+            "upn_in_one_school": answers(~among(upn, shared_upns), where=well_shaped),
             "forename": given,
             "surname": family,
             **names,
-            "given_writable": _answer(given_form.notna(), where=names["given_plain"].eq("Y")),
-            "family_writable": _answer(family_form.notna(), where=names["family_plain"].eq("Y")),
+            "given_writable": answers(given_form.notna(), where=names["given_plain"].eq("Y")),
+            "family_writable": answers(family_form.notna(), where=names["family_plain"].eq("Y")),
             "dob": dob,
-            "dob_real": _answer(born.notna(), where=dob.notna()),
+            "dob_real": answers(age.notna(), where=dob.notna()),
             "age": age.astype("float64"),
-            "year_gap": (numbered - expected_year(chosen["dob"], cycle))
+            "year_gap": (once_each(_numbered, year) - expected_year(chosen["dob"], cycle))
             .where(age.between(*_LRS_AGES).eq(True))
             .astype("float64"),
-            "gender": _text(chosen["gender"]).str.upper(),
+            "gender": once_each(_code, chosen["gender"]),
             "postcode": postcode,
-            "postcode_plain": no_home.map({True: "ZZ99", False: "home"}).astype("str").where(postcode.notna()),
+            "postcode_plain": once_each(_home, postcode),
             "year": year,
-            "enrol_status": _text(chosen["enrol_status"]).str.upper(),
+            "enrol_status": once_each(_code, chosen["enrol_status"]),
             "uln": uln,
-            "uln_check": _answer(uln_valid(uln), where=uln_shape_ok(uln)),
+            "uln_check": answers(uln_valid(uln), where=uln_shape_ok(uln)),
         }
     )
 
@@ -188,6 +193,27 @@ def _text(values: pd.Series) -> pd.Series:
     return text.mask(text == "")
 
 
+def _code(values: pd.Series) -> pd.Series:
+    return _text(values).str.upper()
+
+
+def _year(values: pd.Series) -> pd.Series:
+    return _code(values).str.replace(r"^0(?=[0-9])", "", regex=True)
+
+
+def _numbered(year: pd.Series) -> pd.Series:
+    return pd.to_numeric(year.where(year.str.fullmatch(r"[1-9]|1[0-4]").eq(True)), errors="coerce").astype("Int64")
+
+
+def _postcode(values: pd.Series) -> pd.Series:
+    return _code(values).str.replace(f"[{BLANK}]+", " ", regex=True)
+
+
+def _home(postcode: pd.Series) -> pd.Series:
+    no_home = postcode.str.fullmatch(_NO_HOME).eq(True)
+    return no_home.map({True: "ZZ99", False: "home"}).astype("str").where(postcode.notna())
+
+
 def _name_facts(which: str, name: pd.Series, form: pd.Series, profile: Profile) -> dict[str, pd.Series]:
     """Of one kind of name: whether its characters may be in a name, its form is short enough, and no sign of it is lost.
 
@@ -195,17 +221,11 @@ def _name_facts(which: str, name: pd.Series, form: pd.Series, profile: Profile) 
     """
     plain = name.notna() & ~never_in_a_name(name)
     return {
-        f"{which}_plain": _answer(plain, where=name.notna()),
-        f"{which}_length_ok": _answer(form.str.len().le(profile.name_length(f"{which}_name")), where=form.notna()),
-        f"{which}_kept": _answer(~not_kept(name, profile.name_characters), where=plain & form.notna()),
+        f"{which}_plain": answers(plain, where=name.notna()),
+        f"{which}_length_ok": answers(form.str.len().le(profile.name_length(f"{which}_name")), where=form.notna()),
+        f"{which}_kept": answers(~not_kept(name, profile.name_characters), where=plain & form.notna()),
     }
 
 
 def _pairs(rows: pd.DataFrame) -> pd.Series:
     return rows["school_number"].str.cat(rows["upn"], sep="|")
-
-
-def _answer(truth: pd.Series, *, where: pd.Series) -> pd.Series:
-    """Y or N where the question arises, else null."""
-    answers = truth.astype(bool).map({True: "Y", False: "N"}).astype("str")
-    return answers.where(where.astype(bool))

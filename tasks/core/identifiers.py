@@ -12,11 +12,20 @@ To add an identifier: its pattern, its weights, its table of check characters, a
 import numpy as np
 import pandas as pd
 
+from tasks.core.text_columns import bytes_of_width, chosen_texts
+
 _LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
-_LETTER = "[A-HJ-NP-RT-Z]"
-_PERMANENT = _LETTER + "[0-9]{12}"
-_TEMPORARY = _LETTER + "[0-9]{11}" + _LETTER
-_ULN = "[1-9][0-9]{9}"
+
+
+def _values(characters: str) -> np.ndarray:
+    """For each byte its place among the characters, -1 where it is none of them."""
+    places = np.full(256, -1, dtype=np.int64)
+    places[[ord(c) for c in characters]] = range(len(characters))
+    return places
+
+
+_DIGIT, _LETTER = _values("0123456789"), _values(_LETTERS)
+_EITHER = np.maximum(_DIGIT, _LETTER)
 #: The ILR's "not yet known": passes the shape, is never issued.
 ULN_PLACEHOLDER = "9999999999"
 
@@ -45,10 +54,12 @@ def upn_shape(upn: pd.Series) -> pd.Series:
         there is no UPN.
     """
     text = canonical_upn(upn)
-    shape = pd.Series("wrong", index=text.index, dtype="str")
-    shape = shape.mask(text.str.fullmatch(_PERMANENT).eq(True), "permanent")
-    shape = shape.mask(text.str.fullmatch(_TEMPORARY).eq(True), "temporary")
-    return shape.mask(text.isna())
+    at, codes = bytes_of_width(text, 13)
+    fits = (_LETTER[codes[:, 0]] >= 0) & (_DIGIT[codes[:, 1:12]] >= 0).all(axis=1)
+    kind = np.where(_DIGIT[codes[:, 12]] >= 0, 1, np.where(_LETTER[codes[:, 12]] >= 0, 2, 0))
+    shape = np.where(text.isna(), -1, 0)
+    shape[at] = np.where(fits, kind, 0)
+    return chosen_texts(["wrong", "permanent", "temporary"], shape, text.index)
 
 
 def upn_check_letter(twelve: pd.Series) -> pd.Series:
@@ -60,8 +71,8 @@ def upn_check_letter(twelve: pd.Series) -> pd.Series:
     Returns:
         The letter; null where the text is neither.
     """
-    place = _remainder(twelve, f"[0-9]{{11}}(?:[0-9]|{_LETTER})", np.arange(2, 14), 23)
-    return place.map(dict(enumerate(_LETTERS))).astype("str")
+    remainder = _remainder(twelve, np.arange(2, 14), 23, last=_EITHER)
+    return chosen_texts(list(_LETTERS), remainder, twelve.index)
 
 
 def upn_check_letter_ok(upn: pd.Series) -> pd.Series:
@@ -86,7 +97,10 @@ def uln_shape_ok(uln: pd.Series) -> pd.Series:
     Returns:
         bool; the placeholder has the shape. False where null.
     """
-    return uln.astype("str").str.strip().str.fullmatch(_ULN).eq(True)
+    at, codes = bytes_of_width(uln.astype("str").str.strip(), 10)
+    right = np.zeros(len(uln), dtype=bool)
+    right[at] = (_DIGIT[codes] >= 0).all(axis=1) & (_DIGIT[codes[:, 0]] > 0)
+    return pd.Series(right, index=uln.index)
 
 
 def uln_placeholder(uln: pd.Series) -> pd.Series:
@@ -110,8 +124,9 @@ def uln_check_digit(nine: pd.Series) -> pd.Series:
     Returns:
         The digit as text; null where the remainder is 0, for no ULN starts so, or where the text is not nine digits.
     """
-    remainder = _remainder(nine, "[0-9]{9}", np.arange(10, 1, -1), 11)
-    return remainder.map({r: str(10 - r) for r in range(1, 11)}).astype("str")
+    remainder = _remainder(nine, np.arange(10, 1, -1), 11)
+    # The digit is ten less the remainder; where that is 0 there is none.
+    return chosen_texts([str(10 - r) for r in range(1, 11)], remainder - 1, nine.index)
 
 
 def uln_valid(uln: pd.Series) -> pd.Series:
@@ -128,17 +143,21 @@ def uln_valid(uln: pd.Series) -> pd.Series:
     return (uln_shape_ok(text) & right & ~uln_placeholder(text)).astype(bool)
 
 
-def _remainder(text: pd.Series, pattern: str, weights: np.ndarray, modulus: int) -> pd.Series:
-    """The weighted sum of the characters, modulo; null where the text does not fit the pattern (ASCII only).
+def _remainder(text: pd.Series, weights: np.ndarray, modulus: int, *, last: np.ndarray = _DIGIT) -> np.ndarray:
+    """The weighted sum of the characters, modulo.
 
-    Digits count as their value, letters as their place in the UPN's alphabet.
+    Args:
+        text: one digit for each weight, ASCII.
+        weights: of the characters.
+        modulus: of the sum.
+        last: what the last character may be, and counts as; digits count as their value.
+
+    Returns:
+        One number for each row, negative where the text is not of that form.
     """
-    fits = text.astype("str").str.fullmatch(pattern).eq(True).to_numpy(dtype=bool)
-    width = len(weights)
-    codes = np.array(text[fits].to_list(), dtype=f"U{width}").view(np.uint32).reshape(-1, width)
-    values = np.zeros(128, dtype=np.int64)
-    values[ord("0") : ord("9") + 1] = np.arange(10)
-    values[[ord(letter) for letter in _LETTERS]] = np.arange(len(_LETTERS))
-    remainder = np.full(len(text), np.nan)
-    remainder[fits] = values[codes] @ weights % modulus
-    return pd.Series(remainder, index=text.index)
+    at, codes = bytes_of_width(text, len(weights))
+    values = np.column_stack([_DIGIT[codes[:, :-1]], last[codes[:, -1]]])
+    fits = (values >= 0).all(axis=1)
+    remainder = np.full(len(text), -1, dtype=np.int64)
+    remainder[at[fits]] = values[fits] @ weights % modulus
+    return remainder

@@ -15,6 +15,7 @@ from schemas.tables import SENT_FIELDS
 from tasks.core.evidence import iso_dates
 from tasks.core.identifiers import canonical_upn
 from tasks.core.name_characters import base_letters, never_in_a_name
+from tasks.core.text_columns import BLANK, once_each
 
 _GENDERS = {"M": "1", "F": "2", "U": "0", "": "0", "0": "0", "1": "1", "2": "2", "9": "9"}
 
@@ -29,22 +30,38 @@ def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
     Returns:
         The LRS's form; null where nothing is left.
     """
-    # A backtick is what some keyboards give for an apostrophe; `base_letters` sees to the others.
-    text = names.astype("str").str.normalize("NFC").str.replace("`", "'", regex=False)
-    foreign = text[text.notna() & ~text.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
-    # Only the spellings that need it are transliterated, each once: few names in a country are not ASCII.
-    plain = {name: base_letters(name) for name in foreign.unique()}
-    text = text.mask(text.isin(plain), text.map(plain)).astype("str")
-    text = text.str.replace(f"[^{profile.name_characters}]", " ", regex=True)
-    text = text.str.replace(r"\s+", " ", regex=True).str.strip(" ")
-    return text.where(text.str.contains("[A-Za-z]", regex=True).eq(True)).astype("str")
+
+    def form(spellings: pd.Series) -> pd.Series:
+        # A backtick is what some keyboards give for an apostrophe; `base_letters` sees to the others.
+        text = spellings.str.normalize("NFC").str.replace("`", "'", regex=False)
+        foreign = text[text.notna() & ~text.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
+        # Only what needs it is transliterated: few names in a country are not ASCII.
+        plain = {name: base_letters(name) for name in foreign.unique()}
+        text = text.mask(text.isin(plain), text.map(plain)).astype("str")
+        text = text.str.replace(f"[^{profile.name_characters}]", " ", regex=True)
+        text = text.str.replace(r"\s+", " ", regex=True).str.strip(" ")
+        return text.where(text.str.contains("[A-Za-z]", regex=True).eq(True)).astype("str")
+
+    return once_each(form, names)
 
 
 def lrs_postcodes(postcodes: pd.Series) -> pd.Series:
     """Postcodes in capitals with one blank before the last three characters; null where blank."""
-    text = postcodes.astype("str").str.upper().str.replace("[\\s\u00a0]", "", regex=True)
+    return once_each(_postcodes, postcodes)
+
+
+def _postcodes(postcodes: pd.Series) -> pd.Series:
+    text = postcodes.str.upper().str.replace(f"[{BLANK}]", "", regex=True)
     text = text.mask(text == "")
     return text.str.replace(r"^(.+)(.{3})$", r"\1 \2", regex=True).mask(text.str.startswith("BFPO").eq(True), text)
+
+
+def _genders(genders: pd.Series) -> pd.Series:
+    return genders.str.strip().str.upper().fillna("").map(_GENDERS).astype("str")
+
+
+def _dates(dates: pd.Series) -> pd.Series:
+    return iso_dates(dates).dt.strftime("%Y-%m-%d").astype("str")
 
 
 def lrs_rows(
@@ -65,8 +82,6 @@ def lrs_rows(
     middle = lrs_names(pupils["middle_names"], profile)
     bad = middle.str.len() > profile.name_length("middle_name")
     bad |= never_in_a_name(pupils["middle_names"].str.strip())
-    gender = pupils["gender"].astype("str").str.strip().str.upper().fillna("")
-    born = iso_dates(pupils["dob"])
     seen = privacy_notice_seen.astype(bool)
     sharing = seen.map({True: "1", False: "0"}).astype("str")
     if profile.sharing == "ability_to_share":
@@ -78,8 +93,8 @@ def lrs_rows(
             "given_name": lrs_names(pupils["forename"], profile),
             "family_name": lrs_names(pupils["surname"], profile),
             "middle_name": middle.mask(bad.astype(bool)),
-            "dob": born.dt.strftime("%Y-%m-%d").astype("str"),
-            "gender": gender.map(_GENDERS).astype("str"),
+            "dob": once_each(_dates, pupils["dob"]),
+            "gender": once_each(_genders, pupils["gender"]),
             "postcode": lrs_postcodes(pupils["postcode"]),
             "ability_to_share": sharing,
         }

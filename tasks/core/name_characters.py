@@ -12,6 +12,8 @@ from collections.abc import Callable
 import pandas as pd
 from anyascii import anyascii
 
+from tasks.core.text_columns import once_each
+
 #: No name has these: digits and numbers, controls, pictures, and codes that stand for no character.
 _NEVER_IN_A_NAME = frozenset(("Nd", "Nl", "No", "Cc", "So", "Co", "Cn", "Cs"))
 #: What keyboards and word processors give for an apostrophe, ʻ (U+02BB) and ʼ (U+02BC) among them, and for a hyphen.
@@ -47,9 +49,13 @@ def not_kept(names: pd.Series, allowed: str) -> pd.Series:
 
 def _any(names: pd.Series, common: str, holds: Callable[[str], bool]) -> pd.Series:
     """Whether any character holds the question; asked once for each rest that the common characters leave."""
-    rest = names.astype("str").str.replace(f"[{common}]", "", regex=True)
-    answers = {text: any(map(holds, text)) for text in rest.dropna().unique()}
-    return rest.map(answers).eq(True)
+
+    def asked(spellings: pd.Series) -> pd.Series:
+        rest = spellings.str.replace(f"[{common}]", "", regex=True)
+        answers = {text: any(map(holds, text)) for text in rest.dropna().unique()}
+        return rest.map(answers).eq(True)
+
+    return once_each(asked, names)
 
 
 def base_letters(name: str) -> str:

@@ -11,6 +11,7 @@ from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among
+from tasks.core.text_columns import once_each
 
 #: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
 _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(Z|(?P<sign>[+-])(?P<zone>\d\d:\d\d))?"
@@ -100,6 +101,10 @@ def year_group(nc_year: pd.Series) -> pd.Series:
     Args:
         nc_year: NCyearActual as sent.
     """
+    return once_each(_year_group, nc_year)
+
+
+def _year_group(nc_year: pd.Series) -> pd.Series:
     text = nc_year.str.strip().str.upper()
     numbers = pd.to_numeric(text.where(text.str.fullmatch(r"0?[1-9]|1[0-4]")), errors="coerce").astype("Int64")
     return numbers.mask(text.isin(["N1", "N2", "R"]).astype(bool), 0)

@@ -1,8 +1,12 @@
 """Every rule: a record that passes, one that fails, one with a blank field. Ids name rule and case, never a value."""
 
+import csv
+import io
+import json
 import subprocess
 import sys
-from dataclasses import replace
+import warnings
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +20,7 @@ from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.lrs_profiles import all_profiles
 from tasks.check import apply_rules
 from tasks.code_texts import texts_of
-from tasks.core.evidence import repeated_upns, shared_upns
+from tasks.core.evidence import evidence, repeated_upns, shared_upns
 from tasks.io.data_root import DataRoot
 
 CYCLE = cycle_by_id("2012-01")
@@ -261,14 +265,130 @@ def test_running_again_gives_the_same_and_leaves_nothing_behind(learner):
     assert list(runner._context().suites.all()) == []
 
 
+def asked_of_every_row(table, rules):
+    """The plain way: all rules over all rows in one validation, as the library's own pages show it. (findings, tried)."""
+    gx, rows = runner._gx(), table.set_index("row_ref")
+    rows = rows.astype({c: object for c in rows if rows[c].dtype.kind not in "fib"})
+    suite = gx.ExpectationSuite(name="plain")
+    for rule in rules:
+        kind = getattr(gx.expectations, "".join(w.capitalize() for w in rule.expectation.split("_")))
+        suite.add_expectation(kind(column=rule.column, meta={"rule": rule.code}, **rule.arguments))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source = runner._context().data_sources.add_pandas(name="plain")
+        whole = source.add_dataframe_asset(name="all").add_batch_definition_whole_dataframe("all")
+        done = whole.get_batch({"dataframe": rows.where(rows.notna(), None)}).validate(suite, result_format="COMPLETE")
+        runner._context().data_sources.delete("plain")
+    found, tried = set(), {}
+    for one in done.results:
+        rule, result = one.expectation_config.meta["rule"], one.result
+        failing = [entry["row_ref"] for entry in result["unexpected_index_list"] or []]
+        found |= {(ref, rule) for ref in failing}
+        tried[rule] = (result["element_count"] - result.get("missing_count", 0), len(failing))
+    return found, tried
+
+
+def as_plain(result):
+    counts = result.tried.set_index("rule")
+    return (
+        set(zip(result.findings["row_ref"], result.findings["rule"], strict=True)),
+        {rule: (int(counts.loc[rule, "tried"]), int(counts.loc[rule, "failed"])) for rule in counts.index},
+    )
+
+
+def asking(code, column, expectation, **arguments):
+    return replace(all_rules()[0], code=code, column=column, expectation=expectation, kwargs=json.dumps(arguments))
+
+
+def test_asked_once_a_value_the_rules_say_what_they_say_of_every_row():
+    from tests_support import sound_learners
+
+    changes = [change for case in CASES.values() for change in (case[0], case[2])] * 2
+    rows = sound_learners(*changes, *(dict.fromkeys(("upn", "dob", "postcode"), odd) for odd in ("\0", "Ŵ", "１", "")))
+    facts = evidence(
+        rows,
+        cycle=CYCLE,
+        profile=PROFILE,
+        shared_upns=pd.Series(["M660402510001"]),
+        given_form=rows["forename"],
+        family_form=rows["surname"],
+        middle_form=rows["middle_names"],
+    )
+    rules = rules_for(CYCLE)
+    assert as_plain(run_rules(facts, rules)) == asked_of_every_row(facts, rules)
+
+
+def test_odd_columns_are_judged_as_row_by_row():
+    nan = float("nan")
+    table = pd.DataFrame(
+        {
+            "row_ref": [f"r{n}" for n in range(6)],
+            "text": pd.Series(["a", "a\0", None, "", "a", "ŵ"], dtype="str"),
+            "number": [1.0, nan, -0.0, 0.0, 1.5, nan],
+            "whole": [0, 1, 2, 3, 2, 1],
+            "mixed": pd.Series([1, True, 1.0, "1", None, "a"], dtype=object),
+            "empty": pd.Series([None] * 6, dtype="str"),
+            "full": pd.Series(list("aaabbb"), dtype="str"),
+        }
+    )
+    rules = tuple(
+        asking(f"{column}-{n}", column, f"expect_column_values_to_{kind}", **arguments)
+        for n, (kind, arguments) in enumerate(
+            [
+                ("be_null", {}),
+                ("not_be_null", {}),
+                ("be_in_set", {"value_set": ["a", "1"]}),
+                ("be_in_set", {"value_set": [1]}),
+                ("not_be_in_set", {"value_set": ["a", 0]}),
+            ]
+        )
+        for column in table.columns[1:]
+    )
+    rules += (
+        asking("pattern", "text", "expect_column_values_to_match_regex", regex="^a$"),
+        asking("same-pattern", "full", "expect_column_values_to_match_regex", regex="^a$"),
+        asking("length", "text", "expect_column_value_lengths_to_be_between", min_value=1, max_value=1),
+        asking("between", "number", "expect_column_values_to_be_between", min_value=0, max_value=1),
+        asking("between-whole", "whole", "expect_column_values_to_be_between", min_value=0, max_value=1),
+    )
+    assert as_plain(run_rules(table, rules)) == asked_of_every_row(table, rules)
+
+
 @pytest.mark.parametrize(
-    "index",
-    [{"row_ref": ["r1", "r2"]}, [{"row_ref": "r1"}, {"row_ref": "r2"}], [{"row_ref": ["r1", "r2"]}]],
-    ids=["dict-of-lists", "list-of-dicts", "list-of-a-dict-of-lists"],
+    ("expectation", "arguments"),
+    [
+        ("expect_column_values_to_be_unique", {}),
+        ("expect_column_values_to_be_increasing", {}),
+        ("expect_column_mean_to_be_between", {"min_value": 1}),
+        ("expect_column_values_to_not_be_null", {"mostly": 0.9}),
+        ("expect_column_values_to_not_be_null", {"row_condition": 'upn == "x"', "condition_parser": "pandas"}),
+    ],
+    ids=["unique", "increasing", "mean", "mostly", "row-condition"],
 )
-def test_both_shapes_of_the_librarys_index_are_read(index):
-    assert runner._row_refs(index) == ["r1", "r2"]
-    assert runner._row_refs(None) == []
+def test_a_rule_that_needs_other_rows_is_refused(expectation, arguments):
+    rule = asking("R01", "upn", expectation, **arguments)
+    with pytest.raises(ServiceFault, match="R01"):
+        run_rules(pd.DataFrame({"row_ref": ["r1"], "upn": ["x"]}), (rule,))
+    with io.StringIO() as text:
+        writer = csv.DictWriter(text, list(asdict(rule)))
+        writer.writeheader()
+        writer.writerow(asdict(rule))
+        with pytest.raises(
+            ConfigurationFault, match=r"line 2, R01: (expectation must be one of|kwargs must be without)"
+        ):
+            parse_rules(text.getvalue())
+
+
+def test_the_library_sees_each_distinct_value_once(monkeypatch):
+    given = []
+    plain = runner._plain
+    monkeypatch.setattr(runner, "_plain", lambda values: given.append(len(values)) or plain(values))
+    table = pd.DataFrame({"row_ref": [f"r{n}" for n in range(900)], "upn": [f"U{n}" for n in range(900)]})
+    table["gender"] = ["M", "F", None] * 300
+    rules = tuple(r for r in rules_for(CYCLE) if r.code in ("UPN01", "GEN01", "GEN02"))
+    result = run_rules(table, rules)
+    # Presence is one question of two columns: one value for the UPNs, one and a null for the gender.
+    assert given == [3, 3] and len(result.findings) == 300
 
 
 def test_the_catalogue_is_read_without_the_library():
