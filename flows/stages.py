@@ -54,8 +54,8 @@ class Tour:
         self.faults |= walked.faults
         told = "; ".join(f"{la}: " + ", ".join(f"{k} {n}" for k, n in c.items()) for la, c in walked.counts.items())
         get_run_logger().info("%s: %s", task.name, told)
-        for fault in walked.faults.values():
-            get_run_logger().error("%s: %s", task.name, fault)
+        for sentence in walked.faults.values():
+            get_run_logger().error("%s: %s", task.name, sentence)
 
     def total(self) -> Counts:
         """The counts of all authorities, by `stage.count`, and the number of faults."""

@@ -45,7 +45,7 @@ def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> dict
     )
     if len(whole.batches):
         # A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
-        there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, la_code=list(lot.las))
+        there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, **lot.where)
         known = pc.is_in(whole.rows["batch_ref"], value_set=there["batch_ref"].unique())
         ground.lake.append("batch_rows", whole.rows.filter(pc.invert(known)))
         ground.lake.upsert("batches", whole.batches)

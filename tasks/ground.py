@@ -58,6 +58,11 @@ class Lot:
     las: tuple[str, ...]
     sizes: dict[str, int]
 
+    @property
+    def where(self) -> dict[str, Any]:
+        """The lot as conditions on a table of the lake."""
+        return {"la_code": list(self.las)}
+
     def portions(self, count: int) -> list[Portion]:
         """Cut the schools into that many portions of about as many records each; fewer where there are few schools."""
         total, passed = sum(self.sizes.values()), 0

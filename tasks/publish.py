@@ -111,7 +111,7 @@ def _record_conflicts(ground: Ground, lot: Lot, conflicts: list[pd.DataFrame]) -
         field="uln",
     )
     new = arrow_of(FINDINGS, found.astype("str"))
-    where = {"cycle": ground.cycle.id, "la_code": list(lot.las)}
+    where: dict[str, Any] = {"cycle": ground.cycle.id, **lot.where}
     codes = sorted(merge_codes())
     if ground.lake.read_arrow("findings", rule=codes, **where).equals(new):
         return

@@ -28,7 +28,7 @@ def read(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: 
 
 
 def _read(ground: Ground, lot: Lot) -> dict[str, Counts]:
-    received = ground.lake.read("received", cycle=ground.cycle.id, la_code=list(lot.las))
+    received = ground.lake.read("received", cycle=ground.cycle.id, **lot.where)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     counts = {la: {"returns": 0, "records": 0, "leavers": 0, "unknown_elements": 0, "faults": 0} for la in lot.las}
@@ -44,7 +44,7 @@ def _read(ground: Ground, lot: Lot) -> dict[str, Counts]:
         tables.append(found)
         read[one["sha256"]] = len(found)
     if read:
-        there = ground.lake.read_arrow("pupils", ["sha256"], cycle=ground.cycle.id, la_code=list(lot.las))
+        there = ground.lake.read_arrow("pupils", ["sha256"], cycle=ground.cycle.id, **lot.where)
         new = pa.concat_tables([PUPILS.schema.empty_table(), *tables])
         ground.lake.append("pupils", new.filter(pc.invert(pc.is_in(new["sha256"], there["sha256"].unique()))))
         notes = unread[unread["sha256"].isin(read)]

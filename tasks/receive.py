@@ -59,9 +59,9 @@ def _receive(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
     # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
     accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
     let_go(ground.root.path, accepted)
-    for la, own in record.groupby("la_code"):
-        counts[str(la)]["accepted"] = int(((own["status"] == "accepted") & (own["kind"] == "return")).sum())
-        counts[str(la)]["quarantined"] = int((own["status"] == "quarantined").sum())
+    for of_la, own in record.groupby("la_code"):
+        counts[str(of_la)]["accepted"] = int(((own["status"] == "accepted") & (own["kind"] == "return")).sum())
+        counts[str(of_la)]["quarantined"] = int((own["status"] == "quarantined").sum())
     return counts
 
 

@@ -29,7 +29,7 @@ def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
 
 
 def _release(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
-    ledger = _confirmed(ground, ground.lake.read("batches", cycle=ground.cycle.id, la_code=list(lot.las)), as_of)
+    ledger = _confirmed(ground, ground.lake.read("batches", cycle=ground.cycle.id, **lot.where), as_of)
     _keep(ground, ledger, lot)
     is_ready = ledger["state"] == BatchState.READY.value
     ready = ledger[is_ready]
@@ -58,7 +58,7 @@ def _counts(ledger: pd.DataFrame, ready: pd.DataFrame) -> Counts:
 
 
 def _keep(ground: Ground, ledger: pd.DataFrame, lot: Lot) -> None:
-    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, la_code=list(lot.las))
+    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, **lot.where)
 
 
 def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:

@@ -31,7 +31,7 @@ def _select(ground: Ground, lot: Lot) -> dict[str, Counts]:
     held = _held(ground, lot)
     tables = spread(dispositions_of, repeat(ground, len(portions)), portions, repeat(held))
     rows = pa.concat_tables([DISPOSITIONS.schema.empty_table(), *tables])
-    ground.lake.replace("dispositions", rows, cycle=ground.cycle.id, la_code=list(lot.las))
+    ground.lake.replace("dispositions", rows, cycle=ground.cycle.id, **lot.where)
     decided = rows.select(["la_code", "disposition"]).to_pandas()
     chosen = decided[decided["disposition"] == Disposition.CHOSEN.value]
     records, asked = decided["la_code"].value_counts(), chosen["la_code"].value_counts()
@@ -44,7 +44,7 @@ def _held(ground: Ground, lot: Lot) -> pd.DataFrame:
     known = ["upn", "uln", "dob"]
     if ground.lake.distinct("learners", "cycle", cycle=earlier).empty:
         return pd.DataFrame({name: [] for name in known}, dtype="str")
-    pupils = ground.lake.read("pupils", ["upn", "former_upn"], cycle=ground.cycle.id, la_code=list(lot.las))
+    pupils = ground.lake.read("pupils", ["upn", "former_upn"], cycle=ground.cycle.id, **lot.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
     return ground.lake.read("learners", known, cycle=earlier, upn=upns)
 

@@ -1,6 +1,7 @@
 """Validate: the rules over the chosen rows; findings name rule and row, never values."""
 
 from itertools import repeat
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -27,7 +28,7 @@ def _validate(ground: Ground, lot: Lot) -> dict[str, Counts]:
     portions = lot.portions(parts())
     results = spread(judged, repeat(ground, len(portions)), portions)
     # What merging found stays: it is not the rules' to take back.
-    where = {"cycle": ground.cycle.id, "la_code": list(lot.las)}
+    where: dict[str, Any] = {"cycle": ground.cycle.id, **lot.where}
     kept = ground.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)
     ground.lake.replace("findings", pa.concat_tables([kept, *(r.findings for r in results)]), **where)
     empty = pd.DataFrame({"la_code": pd.Series(dtype="str"), "held": pd.Series(dtype=bool)})

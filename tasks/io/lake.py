@@ -93,7 +93,7 @@ class Lake:
                 found = pa.concat_arrays([found, new]).unique()
         return pd.Series(found.drop_null().sort().to_pandas(), dtype="str")
 
-    def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: str | list[str]) -> bool:
+    def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: Any) -> bool:
         """Make the slice that `where` names hold exactly these rows.
 
         Args:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows import lrs_returns as module
+from tasks.stage import Walked
 
 
 class Stage:
@@ -14,10 +15,10 @@ class Stage:
     def __init__(self, name, **counts):
         self.name, self.counts, self.calls = name, counts, 0
 
-    def __call__(self, **_):
-        """Count the call and answer."""
+    def __call__(self, las=None, **_):
+        """Count the call and answer, by authority where it was given some."""
         self.calls += 1
-        return dict(self.counts)
+        return Walked({la: dict(self.counts) for la in las}) if las else dict(self.counts)
 
 
 @pytest.mark.parametrize(("faults", "snapshots"), [(0, 1), (1, 0)], ids=["all-made", "one-school-s-file-missing"])
