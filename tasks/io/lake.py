@@ -88,8 +88,8 @@ class Lake:
         found = pa.array([], pa.string())
         if self._open(table) is not None:
             values = {key: _values(value) for key, value in where.items()}
-            for rows in self._opened(table).batches([column], values, table.partition_by):
-                new = rows.column(0).cast(pa.string()).unique()
+            for rows in self._opened(table).pieces([column], values, table.partition_by):
+                new = rows.column(0).combine_chunks().cast(pa.string()).unique()
                 found = pa.concat_arrays([found, new]).unique()
         return pd.Series(found.drop_null().sort().to_pandas(), dtype="str")
 
@@ -208,14 +208,23 @@ class _Opened:
         self._files: Any = None
 
     def rows(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> pa.Table:
-        """Those columns, and those of `where`, of the rows for which column is one of some values."""
-        return self._scanner([*columns, *where], where, partition_by).to_table().combine_chunks()
+        """Those columns of the rows for which column is one of some values."""
+        pieces = list(self.pieces(columns, where, partition_by))
+        return pa.concat_tables(pieces).combine_chunks() if len(pieces) > 1 else pieces[0].combine_chunks()
 
-    def batches(
+    def pieces(
         self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]
-    ) -> Iterator[pa.RecordBatch]:
-        """`rows`, a piece at a time."""
-        yield from self._scanner(columns, where, partition_by).to_batches()
+    ) -> Iterator[pa.Table]:
+        """`rows`, so many at a time that a great table never stands in memory."""
+        others = {name: values for name, values in where.items() if name not in partition_by}
+        scanner = self._scanner([*columns, *others], where, partition_by)
+        piece: list[pa.RecordBatch] = []
+        for batch in scanner.to_batches():
+            piece.append(batch)
+            if sum(map(len, piece)) > _PIECE:
+                yield _only(pa.Table.from_batches(piece), others)
+                piece = []
+        yield _only(pa.Table.from_batches(piece, scanner.projected_schema), others)
 
     def _scanner(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> Any:
         """Reads files of the wanted partitions only."""
@@ -228,13 +237,20 @@ class _Opened:
             if self._listed_at != self.delta.version():
                 self._files, self._listed_at = _by_path(self.delta.to_pyarrow_dataset()), self.delta.version()
             files = self._files
-        # Other columns are tried while the files are read, so that a great table never stands in memory. Cast, as a merge
-        # writes text as another Arrow type than an append does, for which the dataset has no comparison.
-        others = {name: values for name, values in where.items() if name not in slices}
         tests = [pc.field(name).isin(values) for name, values in slices.items()]
-        tests += [pc.field(name).cast(pa.string()).isin(values) for name, values in others.items()]
         wanted = list(dict.fromkeys(columns))
         return files.scanner(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
+
+
+#: Rows that are looked at together. The dataset's own filter would make its table of wanted values anew for every file.
+_PIECE = 1_000_000
+
+
+def _only(rows: pa.Table, where: dict[str, pa.Array]) -> pa.Table:
+    for name, values in where.items():
+        # Cast, as a merge writes text as another Arrow type than an append does.
+        rows = rows.filter(pc.is_in(rows[name].cast(pa.string()), values))
+    return rows
 
 
 def _by_path(files: ds.FileSystemDataset) -> ds.FileSystemDataset:
