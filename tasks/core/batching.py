@@ -13,8 +13,9 @@ import pandas as pd
 from schemas.lrs_profiles import Profile
 from schemas.states import RowState
 from schemas.tables import SENT_FIELDS
-from tasks.core.lrs_form import batch_ref, split_batches
+from tasks.core.lrs_form import batch_content, batch_ref
 from tasks.core.membership import among
+from tasks.core.text_columns import in_order
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,18 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
     Returns:
         row_ref, school_number, upn, the sent fields, ability_to_share; sorted by school and UPN, each UPN once.
     """
-    rows = standing.rename(columns={"upn": "stood_upn"}).merge(forms, on="row_ref")
-    columns = list(SENT_FIELDS)
-    key = ["upn", *columns]
-    then = sent[key].fillna("").drop_duplicates().assign(was_sent=True)
-    corrected = rows[key].fillna("").merge(then, on=key, how="left")["was_sent"].isna().to_numpy()
-    waiting = rows["state"].eq(RowState.WAITING.value)
-    again = rows["state"].eq(RowState.EXCEPTION.value) & corrected
-    take = rows[(waiting | again) & ~among(rows["row_ref"], blocked) & rows["upn"].notna()]
-    take = take.sort_values(["school_number", "upn", "row_ref"]).drop_duplicates("upn")
-    found: pd.DataFrame = take[["row_ref", "school_number", "upn", *columns, "ability_to_share"]].reset_index(drop=True)
+    state = standing["state"]
+    may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~among(standing["row_ref"], blocked)
+    rows = standing.loc[may, ["row_ref", "school_number", "state"]].merge(forms, on="row_ref")
+    open_exception = rows["state"].eq(RowState.EXCEPTION.value)
+    key = ["upn", *SENT_FIELDS]
+    again = rows.loc[open_exception, key].fillna("")
+    # What else was sent to others is of no account: few rows have an exception, a country's were sent.
+    then = sent.loc[among(sent["upn"].fillna(""), again["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
+    due = rows["upn"].notna().to_numpy(copy=True)
+    due[open_exception.to_numpy()] &= again.merge(then, on=key, how="left")["was_sent"].isna().to_numpy()
+    take = in_order(rows[due], ["school_number", "upn", "row_ref"]).drop_duplicates("upn")
+    found: pd.DataFrame = take[["row_ref", "school_number", *key, "ability_to_share"]].reset_index(drop=True)
     return found
 
 
@@ -68,15 +71,16 @@ def build(rows: pd.DataFrame, *, ukprns: pd.Series, profile: Profile, fmt: str, 
     Returns:
         Batches in the order of school number and position.
     """
+    ordered = in_order(rows, ["school_number", "upn"]).reset_index(drop=True)
+    said = batch_content(ordered)
     batches: list[Batch] = []
-    for school, of_school in rows.groupby("school_number", sort=True):
-        ukprn = str(ukprns[school])
-        ordered = of_school.sort_values("upn", ignore_index=True)
-        for _, part in ordered.groupby(split_batches(ordered, profile.limit), sort=True):
-            content = part.reset_index(drop=True)
-            batches.append(
-                Batch(batch_ref(content, ukprn, profile.version, fmt, cycle_id), str(school), ukprn, content)
-            )
+    # A school's rows stand together, so that a batch is a slice.
+    for school, places in ordered.groupby("school_number", sort=True).indices.items():
+        ukprn = str(ukprns[str(school)])
+        for start in range(int(places[0]), int(places[-1]) + 1, profile.limit):
+            end = min(start + profile.limit, int(places[-1]) + 1)
+            ref = batch_ref(said.slice(start, end - start), ukprn, profile.version, fmt, cycle_id)
+            batches.append(Batch(ref, str(school), ukprn, ordered.iloc[start:end].reset_index(drop=True)))
     return batches
 
 

@@ -68,7 +68,8 @@ def _age(dob: pd.Series, on: pd.Timestamp) -> pd.Series:
     def age(spellings: pd.Series) -> pd.Series:
         born = _iso_dates(spellings)
         not_yet = (born.dt.month * 100 + born.dt.day) > on.month * 100 + on.day
-        return (on.year - born.dt.year - not_yet.astype("int64")).astype("Int64")
+        years: pd.Series = (on.year - born.dt.year - not_yet.astype("int64")).astype("Int64")
+        return years
 
     return once_each(age, dob)
 

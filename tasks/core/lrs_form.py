@@ -9,6 +9,8 @@ Does not belong here: whether a value may go at all (`expectations`). To change 
 import hashlib
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow.csv import WriteOptions, write_csv
 
 from schemas.lrs_profiles import Profile
 from schemas.tables import SENT_FIELDS
@@ -61,7 +63,8 @@ def _genders(genders: pd.Series) -> pd.Series:
 
 
 def _dates(dates: pd.Series) -> pd.Series:
-    return iso_dates(dates).dt.strftime("%Y-%m-%d").astype("str")
+    written: pd.Series = iso_dates(dates).dt.strftime("%Y-%m-%d").astype("str")
+    return written
 
 
 def lrs_rows(
@@ -101,18 +104,30 @@ def lrs_rows(
     )
 
 
-def split_batches(rows: pd.DataFrame, limit: int) -> pd.Series:
-    """Which batch each row of a UKPRN goes into, 0 first, by its place.
+def batch_content(rows: pd.DataFrame) -> pa.Table:
+    """What a batch says of its learners: of `rows` the UPN, the sent fields and ability_to_share."""
+    return pa.Table.from_pandas(rows[["upn", *SENT_FIELDS, "ability_to_share"]], preserve_index=False, nthreads=1)
+
+
+def batch_ref(content: pa.Table, ukprn: str, profile: str, fmt: str, cycle: str) -> str:
+    """A batch's reference, made from what it says: the same learners in the same form have the same reference.
 
     Args:
-        rows: in the order in which they are to stand.
-        limit: learners in one batch.
+        content: `batch_content` of its learners, in the order of the file.
+        ukprn: whose batch it is.
+        profile: the LRS layout.
+        fmt: CSV or XML.
+        cycle: its id.
     """
-    return pd.Series(range(len(rows)), index=rows.index, dtype="int64") // limit
+    head = "\n".join([ukprn, profile, fmt, cycle, ""]).encode("utf-8")
+    return f"B{hashlib.sha256(head + _csv(content)).hexdigest()[:16]}"
 
 
-def batch_ref(rows: pd.DataFrame, ukprn: str, profile: str, fmt: str, cycle: str) -> str:
-    """A batch's reference, made from what it says: the same learners in the same form have the same reference."""
-    content = rows[["upn", *SENT_FIELDS, "ability_to_share"]].to_csv(index=False, lineterminator="\n")
-    digest = hashlib.sha256("\n".join([ukprn, profile, fmt, cycle, content]).encode("utf-8")).hexdigest()
-    return f"B{digest[:16]}"
+def _csv(content: pa.Table) -> bytes:
+    """As `DataFrame.to_csv` writes it, in a tenth of its time where no value needs quotes: then Arrow writes it."""
+    out = pa.BufferOutputStream()
+    try:
+        write_csv(content, out, WriteOptions(include_header=False, quoting_style="none"))
+    except pa.ArrowInvalid:
+        return bytes(content.to_pandas().to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    return ",".join(content.column_names).encode("utf-8") + b"\n" + bytes(out.getvalue())

@@ -4,6 +4,7 @@ Sources: service facts, "Which years, in which cycle"; Welsh census facts 5 (the
 2014 public pages. To add a reason: a word in `schemas.states.NotChosen`, its place in the order there, its test here.
 """
 
+import numpy as np
 import pandas as pd
 
 from schemas.cycles import Cycle
@@ -11,7 +12,7 @@ from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among
-from tasks.core.text_columns import once_each
+from tasks.core.text_columns import chosen_texts, once_each
 
 #: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
 _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(Z|(?P<sign>[+-])(?P<zone>\d\d:\d\d))?"
@@ -60,39 +61,53 @@ def select(
     Returns:
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
     """
-    superseded = pupils["sha256"] != pupils["school_number"].map(current)
-    years = year_group(pupils["nc_year"]).fillna(expected_year(pupils["dob"], cycle))
+    school, dob = pupils["school_number"], pupils["dob"]
+    superseded = pupils["sha256"] != once_each(lambda s: s.map(current), school)
+    years = year_group(pupils["nc_year"]).fillna(expected_year(dob, cycle))
     wrong_year = years.notna() & ~years.isin(cycle.year_groups)
-    born = iso_dates(pupils["dob"])
     limit = cycle.born_on_or_before
-    too_young = born.notna() & (born > pd.Timestamp(limit)) if limit else pd.Series(False, index=pupils.index)
-    born_as = held[held["uln"].notna()].set_index("upn")["dob"]
-    upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
-    by_former = former.notna() & (former.map(born_as) == pupils["dob"].str.strip())
-    has_uln = uln_valid(pupils["uln"]) | among(upn, born_as.index.to_series()) | by_former
+    too_young = iso_dates(dob) > pd.Timestamp(limit) if limit else pd.Series(False, index=pupils.index)
+    has_uln = uln_valid(pupils["uln"]) | _is_held(pupils, held)
     lacks = missing.groupby("school_number")["code"].agg(";".join)
-    detail = pupils["school_number"].map(lacks).astype("str")
+    detail = once_each(lambda s: s.map(lacks).astype("str"), school)
     tests = {
         NotChosen.SUPERSEDED_RETURN: superseded,
-        NotChosen.ENROLMENT_STATUS: pupils["enrol_status"].str.strip().str.upper().isin(NOT_SENT_STATUS),
+        NotChosen.ENROLMENT_STATUS: once_each(_not_sent, pupils["enrol_status"]),
         NotChosen.YEAR_GROUP: wrong_year,
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
         NotChosen.SCHOOL_NOT_READY: detail.notna(),
     }
-    reason = pd.Series(None, index=pupils.index, dtype="str")
-    for name in NotChosen:
-        reason = reason.mask(reason.isna() & tests[name].astype(bool), name.value)
-    disposition = reason.isna().map({True: Disposition.CHOSEN.value, False: Disposition.NOT_CHOSEN.value})
+    # The first reason in their order is the one that is told.
+    holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in NotChosen])
+    place = np.where(holds.any(axis=1), holds.argmax(axis=1), -1)
+    reason = chosen_texts([name.value for name in NotChosen], place, pupils.index)
+    dispositions = [Disposition.CHOSEN.value, Disposition.NOT_CHOSEN.value]
     return pd.DataFrame(
         {
             "row_ref": pupils["row_ref"],
-            "school_number": pupils["school_number"],
-            "disposition": disposition.astype("str"),
+            "school_number": school,
+            "disposition": chosen_texts(dispositions, (place >= 0).astype(np.int64), pupils.index),
             "reason": reason,
             "detail": detail.where(reason == NotChosen.SCHOOL_NOT_READY.value),
         }
     )
+
+
+def _is_held(pupils: pd.DataFrame, held: pd.DataFrame) -> pd.Series:
+    """Whether the register holds a ULN for a pupil's UPN, or for the former one under the same date of birth."""
+    upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
+    # The register may hold millions, of whom few are in these returns: look those up in what the returns name.
+    own = held[among(held["upn"], pd.concat([upn, former])) & held["uln"].notna()]
+    names = former.notna().to_numpy()
+    born_as = former[names].map(own.set_index("upn")["dob"])
+    by_former = np.zeros(len(pupils), dtype=bool)
+    by_former[names] = (born_as == pupils.loc[names, "dob"].str.strip()).to_numpy(dtype=bool)
+    return among(upn, own["upn"]) | by_former
+
+
+def _not_sent(enrol_status: pd.Series) -> pd.Series:
+    return enrol_status.str.strip().str.upper().isin(NOT_SENT_STATUS)
 
 
 def year_group(nc_year: pd.Series) -> pd.Series:

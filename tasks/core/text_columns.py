@@ -51,6 +51,12 @@ def answers(truth: pd.Series, *, where: pd.Series) -> pd.Series:
     return chosen_texts(["N", "Y"], places, truth.index)
 
 
+def in_order(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Rows sorted by text columns, as `sort_values` sorts them."""
+    keys = pa.table({name: pa.array(rows[name].astype("str"), pa.large_string()) for name in by})
+    return rows.take(pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in by]).to_numpy())
+
+
 def bytes_of_width(text: pd.Series, width: int) -> tuple[np.ndarray, np.ndarray]:
     """The texts of exactly that many bytes of UTF-8, as numbers: of plain ASCII, those of that many characters.
 

@@ -53,6 +53,16 @@ def test_what_was_answered_once_is_not_asked_again():
     assert len(to_send(third, forms({}), both, NOBODY)) == 0
 
 
+def test_only_those_with_an_exception_are_compared_with_what_was_sent():
+    found = to_send(
+        standing({}, {"row_ref": "r2", "upn": "U2", "state": "exception"}, {"row_ref": "r3", "upn": "U3", "state": "exception"}),
+        forms({}, {"row_ref": "r2", "upn": "U2"}, {"row_ref": "r3", "upn": "U3", "dob": "now"}),
+        sent({}, {"upn": "U2"}, {"upn": "U3"}),
+        NOBODY,
+    )  # fmt: skip
+    assert list(found["row_ref"]) == ["r1", "r3"]
+
+
 def test_a_row_with_a_blocking_finding_is_never_sent():
     corrected = standing({"state": "exception", "batch_ref": "B1"})
     assert len(to_send(corrected, forms({"dob": "now"}), sent({}), pd.Series(["r1"]))) == 0
@@ -98,8 +108,15 @@ def test_a_batch_holds_one_ukprn_in_the_order_of_upn():
 def test_a_batch_holds_at_most_the_limit():
     from dataclasses import replace
 
-    found = build_all(due("U1", "U2", "U3"), profile=replace(PROFILE, limit=2))
-    assert [list(b.rows["upn"]) for b in found] == [["U1", "U2"], ["U3"]]
+    rows = pd.concat([due("U3", "U1", "U2"), due("U9", "U8", school="6604026")])
+    found = build_all(rows, profile=replace(PROFILE, limit=2))
+    assert [list(b.rows["upn"]) for b in found] == [["U1", "U2"], ["U3"], ["U8", "U9"]]
+    assert [b.school_number for b in found] == ["6604025", "6604025", "6604026"]
+    # Each by itself is the same batch, and its rows are counted from 0.
+    alone = [build_all(b.rows)[0] for b in found]
+    assert [b.ref for b in alone] == [b.ref for b in found]
+    for one, other in zip(alone, found, strict=True):
+        pd.testing.assert_frame_equal(one.rows, other.rows)
 
 
 def test_the_reference_comes_from_the_content_and_the_cycle():

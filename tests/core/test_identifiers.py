@@ -1,7 +1,11 @@
 """UPN and ULN arithmetic, against published and hand-computed examples."""
 
+import re
+
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks.core.identifiers import (
     canonical_upn,
@@ -17,6 +21,51 @@ from tasks.core.identifiers import (
 
 def column(*values):
     return pd.Series(list(values), dtype="str")
+
+
+LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
+
+
+def plain_letter(twelve):
+    """The published arithmetic, a character at a time."""
+    if not re.fullmatch(rf"[0-9]{{11}}[0-9{LETTERS}]", twelve):
+        return None
+    worth = [LETTERS.index(c) if c in LETTERS else int(c) for c in twelve]
+    return LETTERS[sum(w * n for w, n in zip(worth, range(2, 14), strict=True)) % 23]
+
+
+def plain_digit(nine):
+    if not re.fullmatch("[0-9]{9}", nine):
+        return None
+    remainder = sum(int(c) * w for c, w in zip(nine, range(10, 1, -1), strict=True)) % 11
+    return str(10 - remainder) if remainder else None
+
+
+odd = st.text(st.sampled_from([*"0123456789ABISO", "a", "ŵ", "１", "٣", "\0", " ", "\n"]), max_size=14)
+upns = st.from_regex(r"[A-Z][0-9]{11}[0-9A-Z]\n?", fullmatch=True)
+ulns = st.from_regex(r"[0-9]{9,11}\n?", fullmatch=True)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(values=st.lists(st.none() | odd | upns | ulns, max_size=30))
+def test_read_as_bytes_they_are_what_they_are_a_character_at_a_time(values):
+    whole = column(*values)
+    upn = [v if isinstance(v, str) else "" for v in canonical_upn(whole)]
+    shapes = [
+        None if not v
+        else "permanent" if re.fullmatch(rf"[{LETTERS}][0-9]{{12}}", v)
+        else "temporary" if re.fullmatch(rf"[{LETTERS}][0-9]{{11}}[{LETTERS}]", v)
+        else "wrong"
+        for v in upn
+    ]  # fmt: skip
+    assert [v if isinstance(v, str) else None for v in upn_shape(whole)] == shapes
+    right = [plain_letter(v[1:]) is not None and plain_letter(v[1:]) == v[:1] for v in upn]
+    assert list(upn_check_letter_ok(whole)) == right
+    uln = [v.strip() if isinstance(v, str) else "" for v in whole]
+    shaped = [re.fullmatch("[1-9][0-9]{9}", v) is not None for v in uln]
+    assert list(uln_shape_ok(whole)) == shaped
+    valid = [ok and plain_digit(v[:9]) == v[9] and v != "9999999999" for ok, v in zip(shaped, uln, strict=True)]
+    assert list(uln_valid(whole)) == valid
 
 
 def test_check_letters_computed_by_hand():

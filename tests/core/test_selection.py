@@ -85,6 +85,26 @@ def test_a_uln_held_under_the_former_upn_ends_it_too_where_the_birth_date_agrees
     assert decide(learner(change), held=held(upn="L67441030807A")) == [outcome]
 
 
+def test_many_others_in_the_register_change_nothing(learner):
+    rows = learner({}, {"former_upn": "L67441030807A"}, {"upn": None, "former_upn": " "}, {"upn": "R681404209123"})
+    others = held().loc[[0] * 500].assign(upn=[f"X{n:012}" for n in range(500)])
+    both = pd.concat([others.iloc[:250], held(upn="L67441030807A"), others.iloc[250:]], ignore_index=True)
+    assert decide(rows, held=others) == ["chosen"] * 4
+    assert decide(rows, held=both) == ["chosen", "uln_held", "chosen", "chosen"]
+    # Also where the rows have another index than their places.
+    assert decide(rows.iloc[::-1], held=both) == ["chosen", "chosen", "uln_held", "chosen"]
+
+
+def test_no_records_are_none():
+    from tests_support import sound_learners
+
+    found = select(
+        sound_learners({}).iloc[:0], cycle=cycle_by_id("2012-01"), current=pd.Series({"6604025": "s1"}), missing=READY,
+        held=held(),
+    )  # fmt: skip
+    assert len(found) == 0 and set(found.dtypes) == {pd.Series(["a"]).dtype}
+
+
 def test_school_not_ready_names_each_missing_thing(learner):
     missing = pd.DataFrame({"school_number": ["6604025"] * 2, "code": ["lrb_missing", "ukprn_missing"]}).astype("str")
     found = select(
