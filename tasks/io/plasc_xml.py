@@ -305,17 +305,3 @@ def _is_date(text: str) -> bool:
         return matched is not None and bool(dt.date.fromisoformat(matched[1]))
     except ValueError:
         return False
-
-
-def inspect(content, layouts):
-    h = read_header(content, layouts)
-    r = read_return(content, layouts)
-    object.__setattr__(h, "leavers", r.leavers)
-    object.__setattr__(h, "unknown_elements", r.unknown_elements)
-    return h
-
-
-def read_pupils(content, layout, layouts):
-    import pyarrow as pa
-
-    return pa.Table.from_pandas(read_return(content, layouts).pupils, preserve_index=False)
