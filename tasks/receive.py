@@ -24,7 +24,7 @@ from tasks.io.dewi_inbox import (
     quarantine,
     sha256_of,
 )
-from tasks.io.plasc_xml import ReturnHeader, read_header
+from tasks.io.plasc_xml import ReturnHeader, inspect
 from tasks.io.reference import schools
 from tasks.stage import Counts, Ground, keep_evidence, stage_task
 
@@ -109,7 +109,7 @@ def _take_in(
         container = sha256 if document.sha256 != sha256 else None
         about: dict[str, Any] = {**base, "kind": "return", "member": document.member, "container_sha256": container}
         try:
-            header = read_header(document.data, layouts)
+            header = inspect(document.data, layouts)
             admit(header, ground.cycle, register, la)
         except Refused as refused:
             rows.append(_refused_row(ground.root, document.sha256, document.member, document.data, refused, about))
