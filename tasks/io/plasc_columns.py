@@ -59,7 +59,7 @@ def pupil_columns(
         return None
     if rows.num_rows != declared:
         return None
-    columns = [_first_filled([rows[path] for path in layout.paths[field]]) for field in PUPIL_FIELDS]
+    columns = [_first_filled([_without_empty(rows[path]) for path in layout.paths[field]]) for field in PUPIL_FIELDS]
     ordinal = pa.array(range(1, declared + 1), pa.int64())
     return pa.Table.from_arrays([ordinal, *columns], schema=PUPILS_SCHEMA)
 
@@ -84,6 +84,11 @@ def _by_one_layout(content: bytes, layout: PlascLayout, others: Collection[Plasc
     """Whether no other layout's container is named in the file."""
     names = {one.identifiers.encode() for one in others} - {layout.identifiers.encode()}
     return not any(mark + name in content for name in names for mark in (b"<", b":"))
+
+
+def _without_empty(column: pa.Array) -> pa.Array:
+    """A marked section in which nothing stands is no text either."""
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 
 def _first_filled(columns: list[pa.Array]) -> pa.Array:
