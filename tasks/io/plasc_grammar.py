@@ -4,8 +4,10 @@ Yes is certain; no only says that the elements have to be looked at one by one (
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from lxml import etree
 
@@ -27,13 +29,30 @@ def all_known(root: etree._Element, layout: PlascLayout, longest: int) -> bool:
         layout: the one layout that all its records are in.
         longest: a path longer than this is never known.
     """
-    if layout.on_roll.count("/") != layout.no_longer_on_roll.count("/"):
+    namespace = etree.QName(root).namespace or ""
+    if layout.on_roll.count("/") != layout.no_longer_on_roll.count("/") or len(namespace) > longest:
         return False
     fields = (path for paths in layout.paths.values() for path in paths)
     below = frozenset(path for path in (*fields, *layout.known) if len(path) <= longest)
-    namespace = etree.QName(root).namespace or ""
     ways = (f"{layout.root}/{layout.on_roll}", f"{layout.root}/{layout.no_longer_on_roll}")
     return bool(_grammar(*ways, below, namespace).validate(root))
+
+
+def empty_ones(root: etree._Element, layout: PlascLayout, paths: Iterable[str]) -> Counter[str]:
+    """How many elements without elements in them stand at each of some paths below the records on roll.
+
+    Args:
+        root: a return in which `all_known` found what it holds, and so all in one namespace.
+        layout: where the records stand.
+        paths: from the record.
+    """
+    namespace = etree.QName(root).namespace
+    prefix, names = ("n:", {"n": namespace}) if namespace else ("", None)
+    found: Counter[str] = Counter()
+    for path in paths:
+        steps = "/".join(prefix + name for name in f"{layout.on_roll}/{path}".split("/"))
+        found[path] = int(cast("float", root.xpath(f"count({steps}[not(*)])", namespaces=names)))
+    return +found
 
 
 @lru_cache(maxsize=16)

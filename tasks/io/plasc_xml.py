@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from schemas.plasc_layouts import PlascLayout
 from schemas.tables import PUPIL_FIELDS
 from schemas.texts import both
 from tasks.io.plasc_columns import PUPILS_SCHEMA, pupil_columns
-from tasks.io.plasc_grammar import all_known
+from tasks.io.plasc_grammar import all_known, empty_ones
 
 #: "<" and "=" in a file: no element is without the one, no attribute without the other. Some ten times what the largest
 #: return has; each may cost the parser a few hundred bytes.
@@ -33,6 +33,8 @@ _BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe \t\r\n"
 #: Longer than any path that a layout knows; what lies deeper is not looked at, and names cannot fill the memory.
 _LONGEST_PATH = 300
 _MOST_UNKNOWN = 1000
+#: Records that are looked into for what the others may hold, and how many new paths are worth counting one by one.
+_FIRST, _FEW = 20, 30
 
 #: xs:date or xs:dateTime, with or without a zone. Python's own reader takes week dates and dates without hyphens too.
 _ISO_DATE = re.compile(
@@ -96,9 +98,7 @@ def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
     layout = _layout(root, layouts)
     facts = _header_facts(root, layout)
     records = _at(root, layout.on_roll)
-    unknown: Counter[str] = Counter()
-    if _mixed(root, layouts) or not all_known(root, layout, _LONGEST_PATH):
-        _, unknown = _walk(root, records, layout, layouts)
+    unknown = _unknown(root, records, layout, layouts)
     return ReturnHeader(
         **facts,
         layout=layout.name,
@@ -150,6 +150,24 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
         content, header.layout, layouts, declared=header.declared, unknown_elements=header.unknown_elements
     )
     return PlascReturn(header, pupils.to_pandas(), header.leavers, header.unknown_elements)
+
+
+def _unknown(
+    root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
+) -> Counter[str]:
+    """The unknown elements of a return, walked through only where the grammar cannot tell."""
+    if not _mixed(root, layouts):
+        if all_known(root, layout, _LONGEST_PATH):
+            return Counter()
+        # What a school's system adds it adds to every record: the first ones show what to count in the others.
+        first = _Fields(layout)
+        for record in records[:_FIRST]:
+            first.of_record(record)
+        new = first.unknown_paths()
+        wider = replace(layout, known=layout.known | new)
+        if 0 < len(new) <= _FEW and all_known(root, wider, _LONGEST_PATH):
+            return empty_ones(root, layout, new)
+    return _walk(root, records, layout, layouts)[1]
 
 
 def _walked_pupils(content: bytes, layouts: dict[str, PlascLayout]) -> pa.Table:
@@ -206,6 +224,10 @@ class _Fields:
         found: dict[str, str] = {}
         self._below(record, "", found, {})
         return found
+
+    def unknown_paths(self) -> frozenset[str]:
+        """Where unknown elements were met, with the containers on the way to them."""
+        return frozenset(step.path for step in self._steps.values() if not (step.known or step.field))
 
     def _below(self, element: etree._Element, above: str, found: dict[str, str], orders: dict[str, Any]) -> None:
         for child in element:

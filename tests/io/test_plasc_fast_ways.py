@@ -124,6 +124,24 @@ def test_what_is_odd_and_sure_is_read_fast(case):
     assert both_ways(xml(ODD[case]).encode())[1]
 
 
+@pytest.mark.parametrize("root", ["<Message>", '<Message xmlns="urn:x">'])
+@pytest.mark.parametrize(("late", "walks"), [("", 0), ("<Late/>", 1), ("<n:ShoeSize xmlns:n='urn:y'/>", 1)])
+def test_unknown_elements_of_every_record_are_counted_without_a_walk(root, late, walks, monkeypatch):
+    new = "<ShoeSize>5</ShoeSize><Contact><Name>b</Name></Contact>"
+    some = record(inside="<UPN><x/></UPN>", beside=new) * 30 + record(beside="<Contact/>" + late)
+    content = xml(some, root=root).encode()
+    both_ways(content)
+    walked, real = [], plasc_xml._walk
+    monkeypatch.setattr(plasc_xml, "_walk", lambda *a: walked.append(1) or real(*a))
+    expected = {"Contact": 1, "Contact/Name": 30, "PupilIdentifiers/UPN/x": 30, "ShoeSize": 30 + late.count("Shoe")}
+    assert inspect(content, all_layouts()).unknown_elements == expected | ({"Late": 1} if "Late" in late else {})
+    assert len(walked) == walks
+
+
+def test_a_namespace_without_end_is_left_to_the_walk():
+    assert not both_ways(xml(record(), root=f'<Message xmlns="{"x" * 301}">').encode())[2]
+
+
 @pytest.mark.parametrize("extra", ["<School/>", "<PupilsEnrolled/>", "<PupilsOnRoll><Other/></PupilsOnRoll>"])
 def test_elements_outside_the_records_are_seen_by_the_grammar(extra):
     assert not both_ways(xml(record(), extra=extra).encode())[2]
