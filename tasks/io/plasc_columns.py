@@ -49,7 +49,7 @@ def pupil_columns(
     if not (_in_utf8(content) and _apart(paths, layout.known) and _by_one_layout(content, layout, others)):
         return None
     # The walk takes a field's text up to the first element within it, the reader all of it.
-    if len(unknown) >= _ENOUGH or any(f"{known}/".startswith(f"{path}/") for known in unknown for path in paths):
+    if len(unknown) >= _ENOUGH or any(f"{met}/".startswith(f"{path}/") for met in unknown for path in paths):
         return None
     if b"\r" in content:  # as any XML parser must, and this one does not
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -75,7 +75,7 @@ def _apart(paths: tuple[str, ...], known: Collection[str]) -> bool:
     """Whether no field stands within another, nor within or above what is passed over."""
     if not all(_PLAIN_PATH.fullmatch(path) for path in paths):
         return False
-    closed = [path.removesuffix("*") for path in known if path.endswith("/*")]
+    closed = [path.partition("*")[0] for path in known if "*" in path]
     within_field = any(path.startswith(f"{one}/") for path in (*paths, *known) for one in paths)
     return not within_field and not any(path.startswith(one) for path in paths for one in closed)
 

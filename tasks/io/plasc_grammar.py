@@ -30,11 +30,11 @@ def all_known(root: etree._Element, layout: PlascLayout, longest: int) -> bool:
         longest: a path longer than this is never known.
     """
     namespace = etree.QName(root).namespace or ""
-    if layout.on_roll.count("/") != layout.no_longer_on_roll.count("/") or len(namespace) > longest:
+    ways = (f"{layout.root}/{layout.on_roll}", f"{layout.root}/{layout.no_longer_on_roll}")
+    if ways[0].count("/") != ways[1].count("/") or _ANY in "".join(ways) or len(namespace) > longest:
         return False
     fields = (path for paths in layout.paths.values() for path in paths)
     below = frozenset(path for path in (*fields, *layout.known) if len(path) <= longest)
-    ways = (f"{layout.root}/{layout.on_roll}", f"{layout.root}/{layout.no_longer_on_roll}")
     return bool(_grammar(*ways, below, namespace).validate(root))
 
 
@@ -61,10 +61,13 @@ def _grammar(on_roll: str, no_longer_on_roll: str, known: frozenset[str], namesp
     _place(places, on_roll)
     _place(places, f"{no_longer_on_roll}/{_ANY}")
     root = on_roll.partition("/")[0]
+    ways = [way.split("/") for way in (on_roll, no_longer_on_roll)]
+    above_records = {"/".join(way[:n]) for way in ways for n in range(1, len(way))}
     for path in sorted(known):
-        if not path.startswith("/"):
+        above, _, name = f"{root}{path}".rpartition("/")
+        if not path.startswith(("/", _ANY)):
             _place(places, f"{on_roll}/{path}")
-        elif not (f"{on_roll}/".startswith(f"{root}{path}/") or f"{no_longer_on_roll}/".startswith(f"{root}{path}/")):
+        elif above in above_records and name != _ANY and f"{root}{path}" not in {*above_records, *map("/".join, ways)}:
             _place(places, f"{root}{path}/{_ANY}")
     grammar = etree.Element(f"{{{_NG}}}grammar", ns=namespace)
     _elements(_sub(grammar, "start"), places)

@@ -155,11 +155,42 @@ def test_layouts_that_the_reader_would_take_otherwise_are_left_to_the_walk():
         {"paths": usual.paths | {"forename": ("PupilIdentifiers/Surname/Title",)}},
         {"known": usual.known | {"PupilIdentifiers/Surname/Title"}},
         {"known": usual.known | {"PupilIdentifiers/*"}},
+        {"known": usual.known | {"PupilIdentifiers/*/x"}},
         {"known": usual.known | {"PupilIdentifiers/Surname/*"}},
         {"paths": usual.paths | {"forename": ("PupilIdentifiers//Forename", "PupilIdentifiers/@x")}},
     ):
         layouts = {"english-like": replace(usual, **change)}
         assert not both_ways(content, layouts)[1]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        *("/*", "/School/Phase", "/School/*", "/School", "/Pupils", "/Pupils/*", "/Pupils/Other"),
+        "/Pupils/PupilsOnRoll/*",
+        "/Pupils/PupilsOnRoll/PupilOnRoll",
+        "/Pupils/PupilsOnRoll/PupilOnRoll/Odd",
+        "*",
+        "*/Odd",
+        "Odd/*",
+        "Odd/*/x",
+        "Odd",
+        "/Pupils/PupilsOnRoll/Other",
+        "Odd//x",
+        "Odd/" + "x" * 300,
+    ],
+)
+def test_whatever_a_layout_calls_known_the_grammar_takes_it_as_the_walk_does(known):
+    odd = "<Odd/><Odd><x/><y><x/></y></Odd>" + f"<Odd><{'x' * 300}/></Odd>"
+    content = xml(record(beside=odd) + "<Other/>", extra="<Other><x/></Other>")
+    for layout in all_layouts().values():
+        layouts = {"only": replace(layout, name="only", known=(layout.known - {"/School"}) | {known})}
+        for sent in (
+            content.replace("<Pupils>", "<School><Phase/></School><Pupils>"),
+            xml(record(beside=odd)),
+            xml(""),
+        ):
+            both_ways(sent.encode(), layouts)
 
 
 def test_what_was_inspected_by_a_layout_that_has_gone_is_walked():
