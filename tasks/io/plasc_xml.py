@@ -1,22 +1,27 @@
 """Reads one PLASC XML return: its header, its pupils as text, its leavers counted, its unknown elements counted.
 
 Which element holds which field is data (`schemas/plasc`), so a new layout is added there. Values stay as the school
-sent them; nothing is judged here.
+sent them; nothing is judged here. What a return means is told by the walk over its elements below; `plasc_grammar` and
+`plasc_columns` give the same answers faster where they can be sure, and pass where they cannot.
 """
 
 import datetime as dt
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from lxml import etree
 
 from schemas.faults import Refused
 from schemas.plasc_layouts import PlascLayout
 from schemas.tables import PUPIL_FIELDS
 from schemas.texts import both
+from tasks.io.plasc_columns import PUPILS_SCHEMA, pupil_columns
+from tasks.io.plasc_grammar import all_known, empty_ones
 
 #: "<" and "=" in a file: no element is without the one, no attribute without the other. Some ten times what the largest
 #: return has; each may cost the parser a few hundred bytes.
@@ -28,6 +33,8 @@ _BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe \t\r\n"
 #: Longer than any path that a layout knows; what lies deeper is not looked at, and names cannot fill the memory.
 _LONGEST_PATH = 300
 _MOST_UNKNOWN = 1000
+#: Records that are looked into for what the others may hold, and how many new paths are worth counting one by one.
+_FIRST, _FEW = 20, 30
 
 #: xs:date or xs:dateTime, with or without a zone. Python's own reader takes week dates and dates without hyphens too.
 _ISO_DATE = re.compile(
@@ -44,6 +51,9 @@ class ReturnHeader:
     Attributes:
         layout: the layout that the file was read by; single records may be in another.
         declared: records of pupils on roll, counted.
+        leavers: records of pupils no longer on roll, counted; they are not read.
+        unknown_elements: element path below the pupil record -> how often it occurs; a path with a leading / starts at
+            the root element: it lies outside the records that are read, so pupils may be missing.
     """
 
     la_code: str
@@ -54,6 +64,8 @@ class ReturnHeader:
     serial_no: str
     layout: str
     declared: int
+    leavers: int
+    unknown_elements: dict[str, int]
 
     @property
     def school_number(self) -> str:
@@ -67,9 +79,7 @@ class PlascReturn:
 
     Attributes:
         pupils: ordinal (from 1, in file order) and the pupil fields, text as sent, null where absent or empty.
-        leavers: records of pupils no longer on roll; they are not read.
-        unknown_elements: element path below the pupil record -> how often it occurs; a path with a leading / starts at
-            the root element: it lies outside the records that were read, so pupils may be missing.
+        leavers, unknown_elements: as in the header.
     """
 
     header: ReturnHeader
@@ -78,35 +88,107 @@ class PlascReturn:
     unknown_elements: dict[str, int]
 
 
-def read_header(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
-    """The header of a return; the whole file is parsed, so that one that is cut off is found here.
+def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
+    """What a return says of itself; the whole file is parsed, so that one that is cut off is found here.
 
     Raises:
         Refused: the file cannot be used; the reason is one of `schemas/quarantine_reasons.csv`.
     """
     root = _root(content, layouts)
-    return _header(root, _layout(root, layouts))
+    layout = _layout(root, layouts)
+    facts = _header_facts(root, layout)
+    records = _at(root, layout.on_roll)
+    unknown = _unknown(root, records, layout, layouts)
+    return ReturnHeader(
+        **facts,
+        layout=layout.name,
+        declared=len(records),
+        leavers=len(_at(root, layout.no_longer_on_roll)),
+        unknown_elements=dict(sorted(unknown.items())),
+    )
+
+
+def read_pupils(
+    content: bytes,
+    layout: str,
+    layouts: dict[str, PlascLayout],
+    *,
+    declared: int,
+    unknown_elements: Mapping[str, int],
+) -> pa.Table:
+    """The pupils of a return that `inspect` has taken, by what it found.
+
+    Args:
+        content: the same bytes.
+        layout: the name of the layout that was found.
+        layouts: all layouts.
+        declared: the records that were counted.
+        unknown_elements: those that were found.
+
+    Returns:
+        A table of `plasc_columns.PUPILS_SCHEMA`: ordinal (from 1, in file order) and the pupil fields, text as sent,
+        null where absent or empty.
+
+    Raises:
+        Refused: as `inspect`, where the content is not what was inspected.
+    """
+    if layout in layouts:
+        pupils = pupil_columns(content, layouts[layout], layouts.values(), declared, unknown_elements)
+        if pupils is not None:
+            return pupils
+    return _walked_pupils(content, layouts)
 
 
 def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
     """A whole return.
 
     Raises:
-        Refused: as `read_header`.
+        Refused: as `inspect`.
     """
+    header = inspect(content, layouts)
+    pupils = read_pupils(
+        content, header.layout, layouts, declared=header.declared, unknown_elements=header.unknown_elements
+    )
+    return PlascReturn(header, pupils.to_pandas(), header.leavers, header.unknown_elements)
+
+
+def _unknown(
+    root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
+) -> Counter[str]:
+    """The unknown elements of a return, walked through only where the grammar cannot tell."""
+    if not _mixed(root, layouts):
+        if all_known(root, layout, _LONGEST_PATH):
+            return Counter()
+        # What a school's system adds it adds to every record: the first ones show what to count in the others.
+        first = _Fields(layout)
+        for record in records[:_FIRST]:
+            first.of_record(record)
+        new = first.unknown_paths()
+        wider = replace(layout, known=layout.known | new)
+        if 0 < len(new) <= _FEW and all_known(root, wider, _LONGEST_PATH):
+            return empty_ones(root, layout, new)
+    return _walk(root, records, layout, layouts)[1]
+
+
+def _walked_pupils(content: bytes, layouts: dict[str, PlascLayout]) -> pa.Table:
     root = _root(content, layouts)
     layout = _layout(root, layouts)
+    rows, _ = _walk(root, _at(root, layout.on_roll), layout, layouts)
+    columns = [pa.array([row.get(field) for row in rows], pa.string()) for field in PUPIL_FIELDS]
+    ordinal = pa.array(range(1, len(rows) + 1), pa.int64())
+    return pa.Table.from_arrays([ordinal, *columns], schema=PUPILS_SCHEMA)
+
+
+def _walk(
+    root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
+) -> tuple[list[dict[str, str]], Counter[str]]:
+    """Each record's fields, and the unknown elements of the return."""
     fields = {one.name: _Fields(one) for one in layouts.values()}
-    records = _at(root, layout.on_roll)
     if _mixed(root, layouts):
         rows = [fields[_layout_of(record, layout, layouts).name].of_record(record) for record in records]
     else:
         rows = list(map(fields[layout.name].of_record, records))
-    pupils = pd.DataFrame({field: pd.Series([row.get(field) for row in rows], dtype="str") for field in PUPIL_FIELDS})
-    pupils.insert(0, "ordinal", pd.Series(range(1, len(records) + 1), dtype="int64"))
-    leavers = len(_at(root, layout.no_longer_on_roll))
-    unknown = sum((one.unknown for one in fields.values()), _outside(root, layout))
-    return PlascReturn(_header(root, layout), pupils, leavers, dict(sorted(unknown.items())))
+    return rows, sum((one.unknown for one in fields.values()), _outside(root, layout))
 
 
 @dataclass(frozen=True)
@@ -142,6 +224,10 @@ class _Fields:
         found: dict[str, str] = {}
         self._below(record, "", found, {})
         return found
+
+    def unknown_paths(self) -> frozenset[str]:
+        """Where unknown elements were met, with the containers on the way to them."""
+        return frozenset(step.path for step in self._steps.values() if not (step.known or step.field))
 
     def _below(self, element: etree._Element, above: str, found: dict[str, str], orders: dict[str, Any]) -> None:
         for child in element:
@@ -254,17 +340,21 @@ def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
 
 
 def _fits(root: etree._Element, layout: PlascLayout) -> bool:
-    # The first look is the parser's own and fast; it spares most files the second.
-    if next(root.iter(f"{{*}}{layout.identifiers}"), None) is None:
+    # The first looks are the parser's own and fast; they spare most files the last.
+    if not all(_somewhere(root, name) for name in (layout.identifiers, layout.marker) if name):
         return False
     paths = (layout.on_roll, layout.no_longer_on_roll)
     return any(_holds(record, layout) for path in paths for record in _at(root, path))
 
 
+def _somewhere(root: etree._Element, name: str) -> bool:
+    return next(root.iter(f"{{*}}{name}"), None) is not None
+
+
 def _mixed(root: etree._Element, layouts: dict[str, PlascLayout]) -> bool:
     """Whether records of a file may need different layouts."""
     containers = {layout.identifiers for layout in layouts.values()}
-    return sum(next(root.iter(f"{{*}}{name}"), None) is not None for name in containers) > 1
+    return sum(_somewhere(root, name) for name in containers) > 1
 
 
 def _holds(record: etree._Element, layout: PlascLayout) -> bool:
@@ -279,7 +369,7 @@ def _layout_of(record: etree._Element, usual: PlascLayout, layouts: dict[str, Pl
     return next((one for one in _by_marker(layouts) if _holds(record, one)), usual)
 
 
-def _header(root: etree._Element, layout: PlascLayout) -> ReturnHeader:
+def _header_facts(root: etree._Element, layout: PlascLayout) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, path in layout.header.items():
         elements = _at(root, path)
@@ -296,7 +386,7 @@ def _header(root: etree._Element, layout: PlascLayout) -> ReturnHeader:
         raise Refused("bad_census_date", repr(found["census_date"][:40]))
     if not _is_date(found["header_datetime"]):
         raise Refused("bad_header_datetime", repr(found["header_datetime"][:40]))
-    return ReturnHeader(**found, layout=layout.name, declared=len(_at(root, layout.on_roll)))
+    return found
 
 
 def _is_date(text: str) -> bool:

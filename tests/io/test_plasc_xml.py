@@ -12,7 +12,7 @@ from lxml import etree
 from schemas.faults import Refused
 from schemas.plasc_layouts import all_layouts
 from tasks.io import plasc_xml
-from tasks.io.plasc_xml import read_header, read_return
+from tasks.io.plasc_xml import inspect, read_return
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -97,7 +97,7 @@ def test_namespace_and_bom_are_taken():
     ],
 )
 def test_refused_with_its_reason(content, reason):
-    for read in (read_header, read_return):
+    for read in (inspect, read_return):
         with pytest.raises(Refused) as caught:
             read(content, all_layouts())
         assert caught.value.reason == reason
@@ -106,13 +106,13 @@ def test_refused_with_its_reason(content, reason):
 @pytest.mark.parametrize("sent", ["2012-01-17", "2012-01-17T00:00:00", "2012-01-17Z", "2012-01-17T00:00:00+00:00"])
 def test_a_census_date_stays_as_sent(sent):
     content = xml("", header=HEADER.replace("2012-01-17", sent))
-    assert read_header(content, all_layouts()).census_date == sent
+    assert inspect(content, all_layouts()).census_date == sent
 
 
 @pytest.mark.parametrize("sent", ["2012-02-30", "20120117", "2012-W03-2", "2012-01-17 or so"])
 def test_what_is_no_date_is_not_taken_for_one(sent):
     with pytest.raises(Refused, match="bad_census_date"):
-        read_header(xml("", header=HEADER.replace("2012-01-17", sent)), all_layouts())
+        inspect(xml("", header=HEADER.replace("2012-01-17", sent)), all_layouts())
 
 
 DATETIME = "2012-01-20T10:00:00"
@@ -129,7 +129,7 @@ DATETIME = "2012-01-20T10:00:00"
     ],
 )
 def test_a_header_datetime_stays_as_sent(sent):
-    assert read_header(xml("", header=HEADER.replace(DATETIME, sent)), all_layouts()).header_datetime == sent
+    assert inspect(xml("", header=HEADER.replace(DATETIME, sent)), all_layouts()).header_datetime == sent
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,14 @@ def test_a_header_datetime_stays_as_sent(sent):
 )
 def test_what_is_no_date_with_time_would_lose_to_an_older_return_and_is_refused(sent):
     with pytest.raises(Refused, match="bad_header_datetime"):
-        read_header(xml("", header=HEADER.replace(DATETIME, sent)), all_layouts())
+        inspect(xml("", header=HEADER.replace(DATETIME, sent)), all_layouts())
 
 
 def test_the_header_that_lacks_something_is_told_by_its_path_and_a_serial_number_may_be_absent():
     with pytest.raises(Refused) as caught:
-        read_header(xml("", header=HEADER.replace("<Estab>4025</Estab>", "<Estab> </Estab>")), all_layouts())
+        inspect(xml("", header=HEADER.replace("<Estab>4025</Estab>", "<Estab> </Estab>")), all_layouts())
     assert caught.value.detail == "Header/Source/Estab"
-    header = read_header(xml("", header=HEADER.replace("<SerialNo>1</SerialNo>", "")), all_layouts())
+    header = inspect(xml("", header=HEADER.replace("<SerialNo>1</SerialNo>", "")), all_layouts())
     assert (header.serial_no, header.school_number) == ("", "6604025")
 
 
@@ -358,7 +358,7 @@ def test_records_of_two_layouts_in_one_file_are_each_read_by_their_own():
 
 def test_the_header_pass_counts_the_records_on_roll():
     leaver = "<PupilNoLongerOnRoll/>"
-    assert read_header(xml(pupil("PupilIdentifiers") * 3, leaver), all_layouts()).declared == 3
+    assert inspect(xml(pupil("PupilIdentifiers") * 3, leaver), all_layouts()).declared == 3
 
 
 def test_comments_and_marked_text_do_not_cut_a_value():

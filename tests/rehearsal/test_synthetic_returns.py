@@ -15,7 +15,7 @@ from schemas.plasc_layouts import all_layouts
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.identifiers import upn_check_letter_ok
 from tasks.io.dewi_inbox import open_arrival
-from tasks.io.plasc_xml import read_header, read_return
+from tasks.io.plasc_xml import inspect, read_return
 from tasks.io.reference import registration
 from tasks.io.reference import schools as register
 from tasks.rehearsal.synthetic_returns import write_wales
@@ -96,7 +96,7 @@ def test_files_that_must_be_refused_are_and_for_their_reason(tmp_path):
             reasons[file["path"]] = content
             continue
         try:
-            header = read_header(content, all_layouts())
+            header = inspect(content, all_layouts())
         except Refused as fault:
             reasons[file["path"]] = fault.reason
             continue
