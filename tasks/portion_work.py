@@ -6,6 +6,7 @@ To add a stage's work: a function of a ground and a portion here, over things th
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,19 +42,26 @@ from tasks.status import blocked_rows, register_of, standing_of
 from tasks.workers import tried
 
 
-def pupil_rows(ground: Ground, received: dict[str, str]) -> pa.Table:
+def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:
     """Read: the rows of `pupils` in one return.
 
     Args:
         ground: the data root, lake and cycle.
-        received: path, sha256, la_code, school_number and layout of its row of `received`.
+        received: its row of `received`: path, sha256, la_code, school_number, layout, declared, unknown_elements.
 
     Raises:
         ServiceFault: the file has gone or changed.
     """
     sha256 = received["sha256"]
     content = document_at(ground.root.dewi_inbox, received["path"], sha256)
-    pupils = read_pupils(content, received["layout"], all_layouts())
+    unknown = received["unknown_elements"]
+    pupils = read_pupils(
+        content,
+        received["layout"],
+        all_layouts(),
+        declared=int(received["declared"]),
+        unknown_elements=json.loads(unknown) if isinstance(unknown, str) else {},
+    )
     of_return = {
         "cycle": ground.cycle.id,
         "la_code": received["la_code"],

@@ -32,7 +32,7 @@ def _read(ground: Ground, lot: Lot) -> dict[str, Counts]:
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     counts = {la: {"returns": 0, "records": 0, "leavers": 0, "unknown_elements": 0, "faults": 0} for la in lot.las}
-    known = ["path", "sha256", "la_code", "school_number", "layout"]
+    known = ["path", "sha256", "la_code", "school_number", "layout", "declared", "unknown_elements"]
     calls = unread[known].to_dict("records")
     tables: list[pa.Table] = []
     read: dict[str, int] = {}
