@@ -12,9 +12,10 @@ import string
 import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
+import pyarrow as pa
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
@@ -97,7 +98,8 @@ def write_exceptions(
         }
     )
     languages: dict[Language, tuple[str, str]] = {"cy": (la_cy, cycle_title_cy), "en": (la_en, cycle_title_en)}
-    values: dict[Any, list[str]] = rows.fillna("").to_dict("list")
+    sources = dict.fromkeys(c.in_language(lang) for c in _COLUMNS for lang in _LANGUAGES)
+    values = {s: pa.array(rows[s], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for s in sources}
     widths = _widths(values)
     heights = _heights(values, widths)
     formats = {
@@ -176,7 +178,7 @@ def _cut(value: str) -> str:
     return value.encode("utf-16-le", "surrogatepass")[: 2 * _LONGEST].decode("utf-16-le", "ignore")
 
 
-def _widths(values: dict[Any, list[str]]) -> list[int]:
+def _widths(values: dict[str, list[str]]) -> list[int]:
     """Each column's width in characters, the same on both sheets."""
     widths = []
     for column in _COLUMNS:
@@ -191,7 +193,7 @@ def _room(value: str) -> int:
     return len(value) + 1 + sum(map(str.isupper, value)) // 4
 
 
-def _heights(values: dict[Any, list[str]], widths: list[int]) -> list[int]:
+def _heights(values: dict[str, list[str]], widths: list[int]) -> list[int]:
     """Each row's height in lines, the same on both sheets; told, as not every program finds it when it opens a file."""
     # Running text is narrower than digits: a tenth more fits on a line.
     room = {
