@@ -62,11 +62,13 @@ def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, f
         "record_count": str(len(rows)),
     }
     filled = {c.source for c in profile.columns} & set(rows.columns)
-    cells: dict[Any, list[str]] = {c: rows[c].astype("str").fillna("").tolist() for c in sorted(filled)}
+    cells: dict[str, list[str]] = {
+        c: pa.array(rows[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in sorted(filled)
+    }
     return _xml(cells, len(rows), about, profile) if fmt == "XML" else _csv(cells, len(rows), about, profile)
 
 
-def _csv(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+def _csv(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
     columns: list[list[str]] = []
     for column in profile.columns:
         if column.first_row_only:
@@ -82,7 +84,7 @@ def _csv(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile
     return text.getvalue().encode("utf-8")
 
 
-def _xml(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
     space, alone = profile.xml.namespace, profile.xml.root_only
     qualified = f"{{{space}}}" if space else ""
     inside = "" if alone else qualified
