@@ -21,7 +21,7 @@ from tasks.core.merging import tie
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
-from tasks.portion_work import results_at
+from tasks.portion_work import answers_in
 from tasks.stage import Counts, keep_evidence, stage_task
 from tasks.workers import parts, processors, spread, tried
 
@@ -88,47 +88,50 @@ def _collect(
 ) -> None:
     profiles = all_profiles(root.reference / "lrs")
     at_once = -(-len(lot) // parts())
-    shares = [[one.path for one in lot[n : n + at_once]] for n in range(0, len(lot), at_once)]
-    found = [result for results in spread(results_at, shares, repeat(profiles)) for result in results]
+    shares = [lot[n : n + at_once] for n in range(0, len(lot), at_once)]
+    found = spread(answers_in, [[one.path for one in share] for share in shares], repeat(profiles))
     rows: list[dict[str, Any]] = []
-    tables: dict[str, pd.DataFrame] = {}
-    for one, result in zip(lot, found, strict=True):
-        about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.path.name, "file_name": one.path.name}
-        if isinstance(result, Refused):
-            if refused_for.get(one.sha256) == result.reason:
+    tables: list[pd.DataFrame] = []
+    accepted: list[str] = []
+    for share, (answers, unusable) in zip(shares, found, strict=True):
+        tables.append(answers.assign(sha256=answers["file"].map({n: one.sha256 for n, one in enumerate(share)})))
+        for place, one in enumerate(share):
+            about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.path.name, "file_name": one.path.name}
+            fault = unusable.get(place)
+            if isinstance(fault, Refused):
+                if refused_for.get(one.sha256) == fault.reason:
+                    continue
+                _set_aside(root, one.sha256, one.path.read_bytes(), one.path.name, fault)
+                counts["quarantined"] += 1
+                reason = {"reason": fault.reason, "detail": fault.detail}
+                rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
+            elif fault is not None:
+                counts["faults"] += 1
+                keep_evidence(str(root.path), "returns", "collect", "all", fault)
                 continue
-            _set_aside(root, one.sha256, one.path.read_bytes(), one.path.name, result)
-            counts["quarantined"] += 1
-            reason = {"reason": result.reason, "detail": result.detail}
-            rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
-        elif isinstance(result, Exception):
-            counts["faults"] += 1
-            keep_evidence(str(root.path), "returns", "collect", "all", result)
-            continue
-        else:
-            tables[one.sha256] = result
-            rows.append({**about, "status": "accepted", "received_at": as_of})
-        counts["files"] += 1
-    _record(lake, tables, as_of, counts)
+            else:
+                accepted.append(one.sha256)
+                rows.append({**about, "status": "accepted", "received_at": as_of})
+            counts["files"] += 1
+    _record(lake, accepted, pd.concat(tables, ignore_index=True).drop(columns="file"), as_of, counts)
     if rows:
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
         )
-    let_go(root.path, tables)
+    let_go(root.path, accepted)
 
 
 def _whole(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
 
 
-def _record(lake: Lake, tables: dict[str, pd.DataFrame], as_of: str, counts: Counts) -> None:
+def _record(lake: Lake, files: list[str], answers: pd.DataFrame, as_of: str, counts: Counts) -> None:
     """Append the answers, one transaction id per file: a file whose commit was made before is not added again."""
-    done = lake.committed("lrs_returns", [f"collect/{s}" for s in tables])
-    new = {s: t for s, t in tables.items() if f"collect/{s}" not in done}
+    done = lake.committed("lrs_returns", [f"collect/{sha256}" for sha256 in files])
+    new = [sha256 for sha256 in files if f"collect/{sha256}" not in done]
     if not new:
         return
-    answers = pd.concat([table.assign(sha256=sha256) for sha256, table in new.items()], ignore_index=True)
-    tied = _tie(lake, answers).assign(received_at=as_of)
+    tied = _tie(lake, answers[answers["sha256"].isin(new)].astype({"sha256": "str"})).assign(received_at=as_of)
     tied["return_code"] = normalise_code(tied["return_code"])
     counts["rows"] += len(tied)
     counts["untied"] += int((tied["tied"] == "N").sum())

@@ -27,14 +27,14 @@ from tasks.core.evidence import repeated_upns
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.membership import among
-from tasks.core.publication import by_school, content_ref, for_schools
+from tasks.core.publication import by_school, content_refs, for_schools
 from tasks.core.readiness import missing_things
 from tasks.core.selection import current_returns
 from tasks.core.selection import select as decide
 from tasks.ground import Ground, Portion
 from tasks.io.dewi_inbox import document_at
 from tasks.io.lake import arrow_of
-from tasks.io.lrs_files import batch_file_name, read_result, write_batch
+from tasks.io.lrs_files import batch_file_name, read_result, read_results, write_batch
 from tasks.io.plasc_xml import read_pupils
 from tasks.io.reference import opt_outs, registration, schools
 from tasks.school_files import Due, school_files
@@ -286,13 +286,21 @@ def batch_files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
     return files
 
 
-def results_at(paths: list[Path], profiles: dict[str, Profile]) -> list[pd.DataFrame | Exception]:
-    """Collect: the answers in result files (`lrs_files.read_result`), or why a file cannot be used."""
-    return [tried(_result_at, path, profiles) for path in paths]
-
-
-def _result_at(path: Path, profiles: dict[str, Profile]) -> pd.DataFrame:
-    return read_result(path.read_bytes(), profiles)
+def answers_in(paths: list[Path], profiles: dict[str, Profile]) -> tuple[pd.DataFrame, dict[int, Exception]]:
+    """Collect: the answers in result files, and why a file cannot be used, by its place (`lrs_files.read_results`)."""
+    contents = [tried(Path.read_bytes, path) for path in paths]
+    places = [place for place, content in enumerate(contents) if isinstance(content, bytes)]
+    unusable: dict[int, Exception] = {n: c for n, c in enumerate(contents) if isinstance(c, Exception)}
+    read = tried(read_results, [contents[n] for n in places], profiles)
+    if isinstance(read, Exception):
+        # One odd file must not stop the others.
+        results = [tried(read_result, contents[n], profiles) for n in places]
+        unusable |= {n: r for n, r in zip(places, results, strict=True) if isinstance(r, Exception)}
+        tables = [r.assign(file=n) for n, r in zip(places, results, strict=True) if isinstance(r, pd.DataFrame)]
+        return pd.concat(tables, ignore_index=True) if tables else read_results([], profiles)[0], unusable
+    rows, refused = read
+    unusable |= {places[n]: fault for n, fault in refused.items()}
+    return rows.assign(file=rows["file"].map(dict(enumerate(places))).astype("int64")), unusable
 
 
 @dataclass(frozen=True)
@@ -330,8 +338,9 @@ def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
     made_at = pd.Timestamp(as_of).to_pydatetime()
     delivered = dict(iter(before.sort_values("number").groupby("school_number", sort=False)))
     filled: list[Filled] = []
-    for school, own, listed in by_school(ulns, lines):
-        ref = content_ref(own, listed)
+    refs = content_refs(ulns, lines)
+    for school, (own, listed) in by_school(ulns, lines).items():
+        ref = refs[school]
         numbers = delivered.get(school, before.head(0))
         in_cycle = numbers[numbers["cycle"] == ground.cycle.id]
         if not in_cycle.empty and in_cycle["content_ref"].iloc[-1] == ref:

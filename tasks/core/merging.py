@@ -8,10 +8,12 @@ A conflict stands with the learner in the register, so that it outlives the retu
 """
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.tables import LEARNERS
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among
+from tasks.core.membership import among, looked_up, place_in
 
 #: Conflicts that merging finds; their texts stand in `schemas/merge_findings.csv`.
 ULN_DIFFERS = "LRS01"
@@ -35,21 +37,38 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
     Returns:
         `answers` with batch_ref and cycle (null where nothing was sent) and tied (Y or N), in the given order.
     """
-    key = answers[["sha256", "ordinal", "ukprn", "file_name_cell"]].assign(upn=canonical_upn(answers["mis_identifier"]))
-    sent = batch_rows[["batch_ref", "upn", "ukprn"]].merge(
-        batches[["batch_ref", "file_name", "cycle", "built_at"]], on="batch_ref"
-    )
-    found = key.assign(ukprn=key["ukprn"].str.strip()).merge(sent, on=["ukprn", "upn"])
-    stem = found["file_name"].str.rsplit(".", n=1).str[0]
-    found["named"] = stem.eq(
-        found["file_name_cell"].str.strip().str.replace(r"\.(csv|xml)$", "", case=False, regex=True)
-    )
-    found["place"] = found["cycle"].map(cycles.index).astype("int64")
-    order = ["sha256", "ordinal", "named", "place", "built_at", "batch_ref"]
-    found = found.sort_values(order).drop_duplicates(["sha256", "ordinal"], keep="last")
-    out = answers.drop(columns=["batch_ref", "cycle", "tied"], errors="ignore")
-    out = out.merge(found[["sha256", "ordinal", "batch_ref", "cycle"]], on=["sha256", "ordinal"], how="left")
+    key = pd.DataFrame(
+        {
+            "row": range(len(answers)),
+            "ukprn": answers["ukprn"].str.strip().to_numpy(),
+            "upn": canonical_upn(answers["mis_identifier"]).to_numpy(),
+            "cell": _stem(answers["file_name_cell"]).to_numpy(),
+        }
+    ).astype({"ukprn": "str", "upn": "str", "cell": "str"})
+    files = batches[["batch_ref", "cycle", "built_at"]].assign(stem=batches["file_name"].str.rsplit(".", n=1).str[0])
+    sent = batch_rows[["batch_ref", "upn", "ukprn"]].merge(files, on="batch_ref")
+    found = key.merge(sent, on=["ukprn", "upn"])
+    found = found.assign(named=found["stem"].eq(found["cell"]), place=place_in(found["cycle"], cycles))
+    found = _last(found, ["row"], ["named", "place", "built_at", "batch_ref"])
+    tied = found.set_index("row")[["batch_ref", "cycle"]].reindex(range(len(answers)))
+    out = answers.drop(columns=["batch_ref", "cycle", "tied"], errors="ignore").reset_index(drop=True)
+    out = out.assign(batch_ref=tied["batch_ref"], cycle=tied["cycle"])
     return out.assign(tied=out["batch_ref"].notna().map({True: "Y", False: "N"}).astype("str"))
+
+
+def _stem(file_name_cell: pd.Series) -> pd.Series:
+    trimmed = pc.utf8_trim_whitespace(pa.array(file_name_cell.astype("str"), pa.large_string()))
+    stems = pc.replace_substring_regex(trimmed, r"(?i)\.(csv|xml)$", "")
+    return pd.Series(stems, index=file_name_cell.index, dtype="str")
+
+
+def _last(rows: pd.DataFrame, by: list[str], order: list[str]) -> pd.DataFrame:
+    """Of the rows that are equal in `by` the last in `order`; only such have to be sorted, and they are few."""
+    several = rows.duplicated(by, keep=False)
+    if not several.any():
+        return rows
+    last = rows[several].sort_values([*by, *order]).drop_duplicates(by, keep="last")
+    return pd.concat([rows[~several], last])
 
 
 def merge_answers(
@@ -75,21 +94,25 @@ def merge_answers(
         batch_rows[["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]], on=["batch_ref", "upn"]
     )
     rows["has_uln"] = uln_valid(rows["uln"]).astype(bool)
-    rows["place"] = rows["cycle"].map(cycles.index).astype("int64")
-    return _learners(rows, held.dropna().set_index("upn")["uln"]), _exceptions(rows, codes)
+    rows["place"] = place_in(rows["cycle"], cycles)
+    return _learners(rows, held.dropna()), _exceptions(rows, codes)
 
 
-def _learners(rows: pd.DataFrame, held: pd.Series) -> pd.DataFrame:
-    given = rows[rows["has_uln"]].sort_values(["upn", "received_at", "sha256", "ordinal"])
-    first = given.drop_duplicates("upn").set_index("upn")["uln"]
-    stands = rows["upn"].map(held).astype("str").fillna(rows["upn"].map(first).astype("str"))
+def _learners(rows: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    given = rows[rows["has_uln"]]
+    several = given.duplicated("upn", keep=False)
+    ordered = given[several].sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
+    first = pd.concat([given[~several], ordered])
+    stands = looked_up(rows["upn"], held["upn"], held["uln"])
+    stands = stands.fillna(looked_up(rows["upn"], first["upn"], first["uln"]))
     # Where the learner stands: the first batch that gave the held ULN, else the last batch that was answered.
     rows = rows.assign(stands=stands, gave=rows["has_uln"] & (rows["uln"] == stands))
     rows["nearest"] = rows["place"].where(~rows["gave"], -rows["place"])
-    last = rows.sort_values(["upn", "gave", "nearest", "batch_ref"]).drop_duplicates("upn", keep="last")
+    last = _last(rows, ["upn"], ["gave", "nearest", "batch_ref"]).sort_values("upn")
     distinct = rows[rows["has_uln"] & ~rows["gave"]].drop_duplicates(["upn", "uln"]).sort_values(["upn", "uln"])
     others = distinct.groupby("upn")["uln"].agg(";".join)
-    learners = last.assign(uln=last["stands"], other_ulns=last["upn"].map(others), other_upns=None, conflict=None)
+    told = looked_up(last["upn"], others.index.to_series(), others)
+    learners = last.assign(uln=last["stands"], other_ulns=told, other_upns=None, conflict=None)
     names = [c.name for c in LEARNERS.columns]
     return learners[names].astype("str").reset_index(drop=True)
 

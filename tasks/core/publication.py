@@ -3,13 +3,16 @@
 The texts come from the rule catalogue and the code tables, handed in as a table; nothing here knows a code's meaning.
 """
 
+import csv
 import hashlib
-from collections.abc import Iterator
+import io
 
 import pandas as pd
+import pyarrow as pa
 
 from schemas.states import NotChosen, RowState, Severity
 from tasks.core.identifiers import canonical_upn, uln_valid
+from tasks.core.membership import among
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
@@ -18,6 +21,7 @@ RETURN_HAS_ANOTHER_ULN = "REG03"
 #: What a learner in a CTF must have, and how long a name may be (CTF 12 guidance; the schemas in `schemas/ctf`).
 _CTF_NEEDS = ("upn", "surname", "forename", "dob", "gender")
 _CTF_NAME_LENGTH = 35
+_OF_PUPIL = ("row_ref", "school_number", *_CTF_NEEDS, "nc_year", "former_upn", "uln")
 
 EXCEPTION_COLUMNS = (
     "upn",
@@ -63,7 +67,10 @@ def for_schools(
         ulns (school_number, upn, uln, surname, forename, dob, gender) and list lines (school_number, row_ref and
         EXCEPTION_COLUMNS), each sorted.
     """
-    rows = pupils.merge(dispositions[["row_ref", "disposition", "reason"]], on="row_ref")
+    # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
+    came = dispositions.loc[dispositions["reason"] == NotChosen.ULN_HELD.value, "row_ref"]
+    rows = pupils.loc[among(pupils["row_ref"], pd.concat([standing["row_ref"], came])), list(_OF_PUPIL)]
+    rows = rows.merge(dispositions[["row_ref", "reason"]], on="row_ref")
     rows = rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")
     rows["learner_upn"] = canonical_upn(rows["upn"])
     rows = _with_register(rows, learners[learners["uln"].notna()])
@@ -132,26 +139,64 @@ def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(answers, on=["learner_upn", "batch_ref"])
 
 
-def by_school(ulns: pd.DataFrame, lines: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Each school with its learners and its lines, in order of school number; without the columns that only tell the school.
+def by_school(ulns: pd.DataFrame, lines: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """What each school gets.
+
+    Args:
+        ulns: as `for_schools` gives them.
+        lines: likewise.
+
+    Returns:
+        School number -> its ulns and its lines (EXCEPTION_COLUMNS), in the given order; by school number.
+    """
+    parts = []
+    for table in (ulns, lines[["school_number", *EXCEPTION_COLUMNS]]):
+        own = table.drop(columns="school_number")
+        groups = own.groupby(table["school_number"].to_numpy(), sort=True)
+        parts.append(({str(school): rows.reset_index(drop=True) for school, rows in groups}, own.head(0)))
+    (with_uln, no_ulns), (listed, no_lines) = parts
+    return {s: (with_uln.get(s, no_ulns), listed.get(s, no_lines)) for s in sorted({*with_uln, *listed})}
+
+
+def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:
+    """A reference to what a school gets, equal for equal content; so that the same thing is not delivered twice."""
+    return _ref(*([tuple(table.columns), *_rows(table)] for table in (ulns, lines)))
+
+
+def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame) -> dict[str, str]:
+    """`content_ref` of what `by_school` gives each school, for all at once: text is taken out of the tables once.
 
     Args:
         ulns: as `for_schools` gives them.
         lines: likewise.
     """
-    own = dict(iter(ulns.groupby("school_number", sort=False)))
-    listed = dict(iter(lines.groupby("school_number", sort=False)))
-    for school in sorted(own.keys() | listed.keys()):
-        yield (
-            str(school),
-            own.get(school, ulns.head(0)).drop(columns="school_number").reset_index(drop=True),
-            listed.get(school, lines.head(0))[list(EXCEPTION_COLUMNS)].reset_index(drop=True),
-        )
+    parts = []
+    for table, names in ((ulns, [c for c in ulns.columns if c != "school_number"]), (lines, list(EXCEPTION_COLUMNS))):
+        rows = _rows(table[names])
+        places = table.groupby("school_number").indices
+        parts.append((tuple(names), {str(school): [rows[n] for n in at] for school, at in places.items()}))
+    schools = sorted({school for _, rows in parts for school in rows})
+    return {school: _ref(*([names, *rows.get(school, [])] for names, rows in parts)) for school in schools}
 
 
-def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:
-    """A reference to what a school gets, equal for equal content; so that the same thing is not delivered twice."""
+def _rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    cells = [pa.array(table[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in table.columns]
+    return list(zip(*cells, strict=True))
+
+
+def _ref(*tables: list[tuple[str, ...]]) -> str:
     digest = hashlib.sha256()
-    for table in (ulns, lines):
-        digest.update(table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    for rows in tables:
+        digest.update(_csv(rows).encode("utf-8"))
     return digest.hexdigest()
+
+
+def _csv(rows: list[tuple[str, ...]]) -> str:
+    """What `to_csv` writes of rows of text, without what it does for other types: it is asked of every school."""
+    text = "\n".join(map(",".join, rows)) + "\n"
+    commas = len(rows) * (len(rows[0]) - 1)
+    if commas and text.count(",") == commas and text.count("\n") == len(rows) and '"' not in text and "\r" not in text:
+        return text
+    quoted = io.StringIO()
+    csv.writer(quoted, lineterminator="\n").writerows(rows)
+    return quoted.getvalue()

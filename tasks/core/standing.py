@@ -9,7 +9,7 @@ import pandas as pd
 
 from schemas.states import BatchState, Disposition, NotChosen, RowState
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among
+from tasks.core.membership import among, place_in
 
 
 def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[s
     """
     live = batches.loc[batches["state"] != BatchState.ABANDONED.value, ["batch_ref", "state", "built_at"]]
     rows = batch_rows.loc[batch_rows["cycle"].isin(cycles), ["batch_ref", "upn", "school_number", "cycle"]]
-    rows = rows.merge(live, on="batch_ref").assign(place=lambda r: r["cycle"].map(cycles.index).astype("int64"))
+    rows = rows.merge(live, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
     rows = rows.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
     return rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})[
         ["upn", "batch_ref", "batch_cycle", "batch_school", "state"]
@@ -93,7 +93,7 @@ def tally(
     Returns:
         index school_number; records, not_chosen:<reason> for each reason, held, waiting, sent, uln, exception, balanced.
     """
-    schools = pd.Index(sorted({*pupils["school_number"], *declared.index}), name="school_number")
+    schools = pd.Index(sorted({*pupils["school_number"].unique(), *declared.index}), name="school_number")
     counts = pd.DataFrame(index=schools)
     counts["records"] = pupils.groupby("school_number").size()
     reasons = dispositions.loc[dispositions["disposition"] != Disposition.CHOSEN.value]

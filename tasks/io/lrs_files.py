@@ -11,9 +11,13 @@ import codecs
 import csv
 import datetime as dt
 import io
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from lxml import etree
 
 from schemas.faults import Refused
@@ -58,11 +62,13 @@ def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, f
         "record_count": str(len(rows)),
     }
     filled = {c.source for c in profile.columns} & set(rows.columns)
-    cells: dict[Any, list[str]] = {c: rows[c].astype("str").fillna("").tolist() for c in sorted(filled)}
+    cells: dict[str, list[str]] = {
+        c: pa.array(rows[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in sorted(filled)
+    }
     return _xml(cells, len(rows), about, profile) if fmt == "XML" else _csv(cells, len(rows), about, profile)
 
 
-def _csv(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+def _csv(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
     columns: list[list[str]] = []
     for column in profile.columns:
         if column.first_row_only:
@@ -78,7 +84,7 @@ def _csv(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile
     return text.getvalue().encode("utf-8")
 
 
-def _xml(cells: dict[Any, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
     space, alone = profile.xml.namespace, profile.xml.root_only
     qualified = f"{{{space}}}" if space else ""
     inside = "" if alone else qualified
@@ -112,26 +118,69 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
     Raises:
         Refused: not_a_result, result_not_xml, no_ukprn or undecodable.
     """
+    rows, refused = read_results([content], profiles)
+    if refused:
+        raise refused[0]
+    return rows.drop(columns="file")
+
+
+def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tuple[pd.DataFrame, dict[int, Refused]]:
+    """The answers of many files in one table, each file as `read_result` reads it.
+
+    Args:
+        contents: of the files.
+        profiles: whose headings and aliases are known.
+
+    Returns:
+        file (the file's place in `contents`, from 0) and the columns of `read_result`, by file and ordinal; and the files
+        that are refused, by place: none of their rows is in the table.
+    """
     headings = _headings(profiles)
-    table = _xml_table(content, headings) if _is_xml(content) else _csv_table(content, headings)
-    if "mis_identifier" not in table or not {"uln", "return_code"}.intersection(table):
-        raise Refused("not_a_result")
-    count = len(table["mis_identifier"])
     names = [*_READ, "return_code"]
-    rows = pd.DataFrame({name: pd.Series(table.get(name, [None] * count), dtype="str") for name in names})
-    rows = rows.mask(rows.apply(lambda column: column.str.strip()) == "")
-    # The first row of a batch speaks for all; a file name never for the batch of another UKPRN.
-    rows["ukprn"] = rows["ukprn"].ffill()
-    if len(set(rows["ukprn"].dropna())) == 1:
-        rows["ukprn"] = rows["ukprn"].bfill()
-    rows["file_name_cell"] = rows.groupby("ukprn", dropna=False)["file_name_cell"].ffill().astype("str")
-    if "return_code" not in table and rows["uln"].isna().all():
-        # A batch file that came back unanswered, perhaps our own: as answers, it would open an exception for all.
-        raise Refused("not_a_result", both("detail.unanswered"))
-    if count and rows["ukprn"].isna().all():
-        raise Refused("no_ukprn")
-    rows.insert(0, "ordinal", range(1, count + 1))
-    return rows
+    cells: dict[str, list[str]] = {name: [] for name in names}
+    counts: dict[int, int] = {}
+    refused: dict[int, Refused] = {}
+    no_codes: set[int] = set()
+    for place, content in enumerate(contents):
+        try:
+            table = _xml_table(content, headings) if _is_xml(content) else _csv_table(content, headings)
+            if "mis_identifier" not in table or not {"uln", "return_code"}.intersection(table):
+                raise Refused("not_a_result")
+        except Refused as fault:
+            refused[place] = fault
+            continue
+        counts[place] = len(table["mis_identifier"])
+        if "return_code" not in table:
+            no_codes.add(place)
+        for name in names:
+            cells[name].extend(table.get(name) or [""] * counts[place])
+    rows = pd.DataFrame({name: pd.Series(_filled(values), dtype="str") for name, values in cells.items()})
+    rows.insert(0, "file", np.repeat(np.array(list(counts), dtype="int64"), list(counts.values())))
+    rows.insert(1, "ordinal", rows.groupby("file").cumcount() + 1)
+    _carry_down(rows)
+    answered, named = (set(rows.loc[rows[c].notna(), "file"]) for c in ("uln", "ukprn"))
+    for place, count in counts.items():
+        if place in no_codes and place not in answered:
+            # A batch file that came back unanswered, perhaps our own: as answers, it would open an exception for all.
+            refused[place] = Refused("not_a_result", both("detail.unanswered"))
+        elif count and place not in named:
+            refused[place] = Refused("no_ukprn")
+    return rows[~rows["file"].isin(refused)].reset_index(drop=True), refused
+
+
+def _filled(values: list[str]) -> pa.Array:
+    """The values, null where blank."""
+    text = pa.array(values, pa.large_string())
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), None, text)
+
+
+def _carry_down(rows: pd.DataFrame) -> None:
+    """The first row of a batch speaks for all; a file name never for the batch of another UKPRN."""
+    of_file = rows.groupby("file")["ukprn"]
+    down = of_file.ffill()
+    alone = of_file.transform("nunique") == 1
+    rows["ukprn"] = down.where(~alone, down.groupby(rows["file"]).bfill())
+    rows["file_name_cell"] = rows.groupby(["file", "ukprn"], dropna=False)["file_name_cell"].ffill().astype("str")
 
 
 def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
@@ -159,25 +208,27 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     # Strict: a quotation mark that is never closed would otherwise swallow the rows below it without a word.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        rows = [row for row in reader if any(cell.strip() for cell in row)]
+        rows = [row for row in reader if "".join(row).strip()]
     except csv.Error:
         raise Refused("not_a_result", both("detail.quotation", line=reader.line_num)) from None
     names = [headings.get(_plain(cell), "") for cell in (rows[0] if rows else [])]
     if "mis_identifier" not in names:
         raise Refused("not_a_result")
     width = len(names)
-    for n, row in enumerate(rows[1:], 1):
-        # An unquoted comma in a name moves all that follows, the return code too: no cell of such a row can be trusted.
-        if any(cell.strip() for cell in row[width:]):
-            raise Refused("not_a_result", both("detail.cells", row=n))
-    filled = [(row + [""] * width)[:width] for row in rows[1:]]
-    columns = list(zip(*filled, strict=True)) if filled else [()] * width
+    if any(len(row) != width for row in rows):
+        for n, row in enumerate(rows[1:], 1):
+            # An unquoted comma in a name moves all that follows, the return code too: no cell of such a row can be trusted.
+            if "".join(row[width:]).strip():
+                raise Refused("not_a_result", both("detail.cells", row=n))
+        rows = [(row + [""] * width)[:width] for row in rows]
+    columns = list(zip(*rows[1:], strict=True)) or [()] * width
     table: dict[str, list[str]] = {}
     for name, column in zip(names, columns, strict=True):
+        if not name:
+            continue
         # Two headings may mean the same: the first that holds something counts, cell by cell.
         before = table.get(name)
         table[name] = [b if b.strip() else c for b, c in zip(before, column, strict=True)] if before else list(column)
-    table.pop("", None)
     return table
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import pandas as pd
 
+from tasks.core import merging
 from tasks.core.merging import merge_answers, tie, with_conflicts
 
 CODES = pd.DataFrame({"code": ["RC007", "RC010", "NONE"], "precedence": [30, 10, 90]})
@@ -174,3 +175,42 @@ def test_tie_by_ukprn_and_mis_identifier():
     found = tie(answers, sent, batches, CYCLES)
     assert list(found["tied"]) == ["Y", "Y", "N", "N"]
     assert list(found["batch_ref"].dropna()) == ["B1", "B2"]
+
+
+def test_the_last_of_equal_rows_is_that_of_the_whole_table_sorted():
+    several = pd.DataFrame(
+        list(itertools.product("ab", [True, False], [1, 2], ["x", "y"])), columns=["upn", "n", "p", "b"]
+    )
+    rows = pd.concat(
+        [several.sample(frac=1, random_state=3), pd.DataFrame([("c", False, 9, "x")], columns=several.columns)]
+    )
+    for some in (rows, rows.iloc[-1:], rows[:0]):
+        plain = some.sort_values(["upn", "n", "p", "b"]).drop_duplicates("upn", keep="last")
+        found = merging._last(some, ["upn"], ["n", "p", "b"]).sort_values("upn")
+        pd.testing.assert_frame_equal(found, plain)
+
+
+def test_ties_do_not_depend_on_the_order_in_which_things_stand():
+    sent = pd.concat([SENT.assign(batch_ref=ref) for ref in ("B1", "B2", "B3")], ignore_index=True)
+    batches = pd.DataFrame(
+        {
+            "batch_ref": ["B1", "B2", "B3"],
+            "file_name": ["LRB_1.CSV", "LRB_2.x.XML", "LRB_3.CSV"],
+            "cycle": ["2012-01", "2012-01", "pilot"],
+            "built_at": ["2012-02-01", "2012-02-02", "2012-02-03"],
+        }
+    )
+    cells = ["LRB_1", " lrb_1", "LRB_2.x.xml ", "LRB_3.Csv", None, "LRB_9"]
+    answers = pd.DataFrame(
+        {
+            "sha256": "f1",
+            "ordinal": range(6),
+            "file_name_cell": cells,
+            "ukprn": " 10000001",
+            "mis_identifier": SENT["upn"][0],
+        }
+    ).astype({"file_name_cell": "str"})
+    found = tie(answers, sent, batches, CYCLES)
+    assert list(found["batch_ref"]) == ["B1", "B2", "B2", "B3", "B2", "B2"]
+    other = tie(answers[::-1], sent[::-1], batches[::-1], CYCLES)
+    pd.testing.assert_frame_equal(other[::-1].reset_index(drop=True), found)

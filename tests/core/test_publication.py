@@ -1,9 +1,11 @@
 """Who stands in a school's transfer file, and who in its list of exceptions."""
 
+import hashlib
+
 import pandas as pd
 import pytest
 
-from tasks.core.publication import content_ref, for_schools
+from tasks.core.publication import EXCEPTION_COLUMNS, by_school, content_ref, content_refs, for_schools
 
 ULN = "1000102504"
 TEXTS = pd.DataFrame(
@@ -178,3 +180,34 @@ def test_the_reference_of_what_a_school_gets_is_that_of_its_content(learner):
     one = content_ref(*played(learner, register=[HELD]))
     assert one == content_ref(*played(learner, register=[HELD]))
     assert one != content_ref(*played(learner, {"surname": "Arall"}, register=[HELD]))
+
+
+ODD = ["plain", None, "", "a,b", 'a "b"', "a\nb", "a\rb", " ", "Llŷr", "'", ";", "\t"]
+
+
+@pytest.mark.parametrize("odd", [ODD, ODD[:3], ["a,b", "c"]], ids=["all", "plain", "comma"])
+def test_what_each_school_gets_and_its_reference_are_those_of_its_own_rows(odd):
+    columns = ["upn", "uln", "surname", "forename", "dob", "gender"]
+    count = len(odd)
+    ulns = pd.DataFrame({c: odd[n % count :] + odd[: n % count] for n, c in enumerate(columns)}, dtype="str")
+    lines = pd.DataFrame({c: odd[n % count :] + odd[: n % count] for n, c in enumerate(EXCEPTION_COLUMNS)}, dtype="str")
+    ulns.insert(0, "school_number", [("6604026", "6604025")[n % 2] for n in range(count)])
+    lines = lines.assign(school_number=[("6604027", "6604025")[n % 2] for n in range(count)], row_ref="r")
+    parts = by_school(ulns, lines)
+    assert list(parts) == ["6604025", "6604026", "6604027"]
+    for school, (own, listed) in parts.items():
+        plain = [
+            ulns[ulns["school_number"] == school].drop(columns="school_number").reset_index(drop=True),
+            lines.loc[lines["school_number"] == school, list(EXCEPTION_COLUMNS)].reset_index(drop=True),
+        ]
+        pd.testing.assert_frame_equal(own, plain[0])
+        pd.testing.assert_frame_equal(listed, plain[1])
+        content = "".join(table.to_csv(index=False, lineterminator="\n") for table in plain)
+        assert content_ref(own, listed) == hashlib.sha256(content.encode()).hexdigest()
+    assert content_refs(ulns, lines) == {school: content_ref(*tables) for school, tables in parts.items()}
+
+
+def test_where_nothing_is_due_no_school_gets_anything():
+    nothing = pd.DataFrame(columns=["school_number", "upn"], dtype="str")
+    lines = pd.DataFrame(columns=["school_number", "row_ref", *EXCEPTION_COLUMNS], dtype="str")
+    assert by_school(nothing, lines) == {} == content_refs(nothing, lines)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from schemas.ctf_versions import all_versions, parse_versions
@@ -80,6 +82,42 @@ def test_the_file_is_utf_8_with_declaration_without_mark_and_with_lf():
 
 def test_the_same_content_gives_the_same_bytes_in_any_order():
     assert written(pupils=PUPILS.iloc[::-1]) == written()
+
+
+def as_tree(data, pupils):
+    """The same file by way of a tree of all its elements."""
+    root = etree.fromstring(data, etree.XMLParser(remove_blank_text=True))
+    place = root.find("CTFpupilData")
+    place.clear()
+    for row in pupils.sort_values(["upn", "uln"], kind="stable").itertuples(index=False):
+        pupil = etree.SubElement(place, "Pupil")
+        for name, value in zip(
+            ("UPN", "UniqueLearnerNumber", "Surname", "Forename", "DOB", "Gender"), row, strict=True
+        ):
+            if not pd.isna(value):
+                etree.SubElement(pupil, name).text = value
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="UTF-8", pretty_print=True)
+
+
+CELLS = st.none() | st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), max_size=8).filter(
+    lambda s: not {"\ufffe", "\uffff"} & set(s)
+)
+CELLS |= st.text("&<>\"' \t\r\n%s{}]é", max_size=8)
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[CELLS] * 6), max_size=5))
+def test_the_learners_stand_there_as_a_tree_of_them_would_be_written(people):
+    pupils = pd.DataFrame(people, columns=COLUMNS, dtype="str")
+    data = written(pupils=pupils)
+    assert data == as_tree(data, pupils) == written(pupils=pupils.astype(object).where(pupils.notna(), None))
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x01", "\x0b", "\x1f", "\ufffe", "\uffff"])
+def test_a_character_that_xml_cannot_hold_stops_the_file_and_shows_no_value(sign):
+    with pytest.raises(ValueError, match="XML") as caught:
+        written(pupils=with_value("surname", f"Enwog{sign}"))
+    assert "Enwog" not in str(caught.value)
 
 
 def test_a_data_qualifier_is_written_where_the_version_has_one():

@@ -13,7 +13,7 @@ from lxml import etree
 
 from schemas.faults import Refused
 from schemas.lrs_profiles import all_profiles, parse_profile
-from tasks.io.lrs_files import batch_file_name, read_result, write_batch
+from tasks.io.lrs_files import batch_file_name, read_result, read_results, write_batch
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHIPPED = Path(__file__).parents[2] / "schemas" / "lrs"
@@ -270,3 +270,39 @@ def test_a_comment_inside_an_element_does_not_cut_its_text():
     content = b"<R><UKPRN>1000<!-- x -->0001</UKPRN><L><MISIdentifier>M6604<!-- y -->02510001</MISIdentifier><ULN>1</ULN></L></R>"
     found = read_result(content, PROFILES)
     assert found.loc[0, ["ukprn", "mis_identifier"]].to_list() == ["10000001", "M660402510001"]
+
+
+MANY = [
+    b"UKPRN,FileName,MISIdentifier,RC\n1,first,U1,RC007\n,,U1b,RC007\n2,,U2,RC007\n1,,U3, \n",
+    b"UKPRN,MISIdentifier,ULN\n,U1,1000102504\n",
+    b"",
+    b"FileName,MISIdentifier,UKPRN,ULN\n,U1,,\nlate,U2,9,1000102504\n,U3,\n",
+    b"UKPRN,MISIdentifier,ULN\n,U1,\n,,\n",
+    b"MISIdentifier,RC\n",
+    b"UKPRN,MISIdentifier,RC\n,U1,RC007\n1,U2,\n2,U3,\n",
+    "<r><UKPRN>3</UKPRN><L><MISIdentifier> U1 </MISIdentifier><ULN>1000102504</ULN></L></r>".encode("utf-16"),
+    b"\xff\xfea",
+    b"UKPRN,FileName,MISIdentifier,ULN,ReturnCode\n\xa0,\xa0,U1,,RC007\n1,\t,U2,,\n",
+]
+
+
+@pytest.mark.parametrize(
+    "contents", [MANY, MANY[::-1], MANY[:1], MANY[2:3], []], ids=["all", "turned", "one", "none", "no-file"]
+)
+def test_many_files_are_read_as_each_alone(contents):
+    rows, refused_ones = read_results(contents, PROFILES)
+    alone = {}
+    for place, content in enumerate(contents):
+        try:
+            alone[place] = read_result(content, PROFILES).assign(file=place)
+        except Refused as fault:
+            assert str(refused_ones.pop(place)) == str(fault)
+    assert not refused_ones
+    assert rows.equals(pd.concat([rows[:0], *alone.values()], ignore_index=True)[list(rows.columns)])
+    assert list(rows.columns[:2]) == ["file", "ordinal"]
+
+
+def test_nothing_is_carried_from_one_file_to_the_next():
+    rows, _ = read_results([MANY[0], b"MISIdentifier,ULN,FileName\nU9,1000102504,\n", MANY[3]], PROFILES)
+    assert list(rows["ukprn"]) == ["1", "1", "2", "1", "9", "9", "9"]
+    assert list(rows["file_name_cell"].fillna("-")) == ["first", "first", "-", "first", "-", "late", "late"]

@@ -2,14 +2,17 @@
 
 import datetime as dt
 import io
+import textwrap
 import zipfile
 
 import openpyxl
 import pandas as pd
 import pytest
+from xlsxwriter.worksheet import Worksheet
 
 from schemas.faults import ConfigurationFault
 from schemas.texts import all_texts, parse_texts, text
+from tasks.io import workbook
 from tasks.io.workbook import workbook_name, write_exceptions
 
 COLUMNS = ["upn", "surname", "forename", "nc_year", "wrong_en", "wrong_cy", "action_en", "action_cy"]
@@ -131,6 +134,55 @@ def test_it_prints_on_pages_one_wide_with_school_and_cycle(book, sheet, right, p
 
 def test_the_same_content_gives_the_same_bytes(content):
     assert write_exceptions(ROWS.copy(), **ABOUT) == content
+
+
+class Plain(Worksheet):
+    """The sheet by xlsxwriter's public way alone."""
+
+    def fill(self, columns, widths, heights, *, heading, cell):
+        """As `_Sheet.fill`."""
+        for number, (width, (title, *values)) in enumerate(zip(widths, columns, strict=True)):
+            self.set_column(number, number, width)
+            self.write_string(0, number, title, heading)
+            for row, value in enumerate(values, 1):
+                if value:
+                    self.write_string(row, number, value, cell)
+                else:
+                    self.write_blank(row, number, None, cell)
+        for row, lines in enumerate(heights, 1):
+            self.set_row(row, lines * 15)
+        self.freeze_panes(1, 3)
+        self.autofilter(0, 0, max(len(heights), 1), len(columns) - 1)
+        self.ignore_errors({"number_stored_as_text": f"A1:H{len(heights) + 1}"})
+
+
+ODD = [
+    "&<\">'",
+    "  ends ",
+    "a\tb",
+    "a\r\nb\n",
+    "\x01_x0001_",
+    "\uffff",
+    "𝔖" * 20_000,
+    "A" * 40_000,
+    "-" * 60,
+    "word " * 60,
+]
+
+
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_the_sheets_are_those_of_the_writer_s_public_way_to_the_byte(count, monkeypatch):
+    odd = pd.DataFrame({c: ODD[n % 7 :] + ODD[: n % 7] for n, c in enumerate(COLUMNS)}, dtype="str")
+    rows = pd.concat([ROWS, odd, ROWS, odd, ROWS, odd], ignore_index=True).head(count)
+    content = write_exceptions(rows, **ABOUT)
+    monkeypatch.setattr(workbook, "_Sheet", Plain)
+    assert write_exceptions(rows, **ABOUT) == content
+
+
+@pytest.mark.parametrize("value", [*ODD[:6], "x" * 20, "x" * 21, "a\tb\tc\td", "ab " * 40, "", "a-b" * 9, "é  " * 7])
+@pytest.mark.parametrize("width", [1, 8, 20])
+def test_a_text_has_as_many_lines_as_it_wraps_to(value, width):
+    assert workbook._lines(value, width) == max(1, len(textwrap.wrap(value, width)))
 
 
 def test_a_list_without_lines_is_still_a_workbook():
