@@ -110,8 +110,8 @@ def _learners(rows: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     rows["nearest"] = rows["place"].where(~rows["gave"], -rows["place"])
     last = _last(rows, ["upn"], ["gave", "nearest", "batch_ref"]).sort_values("upn")
     distinct = rows[rows["has_uln"] & ~rows["gave"]].drop_duplicates(["upn", "uln"]).sort_values(["upn", "uln"])
-    others = distinct.groupby("upn", as_index=False)["uln"].agg(";".join)
-    told = looked_up(last["upn"], others["upn"], others["uln"])
+    others = distinct.groupby("upn")["uln"].agg(";".join)
+    told = looked_up(last["upn"], others.index.to_series(), others)
     learners = last.assign(uln=last["stands"], other_ulns=told, other_upns=None, conflict=None)
     names = [c.name for c in LEARNERS.columns]
     return learners[names].astype("str").reset_index(drop=True)

@@ -173,7 +173,7 @@ def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame) -> dict[str, str]:
     parts = []
     for table, names in ((ulns, [c for c in ulns.columns if c != "school_number"]), (lines, list(EXCEPTION_COLUMNS))):
         rows = _rows(table[names])
-        places = pd.RangeIndex(len(table)).groupby(table["school_number"].to_numpy())
+        places = table.groupby("school_number").indices
         parts.append((tuple(names), {str(school): [rows[n] for n in at] for school, at in places.items()}))
     schools = sorted({school for _, rows in parts for school in rows})
     return {school: _ref(*([names, *rows.get(school, [])] for names, rows in parts)) for school in schools}
