@@ -5,7 +5,6 @@ The texts come from the rule catalogue and the code tables, handed in as a table
 
 import csv
 import hashlib
-import io
 
 import pandas as pd
 import pyarrow as pa
@@ -197,6 +196,14 @@ def _csv(rows: list[tuple[str, ...]]) -> str:
     commas = len(rows) * (len(rows[0]) - 1)
     if commas and text.count(",") == commas and text.count("\n") == len(rows) and '"' not in text and "\r" not in text:
         return text
-    quoted = io.StringIO()
+    quoted = _Lines()
     csv.writer(quoted, lineterminator="\n").writerows(rows)
-    return quoted.getvalue()
+    return "".join(quoted)
+
+
+class _Lines(list[str]):
+    """Something for a CSV writer to write to, in memory."""
+
+    def write(self, line: str) -> None:
+        """Take a line."""
+        self.append(line)
