@@ -42,8 +42,43 @@ from tasks.status import blocked_rows, register_of, standing_of
 from tasks.workers import tried
 
 
+@dataclass(frozen=True)
+class ReadReturns:
+    """The returns of an authority, read.
+
+    Attributes:
+        pupils: rows of `pupils`.
+        records: how many each return has, by its sha256.
+        faults: of the returns that could not be read, by school number.
+    """
+
+    pupils: pa.Table
+    records: dict[str, int]
+    faults: list[tuple[str, Exception]]
+
+
+def read_returns(ground: Ground, received: list[dict[str, Any]]) -> ReadReturns:
+    """Read: an authority's returns; one that cannot be read does not stop the others.
+
+    Args:
+        ground: the data root, lake and cycle.
+        received: what `pupil_rows` takes of each.
+    """
+    tables: list[pa.Table] = [PUPILS.schema.empty_table()]
+    records: dict[str, int] = {}
+    faults: list[tuple[str, Exception]] = []
+    for one in received:
+        found = tried(pupil_rows, ground, one)
+        if isinstance(found, Exception):
+            faults.append((str(one["school_number"]), found))
+        else:
+            tables.append(found)
+            records[one["sha256"]] = len(found)
+    return ReadReturns(arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
+
+
 def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:
-    """Read: the rows of `pupils` in one return.
+    """The rows of `pupils` in one return.
 
     Args:
         ground: the data root, lake and cycle.

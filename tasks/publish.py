@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,11 +24,11 @@ from tasks.code_texts import merge_codes, texts_of
 from tasks.core.membership import among
 from tasks.core.standing import as_status
 from tasks.ground import Ground, Lot, all_portions
-from tasks.io.data_root import write_whole
+from tasks.io.data_root import write_each, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
-from tasks.portion_work import SNAPSHOT_COLUMNS, published_now, snapshot_rows
+from tasks.portion_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
 from tasks.stage import Counts, Walked, keep_evidence, moment, stage_task, walk
 from tasks.status import counts_of, register_of
 from tasks.workers import parts, spread
@@ -72,19 +73,21 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
     for result in results:
         for la, name, n in ((la, name, int(n)) for name, column in result.counts.items() for la, n in column.items()):
             counts[str(la)][str(name)] += n
+    made = [one for result in results for one in result.filled]
+    files = {_path(ground, one): one.zip for one in made if isinstance(one.zip, bytes)}
+    unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
-    for one in (one for result in results for one in result.filled):
-        school, la = one.school_number, one.school_number[:3]
-        if isinstance(one.zip, Exception):
+    for one in made:
+        school, la, path = one.school_number, one.school_number[:3], _path(ground, one)
+        fault = one.zip if isinstance(one.zip, Exception) else unwritten.get(path)
+        if fault is not None:
             counts[la]["faults"] += 1
-            keep_evidence(str(ground.root.path), ground.cycle.id, "publish", school, one.zip)
+            keep_evidence(str(ground.root.path), ground.cycle.id, "publish", school, fault)
             continue
-        path = ground.root.dewi_outbox / la / school / zip_name(school, ground.cycle.id, one.number)
-        write_whole(path, one.zip)
         counts[la]["zips"] += 1
         entries.append(
             {
-                "sha256": hashlib.sha256(one.zip).hexdigest(),
+                "sha256": hashlib.sha256(files[path]).hexdigest(),
                 "cycle": ground.cycle.id,
                 "la_code": la,
                 "school_number": school,
@@ -99,6 +102,11 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
     if entries:
         ground.lake.append("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
     return counts
+
+
+def _path(ground: Ground, one: Filled) -> Path:
+    school = one.school_number
+    return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, one.number)
 
 
 def _record_conflicts(ground: Ground, lot: Lot, conflicts: list[pd.DataFrame]) -> None:

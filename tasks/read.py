@@ -1,20 +1,22 @@
 """Read: the pupils of each accepted return, everything still text, each with its row_ref."""
 
 import json
+from collections.abc import Hashable, Iterator
 from itertools import repeat
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import PUPILS
 from tasks.ground import Ground, Lot
-from tasks.portion_work import pupil_rows
+from tasks.portion_work import ReadReturns, read_returns
 from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
-from tasks.workers import attempt
+from tasks.workers import one_by_one
 
-#: Returns that a worker reads together.
-_AT_ONCE = 8
+#: Records that are written together, while the workers read on.
+_WRITTEN_AT_ONCE = 100_000
+_NEEDED = ["path", "sha256", "la_code", "school_number", "layout", "declared", "unknown_elements"]
 
 
 @stage_task("read", "read {cycle}")
@@ -32,33 +34,42 @@ def _read(ground: Ground, lot: Lot) -> dict[str, Counts]:
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     counts = {la: {"returns": 0, "records": 0, "leavers": 0, "unknown_elements": 0, "faults": 0} for la in lot.las}
-    known = ["path", "sha256", "la_code", "school_number", "layout", "declared", "unknown_elements"]
-    calls = unread[known].to_dict("records")
-    tables: list[pa.Table] = []
-    read: dict[str, int] = {}
-    for one, found in zip(calls, attempt(pupil_rows, repeat(ground), calls, at_once=_AT_ONCE), strict=True):
-        if isinstance(found, Exception):
-            counts[one["la_code"]]["faults"] += 1
-            keep_evidence(str(ground.root.path), ground.cycle.id, "read", str(one["school_number"]), found)
-            continue
-        tables.append(found)
-        read[one["sha256"]] = len(found)
-    if read:
-        there = ground.lake.read_arrow("pupils", ["sha256"], cycle=ground.cycle.id, **lot.where)
-        new = pa.concat_tables([PUPILS.schema.empty_table(), *tables])
-        ground.lake.append("pupils", new.filter(pc.invert(pc.is_in(new["sha256"], there["sha256"].unique()))))
-        notes = unread[unread["sha256"].isin(read)]
-        ground.lake.upsert("received", notes.assign(pupils=notes["sha256"].map(read).astype("Int64")))
-        for la, own in notes.groupby("la_code"):
-            counts[str(la)] |= _counts(own, read)
+    if unread.empty:
+        return counts
+    there = ground.lake.read_arrow("pupils", ["sha256"], cycle=ground.cycle.id, **lot.where)["sha256"].unique()
+    by_la = {str(la): own[_NEEDED].to_dict("records") for la, own in unread.groupby("la_code", sort=True)}
+    records: dict[str, int] = {}
+    written: list[pa.Table] = []
+    for la, found in zip(by_la, _results(ground, list(by_la.values())), strict=True):
+        counts[la]["faults"] = len(found.faults)
+        for school, fault in found.faults:
+            keep_evidence(str(ground.root.path), ground.cycle.id, "read", school, fault)
+        records |= found.records
+        written.append(found.pupils.filter(pc.invert(pc.is_in(found.pupils["sha256"], there))))
+        if sum(map(len, written)) > _WRITTEN_AT_ONCE:
+            ground.lake.append("pupils", pa.concat_tables(written))
+            written = []
+    ground.lake.append("pupils", pa.concat_tables([found.pupils.slice(0, 0), *written]))
+    # A return counts as read once all pupils stand there; what a run that died had written is not written again.
+    notes = unread[unread["sha256"].isin(records)]
+    ground.lake.upsert("received", notes.assign(pupils=notes["sha256"].map(records).astype("Int64")))
+    for of_la, own in notes.groupby("la_code"):
+        counts[str(of_la)] |= _counts(own, records)
     return counts
 
 
-def _counts(notes: pd.DataFrame, read: dict[str, int]) -> Counts:
+def _results(ground: Ground, of_las: list[list[dict[Hashable, Any]]]) -> Iterator[ReadReturns]:
+    for found in one_by_one(read_returns, repeat(ground), of_las):
+        if isinstance(found, Exception):
+            raise found
+        yield found
+
+
+def _counts(notes: pd.DataFrame, records: dict[str, int]) -> Counts:
     unknown = [sum(json.loads(note).values()) for note in notes["unknown_elements"].dropna()]
     return {
         "returns": len(notes),
-        "records": sum(read[sha256] for sha256 in notes["sha256"]),
+        "records": sum(records[sha256] for sha256 in notes["sha256"]),
         "leavers": int(notes["leavers"].sum()),
         "unknown_elements": sum(unknown),
     }

@@ -12,7 +12,7 @@ import pandas as pd
 
 from schemas.states import BatchState
 from tasks.ground import Ground, Lot
-from tasks.io.data_root import write_whole
+from tasks.io.data_root import write_each
 from tasks.portion_work import batch_files
 from tasks.stage import Counts, Walked, stage_task, walk
 from tasks.workers import parts, spread
@@ -38,15 +38,13 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
         shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
         made = spread(batch_files, repeat(ground, len(shares)), shares)
         _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
-        handed_over: set[str] = set()
-        try:
-            for name, content in (file for files in made for file in files.items()):
-                write_whole(ground.root.lrs_outbox / name, content)
-                handed_over.add(name)
-        except OSError:
+        files = {ground.root.lrs_outbox / name: content for one in made for name, content in one.items()}
+        faults = write_each(files)
+        if faults:
             # What this very process could not write was surely not handed over: it is ready for the next run.
+            handed_over = [path.name for path in files if path not in faults]
             _keep(ground, _sent(ledger, is_ready & ledger["file_name"].isin(handed_over), as_of), lot)
-            raise
+            raise next(iter(faults.values()))
         ledger = _sent(ledger, is_ready, as_of)
         _keep(ground, ledger, lot)
     return {la: _counts(ledger[ledger["la_code"] == la], ready[ready["la_code"] == la]) for la in lot.las}

@@ -5,6 +5,7 @@ business in the stage's own process, so that a worker can be lost at any moment 
 To spread a step of a stage: a function at the top of a module, over things that can be pickled, and `spread`.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import pyarrow as pa
 
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 
@@ -93,23 +96,35 @@ def spread(function: Callable[..., Result], *columns: Iterable[Any]) -> list[Res
 def attempt(function: Callable[..., Result], *columns: Iterable[Any], at_once: int = 1) -> list[Result | Exception]:
     """`spread`, with the exception in place of a result where the function raised one.
 
-    Where a worker is lost, this process does the work that is left, and all that comes after in the run.
-
     Args:
         function: at the top of a module.
         columns: its arguments.
         at_once: calls that a worker is handed together; many where a call is short.
     """
+    return list(one_by_one(function, *columns, at_once=at_once))
+
+
+def one_by_one(
+    function: Callable[..., Result], *columns: Iterable[Any], at_once: int = 1
+) -> Iterator[Result | Exception]:
+    """`attempt`, each result as soon as it is there and its turn has come: what is done with it costs the workers no time.
+
+    Where a worker is lost, this process does the work that is left, and all that comes after in the run.
+    """
     calls = list(zip(*columns, strict=False))
     work = _of_run.get()
+    done = 0
     if work is not None and work.pool is not None:
         try:
             shares = [calls[n : n + at_once] for n in range(0, len(calls), at_once)]
-            futures = [work.pool.submit(_all_tried, function, share) for share in shares]
-            return [result for future in futures for result in future.result()]
+            for future in [work.pool.submit(_all_tried, function, share) for share in shares]:
+                results = future.result()
+                done += len(results)
+                yield from results
         except BrokenProcessPool:
             work.pool, work.count = None, 1
-    return _all_tried(function, calls)
+    for call in calls[done:]:
+        yield tried(function, *call)
 
 
 def _all_tried(function: Callable[..., Result], calls: list[tuple[Any, ...]]) -> list[Result | Exception]:
@@ -127,7 +142,13 @@ def tried(function: Callable[..., Result], *call: Any) -> Result | Exception:
 
 
 def _begin() -> None:
-    """A worker leaves Ctrl-C to the process that it works for, and ends when that one is gone, however it went."""
+    """A worker leaves Ctrl-C to the process that it works for, and ends when that one is gone, however it went.
+
+    It is one of several, so that Arrow's own threads would only be in each other's way; and it makes much that lives as
+    long as a call, which the search for rings of dead objects need not look through every few hundred of them.
+    """
+    pa.set_cpu_count(1)
+    gc.set_threshold(100_000, 50, 100)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -266,10 +266,10 @@ _opened = cache(_Opened)
 def _values(wanted: Any) -> pa.Array:
     """One value or several, as a set to look up in."""
     if isinstance(wanted, pa.ChunkedArray):
-        return wanted.combine_chunks().cast(pa.string()).unique().drop_null()
-    return pa.array(
-        pd.Series([wanted] if isinstance(wanted, str) else wanted, dtype="str").dropna().unique(), pa.string()
-    )
+        return wanted.combine_chunks().cast(pa.string()).drop_null()
+    if isinstance(wanted, pd.Series):
+        return pa.array(wanted.astype("str"), pa.large_string(), from_pandas=True).cast(pa.string()).drop_null()
+    return pa.array(sorted({wanted} if isinstance(wanted, str) else set(wanted)), pa.string())
 
 
 def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -309,9 +309,16 @@ def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
         if column.required and data[column.name].null_count:
             raise ServiceFault(both("fault.table_required", table=table.name, column=column.name))
     data = _in_order(data.cast(table.schema), table)
-    if data.group_by(list(table.key)).aggregate([]).num_rows != len(data):
+    if _distinct(data, table.key) != len(data):
         raise ServiceFault(both("fault.table_key", table=table.name, key=", ".join(table.key)))
     return data
+
+
+def _distinct(rows: pa.Table, key: tuple[str, ...]) -> int:
+    """How many keys there are."""
+    if len(key) == 1:
+        return int(pc.count_distinct(rows[key[0]], mode="all").as_py())
+    return int(rows.group_by(list(key)).aggregate([]).num_rows)
 
 
 def _order(table: Table) -> tuple[str, ...]:
