@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from schemas.cycles import in_order
 from schemas.faults import Refused
-from schemas.lrs_profiles import all_profiles
 from schemas.quarantine_reasons import all_reasons
-from schemas.return_codes import normalise_code
 from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts import text
-from tasks.core.identifiers import canonical_upn
-from tasks.core.merging import tie
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
-from tasks.portion_work import answers_in
+from tasks.portion_work import answers_in, tied_answers
 from tasks.stage import Counts, keep_evidence, stage_task
 from tasks.workers import parts, processors, spread, tried
 
@@ -86,18 +83,16 @@ def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
 def _collect(
     root: DataRoot, lake: Lake, lot: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
 ) -> None:
-    profiles = all_profiles(root.reference / "lrs")
     at_once = -(-len(lot) // parts())
     shares = [lot[n : n + at_once] for n in range(0, len(lot), at_once)]
-    found = spread(answers_in, [[one.path for one in share] for share in shares], repeat(profiles))
+    paths, hashes = ([[getattr(one, name) for one in share] for share in shares] for name in ("path", "sha256"))
+    found = spread(answers_in, repeat(root), paths, hashes, repeat(as_of))
     rows: list[dict[str, Any]] = []
-    tables: list[pd.DataFrame] = []
     accepted: list[str] = []
-    for share, (answers, unusable) in zip(shares, found, strict=True):
-        tables.append(answers.assign(sha256=answers["file"].map({n: one.sha256 for n, one in enumerate(share)})))
+    for share, answers in zip(shares, found, strict=True):
         for place, one in enumerate(share):
             about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.path.name, "file_name": one.path.name}
-            fault = unusable.get(place)
+            fault = answers.unusable.get(place)
             if isinstance(fault, Refused):
                 if refused_for.get(one.sha256) == fault.reason:
                     continue
@@ -113,7 +108,7 @@ def _collect(
                 accepted.append(one.sha256)
                 rows.append({**about, "status": "accepted", "received_at": as_of})
             counts["files"] += 1
-    _record(lake, accepted, pd.concat(tables, ignore_index=True).drop(columns="file"), as_of, counts)
+    _record(lake, accepted, pa.concat_tables([answers.rows for answers in found]), counts)
     if rows:
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
@@ -125,29 +120,23 @@ def _whole(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
 
 
-def _record(lake: Lake, files: list[str], answers: pd.DataFrame, as_of: str, counts: Counts) -> None:
+def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> None:
     """Append the answers, one transaction id per file: a file whose commit was made before is not added again."""
     done = lake.committed("lrs_returns", [f"collect/{sha256}" for sha256 in files])
     new = [sha256 for sha256 in files if f"collect/{sha256}" not in done]
     if not new:
         return
-    tied = _tie(lake, answers[answers["sha256"].isin(new)].astype({"sha256": "str"})).assign(received_at=as_of)
-    tied["return_code"] = normalise_code(tied["return_code"])
-    counts["rows"] += len(tied)
-    counts["untied"] += int((tied["tied"] == "N").sum())
-    lake.append("lrs_returns", tied[[c.name for c in LRS_RETURNS.columns]], [f"collect/{s}" for s in new])
-
-
-def _tie(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
-    sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
-    return tie(answers, sent, lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"]), in_order())
+    answers = answers.filter(pc.is_in(answers["sha256"], value_set=pa.array(new)))
+    counts["rows"] += len(answers)
+    counts["untied"] += int(pc.sum(pc.equal(answers["tied"], "N")).as_py() or 0)
+    lake.append("lrs_returns", answers, [f"collect/{s}" for s in new])
 
 
 def _tie_again(lake: Lake) -> None:
     """Answers that tied to nothing when they came, and do now: the order in which things come does not matter."""
     untied = lake.read("lrs_returns", tied="N")
     if not untied.empty:
-        tied = _tie(lake, untied)
+        tied = tied_answers(lake, untied)
         lake.upsert("lrs_returns", tied.loc[tied["tied"] == "Y", [c.name for c in LRS_RETURNS.columns]])
 
 

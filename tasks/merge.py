@@ -6,19 +6,21 @@ the two finds the file unmerged and does the same again.
 """
 
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import pandas as pd
 
-from schemas.cycles import in_order
-from tasks.code_texts import lrs_codes
+from schemas.tables import SENT_FIELDS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
-from tasks.core.merging import merge_answers, with_conflicts
+from tasks.core.merging import with_conflicts
 from tasks.ground import LOT_RECORDS
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
+from tasks.portion_work import merged_answers
 from tasks.stage import Counts, stage_task
+from tasks.workers import parts, spread
 
 
 @stage_task("merge", "merge")
@@ -59,17 +61,18 @@ def _lots(sizes: dict[str, int]) -> Iterator[list[str]]:
 
 def _merge(root: DataRoot, lake: Lake, files: list[str], ids: list[str]) -> Counts:
     identifiers = lake.read("lrs_returns", ["mis_identifier"], sha256=files, tied="Y")["mis_identifier"]
-    # Every answer ever tied to these learners, however the LRS's file wrote their UPNs.
-    spellings = lake.distinct("lrs_returns", "mis_identifier", tied="Y")
-    upns = canonical_upn(identifiers).dropna().drop_duplicates()
-    answers = lake.read("lrs_returns", mis_identifier=spellings[among(canonical_upn(spellings), upns)], tied="Y")
-    batch_rows = lake.read("batch_rows", upn=upns)
-    register = lake.read("learners", upn=upns)
-    learners, exceptions = merge_answers(answers, batch_rows, lrs_codes(root), register[["upn", "uln"]], in_order())
+    upns = canonical_upn(identifiers).dropna().drop_duplicates().sort_values()
+    at_once = max(1, -(-len(upns) // parts()))
+    shares = [upns.iloc[n : n + at_once] for n in range(0, len(upns), at_once)]
+    merged = spread(merged_answers, repeat(root), shares)
+    learners = pd.concat([learners for learners, _ in merged], ignore_index=True)
+    exceptions = pd.concat([exceptions for _, exceptions in merged], ignore_index=True)
+    # Only what is sent of learners who share a ULN is looked at again.
     others = lake.read("learners", uln=learners["uln"])
     others = others[~among(others["upn"], learners["upn"])]
-    sent = pd.concat([batch_rows, lake.read("batch_rows", upn=others["upn"])], ignore_index=True)
-    entries = with_conflicts(pd.concat([learners, others], ignore_index=True), sent)
+    entries = pd.concat([learners, others], ignore_index=True)
+    shared = entries.loc[entries["uln"].notna() & entries["uln"].duplicated(keep=False), "upn"]
+    entries = with_conflicts(entries, lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], upn=shared))
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
     lake.upsert("learners", entries, ids)

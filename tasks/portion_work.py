@@ -14,26 +14,30 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from schemas.cycles import in_order
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
+from schemas.return_codes import normalise_code
 from schemas.states import BatchState, Disposition, NotChosen, RowState, Severity
-from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPILS, SENT_FIELDS
+from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, LRS_RETURNS, PUPILS, SENT_FIELDS
 from schemas.texts import both
 from tasks.check import apply_rules
-from tasks.code_texts import merge_codes, texts_of
+from tasks.code_texts import lrs_codes, merge_codes, texts_of
 from tasks.core.batching import build, free_minute, to_send
 from tasks.core.evidence import repeated_upns
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.membership import among
+from tasks.core.merging import merge_answers, tie
 from tasks.core.publication import by_school, content_refs, for_schools
 from tasks.core.readiness import missing_things
 from tasks.core.selection import current_returns
 from tasks.core.selection import select as decide
 from tasks.ground import Ground, Portion
+from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import document_at
-from tasks.io.lake import arrow_of
+from tasks.io.lake import Lake, arrow_of
 from tasks.io.lrs_files import batch_file_name, read_result, read_results, write_batch
 from tasks.io.plasc_xml import read_pupils
 from tasks.io.reference import opt_outs, registration, schools
@@ -321,8 +325,24 @@ def batch_files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
     return files
 
 
-def answers_in(paths: list[Path], profiles: dict[str, Profile]) -> tuple[pd.DataFrame, dict[int, Exception]]:
-    """Collect: the answers in result files, and why a file cannot be used, by its place (`lrs_files.read_results`)."""
+@dataclass(frozen=True)
+class Answers:
+    """What stands in result files: rows of `lrs_returns`, and why a file cannot be used, by its place."""
+
+    rows: pa.Table
+    unusable: dict[int, Exception]
+
+
+def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str) -> Answers:
+    """Collect: the answers in result files, tied to the learners sent.
+
+    Args:
+        root: the data root.
+        paths: the files.
+        hashes: their sha256.
+        as_of: when they count as received.
+    """
+    profiles = all_profiles(root.reference / "lrs")
     contents = [tried(Path.read_bytes, path) for path in paths]
     places = [place for place, content in enumerate(contents) if isinstance(content, bytes)]
     unusable: dict[int, Exception] = {n: c for n, c in enumerate(contents) if isinstance(c, Exception)}
@@ -332,10 +352,39 @@ def answers_in(paths: list[Path], profiles: dict[str, Profile]) -> tuple[pd.Data
         results = [tried(read_result, contents[n], profiles) for n in places]
         unusable |= {n: r for n, r in zip(places, results, strict=True) if isinstance(r, Exception)}
         tables = [r.assign(file=n) for n, r in zip(places, results, strict=True) if isinstance(r, pd.DataFrame)]
-        return pd.concat(tables, ignore_index=True) if tables else read_results([], profiles)[0], unusable
-    rows, refused = read
-    unusable |= {places[n]: fault for n, fault in refused.items()}
-    return rows.assign(file=rows["file"].map(dict(enumerate(places))).astype("int64")), unusable
+        rows = pd.concat(tables, ignore_index=True) if tables else read_results([], profiles)[0]
+    else:
+        rows, refused = read
+        unusable |= {places[n]: fault for n, fault in refused.items()}
+        rows = rows.assign(file=rows["file"].map(dict(enumerate(places))))
+    rows["sha256"] = rows.pop("file").map(dict(enumerate(hashes))).astype("str")
+    tied = tied_answers(Lake(root.lake), rows).assign(received_at=as_of)
+    tied["return_code"] = normalise_code(tied["return_code"])
+    return Answers(arrow_of(LRS_RETURNS, tied), unusable)
+
+
+def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
+    """`merging.tie` with what was sent of the learners who are answered for."""
+    sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
+    return tie(answers, sent, lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"]), in_order())
+
+
+def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Merge: the register entries and exceptions of some learners, from every answer ever tied to them.
+
+    Args:
+        root: the data root.
+        upns: the learners, canonical.
+
+    Returns:
+        As `merging.merge_answers`.
+    """
+    lake = Lake(root.lake)
+    # However a file of the LRS wrote their UPNs.
+    spellings = lake.distinct("lrs_returns", "mis_identifier", tied="Y")
+    answers = lake.read("lrs_returns", mis_identifier=spellings[among(canonical_upn(spellings), upns)], tied="Y")
+    held = lake.read("learners", ["upn", "uln"], upn=upns)
+    return merge_answers(answers, lake.read("batch_rows", upn=upns), lrs_codes(root), held, in_order())
 
 
 @dataclass(frozen=True)

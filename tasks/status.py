@@ -38,11 +38,13 @@ def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, p
     """Every record of a cycle, or of one authority in it (`la_code=..`), and where it stands.
 
     Returns:
-        pupils (row_ref, la_code, school_number, upn), dispositions, standing of the chosen ones.
+        pupils (row_ref, la_code, school_number, upn), dispositions (row_ref, school_number, disposition, reason),
+        standing of the chosen ones.
     """
     seen = up_to(cycle)
     pupils = lake.read("pupils", ["row_ref", "la_code", "school_number", "upn"], cycle=cycle.id, **where)
-    dispositions = lake.read("dispositions", cycle=cycle.id, **where)
+    decided = ["row_ref", "school_number", "disposition", "reason"]
+    dispositions = lake.read("dispositions", decided, cycle=cycle.id, **where)
     chosen = dispositions.loc[dispositions["disposition"] == Disposition.CHOSEN.value, "row_ref"]
     asked = pupils[among(pupils["row_ref"], chosen)]
     upns = canonical_upn(asked["upn"])
@@ -52,7 +54,7 @@ def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, p
         cycle_id=cycle.id,
         blocked=blocked_rows(lake, cycle.id, **where),
         latest=latest_batch(batch_rows, lake.read("batches", ["batch_ref", "state", "built_at"]), seen),
-        learners=register_of(lake, cycle, upn=upns),
+        learners=lake.read("learners", ["upn", "uln"], cycle=seen, upn=upns),
         exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen, upn=upns),
     )
     return pupils, dispositions, standing

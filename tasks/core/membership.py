@@ -56,3 +56,15 @@ def looked_up(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Serie
     at = pc.index_in(pa.array(values.astype("str"), pa.large_string()), value_set=known, skip_nulls=True)
     found = pa.array(beside.astype("str"), pa.large_string()).take(at)
     return pd.Series(found, index=values.index, dtype="str")
+
+
+def paired(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Two texts as one to compare by, row by row; null where one of them is.
+
+    Args:
+        one: text.
+        other: text, of the same length.
+    """
+    texts = [pa.array(values.astype("str"), pa.large_string()) for values in (one, other)]
+    joined = pc.binary_join_element_wise(*texts, pa.scalar("|", pa.large_string()))
+    return pd.Series(joined, index=one.index, dtype="str")

@@ -5,11 +5,13 @@ A record is exactly one of: not chosen (reason), held, waiting to go, sent, ULN 
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from schemas.states import BatchState, Disposition, NotChosen, RowState
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among, place_in
+from tasks.core.membership import among, looked_up, paired, place_in
 
 
 def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
@@ -25,8 +27,13 @@ def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[s
     """
     live = batches.loc[batches["state"] != BatchState.ABANDONED.value, ["batch_ref", "state", "built_at"]]
     rows = batch_rows.loc[batch_rows["cycle"].isin(cycles), ["batch_ref", "upn", "school_number", "cycle"]]
-    rows = rows.merge(live, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
-    rows = rows.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
+    rows = rows[among(rows["batch_ref"], live["batch_ref"])]
+    # Nearly every learner went out once; only the others have to be put in order.
+    several = rows["upn"].duplicated(keep=False)
+    again = rows[several].merge(live, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
+    last = again.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
+    rows = pd.concat([rows[~several], last[list(rows.columns)]]).sort_values("upn", ignore_index=True)
+    rows = rows.assign(state=looked_up(rows["batch_ref"], live["batch_ref"], live["state"]))
     return rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})[
         ["upn", "batch_ref", "batch_cycle", "batch_school", "state"]
     ]
@@ -58,25 +65,32 @@ def stand(
         row_ref, school_number, upn (canonical), state (RowState), batch_ref (null where never sent), in given order.
     """
     rows = chosen[["row_ref", "school_number"]].assign(upn=canonical_upn(chosen["upn"]))
-    rows = rows.merge(latest, on="upn", how="left")
-    # Joins, not membership tests: an authority's records are few, the register is all Wales and more.
-    with_uln = learners.loc[learners["uln"].notna(), ["upn"]].drop_duplicates().assign(has_uln=True)
-    answered = exceptions[["upn", "batch_ref"]].drop_duplicates().assign(excepted=True)
-    rows = rows.merge(with_uln, on="upn", how="left").merge(answered, on=["upn", "batch_ref"], how="left")
-    uln, excepted = rows["has_uln"].eq(True), rows["excepted"].eq(True)
+    for name in ("batch_ref", "batch_cycle", "batch_school"):
+        rows[name] = looked_up(rows["upn"], latest["upn"], latest[name])
+    uln = among(rows["upn"], learners.loc[learners["uln"].notna(), "upn"])
+    excepted = among(paired(rows["upn"], rows["batch_ref"]), paired(exceptions["upn"], exceptions["batch_ref"]))
     in_cycle = rows["batch_cycle"].eq(cycle_id)
-    alone = ~rows.duplicated(["school_number", "upn"], keep=False)
+    alone = ~paired(rows["school_number"], rows["upn"]).duplicated(keep=False)
     own = in_cycle & rows["batch_school"].eq(rows["school_number"]) & alone
     held = among(rows["row_ref"], blocked) & ~own
     # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does. Whoever has
     # a ULN has no exception any more, whatever was answered before.
     live = rows["batch_ref"].notna() & ~excepted
-    state = pd.Series(RowState.WAITING.value, index=rows.index, dtype="str")
-    state = state.mask(live, RowState.SENT.value)
-    state = state.mask(in_cycle & excepted, RowState.EXCEPTION.value)
-    state = state.mask(uln, RowState.ULN.value)
-    state = state.mask(held, RowState.HELD.value)
-    return rows.assign(state=state)[["row_ref", "school_number", "upn", "state", "batch_ref"]]
+    # The first that holds.
+    cases = [
+        (held, RowState.HELD),
+        (uln, RowState.ULN),
+        (in_cycle & excepted, RowState.EXCEPTION),
+        (live, RowState.SENT),
+        (pd.Series(True, index=rows.index), RowState.WAITING),
+    ]
+    case = np.select([holds.to_numpy(dtype=bool) for holds, _ in cases], range(len(cases)))
+    state = pd.Series(
+        pa.array([state.value for _, state in cases], pa.large_string()).take(pa.array(case)), dtype="str"
+    )
+    return rows.assign(state=state.set_axis(rows.index))[
+        ["row_ref", "school_number", "upn", "state", "batch_ref"]
+    ].reset_index(drop=True)
 
 
 def tally(
