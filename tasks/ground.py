@@ -79,14 +79,15 @@ class Lot:
         return Portion(las, None if whole else tuple(schools))
 
 
-def lots(ground: Ground, las: list[str], most: int = LOT_RECORDS) -> list[Lot]:
+def lots(ground: Ground, las: list[str], most: int | None = None) -> list[Lot]:
     """Cut a walk over authorities into lots, in the given order.
 
     Args:
         ground: whose lake says how many records were received.
         las: authority codes.
-        most: records in a lot, unless a single authority has more.
+        most: records in a lot, unless a single authority has more; LOT_RECORDS where None.
     """
+    most = LOT_RECORDS if most is None else most
     sizes = records_by_school(ground, las)
     found: list[tuple[list[str], int]] = []
     for la in las:

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.faults import ServiceFault
-from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.data_root import DataRoot, write_each, write_whole
 from tasks.io.run_lock import one_run_at_a_time
 
 
@@ -30,6 +30,15 @@ def test_what_cannot_be_put_in_place_leaves_no_part_behind(tmp_path):
     with pytest.raises(OSError, match=r".+"):
         write_whole(tmp_path / "file", b"one")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_of_many_files_one_that_cannot_be_written_is_named_and_the_others_stand(tmp_path):
+    (tmp_path / "taken" / "below").mkdir(parents=True)
+    files = {tmp_path / name: name.encode() for name in ("one", "taken", "two/three")}
+    faults = write_each(files)
+    assert list(faults) == [tmp_path / "taken"] and isinstance(faults[tmp_path / "taken"], OSError)
+    assert (tmp_path / "one").read_bytes() == b"one" and (tmp_path / "two/three").read_bytes() == b"two/three"
+    assert write_each({}) == {}
 
 
 def test_a_second_run_waits_and_then_says_so_in_both_languages(tmp_path):

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from deltalake import DeltaTable
 
 from schemas.faults import ServiceFault
 from tasks.io.lake import Lake
@@ -73,3 +74,59 @@ def test_a_wrong_table_is_refused_by_column_and_never_by_value(tmp_path, rows, t
     with pytest.raises(ServiceFault, match=told):
         Lake(tmp_path).append("dispositions", rows)
     assert Lake(tmp_path).version("dispositions") == -1
+
+
+def test_several_slices_are_replaced_in_one_commit(tmp_path):
+    lake = Lake(tmp_path)
+    both = {"cycle": "2012-01", "la_code": ["660", "661"]}
+    lake.append(
+        "dispositions", pd.concat([dispositions("a"), dispositions("b", la="661"), dispositions("c", la="662")])
+    )
+    assert lake.replace("dispositions", dispositions("d", la="661"), **both)
+    assert lake.version("dispositions") == 1
+    assert list(lake.read("dispositions", ["row_ref"])["row_ref"]) == ["d", "c"]
+    assert not lake.replace("dispositions", dispositions("d", la="661"), **both)
+
+
+def test_new_rows_are_added_and_nothing_that_stands_is_written_again(tmp_path):
+    lake = Lake(tmp_path)
+    lake.upsert("learners", learners(U1="1000102504"), ["merge/f1"])
+    before = set((tmp_path / "learners").rglob("*.parquet"))
+    lake.upsert("learners", learners(U1="1000102504", U2="9276308686"), ["merge/f2"])
+    files = set(DeltaTable(str(tmp_path / "learners")).file_uris())
+    assert {str(path) for path in before} < files
+    assert list(lake.read("learners", ["upn"])["upn"]) == ["U1", "U2"]
+
+
+def test_a_changed_row_may_move_to_another_slice_and_is_there_once(tmp_path):
+    lake = Lake(tmp_path)
+    lake.upsert("learners", pd.concat([learners(U1=None, U2=None), learners(U3=None).assign(la_code="661")]))
+    moved = learners(U1="1000102504").assign(cycle="2013-01", la_code="662")
+    assert lake.upsert("learners", pd.concat([moved, learners(U4=None)]), ["merge/f2"])
+    found = lake.read("learners", ["upn", "uln", "cycle", "la_code"]).fillna("").sort_values("upn")
+    assert found.to_numpy().tolist() == [
+        ["U1", "1000102504", "2013-01", "662"],
+        ["U2", "", "2012-01", "660"],
+        ["U3", "", "2012-01", "661"],
+        ["U4", "", "2012-01", "660"],
+    ]
+
+
+def test_what_is_read_is_in_order_whichever_commit_wrote_it(tmp_path):
+    lake = Lake(tmp_path)
+    for refs, la in ((("d", "b"), "661"), (("c", "a"), "661"), (("e",), "660")):
+        lake.append("dispositions", dispositions(*refs, la=la))
+    assert list(lake.read("dispositions", ["row_ref"])["row_ref"]) == ["e", "a", "b", "c", "d"]
+    assert list(lake.read("dispositions", ["row_ref"], la_code="661", row_ref=["c", "a"])["row_ref"]) == ["a", "c"]
+
+
+def test_a_table_is_looked_through_piece_by_piece_with_the_same_result(tmp_path, monkeypatch):
+    lake = Lake(tmp_path)
+    for n in range(4):
+        lake.append("dispositions", dispositions(*(f"{n}{m}" for m in range(5)), la=f"66{n}"))
+    monkeypatch.setattr("tasks.io.lake._PIECE", 3)
+    wanted = pd.Series(["00", "14", "32", None, "zz"])
+    assert list(lake.read("dispositions", ["row_ref"], row_ref=wanted)["row_ref"]) == ["00", "14", "32"]
+    assert list(lake.distinct("dispositions", "la_code")) == ["660", "661", "662", "663"]
+    assert list(lake.distinct("dispositions", "row_ref", la_code="662")) == ["20", "21", "22", "23", "24"]
+    assert list(lake.distinct("dispositions", "detail")) == [] == list(lake.distinct("learners", "upn"))

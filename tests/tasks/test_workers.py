@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
-from tasks.workers import WorkFault, attempt, parts, spread, workers
+from tasks.workers import WorkFault, attempt, one_by_one, parts, spread, workers
 
 
 def doubled(n):
@@ -56,6 +56,18 @@ def test_a_lost_worker_costs_nothing_but_its_help():
     with workers(2):
         assert attempt(dies_elsewhere, [os.getpid()] * 3) == ["done here"] * 3
         assert (parts(), spread(doubled, range(3))) == (1, [0, 2, 4])
+
+
+def dies_at_three(parent, n):
+    if n == 3 and os.getpid() != parent:
+        os._exit(9)
+    return n
+
+
+def test_results_come_one_by_one_in_order_also_where_a_worker_is_lost_on_the_way():
+    with workers(2):
+        assert list(one_by_one(dies_at_three, [os.getpid()] * 6, range(6), at_once=2)) == list(range(6))
+    assert list(one_by_one(doubled, range(5), at_once=2)) == [0, 2, 4, 6, 8]
 
 
 def unforeseen(_):

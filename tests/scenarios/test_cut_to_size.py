@@ -1,0 +1,111 @@
+"""However a cycle's work is cut, for the memory or for the workers, it gives the same files and the same lake."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_operators_diary import contents
+from tests_support import walked
+
+from schemas.cycles import cycle_by_id
+from schemas.lrs_profiles import all_profiles
+from schemas.tables import TABLES
+from tasks.batch import batch
+from tasks.collect import collect
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.io.reference import schools
+from tasks.merge import merge
+from tasks.publish import conserve, publish, snapshot
+from tasks.read import read
+from tasks.receive import receive
+from tasks.rehearsal.lrs_stand_in import answer_outbox
+from tasks.rehearsal.synthetic_returns import write_wales
+from tasks.rehearsal.synthetic_wales import plan_wales
+from tasks.release import release
+from tasks.select import cross_check, select
+from tasks.validate import validate
+from tasks.workers import workers
+
+CYCLE, LAS = "2012-01", ["660", "661"]
+SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
+
+
+def make(root):
+    DataRoot(root).create()
+    register = schools()
+    taking = register[register["school_number"].isin(["6604025", "6604026", "6614002", "6614003"])]
+    cycle = cycle_by_id(CYCLE)
+    write_wales(plan_wales(taking.reset_index(drop=True), cycle, seed=3, pupils_per_school=80), root, cycle)
+
+
+def play(root):
+    """A cycle of two authorities from inbox to snapshots; everything it left, but for the Delta versions."""
+    for stage in (receive, read, select):
+        walked(stage, root, CYCLE, SENT, LAS)
+    cross_check.fn(data=str(root), cycle=CYCLE)
+    for stage in (validate, batch, release):
+        walked(stage, root, CYCLE, SENT, LAS)
+    conserve.fn(data=str(root), cycle=CYCLE)
+    answer_outbox(root, profiles=all_profiles(), seed=3)
+    collect.fn(data=str(root), as_of=BACK)
+    merge.fn(data=str(root))
+    conserve.fn(data=str(root), cycle=CYCLE)
+    walked(publish, root, CYCLE, BACK, LAS)
+    snapshot.fn(data=str(root), cycle=CYCLE)
+    files = {name: content for name, content in contents(root).items() if not name.endswith("manifest.json")}
+    lake = Lake(root / "lake")
+    return files, {name: lake.read(name) for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    root = tmp_path_factory.mktemp("whole")
+    make(root)
+    return play(root)
+
+
+def equal(found, whole):
+    assert found[0].keys() == whole[0].keys() and len(found[0]) >= 8
+    assert [name for name, content in found[0].items() if content != whole[0][name]] == []
+    for name, rows in found[1].items():
+        pd.testing.assert_frame_equal(rows, whole[1][name], obj=name)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"tasks.ground.LOT_RECORDS": 100, "tasks.merge.LOT_RECORDS": 40, "tasks.collect._LOT_BYTES": 5000},
+        {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.io.lake._PIECE": 25},
+        {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
+        | {"tasks.ground.parts": lambda: 3, "tasks.collect.parts": lambda: 2},
+    ],
+    ids=["into-lots", "into-pieces", "into-portions"],
+)
+def test_the_same_whatever_the_cut(whole, tmp_path, monkeypatch, cut):
+    make(tmp_path)
+    for name, value in cut.items():
+        monkeypatch.setattr(name, value)
+    equal(play(tmp_path), whole)
+
+
+def test_the_same_with_workers(whole, tmp_path):
+    make(tmp_path)
+    with workers(2):
+        equal(play(tmp_path), whole)
+
+
+def test_a_upn_that_is_due_in_two_portions_is_in_one_batch(tmp_path, monkeypatch):
+    make(tmp_path)
+    for stage in (receive, read, select, validate):
+        walked(stage, tmp_path, CYCLE, SENT, LAS)
+    lake = Lake(Path(tmp_path) / "lake")
+    pupils = lake.read("pupils", ["upn", "row_ref", "school_number"])
+    chosen = lake.read("dispositions", ["row_ref"], disposition="chosen")["row_ref"]
+    shared = pupils[pupils["row_ref"].isin(chosen)].drop_duplicates(["upn", "school_number"])
+    shared = set(shared.loc[shared["upn"].duplicated(), "upn"])
+    assert shared, "synthetic Wales plants a UPN in two schools"
+    monkeypatch.setattr("tasks.batch.parts", lambda: 4)
+    walked(batch, tmp_path, CYCLE, SENT, LAS)
+    sent = lake.read("batch_rows", ["upn"])["upn"]
+    assert not sent.duplicated().any() and shared & set(sent)

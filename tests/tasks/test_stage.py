@@ -1,0 +1,59 @@
+"""A stage's walk: what one authority's failure costs, and what is told of it."""
+
+import pytest
+
+from schemas.faults import ServiceFault
+from tasks.ground import Ground, Lot
+from tasks.io.data_root import DataRoot
+from tasks.stage import Walked, stage_task, walk
+
+
+@pytest.fixture
+def ground(tmp_path):
+    DataRoot(tmp_path).create()
+    return Ground.of(str(tmp_path), "2012-01")
+
+
+def test_one_walk_does_all_authorities_together(ground):
+    seen = []
+
+    def work(_, lot, factor):
+        seen.append(lot.las)
+        return {la: {"n": factor} for la in lot.las}
+
+    walked = walk("test", work, ground, ["660", "661"], factor=3)
+    assert seen == [("660", "661")]
+    assert walked.total() == {"n": 6} and walked.faults == {}
+
+
+@pytest.mark.parametrize("fault", [ServiceFault("cy / en"), KeyError("Prawf")], ids=["foreseen", "unforeseen"])
+def test_one_authority_s_failure_is_its_own_and_names_no_pupil(ground, fault):
+    def work(_, lot: Lot):
+        if "661" in lot.las:
+            raise fault
+        return {la: {"n": 1} for la in lot.las}
+
+    walked = walk("test", work, ground, ["660", "661", "662"])
+    assert walked.total() == {"n": 2} and list(walked.faults) == ["661"]
+    told = walked.faults["661"]
+    assert "Prawf" not in told
+    if isinstance(fault, KeyError):
+        (evidence,) = (ground.root.reports("2012-01") / "faults").iterdir()
+        assert "Prawf" in evidence.read_text(encoding="utf-8") and evidence.name in told and "661" in told
+    else:
+        assert told == "cy / en"
+
+
+def test_what_was_not_foreseen_before_any_authority_is_told_by_reference(ground):
+    @stage_task("test", "test {cycle}")
+    def broken(data, cycle, las):
+        raise KeyError(f"Prawf {data} {cycle} {las}")
+
+    with pytest.raises(ServiceFault, match="test all") as told:
+        broken.fn(data=str(ground.root.path), cycle="2012-01", las=["660"])
+    assert "Prawf" not in str(told.value)
+    assert len(list((ground.root.reports("2012-01") / "faults").iterdir())) == 1
+
+
+def test_counts_of_nothing_are_none():
+    assert Walked().total() == {}
