@@ -42,13 +42,14 @@ class Tour:
         if not going:
             return
         step(task.name, cycle, 1)
-        try:
-            walked = task(cycle=cycle, las=going, **references)
-        except (ServiceFault, ConfigurationFault, Refused) as fault:
+        walked = task(cycle=cycle, las=going, return_state=True, **references).result(raise_on_failure=False)
+        if isinstance(walked, ServiceFault | ConfigurationFault | Refused):
             # Nothing of the stage could be begun: it holds for every authority, and is told once.
-            self.faults |= dict.fromkeys(going, str(fault))
-            get_run_logger().error("%s: %s", task.name, fault)
+            self.faults |= dict.fromkeys(going, str(walked))
+            get_run_logger().error("%s: %s", task.name, walked)
             return
+        if isinstance(walked, BaseException):
+            raise walked
         for la, counts in walked.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= walked.faults

@@ -20,7 +20,7 @@ from schemas.lrs_profiles import Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.return_codes import normalise_code
 from schemas.states import BatchState, Disposition, NotChosen, RowState, Severity
-from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, LRS_RETURNS, PUPILS, SENT_FIELDS
+from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, LRS_RETURNS, PUPIL_FIELDS, PUPILS, SENT_FIELDS
 from schemas.texts import both
 from tasks.check import apply_rules
 from tasks.code_texts import lrs_codes, merge_codes, texts_of
@@ -175,11 +175,12 @@ class Judged:
 
 def judged(ground: Ground, portion: Portion) -> Judged:
     """Validate: the rules over the portion's chosen rows."""
-    chosen = chosen_rows(ground, **portion.where)
+    chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **portion.where)
     shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
     result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(_current_rows(ground, portion)))
-    findings = result.findings.merge(chosen[["row_ref", "cycle", "la_code", "school_number"]], on="row_ref")
+    findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
+    findings = findings.assign(cycle=ground.cycle.id)
     blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
     held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], blocking))
     return Judged(arrow_of(FINDINGS, findings.astype("str")), held)
@@ -214,7 +215,7 @@ def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) ->
         As `batching.to_send`.
     """
     lake, cycle = ground.lake, ground.cycle
-    chosen = chosen_rows(ground, **portion.where)
+    chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **portion.where)
     if only:
         chosen = chosen[chosen["school_number"].isin(only)].reset_index(drop=True)
     ledger = lake.read("batches", ["batch_ref", "state"])
@@ -446,7 +447,7 @@ def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
 def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFrame]:
     lake, cycle = ground.lake, ground.cycle
     _, dispositions, standing = standing_of(lake, cycle, **portion.where)
-    pupils = lake.read("pupils", cycle=cycle.id, **portion.where)
+    pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **portion.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
     return for_schools(
         pupils,

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.context import TaskRunContext
+from prefect.states import Failed
 
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
@@ -131,6 +133,14 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
                 message = both("fault.unforeseen", stage=name, about="all", where=where)
             raise ServiceFault(message)
 
-        return task(name=name, task_run_name=run_name, persist_result=False, log_prints=False)(guarded)
+        @functools.wraps(function)
+        def shown(*args: Any, **kwargs: Any) -> Any:
+            done = guarded(*args, **kwargs)
+            if isinstance(done, Walked) and done.faults and TaskRunContext.get() is not None:
+                # On the dashboard the run is red, and says for whom; the flow gets what became of the others.
+                return Failed(message=f"{name}: {', '.join(done.faults)}", data=done)
+            return done
+
+        return task(name=name, task_run_name=run_name, persist_result=False, log_prints=False)(shown)
 
     return wrap
