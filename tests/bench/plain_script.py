@@ -32,7 +32,7 @@ from schemas.lrs_profiles import Profile, all_profiles
 from schemas.merge_findings import merge_findings
 from schemas.return_codes import all_return_codes, normalise_code
 from schemas.states import Disposition, Severity
-from schemas.tables import PUPIL_FIELDS, SENT_FIELDS
+from schemas.tables import PUPIL_FIELDS
 from tasks.core.evidence import evidence, repeated_upns, shared_upns
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.lrs_form import lrs_names, lrs_rows
@@ -105,7 +105,7 @@ def run(root: Path, out: Path, cycle_id: str = CYCLE) -> Plain:
         findings = validate(chosen, made.pupils, cycle, profile)
         made.held = set(findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"])
     with watch.of("send"):
-        made.sent = send(chosen, made.held, root / "reference", days, cycle, profile, sent_at, out / "lrs" / "outbox")
+        made.sent = send(chosen, made.held, root / "reference", days, profile, sent_at, out / "lrs" / "outbox")
     with watch.of("collect"):
         answers = collect(root / "lrs" / "inbox")
     with watch.of("merge"):
@@ -185,7 +185,7 @@ def validate(chosen: pd.DataFrame, pupils: pd.DataFrame, cycle: Cycle, profile: 
 
 
 def _validate(chosen: pd.DataFrame, pupils: pd.DataFrame, cycle: Cycle, profile: Profile) -> pd.DataFrame:
-    import great_expectations as gx  # noqa: PLC0415 - it warns of its own libraries
+    import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}  # they would only cost it time
@@ -240,7 +240,6 @@ def send(
     held: set[str],
     reference: Path,
     days: dict[str, str],
-    cycle: Cycle,
     profile: Profile,
     at: dt.datetime,
     outbox: Path,

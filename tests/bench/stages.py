@@ -154,7 +154,7 @@ def run(
         with _timed_workers(watch, count, ready):
             for name, stage in census_stages(root, cycle, sent).items():
                 watch(name, stage)
-        (answer or _in_own_process)(root)
+        (answer or in_own_process_answer)(root)
         with _timed_workers(watch, count, None):
             for name, stage in returns_stages(root, cycle, answered).items():
                 watch(name, stage)
@@ -270,7 +270,8 @@ def answer(root: Path) -> None:
     answer_outbox(root, profiles=all_profiles(), seed=SEED)
 
 
-def _in_own_process(root: Path) -> None:
+def in_own_process_answer(root: Path) -> None:
+    """Let it answer in a process of its own."""
     # What the stand-in keeps in memory is none of the service's.
     subprocess.run([sys.executable, "-m", "tests.bench.stages", str(root), "--answer"], cwd=HOME, check=True)
 
