@@ -139,16 +139,9 @@ def as_table(figures: Figures) -> str:
     if "stages" in figures:
         lines += [f"{'stage':<12}{'rows':>10}{'seconds':>10}{'rows/s':>12}{'share':>8}{'MiB':>8}{'x floor':>9}"]
         for name, one in figures["stages"].items():
-            numbers = (
-                one["rows"] or None,
-                one["seconds"],
-                one["rows_per_s"],
-                one["share"],
-                one["peak_mib"],
-                one["ratio"],
-            )
-            forms = ("10,.0f", "10.2f", "12,.0f", "8.1%", "8.0f", "9.1f")
-            lines += [f"{name:<12}" + "".join(_cell(n, f) for n, f in zip(numbers, forms, strict=True))]
+            cells = [(one["rows"] or None, 10, ",.0f"), (one["seconds"], 10, ".2f"), (one["rows_per_s"], 12, ",.0f")]
+            cells += [(one["share"], 8, ".1%"), (one["peak_mib"], 8, ".0f"), (one["ratio"], 9, ".1f")]
+            lines += [name.ljust(12) + "".join(("" if n is None else format(n, f)).rjust(w) for n, w, f in cells)]
         floor = figures["floor"]["seconds"]
         lines += [f"{'all':<22}{figures['seconds']:>10.2f}{'':36}{figures['floor_ratio']:>9.1f}"]
         lines += [f"the floor {floor:.2f} s, the plain script {figures['plain_script']['seconds']:.1f} s", ""]
