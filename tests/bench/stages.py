@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -134,6 +134,9 @@ def run(
     processes: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
     answer: Callable[[Path], None] | None = None,
+    memory: bool = True,
+    before_each: Callable[[], None] = lambda: None,
+    after_each: Callable[[str, float], None] = lambda _name, _seconds: None,
 ) -> Run:
     """Walk a cycle through the stages.
 
@@ -143,6 +146,9 @@ def run(
         processes: how many workers; as many as the machine has processors where None, none for 1.
         clock: what counts as time.
         answer: plays the LRS; the stand-in, in a process of its own, where None.
+        memory: whether to look at it; the looking takes time of its own.
+        before_each: called before each stage, and once after the last.
+        after_each: called with a stage's name and what it took this time.
 
     Raises:
         RuntimeError: a stage tells of faults.
@@ -150,21 +156,24 @@ def run(
     sent, answered = moments(cycle)
     count = processors() if processes is None else processes
     found = Run()
-    with _watched(found, clock) as watch:
+    with _watched(found, clock, memory) as watch:
         with _timed_workers(watch, count, ready):
             for name, stage in census_stages(root, cycle, sent).items():
-                watch(name, stage)
+                before_each()
+                after_each(name, watch(name, stage))
         (answer or in_own_process_answer)(root)
         with _timed_workers(watch, count, None):
             for name, stage in returns_stages(root, cycle, answered).items():
-                watch(name, stage)
+                before_each()
+                after_each(name, watch(name, stage))
+    before_each()
     for name, counts in _ROWS.items():
         found.stages[name].rows = sum(found.counts[c] for c in counts)
     return found
 
 
 @contextmanager
-def _timed_workers(watch: Callable[..., None], count: int, warm: Callable[[], None] | None) -> Iterator[None]:
+def _timed_workers(watch: Callable[..., float], count: int, warm: Callable[[], None] | None) -> Iterator[None]:
     held = workers(count, warm=warm)
     watch(WORKERS, held.__enter__)
     yield
@@ -172,10 +181,12 @@ def _timed_workers(watch: Callable[..., None], count: int, warm: Callable[[], No
 
 
 @contextmanager
-def _watched(found: Run, clock: Callable[[], float]) -> Iterator[Callable[[str, Callable[[], Any]], None]]:
-    peaks = _Peaks()
+def _watched(
+    found: Run, clock: Callable[[], float], memory: bool
+) -> Iterator[Callable[[str, Callable[[], Any]], float]]:
+    peaks = _Peaks() if memory else _NoPeaks()
 
-    def watch(name: str, stage: Callable[[], Any]) -> None:
+    def watch(name: str, stage: Callable[[], Any]) -> float:
         peaks.begin()
         began = clock()
         counts = stage()
@@ -188,6 +199,7 @@ def _watched(found: Run, clock: Callable[[], float]) -> Iterator[Callable[[str, 
             found.counts[f"{name}.{what}"] = n
         if found.counts.get(f"{name}.faults"):
             raise RuntimeError(f"{name}: {found.counts[f'{name}.faults']} faults")
+        return seconds
 
     with peaks:
         yield watch
@@ -234,6 +246,17 @@ class _Peaks:
         with self._lock:
             self._own = max(self._own, _peak(os.getpid()))
             self._workers = max([self._workers, *map(_peak, _children())])
+
+
+class _NoPeaks(AbstractContextManager["_NoPeaks"]):
+    """Looks at nothing."""
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def begin(self) -> None: ...
+
+    def end(self) -> tuple[float, float]:
+        return 0.0, 0.0
 
 
 def _children() -> list[int]:
