@@ -37,7 +37,7 @@ from tests.bench.wales import wales
 
 COMMITTED = Path(__file__).with_name("guard.json")
 _SCHOOLS = 8
-_ROUNDS = 5
+_ROUNDS = 4
 #: A stage, or all together, may cost so much more than what is committed.
 ALLOWED = 1.25
 #: And a stage this share of the committed total besides: small ones vary by more than a quarter of themselves.
