@@ -26,7 +26,7 @@ rehearse: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest
 
-# All Wales, a country twenty times its size and a register of 13 million: an hour or so, and some 20 GB under build/bench.
+# All Wales, a country twenty times its size and a register of 13 million: half an hour and more, some 6 GB under build/bench.
 bench: .venv/ready
 	$(BIN)/python -m tests.bench $(PART)
 

@@ -2,6 +2,9 @@
 
 They are called as the flows call them, with the workers that the flows start; between release and collect the stand-in
 answers, in a process of its own and not timed.
+
+The stages are imported where they are needed: a worker begins by importing the module that the run began with, and it
+shall hold no more than a worker of `uln` does, which knows no engine.
 """
 
 import argparse
@@ -20,17 +23,7 @@ from typing import Any
 
 from expectations.runner import ready
 from schemas.lrs_profiles import all_profiles
-from tasks.batch import batch
-from tasks.collect import collect
 from tasks.io.reference import authorities
-from tasks.merge import merge
-from tasks.publish import conserve, publish, snapshot
-from tasks.read import read
-from tasks.receive import receive
-from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.release import release
-from tasks.select import cross_check, select
-from tasks.validate import validate
 from tasks.workers import processors, workers
 from tests.bench.common import CYCLE, HOME, SEED, moments, told
 
@@ -91,6 +84,14 @@ class Run:
 
 def census_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], Counts]]:
     """The stages of the census flow, in order."""
+    from tasks.batch import batch
+    from tasks.publish import conserve
+    from tasks.read import read
+    from tasks.receive import receive
+    from tasks.release import release
+    from tasks.select import cross_check, select
+    from tasks.validate import validate
+
     of = {"data": str(root), "cycle": cycle}
     by_la = {
         task.name: partial(_by_authority, task, as_of=as_of, **of)
@@ -103,6 +104,10 @@ def census_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], 
 
 def returns_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], Counts]]:
     """The stages of the returns flow, in order."""
+    from tasks.collect import collect
+    from tasks.merge import merge
+    from tasks.publish import conserve, publish, snapshot
+
     of = {"data": str(root), "cycle": cycle}
     return {
         "collect": partial(collect.fn, data=str(root), as_of=as_of),
@@ -290,6 +295,8 @@ def _forget_peak(pid: int) -> None:
 
 def answer(root: Path) -> None:
     """Let the stand-in answer what stands in the outbox."""
+    from tasks.rehearsal.lrs_stand_in import answer_outbox
+
     answer_outbox(root, profiles=all_profiles(), seed=SEED)
 
 

@@ -1,5 +1,7 @@
 """The parts that measure, on a small Wales: they look at all that they say they look at."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +14,22 @@ from tests.bench.__main__ import GOALS, as_table, holds, stage_rows
 from tests.bench.engine import nothing_to_do
 from tests.bench.floor import floor
 
-STAGES = [*["receive", "read", "select", "cross-check", "validate", "batch", "release", "conserve", "collect", "merge", "publish", "snapshot"]]
+STAGES = [
+    *[
+        "receive",
+        "read",
+        "select",
+        "cross-check",
+        "validate",
+        "batch",
+        "release",
+        "conserve",
+        "collect",
+        "merge",
+        "publish",
+        "snapshot",
+    ]
+]
 
 
 def test_every_stage_is_timed_with_its_rows_and_its_memory(finished):
@@ -27,6 +44,12 @@ def test_a_stage_with_faults_stops_the_measuring():
     failing = SimpleNamespace(name="read", fn=lambda **_: SimpleNamespace(faults={"660": "told"}))
     with pytest.raises(RuntimeError, match="read"):
         stages._by_authority(failing, data="x")
+
+
+@pytest.mark.parametrize("part", ["stages", "engine"])
+def test_a_worker_of_the_benchmark_has_no_engine_in_its_memory(part):
+    code = f"import tests.bench.{part}, sys; assert not {{'prefect', 'great_expectations'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=common.HOME)
 
 
 def test_the_floor_has_a_part_for_every_stage_and_leaves_nothing(finished, monkeypatch, tmp_path):
