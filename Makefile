@@ -8,7 +8,10 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: rehearse test check lint format types lock clean
+# Which parts of the benchmark: speed, engine, register, growth; all where none is named.
+PART ?=
+
+.PHONY: rehearse test bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -22,6 +25,17 @@ rehearse: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+# All Wales, a country twenty times its size and a register of 13 million: half an hour and more, some 6 GB under build/bench.
+bench: .venv/ready
+	$(BIN)/python -m tests.bench $(PART)
+
+# What CI runs: have the stages become dearer by more than a quarter than tests/bench/guard.json says?
+bench-guard: .venv/ready
+	$(BIN)/python -m tests.bench.guard
+
+bench-guard-write: .venv/ready
+	$(BIN)/python -m tests.bench.guard --write
 
 check: lint format types
 
