@@ -5,20 +5,20 @@ Safe to run again at any time: what was received, read and sent is remembered by
 
 from prefect import flow
 
-from expectations.runner import ready
 from flows.progress import step
-from flows.stages import Counts, Tour, chosen_authorities, processes_for, root_of
+from flows.stages import Counts, Tour, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.cycles import cycle_by_id
 from tasks.batch import batch
 from tasks.io.run_lock import one_run_at_a_time
+from tasks.portion_work import warm
 from tasks.publish import conserve
 from tasks.read import read
 from tasks.receive import receive
 from tasks.release import release
 from tasks.select import cross_check, select
 from tasks.validate import validate
-from tasks.workers import workers
+from tasks.workers import processes_for, workers
 
 
 @flow(name="census", flow_run_name="census {cycle}", persist_result=False, validate_parameters=True)
@@ -45,7 +45,7 @@ def census(
     las = chosen_authorities(la, school)
     root, at = root_of(data), scheduled_time(as_of)
     tour = Tour(las)
-    with one_run_at_a_time(root), workers(processes_for(root), warm=ready):
+    with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         for stage in (receive, read, select):
             tour.stage(stage, data=root, cycle=cycle, as_of=at)
         step("cross-check", cycle, 1)

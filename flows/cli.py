@@ -171,9 +171,13 @@ def _signs_of_life(path: Path) -> AbstractContextManager[Any]:
 def _run(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
     from flows.engine import settle, stopping_at_once
+    from tasks.portion_work import warm
+    from tasks.workers import processes_for, workers
 
-    with _told_plainly(parameters["data"]), stopping_at_once(_say_stopped):
-        settle(parameters["data"])
+    data = parameters["data"]
+    # The workers load what they need while the engine starts.
+    with _told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
+        settle(data)
         module, _, function = name.partition(":")
         with _progress():
             return getattr(import_module(f"flows.{module}"), function)(**parameters)

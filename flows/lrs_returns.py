@@ -6,7 +6,7 @@ Safe when nothing is there: then nothing is written.
 from prefect import flow
 
 from flows.progress import step
-from flows.stages import Counts, Tour, chosen_authorities, processes_for, root_of
+from flows.stages import Counts, Tour, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.faults import ServiceFault
 from tasks.collect import collect
@@ -14,7 +14,7 @@ from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.publish import conserve, publish, published, snapshot
 from tasks.status import cycles_with_returns
-from tasks.workers import workers
+from tasks.workers import processes_for, workers
 
 
 @flow(name="lrs-returns", flow_run_name="lrs-returns", persist_result=False, validate_parameters=True)

@@ -17,7 +17,6 @@ from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
-from tasks.workers import processors
 
 Counts = dict[str, int]
 
@@ -103,17 +102,6 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
             "authority", [both("fault.no_authority", code=code, first=known[0], last=known[-1]) for code in wrong]
         )
     return wanted
-
-
-#: Below so many bytes of returns, starting workers takes longer than they save.
-_WORTH_WORKERS = 20 * 2**20
-
-
-def processes_for(root: str) -> int:
-    """How many worker processes a run over a data root is worth."""
-    inbox = DataRoot(Path(root)).dewi_inbox
-    size = sum(path.stat().st_size for path in inbox.glob("*/*") if path.is_file())
-    return processors() if size > _WORTH_WORKERS else 1
 
 
 def root_of(data: str | None) -> str:

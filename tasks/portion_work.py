@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from expectations.runner import ready as load_rules
 from schemas.cycles import in_order
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import Profile, all_profiles
@@ -79,6 +80,11 @@ def read_returns(ground: Ground, received: list[dict[str, Any]]) -> ReadReturns:
             tables.append(found)
             records[one["sha256"]] = len(found)
     return ReadReturns(arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
+
+
+def warm() -> None:
+    """What a worker of a census does at once: load this module and what it needs, and the library of the rules."""
+    load_rules()
 
 
 def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:

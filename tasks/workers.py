@@ -12,16 +12,18 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from tasks.io.data_root import DataRoot
 
 Result = TypeVar("Result")
 
@@ -36,6 +38,7 @@ class _Workers:
 
     pool: ProcessPoolExecutor | None
     count: int
+    warming: list["Future[None]"]
 
 
 _of_run: ContextVar[_Workers | None] = ContextVar("workers", default=None)
@@ -45,23 +48,42 @@ _of_run: ContextVar[_Workers | None] = ContextVar("workers", default=None)
 def workers(count: int, warm: Callable[[], None] | None = None) -> Iterator[None]:
     """While it holds, `spread` uses that many processes; with fewer than two, or none held, it works where it is.
 
+    Where some are held already they are used: a command starts them while the engine starts.
+
     Args:
         count: how many.
         warm: what each shall do at once, such as loading a slow library, while the run does without them.
     """
-    if count < 2:
+    if count < 2 or _of_run.get() is not None:
         yield
         return
     # Not forked: the lake's library has threads of its own, which do not outlive a fork.
     how = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=how, initializer=_begin) as pool:
-        for _ in range(count if warm else 0):
-            pool.submit(warm)  # type: ignore[arg-type]
-        token = _of_run.set(_Workers(pool, count))
+        warming = [pool.submit(warm) for _ in range(count)] if warm else []
+        token = _of_run.set(_Workers(pool, count, warming))
         try:
             yield
         finally:
             _of_run.reset(token)
+
+
+def warmed() -> None:
+    """Wait until the workers have done what they shall do at once; whoever needs them waits for it anyway."""
+    work = _of_run.get()
+    if work is not None:
+        wait(work.warming)
+
+
+#: Below so many bytes of returns, starting workers takes longer than they save.
+_WORTH_WORKERS = 20 * 2**20
+
+
+def processes_for(root: str) -> int:
+    """How many worker processes a run over a data root is worth."""
+    inbox = DataRoot(Path(root)).dewi_inbox
+    size = sum(path.stat().st_size for path in inbox.glob("*/*") if path.is_file())
+    return processors() if size > _WORTH_WORKERS else 1
 
 
 def processors() -> int:

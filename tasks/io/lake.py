@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from functools import cache, reduce
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from schemas.faults import ServiceFault
@@ -40,7 +42,7 @@ class Lake:
 
     def _opened(self, table: Table) -> "_Opened":
         # The folder's number in the file system: a table that was removed and made again is another.
-        return _opened(self._uri(table), (self.folder / table.name).stat().st_ino)
+        return _opened(table.name, self._uri(table), (self.folder / table.name).stat().st_ino)
 
     def version(self, name: str) -> int:
         """The table's version, -1 where it does not exist yet."""
@@ -73,7 +75,7 @@ class Lake:
             return schema.empty_table()
         wanted = list(dict.fromkeys([*names, *_order(table)]))
         values = {column: _values(value) for column, value in where.items()}
-        rows = self._opened(table).rows(wanted, values, table.partition_by)
+        rows = self._opened(table).rows(wanted, values)
         return _in_order(rows, table).select(names).cast(schema)
 
     def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
@@ -88,7 +90,7 @@ class Lake:
         found = pa.array([], pa.string())
         if self._open(table) is not None:
             values = {key: _values(value) for key, value in where.items()}
-            for rows in self._opened(table).pieces([column], values, table.partition_by):
+            for rows in self._opened(table).pieces([column], values):
                 new = rows.column(0).combine_chunks().cast(pa.string()).unique()
                 found = pa.concat_arrays([found, new]).unique()
         return pd.Series(found.drop_null().sort().to_pandas(), dtype="str")
@@ -202,22 +204,40 @@ def _literals(values: str | list[str]) -> str:
 class _Opened:
     """A table that was opened: its log is read once, afterwards only what was added; its files are listed once a version."""
 
-    def __init__(self, uri: str, _folder: int) -> None:
+    def __init__(self, table: Table, uri: str) -> None:
         self.delta = DeltaTable(uri)
+        self._table, self._uri = table, uri
         self._listed_at = -1
         self._files: Any = None
 
-    def rows(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> pa.Table:
+    def _listed(self) -> ds.FileSystemDataset:
+        """The table's files, in the order of their partitions, so that what is read is mostly in order already.
+
+        Made here of what the log says of partitions: the library's own way looks at the statistics of every column of
+        every file first, which takes longer than most reads.
+        """
+        if self._listed_at != self.delta.version():
+            files, kind = pafs.SubTreeFileSystem(self._uri, pafs.LocalFileSystem()), ds.ParquetFileFormat()
+            added = pa.table(self.delta.get_add_actions(flatten=True)).sort_by("path").to_pylist()
+            fragments = [kind.make_fragment(unquote(one["path"]), files, self._slice(one)) for one in added]
+            self._files = ds.FileSystemDataset(fragments, self._table.schema, kind, files)
+            self._listed_at = self.delta.version()
+        return self._files
+
+    def _slice(self, added: dict[str, Any]) -> Any:
+        """What the log says that holds of every row of a file."""
+        of = [pc.field(name) == added[f"partition.{name}"] for name in self._table.partition_by]
+        return reduce(operator.and_, of) if of else None
+
+    def rows(self, columns: list[str], where: dict[str, pa.Array]) -> pa.Table:
         """Those columns of the rows for which column is one of some values."""
-        pieces = list(self.pieces(columns, where, partition_by))
+        pieces = list(self.pieces(columns, where))
         return pa.concat_tables(pieces).combine_chunks() if len(pieces) > 1 else pieces[0].combine_chunks()
 
-    def pieces(
-        self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]
-    ) -> Iterator[pa.Table]:
+    def pieces(self, columns: list[str], where: dict[str, pa.Array]) -> Iterator[pa.Table]:
         """`rows`, so many at a time that a great table never stands in memory."""
-        others = {name: values for name, values in where.items() if name not in partition_by}
-        scanner = self._scanner([*columns, *others], where, partition_by)
+        others = {name: values for name, values in where.items() if name not in self._table.partition_by}
+        scanner = self._scanner([*columns, *others], where)
         piece: list[pa.RecordBatch] = []
         for batch in scanner.to_batches():
             piece.append(batch)
@@ -226,20 +246,12 @@ class _Opened:
                 piece = []
         yield _only(pa.Table.from_batches(piece, scanner.projected_schema), others)
 
-    def _scanner(self, columns: list[str], where: dict[str, pa.Array], partition_by: tuple[str, ...]) -> Any:
+    def _scanner(self, columns: list[str], where: dict[str, pa.Array]) -> Any:
         """Reads files of the wanted partitions only."""
-        slices = {name: values for name, values in where.items() if name in partition_by}
-        one = [(name, "=", values[0].as_py()) for name, values in slices.items() if len(values) == 1]
-        if one and len(one) == len(partition_by):
-            # One slice of many: listing its own files alone is a fraction of listing all.
-            files = _by_path(self.delta.to_pyarrow_dataset(file_pruning_predicate=one))
-        else:
-            if self._listed_at != self.delta.version():
-                self._files, self._listed_at = _by_path(self.delta.to_pyarrow_dataset()), self.delta.version()
-            files = self._files
+        slices = {name: values for name, values in where.items() if name in self._table.partition_by}
         tests = [pc.field(name).isin(values) for name, values in slices.items()]
         wanted = list(dict.fromkeys(columns))
-        return files.scanner(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
+        return self._listed().scanner(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
 
 
 #: Rows that are looked at together. The dataset's own filter would make its table of wanted values anew for every file.
@@ -253,14 +265,10 @@ def _only(rows: pa.Table, where: dict[str, pa.Array]) -> pa.Table:
     return rows
 
 
-def _by_path(files: ds.FileSystemDataset) -> ds.FileSystemDataset:
-    """The files in the order of their partitions, so that what is read is mostly in order already."""
-    fragments = sorted(files.get_fragments(), key=lambda fragment: fragment.path)
-    return ds.FileSystemDataset(fragments, files.schema, files.format, files.filesystem)
-
-
 #: Kept for the process: opening a table costs more than most reads of it.
-_opened = cache(_Opened)
+@cache
+def _opened(name: str, uri: str, _folder: int) -> _Opened:
+    return _Opened(TABLES[name], uri)
 
 
 def _values(wanted: Any) -> pa.Array:

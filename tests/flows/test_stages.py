@@ -2,9 +2,10 @@
 
 import pytest
 
-from flows.stages import Tour, artifact_key, chosen_authorities, processes_for
+from flows.stages import Tour, artifact_key, chosen_authorities
 from schemas.faults import ConfigurationFault
 from tasks.io.data_root import DataRoot
+from tasks.workers import processes_for
 
 
 def test_all_authorities_some_or_those_of_schools():
