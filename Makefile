@@ -35,7 +35,7 @@ bench-guard: .venv/ready
 	$(BIN)/python -m tests.bench.guard
 
 bench-guard-write: .venv/ready
-	$(BIN)/python -m tests.bench.guard --write
+	$(BIN)/python -m tests.bench.guard --write --rounds 9
 
 check: lint format types
 
