@@ -28,14 +28,30 @@ class Column:
     required: bool = False
 
 
+#: A column that the lake alone knows (`Table.area_of`).
+AREA = "area"
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of the lake: columns in order, the key that makes a row unique, and how it is partitioned."""
+    """A table of the lake: columns in order, the key that makes a row unique, and how it is partitioned.
+
+    Attributes:
+        partition_by: columns; the files of other values are not opened.
+        area_of: a column of UPNs; the table is partitioned, besides, by the number of the authority that allotted them
+            (characters 2 to 4), so that one country's learners are found among many countries'.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
+    area_of: str | None = None
+
+    @property
+    def slices(self) -> tuple[str, ...]:
+        """The columns by which the files are apart."""
+        return self.partition_by if self.area_of is None else (*self.partition_by, AREA)
 
     @property
     def schema(self) -> pa.Schema:
@@ -158,8 +174,7 @@ LEARNERS = Table(
         *_open("conflict", "cycle", "la_code", "school_number", "batch_ref"),
     ),
     key=("upn",),
-    # An answer of a cycle changes that cycle's learners: the register of all earlier years is neither read nor rewritten.
-    partition_by=("cycle", "la_code"),
+    area_of="upn",
 )
 EXCEPTIONS = Table(
     "exceptions",

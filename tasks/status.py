@@ -98,7 +98,6 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     batches = lake.read("batches", ["state", "file_name"], cycle=cycle_id)
-    register = register_of(lake, cycle_by_id(cycle_id))
     pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
     received = lake.read("received", ["path", "kind", "status", "pupils"], cycle=cycle_id)
     accepted = (received["kind"] == "return") & (received["status"] == "accepted")
@@ -111,7 +110,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
             batches.loc[batches["state"] == BatchState.SENT_UNCONFIRMED.value, "file_name"].sort_values()
         ),
         "untied_answers": len(lake.read("lrs_returns", ["sha256"], tied="N")),
-        "conflicts": int(register["conflict"].notna().sum()),
+        "conflicts": lake.filled("learners", "conflict", cycle=up_to(cycle_by_id(cycle_id))),
         "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if len(pupils) else 0,
     }
 

@@ -6,7 +6,8 @@ must not happen twice carries an application transaction id. Knows tables and ke
 
 import operator
 from collections.abc import Iterable, Iterator
-from functools import cache, reduce
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial, reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,7 +20,7 @@ import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from schemas.faults import ServiceFault
-from schemas.tables import TABLES, Table
+from schemas.tables import AREA, TABLES, Table
 from schemas.texts import both
 
 
@@ -74,8 +75,7 @@ class Lake:
         if self._open(table) is None:
             return schema.empty_table()
         wanted = list(dict.fromkeys([*names, *_order(table)]))
-        values = {column: _values(value) for column, value in where.items()}
-        rows = self._opened(table).rows(wanted, values)
+        rows = self._opened(table).rows(wanted, _wanted(table, where))
         return _in_order(rows, table).select(names).cast(schema)
 
     def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
@@ -89,11 +89,18 @@ class Lake:
         table = TABLES[name]
         found = pa.array([], pa.string())
         if self._open(table) is not None:
-            values = {key: _values(value) for key, value in where.items()}
-            for rows in self._opened(table).pieces([column], values):
+            for rows in self._opened(table).pieces([column], _wanted(table, where)):
                 new = rows.column(0).combine_chunks().cast(pa.string()).unique()
                 found = pa.concat_arrays([found, new]).unique()
         return pd.Series(found.drop_null().sort().to_pandas(), dtype="str")
+
+    def filled(self, name: str, column: str, **where: Any) -> int:
+        """In how many rows a column holds something; the table itself is never in memory."""
+        table = TABLES[name]
+        if self._open(table) is None:
+            return 0
+        pieces = self._opened(table).pieces([column], _wanted(table, where))
+        return sum(len(rows) - rows[column].null_count for rows in pieces)
 
     def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: Any) -> bool:
         """Make the slice that `where` names hold exactly these rows.
@@ -114,10 +121,10 @@ class Lake:
         delta = self._open(table)
         write_deltalake(
             delta or self._uri(table),
-            new,
+            _stored(table, new),
             mode="overwrite" if delta else "append",
             predicate=predicate if delta else None,
-            partition_by=list(table.partition_by) or None,
+            partition_by=list(table.slices) or None,
         )
         return True
 
@@ -142,9 +149,9 @@ class Lake:
     def _add(self, table: Table, new: pa.Table, ids: list[str]) -> None:
         write_deltalake(
             self._open(table) or self._uri(table),
-            new,
+            _stored(table, new),
             mode="append",
-            partition_by=list(table.partition_by) or None,
+            partition_by=list(table.slices) or None,
             commit_properties=_carrying(ids),
         )
 
@@ -173,7 +180,7 @@ class Lake:
         changed = _changed_rows(old, new)
         if not len(changed) and not ids:
             return False
-        known = _known_rows(table, old, changed)
+        known = _stored(table, _known_rows(table, old, changed))
         delta = self._open(table)
         if delta is None or not len(known):
             # What is new alone is added: nothing that stands is read or written again, however much there is.
@@ -181,9 +188,9 @@ class Lake:
             return True
         on = [f"t.{k} = s.{k}" for k in table.key]
         # Only the slices in which the old rows stand are read and rewritten.
-        on += [f"t.{p} IN ({_literals(known[p].unique().to_pylist())})" for p in table.partition_by]
+        on += [f"t.{p} IN ({_literals(known[p].unique().to_pylist())})" for p in table.slices]
         (
-            delta.merge(changed, " AND ".join(on), "s", "t", commit_properties=_carrying(ids))
+            delta.merge(_stored(table, changed), " AND ".join(on), "s", "t", commit_properties=_carrying(ids))
             .when_matched_update_all()
             .when_not_matched_insert_all()
             .execute()
@@ -193,6 +200,25 @@ class Lake:
 
 def _carrying(ids: list[str]) -> CommitProperties | None:
     return CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
+
+
+def _stored(table: Table, rows: pa.Table) -> pa.Table:
+    """Rows as they lie in the lake: with the area, where the table has one."""
+    return rows if table.area_of is None else rows.append_column(AREA, _area(rows[table.area_of]))
+
+
+def _area(upns: Any) -> Any:
+    """The number of the authority that allotted each UPN; a text that names none is in the area `none`."""
+    number = pc.utf8_slice_codeunits(upns, 1, 4)
+    return pc.if_else(pc.match_substring_regex(number, "^[0-9]{3}$"), number, "none")
+
+
+def _wanted(table: Table, where: dict[str, Any]) -> dict[str, pa.Array]:
+    """The conditions as sets to look up in; with that on the area that follows from one on its column."""
+    wanted = {column: _values(value) for column, value in where.items()}
+    if table.area_of in wanted:
+        wanted[AREA] = _area(wanted[table.area_of]).unique()
+    return wanted
 
 
 def _literals(values: str | list[str]) -> str:
@@ -207,7 +233,7 @@ class _Opened:
     def __init__(self, table: Table, uri: str) -> None:
         self.delta = DeltaTable(uri)
         self._table, self._uri = table, uri
-        self._listed_at = -1
+        self._listed_at, self._rows = -1, 0
         self._files: Any = None
 
     def _listed(self) -> ds.FileSystemDataset:
@@ -220,13 +246,14 @@ class _Opened:
             files, kind = pafs.SubTreeFileSystem(self._uri, pafs.LocalFileSystem()), ds.ParquetFileFormat()
             added = pa.table(self.delta.get_add_actions(flatten=True)).sort_by("path").to_pylist()
             fragments = [kind.make_fragment(unquote(one["path"]), files, self._slice(one)) for one in added]
-            self._files = ds.FileSystemDataset(fragments, self._table.schema, kind, files)
-            self._listed_at = self.delta.version()
+            schema = _stored(self._table, self._table.schema.empty_table()).schema
+            self._files = ds.FileSystemDataset(fragments, schema, kind, files)
+            self._rows, self._listed_at = sum(one["num_records"] for one in added), self.delta.version()
         return self._files
 
     def _slice(self, added: dict[str, Any]) -> Any:
         """What the log says that holds of every row of a file."""
-        of = [pc.field(name) == added[f"partition.{name}"] for name in self._table.partition_by]
+        of = [pc.field(name) == added[f"partition.{name}"] for name in self._table.slices]
         return reduce(operator.and_, of) if of else None
 
     def rows(self, columns: list[str], where: dict[str, pa.Array]) -> pa.Table:
@@ -236,22 +263,32 @@ class _Opened:
 
     def pieces(self, columns: list[str], where: dict[str, pa.Array]) -> Iterator[pa.Table]:
         """`rows`, so many at a time that a great table never stands in memory."""
-        others = {name: values for name, values in where.items() if name not in self._table.partition_by}
-        scanner = self._scanner([*columns, *others], where)
+        files = self._listed()
+        others = {name: values for name, values in where.items() if name not in self._table.slices}
+        tests = [pc.field(name).isin(values) for name, values in where.items() if name in self._table.slices]
+        of_slices = reduce(operator.and_, tests) if tests else None
+        wanted = list(dict.fromkeys([*columns, *others]))
+        if others and self._rows > _PIECE:
+            with ThreadPoolExecutor(pa.cpu_count()) as threads:
+                yield from threads.map(partial(_sifted, files, wanted, others), files.get_fragments(of_slices))
+        scanner = files.scanner(columns=wanted, filter=of_slices)
         piece: list[pa.RecordBatch] = []
-        for batch in scanner.to_batches():
+        for batch in scanner.to_batches() if not others or self._rows <= _PIECE else ():
             piece.append(batch)
             if sum(map(len, piece)) > _PIECE:
                 yield _only(pa.Table.from_batches(piece), others)
                 piece = []
         yield _only(pa.Table.from_batches(piece, scanner.projected_schema), others)
 
-    def _scanner(self, columns: list[str], where: dict[str, pa.Array]) -> Any:
-        """Reads files of the wanted partitions only."""
-        slices = {name: values for name, values in where.items() if name in self._table.partition_by}
-        tests = [pc.field(name).isin(values) for name, values in slices.items()]
-        wanted = list(dict.fromkeys(columns))
-        return self._listed().scanner(columns=wanted, filter=reduce(operator.and_, tests) if tests else None)
+
+def _sifted(files: ds.FileSystemDataset, columns: list[str], where: dict[str, pa.Array], fragment: Any) -> pa.Table:
+    """The wanted rows of one file of a great table: the other columns are read only where there are any."""
+    one = ds.FileSystemDataset([fragment], files.schema, files.format, files.filesystem)
+    asked = one.to_table(columns=list(where))
+    holds = reduce(pc.and_, [pc.is_in(asked[name], values) for name, values in where.items()])
+    if not pc.any(holds).as_py():
+        return files.schema.empty_table().select(columns)
+    return one.to_table(columns=columns).filter(holds)
 
 
 #: Rows that are looked at together. The dataset's own filter would make its table of wanted values anew for every file.
@@ -260,8 +297,7 @@ _PIECE = 1_000_000
 
 def _only(rows: pa.Table, where: dict[str, pa.Array]) -> pa.Table:
     for name, values in where.items():
-        # Cast, as a merge writes text as another Arrow type than an append does.
-        rows = rows.filter(pc.is_in(rows[name].cast(pa.string()), values))
+        rows = rows.filter(pc.is_in(rows[name], values))
     return rows
 
 

@@ -1,5 +1,7 @@
 """The lake: typed, atomic, and silent where nothing changed."""
 
+import shutil
+
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
@@ -129,4 +131,19 @@ def test_a_table_is_looked_through_piece_by_piece_with_the_same_result(tmp_path,
     assert list(lake.read("dispositions", ["row_ref"], row_ref=wanted)["row_ref"]) == ["00", "14", "32"]
     assert list(lake.distinct("dispositions", "la_code")) == ["660", "661", "662", "663"]
     assert list(lake.distinct("dispositions", "row_ref", la_code="662")) == ["20", "21", "22", "23", "24"]
+    assert lake.filled("dispositions", "row_ref", la_code=["660", "661"]) == 10
+    assert lake.filled("dispositions", "detail") == lake.filled("learners", "upn") == 0
     assert list(lake.distinct("dispositions", "detail")) == [] == list(lake.distinct("learners", "upn"))
+
+
+def test_learners_lie_by_the_authority_that_allotted_their_upn_and_only_there_are_they_looked_for(tmp_path):
+    lake = Lake(tmp_path)
+    upns = {"A660200000001": "660", "Z201200000002": "201", "A66": "none", "ZÉ01200000002": "none"}
+    lake.upsert("learners", learners(**dict.fromkeys(upns)))
+    found = {path.name for path in (tmp_path / "learners").iterdir() if path.is_dir() and path.name != "_delta_log"}
+    assert found == {f"area={area}" for area in upns.values()}
+    for upn in upns:
+        assert list(lake.read("learners", ["upn"], upn=upn)["upn"]) == [upn]
+    shutil.rmtree(tmp_path / "learners" / "area=201")
+    assert list(lake.read("learners", ["upn"], upn=["A660200000001", "A66"])["upn"]) == ["A66", "A660200000001"]
+    assert "area" not in lake.read("learners", upn="A66").columns
