@@ -5,6 +5,7 @@ business in the stage's own process, so that a worker can be lost at any moment 
 To spread a step of a stage: a function at the top of a module, over things that can be pickled, and `spread`.
 """
 
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -54,6 +55,7 @@ def workers(count: int, warm: Callable[[], None] | None = None) -> Iterator[None
         count: how many.
         warm: what each shall do at once, such as loading a slow library, while the run does without them.
     """
+    keep_memory()
     if count < 2 or _of_run.get() is not None:
         yield
         return
@@ -171,8 +173,27 @@ def _begin() -> None:
     """
     pa.set_cpu_count(1)
     gc.set_threshold(100_000, 50, 100)
+    keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+#: Parameters of the C library's `mallopt`, and the largest value that it takes for the second.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGEST_MMAP_THRESHOLD = 32 * 2**20
+
+
+def keep_memory() -> None:
+    """Let this process keep the memory that it has used, for its next use.
+
+    A stage's tables come and go; where each time the pages are given back and fetched anew, that costs up to a half of
+    the whole work on a virtual machine. The peak is what it would be. Other C libraries than glibc are left as they are.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+        mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
 def _end_with_parent() -> None:
