@@ -6,12 +6,13 @@ must not happen twice carries an application transaction id. Knows tables and ke
 
 import operator
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial, reduce
+from dataclasses import dataclass
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -174,10 +175,11 @@ class Lake:
         table = TABLES[name]
         new = arrow_of(table, rows)
         wanted = list(transactions)
-        ids = sorted(set(wanted) - self.committed(name, wanted))
         first = table.key[0]
         old = self.read_arrow(name, **{first: new[first]})
         changed = _changed_rows(old, new)
+        # Each id is looked for in the whole log: only where it decides whether anything is written at all.
+        ids = sorted(set(wanted) - (set() if len(changed) else self.committed(name, wanted)))
         if not len(changed) and not ids:
             return False
         known = _stored(table, _known_rows(table, old, changed))
@@ -233,22 +235,19 @@ class _Opened:
     def __init__(self, table: Table, uri: str) -> None:
         self.delta = DeltaTable(uri)
         self._table, self._uri = table, uri
-        self._listed_at, self._rows = -1, 0
-        self._files: Any = None
+        self._listed_at = -1
+        self._files: list[_File] = []
 
-    def _listed(self) -> ds.FileSystemDataset:
+    def _listed(self) -> list["_File"]:
         """The table's files, in the order of their partitions, so that what is read is mostly in order already.
 
-        Made here of what the log says of partitions: the library's own way looks at the statistics of every column of
-        every file first, which takes longer than most reads.
+        Made here of what the log says of them: the library's own dataset takes longer to make than most reads last.
         """
         if self._listed_at != self.delta.version():
-            files, kind = pafs.SubTreeFileSystem(self._uri, pafs.LocalFileSystem()), ds.ParquetFileFormat()
+            on, kind = pafs.SubTreeFileSystem(self._uri, pafs.LocalFileSystem()), ds.ParquetFileFormat()
             added = pa.table(self.delta.get_add_actions(flatten=True)).sort_by("path").to_pylist()
-            fragments = [kind.make_fragment(unquote(one["path"]), files, self._slice(one)) for one in added]
-            schema = _stored(self._table, self._table.schema.empty_table()).schema
-            self._files = ds.FileSystemDataset(fragments, schema, kind, files)
-            self._rows, self._listed_at = sum(one["num_records"] for one in added), self.delta.version()
+            self._files = [_File(kind.make_fragment(unquote(one["path"]), on, self._slice(one)), one) for one in added]
+            self._listed_at = self.delta.version()
         return self._files
 
     def _slice(self, added: dict[str, Any]) -> Any:
@@ -263,32 +262,51 @@ class _Opened:
 
     def pieces(self, columns: list[str], where: dict[str, pa.Array]) -> Iterator[pa.Table]:
         """`rows`, so many at a time that a great table never stands in memory."""
-        files = self._listed()
+        bounds = {name: np.sort(values.to_numpy(zero_copy_only=False).astype(str)) for name, values in where.items()}
+        files = [file for file in self._listed() if all(file.may_hold(n, wanted) for n, wanted in bounds.items())]
         others = {name: values for name, values in where.items() if name not in self._table.slices}
-        tests = [pc.field(name).isin(values) for name, values in where.items() if name in self._table.slices]
-        of_slices = reduce(operator.and_, tests) if tests else None
-        wanted = list(dict.fromkeys([*columns, *others]))
-        if others and self._rows > _PIECE:
-            with ThreadPoolExecutor(pa.cpu_count()) as threads:
-                yield from threads.map(partial(_sifted, files, wanted, others), files.get_fragments(of_slices))
-        scanner = files.scanner(columns=wanted, filter=of_slices)
+        if others and sum(file.rows for file in files) > _PIECE:
+            # Of a great table the other columns are read only in files where there is something.
+            index = "__fragment_index"
+            found = [_only(piece, others)[index].unique() for piece in self._scanned(files, [*others, index])]
+            files = [files[n] for n in sorted({n for part in found for n in part.to_pylist()})]
+        for piece in self._scanned(files, [*columns, *others]):
+            yield _only(piece, others)
+
+    def _scanned(self, files: list["_File"], columns: list[str]) -> Iterator[pa.Table]:
+        schema = _stored(self._table, self._table.schema.empty_table()).schema
+        on = pafs.SubTreeFileSystem(self._uri, pafs.LocalFileSystem())
+        dataset = ds.FileSystemDataset([file.fragment for file in files], schema, ds.ParquetFileFormat(), on)
+        scanner = dataset.scanner(columns=list(dict.fromkeys(columns)))
         piece: list[pa.RecordBatch] = []
-        for batch in scanner.to_batches() if not others or self._rows <= _PIECE else ():
+        for batch in scanner.to_batches():
             piece.append(batch)
             if sum(map(len, piece)) > _PIECE:
-                yield _only(pa.Table.from_batches(piece), others)
+                yield pa.Table.from_batches(piece)
                 piece = []
-        yield _only(pa.Table.from_batches(piece, scanner.projected_schema), others)
+        yield pa.Table.from_batches(piece, scanner.projected_schema)
 
 
-def _sifted(files: ds.FileSystemDataset, columns: list[str], where: dict[str, pa.Array], fragment: Any) -> pa.Table:
-    """The wanted rows of one file of a great table: the other columns are read only where there are any."""
-    one = ds.FileSystemDataset([fragment], files.schema, files.format, files.filesystem)
-    asked = one.to_table(columns=list(where))
-    holds = reduce(pc.and_, [pc.is_in(asked[name], values) for name, values in where.items()])
-    if not pc.any(holds).as_py():
-        return files.schema.empty_table().select(columns)
-    return one.to_table(columns=columns).filter(holds)
+@dataclass(frozen=True)
+class _File:
+    """A file of a table, and what the log says of it."""
+
+    fragment: Any
+    added: dict[str, Any]
+
+    @property
+    def rows(self) -> int:
+        return int(self.added["num_records"])
+
+    def may_hold(self, column: str, wanted: np.ndarray) -> bool:
+        """Whether one of these values, in order, may stand in the column: by the file's partition, or its bounds."""
+        low = high = self.added.get(f"partition.{column}")
+        if low is None:
+            low, high = self.added.get(f"min.{column}"), self.added.get(f"max.{column}")
+        if low is None or high is None:
+            return True
+        first, last = np.searchsorted(wanted, low), np.searchsorted(wanted, high, side="right")
+        return bool(last > first)
 
 
 #: Rows that are looked at together. The dataset's own filter would make its table of wanted values anew for every file.
