@@ -5,6 +5,7 @@ Both are recomputed for the learners concerned from every answer ever tied to th
 the two finds the file unmerged and does the same again.
 """
 
+import hashlib
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
@@ -22,6 +23,8 @@ from tasks.portion_work import merged_answers
 from tasks.stage import Counts, stage_task
 from tasks.workers import parts, spread
 
+_COUNTS = ("files", "learners", "ulns", "exceptions", "conflicts")
+
 
 @stage_task("merge", "merge")
 def merge(data: str) -> Counts:
@@ -36,11 +39,17 @@ def merge(data: str) -> Counts:
     tied = lake.read_arrow("lrs_returns", ["sha256"], tied="Y").group_by("sha256").aggregate([([], "count_all")])
     sizes = dict(sorted(zip(tied["sha256"].to_pylist(), tied["count_all"].to_pylist(), strict=True)))
     ids = {sha256: f"merge/{sha256}/{n}" for sha256, n in sizes.items()}
+    # All of them as one id: a poll with nothing new asks the log one question, however many files there ever were.
+    everything = f"merge/{hashlib.sha256(' '.join(ids.values()).encode()).hexdigest()}"
+    if lake.committed("learners", [everything]):
+        return dict.fromkeys(_COUNTS, 0)
     done = lake.committed("learners", ids.values())
     new = {sha256: sizes[sha256] for sha256, one in ids.items() if one not in done}
-    counts = {"files": len(new), "learners": 0, "ulns": 0, "exceptions": 0, "conflicts": 0}
-    for lot in _lots(new):
-        for name, n in _merge(root, lake, lot, [ids[sha256] for sha256 in lot]).items():
+    counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
+    lots = list(_lots(new))
+    for place, lot in enumerate(lots, 1):
+        carried = [*(ids[sha256] for sha256 in lot), *([everything] if place == len(lots) else [])]
+        for name, n in _merge(root, lake, lot, carried).items():
             counts[name] += n
     return counts
 
@@ -65,8 +74,8 @@ def _merge(root: DataRoot, lake: Lake, files: list[str], ids: list[str]) -> Coun
     at_once = max(1, -(-len(upns) // parts()))
     shares = [upns.iloc[n : n + at_once] for n in range(0, len(upns), at_once)]
     merged = spread(merged_answers, repeat(root), shares)
-    learners = pd.concat([learners for learners, _ in merged], ignore_index=True)
-    exceptions = pd.concat([exceptions for _, exceptions in merged], ignore_index=True)
+    learners = pd.concat([learners for learners, _, _ in merged], ignore_index=True)
+    exceptions = pd.concat([exceptions for _, exceptions, _ in merged], ignore_index=True)
     # Only what is sent of learners who share a ULN is looked at again.
     others = lake.read("learners", uln=learners["uln"])
     others = others[~among(others["upn"], learners["upn"])]
@@ -75,7 +84,7 @@ def _merge(root: DataRoot, lake: Lake, files: list[str], ids: list[str]) -> Coun
     entries = with_conflicts(entries, lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], upn=shared))
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
-    lake.upsert("learners", entries, ids)
+    lake.upsert("learners", entries, ids, known=pd.concat([*(held for _, _, held in merged), others["upn"]]))
     return {
         "learners": len(learners),
         "ulns": int(learners["uln"].notna().sum()),

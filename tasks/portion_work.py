@@ -376,7 +376,7 @@ def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
     return tie(answers, sent, lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"]), in_order())
 
 
-def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     """Merge: the register entries and exceptions of some learners, from every answer ever tied to them.
 
     Args:
@@ -384,14 +384,15 @@ def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.Da
         upns: the learners, canonical.
 
     Returns:
-        As `merging.merge_answers`.
+        As `merging.merge_answers`; and the UPNs that the register knew.
     """
     lake = Lake(root.lake)
     # However a file of the LRS wrote their UPNs.
     spellings = lake.distinct("lrs_returns", "mis_identifier", tied="Y")
     answers = lake.read("lrs_returns", mis_identifier=spellings[among(canonical_upn(spellings), upns)], tied="Y")
     held = lake.read("learners", ["upn", "uln"], upn=upns)
-    return merge_answers(answers, lake.read("batch_rows", upn=upns), lrs_codes(root), held, in_order())
+    batch_rows = lake.read("batch_rows", upn=upns)
+    return *merge_answers(answers, batch_rows, lrs_codes(root), held, in_order()), held["upn"]
 
 
 @dataclass(frozen=True)

@@ -161,13 +161,20 @@ class Lake:
         delta = self._open(TABLES[name])
         return set() if delta is None else {t for t in transactions if delta.transaction_version(t) is not None}
 
-    def upsert(self, name: str, rows: pd.DataFrame, transactions: Iterable[str] = ()) -> bool:
+    def upsert(
+        self,
+        name: str,
+        rows: pd.DataFrame | pa.Table,
+        transactions: Iterable[str] = (),
+        known: pd.Series | None = None,
+    ) -> bool:
         """Put rows in by key: new ones added, changed ones replaced, equal ones left alone, in one commit.
 
         Args:
             name: the table.
             rows: whole rows; each key once.
             transactions: application transaction ids that the commit carries.
+            known: values of the key's first column that may stand there, where the caller has looked; all others are new.
 
         Returns:
             False where nothing had to change.
@@ -176,7 +183,8 @@ class Lake:
         new = arrow_of(table, rows)
         wanted = list(transactions)
         first = table.key[0]
-        old = self.read_arrow(name, **{first: new[first]})
+        there: dict[str, Any] = {first: new[first] if known is None else known}
+        old = self.read_arrow(name, **there)
         changed = _changed_rows(old, new)
         # Each id is looked for in the whole log: only where it decides whether anything is written at all.
         ids = sorted(set(wanted) - (set() if len(changed) else self.committed(name, wanted)))
@@ -264,9 +272,10 @@ class _Opened:
         """`rows`, so many at a time that a great table never stands in memory."""
         bounds = {name: np.sort(values.to_numpy(zero_copy_only=False).astype(str)) for name, values in where.items()}
         files = [file for file in self._listed() if all(file.may_hold(n, wanted) for n, wanted in bounds.items())]
-        others = {name: values for name, values in where.items() if name not in self._table.slices}
-        if others and sum(file.rows for file in files) > _PIECE:
-            # Of a great table the other columns are read only in files where there is something.
+        others = {name: values for name, values in where.items() if not all(file.holds_one(name) for file in files)}
+        more = set(columns) - set(others)
+        if others and len(more) > _FEW and sum(file.rows for file in files) > _PIECE:
+            # Of a great table the other columns, where they are many, are read only in files where there is something.
             index = "__fragment_index"
             found = [_only(piece, others)[index].unique() for piece in self._scanned(files, [*others, index])]
             files = [files[n] for n in sorted({n for part in found for n in part.to_pylist()})]
@@ -298,11 +307,19 @@ class _File:
     def rows(self) -> int:
         return int(self.added["num_records"])
 
+    def _bounds(self, column: str) -> tuple[str | None, str | None]:
+        """The least and the greatest value of a column, by the file's partition or what the log has counted."""
+        value = self.added.get(f"partition.{column}")
+        return value or self.added.get(f"min.{column}"), value or self.added.get(f"max.{column}")
+
+    def holds_one(self, column: str) -> bool:
+        """Whether all rows have the same value in the column; then `may_hold` says whether it is wanted."""
+        low, high = self._bounds(column)
+        return low is not None and low == high and not self.added.get(f"null_count.{column}")
+
     def may_hold(self, column: str, wanted: np.ndarray) -> bool:
-        """Whether one of these values, in order, may stand in the column: by the file's partition, or its bounds."""
-        low = high = self.added.get(f"partition.{column}")
-        if low is None:
-            low, high = self.added.get(f"min.{column}"), self.added.get(f"max.{column}")
+        """Whether one of these values, in order, may stand in the column."""
+        low, high = self._bounds(column)
         if low is None or high is None:
             return True
         first, last = np.searchsorted(wanted, low), np.searchsorted(wanted, high, side="right")
@@ -311,6 +328,8 @@ class _File:
 
 #: Rows that are looked at together. The dataset's own filter would make its table of wanted values anew for every file.
 _PIECE = 1_000_000
+#: Columns that are read at once with those that are asked of.
+_FEW = 4
 
 
 def _only(rows: pa.Table, where: dict[str, pa.Array]) -> pa.Table:

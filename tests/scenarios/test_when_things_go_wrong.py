@@ -156,10 +156,10 @@ def test_a_run_that_dies_between_the_two_commits_of_merging_loses_nothing(root, 
     disputed = same_uln_for_two(root)
     real = Lake.upsert
 
-    def dies(self, name, rows, transactions=()):
+    def dies(self, name, rows, transactions=(), known=None):
         if name == "learners":
             raise OSError("killed")
-        return real(self, name, rows, transactions)
+        return real(self, name, rows, transactions, known)
 
     monkeypatch.setattr(Lake, "upsert", dies)
     with pytest.raises(ServiceFault):
