@@ -3,14 +3,13 @@
 Also the run's summary for the dashboard: a table artifact per authority, counts only.
 """
 
-import asyncio
 import os
 import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from flows.progress import step
@@ -69,25 +68,15 @@ class Tour:
         return dict(total)
 
     def publish_artifacts(self, key: str) -> None:
-        """A table artifact per authority: stage, count, number; and its fault."""
-        asyncio.run(self._publish(key))
-
-    async def _publish(self, key: str) -> None:
-        # All at once: one after the other they would take the engine longer than all task runs of the flow.
-        await asyncio.gather(
-            *(
-                acreate_table_artifact(self._table(la), key=artifact_key(key, la), description=f"{key} {la}")
-                for la in self._las
-            )
-        )
-
-    def _table(self, la: str) -> list[dict[str, Any]]:
-        table = [
-            {"stage": stage, "count": name, "number": n}
-            for stage, counts in self.counts.get(la, {}).items()
-            for name, n in counts.items()
-        ]
-        return [*table, {"stage": "fault", "count": self.faults[la], "number": 1}] if la in self.faults else table
+        """A table artifact per authority: stage, count, number; and its faults."""
+        for la in self._las:
+            table = [
+                {"stage": stage, "count": name, "number": n}
+                for stage, counts in self.counts.get(la, {}).items()
+                for name, n in counts.items()
+            ]
+            table += [{"stage": "fault", "count": self.faults[la], "number": 1}] if la in self.faults else []
+            create_table_artifact(table, key=artifact_key(key, la), description=f"{key} {la}")
 
 
 def artifact_key(*parts: str) -> str:

@@ -61,13 +61,15 @@ def workers(count: int, warm: Callable[[], None] | None = None) -> Iterator[None
         return
     # Not forked: the lake's library has threads of its own, which do not outlive a fork.
     how = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=how, initializer=_begin) as pool:
-        warming = [pool.submit(warm) for _ in range(count)] if warm else []
-        token = _of_run.set(_Workers(pool, count, warming))
-        try:
-            yield
-        finally:
-            _of_run.reset(token)
+    pool = ProcessPoolExecutor(count, mp_context=how, initializer=_begin)
+    warming = [pool.submit(warm) for _ in range(count)] if warm else []
+    token = _of_run.set(_Workers(pool, count, warming))
+    try:
+        yield
+    finally:
+        _of_run.reset(token)
+        # They put their libraries away by themselves; the run need not wait for it.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def warmed() -> None:
