@@ -147,7 +147,7 @@ class _Sheet(Worksheet):  # type: ignore[misc]
         self.write_blank(0, 0, None, heading)
         self.write_blank(len(heights), last, None, cell if heights else heading)
         index = self.str_table._get_shared_string_index
-        self.texts = [[index(_cut(t)) if t else None for t in column] for column in columns]
+        self.texts = [[index(_plain(_cut(t))) if t else None for t in column] for column in columns]
         self.heights, self.looks = heights, (heading, cell)
         self.freeze_panes(1, _NAMED)
         self.autofilter(0, 0, max(len(heights), 1), last)
@@ -169,6 +169,11 @@ class _Sheet(Worksheet):  # type: ignore[misc]
             ]
             rows.append("</row>")
         self.fh.write("".join(rows))
+
+
+def _plain(value: str) -> str:
+    # xlsxwriter would take such a text for its own markup, and write it into the file as it stands.
+    return f" {value}" if value.startswith("<r>") and value.endswith("</r>") else value
 
 
 def _cut(value: str) -> str:

@@ -88,6 +88,13 @@ def test_every_cell_is_text_and_none_a_formula(content, book):
         assert not [name for name in archive.namelist() if b"<f>" in archive.read(name)]
 
 
+def test_a_name_that_looks_like_the_writer_s_own_markup_is_text():
+    rows = ROWS.head(1).assign(surname="<r><t>Prawf</t></r>", forename="<r></broken></r>")
+    sheet = openpyxl.load_workbook(io.BytesIO(write_exceptions(rows, **ABOUT)), rich_text=True)["English"]
+    assert [str(cell.value).strip() for cell in sheet[2][1:3]] == ["<r><t>Prawf</t></r>", "<r></broken></r>"]
+    assert {type(cell.value) for cell in sheet[2][1:3]} == {str}
+
+
 def test_both_sheets_look_the_same(book):
     def look(sheet):
         cells = [
