@@ -1,5 +1,6 @@
 """Collect: what the LRS put into its inbox, as return rows tied to the learners sent. Nothing is dropped."""
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from schemas.texts import text
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
-from tasks.portion_work import answers_in, tied_answers
+from tasks.portion_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, keep_evidence, stage_task
 from tasks.workers import parts, processors, spread, tried
 
@@ -93,10 +94,15 @@ def _collect(
         for place, one in enumerate(share):
             about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.path.name, "file_name": one.path.name}
             fault = answers.unusable.get(place)
+            if isinstance(fault, Growing):
+                continue  # the next run finds it whole
             if isinstance(fault, Refused):
                 if refused_for.get(one.sha256) == fault.reason:
                     continue
-                _set_aside(root, one.sha256, one.path.read_bytes(), one.path.name, fault)
+                content = one.path.read_bytes()
+                if hashlib.sha256(content).hexdigest() != one.sha256:
+                    continue
+                _set_aside(root, one.sha256, content, one.path.name, fault)
                 counts["quarantined"] += 1
                 reason = {"reason": fault.reason, "detail": fault.detail}
                 rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})

@@ -36,8 +36,7 @@ def merge(data: str) -> Counts:
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     # How many of its answers are tied belongs to the id: one that ties later is merged then.
-    tied = lake.read_arrow("lrs_returns", ["sha256"], tied="Y").group_by("sha256").aggregate([([], "count_all")])
-    sizes = dict(sorted(zip(tied["sha256"].to_pylist(), tied["count_all"].to_pylist(), strict=True)))
+    sizes = lake.sizes("lrs_returns", "sha256", tied="Y")
     ids = {sha256: f"merge/{sha256}/{n}" for sha256, n in sizes.items()}
     # All of them as one id: a poll with nothing new asks the log one question, however many files there ever were.
     everything = f"merge/{hashlib.sha256(' '.join(ids.values()).encode()).hexdigest()}"

@@ -340,6 +340,16 @@ class Answers:
     unusable: dict[int, Exception]
 
 
+class Growing(Exception):
+    """A file that is not what it was when it was listed: it is still being written."""
+
+
+def _read_whole(path: Path, sha256: str) -> bytes | Exception:
+    content = tried(Path.read_bytes, path)
+    grew = isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != sha256
+    return Growing() if grew else content
+
+
 def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str) -> Answers:
     """Collect: the answers in result files, tied to the learners sent.
 
@@ -350,7 +360,7 @@ def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str)
         as_of: when they count as received.
     """
     profiles = all_profiles(root.reference / "lrs")
-    contents = [tried(Path.read_bytes, path) for path in paths]
+    contents = [_read_whole(path, sha256) for path, sha256 in zip(paths, hashes, strict=True)]
     places = [place for place, content in enumerate(contents) if isinstance(content, bytes)]
     unusable: dict[int, Exception] = {n: c for n, c in enumerate(contents) if isinstance(c, Exception)}
     read = tried(read_results, [contents[n] for n in places], profiles)

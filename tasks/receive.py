@@ -47,6 +47,8 @@ def _receive(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
         try:
             if isinstance(found, Exception) and not isinstance(found, Refused):
                 raise found
+            if sha256_of(arrival.file) != sha256:
+                continue  # it is still being written; the next run finds it whole
             new = _rows(ground, _About(la, arrival, sha256), found, register)
         except Exception as error:  # noqa: BLE001 - one odd file must not stop the others of its authority
             counts[la]["faults"] += 1

@@ -14,7 +14,7 @@ from schemas.states import BatchState
 from tasks.ground import Ground, Lot
 from tasks.io.data_root import write_each
 from tasks.portion_work import batch_files
-from tasks.stage import Counts, Walked, stage_task, walk
+from tasks.stage import Counts, Undone, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
 
@@ -40,14 +40,22 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
         _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
         files = {ground.root.lrs_outbox / name: content for one in made for name, content in one.items()}
         faults = write_each(files)
-        if faults:
-            # What this very process could not write was surely not handed over: it is ready for the next run.
-            handed_over = [path.name for path in files if path not in faults]
-            _keep(ground, _sent(ledger, is_ready & ledger["file_name"].isin(handed_over), as_of), lot)
-            raise next(iter(faults.values()))
-        ledger = _sent(ledger, is_ready, as_of)
+        # What this very process could not write was surely not handed over: it is ready for the next run.
+        refused = {path.name: fault for path, fault in faults.items()}
+        ledger = _sent(ledger, is_ready & ~ledger["file_name"].isin(refused), as_of)
         _keep(ground, ledger, lot)
-    return {la: _counts(ledger[ledger["la_code"] == la], ready[ready["la_code"] == la]) for la in lot.las}
+        if refused:
+            name_of = (
+                ready[ready["file_name"].isin(refused)].drop_duplicates("la_code").set_index("la_code")["file_name"]
+            )
+            undone: dict[str, Exception] = {str(la): refused[str(name)] for la, name in name_of.items()}
+            sent = ready[~ready["file_name"].isin(refused)]
+            raise Undone({la: _counts(*_of(la, ledger, sent)) for la in lot.las}, undone)
+    return {la: _counts(*_of(la, ledger, ready)) for la in lot.las}
+
+
+def _of(la: str, *tables: pd.DataFrame) -> list[pd.DataFrame]:
+    return [table[table["la_code"] == la] for table in tables]
 
 
 def _counts(ledger: pd.DataFrame, ready: pd.DataFrame) -> Counts:

@@ -49,6 +49,19 @@ class Walked:
         return total
 
 
+class Undone(Exception):
+    """A lot of which some authorities could not be done, though the others were.
+
+    Attributes:
+        counts: by authority, of what was done.
+        faults: what stopped those that were not.
+    """
+
+    def __init__(self, counts: dict[str, Counts], faults: dict[str, Exception]) -> None:
+        super().__init__(", ".join(faults))
+        self.counts, self.faults = counts, faults
+
+
 def walk(stage: str, work: Callable[..., dict[str, Counts]], ground: Ground, las: list[str], **given: Any) -> Walked:
     """Do a stage's work for some authorities, lot by lot.
 
@@ -71,19 +84,25 @@ def _attempt(
     try:
         walked.counts.update(work(ground, lot, **given))
         return
-    except (ServiceFault, ConfigurationFault, Refused) as fault:
-        message, error = str(fault), None
-    except Exception as unforeseen:  # noqa: BLE001 - told below, with a reference to its evidence
-        message, error = "", unforeseen
-    if len(lot.las) > 1:
-        for la in lot.las:
-            own = {school: n for school, n in lot.sizes.items() if school[:3] == la}
-            _attempt(stage, work, ground, Lot((la,), own), given, walked)
-        return
-    if error is not None:
-        where = keep_evidence(str(ground.root.path), ground.cycle.id, stage, lot.las[0], error)
-        message = both("fault.unforeseen", stage=stage, about=lot.las[0], where=where)
-    walked.faults[lot.las[0]] = message
+    except Undone as undone:
+        counts, faults = undone.counts, undone.faults
+    except Exception as error:  # noqa: BLE001 - told below
+        counts, faults = {}, dict.fromkeys(lot.las, error)
+        if len(lot.las) > 1:
+            for la in lot.las:
+                own = {school: n for school, n in lot.sizes.items() if school[:3] == la}
+                _attempt(stage, work, ground, Lot((la,), own), given, walked)
+            return
+    walked.counts.update(counts)
+    walked.faults |= {la: _told(stage, ground, la, fault) for la, fault in faults.items()}
+
+
+def _told(stage: str, ground: Ground, la: str, fault: Exception) -> str:
+    """One sentence; of a fault that was not foreseen only where its evidence is."""
+    if isinstance(fault, ServiceFault | ConfigurationFault | Refused):
+        return str(fault)
+    where = keep_evidence(str(ground.root.path), ground.cycle.id, stage, la, fault)
+    return both("fault.unforeseen", stage=stage, about=la, where=where)
 
 
 def moment(as_of: str) -> dt.datetime:
@@ -127,11 +146,12 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
             except (ServiceFault, ConfigurationFault, Refused):
                 raise
             except Exception as error:  # noqa: BLE001 - the boundary: evidence to the data root, a reference to the engine
-                given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
-                cycle = str(given.get("cycle", "returns"))
-                where = keep_evidence(str(given["data"]), cycle, name, "all", error)
-                message = both("fault.unforeseen", stage=name, about="all", where=where)
-            raise ServiceFault(message)
+                unforeseen = error
+            # Outside of the handler: whatever fails here must not carry the exception, and what it holds, to the engine.
+            given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
+            cycle = str(given.get("cycle", "returns"))
+            where = keep_evidence(str(given["data"]), cycle, name, "all", unforeseen)
+            raise ServiceFault(both("fault.unforeseen", stage=name, about="all", where=where))
 
         @functools.wraps(function)
         def shown(*args: Any, **kwargs: Any) -> Any:

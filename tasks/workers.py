@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -143,8 +144,9 @@ def one_by_one(
     if work is not None and work.pool is not None:
         try:
             shares = [calls[n : n + at_once] for n in range(0, len(calls), at_once)]
-            for future in [work.pool.submit(_all_tried, function, share) for share in shares]:
-                results = future.result()
+            futures = deque(work.pool.submit(_all_tried, function, share) for share in shares)
+            while futures:  # a result that was handed on is not kept
+                results = futures.popleft().result()
                 done += len(results)
                 yield from results
         except BrokenProcessPool:

@@ -5,6 +5,7 @@ must not happen twice carries an application transaction id. Knows tables and ke
 """
 
 import operator
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -43,8 +44,10 @@ class Lake:
         return delta
 
     def _opened(self, table: Table) -> "_Opened":
-        # The folder's number in the file system: a table that was removed and made again is another.
-        return _opened(table.name, self._uri(table), (self.folder / table.name).stat().st_ino)
+        # A table that was removed and made again is another, though its folder may have the same number.
+        first = self.folder / table.name / "_delta_log" / f"{0:020}.json"
+        made = first.stat() if first.exists() else first.parent.stat()
+        return _opened(table.name, self._uri(table), made.st_ino, made.st_mtime_ns)
 
     def version(self, name: str) -> int:
         """The table's version, -1 where it does not exist yet."""
@@ -94,6 +97,17 @@ class Lake:
                 new = rows.column(0).combine_chunks().cast(pa.string()).unique()
                 found = pa.concat_arrays([found, new]).unique()
         return pd.Series(found.drop_null().sort().to_pandas(), dtype="str")
+
+    def sizes(self, name: str, column: str, **where: Any) -> dict[str, int]:
+        """How many rows hold each value of a column of text, sorted by value; the table itself is never in memory."""
+        table, found = TABLES[name], Counter[str]()
+        if self._open(table) is not None:
+            for rows in self._opened(table).pieces([column], _wanted(table, where)):
+                counted = rows[column].value_counts()
+                found.update(
+                    dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+                )
+        return {value: found[value] for value in sorted(found)}
 
     def filled(self, name: str, column: str, **where: Any) -> int:
         """In how many rows a column holds something; the table itself is never in memory."""
@@ -270,9 +284,13 @@ class _Opened:
 
     def pieces(self, columns: list[str], where: dict[str, pa.Array]) -> Iterator[pa.Table]:
         """`rows`, so many at a time that a great table never stands in memory."""
-        bounds = {name: np.sort(values.to_numpy(zero_copy_only=False).astype(str)) for name, values in where.items()}
+        great = sum(file.rows for file in self._listed()) > _PIECE
+        # By partition always; by what the log has counted only where it spares much: the values must be put in order.
+        # As objects: a text of a thousand characters among short ones must not make all as wide.
+        ordered = {n: v for n, v in where.items() if great or n in self._table.slices}
+        bounds = {name: np.sort(values.to_numpy(zero_copy_only=False)) for name, values in ordered.items()}
         files = [file for file in self._listed() if all(file.may_hold(n, wanted) for n, wanted in bounds.items())]
-        others = {name: values for name, values in where.items() if not all(file.holds_one(name) for file in files)}
+        others = {n: v for n, v in where.items() if n not in ordered or not all(file.holds_one(n) for file in files)}
         more = set(columns) - set(others)
         if others and len(more) > _FEW and sum(file.rows for file in files) > _PIECE:
             # Of a great table the other columns, where they are many, are read only in files where there is something.
@@ -340,7 +358,7 @@ def _only(rows: pa.Table, where: dict[str, pa.Array]) -> pa.Table:
 
 #: Kept for the process: opening a table costs more than most reads of it.
 @cache
-def _opened(name: str, uri: str, _folder: int) -> _Opened:
+def _opened(name: str, uri: str, _number: int, _made: int) -> _Opened:
     return _Opened(TABLES[name], uri)
 
 

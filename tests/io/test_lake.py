@@ -1,6 +1,7 @@
 """The lake: typed, atomic, and silent where nothing changed."""
 
 import shutil
+import tracemalloc
 
 import pandas as pd
 import pytest
@@ -147,3 +148,34 @@ def test_learners_lie_by_the_authority_that_allotted_their_upn_and_only_there_ar
     shutil.rmtree(tmp_path / "learners" / "area=201")
     assert list(lake.read("learners", ["upn"], upn=["A660200000001", "A66"])["upn"]) == ["A66", "A660200000001"]
     assert "area" not in lake.read("learners", upn="A66").columns
+
+
+def test_a_table_that_was_removed_and_made_again_is_another(tmp_path):
+    lake = Lake(tmp_path)
+    for refs in (("a", "b"), ("c",)):
+        lake.append("dispositions", dispositions(*refs))
+        assert list(lake.read("dispositions", ["row_ref"])["row_ref"]) == list(refs)
+        shutil.rmtree(tmp_path / "dispositions")
+
+
+@pytest.mark.parametrize("piece", [1_000_000, 1], ids=["small-table", "great-table"])
+def test_one_long_text_among_those_looked_for_does_not_make_all_as_wide(tmp_path, monkeypatch, piece):
+    lake = Lake(tmp_path)
+    lake.upsert("learners", learners(A660200000001=None, A660200000002=None))
+    monkeypatch.setattr("tasks.io.lake._PIECE", piece)
+    wanted = pd.Series([f"A66{n:010}" for n in range(20_000)] + ["A660" + 100_000 * "9", "A660200000001"], dtype="str")
+    tracemalloc.start()
+    assert list(lake.read("learners", ["upn"], upn=wanted)["upn"]) == ["A660200000001"]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100 * 2**20
+
+
+def test_how_many_rows_hold_each_value(tmp_path, monkeypatch):
+    lake = Lake(tmp_path)
+    assert lake.sizes("dispositions", "la_code") == {}
+    for n, refs in enumerate((("a", "b"), ("c",))):
+        lake.append("dispositions", dispositions(*refs, la=f"66{1 - n}"))
+    monkeypatch.setattr("tasks.io.lake._PIECE", 1)
+    assert lake.sizes("dispositions", "la_code") == {"660": 1, "661": 2}
+    assert lake.sizes("dispositions", "row_ref", la_code="660") == {"c": 1}

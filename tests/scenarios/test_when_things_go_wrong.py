@@ -17,6 +17,7 @@ from tests_support import walked
 
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import all_profiles
+from tasks import collect as collecting
 from tasks import portion_work
 from tasks.io import data_root
 from tasks.io.data_root import DataRoot
@@ -230,6 +231,27 @@ def test_a_result_file_that_was_refused_is_taken_in_once_its_headings_are_known(
         p for p in (root / "quarantine").glob("*/reason.json") if "PupilKey" in p.read_text(encoding="utf-8")
     ]
     assert attention(str(root), "2012-01")["untied_answers"] == 0
+
+
+def test_a_result_file_that_grows_while_it_is_taken_in_waits_for_the_next_run(root, monkeypatch):
+    path = sorted((root / "lrs" / "inbox").iterdir())[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    real = collecting.sha256_of
+
+    def grows_after_the_look(one):
+        found = real(one)
+        if one == path:
+            path.write_bytes(whole)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(collecting, "sha256_of", grows_after_the_look)
+        others = returns(root, "2012-01", BACK)
+    lake = Lake(root / "lake")
+    assert others["faults"] == 0 and path.name not in set(lake.read("received", ["path"])["path"])
+    rows = others["rows"] + returns(root, "2012-01", "2012-02-13T09:15:00")["rows"]
+    assert rows == len(lake.read("batch_rows")) == len(lake.read("lrs_returns"))
 
 
 def test_what_merging_finds_is_in_the_findings_once_and_stays_as_it_is(root):

@@ -5,7 +5,7 @@ import pytest
 from schemas.faults import ServiceFault
 from tasks.ground import Ground, Lot
 from tasks.io.data_root import DataRoot
-from tasks.stage import Walked, stage_task, walk
+from tasks.stage import Undone, Walked, stage_task, walk
 
 
 @pytest.fixture
@@ -53,6 +53,17 @@ def test_what_was_not_foreseen_before_any_authority_is_told_by_reference(ground)
         broken.fn(data=str(ground.root.path), cycle="2012-01", las=["660"])
     assert "Prawf" not in str(told.value)
     assert len(list((ground.root.reports("2012-01") / "faults").iterdir())) == 1
+
+
+def test_what_was_done_before_an_authority_failed_is_counted_once(ground):
+    calls = []
+
+    def work(_, lot):
+        calls.append(lot.las)
+        raise Undone({la: {"sent": n} for n, la in enumerate(lot.las, 1)}, {"661": OSError("full")})
+
+    walked = walk("test", work, ground, ["660", "661"])
+    assert calls == [("660", "661")] and walked.total() == {"sent": 3} and list(walked.faults) == ["661"]
 
 
 def test_counts_of_nothing_are_none():
