@@ -64,12 +64,14 @@ def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataF
     """The counts per school of a cycle (`standing.tally`), all Wales or some authorities."""
     ground = Ground.of(data, cycle_id)
     portions = all_portions(ground, la)
-    # Law 1 counts what is there: also pupils of whose return nothing is known.
-    known = set(records_by_school(ground))
-    strays = [s for s in ground.lake.distinct("pupils", "school_number", cycle=cycle_id) if s not in known]
-    if strays and la is None:
+    # Law 1 counts what is there: also pupils of whose return nothing is known, where no whole authority's portion has them.
+    known, of_las = records_by_school(ground, la), {"la_code": la} if la else {}
+    whole = {code for portion in portions if portion.schools is None for code in portion.las}
+    there = ground.lake.distinct("pupils", "school_number", cycle=cycle_id, **of_las)
+    strays = [school for school in there if school not in known and school[:3] not in whole]
+    if strays:
         portions.append(Portion(tuple(sorted({s[:3] for s in strays})), tuple(strays)))
-    tallies = spread(tally_of, repeat(ground, len(portions)), portions)
+    tallies = spread(tally_of, repeat(ground), portions)
     if tallies:
         return pd.concat(tallies)
     return tally(*standing_of(ground.lake, ground.cycle, la_code=[]), pd.Series(dtype="int64"))

@@ -18,7 +18,7 @@ from tests_support import walked
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import all_profiles
 from tasks import collect as collecting
-from tasks import portion_work
+from tasks import returns_work
 from tasks.io import data_root
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
@@ -59,14 +59,14 @@ def ctfs(root):
 
 
 def test_a_school_whose_file_could_not_be_made_is_told_and_tried_again(root, monkeypatch):
-    real = portion_work.school_files
+    real = returns_work.school_files
 
     def broken(due, *more):
         if due.school_number == "6604026":
             raise ServiceFault("no")
         return real(due, *more)
 
-    monkeypatch.setattr(portion_work, "school_files", broken)
+    monkeypatch.setattr(returns_work, "school_files", broken)
     found = returns(root, "2012-01", BACK)
     assert found["publish.faults"] == 1 and found["publish.zips"] >= 1
     assert "6604026" not in ctfs(root)
@@ -89,6 +89,20 @@ def test_a_cycle_that_does_not_balance_is_not_published(root):
     lake.replace("dispositions", rows.iloc[1:], cycle="2012-01", la_code="660")
     with pytest.raises(ServiceFault, match=rf"2012-01.*{rows['school_number'].iloc[0]}"):
         conserve.fn(data=str(root), cycle="2012-01")
+
+
+@pytest.mark.parametrize("portions", [1, 3])
+def test_pupils_of_a_school_that_nothing_was_received_of_are_seen_by_the_conservation_check(
+    root, monkeypatch, portions
+):
+    monkeypatch.setattr("tasks.ground.parts", lambda: portions)
+    lake = Lake(root / "lake")
+    rows = lake.read("pupils", cycle="2012-01", la_code="660").head(1)
+    lake.append("pupils", rows.assign(row_ref="stray", school_number="6604999"))
+    with pytest.raises(ServiceFault, match=r"2012-01.*6604999"):
+        conserve.fn(data=str(root), cycle="2012-01")
+    stray = status_of(str(root), "2012-01", ["660"])["schools"]["6604999"]
+    assert stray["records"] == 1 and not stray["balanced"]
 
 
 def test_a_return_that_could_not_be_read_is_missed_by_the_conservation_check(root):

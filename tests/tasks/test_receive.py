@@ -112,6 +112,22 @@ def test_one_odd_file_does_not_stop_its_authority(root, monkeypatch, place, faul
     assert run(receive, root)["accepted"] == 1
 
 
+def test_a_file_that_grows_while_it_is_looked_at_waits_for_the_next_run(root, monkeypatch):
+    path = put(root, "a.xml", a_return()[:-20])
+    real = stage.sha256_of
+
+    def then_it_grows(file):
+        found = real(file)
+        file.write_bytes(a_return())
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "sha256_of", then_it_grows)
+        assert run(receive, root) == {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0}
+    assert path.exists() and received(root).empty and refusals(root) == {}
+    assert run(receive, root)["accepted"] == 1
+
+
 def test_one_return_that_cannot_be_read_does_not_stop_its_authority(root):
     gone = put(root, "a.xml", a_return("6604026"))
     put(root, "b.xml", a_return())
