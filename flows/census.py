@@ -10,8 +10,8 @@ from flows.stages import Counts, Tour, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.cycles import cycle_by_id
 from tasks.batch import batch
+from tasks.census_work import warm
 from tasks.io.run_lock import one_run_at_a_time
-from tasks.portion_work import warm
 from tasks.publish import conserve
 from tasks.read import read
 from tasks.receive import receive

@@ -171,7 +171,7 @@ def _signs_of_life(path: Path) -> AbstractContextManager[Any]:
 def _run(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
     from flows.engine import settle, stopping_at_once
-    from tasks.portion_work import warm
+    from tasks.census_work import warm
     from tasks.workers import processes_for, workers
 
     data = parameters["data"]

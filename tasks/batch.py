@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import BATCH_ROWS, BATCHES
-from tasks.ground import Ground, Lot
-from tasks.portion_work import Built, batches_of, due_batches, due_rows
-from tasks.stage import Counts, Walked, moment, stage_task, walk
+from tasks.census_work import Built, batches_of, due_batches, due_rows
+from tasks.ground import Ground, Lot, moment
+from tasks.stage import Counts, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
 
@@ -27,17 +27,17 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
     Returns:
         Counts by authority: batches, learners.
     """
-    moment(as_of)
+    moment(as_of)  # told once, before any authority is begun
     return walk("batch", _batch, Ground.of(data, cycle), las, as_of=as_of, only=schools)
 
 
 def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> dict[str, Counts]:
     portions = lot.portions(parts())
-    found = spread(due_batches, repeat(ground, len(portions)), portions, repeat(as_of), repeat(only))
+    found = spread(due_batches, repeat(ground), portions, repeat(as_of), repeat(only))
     built = [one for _, one in found]
     if pd.concat([pd.Series(dtype="str"), *(upns for upns, _ in found)]).duplicated().any():
         # Law 2: a UPN that is due in two portions goes with the first.
-        rows = pd.concat(spread(due_rows, repeat(ground, len(portions)), portions, repeat(only)), ignore_index=True)
+        rows = pd.concat(spread(due_rows, repeat(ground), portions, repeat(only)), ignore_index=True)
         built = [batches_of(ground, rows.drop_duplicates("upn", ignore_index=True), as_of)]
     whole = Built(
         pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)]),

@@ -19,7 +19,7 @@ from schemas.texts import text
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
-from tasks.portion_work import Growing, answers_in, tied_answers
+from tasks.returns_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, keep_evidence, stage_task
 from tasks.workers import parts, processors, spread, tried
 

@@ -1,14 +1,17 @@
-"""What a stage stands on, and how its work is cut: into lots that bound its memory, and portions for the workers.
+"""What a stage stands on, when, and how its work is cut: into lots that bound its memory, and portions for the workers.
 
 No engine here: workers import this. A lot is some whole authorities, as many as hold a bounded number of records; the
 lake is written once a lot. A portion is some of a lot's schools, in order of their numbers; a worker does one at a time.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas.cycles import Cycle, cycle_by_id
+from schemas.faults import ServiceFault
+from schemas.texts import both
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.workers import parts
@@ -112,3 +115,15 @@ def records_by_school(ground: Ground, las: list[str] | None = None) -> dict[str,
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     records = accepted.groupby("school_number", sort=True)["declared"].sum()
     return {str(school): int(n) for school, n in records.items()}
+
+
+def moment(as_of: str) -> dt.datetime:
+    """The scheduled time of a run, as every stage of it uses it.
+
+    Raises:
+        ServiceFault: the text is not a date or a date with time.
+    """
+    try:
+        return dt.datetime.fromisoformat(as_of)
+    except ValueError:
+        raise ServiceFault(both("fault.not_a_moment", text=as_of)) from None

@@ -19,7 +19,7 @@ from tasks.core.merging import with_conflicts
 from tasks.ground import LOT_RECORDS
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
-from tasks.portion_work import merged_answers
+from tasks.returns_work import merged_answers
 from tasks.stage import Counts, stage_task
 from tasks.workers import parts, spread
 

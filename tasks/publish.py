@@ -23,13 +23,13 @@ from schemas.texts import both
 from tasks.code_texts import merge_codes, texts_of
 from tasks.core.membership import among
 from tasks.core.standing import as_status
-from tasks.ground import Ground, Lot, all_portions
+from tasks.ground import Ground, Lot, all_portions, moment
 from tasks.io.data_root import write_each, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
-from tasks.portion_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
-from tasks.stage import Counts, Walked, keep_evidence, moment, stage_task, walk
+from tasks.returns_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
+from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
 from tasks.status import counts_of, register_of
 from tasks.workers import parts, spread
 
@@ -61,13 +61,13 @@ def publish(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
     Returns:
         Counts by authority: zips, ulns, exceptions, faults.
     """
-    moment(as_of)
+    moment(as_of)  # told once, before any authority is begun
     return walk("publish", _publish, Ground.of(data, cycle), las, as_of=as_of)
 
 
 def _publish(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
     portions = lot.portions(parts())
-    results = spread(published_now, repeat(ground, len(portions)), portions, repeat(as_of))
+    results = spread(published_now, repeat(ground), portions, repeat(as_of))
     _record_conflicts(ground, lot, [r.conflicts for r in results])
     counts = {la: {"zips": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in lot.las}
     for result in results:
@@ -141,7 +141,7 @@ def snapshot(data: str, cycle: str) -> Counts:
     learners = pa.concat_tables(
         [
             pa.schema([pa.field(c, pa.string()) for c in SNAPSHOT_COLUMNS]).empty_table(),
-            *spread(snapshot_rows, repeat(ground, len(portions)), portions),
+            *spread(snapshot_rows, repeat(ground), portions),
         ]
     ).sort_by([("upn", "ascending"), ("row_ref", "ascending")])
     exceptions = ground.lake.read("exceptions", cycle=cycle)

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.census_work import ReadReturns, read_returns
 from tasks.ground import Ground, Lot
-from tasks.portion_work import ReadReturns, read_returns
 from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
 from tasks.workers import one_by_one
 

@@ -11,9 +11,9 @@ from itertools import repeat
 import pandas as pd
 
 from schemas.states import BatchState
+from tasks.census_work import batch_files
 from tasks.ground import Ground, Lot
 from tasks.io.data_root import write_each
-from tasks.portion_work import batch_files
 from tasks.stage import Counts, Undone, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
@@ -36,7 +36,7 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
     if not ready.empty:
         at_once = -(-len(ready) // parts())
         shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
-        made = spread(batch_files, repeat(ground, len(shares)), shares)
+        made = spread(batch_files, repeat(ground), shares)
         _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
         files = {ground.root.lrs_outbox / name: content for one in made for name, content in one.items()}
         faults = write_each(files)

@@ -8,10 +8,10 @@ import pyarrow as pa
 from schemas.cycles import up_to
 from schemas.states import Disposition
 from schemas.tables import DISPOSITIONS
+from tasks.census_work import chosen_upns, dispositions_of
 from tasks.core.evidence import shared_upns
 from tasks.core.identifiers import canonical_upn
 from tasks.ground import Ground, Lot, all_portions
-from tasks.portion_work import chosen_upns, dispositions_of
 from tasks.stage import Counts, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
@@ -29,7 +29,7 @@ def select(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa
 def _select(ground: Ground, lot: Lot) -> dict[str, Counts]:
     portions = lot.portions(parts())
     held = _held(ground, lot)
-    tables = spread(dispositions_of, repeat(ground, len(portions)), portions, repeat(held))
+    tables = spread(dispositions_of, repeat(ground), portions, repeat(held))
     rows = pa.concat_tables([DISPOSITIONS.schema.empty_table(), *tables])
     ground.lake.replace("dispositions", rows, cycle=ground.cycle.id, **lot.where)
     decided = rows.select(["la_code", "disposition"]).to_pandas()
@@ -58,7 +58,7 @@ def cross_check(data: str, cycle: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     portions = all_portions(ground)
-    found = spread(chosen_upns, repeat(ground, len(portions)), portions)
+    found = spread(chosen_upns, repeat(ground), portions)
     pairs = pd.concat([pd.DataFrame({"upn": [], "school_number": []}, dtype="str"), *found])
     table = pd.DataFrame({"upn": shared_upns(pairs)}, dtype="str").assign(cycle=cycle)
     ground.lake.replace("shared_upns", table.astype("str"), cycle=cycle)

@@ -7,7 +7,6 @@ An exception's text may be read by every user of the engine, so the traceback of
 (`reports/<cycle>/faults/`) and the engine gets a reference. Our own faults, whose texts carry no pupil, pass through.
 """
 
-import datetime as dt
 import functools
 import hashlib
 import traceback
@@ -88,11 +87,11 @@ def _attempt(
         counts, faults = undone.counts, undone.faults
     except Exception as error:  # noqa: BLE001 - told below
         counts, faults = {}, dict.fromkeys(lot.las, error)
-        if len(lot.las) > 1:
-            for la in lot.las:
-                own = {school: n for school, n in lot.sizes.items() if school[:3] == la}
-                _attempt(stage, work, ground, Lot((la,), own), given, walked)
-            return
+    if len(lot.las) > 1 and not counts:
+        for la in lot.las:
+            own = {school: n for school, n in lot.sizes.items() if school[:3] == la}
+            _attempt(stage, work, ground, Lot((la,), own), given, walked)
+        return
     walked.counts.update(counts)
     walked.faults |= {la: _told(stage, ground, la, fault) for la, fault in faults.items()}
 
@@ -103,18 +102,6 @@ def _told(stage: str, ground: Ground, la: str, fault: Exception) -> str:
         return str(fault)
     where = keep_evidence(str(ground.root.path), ground.cycle.id, stage, la, fault)
     return both("fault.unforeseen", stage=stage, about=la, where=where)
-
-
-def moment(as_of: str) -> dt.datetime:
-    """The scheduled time of a run, as every stage of it uses it.
-
-    Raises:
-        ServiceFault: the text is not a date or a date with time.
-    """
-    try:
-        return dt.datetime.fromisoformat(as_of)
-    except ValueError:
-        raise ServiceFault(both("fault.not_a_moment", text=as_of)) from None
 
 
 def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseException) -> str:

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.tables import FINDINGS
+from tasks.census_work import judged
 from tasks.code_texts import merge_codes
 from tasks.ground import Ground, Lot
-from tasks.portion_work import judged
 from tasks.stage import Counts, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
@@ -26,7 +26,7 @@ def validate(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # no
 
 def _validate(ground: Ground, lot: Lot) -> dict[str, Counts]:
     portions = lot.portions(parts())
-    results = spread(judged, repeat(ground, len(portions)), portions)
+    results = spread(judged, repeat(ground), portions)
     # What merging found stays: it is not the rules' to take back.
     where: dict[str, Any] = {"cycle": ground.cycle.id, **lot.where}
     kept = ground.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)

@@ -204,15 +204,15 @@ class Lake:
         ids = sorted(set(wanted) - (set() if len(changed) else self.committed(name, wanted)))
         if not len(changed) and not ids:
             return False
-        known = _stored(table, _known_rows(table, old, changed))
+        replaced = _stored(table, _known_rows(table, old, changed))
         delta = self._open(table)
-        if delta is None or not len(known):
+        if delta is None or not len(replaced):
             # What is new alone is added: nothing that stands is read or written again, however much there is.
             self._add(table, changed, ids)
             return True
         on = [f"t.{k} = s.{k}" for k in table.key]
         # Only the slices in which the old rows stand are read and rewritten.
-        on += [f"t.{p} IN ({_literals(known[p].unique().to_pylist())})" for p in table.slices]
+        on += [f"t.{p} IN ({_literals(replaced[p].unique().to_pylist())})" for p in table.slices]
         (
             delta.merge(_stored(table, changed), " AND ".join(on), "s", "t", commit_properties=_carrying(ids))
             .when_matched_update_all()
@@ -256,7 +256,8 @@ class _Opened:
 
     def __init__(self, table: Table, uri: str) -> None:
         self.delta = DeltaTable(uri)
-        self._table, self._uri = table, uri
+        self._table = table
+        self._on, self._kind = pafs.SubTreeFileSystem(uri, pafs.LocalFileSystem()), ds.ParquetFileFormat()
         self._listed_at = -1
         self._files: list[_File] = []
 
@@ -266,16 +267,15 @@ class _Opened:
         Made here of what the log says of them: the library's own dataset takes longer to make than most reads last.
         """
         if self._listed_at != self.delta.version():
-            on, kind = pafs.SubTreeFileSystem(self._uri, pafs.LocalFileSystem()), ds.ParquetFileFormat()
             added = pa.table(self.delta.get_add_actions(flatten=True)).sort_by("path").to_pylist()
-            self._files = [_File(kind.make_fragment(unquote(one["path"]), on, self._slice(one)), one) for one in added]
+            self._files = [_File(self._fragment(one), one) for one in added]
             self._listed_at = self.delta.version()
         return self._files
 
-    def _slice(self, added: dict[str, Any]) -> Any:
-        """What the log says that holds of every row of a file."""
+    def _fragment(self, added: dict[str, Any]) -> Any:
+        """A file, with what the log says that holds of every row of it."""
         of = [pc.field(name) == added[f"partition.{name}"] for name in self._table.slices]
-        return reduce(operator.and_, of) if of else None
+        return self._kind.make_fragment(unquote(added["path"]), self._on, reduce(operator.and_, of) if of else None)
 
     def rows(self, columns: list[str], where: dict[str, pa.Array]) -> pa.Table:
         """Those columns of the rows for which column is one of some values."""
@@ -302,8 +302,7 @@ class _Opened:
 
     def _scanned(self, files: list["_File"], columns: list[str]) -> Iterator[pa.Table]:
         schema = _stored(self._table, self._table.schema.empty_table()).schema
-        on = pafs.SubTreeFileSystem(self._uri, pafs.LocalFileSystem())
-        dataset = ds.FileSystemDataset([file.fragment for file in files], schema, ds.ParquetFileFormat(), on)
+        dataset = ds.FileSystemDataset([file.fragment for file in files], schema, self._kind, self._on)
         scanner = dataset.scanner(columns=list(dict.fromkeys(columns)))
         piece: list[pa.RecordBatch] = []
         for batch in scanner.to_batches():

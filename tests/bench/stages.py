@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.lrs_profiles import all_profiles
+from tasks.census_work import warm
 from tasks.io.reference import authorities
-from tasks.portion_work import warm
 from tasks.workers import processors, warmed, workers
 from tests.bench.common import CYCLE, HOME, SEED, moments, told
 

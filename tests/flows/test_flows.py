@@ -24,13 +24,13 @@ SURNAME, GIVEN, POSTCODE = "Zzmarkername", "Qqmarkergiven", "LL99 9ZZ"
 BROKEN = """
 from flows.engine import settle
 settle("{root}")
-import tasks.portion_work
-sound = tasks.portion_work.apply_rules
+import tasks.census_work
+sound = tasks.census_work.apply_rules
 def broken(chosen, *arguments, **more):
     if (chosen["la_code"] == "{la}").any():
         raise ValueError(chosen.to_csv())
     return sound(chosen, *arguments, **more)
-tasks.portion_work.apply_rules = broken
+tasks.census_work.apply_rules = broken
 """
 
 

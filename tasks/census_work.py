@@ -1,0 +1,323 @@
+"""What the census's stages do for one portion of the schools: read slices of the lake, call the core, give tables back.
+
+No engine and no effect but the result, so that a worker may do it, be lost and be replaced. Whatever is written is written
+by the stage, in the run's own process. The stages after the LRS has answered have theirs in `returns_work`.
+To add a stage's work: a function of a ground and a portion here, over things that can be pickled.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from expectations.runner import ready as load_rules
+from schemas.faults import ServiceFault
+from schemas.lrs_profiles import Profile, all_profiles
+from schemas.plasc_layouts import all_layouts
+from schemas.states import BatchState, Disposition, NotChosen, Severity
+from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS, SENT_FIELDS
+from schemas.texts import both
+from tasks.check import apply_rules
+from tasks.core.batching import build, free_minute, to_send
+from tasks.core.evidence import repeated_upns
+from tasks.core.identifiers import canonical_upn
+from tasks.core.lrs_form import lrs_rows
+from tasks.core.membership import among
+from tasks.core.readiness import missing_things
+from tasks.core.selection import current_returns
+from tasks.core.selection import select as decide
+from tasks.ground import Ground, Portion, moment
+from tasks.io.dewi_inbox import document_at
+from tasks.io.lake import arrow_of
+from tasks.io.lrs_files import batch_file_name, write_batch
+from tasks.io.plasc_xml import read_pupils
+from tasks.io.reference import opt_outs, registration, schools
+from tasks.status import blocked_rows, standing_of
+from tasks.workers import tried
+
+
+@dataclass(frozen=True)
+class ReadReturns:
+    """The returns of an authority, read.
+
+    Attributes:
+        pupils: rows of `pupils`.
+        records: how many each return has, by its sha256.
+        faults: of the returns that could not be read, by school number.
+    """
+
+    pupils: pa.Table
+    records: dict[str, int]
+    faults: list[tuple[str, Exception]]
+
+
+def read_returns(ground: Ground, received: list[dict[str, Any]]) -> ReadReturns:
+    """Read: an authority's returns; one that cannot be read does not stop the others.
+
+    Args:
+        ground: the data root, lake and cycle.
+        received: what `pupil_rows` takes of each.
+    """
+    tables: list[pa.Table] = [PUPILS.schema.empty_table()]
+    records: dict[str, int] = {}
+    faults: list[tuple[str, Exception]] = []
+    for one in received:
+        found = tried(pupil_rows, ground, one)
+        if isinstance(found, Exception):
+            faults.append((str(one["school_number"]), found))
+        else:
+            tables.append(found)
+            records[one["sha256"]] = len(found)
+    return ReadReturns(arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
+
+
+def warm() -> None:
+    """What a worker of a census does at once: load this module and what it needs, and the library of the rules."""
+    load_rules()
+
+
+def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:
+    """The rows of `pupils` in one return.
+
+    Args:
+        ground: the data root, lake and cycle.
+        received: its row of `received`: path, sha256, la_code, school_number, layout, declared, unknown_elements.
+
+    Raises:
+        ServiceFault: the file has gone or changed.
+    """
+    sha256 = received["sha256"]
+    content = document_at(ground.root.dewi_inbox, received["path"], sha256)
+    unknown = received["unknown_elements"]
+    pupils = read_pupils(
+        content,
+        received["layout"],
+        all_layouts(),
+        declared=int(received["declared"]),
+        unknown_elements=json.loads(unknown) if isinstance(unknown, str) else {},
+    )
+    of_return = {
+        "cycle": ground.cycle.id,
+        "la_code": received["la_code"],
+        "school_number": received["school_number"],
+        "sha256": sha256,
+    }
+    for name, value in of_return.items():
+        pupils = pupils.append_column(name, pa.array([value] * len(pupils), pa.string()))
+    refs = [row_ref(sha256, ordinal) for ordinal in pupils["ordinal"].to_pylist()]
+    return pupils.append_column("row_ref", pa.array(refs, pa.string())).select(PUPILS.schema.names).cast(PUPILS.schema)
+
+
+def row_ref(sha256: str, ordinal: int) -> str:
+    """The reference of a record: its file's content and its place in it, nothing of the pupil."""
+    return hashlib.sha256(f"{sha256}:{ordinal}".encode()).hexdigest()[:24]
+
+
+_SELECTED_BY = ["row_ref", "school_number", "sha256", "upn", "former_upn", "uln", "dob", "nc_year", "enrol_status"]
+
+
+def dispositions_of(ground: Ground, portion: Portion, held: pd.DataFrame) -> pa.Table:
+    """Select: the portion's rows of `dispositions`.
+
+    Args:
+        ground: the data root, lake and cycle.
+        portion: the schools.
+        held: upn, uln, dob; what earlier cycles left in the register, of these pupils at least.
+    """
+    cycle = ground.cycle
+    received = ground.lake.read("received", cycle=cycle.id, **portion.where)
+    # Also one that could not be read yet: what an older one says is out of date and must not be sent in its place.
+    returns = received[(received["status"] == "accepted") & (received["kind"] == "return")]
+    pupils = ground.lake.read("pupils", [*_SELECTED_BY, "la_code"], cycle=cycle.id, **portion.where)
+    reference = ground.root.reference
+    rows = decide(
+        pupils,
+        cycle=cycle,
+        current=current_returns(returns),
+        missing=missing_things(schools(reference), registration(reference), cycle),
+        held=held,
+    )
+    return arrow_of(DISPOSITIONS, rows.assign(cycle=cycle.id, la_code=pupils["la_code"]))
+
+
+def chosen_rows(ground: Ground, columns: list[str], **where: Any) -> pd.DataFrame:
+    """The chosen records of a cycle, or of some schools in it.
+
+    Args:
+        ground: the data root, lake and cycle.
+        columns: pupil columns besides row_ref.
+        where: further conditions, such as la_code.
+    """
+    decided = ground.lake.read("dispositions", ["row_ref", "disposition"], cycle=ground.cycle.id, **where)
+    chosen = decided.loc[decided["disposition"] == Disposition.CHOSEN.value, "row_ref"]
+    return ground.lake.read("pupils", ["row_ref", *columns], cycle=ground.cycle.id, row_ref=chosen, **where)
+
+
+def chosen_upns(ground: Ground, portion: Portion) -> pd.DataFrame:
+    """Cross-check: which UPN is chosen in which school, each pair once: upn (canonical), school_number."""
+    chosen = chosen_rows(ground, ["upn", "school_number"], **portion.where)
+    return chosen.assign(upn=canonical_upn(chosen["upn"]))[["upn", "school_number"]].dropna().drop_duplicates()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the rules found in a portion: rows of `findings`; la_code and held of every chosen record."""
+
+    findings: pa.Table
+    chosen: pd.DataFrame
+
+
+def judged(ground: Ground, portion: Portion) -> Judged:
+    """Validate: the rules over the portion's chosen rows."""
+    chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **portion.where)
+    shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
+    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
+    result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(_current_rows(ground, portion)))
+    findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
+    findings = findings.assign(cycle=ground.cycle.id)
+    blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
+    held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], blocking))
+    return Judged(arrow_of(FINDINGS, findings.astype("str")), held)
+
+
+def _current_rows(ground: Ground, portion: Portion) -> pd.DataFrame:
+    """The rows of the schools' current returns, chosen or not: school_number, upn, enrol_status."""
+    decided = ground.lake.read("dispositions", ["row_ref", "reason"], cycle=ground.cycle.id, **portion.where)
+    wanted = ["row_ref", "school_number", "upn", "enrol_status"]
+    pupils = ground.lake.read("pupils", wanted, cycle=ground.cycle.id, **portion.where)
+    older = decided.loc[decided["reason"] == NotChosen.SUPERSEDED_RETURN.value, "row_ref"]
+    return pupils[~among(pupils["row_ref"], older)]
+
+
+@dataclass(frozen=True)
+class Built:
+    """Batches: rows of `batches` and of `batch_rows`."""
+
+    batches: pa.Table
+    rows: pa.Table
+
+
+def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) -> pd.DataFrame:
+    """Batch: the portion's rows that may go now, in the LRS form.
+
+    Args:
+        ground: the data root, lake and cycle.
+        portion: the schools.
+        only: of these, the ones that are batched; all where None.
+
+    Returns:
+        As `batching.to_send`.
+    """
+    lake, cycle = ground.lake, ground.cycle
+    chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **portion.where)
+    if only:
+        chosen = chosen[chosen["school_number"].isin(only)].reset_index(drop=True)
+    ledger = lake.read("batches", ["batch_ref", "state"])
+    live = ledger.loc[ledger["state"] != BatchState.ABANDONED.value, "batch_ref"]
+    upns = canonical_upn(chosen["upn"])
+    in_cycle = lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], cycle=cycle.id, upn=upns)
+    _, _, standing = standing_of(lake, cycle, **portion.where)
+    return to_send(
+        standing,
+        _forms(ground, chosen),
+        in_cycle[among(in_cycle["batch_ref"], live)],
+        blocked_rows(lake, cycle.id, **portion.where),
+    )
+
+
+def due_batches(ground: Ground, portion: Portion, as_of: str, only: list[str] | None) -> tuple[pd.Series, Built]:
+    """Batch: the UPNs that are due in the portion, and the batches of them."""
+    rows = due_rows(ground, portion, only)
+    return rows["upn"], batches_of(ground, rows, as_of)
+
+
+def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
+    """Build batches, and write each once to know its hash.
+
+    Args:
+        ground: the data root, lake and cycle.
+        rows: `due_rows` of whole schools.
+        as_of: the scheduled time; names the files.
+    """
+    cycle, fmt = ground.cycle, ground.cycle.lrs_format
+    profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
+    ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
+    taken = set(ground.lake.read("batches", ["file_name"])["file_name"])
+    entries: list[dict[str, Any]] = []
+    tables: list[pd.DataFrame] = []
+    at = moment(as_of)
+    for one in build(rows, ukprns=ukprns, profile=profile, fmt=fmt, cycle_id=cycle.id):
+        minute = free_minute(at, taken, lambda m, u=one.ukprn: batch_file_name(u, m, fmt))  # type: ignore[misc]
+        name = batch_file_name(one.ukprn, minute, fmt)
+        taken.add(name)
+        content = write_batch(one.rows, profile=profile, fmt=fmt, ukprn=one.ukprn, file_name=name)
+        shared = {
+            "batch_ref": one.ref,
+            "cycle": cycle.id,
+            "la_code": one.school_number[:3],
+            "school_number": one.school_number,
+            "ukprn": one.ukprn,
+        }
+        entries.append(
+            {
+                **shared,
+                "profile": profile.version,
+                "format": fmt,
+                "file_name": name,
+                "file_sha256": hashlib.sha256(content).hexdigest(),
+                "state": BatchState.READY.value,
+                "built_at": as_of,
+                "sent_at": None,
+                "reason": None,
+                "rows": len(one.rows),
+            }
+        )
+        tables.append(one.rows.assign(**shared, position=range(1, len(one.rows) + 1)))
+    if not tables:
+        return Built(BATCHES.schema.empty_table(), BATCH_ROWS.schema.empty_table())
+    learners = pd.concat(tables, ignore_index=True)
+    return Built(
+        arrow_of(BATCHES, pd.DataFrame(entries).astype({"sent_at": "str", "reason": "str"})),
+        arrow_of(BATCH_ROWS, learners[[c.name for c in BATCH_ROWS.columns]]),
+    )
+
+
+def _forms(ground: Ground, chosen: pd.DataFrame) -> pd.DataFrame:
+    """The LRS form of the rows. The privacy notice counts as seen where it was issued by the return's census day."""
+    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
+    received = ground.lake.read("received", ["sha256", "census_date"], cycle=ground.cycle.id)
+    day = chosen["sha256"].map(received.set_index("sha256")["census_date"])
+    register = registration(ground.root.reference).set_index("school_number")
+    notice = chosen["school_number"].map(register["privacy_notice_on"])
+    opted_out = among(canonical_upn(chosen["upn"]), canonical_upn(opt_outs(ground.root.reference)["upn"]))
+    seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
+    forms = lrs_rows(chosen, profile, seen, opted_out)
+    return forms[["upn", *SENT_FIELDS, "ability_to_share"]].assign(row_ref=chosen["row_ref"].to_numpy())
+
+
+def batch_files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
+    """Release: batch files, made again from the ledger and held against the hash taken when they were built.
+
+    Args:
+        ground: the data root, lake and cycle.
+        ready: rows of `batches`.
+
+    Raises:
+        ServiceFault: a file would not be what was built; names the batch.
+    """
+    profiles: dict[str, Profile] = all_profiles(ground.root.reference / "lrs")
+    rows = ground.lake.read(
+        "batch_rows", cycle=ground.cycle.id, la_code=ready["la_code"].unique().tolist(), batch_ref=ready["batch_ref"]
+    ).sort_values(["batch_ref", "position"], ignore_index=True)
+    of_batch = rows.groupby("batch_ref", sort=False)
+    files = {}
+    columns = ["batch_ref", "profile", "format", "ukprn", "file_name", "file_sha256"]
+    for ref, profile, fmt, ukprn, name, sha256 in zip(*(ready[c] for c in columns), strict=True):
+        content = write_batch(of_batch.get_group(ref), profile=profiles[profile], fmt=fmt, ukprn=ukprn, file_name=name)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ServiceFault(both("fault.batch_would_differ", ref=ref))
+        files[name] = content
+    return files

@@ -1,0 +1,191 @@
+"""What the stages do with a part of what the LRS answered, and for one portion of the schools after it.
+
+As `census_work`: no engine, no effect but the result; whatever is written is written by the stage, in the run's own process.
+To add a stage's work: a function here, over things that can be pickled.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from schemas.cycles import in_order
+from schemas.lrs_profiles import all_profiles
+from schemas.return_codes import normalise_code
+from schemas.states import RowState
+from schemas.tables import LRS_RETURNS, PUPIL_FIELDS
+from tasks.code_texts import lrs_codes, merge_codes, texts_of
+from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
+from tasks.core.merging import merge_answers, tie
+from tasks.core.publication import by_school, content_refs, for_schools
+from tasks.ground import Ground, Portion, moment
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake, arrow_of
+from tasks.io.lrs_files import read_result, read_results
+from tasks.io.reference import schools
+from tasks.school_files import Due, school_files
+from tasks.status import register_of, standing_of
+from tasks.workers import tried
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What stands in result files: rows of `lrs_returns`, and why a file cannot be used, by its place."""
+
+    rows: pa.Table
+    unusable: dict[int, Exception]
+
+
+class Growing(Exception):
+    """A file that is not what it was when it was listed: it is still being written."""
+
+
+def _read_whole(path: Path, sha256: str) -> bytes | Exception:
+    content = tried(Path.read_bytes, path)
+    grew = isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != sha256
+    return Growing() if grew else content
+
+
+def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str) -> Answers:
+    """Collect: the answers in result files, tied to the learners sent.
+
+    Args:
+        root: the data root.
+        paths: the files.
+        hashes: their sha256.
+        as_of: when they count as received.
+    """
+    profiles = all_profiles(root.reference / "lrs")
+    contents = [_read_whole(path, sha256) for path, sha256 in zip(paths, hashes, strict=True)]
+    places = [place for place, content in enumerate(contents) if isinstance(content, bytes)]
+    unusable: dict[int, Exception] = {n: c for n, c in enumerate(contents) if isinstance(c, Exception)}
+    read = tried(read_results, [contents[n] for n in places], profiles)
+    if isinstance(read, Exception):
+        # One odd file must not stop the others.
+        results = [tried(read_result, contents[n], profiles) for n in places]
+        unusable |= {n: r for n, r in zip(places, results, strict=True) if isinstance(r, Exception)}
+        tables = [r.assign(file=n) for n, r in zip(places, results, strict=True) if isinstance(r, pd.DataFrame)]
+        rows = pd.concat(tables, ignore_index=True) if tables else read_results([], profiles)[0]
+    else:
+        rows, refused = read
+        unusable |= {places[n]: fault for n, fault in refused.items()}
+        rows = rows.assign(file=rows["file"].map(dict(enumerate(places))))
+    rows["sha256"] = rows.pop("file").map(dict(enumerate(hashes))).astype("str")
+    tied = tied_answers(Lake(root.lake), rows).assign(received_at=as_of)
+    tied["return_code"] = normalise_code(tied["return_code"])
+    return Answers(arrow_of(LRS_RETURNS, tied), unusable)
+
+
+def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
+    """`merging.tie` with what was sent of the learners who are answered for."""
+    sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
+    return tie(answers, sent, lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"]), in_order())
+
+
+def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Merge: the register entries and exceptions of some learners, from every answer ever tied to them.
+
+    Args:
+        root: the data root.
+        upns: the learners, canonical.
+
+    Returns:
+        As `merging.merge_answers`; and the UPNs that the register knew.
+    """
+    lake = Lake(root.lake)
+    # However a file of the LRS wrote their UPNs.
+    spellings = lake.distinct("lrs_returns", "mis_identifier", tied="Y")
+    answers = lake.read("lrs_returns", mis_identifier=spellings[among(canonical_upn(spellings), upns)], tied="Y")
+    held = lake.read("learners", ["upn", "uln"], upn=upns)
+    batch_rows = lake.read("batch_rows", upn=upns)
+    return *merge_answers(answers, batch_rows, lrs_codes(root), held, in_order()), held["upn"]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What goes to one school: its zip, or why it could not be made."""
+
+    school_number: str
+    number: int
+    content_ref: str
+    ulns: int
+    exceptions: int
+    zip: bytes | Exception
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a portion's schools get now, what merging found on which records, and how much they hold by authority."""
+
+    filled: list[Filled]
+    conflicts: pd.DataFrame
+    counts: pd.DataFrame
+
+
+def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
+    """Publish: the zips of the portion's schools whose content is new.
+
+    Returns:
+        The zips; conflicts (row_ref, rule, school_number); counts (index la_code: ulns, exceptions).
+    """
+    ulns, lines = _content(ground, portion)
+    before = ground.lake.read(
+        "deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=list(portion.las)
+    )
+    register = schools(ground.root.reference).set_index("school_number")
+    made_at = moment(as_of)
+    delivered = dict(iter(before.sort_values("number").groupby("school_number", sort=False)))
+    filled: list[Filled] = []
+    refs = content_refs(ulns, lines)
+    for school, (own, listed) in by_school(ulns, lines).items():
+        ref = refs[school]
+        numbers = delivered.get(school, before.head(0))
+        in_cycle = numbers[numbers["cycle"] == ground.cycle.id]
+        if not in_cycle.empty and in_cycle["content_ref"].iloc[-1] == ref:
+            continue
+        number = int(numbers["number"].max()) + 1 if not numbers.empty else 1
+        names = register.loc[school].to_dict() if school in register.index else None
+        zipped = tried(school_files, Due(school, names, own, listed, number), ground.cycle, made_at)
+        filled.append(Filled(school, number, ref, len(own), len(listed), zipped))
+    found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "code", "school_number"]]
+    counts = pd.DataFrame(
+        {
+            "ulns": ulns.groupby(ulns["school_number"].str[:3]).size(),
+            "exceptions": lines.groupby(lines["school_number"].str[:3]).size(),
+        }
+    ).fillna(0)
+    return Published(filled, found.rename(columns={"code": "rule"}), counts.astype("int64"))
+
+
+def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFrame]:
+    lake, cycle = ground.lake, ground.cycle
+    _, dispositions, standing = standing_of(lake, cycle, **portion.where)
+    pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **portion.where)
+    upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
+    return for_schools(
+        pupils,
+        dispositions,
+        standing,
+        register_of(lake, cycle, upn=upns),
+        lake.read("findings", cycle=cycle.id, **portion.where),
+        lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
+        texts_of(ground.root),
+    )
+
+
+#: The columns of `snapshots/<cycle>/learners.parquet`.
+SNAPSHOT_COLUMNS = ("upn", "uln", "conflict", "cycle", "la_code", "school_number", "state", "batch_ref", "row_ref")
+
+
+def snapshot_rows(ground: Ground, portion: Portion) -> pa.Table:
+    """Snapshot: the portion's learners who were sent or have a ULN; SNAPSHOT_COLUMNS, text."""
+    pupils, _, standing = standing_of(ground.lake, ground.cycle, **portion.where)
+    rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
+    register = register_of(ground.lake, ground.cycle, upn=rows["upn"])
+    rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left")
+    rows = rows.merge(pupils[["row_ref", "la_code"]], on="row_ref").assign(cycle=ground.cycle.id)
+    schema = pa.schema([pa.field(c, pa.string()) for c in SNAPSHOT_COLUMNS])
+    return pa.Table.from_pandas(rows[list(SNAPSHOT_COLUMNS)], schema=schema, preserve_index=False)
