@@ -154,7 +154,8 @@ BATCH_ROWS = Table(
         *_personal("upn", *SENT_FIELDS, "ability_to_share"),
     ),
     key=("batch_ref", "upn"),
-    partition_by=("cycle", "la_code"),
+    partition_by=("cycle",),
+    area_of="upn",
 )
 LRS_RETURNS = Table(
     "lrs_returns",
@@ -162,9 +163,11 @@ LRS_RETURNS = Table(
         *_ref("sha256"),
         Column("ordinal", _INT, required=True),
         *_open("file_name_cell", "ukprn", "return_code", "batch_ref", "cycle", "tied", "received_at"),
-        *_personal("mis_identifier", "uln", *SENT_FIELDS),
+        # The UPN as the LRS wrote it, and as the service does; null where it is none.
+        *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS),
     ),
     key=("sha256", "ordinal"),
+    area_of="upn",
 )
 LEARNERS = Table(
     "learners",

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from schemas.tables import BATCH_ROWS, BATCHES
 from tasks.census_work import Built, batches_of, due_batches, due_rows
 from tasks.ground import Ground, Lot, moment
-from tasks.stage import Counts, Walked, stage_task, walk
+from tasks.stage import Steps, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
 
@@ -31,7 +31,9 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
     return walk("batch", _batch, Ground.of(data, cycle), las, as_of=as_of, only=schools)
 
 
-def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> dict[str, Counts]:
+def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:
+    # Law 2: only when the lot before it stands in the ledger is it known what of this one is due.
+    yield
     portions = lot.portions(parts())
     found = spread(due_batches, repeat(ground), portions, repeat(as_of), repeat(only))
     built = [one for _, one in found]

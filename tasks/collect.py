@@ -21,7 +21,7 @@ from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
 from tasks.returns_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, keep_evidence, stage_task
-from tasks.workers import parts, processors, spread, tried
+from tasks.workers import begin, parts, processors, tried
 
 #: Result files taken in together, in bytes: about as many answers as a lot of a census has records.
 _LOT_BYTES = 48 * 2**20
@@ -52,8 +52,13 @@ def collect(data: str, as_of: str) -> Counts:
             elif sha256 not in known:
                 known.add(sha256)
                 new.append(_Arrival(path, sha256, path.stat().st_size))
+    before: Iterator[None] = iter(())
     for lot in _lots(new):
-        _collect(root, lake, lot, refused_for, as_of, counts)
+        begun = _collect(root, lake, lot, refused_for, as_of, counts)
+        next(begun)  # the workers have this lot while what is in the lot before it is written
+        list(before)
+        before = begun
+    list(before)
     _tie_again(lake)
     if counts["rows"] or counts["files"] or root.untied_report.exists():
         _report_untied(root, lake)
@@ -83,11 +88,13 @@ def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
 
 def _collect(
     root: DataRoot, lake: Lake, lot: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
-) -> None:
+) -> Iterator[None]:
     at_once = -(-len(lot) // parts())
     shares = [lot[n : n + at_once] for n in range(0, len(lot), at_once)]
     paths, hashes = ([[getattr(one, name) for one in share] for share in shares] for name in ("path", "sha256"))
-    found = spread(answers_in, repeat(root), paths, hashes, repeat(as_of))
+    begun = begin(answers_in, repeat(root), paths, hashes, repeat(as_of))
+    yield
+    found = begun()
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
     for share, answers in zip(shares, found, strict=True):

@@ -1,8 +1,8 @@
 """Merge: the tied answers become the learner register and the exceptions.
 
-Both are recomputed for the learners concerned from every answer ever tied to them, exceptions first; the commit to
-`learners` carries one transaction id per result file and thereby says that the file is merged. A run that dies between
-the two finds the file unmerged and does the same again.
+Both are recomputed for the learners concerned from every answer ever tied to them, exceptions first; the last commit to
+`learners` carries one transaction id per result file and thereby says that the file is merged. A run that dies before it
+finds the file unmerged and does the same again.
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.tables import SENT_FIELDS
-from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.merging import with_conflicts
 from tasks.ground import LOT_RECORDS
@@ -43,33 +42,29 @@ def merge(data: str) -> Counts:
     if lake.committed("learners", [everything]):
         return dict.fromkeys(_COUNTS, 0)
     done = lake.committed("learners", ids.values())
-    new = {sha256: sizes[sha256] for sha256, one in ids.items() if one not in done}
+    new = [sha256 for sha256, one in ids.items() if one not in done]
     counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
-    lots = list(_lots(new))
-    for place, lot in enumerate(lots, 1):
-        carried = [*(ids[sha256] for sha256 in lot), *([everything] if place == len(lots) else [])]
-        for name, n in _merge(root, lake, lot, carried).items():
+    lots = list(_lots(lake.distinct("lrs_returns", "upn", sha256=new, tied="Y")))
+    for place, upns in enumerate(lots, 1):
+        carried = [*(ids[sha256] for sha256 in new), everything] if place == len(lots) else []
+        for name, n in _merge(root, lake, upns, carried).items():
             counts[name] += n
     return counts
 
 
-def _lots(sizes: dict[str, int]) -> Iterator[list[str]]:
-    """Files that are merged together: all that answered for Wales, of a larger country as many rows at a time."""
-    lot: list[str] = []
-    rows = 0
-    for sha256, n in sizes.items():
-        if lot and rows + n > LOT_RECORDS:
-            yield lot
-            lot, rows = [], 0
-        lot.append(sha256)
-        rows += n
-    if lot:
-        yield lot
+def _lots(upns: pd.Series) -> Iterator[pd.Series]:
+    """Learners who are merged together: all Wales, of a larger country those whose UPNs the same authorities allotted.
+
+    The lake finds them by that number, and need not look through the whole country for each lot.
+    """
+    upns = upns.iloc[upns.str[1:].argsort(kind="stable")]
+    lots = max(1, -(-len(upns) // LOT_RECORDS))
+    at_once = max(1, -(-len(upns) // lots))
+    for n in range(0, len(upns), at_once):
+        yield upns.iloc[n : n + at_once]
 
 
-def _merge(root: DataRoot, lake: Lake, files: list[str], ids: list[str]) -> Counts:
-    identifiers = lake.read("lrs_returns", ["mis_identifier"], sha256=files, tied="Y")["mis_identifier"]
-    upns = canonical_upn(identifiers).dropna().drop_duplicates().sort_values()
+def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Counts:
     at_once = max(1, -(-len(upns) // parts()))
     shares = [upns.iloc[n : n + at_once] for n in range(0, len(upns), at_once)]
     merged = spread(merged_answers, repeat(root), shares)

@@ -29,9 +29,9 @@ from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
 from tasks.returns_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
-from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
+from tasks.stage import Counts, Steps, Walked, keep_evidence, stage_task, walk
 from tasks.status import counts_of, register_of
-from tasks.workers import parts, spread
+from tasks.workers import begin, parts, spread
 
 
 @stage_task("conserve", "conserve {cycle}")
@@ -65,9 +65,11 @@ def publish(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
     return walk("publish", _publish, Ground.of(data, cycle), las, as_of=as_of)
 
 
-def _publish(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
+def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
     portions = lot.portions(parts())
-    results = spread(published_now, repeat(ground), portions, repeat(as_of))
+    begun = begin(published_now, repeat(ground), portions, repeat(as_of))
+    yield
+    results = begun()
     _record_conflicts(ground, lot, [r.conflicts for r in results])
     counts = {la: {"zips": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in lot.las}
     for result in results:

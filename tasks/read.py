@@ -1,17 +1,16 @@
 """Read: the pupils of each accepted return, everything still text, each with its row_ref."""
 
 import json
-from collections.abc import Hashable, Iterator
 from itertools import repeat
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.census_work import ReadReturns, read_returns
+from schemas.tables import PUPILS
+from tasks.census_work import read_returns
 from tasks.ground import Ground, Lot
-from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
+from tasks.stage import Counts, Steps, Walked, keep_evidence, stage_task, walk
 from tasks.workers import one_by_one
 
 #: Records that are written together, while the workers read on.
@@ -29,18 +28,22 @@ def read(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: 
     return walk("read", _read, Ground.of(data, cycle), las)
 
 
-def _read(ground: Ground, lot: Lot) -> dict[str, Counts]:
+def _read(ground: Ground, lot: Lot) -> Steps:
     received = ground.lake.read("received", cycle=ground.cycle.id, **lot.where)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     counts = {la: {"returns": 0, "records": 0, "leavers": 0, "unknown_elements": 0, "faults": 0} for la in lot.las}
+    by_la = {str(la): own[_NEEDED].to_dict("records") for la, own in unread.groupby("la_code", sort=True)}
+    begun = one_by_one(read_returns, repeat(ground), list(by_la.values()))
+    yield
     if unread.empty:
         return counts
     there = ground.lake.read_arrow("pupils", ["sha256"], cycle=ground.cycle.id, **lot.where)["sha256"].unique()
-    by_la = {str(la): own[_NEEDED].to_dict("records") for la, own in unread.groupby("la_code", sort=True)}
     records: dict[str, int] = {}
     written: list[pa.Table] = []
-    for la, found in zip(by_la, _results(ground, list(by_la.values())), strict=True):
+    for la, found in zip(by_la, begun, strict=True):
+        if isinstance(found, Exception):
+            raise found
         counts[la]["faults"] = len(found.faults)
         for school, fault in found.faults:
             keep_evidence(str(ground.root.path), ground.cycle.id, "read", school, fault)
@@ -49,20 +52,13 @@ def _read(ground: Ground, lot: Lot) -> dict[str, Counts]:
         if sum(map(len, written)) > _WRITTEN_AT_ONCE:
             ground.lake.append("pupils", pa.concat_tables(written))
             written = []
-    ground.lake.append("pupils", pa.concat_tables([found.pupils.slice(0, 0), *written]))
+    ground.lake.append("pupils", pa.concat_tables([PUPILS.schema.empty_table(), *written]))
     # A return counts as read once all pupils stand there; what a run that died had written is not written again.
     notes = unread[unread["sha256"].isin(records)]
     ground.lake.upsert("received", notes.assign(pupils=notes["sha256"].map(records).astype("Int64")))
     for of_la, own in notes.groupby("la_code"):
         counts[str(of_la)] |= _counts(own, records)
     return counts
-
-
-def _results(ground: Ground, of_las: list[list[dict[Hashable, Any]]]) -> Iterator[ReadReturns]:
-    for found in one_by_one(read_returns, repeat(ground), of_las):
-        if isinstance(found, Exception):
-            raise found
-        yield found
 
 
 def _counts(notes: pd.DataFrame, records: dict[str, int]) -> Counts:

@@ -21,8 +21,8 @@ from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import Arrival, document_at, let_go, list_arrivals, quarantine, sha256_of
 from tasks.io.plasc_xml import ReturnHeader
 from tasks.io.reference import schools
-from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
-from tasks.workers import attempt, processors, tried
+from tasks.stage import Steps, Walked, keep_evidence, stage_task, walk
+from tasks.workers import one_by_one, processors, tried
 
 #: Files that a worker opens together.
 _AT_ONCE = 8
@@ -38,12 +38,18 @@ def receive(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
     return walk("receive", _receive, Ground.of(data, cycle), las, as_of=as_of)
 
 
-def _receive(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
+def _receive(ground: Ground, lot: Lot, as_of: str) -> Steps:
+    arrivals = _new_arrivals(ground, lot, ground.lake.read("received"))
+    yield
+    # With what the lot before it has left: the same bytes may lie in the folders of two authorities.
     known = ground.lake.read("received")
+    settled = _settled(known)
     register = set(schools(ground.root.reference)["school_number"])
     counts = {la: {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0} for la in lot.las}
     rows: list[dict[str, Any]] = []
-    for la, arrival, sha256, found in _new_arrivals(ground, lot, known):
+    for la, arrival, sha256, found in arrivals:
+        if sha256 in settled:
+            continue
         try:
             if isinstance(found, Exception) and not isinstance(found, Refused):
                 raise found
@@ -55,7 +61,7 @@ def _receive(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
             keep_evidence(str(ground.root.path), ground.cycle.id, "receive", la, error)
             continue
         counts[la]["files"] += bool(new)
-        rows += [{**row, "received_at": as_of} for row in new]
+        rows += [{**row, "received_at": as_of} for row in new if row["sha256"] not in settled]
     record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
     ground.lake.upsert("received", record)
     # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
@@ -90,9 +96,10 @@ def _new_arrivals(
     readable = [
         (arrival.file, members.get(sha256, frozenset())) for _, arrival, sha256 in new if isinstance(sha256, str)
     ]
-    results = iter(attempt(arrived, *zip(*readable, strict=True), at_once=_AT_ONCE) if readable else [])
-    for la, arrival, sha256 in new:
-        yield la, arrival, str(sha256), next(results) if isinstance(sha256, str) else sha256
+    results = one_by_one(arrived, *zip(*readable, strict=True), at_once=_AT_ONCE) if readable else iter(())
+    return (
+        (la, arrival, str(sha256), next(results) if isinstance(sha256, str) else sha256) for la, arrival, sha256 in new
+    )
 
 
 def _settled(known: pd.DataFrame) -> set[str]:

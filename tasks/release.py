@@ -14,8 +14,8 @@ from schemas.states import BatchState
 from tasks.census_work import batch_files
 from tasks.ground import Ground, Lot
 from tasks.io.data_root import write_each
-from tasks.stage import Counts, Undone, Walked, stage_task, walk
-from tasks.workers import parts, spread
+from tasks.stage import Counts, Steps, Undone, Walked, stage_task, walk
+from tasks.workers import begin, parts
 
 
 @stage_task("release", "release {cycle}")
@@ -28,15 +28,17 @@ def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
     return walk("release", _release, Ground.of(data, cycle), las, as_of=as_of)
 
 
-def _release(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
+def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
     ledger = _confirmed(ground, ground.lake.read("batches", cycle=ground.cycle.id, **lot.where), as_of)
     _keep(ground, ledger, lot)
     is_ready = ledger["state"] == BatchState.READY.value
     ready = ledger[is_ready]
+    at_once = max(1, -(-len(ready) // parts()))
+    shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
+    begun = begin(batch_files, repeat(ground), shares)
+    yield
     if not ready.empty:
-        at_once = -(-len(ready) // parts())
-        shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
-        made = spread(batch_files, repeat(ground), shares)
+        made = begun()
         _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
         files = {ground.root.lrs_outbox / name: content for one in made for name, content in one.items()}
         faults = write_each(files)

@@ -18,7 +18,6 @@ from schemas.states import RowState
 from schemas.tables import LRS_RETURNS, PUPIL_FIELDS
 from tasks.code_texts import lrs_codes, merge_codes, texts_of
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among
 from tasks.core.merging import merge_answers, tie
 from tasks.core.publication import by_school, content_refs, for_schools
 from tasks.ground import Ground, Portion, moment
@@ -96,11 +95,11 @@ def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.Da
         As `merging.merge_answers`; and the UPNs that the register knew.
     """
     lake = Lake(root.lake)
-    # However a file of the LRS wrote their UPNs.
-    spellings = lake.distinct("lrs_returns", "mis_identifier", tied="Y")
-    answers = lake.read("lrs_returns", mis_identifier=spellings[among(canonical_upn(spellings), upns)], tied="Y")
+    named = ["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]
+    answers = lake.read("lrs_returns", named, upn=upns, tied="Y")
     held = lake.read("learners", ["upn", "uln"], upn=upns)
-    batch_rows = lake.read("batch_rows", upn=upns)
+    sent = ["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]
+    batch_rows = lake.read("batch_rows", sent, upn=upns)
     return *merge_answers(answers, batch_rows, lrs_codes(root), held, in_order()), held["upn"]
 
 
@@ -162,14 +161,15 @@ def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
 
 def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFrame]:
     lake, cycle = ground.lake, ground.cycle
-    _, dispositions, standing = standing_of(lake, cycle, **portion.where)
     pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **portion.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
+    register = register_of(lake, cycle, upn=upns)
+    _, dispositions, standing = standing_of(lake, cycle, register, **portion.where)
     return for_schools(
         pupils,
         dispositions,
         standing,
-        register_of(lake, cycle, upn=upns),
+        register,
         lake.read("findings", cycle=cycle.id, **portion.where),
         lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
         texts_of(ground.root),

@@ -12,8 +12,8 @@ from tasks.census_work import chosen_upns, dispositions_of
 from tasks.core.evidence import shared_upns
 from tasks.core.identifiers import canonical_upn
 from tasks.ground import Ground, Lot, all_portions
-from tasks.stage import Counts, Walked, stage_task, walk
-from tasks.workers import parts, spread
+from tasks.stage import Counts, Steps, Walked, stage_task, walk
+from tasks.workers import begin, parts, spread
 
 
 @stage_task("select", "select {cycle}")
@@ -26,11 +26,12 @@ def select(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa
     return walk("select", _select, Ground.of(data, cycle), las)
 
 
-def _select(ground: Ground, lot: Lot) -> dict[str, Counts]:
+def _select(ground: Ground, lot: Lot) -> Steps:
     portions = lot.portions(parts())
     held = _held(ground, lot)
-    tables = spread(dispositions_of, repeat(ground), portions, repeat(held))
-    rows = pa.concat_tables([DISPOSITIONS.schema.empty_table(), *tables])
+    tables = begin(dispositions_of, repeat(ground), portions, repeat(held))
+    yield
+    rows = pa.concat_tables([DISPOSITIONS.schema.empty_table(), *tables()])
     ground.lake.replace("dispositions", rows, cycle=ground.cycle.id, **lot.where)
     decided = rows.select(["la_code", "disposition"]).to_pandas()
     chosen = decided[decided["disposition"] == Disposition.CHOSEN.value]

@@ -10,7 +10,7 @@ An exception's text may be read by every user of the engine, so the traceback of
 import functools
 import hashlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,27 +61,64 @@ class Undone(Exception):
         self.counts, self.faults = counts, faults
 
 
-def walk(stage: str, work: Callable[..., dict[str, Counts]], ground: Ground, las: list[str], **given: Any) -> Walked:
+#: A lot's work in two steps, with one `yield` between them: before it the workers are handed the work (`workers.begin`),
+#: after it what they found is written; counts by authority.
+Steps = Generator[None, None, dict[str, Counts]]
+
+
+def walk(stage: str, work: Callable[..., Steps], ground: Ground, las: list[str], **given: Any) -> Walked:
     """Do a stage's work for some authorities, lot by lot.
+
+    The workers have a lot's work already while what they found of the lot before is written; so its first step sees the
+    lake without what the lot before it leaves there.
 
     Args:
         stage: its word.
-        work: takes the ground, a lot and what is given; returns counts by authority. Doing it again must do no harm.
+        work: takes the ground, a lot and what is given. Doing it again must do no harm.
         ground: the data root, lake and cycle.
         las: the authorities.
         given: what else the work takes.
     """
     walked = Walked()
+    before: _Begun | None = None
     for lot in lots(ground, las):
-        _attempt(stage, work, ground, lot, given, walked)
+        begun = _Begun(lot, work(ground, lot, **given))
+        if before is not None:
+            _finish(stage, work, ground, before, given, walked)
+        before = begun
+    if before is not None:
+        _finish(stage, work, ground, before, given, walked)
     return walked
 
 
-def _attempt(
-    stage: str, work: Callable[..., dict[str, Counts]], ground: Ground, lot: Lot, given: dict[str, Any], walked: Walked
+class _Begun:
+    """A lot whose work the workers have, or what went wrong before they had it."""
+
+    def __init__(self, lot: Lot, steps: Steps) -> None:
+        self.lot, self._steps = lot, steps
+        self._fault: Exception | None = None
+        try:
+            next(steps)
+        except Exception as error:  # noqa: BLE001 - told when it is the lot's turn
+            self._fault = error
+
+    def finish(self) -> dict[str, Counts]:
+        if self._fault is not None:
+            raise self._fault
+        try:
+            next(self._steps)
+        except StopIteration as done:
+            counts: dict[str, Counts] = done.value
+            return counts
+        raise TypeError("a stage's work has two steps")
+
+
+def _finish(
+    stage: str, work: Callable[..., Steps], ground: Ground, begun: _Begun, given: dict[str, Any], walked: Walked
 ) -> None:
+    lot = begun.lot
     try:
-        walked.counts.update(work(ground, lot, **given))
+        walked.counts.update(begun.finish())
         return
     except Undone as undone:
         counts, faults = undone.counts, undone.faults
@@ -89,8 +126,8 @@ def _attempt(
         counts, faults = {}, dict.fromkeys(lot.las, error)
     if len(lot.las) > 1 and not counts:
         for la in lot.las:
-            own = {school: n for school, n in lot.sizes.items() if school[:3] == la}
-            _attempt(stage, work, ground, Lot((la,), own), given, walked)
+            own = Lot((la,), {school: n for school, n in lot.sizes.items() if school[:3] == la})
+            _finish(stage, work, ground, _Begun(own, work(ground, own, **given)), given, walked)
         return
     walked.counts.update(counts)
     walked.faults |= {la: _told(stage, ground, la, fault) for la, fault in faults.items()}

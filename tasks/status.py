@@ -34,8 +34,16 @@ def register_of(lake: Lake, cycle: Cycle, **where: Any) -> pd.DataFrame:
     return lake.read("learners", cycle=up_to(cycle), **where)
 
 
-def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def standing_of(
+    lake: Lake, cycle: Cycle, register: pd.DataFrame | None = None, **where: Any
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Every record of a cycle, or of one authority in it (`la_code=..`), and where it stands.
+
+    Args:
+        lake: the lake.
+        cycle: the cycle.
+        register: `register_of` these learners at least, where the caller has it already.
+        where: which records.
 
     Returns:
         pupils (row_ref, la_code, school_number, upn), dispositions (row_ref, school_number, disposition, reason),
@@ -54,7 +62,7 @@ def standing_of(lake: Lake, cycle: Cycle, **where: Any) -> tuple[pd.DataFrame, p
         cycle_id=cycle.id,
         blocked=blocked_rows(lake, cycle.id, **where),
         latest=latest_batch(batch_rows, lake.read("batches", ["batch_ref", "state", "built_at"]), seen),
-        learners=lake.read("learners", ["upn", "uln"], cycle=seen, upn=upns),
+        learners=lake.read("learners", ["upn", "uln"], cycle=seen, upn=upns) if register is None else register,
         exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen, upn=upns),
     )
     return pupils, dispositions, standing

@@ -10,8 +10,8 @@ from schemas.tables import FINDINGS
 from tasks.census_work import judged
 from tasks.code_texts import merge_codes
 from tasks.ground import Ground, Lot
-from tasks.stage import Counts, Walked, stage_task, walk
-from tasks.workers import parts, spread
+from tasks.stage import Steps, Walked, stage_task, walk
+from tasks.workers import begin, parts
 
 
 @stage_task("validate", "validate {cycle}")
@@ -24,9 +24,11 @@ def validate(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # no
     return walk("validate", _validate, Ground.of(data, cycle), las)
 
 
-def _validate(ground: Ground, lot: Lot) -> dict[str, Counts]:
+def _validate(ground: Ground, lot: Lot) -> Steps:
     portions = lot.portions(parts())
-    results = spread(judged, repeat(ground), portions)
+    begun = begin(judged, repeat(ground), portions)
+    yield
+    results = begun()
     # What merging found stays: it is not the rules' to take back.
     where: dict[str, Any] = {"cycle": ground.cycle.id, **lot.where}
     kept = ground.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)

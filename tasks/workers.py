@@ -112,11 +112,25 @@ def spread(function: Callable[..., Result], *columns: Iterable[Any]) -> list[Res
     Raises:
         What the function raises: the service's own faults as they are, all else as a WorkFault.
     """
-    results: list[Result] = []
-    for result in attempt(function, *columns):
-        if isinstance(result, Exception):
-            raise result
-        results.append(result)
+    return begin(function, *columns)()
+
+
+def begin(function: Callable[..., Result], *columns: Iterable[Any]) -> Callable[[], list[Result]]:
+    """`spread` in two steps: the workers are handed the calls now, and the results are waited for when they are asked for.
+
+    Between the two this process may do something else, such as writing what the workers found before. Where there are no
+    workers the calls are done when they are asked for.
+    """
+    later = one_by_one(function, *columns)
+
+    def results() -> list[Result]:
+        found: list[Result] = []
+        for result in later:
+            if isinstance(result, Exception):
+                raise result
+            found.append(result)
+        return found
+
     return results
 
 
@@ -136,20 +150,35 @@ def one_by_one(
 ) -> Iterator[Result | Exception]:
     """`attempt`, each result as soon as it is there and its turn has come: what is done with it costs the workers no time.
 
-    Where a worker is lost, this process does the work that is left, and all that comes after in the run.
+    The workers are handed the calls at once, not when the first result is asked for. Where a worker is lost, this process
+    does the work that is left, and all that comes after in the run.
     """
     calls = list(zip(*columns, strict=False))
     work = _of_run.get()
-    done = 0
+    futures: deque[Future[list[Result | Exception]]] = deque()
     if work is not None and work.pool is not None:
         try:
-            shares = [calls[n : n + at_once] for n in range(0, len(calls), at_once)]
-            futures = deque(work.pool.submit(_all_tried, function, share) for share in shares)
-            while futures:  # a result that was handed on is not kept
-                results = futures.popleft().result()
-                done += len(results)
-                yield from results
+            for n in range(0, len(calls), at_once):
+                futures.append(work.pool.submit(_all_tried, function, calls[n : n + at_once]))
         except BrokenProcessPool:
+            work.pool, work.count = None, 1
+    return _as_done(function, calls, futures, work)
+
+
+def _as_done(
+    function: Callable[..., Result],
+    calls: list[tuple[Any, ...]],
+    futures: "deque[Future[list[Result | Exception]]]",
+    work: _Workers | None,
+) -> Iterator[Result | Exception]:
+    done = 0
+    try:
+        while futures:  # a result that was handed on is not kept
+            results = futures.popleft().result()
+            done += len(results)
+            yield from results
+    except BrokenProcessPool:
+        if work is not None:
             work.pool, work.count = None, 1
     for call in calls[done:]:
         yield tried(function, *call)
@@ -183,7 +212,7 @@ def _begin() -> None:
 
 
 #: Parameters of the C library's `mallopt`, and the largest value that it takes for the second.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
@@ -198,6 +227,8 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
         mallopt(_M_TRIM_THRESHOLD, 2**30)
+        # What one thread has given back is then there for another too.
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def _end_with_parent() -> None:

@@ -35,7 +35,8 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
         cycles: every cycle, in order (`schemas.cycles.in_order`).
 
     Returns:
-        `answers` with batch_ref and cycle (null where nothing was sent) and tied (Y or N), in the given order.
+        `answers` with upn (canonical, null where it is none), batch_ref and cycle (null where nothing was sent) and tied
+        (Y or N), in the given order.
     """
     key = pd.DataFrame(
         {
@@ -51,8 +52,8 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
     found = found.assign(named=found["stem"].eq(found["cell"]), place=place_in(found["cycle"], cycles))
     found = _last(found, ["row"], ["named", "place", "built_at", "batch_ref"])
     tied = found.set_index("row")[["batch_ref", "cycle"]].reindex(range(len(answers)))
-    out = answers.drop(columns=["batch_ref", "cycle", "tied"], errors="ignore").reset_index(drop=True)
-    out = out.assign(batch_ref=tied["batch_ref"], cycle=tied["cycle"])
+    out = answers.drop(columns=["upn", "batch_ref", "cycle", "tied"], errors="ignore").reset_index(drop=True)
+    out = out.assign(upn=key["upn"], batch_ref=tied["batch_ref"], cycle=tied["cycle"])
     return out.assign(tied=out["batch_ref"].notna().map({True: "Y", False: "N"}).astype("str"))
 
 
@@ -77,8 +78,8 @@ def merge_answers(
     """The register entries and exceptions that a set of tied answers amounts to.
 
     Args:
-        answers: every tied answer of the learners concerned: sha256, ordinal, received_at, batch_ref, mis_identifier,
-            uln, return_code (normalised).
+        answers: every tied answer of the learners concerned: sha256, ordinal, received_at, batch_ref, upn, uln,
+            return_code (normalised).
         batch_rows: batch_ref, upn, row_ref, cycle, la_code, school_number, dob.
         codes: code, precedence; which code stands first where several answers came without a ULN.
         held: upn, uln; what the register holds of these learners now.
@@ -88,7 +89,7 @@ def merge_answers(
         learners (one row per UPN; the table's columns, with other_upns and conflict still to be told by
         `with_conflicts`) and exceptions (columns of the table; one per UPN and batch).
     """
-    rows = answers.assign(upn=canonical_upn(answers["mis_identifier"]), uln=answers["uln"].str.strip())
+    rows = answers.assign(uln=answers["uln"].str.strip())
     rows = rows[["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]]
     rows = rows.merge(
         batch_rows[["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]], on=["batch_ref", "upn"]

@@ -91,12 +91,17 @@ class Lake:
             where: as for `read`.
         """
         table = TABLES[name]
-        found = pa.array([], pa.string())
+        found, parts, size = pa.array([], pa.string()), list[pa.Array](), 0
         if self._open(table) is not None:
             for rows in self._opened(table).pieces([column], _wanted(table, where)):
-                new = rows.column(0).combine_chunks().cast(pa.string()).unique()
-                found = pa.concat_arrays([found, new]).unique()
-        return pd.Series(found.drop_null().sort().to_pandas(), dtype="str")
+                parts.append(rows.column(0).combine_chunks().cast(pa.string()).unique())
+                size += len(parts[-1])
+                if size > max(
+                    _GREAT, 2 * len(found)
+                ):  # not after each piece: what was found is looked through each time
+                    found, parts, size = pa.concat_arrays([found, *parts]).unique(), [], 0
+        found = pa.concat_arrays([found, *parts]).unique().drop_null()
+        return pd.Series(found.take(pc.sort_indices(found)), dtype="str")
 
     def sizes(self, name: str, column: str, **where: Any) -> dict[str, int]:
         """How many rows hold each value of a column of text, sorted by value; the table itself is never in memory."""
@@ -234,7 +239,7 @@ def _stored(table: Table, rows: pa.Table) -> pa.Table:
 def _area(upns: Any) -> Any:
     """The number of the authority that allotted each UPN; a text that names none is in the area `none`."""
     number = pc.utf8_slice_codeunits(upns, 1, 4)
-    return pc.if_else(pc.match_substring_regex(number, "^[0-9]{3}$"), number, "none")
+    return pc.fill_null(pc.if_else(pc.match_substring_regex(number, "^[0-9]{3}$"), number, "none"), "none")
 
 
 def _wanted(table: Table, where: dict[str, Any]) -> dict[str, pa.Array]:
@@ -284,7 +289,7 @@ class _Opened:
 
     def pieces(self, columns: list[str], where: dict[str, pa.Array]) -> Iterator[pa.Table]:
         """`rows`, so many at a time that a great table never stands in memory."""
-        great = sum(file.rows for file in self._listed()) > _PIECE
+        great = sum(file.rows for file in self._listed()) > _GREAT
         # By partition always; by what the log has counted only where it spares much: the values must be put in order.
         # As objects: a text of a thousand characters among short ones must not make all as wide.
         ordered = {n: v for n, v in where.items() if great or n in self._table.slices}
@@ -292,7 +297,7 @@ class _Opened:
         files = [file for file in self._listed() if all(file.may_hold(n, wanted) for n, wanted in bounds.items())]
         others = {n: v for n, v in where.items() if n not in ordered or not all(file.holds_one(n) for file in files)}
         more = set(columns) - set(others)
-        if others and len(more) > _FEW and sum(file.rows for file in files) > _PIECE:
+        if others and len(more) > _FEW and sum(file.rows for file in files) > _GREAT:
             # Of a great table the other columns, where they are many, are read only in files where there is something.
             index = "__fragment_index"
             found = [_only(piece, others)[index].unique() for piece in self._scanned(files, [*others, index])]
@@ -303,11 +308,14 @@ class _Opened:
     def _scanned(self, files: list["_File"], columns: list[str]) -> Iterator[pa.Table]:
         schema = _stored(self._table, self._table.schema.empty_table()).schema
         dataset = ds.FileSystemDataset([file.fragment for file in files], schema, self._kind, self._on)
-        scanner = dataset.scanner(columns=list(dict.fromkeys(columns)))
+        names = list(dict.fromkeys(columns))
+        # What is read ahead is in memory too, and the default is to read two million rows ahead.
+        scanner = dataset.scanner(columns=names, batch_readahead=_AHEAD, fragment_readahead=_AHEAD)
+        most = _PIECE // max(1, len(names) - _FEW)
         piece: list[pa.RecordBatch] = []
         for batch in scanner.to_batches():
             piece.append(batch)
-            if sum(map(len, piece)) > _PIECE:
+            if sum(map(len, piece)) > most:
                 yield pa.Table.from_batches(piece)
                 piece = []
         yield pa.Table.from_batches(piece, scanner.projected_schema)
@@ -343,8 +351,13 @@ class _File:
         return bool(last > first)
 
 
-#: Rows that are looked at together. The dataset's own filter would make its table of wanted values anew for every file.
-_PIECE = 1_000_000
+#: Batches and files that are read ahead of the one that is looked at.
+_AHEAD = 2
+#: Rows of few columns that are looked at together; of more columns fewer. The dataset's own filter would make its table of
+#: wanted values anew for every file.
+_PIECE = 300_000
+#: From so many rows on it is looked closer which files are worth reading.
+_GREAT = 1_000_000
 #: Columns that are read at once with those that are asked of.
 _FEW = 4
 

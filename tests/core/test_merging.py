@@ -32,7 +32,7 @@ def answer(upn, uln=None, code=None, sha="f1", n=1, at="2012-02-01"):
         "ordinal": n,
         "received_at": at,
         "batch_ref": "B1",
-        "mis_identifier": upn,
+        "upn": upn,
         "uln": uln,
         "return_code": code,
     }
@@ -175,6 +175,7 @@ def test_tie_by_ukprn_and_mis_identifier():
     found = tie(answers, sent, batches, CYCLES)
     assert list(found["tied"]) == ["Y", "Y", "N", "N"]
     assert list(found["batch_ref"].dropna()) == ["B1", "B2"]
+    assert list(found["upn"].dropna()) == ["M660402510001"] * 3
 
 
 def test_the_last_of_equal_rows_is_that_of_the_whole_table_sorted():

@@ -63,6 +63,24 @@ def received(root, **where):
     return Lake(root.lake).read("received", **where)
 
 
+def test_the_same_bytes_in_two_authorities_folders_are_the_right_one_s_also_where_both_are_looked_at_at_once(
+    root, monkeypatch
+):
+    las = ["660", "661"]
+    for la, school in (("660", "6604025"), ("661", "6614002")):
+        put(root, "first.xml", a_return(school), la)
+    walked(receive, root.path, "2012-01", AT, las)
+    monkeypatch.setattr("tasks.ground.LOT_RECORDS", 1)  # each authority is a lot from now on
+    again = a_return("6604026")
+    for la in las:
+        put(root, "again.xml", again, la)
+        put(root, "again.zip", zipped(again_xml=again), la)
+    walked(receive, root.path, "2012-01", AT, las)
+    (row,) = received(root, sha256=hashlib.sha256(again).hexdigest()).to_dict("records")
+    assert (row["la_code"], row["status"], row["school_number"]) == ("660", "accepted", "6604026")
+    assert refusals(root) == {}
+
+
 def refusals(root):
     return {
         p.parent.name: json.loads(p.read_text(encoding="utf-8"))

@@ -18,6 +18,7 @@ def test_one_walk_does_all_authorities_together(ground):
     seen = []
 
     def work(_, lot, factor):
+        yield
         seen.append(lot.las)
         return {la: {"n": factor} for la in lot.las}
 
@@ -26,9 +27,36 @@ def test_one_walk_does_all_authorities_together(ground):
     assert walked.total() == {"n": 6} and walked.faults == {}
 
 
+def in_three_lots(monkeypatch):
+    own = [Lot((la,), {}) for la in ("660", "661", "662")]
+    monkeypatch.setattr("tasks.stage.lots", lambda _ground, las: [lot for lot in own if lot.las[0] in las])
+    return [lot.las[0] for lot in own]
+
+
+def test_the_workers_have_the_next_lot_while_one_is_written(ground, monkeypatch):
+    las, happened = in_three_lots(monkeypatch), []
+
+    def work(_, lot):
+        happened.append(f"begun {lot.las[0]}")
+        yield
+        happened.append(f"written {lot.las[0]}")
+        return {la: {"n": 1} for la in lot.las}
+
+    assert walk("test", work, ground, las).total() == {"n": 3}
+    assert happened == ["begun 660", "begun 661", "written 660", "begun 662", "written 661", "written 662"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before-the-workers-have-it", "when-it-is-written"])
 @pytest.mark.parametrize("fault", [ServiceFault("cy / en"), KeyError("Prawf")], ids=["foreseen", "unforeseen"])
-def test_one_authority_s_failure_is_its_own_and_names_no_pupil(ground, fault):
+@pytest.mark.parametrize("cut", [True, False], ids=["lot-by-lot", "one-lot"])
+def test_one_authority_s_failure_is_its_own_and_names_no_pupil(ground, monkeypatch, fault, before, cut):
+    if cut:
+        in_three_lots(monkeypatch)
+
     def work(_, lot: Lot):
+        if before and "661" in lot.las:
+            raise fault
+        yield
         if "661" in lot.las:
             raise fault
         return {la: {"n": 1} for la in lot.las}
@@ -60,6 +88,7 @@ def test_what_was_done_before_an_authority_failed_is_counted_once(ground):
 
     def work(_, lot):
         calls.append(lot.las)
+        yield
         raise Undone({la: {"sent": n} for n, la in enumerate(lot.las, 1)}, {"661": OSError("full")})
 
     walked = walk("test", work, ground, ["660", "661"])
