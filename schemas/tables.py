@@ -163,7 +163,7 @@ LRS_RETURNS = Table(
         *_ref("sha256"),
         Column("ordinal", _INT, required=True),
         *_open("file_name_cell", "ukprn", "return_code", "batch_ref", "cycle", "tied", "received_at"),
-        # The UPN as the LRS wrote it, and as the service does; null where it is none.
+        # The UPN as the LRS wrote it, and in the form in which UPNs compare; null where blank.
         *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS),
     ),
     key=("sha256", "ordinal"),

@@ -35,7 +35,7 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
         cycles: every cycle, in order (`schemas.cycles.in_order`).
 
     Returns:
-        `answers` with upn (canonical, null where it is none), batch_ref and cycle (null where nothing was sent) and tied
+        `answers` with upn (canonical, null where blank), batch_ref and cycle (null where nothing was sent) and tied
         (Y or N), in the given order.
     """
     key = pd.DataFrame(

@@ -175,7 +175,7 @@ def test_tie_by_ukprn_and_mis_identifier():
     found = tie(answers, sent, batches, CYCLES)
     assert list(found["tied"]) == ["Y", "Y", "N", "N"]
     assert list(found["batch_ref"].dropna()) == ["B1", "B2"]
-    assert list(found["upn"].dropna()) == ["M660402510001"] * 3
+    assert list(found["upn"]) == [*["M660402510001"] * 3, "NOT-OURS"]
 
 
 def test_the_last_of_equal_rows_is_that_of_the_whole_table_sorted():
