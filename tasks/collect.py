@@ -52,13 +52,13 @@ def collect(data: str, as_of: str) -> Counts:
             elif sha256 not in known:
                 known.add(sha256)
                 new.append(_Arrival(path, sha256, path.stat().st_size))
-    before: Iterator[None] = iter(())
+    written: Iterator[None] = iter(())
     for lot in _lots(new):
         begun = _collect(root, lake, lot, refused_for, as_of, counts)
         next(begun)  # the workers have this lot while what is in the lot before it is written
-        list(before)
-        before = begun
-    list(before)
+        list(written)
+        written = begun
+    list(written)
     _tie_again(lake)
     if counts["rows"] or counts["files"] or root.untied_report.exists():
         _report_untied(root, lake)

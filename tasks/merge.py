@@ -44,24 +44,30 @@ def merge(data: str) -> Counts:
     done = lake.committed("learners", ids.values())
     new = [sha256 for sha256, one in ids.items() if one not in done]
     counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
-    lots = list(_lots(lake.distinct("lrs_returns", "upn", sha256=new, tied="Y")))
-    for place, upns in enumerate(lots, 1):
+    lots = list(_lots(lake.areas("lrs_returns", sha256=new, tied="Y")))
+    for place, areas in enumerate(lots, 1):
+        upns = lake.distinct("lrs_returns", "upn", area=areas, sha256=new, tied="Y")
         carried = [*(ids[sha256] for sha256 in new), everything] if place == len(lots) else []
         for name, n in _merge(root, lake, upns, carried).items():
             counts[name] += n
     return counts
 
 
-def _lots(upns: pd.Series) -> Iterator[pd.Series]:
-    """Learners who are merged together: all Wales, of a larger country those whose UPNs the same authorities allotted.
+def _lots(answers: dict[str, int]) -> Iterator[list[str]]:
+    """Areas that are merged together: those of all Wales, of a larger country as many as have so many answers.
 
-    The lake finds them by that number, and need not look through the whole country for each lot.
+    The lake finds learners by their area, and need not look through the whole country for each lot.
     """
-    upns = upns.iloc[upns.str[1:].argsort(kind="stable")]
-    lots = max(1, -(-len(upns) // LOT_RECORDS))
-    at_once = max(1, -(-len(upns) // lots))
-    for n in range(0, len(upns), at_once):
-        yield upns.iloc[n : n + at_once]
+    lot: list[str] = []
+    rows = 0
+    for area, n in answers.items():
+        if lot and rows + n > LOT_RECORDS:
+            yield lot
+            lot, rows = [], 0
+        lot.append(area)
+        rows += n
+    if lot:
+        yield lot
 
 
 def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Counts:

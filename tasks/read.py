@@ -1,7 +1,9 @@
 """Read: the pupils of each accepted return, everything still text, each with its row_ref."""
 
 import json
+from collections.abc import Hashable
 from itertools import repeat
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +15,8 @@ from tasks.ground import Ground, Lot
 from tasks.stage import Counts, Steps, Walked, keep_evidence, stage_task, walk
 from tasks.workers import one_by_one
 
+#: Records that a worker reads before it hands them over.
+_READ_AT_ONCE = 25_000
 #: Records that are written together, while the workers read on.
 _WRITTEN_AT_ONCE = 100_000
 _NEEDED = ["path", "sha256", "la_code", "school_number", "layout", "declared", "unknown_elements"]
@@ -33,18 +37,18 @@ def _read(ground: Ground, lot: Lot) -> Steps:
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     counts = {la: {"returns": 0, "records": 0, "leavers": 0, "unknown_elements": 0, "faults": 0} for la in lot.las}
-    by_la = {str(la): own[_NEEDED].to_dict("records") for la, own in unread.groupby("la_code", sort=True)}
-    begun = one_by_one(read_returns, repeat(ground), list(by_la.values()))
+    shares = _shares(unread)
+    begun = one_by_one(read_returns, repeat(ground), [returns for _, returns in shares])
     yield
     if unread.empty:
         return counts
     there = ground.lake.read_arrow("pupils", ["sha256"], cycle=ground.cycle.id, **lot.where)["sha256"].unique()
     records: dict[str, int] = {}
     written: list[pa.Table] = []
-    for la, found in zip(by_la, begun, strict=True):
+    for (la, _), found in zip(shares, begun, strict=True):
         if isinstance(found, Exception):
             raise found
-        counts[la]["faults"] = len(found.faults)
+        counts[la]["faults"] += len(found.faults)
         for school, fault in found.faults:
             keep_evidence(str(ground.root.path), ground.cycle.id, "read", school, fault)
         records |= found.records
@@ -59,6 +63,13 @@ def _read(ground: Ground, lot: Lot) -> Steps:
     for of_la, own in notes.groupby("la_code"):
         counts[str(of_la)] |= _counts(own, records)
     return counts
+
+
+def _shares(unread: pd.DataFrame) -> list[tuple[str, list[dict[Hashable, Any]]]]:
+    """Returns that a worker reads together: an authority's, of a large one as many as have so many records."""
+    before = unread.groupby("la_code")["declared"].cumsum() - unread["declared"]
+    shares = unread.groupby(["la_code", before // _READ_AT_ONCE], sort=True)
+    return [(str(la), own[_NEEDED].to_dict("records")) for (la, _), own in shares]
 
 
 def _counts(notes: pd.DataFrame, records: dict[str, int]) -> Counts:

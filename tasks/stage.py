@@ -23,6 +23,7 @@ from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from tasks.ground import Ground, Lot, lots
 from tasks.io.data_root import DataRoot, write_whole
+from tasks.workers import give_back
 
 Counts = dict[str, int]
 
@@ -119,6 +120,7 @@ def _finish(
     lot = begun.lot
     try:
         walked.counts.update(begun.finish())
+        give_back()
         return
     except Undone as undone:
         counts, faults = undone.counts, undone.faults
@@ -166,7 +168,9 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
-                return function(*args, **kwargs)
+                done = function(*args, **kwargs)
+                give_back()
+                return done
             except (ServiceFault, ConfigurationFault, Refused):
                 raise
             except Exception as error:  # noqa: BLE001 - the boundary: evidence to the data root, a reference to the engine

@@ -185,7 +185,9 @@ def _as_done(
 
 
 def _all_tried(function: Callable[..., Result], calls: list[tuple[Any, ...]]) -> list[Result | Exception]:
-    return [tried(function, *call) for call in calls]
+    results = [tried(function, *call) for call in calls]
+    give_back()
+    return results
 
 
 def tried(function: Callable[..., Result], *call: Any) -> Result | Exception:
@@ -229,6 +231,21 @@ def keep_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**30)
         # What one thread has given back is then there for another too.
         mallopt(_M_ARENA_MAX, 1)
+
+
+#: Bytes that a process may keep; all Wales stays below.
+_KEPT = 600 * 2**20
+
+
+def give_back() -> None:
+    """Give back what this process has and does not use, where it has much: else a long walk over lots would add up."""
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        return
+    resident = int(status.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if resident > _KEPT and trim is not None:
+        trim(0)
 
 
 def _end_with_parent() -> None:

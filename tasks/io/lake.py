@@ -114,6 +114,10 @@ class Lake:
                 )
         return {value: found[value] for value in sorted(found)}
 
+    def areas(self, name: str, **where: Any) -> dict[str, int]:
+        """How many rows there are in each area of a table that has some (`Table.area_of`); `area=` is a condition then."""
+        return self.sizes(name, AREA, **where)
+
     def filled(self, name: str, column: str, **where: Any) -> int:
         """In how many rows a column holds something; the table itself is never in memory."""
         table = TABLES[name]
