@@ -372,4 +372,7 @@ def _exit_on_faults(*runs: dict[str, int]) -> None:
 
 def main() -> None:
     """Run `uln`."""
+    from tasks.io.data_root import keep_private
+
+    keep_private()
     app()

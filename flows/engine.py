@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root import DataRoot, make_folder
 
 
 def settle(data: str) -> None:
@@ -27,7 +27,7 @@ def settle(data: str) -> None:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
     if not _user_has_a_server():
         home = DataRoot(Path(data)).engine
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         os.environ["PREFECT_HOME"] = str(home)
 
 

@@ -15,7 +15,7 @@ from prefect.logging import get_run_logger
 from flows.progress import step
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root import DataRoot, keep_private
 from tasks.io.reference import authorities
 
 Counts = dict[str, int]
@@ -107,5 +107,6 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
 def root_of(data: str | None) -> str:
     """The data root of a run, made where it is missing: the parameter, else what ULN_DATA says, else `data/local`."""
     path = Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve()
+    keep_private()
     DataRoot(path).create()
     return str(path)

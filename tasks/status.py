@@ -105,6 +105,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     accepted = (received["kind"] == "return") & (received["status"] == "accepted")
     unread = list(received.loc[accepted & received["pupils"].isna(), "path"].sort_values())
     return {
+        "open_to_others": root.open_places(),
         "misplaced": misplaced(root.dewi_inbox, list(authorities()["la_code"])),
         "unread": unread,
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
