@@ -6,7 +6,7 @@ Safe to run again at any time: what was received, read and sent is remembered by
 from prefect import flow
 
 from flows.progress import step
-from flows.stages import Counts, Tour, chosen_authorities, root_of
+from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.cycles import cycle_by_id
 from tasks.batch import batch
@@ -22,6 +22,7 @@ from tasks.workers import processes_for, workers
 
 
 @flow(name="census", flow_run_name="census {cycle}", persist_result=False, validate_parameters=True)
+@bounded
 def census(
     cycle: str,
     la: list[str] | None = None,

@@ -105,7 +105,7 @@ def _told_plainly(data: str) -> Iterator[None]:
         raise typer.Exit(1) from None
     except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
         from flows.engine import server_unreachable
-        from tasks.stage import keep_evidence
+        from tasks.boundary import keep_evidence
 
         server = os.environ.get("PREFECT_API_URL")
         if server and server_unreachable(fault):
@@ -171,10 +171,12 @@ def _signs_of_life(path: Path) -> AbstractContextManager[Any]:
 def _run(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
     from flows.engine import settle, stopping_at_once
+    from tasks.boundary import guard
     from tasks.census_work import warm
     from tasks.workers import processes_for, workers
 
     data = parameters["data"]
+    guard(data)
     # The workers load what they need while the engine starts.
     with _told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
         settle(data)

@@ -6,7 +6,7 @@ Safe when nothing is there: then nothing is written.
 from prefect import flow
 
 from flows.progress import step
-from flows.stages import Counts, Tour, chosen_authorities, root_of
+from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.faults import ServiceFault
 from tasks.collect import collect
@@ -18,6 +18,7 @@ from tasks.workers import processes_for, workers
 
 
 @flow(name="lrs-returns", flow_run_name="lrs-returns", persist_result=False, validate_parameters=True)
+@bounded
 def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
     """Merge what the LRS answered and publish what that changed.
 

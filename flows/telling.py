@@ -103,7 +103,7 @@ def tell_status(root: str, cycle: str, la: list[str]) -> None:
             out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
             for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
                 out.print(f"    {escape(one)}")
-    for row in unknown_elements(root, cycle, la or None).to_dict("records"):
+    for row in unknown_elements(root, cycle, la or None).rows():
         out.print(
             f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
             f"{row['times']:,}; ffurflenni / returns: {row['returns']:,} ({escape(row['path'])})[/]"
@@ -141,6 +141,9 @@ def tell_refused(name: str, fault: Refused) -> None:
 def tell_checked(path: Path, one: Any) -> None:
     """What would become of one return: counts, and each finding by record, rule and action; never a value."""
     from expectations.catalogue import all_rules
+    from schemas.tables import Tier
+    from schemas.views import CHECKED
+    from tasks.showing import shown
 
     rules = {r.code: r for r in all_rules()}
     name = f"{path}#{one.member}" if one.member else str(path)
@@ -164,7 +167,7 @@ def tell_checked(path: Path, one: Any) -> None:
         "Fel y dylai fod / What good looks like",
         "Beth i'w wneud / What to do",
     )
-    for row in one.findings.to_dict("records"):
+    for row in shown(CHECKED, one.findings, to=Tier.INTERNAL).rows():
         rule = rules[row["rule"]]
         colour = "red" if row["severity"] == "blocking" else "yellow"
         year = row["nc_year"] if isinstance(row["nc_year"], str) else ""

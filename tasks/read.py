@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.boundary import keep_evidence
 from tasks.census_work import ReadReturns, read_returns
 from tasks.ground import Ground, Lot
-from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
+from tasks.stage import Counts, Walked, stage_task, walk
 from tasks.workers import one_by_one
 
 #: Records that are written together, while the workers read on.

@@ -69,6 +69,11 @@ class DataRoot:
         return self.path / "rehearsal" / "synthetic.json"
 
     @property
+    def worker_output(self) -> Path:
+        """Whatever the libraries of worker processes print; may hold anything."""
+        return self.path / "reports" / "process" / "faults" / "workers.txt"
+
+    @property
     def untied_report(self) -> Path:
         """Which answers of the LRS tie to no learner sent."""
         return self.path / "reports" / "untied.csv"

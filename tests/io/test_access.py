@@ -23,7 +23,8 @@ def open_handed():
     os.umask(before)
 
 
-def test_folders_and_files_are_their_owner_s_alone(tmp_path, open_handed):
+@pytest.mark.usefixtures("open_handed")
+def test_folders_and_files_are_their_owner_s_alone(tmp_path):
     root = DataRoot(tmp_path / "root").create()
     write_whole(root.dewi_outbox / "660" / "6604025" / "a.zip", b"x")
     write_whole(root.reports("2012-01") / "faults" / "a.txt", b"x")
@@ -31,12 +32,14 @@ def test_folders_and_files_are_their_owner_s_alone(tmp_path, open_handed):
         assert mode(path) == (0o700 if path.is_dir() else 0o600), path.relative_to(root.path)
 
 
-def test_a_file_written_before_the_data_root_is_made_is_private_too(tmp_path, open_handed):
+@pytest.mark.usefixtures("open_handed")
+def test_a_file_written_before_the_data_root_is_made_is_private_too(tmp_path):
     write_whole(tmp_path / "root" / "reports" / "terminal" / "a.txt", b"x")
     assert mode(tmp_path / "root") == 0o700 and mode(tmp_path / "root" / "reports" / "terminal" / "a.txt") == 0o600
 
 
-def test_a_data_root_that_was_open_is_closed_with_all_that_is_in_it(tmp_path, open_handed):
+@pytest.mark.usefixtures("open_handed")
+def test_a_data_root_that_was_open_is_closed_with_all_that_is_in_it(tmp_path):
     old = tmp_path / "root"
     (old / "dewi" / "inbox" / "660").mkdir(parents=True)
     (old / "dewi" / "inbox" / "660" / "a.xml").write_bytes(b"x")
@@ -56,7 +59,8 @@ def test_a_folder_that_is_everybody_s_is_not_closed_but_told(tmp_path):
     assert mode(root.lake) == 0o700
 
 
-def test_a_group_is_let_in_where_it_is_named_and_nowhere_else(tmp_path, open_handed):
+@pytest.mark.usefixtures("open_handed")
+def test_a_group_is_let_in_where_it_is_named_and_nowhere_else(tmp_path):
     root = DataRoot(tmp_path / "root").create()
     text = 'group_reads = ["lrs/outbox"]\ngroup_writes = ["lrs/inbox"]\n'
     (root.reference / "access.toml").write_text(text, encoding="utf-8")
@@ -99,5 +103,5 @@ def test_the_library_that_writes_the_lake_obeys_the_mask(tmp_path, learner):
         Lake(tmp_path / "lake").append("pupils", rows)
     finally:
         os.umask(before)
-    written = [p for p in (tmp_path / "lake").rglob("*")]
+    written = list((tmp_path / "lake").rglob("*"))
     assert written and not [p for p in written if mode(p) & 0o077]
