@@ -13,6 +13,7 @@ from tasks.batch import batch
 from tasks.census_work import warm
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.publish import conserve
+from tasks.purge import refuse_purged
 from tasks.read import read
 from tasks.receive import receive
 from tasks.release import release
@@ -45,6 +46,7 @@ def census(
     cycle_by_id(cycle)
     las = chosen_authorities(la, school)
     root, at = root_of(data), scheduled_time(as_of)
+    refuse_purged(root, cycle)
     tour = Tour(las)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         for stage in (receive, read, select):

@@ -80,6 +80,15 @@ def _moment(value: str | None) -> str | None:
     return value
 
 
+def _day(value: str) -> str:
+    import datetime as dt
+
+    try:
+        return dt.date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise typer.BadParameter(f"{value!r}: 2012-02-20") from None
+
+
 DataOption = Annotated[
     str | None, typer.Option("--data", metavar="FOLDER", help="Gwreiddyn y data / The data root [ULN_DATA, data/local]")
 ]
@@ -364,6 +373,34 @@ def cycles(data: DataOption = None) -> None:
             age,
         )
     out.print(table)
+
+
+@app.command()
+def purge(
+    before: Annotated[
+        str, typer.Option("--before", callback=_day, metavar="DATE", help="Hŷn na'r dyddiad hwn / Older than this, ISO")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Dileu; fel arall dim ond dweud / Remove; else only tell")] = False,
+    data: DataOption = None,
+) -> None:
+    """Dileu'r hyn sydd y tu hwnt i'w gyfnod cadw / Remove what is past its retention; tells what, without --yes."""
+    import datetime as dt
+
+    from flows.engine import settle
+    from flows.telling import tell_purged
+    from flows.when import today
+    from tasks.boundary import guard
+
+    root = _data(data)
+    with _told_plainly(root):
+        if not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        guard(root)
+        settle(root)
+        from tasks import purge as purging
+
+        does = purging.purge if yes else purging.due
+        tell_purged(root, does(root, dt.date.fromisoformat(before), today()), done=yes)
 
 
 def _exit_on_faults(*runs: dict[str, int]) -> None:

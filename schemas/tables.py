@@ -220,6 +220,17 @@ DELIVERIES = Table(
     ),
     key=("sha256",),
 )
+#: What was removed when the days of its kind had passed (`tasks.purge`).
+PURGED = Table(
+    "purged",
+    (
+        *_ref("kind", "ref", "purged_on"),
+        *_open("cycle"),
+        Column("files", _INT, Tier.OPEN, required=True),
+        Column("bytes", _INT, Tier.OPEN, required=True),
+    ),
+    key=("kind", "ref"),
+)
 
 TABLES = {
     t.name: t
@@ -235,5 +246,6 @@ TABLES = {
         LEARNERS,
         EXCEPTIONS,
         DELIVERIES,
+        PURGED,
     )
 }

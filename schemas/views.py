@@ -43,5 +43,7 @@ CHECKED = Table(
     (*_counts("ordinal"), *_text("nc_year", tier=Tier.INTERNAL), *_text("rule", "severity")),
     key=("ordinal", "rule"),
 )
+#: What a purge removed, or would.
+PURGED_BY_KIND = Table("purged_by_kind", (*_text("kind"), *_counts("files", "kib")), key=("kind",))
 
-VIEWS = {view.name: view for view in (STAGE_COUNTS, STANDING, UNKNOWN_ELEMENTS, CHECKED)}
+VIEWS = {view.name: view for view in (STAGE_COUNTS, STANDING, UNKNOWN_ELEMENTS, CHECKED, PURGED_BY_KIND)}

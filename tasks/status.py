@@ -10,6 +10,7 @@ import pandas as pd
 
 from schemas.cycles import Cycle, cycle_by_id, up_to
 from schemas.readiness import lacks
+from schemas.retention import Kind
 from schemas.states import BatchState, Disposition, Severity
 from schemas.tables import BATCHES, RECEIVED, Table, Tier
 from schemas.views import STANDING, UNKNOWN_ELEMENTS
@@ -95,6 +96,12 @@ def status_of(data: str, cycle_id: str, la: list[str] | None = None) -> dict[str
     )
 
 
+def purged_cycles(data: str) -> dict[str, str]:
+    """The cycles whose pupils were purged, or were going to be: they are over. Cycle and day."""
+    rows = Lake(DataRoot(Path(data)).lake).read("purged", ["ref", "purged_on"], kind=Kind.PUPILS.value)
+    return dict(zip(rows["ref"], rows["purged_on"], strict=True))
+
+
 def cycles_with_returns(data: str) -> list[str]:
     """The cycles that any return was accepted for, sorted."""
     return sorted(set(Lake(DataRoot(Path(data)).lake).read("received", ["cycle"])["cycle"].dropna()))
@@ -106,6 +113,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     lake = Lake(root.lake)
     batches = lake.read("batches", ["state", "file_name"], cycle=cycle_id)
     pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
+    whole = len(pupils) > 0 and cycle_id not in purged_cycles(data)
     received = lake.read("received", ["path", "kind", "status", "pupils"], cycle=cycle_id)
     accepted = (received["kind"] == "return") & (received["status"] == "accepted")
     unread = received[accepted & received["pupils"].isna()]
@@ -119,7 +127,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
         ),
         "untied_answers": len(lake.read("lrs_returns", ["sha256"], tied="N")),
         "conflicts": lake.filled("learners", "conflict", cycle=up_to(cycle_by_id(cycle_id))),
-        "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if len(pupils) else 0,
+        "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if whole else 0,
     }
 
 

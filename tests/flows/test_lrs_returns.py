@@ -37,7 +37,7 @@ def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(module, name, stand_in)
-    monkeypatch.setattr("flows.stages.get_run_logger", lambda: logging.getLogger("test"))
-    monkeypatch.setattr("flows.stages.create_table_artifact", lambda *_, **__: None)
+    monkeypatch.setattr("flows.dashboard.get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr("flows.dashboard.create_table_artifact", lambda *_, **__: None)
     total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
     assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, 1, snapshots)
