@@ -18,7 +18,7 @@ from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from schemas.views import STAGE_COUNTS
 from tasks.boundary import guard, within
-from tasks.io.data_root import DataRoot, keep_private
+from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
 from tasks.showing import Shown, shown
 
@@ -139,7 +139,6 @@ def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
     def within_bounds(*args: Given.args, **kwargs: Given.kwargs) -> Result:
         given = signature(flow_function).bind(*args, **kwargs).arguments
         data = str(_named_root(given.get("data")))
-        keep_private()
         guard(data)
         about = {"data": data, "cycle": str(given.get("cycle", "returns")), "stage": flow_function.__name__}
         return within(lambda: flow_function(*args, **kwargs), **about)

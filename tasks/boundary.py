@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from tasks.core.masking import masked
-from tasks.io.data_root import DataRoot, make_folder, write_whole
+from tasks.io.data_root import DataRoot, keep_private, make_folder, write_whole
 
 Result = TypeVar("Result")
 
@@ -84,8 +84,9 @@ _OF_PROCESS = "process"
 def guard(data: str) -> None:
     """From now on nothing that this process logs, warns of or dies of tells more than it may; evidence goes to the data root.
 
-    For a process of our own: the terminal's, a worker's, a flow's.
+    What it makes is private (`keep_private`). For a process of our own: the terminal's, a worker's, a flow's.
     """
+    keep_private()
     global _guarded  # noqa: PLW0603 - the process has one logging, one excepthook, one data root
     _guarded = data
     logging.setLogRecordFactory(_Record)
@@ -153,7 +154,7 @@ def _of_process(error: BaseException) -> str:
 def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
     """A warning's text may quote what it warns of: it is evidence; the log gets its kind and place."""
     where = _keep(_guarded or ".", _OF_PROCESS, f"warning-{category.__name__}", f"{filename}:{lineno}: {message}\n")
-    logging.getLogger("py.warnings").info("%s %s:%s (%s)", category.__name__, Path(filename).name, lineno, where)
+    logging.getLogger("py.warnings").warning("%s %s:%s (%s)", category.__name__, Path(filename).name, lineno, where)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, _: TracebackType | None) -> None:

@@ -111,6 +111,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     """What a person has to look at, by the text's key under `terminal.`: how many, or which where they have a name."""
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
+    outside = misplaced(root.dewi_inbox, list(authorities()["la_code"]))
     batches = lake.read("batches", ["state", "file_name"], cycle=cycle_id)
     pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
     whole = len(pupils) > 0 and cycle_id not in purged_cycles(data)
@@ -119,7 +120,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     unread = received[accepted & received["pupils"].isna()]
     return {
         "open_to_others": root.open_places(),
-        "misplaced": misplaced(root.dewi_inbox, list(authorities()["la_code"])),
+        "misplaced": _named(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
         "unread": _named(RECEIVED, unread, "path"),
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
         "unconfirmed_batches": _named(

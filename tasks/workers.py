@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from tasks.boundary import OUR_OWN, guard, guarded, quiet_output
-from tasks.io.data_root import DataRoot, keep_private
+from tasks.io.data_root import DataRoot
 
 Result = TypeVar("Result")
 
@@ -179,7 +179,6 @@ def _begin(data: str | None) -> None:
         data: the data root of a guarded run; what the worker tells and prints goes there too.
     """
     if data is not None:
-        keep_private()
         guard(data)
         quiet_output(data)
     pa.set_cpu_count(1)

@@ -1,5 +1,6 @@
 """What has had its days goes; what a run or a person still needs stays; a purge that dies is done again."""
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -255,10 +256,8 @@ def test_a_purge_that_dies_is_done_again_to_the_same_end(played, root, tmp_path,
         patch.setattr(purging, "remove", dies(purging.remove))
         patch.setattr(Lake, "upsert", dies(Lake.upsert))
         patch.setattr(Lake, "replace", dies(Lake.replace))
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             purge(str(root), LATE, LATE)
-        except KeyboardInterrupt:
-            pass
     purge(str(root), LATE, LATE)
     whole = Path(shutil.copytree(played, tmp_path / "whole"))
     purge(str(whole), LATE, LATE)
