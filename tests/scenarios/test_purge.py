@@ -13,6 +13,7 @@ import pytest
 from test_operators_diary import census, returns
 from typer.testing import CliRunner
 
+from flows.census import census as census_flow
 from flows.cli import app
 from schemas.faults import ConfigurationFault
 from schemas.retention import Kind, all_retention, parse_retention
@@ -129,6 +130,8 @@ def test_a_cycle_whose_pupils_were_purged_is_over(root):
     assert purged_cycles(str(root)) == {"2012-01": "2015-01-01"}
     with pytest.raises(ConfigurationFault, match="2015-01-01"):
         refuse_purged(str(root), "2012-01")
+    with pytest.raises(ConfigurationFault, match="2015-01-01"):
+        census_flow.fn(cycle="2012-01", as_of="2015-01-02T09:15:00", data=str(root))
     refuse_purged(str(root), "2013-01")
 
 
