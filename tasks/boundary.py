@@ -44,15 +44,18 @@ def within(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> 
         ServiceFault: something unforeseen; says where its evidence is.
         ConfigurationFault, Refused: as the work raised them.
     """
+    passing: Exception | None = None
     try:
         return work()
     except OUR_OWN as fault:
         fault.__cause__ = fault.__context__ = None
-        passing: Exception = fault
+        passing = fault
     except Exception as error:  # noqa: BLE001 - the boundary: evidence to the data root, a reference outside
-        where = keep_evidence(data, cycle, stage, "all", error)
+        unforeseen = error
+    # Outside of the handlers, so that whatever is raised here carries nothing of what it stands for.
+    if passing is None:
+        where = keep_evidence(data, cycle, stage, "all", unforeseen)
         passing = ServiceFault(both("fault.unforeseen", stage=stage, about="all", where=where))
-    # Outside of the handler, so that it carries nothing of what it stands for.
     raise passing
 
 
