@@ -199,6 +199,16 @@ def test_a_cycle_that_is_not_done_keeps_its_pupils(root, what):
     assert Kind.PUPILS not in counted(due(str(root), LATE, LATE))
 
 
+def test_a_cycle_that_a_purge_had_begun_to_empty_is_ended(root):
+    lake = Lake(root / "lake")
+    begun = {"kind": "pupils", "ref": "2012-01", "purged_on": "2014-12-31", "cycle": "2012-01", "files": 2, "bytes": 0}
+    lake.upsert("purged", pd.DataFrame([begun]))
+    # It died between two authorities: the lake has moved on, and no run takes a snapshot of a cycle that is over.
+    (root / "snapshots" / "2012-01" / "manifest.json").unlink()
+    assert counted(purge(str(root), LATE, LATE))[Kind.PUPILS] == 2
+    assert not lake.filled("pupils", "surname")
+
+
 def test_evidence_goes_by_the_day_it_was_written(root):
     faults = root / "reports" / "2012-01" / "faults"
     faults.mkdir()
