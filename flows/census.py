@@ -6,13 +6,14 @@ Safe to run again at any time: what was received, read and sent is remembered by
 from prefect import flow
 
 from flows.progress import step
-from flows.stages import Counts, Tour, chosen_authorities, root_of
+from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.cycles import cycle_by_id
 from tasks.batch import batch
 from tasks.census_work import warm
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.publish import conserve
+from tasks.purge import refuse_purged
 from tasks.read import read
 from tasks.receive import receive
 from tasks.release import release
@@ -22,6 +23,7 @@ from tasks.workers import processes_for, workers
 
 
 @flow(name="census", flow_run_name="census {cycle}", persist_result=False, validate_parameters=True)
+@bounded
 def census(
     cycle: str,
     la: list[str] | None = None,
@@ -44,6 +46,7 @@ def census(
     cycle_by_id(cycle)
     las = chosen_authorities(la, school)
     root, at = root_of(data), scheduled_time(as_of)
+    refuse_purged(root, cycle)
     tour = Tour(las)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         for stage in (receive, read, select):

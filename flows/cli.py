@@ -80,6 +80,15 @@ def _moment(value: str | None) -> str | None:
     return value
 
 
+def _day(value: str) -> str:
+    import datetime as dt
+
+    try:
+        return dt.date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise typer.BadParameter(f"{value!r}: 2012-02-20") from None
+
+
 DataOption = Annotated[
     str | None, typer.Option("--data", metavar="FOLDER", help="Gwreiddyn y data / The data root [ULN_DATA, data/local]")
 ]
@@ -105,7 +114,7 @@ def _told_plainly(data: str) -> Iterator[None]:
         raise typer.Exit(1) from None
     except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
         from flows.engine import server_unreachable
-        from tasks.stage import keep_evidence
+        from tasks.boundary import keep_evidence
 
         server = os.environ.get("PREFECT_API_URL")
         if server and server_unreachable(fault):
@@ -171,10 +180,12 @@ def _signs_of_life(path: Path) -> AbstractContextManager[Any]:
 def _run(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
     from flows.engine import settle, stopping_at_once
+    from tasks.boundary import guard
     from tasks.census_work import warm
     from tasks.workers import processes_for, workers
 
     data = parameters["data"]
+    guard(data)
     # The workers load what they need while the engine starts.
     with _told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
         settle(data)
@@ -364,6 +375,34 @@ def cycles(data: DataOption = None) -> None:
     out.print(table)
 
 
+@app.command()
+def purge(
+    before: Annotated[
+        str, typer.Option("--before", callback=_day, metavar="DATE", help="Hŷn na'r dyddiad hwn / Older than this, ISO")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Dileu; fel arall dim ond dweud / Remove; else only tell")] = False,
+    data: DataOption = None,
+) -> None:
+    """Dileu'r hyn sydd y tu hwnt i'w gyfnod cadw / Remove what is past its retention; tells what, without --yes."""
+    import datetime as dt
+
+    from flows.engine import settle
+    from flows.telling import tell_purged
+    from flows.when import today
+    from tasks.boundary import guard
+
+    root = _data(data)
+    with _told_plainly(root):
+        if not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        guard(root)
+        settle(root)
+        from tasks import purge as purging
+
+        does = purging.purge if yes else purging.due
+        tell_purged(root, does(root, dt.date.fromisoformat(before), today()), done=yes)
+
+
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
         err.print(both("terminal.faults"))
@@ -372,4 +411,7 @@ def _exit_on_faults(*runs: dict[str, int]) -> None:
 
 def main() -> None:
     """Run `uln`."""
+    from tasks.io.data_root import keep_private
+
+    keep_private()
     app()

@@ -1,16 +1,18 @@
 """Makes the engine quiet and self-contained before a terminal command imports it, and ends it when the user says so.
 
-Prefect keeps its files under the data root unless the user has set up a server (PREFECT_API_URL, a profile, a home).
+Prefect keeps its files under the data root, and its server to the run itself, unless the user has set up a server
+(PREFECT_API_URL, a profile, a home).
 """
 
 import os
+import secrets
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root import DataRoot, make_folder
 
 
 def settle(data: str) -> None:
@@ -27,8 +29,12 @@ def settle(data: str) -> None:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
     if not _user_has_a_server():
         home = DataRoot(Path(data)).engine
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         os.environ["PREFECT_HOME"] = str(home)
+        # The run's own server listens on this machine, which may have other users: it answers those who know the word.
+        names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
+        word = next((os.environ[name] for name in names if os.environ.get(name)), f"uln:{secrets.token_urlsafe(32)}")
+        os.environ.update(dict.fromkeys(names, word))
 
 
 def _user_has_a_server() -> bool:

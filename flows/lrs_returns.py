@@ -6,18 +6,19 @@ Safe when nothing is there: then nothing is written.
 from prefect import flow
 
 from flows.progress import step
-from flows.stages import Counts, Tour, chosen_authorities, root_of
+from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.faults import ServiceFault
 from tasks.collect import collect
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.publish import conserve, publish, published, snapshot
-from tasks.status import cycles_with_returns
+from tasks.status import cycles_with_returns, purged_cycles
 from tasks.workers import processes_for, workers
 
 
 @flow(name="lrs-returns", flow_run_name="lrs-returns", persist_result=False, validate_parameters=True)
+@bounded
 def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
     """Merge what the LRS answered and publish what that changed.
 
@@ -34,6 +35,7 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
     root, at = root_of(data), scheduled_time(as_of)
     total: Counts = {"faults": 0}
     unbalanced: list[str] = []
+    purged = purged_cycles(root)
     with one_run_at_a_time(root), workers(processes_for(root)):
         step("collect", "LRS", 1)
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
@@ -41,7 +43,7 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
         step("merge", "LRS", 1)
         total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
         for cycle in cycles_with_returns(root):
-            if published(root, cycle):
+            if cycle in purged or published(root, cycle):
                 continue
             tour = Tour(chosen_authorities(None, None))
             step("conserve", cycle, 1)

@@ -7,12 +7,12 @@ import datetime as dt
 import json
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow
 
 from flows.census import census
 from flows.lrs_returns import lrs_returns
 from flows.progress import step
-from flows.stages import Counts, root_of
+from flows.stages import Counts, bounded, root_of
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.lrs_profiles import all_profiles
@@ -22,11 +22,13 @@ from tasks.io.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
+from tasks.stage import stage_task
 
 _ALL_SECTORS = ("Secondary", "Middle", "Special")
 
 
 @flow(name="rehearsal", flow_run_name="rehearsal {cycle}", persist_result=False, validate_parameters=True)
+@bounded
 def rehearsal(
     cycle: str = "2012-01", schools_wanted: int | None = None, seed: int = 1, data: str | None = None
 ) -> dict[str, Counts]:
@@ -61,7 +63,7 @@ def rehearsal_times(cycle: Cycle) -> tuple[str, str]:
     return (opened + dt.timedelta(days=28)).isoformat(), (opened + dt.timedelta(days=42)).isoformat()
 
 
-@task(name="make-wales", task_run_name="make-wales {cycle}", persist_result=False)
+@stage_task("make-wales", "make-wales {cycle}")
 def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> Counts:
     """Write the synthetic returns, registration and opt-outs of a cycle.
 
@@ -96,7 +98,7 @@ def refuse_real_returns(root: DataRoot) -> None:
         raise ServiceFault(both("fault.real_returns", root=root.path))
 
 
-@task(name="lrs-stand-in", task_run_name="lrs-stand-in", persist_result=False)
+@stage_task("lrs-stand-in", "lrs-stand-in")
 def play_lrs(data: str, seed: int) -> Counts:
     """Let the stand-in answer what stands in `lrs/outbox`.
 

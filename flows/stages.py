@@ -1,22 +1,26 @@
 """How a flow walks the authorities through its stages: one task run a stage, one authority's failure not another's.
 
-Also the run's summary for the dashboard: a table artifact per authority, counts only.
+Also the run's summary for the dashboard, counts only, and what every flow's function is wrapped in.
 """
 
 import os
 import re
 from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from prefect.artifacts import create_table_artifact
-from prefect.logging import get_run_logger
-
+from flows.dashboard import log_counts, log_fault, make_table
 from flows.progress import step
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
+from schemas.views import STAGE_COUNTS
+from tasks.boundary import guard, within
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
+from tasks.showing import Shown, shown
 
 Counts = dict[str, int]
 
@@ -45,17 +49,16 @@ class Tour:
         if isinstance(walked, ServiceFault | ConfigurationFault | Refused):
             # Nothing of the stage could be begun: it holds for every authority, and is told once.
             self.faults |= dict.fromkeys(going, str(walked))
-            get_run_logger().error("%s: %s", task.name, walked)
+            log_fault(task.name, str(walked))
             return
         if isinstance(walked, BaseException):
             raise walked
         for la, counts in walked.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= walked.faults
-        told = "; ".join(f"{la}: " + ", ".join(f"{k} {n}" for k, n in c.items()) for la, c in walked.counts.items())
-        get_run_logger().info("%s: %s", task.name, told)
-        for sentence in walked.faults.values():
-            get_run_logger().error("%s: %s", task.name, sentence)
+        log_counts(task.name, _shown({la: {task.name: counts} for la, counts in walked.counts.items()}))
+        for fault in walked.faults.values():
+            log_fault(task.name, fault)
 
     def total(self) -> Counts:
         """The counts of all authorities, by `stage.count`, and the number of faults."""
@@ -70,13 +73,19 @@ class Tour:
     def publish_artifacts(self, key: str) -> None:
         """A table artifact per authority: stage, count, number; and its faults."""
         for la in self._las:
-            table = [
-                {"stage": stage, "count": name, "number": n}
-                for stage, counts in self.counts.get(la, {}).items()
-                for name, n in counts.items()
-            ]
-            table += [{"stage": "fault", "count": self.faults[la], "number": 1}] if la in self.faults else []
-            create_table_artifact(table, key=artifact_key(key, la), description=f"{key} {la}")
+            told = _shown({la: self.counts.get(la, {})})
+            make_table(told, self.faults.get(la), key=artifact_key(key, la), title=f"{key} {la}")
+
+
+def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> Shown:
+    """Counts by authority and stage, as the dashboard may show them."""
+    rows = [
+        {"la_code": la, "stage": stage, "count": name, "number": n}
+        for la, stages in counts.items()
+        for stage, own in stages.items()
+        for name, n in own.items()
+    ]
+    return shown(STAGE_COUNTS, rows)
 
 
 def artifact_key(*parts: str) -> str:
@@ -104,8 +113,34 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
     return wanted
 
 
+def _named_root(data: str | None) -> Path:
+    """The parameter, else what ULN_DATA says, else `data/local`."""
+    return Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve()
+
+
 def root_of(data: str | None) -> str:
-    """The data root of a run, made where it is missing: the parameter, else what ULN_DATA says, else `data/local`."""
-    path = Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve()
+    """The data root of a run (`_named_root`), made where it is missing."""
+    path = _named_root(data)
     DataRoot(path).create()
     return str(path)
+
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """What every flow's function is wrapped in: the process is guarded, and nothing unforeseen gets to the engine.
+
+    Stands under `@flow`; the function takes the data root as `data`.
+    """
+
+    @wraps(flow_function)
+    def within_bounds(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        given = signature(flow_function).bind(*args, **kwargs).arguments
+        data = str(_named_root(given.get("data")))
+        guard(data)
+        about = {"data": data, "cycle": str(given.get("cycle", "returns")), "stage": flow_function.__name__}
+        return within(lambda: flow_function(*args, **kwargs), **about)
+
+    return within_bounds

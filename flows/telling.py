@@ -77,7 +77,7 @@ def tell_stand_in(counts: dict[str, int]) -> None:
 
 def tell_status(root: str, cycle: str, la: list[str]) -> None:
     """Where every school of a cycle stands, the total, and what waits for a person."""
-    from tasks.status import attention, status_of, unknown_elements
+    from tasks.status import attention, purged_cycles, status_of, unknown_elements
 
     found: Any = status_of(root, cycle, la or None)
     c = cycle_by_id(cycle)
@@ -97,17 +97,40 @@ def tell_status(root: str, cycle: str, la: list[str]) -> None:
     add(f"{len(found['schools']):,}", found["total"])
     out.print(table)
     tell_reasons(found["total"]["not_chosen"])
+    if purged_on := purged_cycles(root).get(cycle):
+        out.print(both("terminal.purged", day=purged_on))
     for name, found_there in attention(root, cycle).items():
         if found_there:
             n = found_there if isinstance(found_there, int) else len(found_there)
             out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
             for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
                 out.print(f"    {escape(one)}")
-    for row in unknown_elements(root, cycle, la or None).to_dict("records"):
+    for row in unknown_elements(root, cycle, la or None).rows():
         out.print(
             f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
             f"{row['times']:,}; ffurflenni / returns: {row['returns']:,} ({escape(row['path'])})[/]"
         )
+
+
+def tell_purged(root: str, going: list[Any], *, done: bool) -> None:
+    """What was removed, or would be: files and KiB by kind; and whose days nobody has decided yet."""
+    from schemas.retention import all_retention
+    from schemas.views import PURGED_BY_KIND
+    from tasks.io.data_root import DataRoot
+    from tasks.purge import totals
+    from tasks.showing import shown
+
+    rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(going).items()]
+    title = both("terminal.has_purged" if done else "terminal.would_purge")
+    table = Table("Beth / What", "Ffeiliau\nFiles", "KiB", title=title if going else None)
+    for row in shown(PURGED_BY_KIND, rows).rows():
+        if row["files"]:
+            table.add_row(both(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
+    out.print(table if going else both("terminal.nothing_to_purge"))
+    kept_for = all_retention(DataRoot(Path(root)).reference / "retention.toml")
+    undecided = [kind.value for kind, one in kept_for.items() if not one.decided]
+    if undecided:
+        out.print(f"[yellow]{both('terminal.not_decided', kinds=', '.join(undecided))}[/]")
 
 
 def tell_places(root: str, cycle: str) -> None:
@@ -141,6 +164,9 @@ def tell_refused(name: str, fault: Refused) -> None:
 def tell_checked(path: Path, one: Any) -> None:
     """What would become of one return: counts, and each finding by record, rule and action; never a value."""
     from expectations.catalogue import all_rules
+    from schemas.tables import Tier
+    from schemas.views import CHECKED
+    from tasks.showing import shown
 
     rules = {r.code: r for r in all_rules()}
     name = f"{path}#{one.member}" if one.member else str(path)
@@ -164,7 +190,7 @@ def tell_checked(path: Path, one: Any) -> None:
         "Fel y dylai fod / What good looks like",
         "Beth i'w wneud / What to do",
     )
-    for row in one.findings.to_dict("records"):
+    for row in shown(CHECKED, one.findings, to=Tier.INTERNAL).rows():
         rule = rules[row["rule"]]
         colour = "red" if row["severity"] == "blocking" else "yellow"
         year = row["nc_year"] if isinstance(row["nc_year"], str) else ""

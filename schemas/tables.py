@@ -1,8 +1,7 @@
 """The lake's tables: name, columns with type and sensitivity, and key. The only place that says what a column is.
 
-To add a column: add it here; every writer refuses a table that differs from its schema.
-Tiers: OPEN may be shown to any user of the engine (counts, codes, references); PERSONAL never leaves the data root
-except in the files made for the LRS and for the school.
+To add a column: add it here, with its tier; every writer refuses a table that differs from its schema, and whatever is
+shown to people passes `tasks.showing`, which refuses columns by their tier.
 """
 
 from dataclasses import dataclass
@@ -12,10 +11,21 @@ import pyarrow as pa
 
 
 class Tier(StrEnum):
-    """Who may see a column."""
+    """Who may see a column.
+
+    OPEN: every user of the engine, which is to say anyone: counts, codes, references, dates of runs.
+    INTERNAL: who works in the data root: what a sender named or wrote (file names, unknown codes and elements), and what
+    tells nothing of a pupil who is not known already (year group).
+    PERSONAL: nobody; it leaves the data root only in the files made for the LRS and for the school.
+    """
 
     OPEN = "open"
+    INTERNAL = "internal"
     PERSONAL = "personal"
+
+    def may_be_shown(self, to: "Tier") -> bool:
+        """Whether a column of this tier may be seen by people of that one; PERSONAL by no one."""
+        return self is Tier.OPEN or (self is Tier.INTERNAL and to is Tier.INTERNAL)
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Column:
 
     name: str
     type: pa.DataType
-    tier: Tier = Tier.OPEN
+    tier: Tier
     required: bool = False
 
 
@@ -64,11 +74,15 @@ _INT = pa.int64()
 
 
 def _ref(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(n, _TEXT, required=True) for n in names)
+    return tuple(Column(n, _TEXT, Tier.OPEN, required=True) for n in names)
 
 
 def _open(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(n, _TEXT) for n in names)
+    return tuple(Column(n, _TEXT, Tier.OPEN) for n in names)
+
+
+def _internal(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(n, _TEXT, Tier.INTERNAL) for n in names)
 
 
 def _personal(*names: str) -> tuple[Column, ...]:
@@ -91,6 +105,9 @@ PUPIL_FIELDS = (
     "postcode",
 )
 
+#: What says nothing of a pupil to whom it does not lead; every other field of a record is PERSONAL.
+_TIER_OF_FIELD = {"nc_year": Tier.INTERNAL, "enrol_status": Tier.INTERNAL}
+
 #: The demographics as sent to the LRS, in the LRS's own form (lrs.md 1.3).
 SENT_FIELDS = ("given_name", "family_name", "middle_name", "dob", "gender", "postcode")
 
@@ -98,13 +115,18 @@ RECEIVED = Table(
     "received",
     (
         *_ref("sha256", "kind", "status"),
-        *_open("container_sha256", "file_name", "path", "member", "reason", "detail", "cycle", "la_code"),
-        *_open("school_number", "census_date", "header_datetime", "serial_no", "layout", "received_at"),
+        *_open("container_sha256"),
+        *_internal("file_name", "path", "member"),
+        *_open("reason"),
+        *_internal("detail"),
+        *_open("cycle", "la_code", "school_number"),
+        *_internal("census_date", "header_datetime", "serial_no"),
+        *_open("layout", "received_at"),
         # Records on roll: counted when the return was received, and when it was read.
-        Column("declared", _INT),
-        Column("pupils", _INT),
-        Column("leavers", _INT),
-        *_open("unknown_elements"),
+        Column("declared", _INT, Tier.OPEN),
+        Column("pupils", _INT, Tier.OPEN),
+        Column("leavers", _INT, Tier.OPEN),
+        *_internal("unknown_elements"),
     ),
     key=("sha256",),
 )
@@ -112,15 +134,15 @@ PUPILS = Table(
     "pupils",
     (
         *_ref("row_ref", "cycle", "la_code", "school_number", "sha256"),
-        Column("ordinal", _INT, required=True),
-        *_personal(*PUPIL_FIELDS),
+        Column("ordinal", _INT, Tier.OPEN, required=True),
+        *(Column(n, _TEXT, _TIER_OF_FIELD.get(n, Tier.PERSONAL)) for n in PUPIL_FIELDS),
     ),
     key=("row_ref",),
     partition_by=("cycle", "la_code"),
 )
 DISPOSITIONS = Table(
     "dispositions",
-    (*_ref("row_ref", "cycle", "la_code", "school_number", "disposition"), *_open("reason", "detail")),
+    (*_ref("row_ref", "cycle", "la_code", "school_number", "disposition"), *_open("reason"), *_internal("detail")),
     key=("row_ref",),
     partition_by=("cycle", "la_code"),
 )
@@ -141,7 +163,7 @@ BATCHES = Table(
         *_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "profile", "format", "file_name"),
         *_ref("file_sha256", "state", "built_at"),
         *_open("sent_at", "reason"),
-        Column("rows", _INT, required=True),
+        Column("rows", _INT, Tier.OPEN, required=True),
     ),
     key=("batch_ref",),
     partition_by=("cycle", "la_code"),
@@ -150,7 +172,7 @@ BATCH_ROWS = Table(
     "batch_rows",
     (
         *_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "row_ref"),
-        Column("position", _INT, required=True),
+        Column("position", _INT, Tier.OPEN, required=True),
         *_personal("upn", *SENT_FIELDS, "ability_to_share"),
     ),
     key=("batch_ref", "upn"),
@@ -161,8 +183,9 @@ LRS_RETURNS = Table(
     "lrs_returns",
     (
         *_ref("sha256"),
-        Column("ordinal", _INT, required=True),
-        *_open("file_name_cell", "ukprn", "return_code", "batch_ref", "cycle", "tied", "received_at"),
+        Column("ordinal", _INT, Tier.OPEN, required=True),
+        *_internal("file_name_cell", "ukprn", "return_code"),
+        *_open("batch_ref", "cycle", "tied", "received_at"),
         # The UPN as the LRS wrote it, and in the form in which UPNs compare; null where blank.
         *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS),
     ),
@@ -183,7 +206,10 @@ EXCEPTIONS = Table(
     "exceptions",
     (
         Column("upn", _TEXT, Tier.PERSONAL, required=True),
-        *_ref("batch_ref", "cycle", "la_code", "school_number", "row_ref", "return_code", "all_codes", "state"),
+        *_ref("batch_ref", "cycle", "la_code", "school_number", "row_ref"),
+        # A code that nobody knows is kept as the LRS wrote it.
+        *(Column(n, _TEXT, Tier.INTERNAL, required=True) for n in ("return_code", "all_codes")),
+        *_ref("state"),
     ),
     key=("upn", "batch_ref"),
 )
@@ -191,11 +217,22 @@ DELIVERIES = Table(
     "deliveries",
     (
         *_ref("sha256", "cycle", "la_code", "school_number", "content_ref", "path", "delivered_at"),
-        Column("number", _INT, required=True),
-        Column("ulns", _INT, required=True),
-        Column("exceptions", _INT, required=True),
+        Column("number", _INT, Tier.OPEN, required=True),
+        Column("ulns", _INT, Tier.OPEN, required=True),
+        Column("exceptions", _INT, Tier.OPEN, required=True),
     ),
     key=("sha256",),
+)
+#: What was removed when the days of its kind had passed (`tasks.purge`).
+PURGED = Table(
+    "purged",
+    (
+        *_ref("kind", "ref", "purged_on"),
+        *_open("cycle"),
+        Column("files", _INT, Tier.OPEN, required=True),
+        Column("bytes", _INT, Tier.OPEN, required=True),
+    ),
+    key=("kind", "ref"),
 )
 
 TABLES = {
@@ -212,5 +249,6 @@ TABLES = {
         LEARNERS,
         EXCEPTIONS,
         DELIVERIES,
+        PURGED,
     )
 }

@@ -16,11 +16,13 @@ from schemas.faults import Refused
 from schemas.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts import text
+from tasks.boundary import keep_evidence
+from tasks.code_texts import lrs_codes
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
 from tasks.returns_work import Growing, answers_in, tied_answers
-from tasks.stage import Counts, keep_evidence, stage_task
+from tasks.stage import Counts, stage_task
 from tasks.workers import begin, parts, processors, tried
 
 #: Result files taken in together, in bytes: about as many answers as a lot of a census has records.
@@ -157,6 +159,12 @@ def _report_untied(root: DataRoot, lake: Lake) -> None:
     """`reports/untied.csv`: where in which result file an answer stands that ties to no learner sent; no learner in it."""
     rows = lake.read("lrs_returns", ["sha256", "ordinal", "ukprn", "return_code", "received_at"], tied="N")
     names = lake.read("received", ["sha256", "file_name"]).set_index("sha256")["file_name"]
+    # What stands in a row that ties to nobody may be anything: only what is known by its form is repeated.
+    known = set(lrs_codes(root)["code"])
+    rows["return_code"] = rows["return_code"].where(
+        rows["return_code"].isna() | rows["return_code"].isin(known), "UNKNOWN"
+    )
+    rows["ukprn"] = rows["ukprn"].where(rows["ukprn"].str.fullmatch("[0-9]{8}").eq(True))
     rows.insert(0, "file", rows.pop("sha256").map(names))
     heads = {name: f"{text(f'untied.{name}', 'cy')} / {text(f'untied.{name}', 'en')}" for name in rows.columns}
     content = rows.rename(columns=heads).to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")

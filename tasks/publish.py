@@ -20,6 +20,7 @@ from schemas.faults import ServiceFault
 from schemas.states import Severity
 from schemas.tables import DELIVERIES, EXCEPTIONS, FINDINGS
 from schemas.texts import both
+from tasks.boundary import keep_evidence
 from tasks.code_texts import merge_codes, texts_of
 from tasks.core.membership import among
 from tasks.core.standing import as_status
@@ -29,7 +30,7 @@ from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
 from tasks.returns_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
-from tasks.stage import Counts, Steps, Walked, keep_evidence, stage_task, walk
+from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.status import counts_of, register_of
 from tasks.workers import begin, parts, spread
 

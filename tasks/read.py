@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import PUPILS
+from tasks.boundary import keep_evidence
 from tasks.census_work import read_returns
 from tasks.ground import Ground, Lot
-from tasks.stage import Counts, Steps, Walked, keep_evidence, stage_task, walk
+from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.workers import one_by_one
 
 #: Records that a worker reads before it hands them over.

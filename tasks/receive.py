@@ -16,12 +16,13 @@ from schemas.quarantine_reasons import all_reasons
 from schemas.tables import RECEIVED
 from schemas.texts import both
 from tasks.admission import Arrived, admit, arrived
+from tasks.boundary import keep_evidence
 from tasks.ground import Ground, Lot
 from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import Arrival, document_at, let_go, list_arrivals, quarantine, sha256_of
 from tasks.io.plasc_xml import ReturnHeader
 from tasks.io.reference import schools
-from tasks.stage import Steps, Walked, keep_evidence, stage_task, walk
+from tasks.stage import Steps, Walked, stage_task, walk
 from tasks.workers import one_by_one, processors, tried
 
 #: Files that a worker opens together.

@@ -3,26 +3,21 @@
 A stage is one task run for all authorities of a run: a task run costs the engine a tenth of a second, an authority's own
 work often less. One authority's failure is that authority's: where a lot fails, its authorities are tried one by one.
 
-An exception's text may be read by every user of the engine, so the traceback of an unforeseen one goes to the data root
-(`reports/<cycle>/faults/`) and the engine gets a reference. Our own faults, whose texts carry no pupil, pass through.
+Every task is made by `stage_task`, so that no exception gets to the engine but through `tasks.boundary`.
 """
 
 import functools
-import hashlib
-import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from prefect import task
 from prefect.context import TaskRunContext
 from prefect.states import Failed
 
-from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
+from tasks.boundary import OUR_OWN, keep_evidence, within
 from tasks.ground import Ground, Lot, lots
-from tasks.io.data_root import DataRoot, write_whole
 from tasks.workers import give_back
 
 Counts = dict[str, int]
@@ -137,23 +132,10 @@ def _finish(
 
 def _told(stage: str, ground: Ground, la: str, fault: Exception) -> str:
     """One sentence; of a fault that was not foreseen only where its evidence is."""
-    if isinstance(fault, ServiceFault | ConfigurationFault | Refused):
+    if isinstance(fault, OUR_OWN):
         return str(fault)
     where = keep_evidence(str(ground.root.path), ground.cycle.id, stage, la, fault)
     return both("fault.unforeseen", stage=stage, about=la, where=where)
-
-
-def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseException) -> str:
-    """Write an unforeseen exception's traceback under the data root.
-
-    Returns:
-        The file's path relative to the data root.
-    """
-    text = "".join(traceback.format_exception(error))
-    name = f"{stage}-{about}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
-    path = DataRoot(Path(data)).reports(cycle) / "faults" / name
-    write_whole(path, text.encode())
-    return f"reports/{cycle}/faults/{name}"
 
 
 def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
@@ -167,19 +149,11 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
     def wrap(function: Callable[..., Any]) -> Any:
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            try:
-                done = function(*args, **kwargs)
-                give_back()
-                return done
-            except (ServiceFault, ConfigurationFault, Refused):
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary: evidence to the data root, a reference to the engine
-                unforeseen = error
-            # Outside of the handler: whatever fails here must not carry the exception, and what it holds, to the engine.
             given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
-            cycle = str(given.get("cycle", "returns"))
-            where = keep_evidence(str(given["data"]), cycle, name, "all", unforeseen)
-            raise ServiceFault(both("fault.unforeseen", stage=name, about="all", where=where))
+            cycle, data = str(given.get("cycle", "returns")), str(given["data"])
+            done = within(lambda: function(*args, **kwargs), data=data, cycle=cycle, stage=name)
+            give_back()
+            return done
 
         @functools.wraps(function)
         def shown(*args: Any, **kwargs: Any) -> Any:

@@ -10,7 +10,10 @@ import pandas as pd
 
 from schemas.cycles import Cycle, cycle_by_id, up_to
 from schemas.readiness import lacks
+from schemas.retention import Kind
 from schemas.states import BatchState, Disposition, Severity
+from schemas.tables import BATCHES, RECEIVED, Table, Tier
+from schemas.views import STANDING, UNKNOWN_ELEMENTS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.readiness import missing_things, unmatched_opt_outs
@@ -20,6 +23,7 @@ from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import misplaced
 from tasks.io.lake import Lake
 from tasks.io.reference import authorities, opt_outs, registration, schools
+from tasks.showing import Shown, shown
 from tasks.workers import spread
 
 
@@ -95,7 +99,15 @@ def tally_of(ground: Ground, portion: Portion) -> pd.DataFrame:
 
 def status_of(data: str, cycle_id: str, la: list[str] | None = None) -> dict[str, object]:
     """What `uln status CYCLE --json` prints."""
-    return as_status(cycle_id, counts_of(data, cycle_id, la))
+    return as_status(
+        cycle_id, shown(STANDING, counts_of(data, cycle_id, la).reset_index()).frame.set_index("school_number")
+    )
+
+
+def purged_cycles(data: str) -> dict[str, str]:
+    """The cycles whose pupils were purged, or were going to be: they are over. Cycle and day."""
+    rows = Lake(DataRoot(Path(data)).lake).read("purged", ["ref", "purged_on"], kind=Kind.PUPILS.value)
+    return dict(zip(rows["ref"], rows["purged_on"], strict=True))
 
 
 def cycles_with_returns(data: str) -> list[str]:
@@ -107,25 +119,33 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     """What a person has to look at, by the text's key under `terminal.`: how many, or which where they have a name."""
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
+    outside = misplaced(root.dewi_inbox, list(authorities()["la_code"]))
     batches = lake.read("batches", ["state", "file_name"], cycle=cycle_id)
     pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
+    whole = len(pupils) > 0 and cycle_id not in purged_cycles(data)
     received = lake.read("received", ["path", "kind", "status", "pupils"], cycle=cycle_id)
     accepted = (received["kind"] == "return") & (received["status"] == "accepted")
-    unread = list(received.loc[accepted & received["pupils"].isna(), "path"].sort_values())
+    unread = received[accepted & received["pupils"].isna()]
     return {
-        "misplaced": misplaced(root.dewi_inbox, list(authorities()["la_code"])),
-        "unread": unread,
+        "open_to_others": root.open_places(),
+        "misplaced": _named(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
+        "unread": _named(RECEIVED, unread, "path"),
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
-        "unconfirmed_batches": list(
-            batches.loc[batches["state"] == BatchState.SENT_UNCONFIRMED.value, "file_name"].sort_values()
+        "unconfirmed_batches": _named(
+            BATCHES, batches[batches["state"] == BatchState.SENT_UNCONFIRMED.value], "file_name"
         ),
         "untied_answers": len(lake.read("lrs_returns", ["sha256"], tied="N")),
         "conflicts": lake.filled("learners", "conflict", cycle=up_to(cycle_by_id(cycle_id))),
-        "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if len(pupils) else 0,
+        "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if whole else 0,
     }
 
 
-def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:
+def _named(table: Table, rows: pd.DataFrame, column: str) -> list[str]:
+    """What some rows call themselves, sorted, as whoever has the data root may see it."""
+    return sorted(shown(table, rows[[column]], to=Tier.INTERNAL).frame[column])
+
+
+def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> Shown:
     """The elements of a cycle's returns that no layout knows: something new that the service does not read.
 
     Returns:
@@ -139,9 +159,10 @@ def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> p
         for element, times in json.loads(note).items()
     ]
     rows = pd.DataFrame(found, columns=["element", "times", "path"]).sort_values(["element", "path"])
-    return rows.groupby("element", as_index=False).agg(
+    found_in = rows.groupby("element", as_index=False).agg(
         times=("times", "sum"), returns=("path", "size"), path=("path", "first")
     )
+    return shown(UNKNOWN_ELEMENTS, found_in, to=Tier.INTERNAL)
 
 
 def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.DataFrame:

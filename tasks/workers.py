@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from tasks.boundary import OUR_OWN, guard, guarded, quiet_output
 from tasks.io.data_root import DataRoot
 
 Result = TypeVar("Result")
@@ -62,7 +62,7 @@ def workers(count: int, warm: Callable[[], None] | None = None) -> Iterator[None
         return
     # Not forked: the lake's library has threads of its own, which do not outlive a fork.
     how = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=how, initializer=_begin)
+    pool = ProcessPoolExecutor(count, mp_context=how, initializer=_begin, initargs=(guarded(),))
     warming = [pool.submit(warm) for _ in range(count)] if warm else []
     token = _of_run.set(_Workers(pool, count, warming))
     try:
@@ -194,18 +194,24 @@ def tried(function: Callable[..., Result], *call: Any) -> Result | Exception:
     """The result, or the exception that the function raised; one that was not foreseen as a WorkFault."""
     try:
         return function(*call)
-    except (ServiceFault, ConfigurationFault, Refused) as fault:
+    except OUR_OWN as fault:
         return fault
     except Exception as error:  # noqa: BLE001 - not every exception gets from one process to another; its text does
         return WorkFault("".join(traceback.format_exception(error)))
 
 
-def _begin() -> None:
+def _begin(data: str | None) -> None:
     """A worker leaves Ctrl-C to the process that it works for, and ends when that one is gone, however it went.
 
     It is one of several, so that Arrow's own threads would only be in each other's way; and it makes much that lives as
     long as a call, which the search for rings of dead objects need not look through every few hundred of them.
+
+    Args:
+        data: the data root of a guarded run; what the worker tells and prints goes there too.
     """
+    if data is not None:
+        guard(data)
+        quiet_output(data)
     pa.set_cpu_count(1)
     gc.set_threshold(100_000, 50, 100)
     keep_memory()

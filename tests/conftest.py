@@ -1,7 +1,9 @@
 """Shared ground for the tests: synthetic people only, Europe/London, no telemetry, no network."""
 
+import logging
 import os
 import sys
+import threading
 from pathlib import Path
 
 os.environ["TZ"] = "Europe/London"
@@ -18,3 +20,15 @@ from tests_support import sound_learners
 def learner():
     """Makes pupil rows: sound ones, with what a test changes."""
     return sound_learners
+
+
+@pytest.fixture(autouse=True)
+def _unguarded():
+    """A flow guards its process for good (`tasks.boundary.guard`, `data_root.keep_private`); the tests' own goes on."""
+    record, mask = logging.getLogRecordFactory(), os.umask(0o077)
+    os.umask(mask)
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
+    yield
+    logging.setLogRecordFactory(record)
+    os.umask(mask)
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks

@@ -2,13 +2,24 @@
 
 The layout is part of the service's contract with its operators (README, "The data root"). Nothing read from a file
 decides a path: authority and school codes are checked against the register before they get here.
+
+What is made here is its owner's alone, unless `schemas.access` lets a group in. A file has the rights of its folder, so
+that whoever writes one need not know them; what libraries write has those that `keep_private` leaves.
 """
 
 import os
+import stat
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from schemas.access import GROUP_READS, OWNER_FILE, OWNER_FOLDER, Access, parse_access
+
+
+def keep_private() -> None:
+    """From now on what this process and those that it starts make is their owner's alone, whichever library makes it."""
+    os.umask(0o077)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,11 @@ class DataRoot:
         return self.path / "rehearsal" / "synthetic.json"
 
     @property
+    def worker_output(self) -> Path:
+        """Whatever the libraries of worker processes print; may hold anything."""
+        return self.path / "reports" / "process" / "faults" / "workers.txt"
+
+    @property
     def untied_report(self) -> Path:
         """Which answers of the LRS tie to no learner sent."""
         return self.path / "reports" / "untied.csv"
@@ -70,21 +86,103 @@ class DataRoot:
         """The cycle's reports, and the evidence of faults."""
         return self.path / "reports" / cycle_id
 
-    def create(self) -> "DataRoot":
-        """Make the folders that are missing."""
-        for folder in (
+    @property
+    def quarantine(self) -> Path:
+        """What was refused, by the hash of its content, with its reason."""
+        return self.path / "quarantine"
+
+    @property
+    def access(self) -> Access:
+        """Who is let in besides the owner.
+
+        Raises:
+            ConfigurationFault: `reference/access.toml` is wrong.
+        """
+        path = self.reference / "access.toml"
+        return parse_access(path.read_text(encoding="utf-8")) if path.exists() else Access()
+
+    def _folders(self) -> tuple[Path, ...]:
+        """The folders that every data root has; those that lead to one before it."""
+        return (
+            self.path,
             self.reference,
+            self.path / "dewi",
             self.dewi_inbox,
             self.dewi_outbox,
+            self.path / "lrs",
             self.lrs_outbox,
             self.lrs_inbox,
-            self.path / "quarantine",
+            self.quarantine,
             self.lake,
             self.path / "snapshots",
             self.path / "reports",
-        ):
-            folder.mkdir(parents=True, exist_ok=True)
+        )
+
+    def create(self) -> "DataRoot":
+        """Make the folders that are missing, and let nobody into any that is not let in.
+
+        A data root that was open before is closed, files and all; what belongs to another account stays (`open_places`).
+
+        Raises:
+            ConfigurationFault: `reference/access.toml` is wrong.
+        """
+        access = self.access
+        self.path.mkdir(parents=True, exist_ok=True)
+        was_open = stat.S_IMODE(self.path.stat().st_mode) & ~access.mode("") & 0o077
+        for folder in self._folders():
+            folder.mkdir(exist_ok=True)
+            mode = access.mode(self._place(folder))
+            if _is_own(folder) and stat.S_IMODE(folder.stat().st_mode) != mode:
+                folder.chmod(mode)
+        if was_open:
+            self._close()
         return self
+
+    def _place(self, path: Path) -> str:
+        place = path.relative_to(self.path).as_posix()
+        return "" if place == "." else place
+
+    def _close(self) -> None:
+        """Take from everything below what others may do; a group keeps what its folder lets it."""
+        done = set(self._folders())
+        for folder in (*self._folders()[1:], self.engine, self.rehearsal_mark.parent):
+            for path in (folder, *sorted(folder.rglob("*"))) if folder.is_dir() else ():
+                if path not in done and not path.is_symlink() and _is_own(path):
+                    path.chmod(_mode_in(path.parent, OWNER_FOLDER if path.is_dir() else OWNER_FILE))
+                    done.add(path)
+
+    def open_places(self) -> list[str]:
+        """The folders that more people may enter than are let in, as they belong to another account; `.` is the root."""
+        access = self.access
+        there = [folder for folder in self._folders() if folder.is_dir()]
+        found = [f for f in there if stat.S_IMODE(f.stat().st_mode) & ~access.mode(self._place(f)) & 0o077]
+        return [self._place(folder) or "." for folder in found]
+
+
+def _is_own(path: Path) -> bool:
+    """Whether it is this account's to close; a folder like /tmp, which is everybody's, is not."""
+    found = path.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & stat.S_ISVTX
+
+
+def _mode_in(folder: Path, owner: int) -> int:
+    """The rights of what is made in a folder: the owner's, and for a group what the folder lets it read.
+
+    A folder lets a group in if it has the group's sticky bit and nothing for others, which the access rules give it; the
+    usual rights of a folder outside of the data root do not.
+    """
+    mode = folder.stat().st_mode
+    shared = mode & GROUP_READS if mode & stat.S_ISGID and not mode & 0o007 else 0
+    return owner | (shared if owner == OWNER_FOLDER else shared & 0o040)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, with the rights of the one that they are made in."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(_mode_in(folder.parent, OWNER_FOLDER))
 
 
 def write_whole(path: Path, data: bytes) -> bool:
@@ -99,11 +197,12 @@ def write_whole(path: Path, data: bytes) -> bool:
     """
     if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            os.fchmod(file.fileno(), _mode_in(path.parent, OWNER_FILE))
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)

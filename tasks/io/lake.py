@@ -4,6 +4,7 @@ A write that would change nothing makes no commit, so that running again leaves 
 must not happen twice carries an application transaction id. Knows tables and keys, not what they mean.
 """
 
+import datetime as dt
 import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -179,6 +180,38 @@ class Lake:
             commit_properties=_carrying(ids),
         )
 
+    def former_versions(self, older_than: dt.timedelta) -> dict[str, tuple[int, int]]:
+        """How many files, and bytes, each table has that only versions of before then need, where it has any."""
+        found: dict[str, tuple[int, int]] = {}
+        for name, table in TABLES.items():
+            delta = self._open(table)
+            names = _unneeded(delta, older_than, dry_run=True) if delta is not None else []
+            # The log goes on to name files that went with an earlier purge.
+            paths = [path for one in names if (path := self.folder / name / unquote(one)).exists()]
+            if paths:
+                sizes = [path.stat().st_size for path in paths]
+                found[name] = (len(sizes), sum(sizes))
+        return found
+
+    def forget_versions(self, name: str, older_than: dt.timedelta) -> None:
+        """Remove those files of a table."""
+        delta = self._open(TABLES[name])
+        if delta is not None:
+            _unneeded(delta, older_than, dry_run=False)
+
+    def shorten_logs(self) -> None:
+        """Remove log entries that no version of the last 30 days needs: they hold the bounds of values that are gone.
+
+        The library does, where a checkpoint is as old as that; so each call also leaves one for a later call. What was
+        committed once stays written down in it.
+        """
+        for name, table in TABLES.items():
+            delta = self._open(table)
+            if delta is not None:
+                delta.cleanup_metadata()
+                if not (self.folder / name / "_delta_log" / f"{delta.version():020}.checkpoint.parquet").exists():
+                    delta.create_checkpoint()
+
     def committed(self, name: str, transactions: Iterable[str]) -> set[str]:
         """Which of these application transaction ids stand in the table."""
         delta = self._open(TABLES[name])
@@ -229,6 +262,17 @@ class Lake:
             .execute()
         )
         return True
+
+
+#: Whoever reads a table, or writes to it, has its files open for less than this.
+LEAST_KEPT = dt.timedelta(days=7)
+
+
+def _unneeded(delta: DeltaTable, older_than: dt.timedelta, *, dry_run: bool) -> list[str]:
+    """Files that only former versions need, and those that a run which died has left; removed unless it is a dry run."""
+    hours = int(max(older_than, LEAST_KEPT).total_seconds() // 3600)
+    # The library's own least, a week, is ours too; a test has less time.
+    return list(delta.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True))
 
 
 def _carrying(ids: list[str]) -> CommitProperties | None:

@@ -22,8 +22,12 @@ class Stage:
         return Completed(data=Walked({la: dict(self.counts) for la in las})) if las else dict(self.counts)
 
 
-@pytest.mark.parametrize(("faults", "snapshots"), [(0, 1), (1, 0)], ids=["all-made", "one-school-s-file-missing"])
-def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch, faults, snapshots):
+@pytest.mark.parametrize(
+    ("faults", "purged", "published", "snapshots"),
+    [(0, {}, 1, 1), (1, {}, 1, 0), (0, {"2012-01": "2015-01-01"}, 0, 0)],
+    ids=["all-made", "one-school-s-file-missing", "over"],
+)
+def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch, faults, purged, published, snapshots):
     stages = SimpleNamespace(snapshot=Stage("snapshot"), publish=Stage("publish", faults=faults, zips=1))
     stand_ins = {
         "collect": Stage("collect", faults=0),
@@ -33,11 +37,12 @@ def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch
         "snapshot": stages.snapshot,
         "cycles_with_returns": lambda _: ["2012-01"],
         "published": lambda *_: False,
+        "purged_cycles": lambda _: purged,
         "chosen_authorities": lambda *_: ["660"],
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(module, name, stand_in)
-    monkeypatch.setattr("flows.stages.get_run_logger", lambda: logging.getLogger("test"))
-    monkeypatch.setattr("flows.stages.create_table_artifact", lambda *_, **__: None)
+    monkeypatch.setattr("flows.dashboard.get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr("flows.dashboard.create_table_artifact", lambda *_, **__: None)
     total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
-    assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, 1, snapshots)
+    assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, published, snapshots)

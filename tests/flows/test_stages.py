@@ -22,7 +22,7 @@ def test_a_key_as_the_engine_takes_it():
 
 def test_a_tour_without_faults_has_none_after_its_artifacts(monkeypatch):
     made = []
-    monkeypatch.setattr("flows.stages.create_table_artifact", lambda _, **about: made.append(about["key"]))
+    monkeypatch.setattr("flows.dashboard.create_table_artifact", lambda _, **about: made.append(about["key"]))
     tour = Tour(["660", "661"])
     tour.publish_artifacts("census 2012-01")
     assert made == ["census-2012-01-660", "census-2012-01-661"]

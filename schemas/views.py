@@ -1,0 +1,49 @@
+"""Tables that people see: on the dashboard, in log lines, in `uln status` and on the terminal. Nothing else is shown.
+
+A view says of each column what kind of thing it holds and who may see it, as the lake's tables do; `tasks.showing` holds
+whatever is shown against it. Numbers in a view are counts. To show something more: a column here, with its tier.
+"""
+
+import pyarrow as pa
+
+from schemas.states import NotChosen, RowState
+from schemas.tables import Column, Table, Tier
+
+
+def _text(*names: str, tier: Tier = Tier.OPEN) -> tuple[Column, ...]:
+    return tuple(Column(name, pa.string(), tier) for name in names)
+
+
+def _counts(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, pa.int64(), Tier.OPEN) for name in names)
+
+
+#: What the stages of a run did, an authority and a count each; in the log and as an artifact.
+STAGE_COUNTS = Table("stage_counts", (*_text("la_code", "stage", "count"), *_counts("number")), key=())
+#: Where the records of a cycle stand, a school each (design law 1).
+STANDING = Table(
+    "standing",
+    (
+        *_text("school_number"),
+        *_counts("records", *(f"not_chosen:{reason.value}" for reason in NotChosen)),
+        *_counts(*(state.value for state in RowState)),
+        Column("balanced", pa.bool_(), Tier.OPEN),
+    ),
+    key=("school_number",),
+)
+#: Elements that no layout knows, on the terminal: their names and that of the file are the sender's.
+UNKNOWN_ELEMENTS = Table(
+    "unknown_elements",
+    (*_text("element", tier=Tier.INTERNAL), *_counts("times", "returns"), *_text("path", tier=Tier.INTERNAL)),
+    key=("element",),
+)
+#: What a checked return would be told, on the terminal.
+CHECKED = Table(
+    "checked",
+    (*_counts("ordinal"), *_text("nc_year", tier=Tier.INTERNAL), *_text("rule", "severity")),
+    key=("ordinal", "rule"),
+)
+#: What a purge removed, or would.
+PURGED_BY_KIND = Table("purged_by_kind", (*_text("kind"), *_counts("files", "kib")), key=("kind",))
+
+VIEWS = {view.name: view for view in (STAGE_COUNTS, STANDING, UNKNOWN_ELEMENTS, CHECKED, PURGED_BY_KIND)}

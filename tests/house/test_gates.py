@@ -1,0 +1,78 @@
+"""Every column has a tier, and nothing gets to people but through the gate and the boundary."""
+
+import ast
+
+import pyarrow as pa
+import pytest
+from test_import_arrows import ROOT, modules
+
+from schemas.tables import TABLES, Tier
+from schemas.views import VIEWS
+
+#: Names of columns that say who a pupil is, wherever they stand.
+IDENTIFYING = {
+    *("upn", "former_upn", "uln", "other_ulns", "other_upns", "mis_identifier"),
+    *("surname", "forename", "middle_names", "former_surname", "given_name", "family_name", "middle_name"),
+    *("dob", "postcode", "gender"),
+}
+#: What writes for people, and the only modules that may.
+GATES = {
+    "create_table_artifact": {"flows/dashboard.py"},
+    "create_markdown_artifact": set(),
+    "create_link_artifact": set(),
+    "create_progress_artifact": set(),
+    "create_image_artifact": set(),
+    "emit_event": set(),
+    "get_run_logger": {"flows/dashboard.py"},
+    "get_logger": set(),
+    "getLogger": {"tasks/boundary.py", "expectations/runner.py"},
+    "Console": {"flows/cli.py", "flows/telling.py"},
+    "print": {"flows/cli.py", "flows/telling.py"},
+}
+#: What makes a task.
+MAKES_TASKS = {"tasks/stage.py"}
+
+
+def from_prefect(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "prefect":
+            yield from (alias.name for alias in node.names)
+
+
+def called(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+@pytest.mark.parametrize("table", [*TABLES.values(), *VIEWS.values()], ids=lambda table: table.name)
+def test_every_column_has_a_tier_and_what_identifies_a_pupil_is_personal(table):
+    assert all(isinstance(column.tier, Tier) for column in table.columns)
+    text = {column.name: column.tier for column in table.columns if pa.types.is_string(column.type)}
+    assert {text[name] for name in IDENTIFYING & text.keys()} <= {Tier.PERSONAL}
+
+
+def test_the_names_that_identify_are_the_tables_own():
+    assert {c.name for t in TABLES.values() for c in t.columns if c.tier is Tier.PERSONAL} - {
+        "ability_to_share"
+    } == IDENTIFYING
+
+
+def test_views_show_nothing_personal():
+    assert not [c for view in VIEWS.values() for c in view.columns if c.tier is Tier.PERSONAL]
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_only_the_gates_write_for_people_and_every_task_has_the_boundary(path):
+    here = path.relative_to(ROOT).as_posix()
+    outside = sorted({name for name in called(path) if name in GATES and here not in GATES[name]})
+    assert not outside, f"{here}: shown to people past tasks.showing"
+    assert "task" not in from_prefect(path) or here in MAKES_TASKS, f"{here}: a task without the boundary"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "flows").glob("*.py")), ids=lambda p: p.name)
+def test_every_flow_has_the_boundary(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            names = [getattr(getattr(d, "func", d), "id", "") for d in node.decorator_list]
+            assert "flow" not in names or names[names.index("flow") + 1 :] == ["bounded"], node.name

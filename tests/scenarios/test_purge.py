@@ -1,0 +1,318 @@
+"""What has had its days goes; what a run or a person still needs stays; a purge that dies is done again."""
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_operators_diary import census, returns
+from typer.testing import CliRunner
+
+from flows.census import census as census_flow
+from flows.cli import app
+from schemas.faults import ConfigurationFault
+from schemas.retention import Kind, all_retention, parse_retention
+from schemas.tables import PUPIL_FIELDS, TABLES
+from tasks import purge as purging
+from tasks.io import lake as lakes
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.publish import snapshot
+from tasks.purge import due, purge, refuse_purged, totals
+from tasks.status import attention, purged_cycles, status_of
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "snapshot"
+SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
+#: Long after all days have passed, and a day before any have.
+LATE, EARLY = dt.date(2015, 1, 1), dt.date(2012, 3, 1)
+WHOLE = {Kind.RETURNS: 1, Kind.RESULTS: 1, Kind.REFUSED: 3, Kind.BATCH_FILES: 1, Kind.SCHOOL_FILES: 1, Kind.PUPILS: 2}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """A cycle of one school with two learners, from inbox to outbox, and a file that was refused."""
+    root = DataRoot(tmp_path_factory.mktemp("purge") / "root").create()
+    shutil.copy(GOLDEN / "registration.csv", root.reference)
+    (root.dewi_inbox / "660").mkdir()
+    shutil.copy(GOLDEN / "return.xml", root.dewi_inbox / "660")
+    (root.dewi_inbox / "660" / "damaged.zip").write_bytes(b"PK\x03\x04 no zip")
+    census(root.path, "2012-01", SENT)
+    shutil.copy(GOLDEN / "answers.csv", root.lrs_inbox)
+    returns(root.path, "2012-01", BACK)
+    return root.path
+
+
+@pytest.fixture
+def root(played, tmp_path):
+    # With the times of its files: the lake's versions are as old as they are.
+    return Path(shutil.copytree(played, tmp_path / "root"))
+
+
+def files(root):
+    places = ("dewi", "lrs", "quarantine", "snapshots", "reports")
+    found = {
+        p.relative_to(root).as_posix(): p.read_bytes() for d in places for p in (root / d).rglob("*") if p.is_file()
+    }
+    return found | {f"lake/{name}": str(version).encode() for name, version in Lake(root / "lake").versions().items()}
+
+
+def counted(going):
+    return {kind: n for kind, (n, _) in totals(going).items() if n}
+
+
+def kept_for(root, **days):
+    blocks = [f"[{kind}]\ndays = {n}\ndecided = true\n" for kind, n in days.items()]
+    (root / "reference" / "retention.toml").write_text("\n".join(blocks), encoding="utf-8")
+
+
+def test_telling_changes_nothing(root):
+    before = files(root)
+    assert counted(due(str(root), LATE, LATE)) == WHOLE
+    assert files(root) == before
+
+
+def test_nothing_goes_before_its_days_have_passed_whatever_is_asked(root):
+    assert due(str(root), LATE, EARLY) == []
+    assert due(str(root), dt.date(2012, 1, 1), LATE) == [], "nor what is not older than the day that was asked for"
+
+
+@pytest.mark.parametrize("kind", [Kind.RETURNS, Kind.RESULTS, Kind.BATCH_FILES, Kind.SCHOOL_FILES, Kind.REFUSED])
+def test_each_kind_has_days_of_its_own(root, kind):
+    kept_for(root, **{k: 9_999 for k in Kind if k is not kind})
+    purge(str(root), LATE, LATE)
+    left = {
+        Kind.RETURNS: root / "dewi/inbox/660/return.xml",
+        Kind.RESULTS: root / "lrs/inbox/answers.csv",
+        Kind.REFUSED: root / "dewi/inbox/660/damaged.zip",
+        Kind.BATCH_FILES: next((root / "lrs/outbox").glob("*"), root / "lrs/outbox/none"),
+        Kind.SCHOOL_FILES: next((root / "dewi/outbox").rglob("*.zip"), root / "none"),
+    }
+    assert {k for k, path in left.items() if path.exists()} == set(left) - {kind}
+    assert bool(list((root / "quarantine").iterdir())) == (kind is not Kind.REFUSED)
+
+
+def test_the_ledger_and_the_counts_stay_and_what_went_is_written_down(root):
+    ledger = {n: Lake(root / "lake").read(n) for n in TABLES if n not in ("pupils", "purged")}
+    status = status_of(str(root), "2012-01")
+    kept = [p for p in files(root) if p.startswith("snapshots/")]
+    purge(str(root), LATE, LATE)
+    lake = Lake(root / "lake")
+    for name, rows in ledger.items():
+        pd.testing.assert_frame_equal(lake.read(name), rows)
+    assert status_of(str(root), "2012-01") == status and status["total"]["balanced"]
+    assert kept and all((root / p).exists() for p in kept), "the last snapshot"
+    written = lake.read("purged")
+    assert set(written["kind"]) == set(WHOLE) and set(written["purged_on"]) == {"2015-01-01"}
+    assert written.groupby("kind")["files"].sum().to_dict() == {k.value: n for k, n in WHOLE.items()}
+    content = (GOLDEN / "return.xml").read_bytes()
+    assert hashlib.sha256(content).hexdigest() in set(written["ref"])
+
+
+def test_of_the_pupils_only_places_and_the_chosen_ones_upns_are_left(root):
+    before = Lake(root / "lake").read("pupils")
+    purge(str(root), LATE, LATE)
+    after = Lake(root / "lake").read("pupils")
+    assert list(after["row_ref"]) == list(before["row_ref"])
+    assert after[[f for f in PUPIL_FIELDS if f != "upn"]].isna().all().all()
+    decided = Lake(root / "lake").read("dispositions").set_index("row_ref")["disposition"]
+    chosen = after["row_ref"].map(decided).eq("chosen")
+    assert list(after["upn"].dropna()) == list(before.loc[chosen, "upn"])
+    assert attention(str(root), "2012-01")["unmatched_opt_outs"] == 0
+
+
+def test_a_cycle_whose_pupils_were_purged_is_over(root):
+    purge(str(root), LATE, LATE)
+    assert purged_cycles(str(root)) == {"2012-01": "2015-01-01"}
+    with pytest.raises(ConfigurationFault, match="2015-01-01"):
+        refuse_purged(str(root), "2012-01")
+    with pytest.raises(ConfigurationFault, match="2015-01-01"):
+        census_flow.fn(cycle="2012-01", as_of="2015-01-02T09:15:00", data=str(root))
+    refuse_purged(str(root), "2013-01")
+
+
+def test_no_later_run_misses_what_has_gone_or_takes_it_as_new(root):
+    kept_for(root, pupils=9_999)
+    purge(str(root), LATE, LATE)
+    before = files(root)
+    found = census(root, "2012-01", "2015-01-02T09:15:00")
+    assert found["receive.files"] == found["read.returns"] == found["release.sent"] == 0
+    assert found["receive.faults"] == found["read.faults"] == 0
+    back = returns(root, "2012-01", "2015-01-02T09:15:00")
+    assert back["files"] == back["publish.zips"] == 0 and back["publish.faults"] == 0
+    manifest = "snapshots/2012-01/manifest.json"
+    assert {**files(root), manifest: b""} == {**before, manifest: b""}, "it alone names the ledger's new version"
+    # The same file, put back, is not new either, and goes with the next purge.
+    shutil.copy(GOLDEN / "return.xml", root / "dewi" / "inbox" / "660" / "again.xml")
+    shutil.copy(GOLDEN / "answers.csv", root / "lrs" / "inbox" / "again.csv")
+    assert census(root, "2012-01", "2015-01-02T09:15:00")["receive.files"] == 0
+    assert returns(root, "2012-01", "2015-01-02T09:15:00")["files"] == 0
+    assert counted(purge(str(root), LATE, LATE)) == {Kind.RETURNS: 1, Kind.RESULTS: 1}
+    assert not (root / "dewi" / "inbox" / "660" / "again.xml").exists()
+
+
+def test_another_file_under_the_name_of_an_old_one_stays(root):
+    path = root / "dewi" / "inbox" / "660" / "return.xml"
+    path.write_bytes(path.read_bytes().replace(b"<DateTime>2012", b"<DateTime>2013"))
+    (root / "lrs" / "inbox" / "answers.csv").write_bytes(b"new")
+    purge(str(root), LATE, LATE)
+    assert path.exists() and (root / "lrs" / "inbox" / "answers.csv").exists()
+
+
+def test_a_return_that_was_not_read_stays(root):
+    lake = Lake(root / "lake")
+    received = lake.read("received")
+    lake.upsert("received", received.assign(pupils=received["pupils"].mask(received["kind"] == "return")))
+    assert Kind.RETURNS not in counted(due(str(root), LATE, LATE))
+
+
+@pytest.mark.parametrize("state", ["SENT", "SENT_UNCONFIRMED", "READY"])
+def test_a_batch_without_all_its_answers_stays_and_its_cycle_is_not_over(root, state):
+    lake = Lake(root / "lake")
+    batches = lake.read("batches")
+    lake.replace("batches", batches.assign(state=state, rows=batches["rows"] + (state == "SENT")), cycle="2012-01")
+    found = counted(due(str(root), LATE, LATE))
+    assert Kind.BATCH_FILES not in found
+    lake.replace("batches", batches.assign(state="ABANDONED"), cycle="2012-01")
+    assert counted(due(str(root), LATE, LATE))[Kind.BATCH_FILES] == 1
+
+
+def test_a_result_file_in_which_an_answer_ties_to_nobody_stays(root):
+    lake = Lake(root / "lake")
+    rows = lake.read("lrs_returns")
+    lake.upsert("lrs_returns", rows.assign(tied="N"))
+    assert Kind.RESULTS not in counted(due(str(root), LATE, LATE))
+
+
+@pytest.mark.parametrize("what", ["unpublished", "waiting"])
+def test_a_cycle_that_is_not_done_keeps_its_pupils(root, what):
+    lake = Lake(root / "lake")
+    if what == "unpublished":
+        (root / "snapshots" / "2012-01" / "manifest.json").unlink()
+    else:
+        lake.replace("batches", lake.read("batches").assign(state="ABANDONED"), cycle="2012-01")
+        snapshot.fn(data=str(root), cycle="2012-01")
+    assert Kind.PUPILS not in counted(due(str(root), LATE, LATE))
+
+
+def test_a_cycle_that_a_purge_had_begun_to_empty_is_ended(root):
+    lake = Lake(root / "lake")
+    begun = {"kind": "pupils", "ref": "2012-01", "purged_on": "2014-12-31", "cycle": "2012-01", "files": 2, "bytes": 0}
+    lake.upsert("purged", pd.DataFrame([begun]))
+    # It died between two authorities: the lake has moved on, and no run takes a snapshot of a cycle that is over.
+    (root / "snapshots" / "2012-01" / "manifest.json").unlink()
+    assert counted(purge(str(root), LATE, LATE))[Kind.PUPILS] == 2
+    assert not lake.filled("pupils", "surname")
+
+
+def test_evidence_goes_by_the_day_it_was_written(root):
+    faults = root / "reports" / "2012-01" / "faults"
+    faults.mkdir()
+    for name, day in (("old.txt", dt.datetime(2014, 1, 1)), ("new.txt", dt.datetime(2014, 12, 31))):
+        (faults / name).write_text("x", encoding="utf-8")
+        os.utime(faults / name, (day.timestamp(), day.timestamp()))
+    assert counted(purge(str(root), LATE, LATE))[Kind.EVIDENCE] == 1
+    assert [p.name for p in faults.iterdir()] == ["new.txt"]
+
+
+def test_former_versions_of_the_lake_go_and_what_was_committed_once_stays_so(root, monkeypatch):
+    monkeypatch.setattr(lakes, "LEAST_KEPT", dt.timedelta(0))
+    lake = Lake(root / "lake")
+    rows, version = lake.read("pupils"), lake.version("learners")
+    for place in range(2):
+        lake.replace("pupils", rows.assign(surname=f"Zz{place}"), cycle="2012-01")
+    done = [f"collect/{s}" for s in lake.read("received", kind="lrs_result")["sha256"]]
+    assert lake.committed("lrs_returns", done) == set(done)
+    kept_for(root, **{k: 9_999 for k in Kind if k is not Kind.LAKE_VERSIONS}, lake_versions=0)
+    stored = len(pupil_files(root))
+    going = purge(str(root), LATE, LATE)
+    assert counted(going)[Kind.LAKE_VERSIONS] >= 2
+    assert len(pupil_files(root)) < stored
+    assert counted(due(str(root), LATE, LATE)) == {}
+    # The log's entries go with a later purge, when the checkpoint that stands for them has had its days too.
+    log = root / "lake" / "pupils" / "_delta_log"
+    assert [p for p in log.glob("*.json") if b"Zz0" in p.read_bytes()]
+    for entry in (root / "lake").glob("*/_delta_log/*"):
+        os.utime(entry, (1_420_000_000, 1_420_000_000))
+    purge(str(root), LATE, LATE)
+    assert not [p for p in log.glob("*.json") if b"Zz0" in p.read_bytes()]
+    fresh = Lake(root / "lake")
+    assert set(fresh.read("pupils")["surname"]) == {"Zz1"}
+    assert fresh.committed("lrs_returns", done) == set(done)
+    fresh.upsert("pupils", rows.head(1))
+    assert Lake(root / "lake").read("pupils")["surname"].nunique() == 2, "and is written to as ever"
+    assert fresh.version("learners") == version, "what has no former versions is left as it is"
+
+
+def pupil_files(root):
+    return [p for p in (root / "lake" / "pupils").rglob("*.parquet") if p.parent.name != "_delta_log"]
+
+
+@pytest.mark.parametrize("after", [0, 1, 4, 7, 8])
+def test_a_purge_that_dies_is_done_again_to_the_same_end(played, root, tmp_path, monkeypatch, after):
+    calls = []
+
+    def dies(real):
+        def step(*arguments, **more):
+            calls.append(real)
+            if len(calls) > after:
+                raise KeyboardInterrupt
+            return real(*arguments, **more)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "remove", dies(purging.remove))
+        patch.setattr(Lake, "upsert", dies(Lake.upsert))
+        patch.setattr(Lake, "replace", dies(Lake.replace))
+        with contextlib.suppress(KeyboardInterrupt):
+            purge(str(root), LATE, LATE)
+    purge(str(root), LATE, LATE)
+    whole = Path(shutil.copytree(played, tmp_path / "whole"))
+    purge(str(whole), LATE, LATE)
+    assert files(root).keys() == files(whole).keys()
+    for name in TABLES:
+        pd.testing.assert_frame_equal(Lake(root / "lake").read(name), Lake(whole / "lake").read(name))
+    assert due(str(root), LATE, LATE) == []
+
+
+def test_the_terminal_tells_before_it_removes(root):
+    run = CliRunner()
+    told = run.invoke(app, ["purge", "--before", "2015-01-01", "--data", str(root)])
+    assert told.exit_code == 0 and "--yes" in told.output and "returns that were read" in told.output
+    assert (root / "dewi" / "inbox" / "660" / "return.xml").exists()
+    done = run.invoke(app, ["purge", "--before", "2015-01-01", "--yes", "--data", str(root)])
+    assert done.exit_code == 0 and "ffurflenni a ddarllenwyd" in done.output
+    assert not (root / "dewi" / "inbox" / "660" / "return.xml").exists()
+    again = run.invoke(app, ["purge", "--before", "2015-01-01", "--yes", "--data", str(root)])
+    assert "nothing is past" in again.output
+    status = run.invoke(app, ["status", "2012-01", "--data", str(root)])
+    assert status.exit_code == 0 and "addresses were purged" in status.output
+    assert run.invoke(app, ["purge", "--before", "yesterday", "--data", str(root)]).exit_code == 2
+    assert run.invoke(app, ["purge", "--before", "2015-01-01", "--data", str(root / "none")]).exit_code == 1
+
+
+def test_what_is_written_down_names_no_pupil(root):
+    pupils = Lake(root / "lake").read("pupils")
+    purge(str(root), LATE, LATE)
+    written = json.dumps(Lake(root / "lake").read("purged").to_dict("records"))
+    for value in pd.concat([pupils[field] for field in ("upn", "surname", "forename", "postcode", "dob")]).dropna():
+        assert value not in written
+
+
+def test_how_long_things_are_kept_is_complete_and_its_faults_are_told_at_once(tmp_path):
+    assert set(all_retention()) == set(Kind)
+    with pytest.raises(ConfigurationFault) as told:
+        parse_retention(
+            "[returns]\ndays = -1\ndecided = true\n[secrets]\ndays = 1\ndecided = true\n[pupils]\ndays = 1\n"
+        )
+    assert len(told.value.faults) == 3
+    own = tmp_path / "retention.toml"
+    own.write_text("[returns]\ndays = 7\ndecided = true\n", encoding="utf-8")
+    assert (
+        all_retention(own)[Kind.RETURNS].days == 7 and all_retention(own)[Kind.PUPILS] == all_retention()[Kind.PUPILS]
+    )

@@ -1,0 +1,89 @@
+"""The gate to people: columns pass by their tier, and values only if they are what the column says."""
+
+import pandas as pd
+import pytest
+
+from flows import dashboard
+from schemas.faults import ServiceFault
+from schemas.tables import BATCHES, LEARNERS, PUPILS, RECEIVED, TABLES, Tier
+from schemas.views import STAGE_COUNTS, STANDING, VIEWS
+from tasks.showing import Shown, shown
+
+COUNTED = {"la_code": "660", "stage": "receive", "count": "files", "number": 3}
+
+
+def test_what_is_open_passes():
+    assert shown(STAGE_COUNTS, [COUNTED]).rows() == [COUNTED]
+    assert shown(BATCHES, [{"file_name": "LRB_10000012_190220121234.CSV"}]).rows()
+    assert shown(STAGE_COUNTS, []).rows() == []
+
+
+@pytest.mark.parametrize("to", [Tier.OPEN, Tier.INTERNAL])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(PUPILS, "surname"), (PUPILS, "upn"), (PUPILS, "dob"), (LEARNERS, "uln"), (PUPILS, "postcode")],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_what_is_personal_passes_to_nobody(table, column, to):
+    with pytest.raises(ServiceFault, match=f"{table.name}.*{column}") as told:
+        shown(table, [{column: "Zzmarkername"}], to=to)
+    assert "Zzmarkername" not in str(told.value)
+
+
+def test_no_personal_column_of_any_table_passes():
+    personal = [(t, c) for t in (*TABLES.values(), *VIEWS.values()) for c in t.columns if c.tier is Tier.PERSONAL]
+    assert len(personal) > 20
+    for table, column in personal:
+        with pytest.raises(ServiceFault, match=column.name):
+            shown(table, pd.DataFrame({column.name: ["x"]}), to=Tier.INTERNAL)
+
+
+def test_what_a_sender_has_named_is_for_those_who_have_the_data_root_and_without_identifiers():
+    rows = [{"path": "660/M660402510001 LL77 7NG 2012-01-20.xml"}]
+    with pytest.raises(ServiceFault, match="path"):
+        shown(RECEIVED, rows)
+    assert shown(RECEIVED, rows, to=Tier.INTERNAL).rows() == [{"path": "660/[UPN] [postcode] 2012-01-20.xml"}]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"surname": "Zzmarkername"},
+        {"number": 1234567890},
+        {"number": "Zzmarkername"},
+        {"count": "M660402510001"},
+        {"stage": "1234567890"},
+        {"la_code": "LL77 7NG"},
+    ],
+    ids=lambda one: f"{next(iter(one))}-{type(next(iter(one.values()))).__name__}",
+)
+def test_a_column_that_holds_what_it_should_not_is_refused(wrong):
+    with pytest.raises(ServiceFault, match=next(iter(wrong))) as told:
+        shown(STAGE_COUNTS, [COUNTED | wrong])
+    assert str(next(iter(wrong.values()))) not in str(told.value)
+
+
+def test_where_records_stand_are_counts():
+    with pytest.raises(ServiceFault, match="uln"):
+        shown(STANDING, [{"school_number": "6604025", "uln": "1234567890"}])
+    with pytest.raises(ServiceFault, match="balanced"):
+        shown(STANDING, [{"balanced": "Zzmarkername"}])
+
+
+def test_rows_cannot_be_let_through_otherwise():
+    with pytest.raises(TypeError):
+        Shown(pd.DataFrame({"surname": ["x"]}), object())
+
+
+def test_the_dashboard_takes_nothing_that_did_not_pass(monkeypatch):
+    made = []
+    monkeypatch.setattr(dashboard, "create_table_artifact", lambda table, **_: made.append(table))
+    with pytest.raises(AttributeError):
+        dashboard.make_table([{"surname": "Zzmarkername"}], None, key="k", title="t")
+    dashboard.make_table(shown(STAGE_COUNTS, [COUNTED]), "660: M660402510001", key="k", title="t")
+    assert made == [
+        [
+            {"stage": "receive", "count": "files", "number": 3},
+            {"stage": "fault", "count": "660: [UPN]", "number": 1},
+        ]
+    ]
