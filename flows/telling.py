@@ -75,8 +75,11 @@ def tell_stand_in(counts: dict[str, int]) -> None:
             out.print(f"{n:>10,}  {code}: {told.label_cy} / {told.label_en}")
 
 
-def tell_status(root: str, cycle: str, la: list[str]) -> None:
-    """Where every school of a cycle stands, the total, and what waits for a person."""
+def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
+    """Where every school of a cycle stands, the total, and what waits for a person; now, or at the time of a run."""
+    from flows.when import now
+    from tasks.ground import moment
+    from tasks.hand_over import for_a_person
     from tasks.status import attention, status_of, unknown_elements
 
     found: Any = status_of(root, cycle, la or None)
@@ -97,7 +100,7 @@ def tell_status(root: str, cycle: str, la: list[str]) -> None:
     add(f"{len(found['schools']):,}", found["total"])
     out.print(table)
     tell_reasons(found["total"]["not_chosen"])
-    for name, found_there in attention(root, cycle).items():
+    for name, found_there in (for_a_person(root, moment(now(as_of)).date(), cycle) | attention(root, cycle)).items():
         if found_there:
             n = found_there if isinstance(found_there, int) else len(found_there)
             out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
@@ -108,6 +111,23 @@ def tell_status(root: str, cycle: str, la: list[str]) -> None:
             f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
             f"{row['times']:,}; ffurflenni / returns: {row['returns']:,} ({escape(row['path'])})[/]"
         )
+
+
+def tell_batches(batches: Any) -> None:
+    """The batches (`hand_over.batches_shown`), those that wait for a person in colour."""
+    if not len(batches):
+        out.print(both("terminal.no_batches"))
+        return
+    table = Table("Cyflwr\nState", "Ers\nSince", "Diwrnodau\nDays", "Dysgwyr\nLearners", "Atebwyd\nAnswered")
+    for heading in ("Ysgol\nSchool", "Cylch\nCycle", "Ffeil\nFile", "Penderfyniad\nDecision"):
+        table.add_column(heading, overflow="fold")
+    for one in batches.fillna("").to_dict("records"):
+        waits = one["state"] in ("SENT_UNCONFIRMED", "STUCK")
+        state = f"[yellow]{one['state']}[/]" if waits else one["state"]
+        counts = [f"{one[name]:,}" for name in ("age", "rows", "answered")]
+        cells = [escape(str(one[name])) for name in ("school_number", "cycle", "file_name", "decided")]
+        table.add_row(state, one["since"], *counts, *cells)
+    out.print(table)
 
 
 def tell_places(root: str, cycle: str) -> None:

@@ -4,6 +4,7 @@ The layout is part of the service's contract with its operators (README, "The da
 decides a path: authority and school codes are checked against the register before they get here.
 """
 
+import hashlib
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -110,6 +111,22 @@ def write_whole(path: Path, data: bytes) -> bool:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    return True
+
+
+def take_away(path: Path, sha256: str) -> bool:
+    """Remove a file that we put there ourselves, if it still is what we put there.
+
+    Args:
+        path: where it stands, if it does.
+        sha256: of what we put there.
+
+    Returns:
+        False where there is no such file, or another.
+    """
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        return False
+    path.unlink()
     return True
 
 

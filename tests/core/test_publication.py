@@ -12,7 +12,20 @@ TEXTS = pd.DataFrame(
     [
         {"code": c}
         | {f"{part}_{lang}": f"{part} {lang} {c}" for part in ("wrong", "action", "field") for lang in ("cy", "en")}
-        for c in ("UPN01", "GIV01", "LRS01", "LRS02", "LRS03", "REG01", "REG02", "REG03", "RC007", "UNKNOWN")
+        for c in (
+            "UPN01",
+            "GIV01",
+            "LRS01",
+            "LRS02",
+            "LRS03",
+            "REG01",
+            "REG02",
+            "REG03",
+            "CHG01",
+            "CHG02",
+            "RC007",
+            "UNKNOWN",
+        )
     ]
 )
 
@@ -36,7 +49,7 @@ def played(learner, *changes, reason=None, state="uln", register=(), findings=()
         dispositions,
         standing,
         table(["upn", "uln", "dob", "school_number", "conflict"], *register),
-        table(["row_ref", "rule", "severity"], *findings),
+        table(["row_ref", "rule", "severity", "field"], *((*finding, None)[:4] for finding in findings)),
         table(["upn", "batch_ref", "return_code"], *exceptions),
         TEXTS,
     )
