@@ -47,12 +47,13 @@ def shown(batches: pd.DataFrame, answered: pd.Series, day: dt.date, within: dict
         batch_ref, file_name, cycle, la_code, school_number, state (BatchShown), since (date of the hand-over, or where
         there was none of the building), age (days since then), rows, answered; the oldest first.
     """
-    said = batches["batch_ref"].map(answered).fillna(0).astype("int64")
+    said = answered.reindex(batches["batch_ref"], fill_value=0).astype("int64").set_axis(batches.index)
+    days = pd.Series(within).reindex(batches["cycle"]).set_axis(batches.index)
     since = batches["sent_at"].fillna(batches["built_at"]).str[:10]
     age = (pd.Timestamp(day) - pd.to_datetime(since, format="%Y-%m-%d")).dt.days.clip(lower=0).astype("int64")
     arrived = batches["state"].eq(BatchState.SENT.value) | (batches["state"].isin(_NOT_KNOWN_TO_HAVE_GONE) & (said > 0))
     whole = said >= batches["rows"]
-    late = age > batches["cycle"].map(within)
+    late = age > days
     cases = [arrived & whole, arrived & late, arrived]
     states = [BatchShown.ANSWERED.value, BatchShown.STUCK.value, BatchShown.SENT.value]
     place = np.select([case.to_numpy(dtype=bool) for case in cases], range(1, len(cases) + 1), default=0)
