@@ -83,6 +83,14 @@ def test_who_has_no_uln_is_not(learner, state):
     assert played(learner, state=state)[0].empty
 
 
+@pytest.mark.parametrize(("state", "code"), [("uln", "CHG01"), ("sent", "CHG02"), ("exception", None)])
+def test_a_record_changed_since_it_was_sent_is_told_by_where_it_stands_now(learner, state, code):
+    found = [("r0", "CHG02", "warning", "family_name;postcode")]
+    _, lines = played(learner, state=state, register=[HELD], findings=found)
+    fields = [] if code is None else [(code, "Family name, Postcode", "Cyfenw, Cod post", "family_name;postcode")]
+    assert list(lines[["code", "field_en", "field_cy", "field"]].itertuples(index=False, name=None)) == fields
+
+
 def test_a_learner_who_came_with_a_uln_that_the_return_lacks_gets_it(learner):
     assert list(played(learner, reason="uln_held", register=[HELD])[0]["uln"]) == [ULN]
 

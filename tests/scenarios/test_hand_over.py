@@ -195,7 +195,7 @@ def test_retried_it_goes_out_with_the_next_run_under_the_same_name_and_with_the_
         patch.setattr(release, "write_each", killed)
         with pytest.raises(Killed):
             next_run(died, "2012-02-02T02:30")
-    assert states(died)[1] == "SENT_UNCONFIRMED"
+    assert next_run(died, "2012-02-02T03:30")["release.unconfirmed"] == 1, "no decision is carried out twice"
     uln(died, "retry", other["batch_ref"], "--reason", WHY, "--as-of", "2012-02-03T02:30")
     next_run(died, "2012-02-04T02:30")
     assert set(times_sent(died)) == {1} and len(outbox(died)) == 2
@@ -452,21 +452,3 @@ def test_after_the_answer_only_who_ended_in_an_exception_is_sent_again_and_only_
     returns(sent, CYCLE, "2012-02-03T03:00")
     assert [line[:3] for line in told_to_schools(sent)] == [(held[0], "CHG01", "Family name")]
     assert status_of(str(sent), CYCLE)["total"]["balanced"]
-
-
-def test_a_change_that_a_rule_holds_is_told_by_the_rule_and_not_for_the_portal(sent):
-    [one] = sent_learners(sent, 1)
-    send_again(sent, 30, {one: {"PostCode": "LL77 7CC"}})
-    assert census(sent, CYCLE, WEDNESDAY)["batch.changed"] == 0
-    returns(sent, CYCLE, WEDNESDAY)
-    assert told_to_schools(sent) == []
-
-
-def test_what_has_changed_since_an_abandoned_batch_goes_as_it_is_now(sent):
-    [one] = sent_learners(sent, 1)
-    for name in outbox(sent):
-        uln(sent, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
-    send_again(sent, 30, {one: {"Surname": "Newydd"}})
-    assert census(sent, CYCLE, "2012-03-02T02:30")["batch.changed"] == 0
-    rows = pd.concat([pd.read_csv(io.BytesIO(content), dtype="str") for content in outbox(sent).values()])
-    assert list(rows.loc[rows["MISIdentifier"] == one, "FamilyName"]) == ["Newydd"]
