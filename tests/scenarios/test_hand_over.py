@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,7 @@ from tasks.hand_over import decide
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.reference import schools
+from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.synthetic_returns import write_wales
@@ -245,6 +247,14 @@ def test_what_is_no_batch_or_no_reason_is_refused_and_makes_nothing(died, tmp_pa
     assert "letter or a digit" in refused(died, "abandon", ref, reason="=1+1")
     uln(died, "abandon", ref, expect=2)
     assert Lake(died / "lake").version("batch_decisions") == -1
+
+
+def test_nothing_is_decided_while_a_run_is_on_the_data_root(died, monkeypatch):
+    monkeypatch.setattr(hand_over, "one_run_at_a_time", partial(one_run_at_a_time, patience=0.05))
+    ref = listed(died)[0]["batch_ref"]
+    with one_run_at_a_time(str(died)):
+        assert "another run" in refused(died, "abandon", ref)
+    assert states(died) == ["SENT_UNCONFIRMED", "SENT_UNCONFIRMED"]
 
 
 def cut_short(patch, at):
