@@ -114,20 +114,22 @@ def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) 
 
 
 def tell_batches(batches: Any) -> None:
-    """The batches (`hand_over.batches_shown`), those that wait for a person in colour."""
+    """The batches (`hand_over.batches_shown`), a table a cycle; those that wait for a person in colour."""
     if not len(batches):
         out.print(both("terminal.no_batches"))
-        return
-    table = Table("Cyflwr\nState", "Ers\nSince", "Diwrnodau\nDays", "Dysgwyr\nLearners", "Atebwyd\nAnswered")
-    for heading in ("Ysgol\nSchool", "Cylch\nCycle", "Ffeil\nFile", "Penderfyniad\nDecision"):
-        table.add_column(heading, overflow="fold")
-    for one in batches.fillna("").to_dict("records"):
-        waits = one["state"] in ("SENT_UNCONFIRMED", "STUCK")
-        state = f"[yellow]{one['state']}[/]" if waits else one["state"]
-        counts = [f"{one[name]:,}" for name in ("age", "rows", "answered")]
-        cells = [escape(str(one[name])) for name in ("school_number", "cycle", "file_name", "decided")]
-        table.add_row(state, one["since"], *counts, *cells)
-    out.print(table)
+    for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
+        table = Table("Cyflwr\nState", "Ysgol\nSchool", title=str(cycle))
+        table.add_column("Ffeil\nFile", no_wrap=True)  # as it must be typed
+        for heading in ("Dysgwyr\nLearners", "Atebwyd\nAnswered", "Diwrnodau\nDays"):
+            table.add_column(heading, justify="right")
+        table.add_column("Ers\nSince", no_wrap=True)
+        table.add_column("Penderfyniad\nDecision")
+        for one in rows.to_dict("records"):
+            waits = one["state"] in ("SENT_UNCONFIRMED", "STUCK")
+            state = f"[yellow]{one['state']}[/]" if waits else one["state"]
+            counts = [f"{one[name]:,}" for name in ("rows", "answered", "age")]
+            table.add_row(state, one["school_number"], escape(one["file_name"]), *counts, one["since"], one["decided"])
+        out.print(table)
 
 
 def tell_places(root: str, cycle: str) -> None:
