@@ -24,6 +24,7 @@ from rich.table import Table
 
 from flows.telling import (
     out,
+    tell_batches,
     tell_checked,
     tell_counts,
     tell_places,
@@ -33,6 +34,7 @@ from flows.telling import (
 )
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from schemas.states import BatchShown, Decision
 from schemas.texts import both
 
 app = typer.Typer(
@@ -91,6 +93,9 @@ def _day(value: str) -> str:
 
 DataOption = Annotated[
     str | None, typer.Option("--data", metavar="FOLDER", help="Gwreiddyn y data / The data root [ULN_DATA, data/local]")
+]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")
 ]
 LaOption = Annotated[list[str], typer.Option("--la", callback=_las, help="Cod awdurdod / Authority code")]
 CycleArgument = Annotated[str, typer.Argument(callback=_cycle, metavar="CYCLE", help="Cylch / Cycle: uln cycles")]
@@ -224,24 +229,20 @@ def census(
     cycle: CycleArgument,
     la: LaOption = [],
     school: Annotated[list[str], typer.Option("--school", callback=_schools, help="Rhif ysgol / School number")] = [],
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")
-    ] = None,
+    as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
     """Derbyn y ffurflenni ac anfon at yr LRS / Take the returns in and send what is due to the LRS."""
     root = _data(data)
     counts = _run("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
-    tell_status(root, cycle, la)
+    tell_status(root, cycle, la, as_of)
     tell_counts(counts)
     _exit_on_faults(counts)
 
 
 @app.command()
 def returns(
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")
-    ] = None,
+    as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
     """Cyfuno atebion yr LRS a chyhoeddi / Merge what the LRS answered and publish to the schools."""
@@ -251,7 +252,7 @@ def returns(
     counts = _run("lrs_returns:lrs_returns", as_of=as_of, data=root)
 
     for cycle in cycles_with_returns(root):
-        tell_status(root, cycle, [])
+        tell_status(root, cycle, [], as_of)
     tell_counts(counts)
     _exit_on_faults(counts)
 
@@ -281,6 +282,60 @@ def status(
             out.print(f"{root}: dim ffurflenni eto / no returns yet. uln census CYCLE | uln rehearse")
         for one in wanted:
             tell_status(root, one, la)
+
+
+RefArgument = Annotated[
+    str, typer.Argument(metavar="REF", help="Cyfeirnod y swp neu enw ei ffeil / Its reference or file")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Pam; dim data disgyblion / Why; no pupil's data: it is kept and reported")
+]
+
+
+@app.command()
+def batches(
+    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]", help="Cylch / Cycle: uln cycles")] = None,
+    state: Annotated[BatchShown | None, typer.Option(help="Dim ond y rhain / Only these")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Y sypiau a'u hanfon / The batches, and what became of their hand-over."""
+    from flows.when import now
+    from tasks.ground import moment
+    from tasks.hand_over import batches_shown
+
+    root = _data(data)
+    if cycle is not None:
+        _cycle(cycle)
+    with _told_plainly(root):
+        found = batches_shown(root, moment(now(as_of)).date(), cycle).frame
+        found = found if state is None else found[found["state"] == state.value]
+        if as_json:
+            sys.stdout.write(found.to_json(orient="records", indent=1, force_ascii=False) + "\n")
+        else:
+            tell_batches(found)
+
+
+@app.command()
+def retry(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
+    """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand a batch over again that is known not to have arrived."""
+    _decide(Decision.RETRY, ref, reason, as_of, _data(data))
+
+
+@app.command()
+def abandon(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
+    """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know: its learners are due."""
+    _decide(Decision.ABANDON, ref, reason, as_of, _data(data))
+
+
+def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, root: str) -> None:
+    """Without the engine: so its database does not hold the reason, and a decision takes no longer than its two commits."""
+    from flows.when import now
+    from tasks.hand_over import decide
+
+    with _told_plainly(root):
+        out.print(escape(decide(root, ref, decision, reason, now(as_of)).told), soft_wrap=True)
 
 
 @app.command()

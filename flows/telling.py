@@ -75,8 +75,11 @@ def tell_stand_in(counts: dict[str, int]) -> None:
             out.print(f"{n:>10,}  {code}: {told.label_cy} / {told.label_en}")
 
 
-def tell_status(root: str, cycle: str, la: list[str]) -> None:
-    """Where every school of a cycle stands, the total, and what waits for a person."""
+def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
+    """Where every school of a cycle stands, the total, and what waits for a person; now, or at the time of a run."""
+    from flows.when import now
+    from tasks.ground import moment
+    from tasks.hand_over import for_a_person
     from tasks.status import attention, purged_cycles, status_of, unknown_elements
 
     found: Any = status_of(root, cycle, la or None)
@@ -99,7 +102,7 @@ def tell_status(root: str, cycle: str, la: list[str]) -> None:
     tell_reasons(found["total"]["not_chosen"])
     if purged_on := purged_cycles(root).get(cycle):
         out.print(both("terminal.purged", day=purged_on))
-    for name, found_there in attention(root, cycle).items():
+    for name, found_there in (for_a_person(root, moment(now(as_of)).date(), cycle) | attention(root, cycle)).items():
         if found_there:
             n = found_there if isinstance(found_there, int) else len(found_there)
             out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
@@ -131,6 +134,25 @@ def tell_purged(root: str, going: list[Any], *, done: bool) -> None:
     undecided = [kind.value for kind, one in kept_for.items() if not one.decided]
     if undecided:
         out.print(f"[yellow]{both('terminal.not_decided', kinds=', '.join(undecided))}[/]")
+
+
+def tell_batches(batches: Any) -> None:
+    """The batches (`hand_over.batches_shown`), a table a cycle; those that wait for a person in colour."""
+    if not len(batches):
+        out.print(both("terminal.no_batches"))
+    for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
+        table = Table("Cyflwr\nState", "Ysgol\nSchool", title=str(cycle))
+        table.add_column("Ffeil\nFile", no_wrap=True)  # as it must be typed
+        for heading in ("Dysgwyr\nLearners", "Atebwyd\nAnswered", "Diwrnodau\nDays"):
+            table.add_column(heading, justify="right")
+        table.add_column("Ers\nSince", no_wrap=True)
+        table.add_column("Penderfyniad\nDecision")
+        for one in rows.to_dict("records"):
+            waits = one["state"] in ("SENT_UNCONFIRMED", "STUCK")
+            state = f"[yellow]{one['state']}[/]" if waits else one["state"]
+            counts = [f"{one[name]:,}" for name in ("rows", "answered", "age")]
+            table.add_row(state, one["school_number"], escape(one["file_name"]), *counts, one["since"], one["decided"])
+        out.print(table)
 
 
 def tell_places(root: str, cycle: str) -> None:

@@ -20,7 +20,16 @@ def scheduled_time(as_of: str | None) -> str:
     if as_of is not None:
         return as_of
     planned = flow_run.get_scheduled_start_time() or dt.datetime.now(tz=LONDON)
-    return planned.astimezone(LONDON).replace(tzinfo=None, microsecond=0).isoformat(timespec="minutes")
+    return _text(planned)
+
+
+def now(as_of: str | None) -> str:
+    """`scheduled_time` of what a person does without the engine: what was asked for, else this minute."""
+    return as_of or _text(dt.datetime.now(tz=LONDON))
+
+
+def _text(at: dt.datetime) -> str:
+    return at.astimezone(LONDON).replace(tzinfo=None, microsecond=0).isoformat(timespec="minutes")
 
 
 def today() -> dt.date:

@@ -22,6 +22,7 @@ class Cycle:
         academic_year: the year in which the academic year starts.
         census_from, census_to: the days on which a return's reference date may fall (both included).
         closes_on: the last day on which a registration counts for the cycle.
+        answer_within_days: a batch that has waited longer for the LRS's answers shows as stuck.
         year_groups: the National Curriculum years that are chosen.
         minimum_age, minimum_age_on: where a rule of age applies, the age in whole years and the day it is measured on.
     """
@@ -34,6 +35,7 @@ class Cycle:
     census_from: dt.date
     census_to: dt.date
     closes_on: dt.date
+    answer_within_days: int
     year_groups: tuple[int, ...]
     lrs_profile: str
     lrs_format: str
@@ -89,6 +91,10 @@ def _block_faults(block: dict[str, Any]) -> list[str]:
         ),
         (block["census_from"] <= block["census_to"], "census_from is after census_to"),
         (block["census_to"] <= block["closes_on"], "closes_on is before census_to"),
+        (
+            type(block["answer_within_days"]) is int and block["answer_within_days"] > 0,
+            "answer_within_days is a whole number from 1",
+        ),
         (("minimum_age" in block) == ("minimum_age_on" in block), "minimum_age and minimum_age_on go together"),
         (block["lrs_format"] in ("CSV", "XML"), "lrs_format must be CSV or XML"),
     ]

@@ -37,6 +37,27 @@ class BatchState(StrEnum):
     ABANDONED = "ABANDONED"
 
 
+class BatchShown(StrEnum):
+    """A batch as a person sees it: its state, and what follows from the LRS's answers and the day (never stored).
+
+    STUCK was handed over and has waited for its answers longer than its cycle allows; ANSWERED lacks none.
+    """
+
+    READY = "READY"
+    SENT_UNCONFIRMED = "SENT_UNCONFIRMED"
+    SENT = "SENT"
+    STUCK = "STUCK"
+    ANSWERED = "ANSWERED"
+    ABANDONED = "ABANDONED"
+
+
+class Decision(StrEnum):
+    """What a person may decide of a batch: RETRY hands it over again, ABANDON makes its learners due again."""
+
+    RETRY = "retry"
+    ABANDON = "abandon"
+
+
 class RowState(StrEnum):
     """Where a chosen record stands (design: law 1, conservation)."""
 

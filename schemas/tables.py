@@ -168,6 +168,17 @@ BATCHES = Table(
     key=("batch_ref",),
     partition_by=("cycle", "la_code"),
 )
+BATCH_DECISIONS = Table(
+    "batch_decisions",
+    (
+        *_ref("batch_ref", "cycle", "la_code"),
+        Column("number", _INT, Tier.OPEN, required=True),
+        *_ref("decision", "decided_at", "state_before", "state_after"),
+        # A person's own words: nobody can vouch for what stands in them.
+        Column("reason", _TEXT, Tier.PERSONAL, required=True),
+    ),
+    key=("batch_ref", "number"),
+)
 BATCH_ROWS = Table(
     "batch_rows",
     (
@@ -244,6 +255,7 @@ TABLES = {
         SHARED_UPNS,
         FINDINGS,
         BATCHES,
+        BATCH_DECISIONS,
         BATCH_ROWS,
         LRS_RETURNS,
         LEARNERS,

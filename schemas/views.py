@@ -45,5 +45,15 @@ CHECKED = Table(
 )
 #: What a purge removed, or would.
 PURGED_BY_KIND = Table("purged_by_kind", (*_text("kind"), *_counts("files", "kib")), key=("kind",))
+#: The batches and what became of their hand-over, on the terminal.
+BATCHES_SHOWN = Table(
+    "batches_shown",
+    (
+        *_text("batch_ref", "cycle", "la_code", "school_number", "state"),
+        *_text("file_name", "since", "decided", tier=Tier.INTERNAL),
+        *_counts("age", "rows", "answered"),
+    ),
+    key=("batch_ref",),
+)
 
-VIEWS = {view.name: view for view in (STAGE_COUNTS, STANDING, UNKNOWN_ELEMENTS, CHECKED, PURGED_BY_KIND)}
+VIEWS = {view.name: view for view in (STAGE_COUNTS, STANDING, UNKNOWN_ELEMENTS, CHECKED, PURGED_BY_KIND, BATCHES_SHOWN)}

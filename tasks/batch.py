@@ -8,7 +8,10 @@ import pyarrow.compute as pc
 
 from schemas.tables import BATCH_ROWS, BATCHES
 from tasks.census_work import Built, batches_of, due_batches, due_rows
+from tasks.core.superseding import TOLD
 from tasks.ground import Ground, Lot, moment
+from tasks.hand_over import carry_out_decisions, settle_by_evidence
+from tasks.own_findings import record
 from tasks.stage import Steps, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
@@ -25,22 +28,28 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
         schools: only these schools; all where None.
 
     Returns:
-        Counts by authority: batches, learners.
+        Counts by authority: batches, learners, changed (sent before, and otherwise now).
     """
     moment(as_of)  # told once, before any authority is begun
-    return walk("batch", _batch, Ground.of(data, cycle), las, as_of=as_of, only=schools)
+    ground = Ground.of(data, cycle)
+    carry_out_decisions(ground.root, ground.lake)
+    return walk("batch", _batch, ground, las, as_of=as_of, only=schools)
 
 
 def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:
     # Law 2: only when the lot before it stands in the ledger is it known what of this one is due.
     yield
+    settle_by_evidence(ground, lot, as_of)
     portions = lot.portions(parts())
     found = spread(due_batches, repeat(ground), portions, repeat(as_of), repeat(only))
-    built = [one for _, one in found]
-    if pd.concat([pd.Series(dtype="str"), *(upns for upns, _ in found)]).duplicated().any():
+    built = [one.built for one in found]
+    if pd.concat([pd.Series(dtype="str"), *(one.upns for one in found)]).duplicated().any():
         # Law 2: a UPN that is due in two portions goes with the first.
-        rows = pd.concat(spread(due_rows, repeat(ground), portions, repeat(only)), ignore_index=True)
+        due = spread(due_rows, repeat(ground), portions, repeat(only))
+        rows = pd.concat([one.rows for one in due], ignore_index=True)
         built = [batches_of(ground, rows.drop_duplicates("upn", ignore_index=True), as_of)]
+    record(ground, lot, list(TOLD.values()), [one.changed for one in found])
+    changed = pd.concat([pd.Series(dtype="str"), *(one.changed["school_number"].str[:3] for one in found)])
     whole = Built(
         pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)]),
         pa.concat_tables([BATCH_ROWS.schema.empty_table(), *(b.rows for b in built)]),
@@ -53,5 +62,10 @@ def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Step
         ground.lake.upsert("batches", whole.batches)
     entries = whole.batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
     return {
-        la: {"batches": int(entries["size"].get(la, 0)), "learners": int(entries["sum"].get(la, 0))} for la in lot.las
+        la: {
+            "batches": int(entries["size"].get(la, 0)),
+            "learners": int(entries["sum"].get(la, 0)),
+            "changed": int((changed == la).sum()),
+        }
+        for la in lot.las
     }

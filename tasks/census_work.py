@@ -29,13 +29,14 @@ from tasks.core.membership import among
 from tasks.core.readiness import missing_things
 from tasks.core.selection import current_returns
 from tasks.core.selection import select as decide
+from tasks.core.superseding import changed
 from tasks.ground import Ground, Portion, moment
 from tasks.io.dewi_inbox import document_at
 from tasks.io.lake import arrow_of
 from tasks.io.lrs_files import batch_file_name, write_batch
 from tasks.io.plasc_xml import read_pupils
 from tasks.io.reference import opt_outs, registration, schools
-from tasks.status import blocked_rows, standing_of
+from tasks.status import blocked_rows, rows_sent, standing_of
 from tasks.workers import tried
 
 
@@ -200,38 +201,45 @@ class Built:
     rows: pa.Table
 
 
-def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) -> pd.DataFrame:
-    """Batch: the portion's rows that may go now, in the LRS form.
+@dataclass(frozen=True)
+class Due:
+    """The rows that may go now (`batching.to_send`), and what changed in those that went (`superseding.changed`)."""
+
+    rows: pd.DataFrame
+    changed: pd.DataFrame
+
+
+def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) -> Due:
+    """Batch: the portion's rows that may go now, in the LRS form; and what is otherwise than it was sent.
 
     Args:
         ground: the data root, lake and cycle.
         portion: the schools.
         only: of these, the ones that are batched; all where None.
-
-    Returns:
-        As `batching.to_send`.
     """
     lake, cycle = ground.lake, ground.cycle
     chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **portion.where)
-    if only:
-        chosen = chosen[chosen["school_number"].isin(only)].reset_index(drop=True)
-    ledger = lake.read("batches", ["batch_ref", "state"])
-    live = ledger.loc[ledger["state"] != BatchState.ABANDONED.value, "batch_ref"]
-    upns = canonical_upn(chosen["upn"])
-    in_cycle = lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], cycle=cycle.id, upn=upns)
+    columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
+    sent, _ = rows_sent(lake, columns, [cycle.id], canonical_upn(chosen["upn"]))
     _, _, standing = standing_of(lake, cycle, **portion.where)
-    return to_send(
-        standing,
-        _forms(ground, chosen),
-        in_cycle[among(in_cycle["batch_ref"], live)],
-        blocked_rows(lake, cycle.id, **portion.where),
-    )
+    forms, blocked = _forms(ground, chosen), blocked_rows(lake, cycle.id, **portion.where)
+    may = forms[chosen["school_number"].isin(only).to_numpy()] if only else forms
+    return Due(to_send(standing, may, sent, blocked), changed(standing, forms, sent, blocked))
 
 
-def due_batches(ground: Ground, portion: Portion, as_of: str, only: list[str] | None) -> tuple[pd.Series, Built]:
-    """Batch: the UPNs that are due in the portion, and the batches of them."""
-    rows = due_rows(ground, portion, only)
-    return rows["upn"], batches_of(ground, rows, as_of)
+@dataclass(frozen=True)
+class Batched:
+    """A portion batched: the UPNs that were due, the batches of them, and what changed in those that went before."""
+
+    upns: pd.Series
+    built: Built
+    changed: pd.DataFrame
+
+
+def due_batches(ground: Ground, portion: Portion, as_of: str, only: list[str] | None) -> Batched:
+    """Batch: what is due in the portion, and the batches of it."""
+    due = due_rows(ground, portion, only)
+    return Batched(due.rows["upn"], batches_of(ground, due.rows, as_of), due.changed)
 
 
 def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
@@ -239,17 +247,19 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
 
     Args:
         ground: the data root, lake and cycle.
-        rows: `due_rows` of whole schools.
+        rows: `Due.rows` of whole schools.
         as_of: the scheduled time; names the files.
     """
     cycle, fmt = ground.cycle, ground.cycle.lrs_format
     profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
     ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
-    taken = set(ground.lake.read("batches", ["file_name"])["file_name"])
+    ledger = ground.lake.read("batches", ["batch_ref", "file_name", "state"])
+    taken = set(ledger["file_name"])
+    abandoned = set(ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"])
     entries: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     at = moment(as_of)
-    for one in build(rows, ukprns=ukprns, profile=profile, fmt=fmt, cycle_id=cycle.id):
+    for one in build(rows, ukprns=ukprns, profile=profile, fmt=fmt, cycle_id=cycle.id, abandoned=abandoned):
         minute = free_minute(at, taken, lambda m, u=one.ukprn: batch_file_name(u, m, fmt))  # type: ignore[misc]
         name = batch_file_name(one.ukprn, minute, fmt)
         taken.add(name)

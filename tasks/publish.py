@@ -13,12 +13,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.faults import ServiceFault
-from schemas.states import Severity
-from schemas.tables import DELIVERIES, EXCEPTIONS, FINDINGS
+from schemas.tables import DELIVERIES, EXCEPTIONS
 from schemas.texts import both
 from tasks.boundary import keep_evidence
 from tasks.code_texts import merge_codes, texts_of
@@ -29,6 +27,7 @@ from tasks.io.data_root import write_each, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
+from tasks.own_findings import record
 from tasks.returns_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.status import counts_of, register_of
@@ -71,7 +70,7 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
     begun = begin(published_now, repeat(ground), portions, repeat(as_of))
     yield
     results = begun()
-    _record_conflicts(ground, lot, [r.conflicts for r in results])
+    record(ground, lot, sorted(merge_codes()), [r.findings for r in results])
     counts = {la: {"zips": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in lot.las}
     for result in results:
         for la, name, n in ((la, name, int(n)) for name, column in result.counts.items() for la, n in column.items()):
@@ -110,25 +109,6 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
 def _path(ground: Ground, one: Filled) -> Path:
     school = one.school_number
     return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, one.number)
-
-
-def _record_conflicts(ground: Ground, lot: Lot, conflicts: list[pd.DataFrame]) -> None:
-    """Make what merging finds part of the findings, on the records that it concerns now and no others."""
-    found = pd.concat([pd.DataFrame({c: [] for c in ("row_ref", "rule", "school_number")}, dtype="str"), *conflicts])
-    found = found.assign(
-        cycle=ground.cycle.id,
-        la_code=found["school_number"].str[:3],
-        severity=Severity.WARNING.value,
-        field="uln",
-    )
-    new = arrow_of(FINDINGS, found.astype("str"))
-    where: dict[str, Any] = {"cycle": ground.cycle.id, **lot.where}
-    codes = sorted(merge_codes())
-    if ground.lake.read_arrow("findings", rule=codes, **where).equals(new):
-        return
-    before = ground.lake.read_arrow("findings", **where)
-    of_rules = before.filter(pc.invert(pc.is_in(before["rule"], value_set=pa.array(codes))))
-    ground.lake.replace("findings", pa.concat_tables([of_rules, new]), **where)
 
 
 @stage_task("snapshot", "snapshot {cycle}")

@@ -2,7 +2,8 @@
 
 Design law 2: before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died between the two finds
 the file in the outbox and confirms it; where the file is not there, nobody knows whether the LRS has taken it, and a
-person decides. A run that lives to see its write fail knows that nothing was handed over, and leaves the batch READY.
+person decides (`tasks.hand_over`), unless the LRS answers first. A run that lives to see its write fail knows that nothing
+was handed over, and leaves the batch READY.
 """
 
 import hashlib

@@ -117,10 +117,10 @@ class Filled:
 
 @dataclass(frozen=True)
 class Published:
-    """What a portion's schools get now, what merging found on which records, and how much they hold by authority."""
+    """What a portion's schools get now, what the service itself found on which records, and how much they hold."""
 
     filled: list[Filled]
-    conflicts: pd.DataFrame
+    findings: pd.DataFrame
     counts: pd.DataFrame
 
 
@@ -128,7 +128,7 @@ def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
     """Publish: the zips of the portion's schools whose content is new.
 
     Returns:
-        The zips; conflicts (row_ref, rule, school_number); counts (index la_code: ulns, exceptions).
+        The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
     """
     ulns, lines = _content(ground, portion)
     before = ground.lake.read(
@@ -149,7 +149,7 @@ def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
         names = register.loc[school].to_dict() if school in register.index else None
         zipped = tried(school_files, Due(school, names, own, listed, number), ground.cycle, made_at)
         filled.append(Filled(school, number, ref, len(own), len(listed), zipped))
-    found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "code", "school_number"]]
+    found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "school_number", "code", "field"]]
     counts = pd.DataFrame(
         {
             "ulns": ulns.groupby(ulns["school_number"].str[:3]).size(),

@@ -12,12 +12,13 @@ from schemas.cycles import Cycle, cycle_by_id, up_to
 from schemas.readiness import lacks
 from schemas.retention import Kind
 from schemas.states import BatchState, Disposition, Severity
-from schemas.tables import BATCHES, RECEIVED, Table, Tier
+from schemas.tables import RECEIVED, Table, Tier
 from schemas.views import STANDING, UNKNOWN_ELEMENTS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.readiness import missing_things, unmatched_opt_outs
-from tasks.core.standing import as_status, latest_batch, stand, tally
+from tasks.core.standing import as_status, latest_batch, sent_rows, stand, tally
+from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.ground import Ground, Portion, all_portions, records_by_school
 from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import misplaced
@@ -36,6 +37,27 @@ def blocked_rows(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
 def register_of(lake: Lake, cycle: Cycle, **where: Any) -> pd.DataFrame:
     """The learner register, or some of it (`upn=..`), as it was while the cycle was the latest: no later cycle is seen."""
     return lake.read("learners", cycle=up_to(cycle), **where)
+
+
+def rows_sent(lake: Lake, columns: list[str], cycles: list[str], upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What was sent of some learners in some cycles.
+
+    Args:
+        lake: the lake.
+        columns: of `batch_rows`; batch_ref and upn among them.
+        cycles: whose batches and answers are seen.
+        upns: the learners, canonical.
+
+    Returns:
+        `standing.sent_rows`; and batch_ref, state, built_at of every batch.
+    """
+    batches = lake.read("batches", ["batch_ref", "state", "built_at"])
+    rows = lake.read("batch_rows", columns, cycle=cycles, upn=upns)
+    given_up = batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"]
+    asked = rows.loc[among(rows["batch_ref"], given_up), "upn"]
+    # Whether there was an answer is asked of few learners, and mostly of none.
+    answers = [lake.read(table, ["upn", "batch_ref"], cycle=cycles, upn=asked) for table in ("exceptions", "learners")]
+    return sent_rows(rows, batches, pd.concat(answers)), batches
 
 
 def standing_of(
@@ -60,12 +82,12 @@ def standing_of(
     chosen = dispositions.loc[dispositions["disposition"] == Disposition.CHOSEN.value, "row_ref"]
     asked = pupils[among(pupils["row_ref"], chosen)]
     upns = canonical_upn(asked["upn"])
-    batch_rows = lake.read("batch_rows", ["batch_ref", "upn", "school_number", "cycle"], cycle=seen, upn=upns)
+    sent, batches = rows_sent(lake, ["batch_ref", "upn", "school_number", "cycle"], seen, upns)
     standing = stand(
         asked,
         cycle_id=cycle.id,
         blocked=blocked_rows(lake, cycle.id, **where),
-        latest=latest_batch(batch_rows, lake.read("batches", ["batch_ref", "state", "built_at"]), seen),
+        latest=latest_batch(sent, batches, seen),
         learners=lake.read("learners", ["upn", "uln"], cycle=seen, upn=upns) if register is None else register,
         exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen, upn=upns),
     )
@@ -120,22 +142,21 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     outside = misplaced(root.dewi_inbox, list(authorities()["la_code"]))
-    batches = lake.read("batches", ["state", "file_name"], cycle=cycle_id)
     pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
     whole = len(pupils) > 0 and cycle_id not in purged_cycles(data)
     received = lake.read("received", ["path", "kind", "status", "pupils"], cycle=cycle_id)
     accepted = (received["kind"] == "return") & (received["status"] == "accepted")
     unread = received[accepted & received["pupils"].isna()]
+    told = lake.sizes("findings", "rule", cycle=cycle_id)
     return {
         "open_to_others": root.open_places(),
         "misplaced": _named(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
         "unread": _named(RECEIVED, unread, "path"),
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
-        "unconfirmed_batches": _named(
-            BATCHES, batches[batches["state"] == BatchState.SENT_UNCONFIRMED.value], "file_name"
-        ),
         "untied_answers": len(lake.read("lrs_returns", ["sha256"], tied="N")),
         "conflicts": lake.filled("learners", "conflict", cycle=up_to(cycle_by_id(cycle_id))),
+        "to_correct_on_portal": told.get(CORRECT_ON_PORTAL, 0),
+        "changed_while_waiting": told.get(CHANGED_WHILE_WAITING, 0),
         "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if whole else 0,
     }
 

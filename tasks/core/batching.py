@@ -5,8 +5,9 @@ Design law 2: building a batch is repeatable, a learner is in at most one live b
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import count
 
 import pandas as pd
 
@@ -37,7 +38,7 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
     Args:
         standing: `standing.stand`.
         forms: row_ref, upn, the sent fields, ability_to_share; the LRS form of every chosen row.
-        sent: upn and the sent fields of the cycle's batches that were not abandoned.
+        sent: upn and the sent fields of the cycle's batches (`standing.sent_rows`).
         blocked: row_refs with a blocking finding; never sent.
 
     Returns:
@@ -58,7 +59,15 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
     return found
 
 
-def build(rows: pd.DataFrame, *, ukprns: pd.Series, profile: Profile, fmt: str, cycle_id: str) -> list[Batch]:
+def build(
+    rows: pd.DataFrame,
+    *,
+    ukprns: pd.Series,
+    profile: Profile,
+    fmt: str,
+    cycle_id: str,
+    abandoned: Collection[str] = (),
+) -> list[Batch]:
     """Cut rows into batches per UKPRN, at most the profile's limit each.
 
     Args:
@@ -67,6 +76,7 @@ def build(rows: pd.DataFrame, *, ukprns: pd.Series, profile: Profile, fmt: str, 
         profile: the LRS layout and its limit.
         fmt: CSV or XML.
         cycle_id: part of the reference, so that a later cycle asks anew.
+        abandoned: references of abandoned batches, which no other batch takes.
 
     Returns:
         Batches in the order of school number and position.
@@ -79,7 +89,9 @@ def build(rows: pd.DataFrame, *, ukprns: pd.Series, profile: Profile, fmt: str, 
         ukprn = str(ukprns[str(school)])
         for start in range(int(places[0]), int(places[-1]) + 1, profile.limit):
             end = min(start + profile.limit, int(places[-1]) + 1)
-            ref = batch_ref(said.slice(start, end - start), ukprn, profile.version, fmt, cycle_id)
+            part = said.slice(start, end - start)
+            refs = (batch_ref(part, ukprn, profile.version, fmt, cycle_id, before) for before in count())
+            ref = next(one for one in refs if one not in abandoned)
             batches.append(Batch(ref, str(school), ukprn, ordered.iloc[start:end].reset_index(drop=True)))
     return batches
 

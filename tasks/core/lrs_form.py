@@ -109,7 +109,7 @@ def batch_content(rows: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(rows[["upn", *SENT_FIELDS, "ability_to_share"]], preserve_index=False, nthreads=1)
 
 
-def batch_ref(content: pa.Table, ukprn: str, profile: str, fmt: str, cycle: str) -> str:
+def batch_ref(content: pa.Table, ukprn: str, profile: str, fmt: str, cycle: str, abandoned: int = 0) -> str:
     """A batch's reference, made from what it says: the same learners in the same form have the same reference.
 
     Args:
@@ -118,8 +118,10 @@ def batch_ref(content: pa.Table, ukprn: str, profile: str, fmt: str, cycle: str)
         profile: the LRS layout.
         fmt: CSV or XML.
         cycle: its id.
+        abandoned: how many batches that said the same were abandoned before: what asks again is another batch.
     """
-    head = "\n".join([ukprn, profile, fmt, cycle, ""]).encode("utf-8")
+    again = [str(abandoned)] if abandoned else []
+    head = "\n".join([ukprn, profile, fmt, cycle, *again, ""]).encode("utf-8")
     return f"B{hashlib.sha256(head + _csv(content)).hexdigest()[:16]}"
 
 

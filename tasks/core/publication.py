@@ -5,14 +5,17 @@ The texts come from the rule catalogue and the code tables, handed in as a table
 
 import csv
 import hashlib
+from typing import get_args
 
 import pandas as pd
 import pyarrow as pa
 
 from schemas.states import NotChosen, RowState, Severity
+from schemas.texts import Language, text
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
+from tasks.core.superseding import TOLD
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
 NOT_FIT_FOR_CTF = "REG02"
@@ -58,13 +61,13 @@ def for_schools(
         dispositions: row_ref, disposition, reason.
         standing: row_ref, upn, state, batch_ref.
         learners: upn, uln, dob, school_number, conflict (`merging.with_conflicts`).
-        findings: row_ref, rule, severity; of the rules.
+        findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed` when the return came.
         exceptions: upn, batch_ref, return_code.
         texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy.
 
     Returns:
-        ulns (school_number, upn, uln, surname, forename, dob, gender) and list lines (school_number, row_ref and
-        EXCEPTION_COLUMNS), each sorted.
+        ulns (school_number, upn, uln, surname, forename, dob, gender) and list lines (school_number, row_ref, field as
+        the findings name it, and EXCEPTION_COLUMNS), each sorted.
     """
     # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"] == NotChosen.ULN_HELD.value, "row_ref"]
@@ -101,16 +104,21 @@ def for_schools(
         rows[another].assign(code=RETURN_HAS_ANOTHER_ULN),
         rows[conflict != ""].assign(code=conflict[conflict != ""].str.split(";").astype(object)).explode("code"),
         _finding_lines(rows, findings),
+        _change_lines(rows, findings),
         _answer_lines(rows, exceptions),
     ]
     listed = pd.concat(lines).merge(texts, on="code", how="left")
     fallback = texts.set_index("code").loc["UNKNOWN"]
     for column in ("wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"):
         listed[column] = listed[column].fillna(str(fallback[column]))
+    changed = listed["field"].notna()
+    for lang in get_args(Language):
+        listed[f"field_{lang}"] = listed[f"field_{lang}"].mask(changed, _named(listed["field"], lang))
+    listed["field"] = listed["field"].fillna("uln")
     listed = listed.sort_values(["school_number", "surname", "forename", "upn", "row_ref", "code"], na_position="first")
     return (
         ulns[["school_number", "upn", "uln", "surname", "forename", "dob", "gender"]].reset_index(drop=True),
-        listed[["school_number", "row_ref", *EXCEPTION_COLUMNS]].reset_index(drop=True),
+        listed[["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]].reset_index(drop=True),
     )
 
 
@@ -130,6 +138,18 @@ def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     open_rows = rows.loc[rows["state"].notna() & rows["state"].ne(RowState.ULN.value)]
     blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, ["row_ref", "rule"]]
     return open_rows.merge(blocking, on="row_ref").rename(columns={"rule": "code"})
+
+
+def _change_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+    """What has changed since it was sent, told by where the learner stands now: the answer may have come since."""
+    found = rows.merge(findings.loc[findings["rule"].isin(list(TOLD.values())), ["row_ref", "field"]], on="row_ref")
+    return found.assign(code=found["state"].map(TOLD).astype("str"))[found["state"].isin(list(TOLD))]
+
+
+def _named(fields: pd.Series, lang: Language) -> pd.Series:
+    """The fields of the findings (`;` between them) as a person calls them; of a record few kinds of change occur."""
+    names = {f: ", ".join(text(f"field.{one}", lang) for one in f.split(";")) for f in fields.dropna().unique()}
+    return fields.map(names).astype("str")
 
 
 def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:

@@ -14,26 +14,43 @@ from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among, looked_up, paired, place_in
 
 
-def latest_batch(batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
-    """The last batch, not abandoned, that each learner went into.
+def sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
+    """The rows of batches that count as sent: of an abandoned batch those alone that the LRS answered after all.
+
+    Whoever is in an abandoned batch and has no answer was, for the service, never sent.
 
     Args:
-        batch_rows: batch_ref, upn, school_number, cycle.
+        batch_rows: batch_ref, upn and whatever else is wanted.
+        batches: batch_ref, state.
+        answered: upn, batch_ref; the LRS's answers, with or without a ULN.
+    """
+    abandoned = among(batch_rows["batch_ref"], batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"])
+    keep = among(batch_rows["batch_ref"], batches["batch_ref"]) & ~abandoned
+    if abandoned.any():
+        pairs = [paired(rows["upn"], rows["batch_ref"]) for rows in (batch_rows, answered)]
+        keep |= abandoned & among(*pairs)
+    return batch_rows[keep]
+
+
+def latest_batch(sent: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
+    """The last batch that each learner went into.
+
+    Args:
+        sent: `sent_rows`: batch_ref, upn, school_number, cycle.
         batches: batch_ref, state, built_at.
         cycles: the cycles that count, in order (`schemas.cycles.up_to`); batches of others are not seen.
 
     Returns:
         upn, batch_ref, batch_cycle, batch_school, state; one row per UPN.
     """
-    live = batches.loc[batches["state"] != BatchState.ABANDONED.value, ["batch_ref", "state", "built_at"]]
-    rows = batch_rows.loc[batch_rows["cycle"].isin(cycles), ["batch_ref", "upn", "school_number", "cycle"]]
-    rows = rows[among(rows["batch_ref"], live["batch_ref"])]
+    known = batches[["batch_ref", "state", "built_at"]]
+    rows = sent.loc[sent["cycle"].isin(cycles), ["batch_ref", "upn", "school_number", "cycle"]]
     # Nearly every learner went out once; only the others have to be put in order.
     several = rows["upn"].duplicated(keep=False)
-    again = rows[several].merge(live, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
+    again = rows[several].merge(known, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
     last = again.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
     rows = pd.concat([rows[~several], last[list(rows.columns)]]).sort_values("upn", ignore_index=True)
-    rows = rows.assign(state=looked_up(rows["batch_ref"], live["batch_ref"], live["state"]))
+    rows = rows.assign(state=looked_up(rows["batch_ref"], known["batch_ref"], known["state"]))
     return rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})[
         ["upn", "batch_ref", "batch_cycle", "batch_school", "state"]
     ]

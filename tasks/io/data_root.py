@@ -7,6 +7,7 @@ What is made here is its owner's alone, unless `schemas.access` lets a group in.
 that whoever writes one need not know them; what libraries write has those that `keep_private` leaves.
 """
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -209,6 +210,22 @@ def write_whole(path: Path, data: bytes) -> bool:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    return True
+
+
+def take_away(path: Path, sha256: str) -> bool:
+    """Remove a file that we put there ourselves, if it still is what we put there.
+
+    Args:
+        path: where it stands, if it does.
+        sha256: of what we put there.
+
+    Returns:
+        False where there is no such file, or another.
+    """
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        return False
+    path.unlink()
     return True
 
 

@@ -127,6 +127,15 @@ def test_the_reference_comes_from_the_content_and_the_cycle():
     assert build_all(due("U1", "U2").assign(postcode="y"))[0].ref != one
 
 
+def test_what_asks_again_after_an_abandoned_batch_is_another_batch_and_always_the_same_other():
+    first = build_all(due("U1", "U2"))[0].ref
+    second = build_all(due("U1", "U2"), abandoned={first})[0].ref
+    third = build_all(due("U1", "U2"), abandoned={first, second})[0].ref
+    assert len({first, second, third}) == 3
+    assert build_all(due("U1", "U2"), abandoned={first, "B9"})[0].ref == second
+    assert build_all(due("U1"), abandoned={first, second})[0].ref == build_all(due("U1"))[0].ref
+
+
 def test_a_file_name_is_taken_once():
     at = dt.datetime(2012, 2, 20, 9, 15, 42)
     name = "{:%d%m%Y%H%M}".format

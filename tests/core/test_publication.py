@@ -12,7 +12,20 @@ TEXTS = pd.DataFrame(
     [
         {"code": c}
         | {f"{part}_{lang}": f"{part} {lang} {c}" for part in ("wrong", "action", "field") for lang in ("cy", "en")}
-        for c in ("UPN01", "GIV01", "LRS01", "LRS02", "LRS03", "REG01", "REG02", "REG03", "RC007", "UNKNOWN")
+        for c in (
+            "UPN01",
+            "GIV01",
+            "LRS01",
+            "LRS02",
+            "LRS03",
+            "REG01",
+            "REG02",
+            "REG03",
+            "CHG01",
+            "CHG02",
+            "RC007",
+            "UNKNOWN",
+        )
     ]
 )
 
@@ -36,7 +49,7 @@ def played(learner, *changes, reason=None, state="uln", register=(), findings=()
         dispositions,
         standing,
         table(["upn", "uln", "dob", "school_number", "conflict"], *register),
-        table(["row_ref", "rule", "severity"], *findings),
+        table(["row_ref", "rule", "severity", "field"], *((*finding, None)[:4] for finding in findings)),
         table(["upn", "batch_ref", "return_code"], *exceptions),
         TEXTS,
     )
@@ -68,6 +81,14 @@ def test_who_got_a_uln_is_in_the_file_as_the_school_spells_them(learner):
 @pytest.mark.parametrize("state", ["waiting", "sent", "held", "exception"])
 def test_who_has_no_uln_is_not(learner, state):
     assert played(learner, state=state)[0].empty
+
+
+@pytest.mark.parametrize(("state", "code"), [("uln", "CHG01"), ("sent", "CHG02"), ("exception", None)])
+def test_a_record_changed_since_it_was_sent_is_told_by_where_it_stands_now(learner, state, code):
+    found = [("r0", "CHG02", "warning", "family_name;postcode")]
+    _, lines = played(learner, state=state, register=[HELD], findings=found)
+    fields = [] if code is None else [(code, "Family name, Postcode", "Cyfenw, Cod post", "family_name;postcode")]
+    assert list(lines[["code", "field_en", "field_cy", "field"]].itertuples(index=False, name=None)) == fields
 
 
 def test_a_learner_who_came_with_a_uln_that_the_return_lacks_gets_it(learner):

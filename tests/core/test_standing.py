@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.standing import as_status, latest_batch, stand, tally
+from tasks.core.standing import as_status, latest_batch, sent_rows, stand, tally
 
 
 def frame(**columns):
@@ -84,10 +84,10 @@ def test_two_records_of_one_school_under_one_upn_get_no_answer_while_that_is_not
 CYCLES = ["pilot", "2012-01", "2013-01"]
 
 
-def last_batch(cycles=CYCLES, state="SENT", first="2012-01"):
+def last_batch(cycles=CYCLES, state="SENT", first="2012-01", answered=NO_EXCEPTIONS):
     rows = frame(batch_ref=["B1", "B2"], upn=["U1", "U1"], school_number=["s", "s"], cycle=[first, "2013-01"])
     batches = frame(batch_ref=["B1", "B2"], state=["SENT", state], built_at=["2014-02-01", "2013-02-01"])
-    return list(latest_batch(rows, batches, cycles)["batch_ref"])
+    return list(latest_batch(sent_rows(rows, batches, answered), batches, cycles)["batch_ref"])
 
 
 def test_the_last_batch_is_that_of_the_last_cycle_whenever_it_was_built():
@@ -95,8 +95,15 @@ def test_the_last_batch_is_that_of_the_last_cycle_whenever_it_was_built():
     assert last_batch(first="2013-01") == ["B1"]
 
 
-def test_latest_batch_leaves_abandoned_ones_out():
+def test_an_abandoned_batch_counts_as_never_sent_but_for_those_whom_the_lrs_answered_after_all():
     assert last_batch(state="ABANDONED") == ["B1"]
+    assert last_batch(state="ABANDONED", answered=frame(upn=["U1", "U2"], batch_ref=["B1", "B2"])) == ["B1"]
+    assert last_batch(state="ABANDONED", answered=frame(upn=["U1"], batch_ref=["B2"])) == ["B2"]
+
+
+def test_rows_of_a_batch_that_the_ledger_does_not_know_were_not_sent():
+    rows = frame(batch_ref=["B1", "B2"], upn=["U1", "U2"])
+    assert list(sent_rows(rows, frame(batch_ref=["B1"], state=["READY"]), NO_EXCEPTIONS)["upn"]) == ["U1"]
 
 
 def test_a_cycle_does_not_see_the_batches_of_a_later_one():

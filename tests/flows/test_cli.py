@@ -32,7 +32,7 @@ def a_return(path, postcode="LL77 7NG", estab="4025"):
     return path
 
 
-@pytest.mark.parametrize("command", ["status", "check", "readiness", "cycles"])
+@pytest.mark.parametrize("command", ["status", "batches", "check", "readiness", "cycles"])
 def test_commands_that_only_read_never_import_the_engine(command, tmp_path):
     arguments = {"check": [str(a_return(tmp_path / "r.xml"))], "status": ["2012-01", "--json"]}.get(command, [])
     code = (
@@ -70,9 +70,20 @@ def test_a_missing_file_is_one_sentence(tmp_path):
         ["census", "2012-01", "--school", "12"],
         ["census", "2012-01", "--as-of", "yesterday"],
         ["rehearse", "--schools", "few"],
+        ["batches", "--state", "LOST"],
+        ["abandon", "LRB_10000001_300120120230.CSV"],
         ["nonsense"],
     ],
-    ids=["no-such-cycle", "no-such-authority", "no-such-school", "no-date", "no-number", "no-such-command"],
+    ids=[
+        "no-such-cycle",
+        "no-such-authority",
+        "no-such-school",
+        "no-date",
+        "no-number",
+        "no-such-state",
+        "no-reason",
+        "no-such-command",
+    ],
 )
 def test_wrong_usage_is_2(arguments):
     assert uln(*arguments).exit_code == 2

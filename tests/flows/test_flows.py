@@ -187,3 +187,49 @@ def test_ctrl_c_ends_it_at_once_and_says_that_it_may_be_run_again(settled):
 def test_returns_when_nothing_is_there(settled):
     done = uln("returns", data=settled)
     assert "Traceback" not in done.stderr
+
+
+OPERATOR = """
+from flows.engine import settle
+settle("{root}")
+from flows.operator import abandon
+abandon(ref="{ref}", reason="{reason}", as_of="2012-03-20T09:15", data="{root}")
+"""
+
+
+def test_abandoned_from_the_engine_the_reason_is_in_no_name_log_or_result(played, tmp_path):
+    root = Path(shutil.copytree(played["root"], tmp_path / "root"))
+    from tasks.io.lake import Lake
+
+    lake = Lake(root / "lake")
+    one = lake.read("batches").head(1)
+    ref = one["batch_ref"].iloc[0]
+    lake.upsert("batches", one.assign(state="SENT_UNCONFIRMED"))
+    lake.upsert("lrs_returns", lake.read("lrs_returns", batch_ref=ref).assign(tied="N"))
+    code = OPERATOR.format(root=root, ref=ref, reason="Zzwhy it was")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_"))}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {"PYTHONPATH": str(PROJECT)}, cwd=PROJECT,
+        capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert list(lake.read("batch_decisions")["reason"]) == ["Zzwhy it was"]
+    assert list(lake.read("batches", batch_ref=ref)["state"]) == ["ABANDONED"]
+    assert asked(root, "select name, state_type from flow_run where name = 'abandon'") == [("abandon", "COMPLETED")]
+    with sqlite3.connect(root / "prefect" / "prefect.db") as connection:
+        holding = [line for line in connection.iterdump() if "Zzwhy" in line]
+    # As a parameter, where the form says that everybody sees it, and nowhere else.
+    assert holding and all(line.startswith('INSERT INTO "flow_run"') for line in holding)
+    assert "Zzwhy" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("name", ["retry", "abandon"])
+def test_the_operator_s_form_wants_a_reason_and_says_who_will_see_it(name):
+    from prefect.utilities.callables import parameter_schema
+
+    from flows import operator
+
+    form = parameter_schema(getattr(operator, name))
+    assert form.required == ["ref", "reason"]
+    described = form.properties["reason"]["description"]
+    assert "no pupil's data" in described and "dim data disgyblion" in described and "sees parameters" in described

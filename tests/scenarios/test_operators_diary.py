@@ -347,16 +347,3 @@ def _upns(path):
         for name in bundle.namelist():
             if name.endswith(".xml"):
                 yield from (e.text for e in etree.fromstring(bundle.read(name)).iter("UPN"))
-
-
-def test_killed_before_the_ledger_confirmed_the_hand_over(root):
-    lake = Lake(root / "lake")
-    ledger = lake.read("batches")
-    lake.upsert("batches", ledger.assign(state="SENT_UNCONFIRMED"))
-    assert census(root, "2012-01", "2012-02-20T02:30:00")["release.unconfirmed"] == 0
-    lake.upsert("batches", ledger.assign(state="SENT_UNCONFIRMED"))
-    taken = next((root / "lrs" / "outbox").iterdir())
-    taken.unlink()
-    found = census(root, "2012-01", "2012-02-20T02:30:00")
-    # The LRS may have taken the file: it is not written again, a person decides.
-    assert found["release.unconfirmed"] == 1 and not taken.exists()

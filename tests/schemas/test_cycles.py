@@ -2,11 +2,14 @@
 
 import datetime as dt
 import itertools
+from pathlib import Path
 
 import pytest
 
 from schemas.cycles import all_cycles, cycle_by_id, parse_cycles
 from schemas.faults import ConfigurationFault
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_shipped_cycles_and_their_formats():
@@ -36,6 +39,16 @@ def test_all_faults_at_once():
         parse_cycles('[x]\nkind = "monthly"\nyears = [9]\n[y]\nkind = "january"\n')
     assert any("unknown key 'years'" in fault for fault in caught.value.faults)
     assert any(fault.startswith("[y] missing key") for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "true", '"21"'])
+def test_the_days_within_which_the_lrs_answers_are_a_whole_number(days):
+    shipped = (PROJECT / "schemas" / "cycles.toml").read_text(encoding="utf-8")
+    sound = "answer_within_days = 21"
+    assert parse_cycles(shipped)["2012-01"].answer_within_days == 21
+    with pytest.raises(ConfigurationFault) as caught:
+        parse_cycles(shipped.replace(sound, f"answer_within_days = {days}", 1))
+    assert caught.value.faults == ["[pilot] answer_within_days is a whole number from 1"]
 
 
 def test_unknown_cycle_names_those_that_exist():

@@ -3,13 +3,29 @@
 from schemas.merge_findings import merge_findings
 from schemas.quarantine_reasons import all_reasons
 from schemas.return_codes import all_return_codes
-from tasks.core import merging, publication
+from schemas.states import BatchShown, Decision
+from schemas.tables import SENT_FIELDS
+from schemas.texts import both, text
+from tasks.core import merging, publication, superseding
+from tasks.core.hand_over import allowed
 
 
 def test_what_merging_and_publishing_find():
     found = {merging.ULN_DIFFERS, merging.ULN_SHARED, merging.ONE_LEARNER_TWICE}
     found |= {publication.ULN_OF_ANOTHER_BIRTH, publication.NOT_FIT_FOR_CTF, publication.RETURN_HAS_ANOTHER_ULN}
+    found |= set(superseding.TOLD.values())
     assert {f.code for f in merge_findings()} == found
+
+
+def test_every_field_that_is_sent_has_its_name_in_both_languages():
+    assert all(text(f"field.{name}", lang) for name in SENT_FIELDS for lang in ("cy", "en"))
+
+
+def test_every_state_that_allows_no_decision_has_its_sentence():
+    places = {"file_name": "F", "batch_ref": "B", "cycle": "C", "age": 1, "days": 2}
+    for state in BatchShown:
+        if not all(allowed(decision, state) for decision in Decision):
+            assert "B" in both(f"fault.no_decision_{state}", **places)
 
 
 def test_no_two_tables_give_one_code_two_meanings():

@@ -1,0 +1,68 @@
+"""The operator's flows: what a person decides of a batch whose hand-over or answer does not come out by itself.
+
+`retry` and `abandon` are the terminal's `uln retry` and `uln abandon` from Prefect's form. Everyone who may use the engine
+sees a run's parameters, the reason too; the descriptions, which the form shows, say so. Not in a run's name, its log, its
+result or its artifacts. To add a decision: a flow here, its word in `schemas.states.Decision`, what it does in
+`tasks.core.hand_over` and `tasks.hand_over`.
+"""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from pydantic import Field
+
+from flows.stages import root_of
+from flows.when import scheduled_time
+from schemas.states import Decision
+from tasks.hand_over import decide
+from tasks.stage import stage_task
+
+Ref = Annotated[str, Field(min_length=1)]
+Reason = Annotated[str, Field(min_length=1)]
+
+
+@flow(name="retry", flow_run_name="retry", persist_result=False, validate_parameters=True)
+def retry(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
+    """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand a batch over again whose hand-over is not confirmed.
+
+    First see on the LRS portal that it did not arrive. The next census run of its cycle hands it over, under the same name.
+
+    Args:
+        ref: Cyfeirnod y swp neu enw ei ffeil / The batch's reference, or the name of its file.
+        reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
+            everyone who uses Prefect sees parameters.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
+            time if empty.
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+
+    Raises:
+        ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
+    """
+    _decide(Decision.RETRY, ref, reason, as_of, data)
+
+
+@flow(name="abandon", flow_run_name="abandon", persist_result=False, validate_parameters=True)
+def abandon(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
+    """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know.
+
+    Its learners are due again with the next census run of its cycle. First ask the LRS: whoever it knows is sent twice.
+
+    Args:
+        ref: Cyfeirnod y swp neu enw ei ffeil / The batch's reference, or the name of its file.
+        reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
+            everyone who uses Prefect sees parameters.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
+            time if empty.
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+
+    Raises:
+        ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
+    """
+    _decide(Decision.ABANDON, ref, reason, as_of, data)
+
+
+def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
+    task = stage_task("decide", decision.value)(decide)
+    decided = task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of))
+    get_run_logger().info("%s", decided.told)

@@ -1,0 +1,107 @@
+"""What is known of a batch's hand-over, how a person sees it, and what may be decided of it.
+
+Belongs here: which states follow from the LRS's answers and the day, and which decisions each of them allows. Does not
+belong here: where learners stand (`standing`), or how a decision is kept (`tasks.hand_over`). `docs/hand-over.md` tells
+an operator the same. To allow a decision in a further state: `_MAY`, its row in that page, its case in the test.
+"""
+
+import datetime as dt
+import re
+
+import numpy as np
+import pandas as pd
+
+from schemas.states import BatchShown, BatchState, Decision
+from tasks.core.identifiers import uln_valid
+from tasks.core.membership import among
+
+#: Why the ledger itself gave a batch up: it was still to go when a learner in it got a ULN by another way.
+OVERTAKEN = "overtaken"
+_MAY = {
+    Decision.RETRY: {BatchShown.SENT_UNCONFIRMED},
+    Decision.ABANDON: {BatchShown.SENT_UNCONFIRMED, BatchShown.STUCK},
+}
+#: The state that a decision leads to.
+AFTER = {Decision.RETRY: BatchState.READY, Decision.ABANDON: BatchState.ABANDONED}
+_NOT_KNOWN_TO_HAVE_GONE = [BatchState.READY.value, BatchState.SENT_UNCONFIRMED.value]
+
+
+def allowed(decision: Decision, state: BatchShown) -> bool:
+    """Whether a person may decide so of a batch in that state."""
+    return state in _MAY[decision]
+
+
+def shown(batches: pd.DataFrame, answered: pd.Series, day: dt.date, within: dict[str, int]) -> pd.DataFrame:
+    """The batches as a person sees them.
+
+    An answer proves that the batch arrived, whatever the ledger says; nothing else but a decision makes an abandoned one
+    anything else.
+
+    Args:
+        batches: rows of the ledger.
+        answered: how many of its learners the LRS has answered, by batch_ref; without those of whom none is.
+        day: the day it counts as.
+        within: by cycle, the days in which the LRS is expected to answer.
+
+    Returns:
+        batch_ref, file_name, cycle, la_code, school_number, state (BatchShown), since (date of the hand-over, or where
+        there was none of the building), age (days since then), rows, answered; the oldest first.
+    """
+    said = answered.reindex(batches["batch_ref"], fill_value=0).astype("int64").set_axis(batches.index)
+    days = pd.Series(within).reindex(batches["cycle"]).set_axis(batches.index)
+    since = batches["sent_at"].fillna(batches["built_at"]).str[:10]
+    age = (pd.Timestamp(day) - pd.to_datetime(since, format="%Y-%m-%d")).dt.days.clip(lower=0).astype("int64")
+    arrived = batches["state"].eq(BatchState.SENT.value) | (batches["state"].isin(_NOT_KNOWN_TO_HAVE_GONE) & (said > 0))
+    whole = said >= batches["rows"]
+    late = age > days
+    cases = [arrived & whole, arrived & late, arrived]
+    states = [BatchShown.ANSWERED.value, BatchShown.STUCK.value, BatchShown.SENT.value]
+    place = np.select([case.to_numpy(dtype=bool) for case in cases], range(1, len(cases) + 1), default=0)
+    state = batches["state"].astype("str")
+    for number, name in enumerate(states, 1):
+        state = state.mask(place == number, name)
+    names = ["batch_ref", "file_name", "cycle", "la_code", "school_number"]
+    found = batches[names].assign(state=state, since=since, age=age, rows=batches["rows"], answered=said)
+    return found.sort_values(["since", "file_name"], ignore_index=True)
+
+
+def by_evidence(batches: pd.DataFrame, *, answered: pd.Series, overtaken: pd.Series, as_of: str) -> pd.DataFrame:
+    """The ledger after what is known without asking anybody, before anything is built or handed over.
+
+    A batch that has an answer has arrived: it is SENT and not handed over (again). A batch that is still to go, though a
+    learner in it has a ULN by now, is given up; whoever else is in it is due again.
+
+    Args:
+        batches: rows of the ledger.
+        answered: batch_refs with an answer.
+        overtaken: batch_refs with a learner who has a ULN.
+        as_of: when it counts as found.
+    """
+    arrived = batches["state"].isin(_NOT_KNOWN_TO_HAVE_GONE) & among(batches["batch_ref"], answered)
+    given_up = batches["state"].eq(BatchState.READY.value) & among(batches["batch_ref"], overtaken) & ~arrived
+    state = batches["state"].mask(arrived, BatchState.SENT.value).mask(given_up, BatchState.ABANDONED.value)
+    return batches.assign(
+        state=state,
+        sent_at=batches["sent_at"].mask(arrived, as_of),
+        reason=batches["reason"].mask(given_up, OVERTAKEN),
+    )
+
+
+_LENGTHS = range(3, 301)
+_UPN = re.compile(r"\b[A-Z][0-9]{11}[0-9A-Z]\b", re.IGNORECASE)
+_TEN_DIGITS = re.compile(r"\b[0-9]{10}\b")
+_POSTCODE = re.compile(r"\b[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}\b", re.IGNORECASE)
+
+
+def reason_fault(reason: str) -> str | None:
+    """The key of the sentence that says why a reason is not taken; None where it is.
+
+    One line that begins with a letter or a digit, so that it is a formula in no table; and nothing in it that looks like
+    a UPN, a ULN or a postcode. A name cannot be told from other words: that is left to whoever writes.
+    """
+    if len(reason) not in _LENGTHS or not reason.isprintable() or not reason[0].isalnum():
+        return "fault.reason_shape"
+    digits = pd.Series(_TEN_DIGITS.findall(reason), dtype="str")
+    if _UPN.search(reason) or _POSTCODE.search(reason) or uln_valid(digits).any():
+        return "fault.reason_pupil"
+    return None

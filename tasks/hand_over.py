@@ -1,0 +1,189 @@
+"""The hand-over of batches as an operator sees it, and what an operator decides of it. No engine.
+
+Belongs here: the list of batches, and how a decision (`uln retry`, `uln abandon`, the flows in `flows/operator.py`) is kept
+and carried out. Does not belong here: which decision a state allows (`tasks.core.hand_over`), the hand-over (`release`).
+
+A decision is kept in `batch_decisions` first, and carried out after it: for an abandoned batch its file is taken out of the
+LRS outbox, so that nobody hands it over still; then one commit changes the state in the ledger, with an application
+transaction id of the decision. A decision whose id is not in the ledger was cut short: whoever decides next, and every
+census before it builds batches, carries it out first. So each is carried out once, in the order in which they were made,
+and only a decision whose first commit was made has happened.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from schemas.cycles import all_cycles
+from schemas.faults import ServiceFault
+from schemas.states import BatchShown, BatchState, Decision
+from schemas.tables import BATCH_DECISIONS, BATCHES, Tier
+from schemas.texts import both, text
+from schemas.views import BATCHES_SHOWN
+from tasks.core.hand_over import AFTER, allowed, by_evidence, reason_fault, shown
+from tasks.core.membership import among
+from tasks.ground import Ground, Lot, moment
+from tasks.io.data_root import DataRoot, take_away, write_whole
+from tasks.io.lake import Lake
+from tasks.io.run_lock import one_run_at_a_time
+from tasks.showing import Shown
+from tasks.showing import shown as let_through
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of a decision; references only.
+
+    Attributes:
+        changed: False where the batch was so already, and nothing was written.
+        told: one sentence in both languages, with the next step.
+    """
+
+    batch_ref: str
+    file_name: str
+    cycle: str
+    changed: bool
+    told: str
+
+
+def batches_shown(data: str, day: dt.date, cycle: str | None = None) -> Shown:
+    """The batches of a cycle, or of all, as a person sees them.
+
+    Args:
+        data: the data root.
+        day: the day it counts as; ages and STUCK follow from it.
+        cycle: its id.
+
+    Returns:
+        As `hand_over.shown`; and decided, the last decision and its time, null where there was none.
+    """
+    lake = Lake(DataRoot(Path(data)).lake)
+    where: dict[str, Any] = {} if cycle is None else {"cycle": cycle}
+    found = _shown(lake, lake.read("batches", **where), day)
+    last = _last_decisions(lake).set_index("batch_ref")
+    decided = found["batch_ref"].map(last["decision"] + " " + last["decided_at"]).astype("str")
+    return let_through(BATCHES_SHOWN, found.assign(decided=decided), to=Tier.INTERNAL)
+
+
+def for_a_person(data: str, day: dt.date, cycle: str) -> dict[str, list[str]]:
+    """The files of the batches that wait for a person, by the text's key under `terminal.`."""
+    found = batches_shown(data, day, cycle).frame
+    keys = {"unconfirmed_batches": BatchShown.SENT_UNCONFIRMED, "stuck_batches": BatchShown.STUCK}
+    return {key: list(found.loc[found["state"] == state.value, "file_name"]) for key, state in keys.items()}
+
+
+def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    answers = lake.read_arrow("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
+    # A learner may be answered for several times.
+    learners = answers.group_by(["batch_ref", "upn"]).aggregate([]).to_pandas().astype("str")
+    within = {c.id: c.answer_within_days for c in all_cycles().values()}
+    return shown(batches, learners.groupby("batch_ref").size(), day, within)
+
+
+def _last_decisions(lake: Lake) -> pd.DataFrame:
+    decisions = lake.read("batch_decisions")
+    return decisions.sort_values(["batch_ref", "number"]).drop_duplicates("batch_ref", keep="last")
+
+
+def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> Decided:
+    """Retry or abandon a batch; while no other run is on the data root.
+
+    Args:
+        data: the data root.
+        ref: the batch's reference, or the name of its file.
+        decision: which.
+        reason: why; kept with the decision, and nowhere in the engine.
+        as_of: the time it counts as, ISO.
+
+    Raises:
+        ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
+    """
+    fault = reason_fault(reason)
+    if fault:
+        raise ServiceFault(both(fault))
+    day = moment(as_of).date()
+    root = DataRoot(Path(data))
+    lake = Lake(root.lake)
+    if lake.version("batches") < 0:  # where nothing is, nothing is made
+        raise ServiceFault(both("fault.no_batch", ref=ref))
+    with one_run_at_a_time(data):
+        carry_out_decisions(root, lake)
+        ledger = lake.read("batches")
+        meant = ledger[(ledger["batch_ref"] == ref) | (ledger["file_name"] == ref)]
+        if meant.empty:
+            raise ServiceFault(both("fault.no_batch", ref=ref))
+        entry = meant.iloc[0].to_dict()
+        about = {key: str(entry[key]) for key in ("batch_ref", "file_name", "cycle")}
+        now = _shown(lake, meant, day).iloc[0]
+        if now["state"] == AFTER[decision].value:
+            return Decided(**about, changed=False, told=both(f"terminal.already_{decision.value}", **about))
+        if not allowed(decision, BatchShown(now["state"])):
+            days = {"age": int(now["age"]), "days": all_cycles()[about["cycle"]].answer_within_days}
+            raise ServiceFault(both(f"fault.no_decision_{now['state']}", **about, **days))
+        _keep(lake, entry, decision, reason, as_of)
+        carry_out_decisions(root, lake)
+    return Decided(**about, changed=True, told=both(f"terminal.done_{decision.value}", **about))
+
+
+def _keep(lake: Lake, entry: dict[Any, Any], decision: Decision, reason: str, as_of: str) -> None:
+    before = lake.read("batch_decisions", ["batch_ref", "number"], batch_ref=entry["batch_ref"])
+    row = {name: entry[name] for name in ("batch_ref", "cycle", "la_code")} | {
+        "number": len(before) + 1,
+        "decision": decision.value,
+        "decided_at": as_of,
+        "state_before": entry["state"],
+        "state_after": AFTER[decision].value,
+        "reason": reason,
+    }
+    lake.append("batch_decisions", pa.Table.from_pylist([row], schema=BATCH_DECISIONS.schema))
+
+
+def carry_out_decisions(root: DataRoot, lake: Lake) -> None:
+    """Carry out what was decided and is not in the ledger yet; nothing, and quickly, where there is no such decision."""
+    if lake.version("batch_decisions") < 0:
+        return
+    last = _last_decisions(lake)
+    rows = lake.read("batches", batch_ref=last["batch_ref"]).merge(
+        last[["batch_ref", "number", "decision", "state_before", "state_after"]], on="batch_ref"
+    )
+    open_ones = rows[rows["state"] == rows["state_before"]]
+    ids = "decision/" + open_ones["batch_ref"] + "/" + open_ones["number"].astype("str")
+    done = lake.committed("batches", ids)
+    for at, own_id in ids[~ids.isin(done)].items():
+        entry = open_ones.loc[[at]].assign(state=lambda r: r["state_after"])
+        if entry["decision"].iloc[0] == Decision.ABANDON.value:
+            take_away(root.lrs_outbox / str(entry["file_name"].iloc[0]), str(entry["file_sha256"].iloc[0]))
+        lake.upsert("batches", entry[[c.name for c in BATCHES.columns]], [str(own_id)])
+    for cycle in sorted(set(last["cycle"])):
+        _report(root, lake, cycle)
+
+
+_REPORTED = ("file_name", "school_number", "decision", "decided_at", "state_before", "state_after", "reason")
+
+
+def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
+    """`reports/<cycle>/decisions.csv`: every decision of the cycle, its reason and when it was made."""
+    named = lake.read("batches", ["batch_ref", "file_name", "school_number"], cycle=cycle)
+    rows = lake.read("batch_decisions", cycle=cycle).merge(named, on="batch_ref")
+    rows = rows.sort_values(["decided_at", "file_name", "number"])[list(_REPORTED)]
+    heads = {name: f"{text(f'decisions.{name}', 'cy')} / {text(f'decisions.{name}', 'en')}" for name in _REPORTED}
+    content = rows.rename(columns=heads).to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
+    write_whole(root.reports(cycle) / "decisions.csv", content)
+
+
+def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
+    """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`)."""
+    lake, where = ground.lake, {"cycle": ground.cycle.id, **lot.where}
+    ledger = lake.read("batches", **where)
+    waiting = ledger[ledger["state"].isin([BatchState.READY.value, BatchState.SENT_UNCONFIRMED.value])]
+    if waiting.empty:
+        return
+    answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=waiting["batch_ref"])["batch_ref"]
+    rows = lake.read("batch_rows", ["batch_ref", "upn"], batch_ref=waiting["batch_ref"], **where)
+    held = lake.read("learners", ["upn", "uln"], upn=rows["upn"]).dropna()
+    overtaken = rows.loc[among(rows["upn"], held["upn"]), "batch_ref"]
+    lake.replace("batches", by_evidence(ledger, answered=answered, overtaken=overtaken, as_of=as_of), **where)

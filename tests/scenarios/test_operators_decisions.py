@@ -1,0 +1,464 @@
+"""The operator's diary of hand-overs that did not come out, and of pupils who changed while their batch was out.
+
+Each entry does what an operator would do, at the terminal, and looks at what that person would look at.
+"""
+
+import hashlib
+import io
+import json
+import re
+import shutil
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from openpyxl import load_workbook
+from test_operators_diary import census, returns
+from tests_support import walked
+from typer.testing import CliRunner
+
+from flows.cli import app
+from schemas.cycles import cycle_by_id
+from schemas.lrs_profiles import all_profiles
+from schemas.states import Decision
+from tasks import hand_over, release
+from tasks.batch import batch
+from tasks.collect import collect
+from tasks.hand_over import decide
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.io.reference import schools
+from tasks.io.run_lock import one_run_at_a_time
+from tasks.merge import merge
+from tasks.rehearsal.lrs_stand_in import answer_outbox
+from tasks.rehearsal.synthetic_returns import write_wales
+from tasks.rehearsal.synthetic_wales import plan_wales
+from tasks.status import attention, status_of
+
+CYCLE = "2012-01"
+MONDAY, TUESDAY, WEDNESDAY = "2012-01-30T02:30", "2012-01-31T02:30", "2012-02-01T02:30"
+IN_MARCH = "2012-03-01T02:30"
+WHY = "not on the LRS portal, asked by telephone"
+
+
+class Killed(BaseException):
+    """What no boundary catches, as SIGKILL."""
+
+
+def killed(*_, **__):
+    raise Killed
+
+
+@pytest.fixture(scope="module")
+def built_root(tmp_path_factory):
+    """Two schools' returns in the inbox, and nothing done yet."""
+    root = tmp_path_factory.mktemp("hand-over")
+    DataRoot(root).create()
+    taking = schools().query("school_number in ['6604025', '6604026']").reset_index(drop=True)
+    write_wales(plan_wales(taking, cycle_by_id(CYCLE), seed=7, pupils_per_school=60), root, cycle_by_id(CYCLE))
+    return root
+
+
+@pytest.fixture(scope="module")
+def died_root(built_root, tmp_path_factory):
+    """Monday's run was killed when the ledger had said that it would hand over, and before any file was written."""
+    root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("died") / "root"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(release, "write_each", killed)
+        with pytest.raises(Killed):
+            census(root, CYCLE, MONDAY)
+    return root
+
+
+@pytest.fixture(scope="module")
+def sent_root(built_root, tmp_path_factory):
+    """Monday's run went well; the LRS has not answered."""
+    root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("sent") / "root"))
+    census(root, CYCLE, MONDAY)
+    return root
+
+
+@pytest.fixture
+def died(died_root, tmp_path):
+    return Path(shutil.copytree(died_root, tmp_path / "died"))
+
+
+@pytest.fixture
+def sent(sent_root, tmp_path):
+    return Path(shutil.copytree(sent_root, tmp_path / "sent"))
+
+
+def next_run(root, at):
+    """What the next census does where no return has come since: batch and release."""
+    stages = {stage.name: walked(stage, root, CYCLE, at) for stage in (batch, release.release)}
+    return {f"{name}.{count}": n for name, counts in stages.items() for count, n in counts.items()}
+
+
+def taken_in(root, at):
+    """What the returns run does before it publishes: collect and merge."""
+    return collect.fn(data=str(root), as_of=at) | {f"merge.{k}": n for k, n in merge.fn(data=str(root)).items()}
+
+
+def uln(root, *arguments, expect=0):
+    found = CliRunner().invoke(app, [*arguments, "--data", str(root)])
+    assert found.exit_code == expect, found.output
+    return found.output
+
+
+def listed(root, *arguments, at=TUESDAY):
+    return json.loads(uln(root, "batches", CYCLE, "--json", "--as-of", at, *arguments))
+
+
+def states(root, at=TUESDAY):
+    return [one["state"] for one in sorted(listed(root, at=at), key=lambda b: b["school_number"])]
+
+
+def outbox(root):
+    return {p.name: p.read_bytes() for p in (root / "lrs" / "outbox").iterdir()}
+
+
+def times_sent(root):
+    """How often each learner stands in the files of the outbox."""
+    files = [pd.read_csv(io.BytesIO(content), dtype="str") for content in outbox(root).values()]
+    return pd.concat([pd.DataFrame({"MISIdentifier": []}), *files])["MISIdentifier"].value_counts()
+
+
+def answered_by_lrs(root, files):
+    """The LRS answers these files, which it was handed whatever the ledger thinks."""
+    before = outbox(root)
+    for name in before:
+        (root / "lrs" / "outbox" / name).unlink()
+    for name, content in files.items():
+        (root / "lrs" / "outbox" / name).write_bytes(content)
+    answer_outbox(root, profiles=all_profiles(), seed=7)
+    for name in files:
+        (root / "lrs" / "outbox" / name).unlink()
+    for name, content in before.items():
+        (root / "lrs" / "outbox" / name).write_bytes(content)
+
+
+def test_killed_before_the_ledger_confirmed_the_hand_over(died, sent):
+    lake = Lake(sent / "lake")
+    lake.upsert(
+        "batches", lake.read("batches").assign(state="SENT_UNCONFIRMED", sent_at=None).astype({"sent_at": "str"})
+    )
+    assert next_run(sent, TUESDAY)["release.unconfirmed"] == 0, "the files are there"
+    found = next_run(died, TUESDAY)
+    # The LRS may have taken the files: they are not written again, a person decides.
+    assert (found["release.unconfirmed"], found["batch.batches"]) == (2, 0) and not outbox(died)
+    assert set(states(died)) == {"SENT_UNCONFIRMED"}
+
+
+def test_the_list_of_batches_says_which_wait_for_a_person(died):
+    everything = uln(died, "batches", "--as-of", TUESDAY)
+    one = listed(died, "--state", "SENT_UNCONFIRMED")[0]
+    assert set(one) >= {"batch_ref", "state", "age", "rows", "answered", "school_number", "file_name", "decided"}
+    assert (one["age"], one["answered"], one["decided"]) == (1, 0, None)
+    assert "6604025" in everything and one["batch_ref"] not in everything
+    assert "retry" in uln(died, "status", CYCLE)
+    assert "no batches" in uln(died, "batches", "2013-01") and listed(died, "--state", "STUCK") == []
+
+
+def test_abandoned_by_the_operator_its_learners_go_out_once_with_the_next_run(died):
+    for one in listed(died):
+        said = uln(died, "abandon", one["file_name"], "--reason", WHY, "--as-of", TUESDAY)
+        assert "uln census 2012-01" in said and one["batch_ref"] in said
+    assert set(states(died)) == {"ABANDONED"}
+    assert status_of(str(died), CYCLE)["total"]["sent"] == 0
+    due = status_of(str(died), CYCLE)["total"]["waiting"]
+    assert census(died, CYCLE, WEDNESDAY)["release.learners"] == due > 0
+    assert next_run(died, WEDNESDAY)["release.learners"] == 0
+    assert set(times_sent(died)) == {1} and len(times_sent(died)) == due
+    ledger = Lake(died / "lake").read("batches")
+    assert sorted(ledger["state"]) == ["ABANDONED", "ABANDONED", "SENT", "SENT"]
+    assert ledger["file_name"].is_unique
+    kept = Lake(died / "lake").read("batch_decisions")
+    assert set(kept["decided_at"]) == {TUESDAY} and set(kept["reason"]) == {WHY} and len(kept) == 2
+    assert set(zip(kept["state_before"], kept["state_after"], strict=True)) == {("SENT_UNCONFIRMED", "ABANDONED")}
+    report = pd.read_csv(died / "reports" / CYCLE / "decisions.csv", encoding="utf-8-sig")
+    assert len(report) == 2 and all(" / " in heading for heading in report.columns)
+
+
+def test_retried_it_goes_out_with_the_next_run_under_the_same_name_and_with_the_same_bytes(died):
+    one, other = listed(died)
+    assert "uln census 2012-01" in uln(died, "retry", one["batch_ref"], "--reason", WHY, "--as-of", TUESDAY)
+    assert [b["decided"] for b in listed(died)] == [f"retry {TUESDAY}", None]
+    assert next_run(died, WEDNESDAY)["release.sent"] == 1
+    built = Lake(died / "lake").read("batches").set_index("file_name")["file_sha256"]
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in outbox(died).items()} == {
+        one["file_name"]: built[one["file_name"]]
+    }
+    assert states(died, at=WEDNESDAY) == ["SENT", "SENT_UNCONFIRMED"]
+    # Killed in the hand-over again, it may be retried again.
+    uln(died, "retry", other["batch_ref"], "--reason", WHY, "--as-of", WEDNESDAY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(release, "write_each", killed)
+        with pytest.raises(Killed):
+            next_run(died, "2012-02-02T02:30")
+    assert next_run(died, "2012-02-02T03:30")["release.unconfirmed"] == 1, "no decision is carried out twice"
+    uln(died, "retry", other["batch_ref"], "--reason", WHY, "--as-of", "2012-02-03T02:30")
+    next_run(died, "2012-02-04T02:30")
+    assert set(times_sent(died)) == {1} and len(outbox(died)) == 2
+    numbers = Lake(died / "lake").read("batch_decisions", batch_ref=other["batch_ref"])["number"]
+    assert list(numbers) == [1, 2]
+
+
+@pytest.mark.parametrize("decision", ["retry", "abandon"])
+def test_the_same_command_again_changes_nothing_and_says_so(died, decision):
+    ref = listed(died)[0]["batch_ref"]
+    uln(died, decision, ref, "--reason", WHY, "--as-of", TUESDAY)
+    before = Lake(died / "lake").versions()
+    assert "nothing was changed" in uln(died, decision, ref, "--reason", "another one", "--as-of", WEDNESDAY)
+    assert Lake(died / "lake").versions() == before
+
+
+def refused(root, decision, ref, at=TUESDAY, reason=WHY):
+    said = CliRunner().invoke(app, [decision, ref, "--reason", reason, "--as-of", at, "--data", str(root)])
+    assert said.exit_code == 1 and "Traceback" not in said.output
+    return " ".join(said.output.split())
+
+
+def test_a_wrong_state_is_refused_with_one_sentence(died, sent):
+    before = Lake(sent / "lake").versions()
+    one = listed(sent)[0]["file_name"]
+    assert "within 21 days" in refused(sent, "abandon", one)
+    assert "within 21 days" in refused(sent, "retry", one)
+    assert "is not retried" in refused(sent, "retry", one, at=IN_MARCH)
+    answered_by_lrs(sent, outbox(sent))
+    taken_in(sent, WEDNESDAY)
+    assert "has answered" in refused(sent, "abandon", one, at=IN_MARCH)
+    assert Lake(sent / "lake").versions()["batches"] == before["batches"]
+    assert Lake(sent / "lake").version("batch_decisions") == -1
+    one, other = (b["batch_ref"] for b in listed(died))
+    uln(died, "retry", one, "--reason", WHY, "--as-of", TUESDAY)
+    assert "has not been handed over" in refused(died, "abandon", one)
+    uln(died, "abandon", other, "--reason", WHY, "--as-of", TUESDAY)
+    assert "was abandoned" in refused(died, "retry", other)
+
+
+def test_what_is_no_batch_or_no_reason_is_refused_and_makes_nothing(died, tmp_path):
+    assert "uln batches" in refused(died, "retry", "LRB_1_2.CSV")
+    assert "uln batches" in refused(tmp_path / "nowhere", "retry", "LRB_1_2.CSV")
+    assert not (tmp_path / "nowhere").exists()
+    ref = listed(died)[0]["batch_ref"]
+    assert "without pupils' data" in refused(died, "abandon", ref, reason="M660402510001 did not arrive")
+    assert "letter or a digit" in refused(died, "abandon", ref, reason="=1+1")
+    uln(died, "abandon", ref, expect=2)
+    assert Lake(died / "lake").version("batch_decisions") == -1
+
+
+def test_nothing_is_decided_while_a_run_is_on_the_data_root(died, monkeypatch):
+    monkeypatch.setattr(hand_over, "one_run_at_a_time", partial(one_run_at_a_time, patience=0.05))
+    ref = listed(died)[0]["batch_ref"]
+    with one_run_at_a_time(str(died)):
+        assert "another run" in refused(died, "abandon", ref)
+    assert states(died) == ["SENT_UNCONFIRMED", "SENT_UNCONFIRMED"]
+
+
+def cut_short(patch, at):
+    """Kill the process at one of the places of a decision where something changes outside memory."""
+    if at == "file":
+        patch.setattr(hand_over, "take_away", killed)
+        return
+    real = getattr(Lake, {"decision": "append", "ledger": "upsert"}[at])
+    table = {"decision": "batch_decisions", "ledger": "batches"}[at]
+
+    def dies(self, name, *arguments, **more):
+        if name == table:
+            raise Killed
+        return real(self, name, *arguments, **more)
+
+    patch.setattr(Lake, real.__name__, dies)
+
+
+@pytest.mark.parametrize(
+    ("at", "then"),
+    [("decision", "again"), ("file", "again"), ("file", "a-run"), ("ledger", "again"), ("ledger", "a-run")],
+)
+def test_a_decision_that_was_cut_short_is_carried_out_once(sent, at, then):
+    one = listed(sent)[0]
+    with pytest.MonkeyPatch.context() as patch:
+        cut_short(patch, at)
+        with pytest.raises(Killed):
+            decide(str(sent), one["batch_ref"], Decision.ABANDON, WHY, IN_MARCH)
+    if then == "again":
+        decide(str(sent), one["batch_ref"], Decision.ABANDON, WHY, IN_MARCH)
+    lake = Lake(sent / "lake")
+    assert next_run(sent, IN_MARCH)["release.learners"] == one["rows"]
+    assert len(lake.read("batch_decisions")) == 1
+    ledger = lake.read("batches").set_index("file_name")
+    assert ledger.loc[one["file_name"], "state"] == "ABANDONED" and one["file_name"] not in outbox(sent)
+    assert set(times_sent(sent)) == {1}
+    version = lake.version("batches")
+    assert next_run(sent, "2012-03-02T02:30")["release.sent"] == 0 and lake.version("batches") == version
+
+
+def test_a_batch_without_an_answer_shows_as_stuck_after_the_days_of_its_cycle_and_may_be_abandoned(sent):
+    assert set(states(sent, at="2012-02-20T02:30")) == {"SENT"}
+    assert set(states(sent, at="2012-02-21T02:30")) == {"STUCK"}
+    ledger = Lake(sent / "lake").read("batches")
+    assert set(ledger["state"]) == {"SENT"}, "it is not stored"
+    files = outbox(sent)
+    one, other = listed(sent)
+    uln(sent, "abandon", one["file_name"], "--reason", WHY, "--as-of", IN_MARCH)
+    assert outbox(sent) == {other["file_name"]: files[other["file_name"]]}, "nobody hands it over still"
+    assert "uln abandon" in uln(sent, "status", CYCLE)
+
+
+def test_a_file_in_the_outbox_that_is_not_the_batch_s_own_stays(sent):
+    one = listed(sent)[0]["file_name"]
+    (sent / "lrs" / "outbox" / one).write_text("something else", encoding="utf-8")
+    uln(sent, "abandon", one, "--reason", WHY, "--as-of", IN_MARCH)
+    assert outbox(sent)[one] == b"something else"
+
+
+def test_an_answer_to_an_abandoned_batch_ties_and_merges_and_nobody_it_answered_is_sent_again(sent):
+    files = outbox(sent)
+    rows = sum(one["rows"] for one in listed(sent))
+    for name in files:
+        uln(sent, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
+    answered_by_lrs(sent, files)
+    back = taken_in(sent, "2012-03-02T09:15")
+    assert (back["rows"], back["untied"]) == (rows, 0)
+    total = status_of(str(sent), CYCLE)["total"]
+    assert total["uln"] == back["merge.ulns"] > 0 and total["exception"] == back["merge.exceptions"] > 0
+    assert total["waiting"] == 0 and total["balanced"]
+    assert next_run(sent, "2012-03-03T02:30")["batch.learners"] == 0
+    assert set(states(sent, at="2012-03-03T02:30")) == {"ABANDONED"}
+
+
+def test_an_answer_that_comes_when_its_learners_are_out_again_is_taken_and_the_second_adds_nothing(sent):
+    first = outbox(sent)
+    for name in first:
+        uln(sent, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
+    next_run(sent, "2012-03-02T02:30")
+    second = outbox(sent)
+    assert not set(first) & set(second)
+    answered_by_lrs(sent, first)
+    taken_in(sent, "2012-03-03T02:30")
+    ulns = status_of(str(sent), CYCLE)["total"]["uln"]
+    assert ulns > 0 and next_run(sent, "2012-03-04T02:30")["batch.learners"] == 0
+    answered_by_lrs(sent, second)
+    taken_in(sent, "2012-03-05T02:30")
+    total = status_of(str(sent), CYCLE)["total"]
+    assert total["uln"] == ulns and total["sent"] == 0 and attention(str(sent), CYCLE)["conflicts"] == 0
+
+
+def test_a_learner_who_gets_a_uln_while_the_next_batch_is_still_to_go_is_not_sent(sent, monkeypatch):
+    files = outbox(sent)
+    for name in files:
+        uln(sent, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.release.batch_files", killed)
+        with pytest.raises(Killed):
+            next_run(sent, "2012-03-02T02:30")
+    assert sorted(states(sent)) == ["ABANDONED", "ABANDONED", "READY", "READY"]
+    answered_by_lrs(sent, files)
+    taken_in(sent, "2012-03-03T02:30")
+    held = set(Lake(sent / "lake").read("learners", ["upn", "uln"]).dropna()["upn"])
+    next_run(sent, "2012-03-04T02:30")
+    assert held and not held & set(times_sent(sent).index)
+    reasons = Lake(sent / "lake").read("batches", ["state", "reason"]).dropna()
+    assert set(reasons["reason"]) == {"overtaken"} and set(reasons["state"]) == {"ABANDONED"}
+    assert status_of(str(sent), CYCLE)["total"]["waiting"] == 0
+
+
+def test_a_batch_that_the_lrs_answers_had_arrived_whatever_was_decided(died, sent):
+    files = outbox(sent)
+    one, _ = listed(died)
+    uln(died, "retry", one["batch_ref"], "--reason", WHY, "--as-of", TUESDAY)
+    answered_by_lrs(died, files)
+    taken_in(died, WEDNESDAY)
+    assert states(died) == ["ANSWERED", "ANSWERED"]
+    assert "uln retry" not in uln(died, "status", CYCLE)
+    assert next_run(died, "2012-02-02T02:30")["release.sent"] == 0 and not outbox(died)
+    assert set(Lake(died / "lake").read("batches")["state"]) == {"SENT"}
+
+
+def test_of_a_batch_that_is_answered_in_part_the_others_are_due_when_it_is_abandoned(sent):
+    name, content = next(iter(outbox(sent).items()))
+    ref, rows = next((b["batch_ref"], b["rows"]) for b in listed(sent) if b["file_name"] == name)
+    lines = content.decode().splitlines(keepends=True)
+    answered_by_lrs(sent, {name: "".join(lines[:-5]).encode()})
+    taken_in(sent, WEDNESDAY)
+    before = status_of(str(sent), CYCLE)["total"]
+    uln(sent, "abandon", ref, "--reason", WHY, "--as-of", IN_MARCH)
+    after = status_of(str(sent), CYCLE)["total"]
+    assert rows > 5 and before["sent"] - after["sent"] == after["waiting"] == 5
+    assert (after["uln"], after["exception"]) == (before["uln"], before["exception"])
+
+
+def send_again(root, day, changes):
+    """School 6604025 sends its return again, with what these learners have now: UPN -> element -> value."""
+    folder = root / "dewi" / "inbox" / "660"
+    text = (folder / "6604025_2012-01_PLASC_002.xml").read_text(encoding="utf-8")
+    for upn, values in changes.items():
+        block = next(b for b in re.findall(r"<PupilOnRoll>.*?</PupilOnRoll>", text, re.S) if f"<UPN>{upn}<" in b)
+        new = block
+        for element, value in values.items():
+            new, times = re.subn(f"<{element}>[^<]*<", f"<{element}>{value}<", new)
+            assert times == 1
+        text = text.replace(block, new)
+    text = re.sub(r"<DateTime>[^<]*<", f"<DateTime>2012-01-{day}T23:00:00<", text)
+    (folder / f"again-{day}.xml").write_text(text, encoding="utf-8")
+
+
+def told_to_schools(root):
+    """UPN -> code -> the fields named on the English sheet and on the Welsh one, of the newest workbooks."""
+    found = {}
+    for path in sorted((root / "dewi" / "outbox").rglob("*.zip")):
+        with zipfile.ZipFile(path) as bundle:
+            for name in (n for n in bundle.namelist() if n.endswith(".xlsx")):
+                book = load_workbook(io.BytesIO(bundle.read(name)))
+                sheets = [list(book[sheet].iter_rows(min_row=2, values_only=True)) for sheet in ("English", "Cymraeg")]
+                found[path.parent.name] = [(e[0], e[6], e[7], c[7]) for e, c in zip(*sheets, strict=True)]
+    return [line for lines in found.values() for line in lines if line[1].startswith("CHG")]
+
+
+def sent_learners(root, count):
+    rows = Lake(root / "lake").read("batch_rows", ["upn"], cycle=CYCLE, school_number="6604025")["upn"]
+    text = (root / "dewi" / "inbox" / "660" / "6604025_2012-01_PLASC_002.xml").read_text(encoding="utf-8")
+    return [upn for upn in rows if f"<UPN>{upn}<" in text][:count]
+
+
+def test_a_learner_who_changes_while_the_answer_is_awaited_is_not_sent_again_and_the_school_is_told(sent):
+    one, other = sent_learners(sent, 2)
+    send_again(sent, 30, {one: {"Surname": "Newydd", "PostCode": "LL77 7NG"}, other: {"EntryDate": "2011-01-09"}})
+    found = census(sent, CYCLE, WEDNESDAY)
+    assert (found["batch.changed"], found["release.learners"]) == (1, 0)
+    assert attention(str(sent), CYCLE)["changed_while_waiting"] == 1
+    assert "wrth aros" in uln(sent, "status", CYCLE)
+    returns(sent, CYCLE, WEDNESDAY)
+    assert told_to_schools(sent) == [(one, "CHG02", "Family name, Postcode", "Cyfenw, Cod post")]
+    # The answer comes: what was true of the record is now for the portal.
+    answered_by_lrs(sent, outbox(sent))
+    returns(sent, CYCLE, "2012-02-02T02:30")
+    assert told_to_schools(sent) == [(one, "CHG01", "Family name, Postcode", "Cyfenw, Cod post")]
+    now = attention(str(sent), CYCLE)
+    assert (now["changed_while_waiting"], now["to_correct_on_portal"]) == (0, 1)
+    # And the school takes it back: nobody has to do anything any more.
+    send_again(sent, 31, {})
+    assert census(sent, CYCLE, "2012-02-03T02:30")["release.learners"] == 0
+    returns(sent, CYCLE, "2012-02-03T03:00")
+    assert told_to_schools(sent) == [] and attention(str(sent), CYCLE)["to_correct_on_portal"] == 0
+
+
+def test_after_the_answer_only_who_ended_in_an_exception_is_sent_again_and_only_if_what_is_sent_has_changed(sent):
+    answered_by_lrs(sent, outbox(sent))
+    returns(sent, CYCLE, WEDNESDAY)
+    lake = Lake(sent / "lake")
+    ours = sent_learners(sent, 100)
+    excepted = [upn for upn in lake.read("exceptions", ["upn"], state="open")["upn"] if upn in ours]
+    held = [upn for upn in lake.read("learners", ["upn", "uln"]).dropna()["upn"] if upn in ours]
+    before = set(lake.read("batches")["batch_ref"])
+    send_again(sent, 30, {held[0]: {"Surname": "Newydd"}, excepted[0]: {"EntryDate": "2011-01-09"}})
+    assert census(sent, CYCLE, "2012-02-02T02:30")["release.learners"] == 0
+    send_again(sent, 31, {held[0]: {"Surname": "Newydd"}, excepted[0]: {"Surname": "Cywir"}})
+    assert census(sent, CYCLE, "2012-02-03T02:30")["release.learners"] == 1
+    [new] = set(lake.read("batches")["batch_ref"]) - before
+    assert list(lake.read("batch_rows", batch_ref=new)["upn"]) == [excepted[0]]
+    returns(sent, CYCLE, "2012-02-03T03:00")
+    assert [line[:3] for line in told_to_schools(sent)] == [(held[0], "CHG01", "Family name")]
+    assert status_of(str(sent), CYCLE)["total"]["balanced"]
