@@ -19,6 +19,7 @@ from schemas.texts import text
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
 from tasks.io.lake import Lake
+from tasks.io.lrs_files import LARGEST_RESULT
 from tasks.returns_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, keep_evidence, stage_task
 from tasks.workers import parts, processors, spread, tried
@@ -99,8 +100,9 @@ def _collect(
             if isinstance(fault, Refused):
                 if refused_for.get(one.sha256) == fault.reason:
                     continue
-                content = one.path.read_bytes()
-                if hashlib.sha256(content).hexdigest() != one.sha256:
+                # One that is too large is not kept twice; the inbox has it.
+                content = one.path.read_bytes() if one.size <= LARGEST_RESULT else None
+                if content is not None and hashlib.sha256(content).hexdigest() != one.sha256:
                     continue
                 _set_aside(root, one.sha256, content, one.path.name, fault)
                 counts["quarantined"] += 1
@@ -157,7 +159,7 @@ def _report_untied(root: DataRoot, lake: Lake) -> None:
         write_whole(root.untied_report, content)
 
 
-def _set_aside(root: DataRoot, sha256: str, content: bytes, name: str, refused: Refused) -> None:
+def _set_aside(root: DataRoot, sha256: str, content: bytes | None, name: str, refused: Refused) -> None:
     reason = all_reasons()[refused.reason]
     about = {"file": name, "reason": refused.reason, "detail": refused.detail}
     texts = {k: getattr(reason, k) for k in ("text_cy", "text_en", "action_cy", "action_en")}

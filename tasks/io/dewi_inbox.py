@@ -7,7 +7,6 @@ path.
 import hashlib
 import io
 import json
-import lzma
 import os
 import re
 import shutil
@@ -30,6 +29,9 @@ MOST_MEMBERS = 1000
 #: XML of this kind packs about 20:1; a bomb packs a thousand to one.
 HIGHEST_RATIO = 200
 _RATIO_FROM = 10 * 2**20
+#: Only of these can a member be unpacked up to a bound; of others Python unpacks whatever is packed, before it is cut.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DIRECTORY_ENTRY = b"PK\x01\x02"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 #: Byte order marks, blanks, and the empty halves of UTF-16.
 _BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
@@ -165,13 +167,15 @@ def _starts_like_xml(content: bytes) -> bool:
 
 
 def _members(content: bytes) -> Opened:
+    if content.count(_DIRECTORY_ENTRY) > MOST_MEMBERS:
+        raise Refused("zip_too_large")  # before there is a Python object for each
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             _check(bundle.infolist(), len(content))
             files = sorted((m for m in bundle.infolist() if _is_file(_name(m))), key=_name)
             wanted = [m for m in files if _is_return(bundle, m)]
             documents = [_read(bundle, m) for m in wanted]
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError):
         # All that the zip reader raises on damaged or unusual content; it works on memory, so none of it is our fault.
         raise Refused("bad_zip") from None
     if not documents:
@@ -212,11 +216,11 @@ def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
     size = sum(unpacked for unpacked, _ in sizes)
     checks = {
         "zip_encrypted": any(m.flag_bits & 0x1 for m in members),
+        "zip_other_method": any(m.compress_type not in _METHODS for m in members),
         "zip_unsafe_name": any(unsafe) or any(links),
         "zip_duplicate_name": len(names) != len(set(names)),
         "zip_nested": any(n.lower().endswith((".zip", ".7z", ".rar", ".gz")) for n in names),
-        "zip_too_large": len(members) > MOST_MEMBERS
-        or size > LARGEST_ZIP
+        "zip_too_large": size > LARGEST_ZIP
         or any(unpacked > LARGEST_FILE for unpacked, _ in sizes)
         or any(a > _RATIO_FROM and a > HIGHEST_RATIO * b for a, b in [*sizes, (size, packed)]),
     }
