@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -77,14 +78,14 @@ def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
     folder = inbox / la_code
     if not folder.is_dir():
         return []
-    return [Arrival(_storable(p.relative_to(inbox)), p) for p in sorted(folder.iterdir()) if p.is_file() and _whole(p)]
+    return [Arrival(storable(p.relative_to(inbox)), p) for p in sorted(folder.iterdir()) if p.is_file() and _whole(p)]
 
 
 def files_at(inbox: Path, path: str) -> list[Path]:
     """The way back from `Arrival.path`: every file that is stored under that path."""
     place = inbox / path
     # Only a path with a backslash in it can stand for another name than its own.
-    return sorted(p for p in place.parent.glob("*") if _storable(p) == _storable(place)) if "\\" in path else [place]
+    return sorted(p for p in place.parent.glob("*") if storable(p) == storable(place)) if "\\" in path else [place]
 
 
 def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
@@ -100,7 +101,7 @@ def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
     folders = set(la_codes)
     files = ((p, p.relative_to(inbox).parts) for p in inbox.rglob("*") if p.is_file() and _whole(p))
     return sorted(
-        _storable(Path(*parts))
+        storable(Path(*parts))
         for _, parts in files
         if (len(parts) != 2 or parts[0] not in folders) and not any(part.startswith(".") for part in parts)
     )
@@ -110,9 +111,20 @@ def _whole(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() not in _HALF_WRITTEN
 
 
-def _storable(path: Path) -> str:
-    """A name on disk is bytes; Python keeps those that are no UTF-8 as surrogates, which no table or file can hold."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+def storable(path: Path) -> str:
+    """A file's name as a table can hold it and a person can be shown it.
+
+    A name on disk is bytes; Python keeps those that are no UTF-8 as surrogates, which no table or file can hold.
+    """
+    return _visible(os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace"))
+
+
+def _visible(name: str) -> str:
+    """Without signs that a terminal obeys, or that hide what a name ends in; they are written as escapes."""
+    if name.isprintable():
+        return name
+    hidden = ("Cc", "Cf", "Zl", "Zp")
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in hidden else c for c in name)
 
 
 def sha256_of(path: Path) -> str:
@@ -235,7 +247,7 @@ def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Refused("zip_too_large")
-    return ReturnDocument(hashlib.sha256(content).hexdigest(), content, _name(member))
+    return ReturnDocument(hashlib.sha256(content).hexdigest(), content, _visible(_name(member)))
 
 
 def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str, str]) -> Path:
