@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 #: Where a cell may begin, also in a spreadsheet that takes another separator, and what makes a formula of one.
-_FORMULA = re.compile("(^|[,;|\t\r\n\"])(?=[=+\\-@\t\r＝＋－＠])")
+_FORMULA = re.compile('(^|[,;|\t\r\n"])(?=[=+\\-@\t\r＝＋－＠])')
 
 
 def write_report(rows: pd.DataFrame) -> bytes:

@@ -11,7 +11,6 @@ from schemas.plasc_layouts import all_layouts
 from tasks.io import untrusted_xml
 from tasks.io.plasc_xml import inspect, read_return
 
-
 HEADER = (
     "<Header><CollectionDetails><Collection>PLASC</Collection><ReferenceDate>2012-01-17</ReferenceDate></CollectionDetails>"
     "<Source><LEA>660</LEA><Estab>4025</Estab><SerialNo>1</SerialNo><DateTime>2012-01-20T10:00:00</DateTime></Source></Header>"
