@@ -57,13 +57,18 @@ def main() -> int:
     inputs = 0
     for target in TARGETS:
         run = fuzz(target, max(1, seconds // len(TARGETS)))
-        print(f"{target}: {run} inputs", flush=True)
+        _say(f"{target}: {run} inputs")
         inputs += run
     failures = sorted(p for p in FAILURES.iterdir() if p.suffix != ".txt")
     for path in failures:
-        print(path)
-    print(f"fuzz: {inputs} inputs, {len(failures)} failures")
+        _say(str(path))
+    _say(f"fuzz: {inputs} inputs, {len(failures)} failures")
     return int(bool(failures))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def hostile_returns():
     sound = a_return([SOUND | {"upn": UPNS[0]}])
     for n, value in enumerate(ELSEWHERE):
         for old in ("<LEA>660", "<Estab>4025", "<SerialNo>1", "<Collection>PLASC", "<ReferenceDate>2012-01-17"):
-            name, _, known = old.partition(">")
+            name = old.partition(">")[0]
             yield f"{name[1:]}-{n}.xml", sound.replace(old.encode(), f"{name}>{value}".encode(), 1)
     fields = ("upn", "former_upn", "uln", "surname", "gender", "dob", "nc_year", "postcode", "enrol_status")
     pupils = [SOUND | {"upn": UPNS[1 + n], field: value} for field in fields for n, value in enumerate(ELSEWHERE)]
@@ -68,7 +68,7 @@ def ran(tmp_path_factory):
     table.writerows([["x", "10000001", UPNS[59], "", v] for v in ELSEWHERE])
     table.writerows([["=1+1", "@x", "=cmd|' /C calc'!A0", "", "-2+3"]])
     (root.lrs_inbox / "=1+1;=2 \x1b[2J.csv").write_text(answers.getvalue(), encoding="utf-8")
-    before |= {p for p in root.lrs_inbox.iterdir()}
+    before |= set(root.lrs_inbox.iterdir())
     returns(root.path, "2012-01", "2012-02-12T09:15:00")
     return around, root, before
 
