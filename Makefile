@@ -11,7 +11,10 @@ export GX_ANALYTICS_ENABLED := false
 # Which parts of the benchmark: speed, engine, register, growth; all where none is named.
 PART ?=
 
-.PHONY: rehearse test bench bench-guard bench-guard-write check lint format types lock clean
+# How long `make fuzz` takes, in seconds.
+SECONDS ?= 120
+
+.PHONY: rehearse test fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -25,6 +28,10 @@ rehearse: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+# Coverage-guided fuzzing of what reads others' files; failing inputs are left in build/fuzz/failures.
+fuzz: .venv/ready
+	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 # All Wales, a country twenty times its size and a register of 13 million: half an hour and more, some 6 GB under build/bench.
 bench: .venv/ready

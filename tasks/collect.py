@@ -19,8 +19,10 @@ from schemas.texts import text
 from tasks.boundary import keep_evidence
 from tasks.code_texts import lrs_codes
 from tasks.io.data_root import DataRoot, write_whole
-from tasks.io.dewi_inbox import let_go, quarantine, sha256_of
+from tasks.io.dewi_inbox import let_go, quarantine, sha256_of, storable
 from tasks.io.lake import Lake
+from tasks.io.lrs_files import LARGEST_RESULT
+from tasks.io.report_csv import write_report
 from tasks.returns_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, stage_task
 from tasks.workers import begin, parts, processors, tried
@@ -75,6 +77,10 @@ class _Arrival:
     sha256: str
     size: int
 
+    @property
+    def name(self) -> str:
+        return storable(Path(self.path.name))
+
 
 def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
     """Files that are taken in together: the answers for all Wales at once, of a larger country as many at a time."""
@@ -101,17 +107,18 @@ def _collect(
     accepted: list[str] = []
     for share, answers in zip(shares, found, strict=True):
         for place, one in enumerate(share):
-            about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.path.name, "file_name": one.path.name}
+            about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.name, "file_name": one.name}
             fault = answers.unusable.get(place)
             if isinstance(fault, Growing):
                 continue  # the next run finds it whole
             if isinstance(fault, Refused):
                 if refused_for.get(one.sha256) == fault.reason:
                     continue
-                content = one.path.read_bytes()
-                if hashlib.sha256(content).hexdigest() != one.sha256:
+                # One that is too large is not kept twice; the inbox has it.
+                content = one.path.read_bytes() if one.size <= LARGEST_RESULT else None
+                if content is not None and hashlib.sha256(content).hexdigest() != one.sha256:
                     continue
-                _set_aside(root, one.sha256, content, one.path.name, fault)
+                _set_aside(root, one.sha256, content, one.name, fault)
                 counts["quarantined"] += 1
                 reason = {"reason": fault.reason, "detail": fault.detail}
                 rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
@@ -167,12 +174,11 @@ def _report_untied(root: DataRoot, lake: Lake) -> None:
     rows["ukprn"] = rows["ukprn"].where(rows["ukprn"].str.fullmatch("[0-9]{8}").eq(True))
     rows.insert(0, "file", rows.pop("sha256").map(names))
     heads = {name: f"{text(f'untied.{name}', 'cy')} / {text(f'untied.{name}', 'en')}" for name in rows.columns}
-    content = rows.rename(columns=heads).to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
     if len(rows) or root.untied_report.exists():
-        write_whole(root.untied_report, content)
+        write_whole(root.untied_report, write_report(rows.rename(columns=heads)))
 
 
-def _set_aside(root: DataRoot, sha256: str, content: bytes, name: str, refused: Refused) -> None:
+def _set_aside(root: DataRoot, sha256: str, content: bytes | None, name: str, refused: Refused) -> None:
     reason = all_reasons()[refused.reason]
     about = {"file": name, "reason": refused.reason, "detail": refused.detail}
     texts = {k: getattr(reason, k) for k in ("text_cy", "text_en", "action_cy", "action_en")}

@@ -29,6 +29,7 @@ from tasks.core.membership import among
 from tasks.ground import Ground, Lot, moment
 from tasks.io.data_root import DataRoot, take_away, write_whole
 from tasks.io.lake import Lake
+from tasks.io.report_csv import write_report
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.showing import Shown
 from tasks.showing import shown as let_through
@@ -171,8 +172,7 @@ def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
     rows = lake.read("batch_decisions", cycle=cycle).merge(named, on="batch_ref")
     rows = rows.sort_values(["decided_at", "file_name", "number"])[list(_REPORTED)]
     heads = {name: f"{text(f'decisions.{name}', 'cy')} / {text(f'decisions.{name}', 'en')}" for name in _REPORTED}
-    content = rows.rename(columns=heads).to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
-    write_whole(root.reports(cycle) / "decisions.csv", content)
+    write_whole(root.reports(cycle) / "decisions.csv", write_report(rows.rename(columns=heads)))
 
 
 def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:

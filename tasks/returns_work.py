@@ -23,7 +23,7 @@ from tasks.core.publication import by_school, content_refs, for_schools
 from tasks.ground import Ground, Portion, moment
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake, arrow_of
-from tasks.io.lrs_files import read_result, read_results
+from tasks.io.lrs_files import read_result, read_results, result_bytes
 from tasks.io.reference import schools
 from tasks.school_files import Due, school_files
 from tasks.status import register_of, standing_of
@@ -43,7 +43,7 @@ class Growing(Exception):
 
 
 def _read_whole(path: Path, sha256: str) -> bytes | Exception:
-    content = tried(Path.read_bytes, path)
+    content = tried(result_bytes, path)
     grew = isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != sha256
     return Growing() if grew else content
 

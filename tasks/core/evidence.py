@@ -20,8 +20,8 @@ from tasks.core.identifiers import (
     upn_shape,
 )
 from tasks.core.membership import among
-from tasks.core.name_characters import never_in_a_name, not_kept
-from tasks.core.text_columns import BLANK, answers, once_each
+from tasks.core.name_characters import look_alike, never_in_a_name, not_kept
+from tasks.core.text_columns import BLANK, answers, capitals, once_each
 
 #: Subsidiary and guest registrations: the learner's main school asks for the ULN.
 NOT_SENT_STATUS = ("S", "G")
@@ -104,7 +104,7 @@ def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
     Returns:
         school_number, upn (canonical), each pair once, sorted.
     """
-    own = current[~current["enrol_status"].str.strip().str.upper().isin(NOT_SENT_STATUS)]
+    own = current[~capitals(current["enrol_status"].str.strip()).isin(NOT_SENT_STATUS)]
     pairs = pd.DataFrame({"school_number": own["school_number"], "upn": canonical_upn(own["upn"])}).dropna()
     twice = pairs[pairs.duplicated()].drop_duplicates()
     return twice.sort_values(["school_number", "upn"], ignore_index=True)
@@ -195,7 +195,7 @@ def _text(values: pd.Series) -> pd.Series:
 
 
 def _code(values: pd.Series) -> pd.Series:
-    return _text(values).str.upper()
+    return capitals(_text(values))
 
 
 def _year(values: pd.Series) -> pd.Series:
@@ -216,15 +216,16 @@ def _home(postcode: pd.Series) -> pd.Series:
 
 
 def _name_facts(which: str, name: pd.Series, form: pd.Series, profile: Profile) -> dict[str, pd.Series]:
-    """Of one kind of name: whether its characters may be in a name, its form is short enough, and no sign of it is lost.
+    """Of one kind of name: whether its characters may be in a name, its form is short enough, and says what the name does.
 
-    Lost signs are a question of their own only where no character is out of place, and letters are left.
+    Lost signs, and letters taken for others, are questions only where no character is out of place, and letters are left.
     """
     plain = name.notna() & ~never_in_a_name(name)
     return {
         f"{which}_plain": answers(plain, where=name.notna()),
         f"{which}_length_ok": answers(form.str.len().le(profile.name_length(f"{which}_name")), where=form.notna()),
         f"{which}_kept": answers(~not_kept(name, profile.name_characters), where=plain & form.notna()),
+        f"{which}_one_alphabet": answers(~look_alike(name), where=plain & form.notna()),
     }
 
 

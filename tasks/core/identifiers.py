@@ -12,7 +12,7 @@ To add an identifier: its pattern, its weights, its table of check characters, a
 import numpy as np
 import pandas as pd
 
-from tasks.core.text_columns import bytes_of_width, chosen_texts
+from tasks.core.text_columns import XML_BLANK, bytes_of_width, capitals, chosen_texts
 
 _LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 
@@ -37,9 +37,10 @@ def canonical_upn(upn: pd.Series) -> pd.Series:
         upn: as sent.
 
     Returns:
-        Trimmed, in upper case; null where blank.
+        Without the blanks that XML has around them, in capitals; null where blank. Any other sign that cannot be seen
+        stays, so that the UPN has not the shape of one: trimmed, it would be another text than the school's system knows.
     """
-    text = upn.astype("str").str.strip().str.upper()
+    text = capitals(upn.astype("str").str.strip(XML_BLANK))
     return text.mask(text == "")
 
 

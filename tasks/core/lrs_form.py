@@ -17,7 +17,7 @@ from schemas.tables import SENT_FIELDS
 from tasks.core.evidence import iso_dates
 from tasks.core.identifiers import canonical_upn
 from tasks.core.name_characters import base_letters, never_in_a_name
-from tasks.core.text_columns import BLANK, once_each
+from tasks.core.text_columns import BLANK, capitals, once_each
 
 _GENDERS = {"M": "1", "F": "2", "U": "0", "": "0", "0": "0", "1": "1", "2": "2", "9": "9"}
 
@@ -53,13 +53,13 @@ def lrs_postcodes(postcodes: pd.Series) -> pd.Series:
 
 
 def _postcodes(postcodes: pd.Series) -> pd.Series:
-    text = postcodes.str.upper().str.replace(f"[{BLANK}]", "", regex=True)
+    text = capitals(postcodes).str.replace(f"[{BLANK}]", "", regex=True)
     text = text.mask(text == "")
     return text.str.replace(r"^(.+)(.{3})$", r"\1 \2", regex=True).mask(text.str.startswith("BFPO").eq(True), text)
 
 
 def _genders(genders: pd.Series) -> pd.Series:
-    return genders.str.strip().str.upper().fillna("").map(_GENDERS).astype("str")
+    return capitals(genders.str.strip()).fillna("").map(_GENDERS).astype("str")
 
 
 def _dates(dates: pd.Series) -> pd.Series:

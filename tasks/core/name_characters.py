@@ -47,6 +47,48 @@ def not_kept(names: pd.Series, allowed: str) -> pd.Series:
     return _any(names, allowed, lambda c: not (_is_letter(c) or c in " ." or c in _ALIKE or _is_space(c)))
 
 
+def look_alike(names: pd.Series) -> pd.Series:
+    """Whether a name holds letters or marks that may be taken for others: the form for the LRS makes them the others.
+
+    That is a letter of another alphabet beside Latin ones, a letter that Unicode knows as a variant of another (of full
+    width, of mathematics, a ligature), and a mark that no letter bears: alone, invisible, or the third on a letter.
+
+    Args:
+        names: as sent.
+
+    Returns:
+        bool; False where null. Accents may stand in characters of their own.
+    """
+
+    def asked(spellings: pd.Series) -> pd.Series:
+        foreign = spellings[spellings.notna() & ~spellings.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
+        return spellings.map({name: _looks_like_another(name) for name in foreign.unique()}).eq(True)
+
+    return once_each(asked, names)
+
+
+def _looks_like_another(name: str) -> bool:
+    characters = [c for c in unicodedata.normalize("NFC", name) if c not in _ALIKE]
+    letters = [c for c in characters if unicodedata.category(c)[0] == "L"]
+    alphabets = {_alphabet(c) for c in letters}
+    if ("LATIN" in alphabets and len(alphabets) > 1) or any(unicodedata.normalize("NFKC", c) != c for c in letters):
+        return True
+    base, marks = "", 0
+    for c in characters:
+        kind = unicodedata.category(c)
+        if kind[0] != "M":
+            base, marks = (_alphabet(c) if kind[0] == "L" else ""), 0
+            continue
+        marks += 1
+        if kind == "Me" or not base or marks > 2 or (base == "LATIN" and not unicodedata.combining(c)):
+            return True
+    return False
+
+
+def _alphabet(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
+
+
 def _any(names: pd.Series, common: str, holds: Callable[[str], bool]) -> pd.Series:
     """Whether any character holds the question; asked once for each rest that the common characters leave."""
 

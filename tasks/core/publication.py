@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from schemas.states import NotChosen, RowState, Severity
 from schemas.texts import Language, text
+from tasks.core.evidence import iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 from tasks.core.superseding import TOLD
+from tasks.core.text_columns import XML_BLANK, capitals
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
 NOT_FIT_FOR_CTF = "REG02"
@@ -86,8 +88,10 @@ def for_schools(
     # One learner that a school's system would refuse sinks the whole file: such a one stands in the list instead.
     blank = pd.concat([rows[c].str.strip().fillna("").eq("") for c in _CTF_NEEDS], axis=1).any(axis=1)
     long = (rows["surname"].str.len() > _CTF_NAME_LENGTH) | (rows["forename"].str.len() > _CTF_NAME_LENGTH)
-    gender = rows["gender"].str.strip().str.upper().fillna("")
-    unfit = due & ~other_birth & (blank | long | ~gender.str.fullmatch("[MFU0129]"))
+    gender = capitals(rows["gender"].str.strip(XML_BLANK)).fillna("")
+    dob = rows["dob"].str.strip(XML_BLANK)
+    no_date = iso_dates(dob).isna() | (dob.str.len() != len("1996-11-05"))
+    unfit = due & ~other_birth & (blank | long | no_date | ~gender.str.fullmatch("[MFU0129]"))
     # Two records of one school that share a ULN cannot both have it, even where they are one learner.
     twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
     conflict = rows["conflict"].where(due).fillna("").astype("str")

@@ -12,7 +12,7 @@ from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among
-from tasks.core.text_columns import chosen_texts, once_each
+from tasks.core.text_columns import capitals, chosen_texts, once_each
 
 #: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
 _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(Z|(?P<sign>[+-])(?P<zone>\d\d:\d\d))?"
@@ -107,7 +107,7 @@ def _is_held(pupils: pd.DataFrame, held: pd.DataFrame) -> pd.Series:
 
 
 def _not_sent(enrol_status: pd.Series) -> pd.Series:
-    return enrol_status.str.strip().str.upper().isin(NOT_SENT_STATUS)
+    return capitals(enrol_status.str.strip()).isin(NOT_SENT_STATUS)
 
 
 def year_group(nc_year: pd.Series) -> pd.Series:
@@ -120,6 +120,6 @@ def year_group(nc_year: pd.Series) -> pd.Series:
 
 
 def _year_group(nc_year: pd.Series) -> pd.Series:
-    text = nc_year.str.strip().str.upper()
+    text = capitals(nc_year.str.strip())
     numbers = pd.to_numeric(text.where(text.str.fullmatch(r"0?[1-9]|1[0-4]")), errors="coerce").astype("Int64")
     return numbers.mask(text.isin(["N1", "N2", "R"]).astype(bool), 0)

@@ -16,6 +16,9 @@ import pyarrow.compute as pc
 #: What Python's regular expressions call blank, as the inside of brackets: with it named, Arrow's take the pattern.
 BLANK = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
+#: What XML calls blank: the schema of a transfer file looks past these around a value, and past no others.
+XML_BLANK = " \t\r\n"
+
 _TEXT = pd.StringDtype(na_value=np.nan)
 
 
@@ -37,6 +40,16 @@ def once_each(judge: Callable[[pd.Series], pd.Series], text: pd.Series) -> pd.Se
 def as_text(values: pa.Array, index: pd.Index) -> pd.Series:
     """Arrow text as a pandas column."""
     return pd.Series(values.to_pandas(types_mapper=lambda _: _TEXT).array, index=index)
+
+
+def capitals(text: pd.Series) -> pd.Series:
+    """Text with a to z in capitals. Other letters stay what they are: Unicode's own capital of ſ is S, that of ı is I.
+
+    Args:
+        text: a text column.
+    """
+    values = pa.array(text.astype("str"), pa.large_string())
+    return pd.Series(as_text(pc.ascii_upper(values), text.index), name=text.name)
 
 
 def chosen_texts(texts: list[str], places: np.ndarray, index: pd.Index) -> pd.Series:

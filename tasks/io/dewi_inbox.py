@@ -7,12 +7,12 @@ path.
 import hashlib
 import io
 import json
-import lzma
 import os
 import re
 import shutil
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -30,6 +30,9 @@ MOST_MEMBERS = 1000
 #: XML of this kind packs about 20:1; a bomb packs a thousand to one.
 HIGHEST_RATIO = 200
 _RATIO_FROM = 10 * 2**20
+#: Only of these can a member be unpacked up to a bound; of others Python unpacks whatever is packed, before it is cut.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DIRECTORY_ENTRY = b"PK\x01\x02"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 #: Byte order marks, blanks, and the empty halves of UTF-16.
 _BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
@@ -75,14 +78,14 @@ def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
     folder = inbox / la_code
     if not folder.is_dir():
         return []
-    return [Arrival(_storable(p.relative_to(inbox)), p) for p in sorted(folder.iterdir()) if p.is_file() and _whole(p)]
+    return [Arrival(storable(p.relative_to(inbox)), p) for p in sorted(folder.iterdir()) if p.is_file() and _whole(p)]
 
 
 def files_at(inbox: Path, path: str) -> list[Path]:
     """The way back from `Arrival.path`: every file that is stored under that path."""
     place = inbox / path
     # Only a path with a backslash in it can stand for another name than its own.
-    return sorted(p for p in place.parent.glob("*") if _storable(p) == _storable(place)) if "\\" in path else [place]
+    return sorted(p for p in place.parent.glob("*") if storable(p) == storable(place)) if "\\" in path else [place]
 
 
 def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
@@ -98,7 +101,7 @@ def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
     folders = set(la_codes)
     files = ((p, p.relative_to(inbox).parts) for p in inbox.rglob("*") if p.is_file() and _whole(p))
     return sorted(
-        _storable(Path(*parts))
+        storable(Path(*parts))
         for _, parts in files
         if (len(parts) != 2 or parts[0] not in folders) and not any(part.startswith(".") for part in parts)
     )
@@ -108,9 +111,20 @@ def _whole(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() not in _HALF_WRITTEN
 
 
-def _storable(path: Path) -> str:
-    """A name on disk is bytes; Python keeps those that are no UTF-8 as surrogates, which no table or file can hold."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+def storable(path: Path) -> str:
+    """A file's name as a table can hold it and a person can be shown it.
+
+    A name on disk is bytes; Python keeps those that are no UTF-8 as surrogates, which no table or file can hold.
+    """
+    return _visible(os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace"))
+
+
+def _visible(name: str) -> str:
+    """Without signs that a terminal obeys, or that hide what a name ends in; they are written as escapes."""
+    if name.isprintable():
+        return name
+    hidden = ("Cc", "Cf", "Zl", "Zp")
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in hidden else c for c in name)
 
 
 def sha256_of(path: Path) -> str:
@@ -165,13 +179,15 @@ def _starts_like_xml(content: bytes) -> bool:
 
 
 def _members(content: bytes) -> Opened:
+    if content.count(_DIRECTORY_ENTRY) > MOST_MEMBERS:
+        raise Refused("zip_too_large")  # before there is a Python object for each
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             _check(bundle.infolist(), len(content))
             files = sorted((m for m in bundle.infolist() if _is_file(_name(m))), key=_name)
             wanted = [m for m in files if _is_return(bundle, m)]
             documents = [_read(bundle, m) for m in wanted]
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError):
         # All that the zip reader raises on damaged or unusual content; it works on memory, so none of it is our fault.
         raise Refused("bad_zip") from None
     if not documents:
@@ -212,11 +228,11 @@ def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
     size = sum(unpacked for unpacked, _ in sizes)
     checks = {
         "zip_encrypted": any(m.flag_bits & 0x1 for m in members),
+        "zip_other_method": any(m.compress_type not in _METHODS for m in members),
         "zip_unsafe_name": any(unsafe) or any(links),
         "zip_duplicate_name": len(names) != len(set(names)),
         "zip_nested": any(n.lower().endswith((".zip", ".7z", ".rar", ".gz")) for n in names),
-        "zip_too_large": len(members) > MOST_MEMBERS
-        or size > LARGEST_ZIP
+        "zip_too_large": size > LARGEST_ZIP
         or any(unpacked > LARGEST_FILE for unpacked, _ in sizes)
         or any(a > _RATIO_FROM and a > HIGHEST_RATIO * b for a, b in [*sizes, (size, packed)]),
     }
@@ -231,7 +247,7 @@ def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Refused("zip_too_large")
-    return ReturnDocument(hashlib.sha256(content).hexdigest(), content, _name(member))
+    return ReturnDocument(hashlib.sha256(content).hexdigest(), content, _visible(_name(member)))
 
 
 def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str, str]) -> Path:

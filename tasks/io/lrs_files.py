@@ -11,7 +11,9 @@ import codecs
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,17 @@ from lxml import etree
 from schemas.faults import Refused
 from schemas.lrs_profiles import Profile
 from schemas.texts import both
+from tasks.io.untrusted_xml import parse
 
+#: Far above any result file: a batch has 5,000 learners at most, and all Wales's exceptions in one file are some 20 MiB.
+LARGEST_RESULT = 32 * 2**20
+#: Cells of a table, of which a row has some thirty. Also what a short row would be filled up to counts.
+MOST_CELLS = 4_000_000
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: What `parse` refuses, as it is called where the file is of the LRS.
+_OF_RESULT = {"not_xml": "result_not_xml", "doctype": "result_not_xml", "file_too_large": "result_too_large"}
+#: A long number as a spreadsheet writes it; of what it stood for the last digits are gone.
+_BY_SPREADSHEET = re.compile(r"[0-9]([.,][0-9]*)?[Ee]\+?[0-9]+|[0-9]{8,}[.,]0+")
 #: What is read from a result file: our name -> the heading that profiles know it by.
 _READ = {
     "file_name_cell": "file_name",
@@ -104,6 +115,18 @@ def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
+def result_bytes(path: Path) -> bytes:
+    """A result file's content.
+
+    Raises:
+        Refused: result_too_large; nothing of it was read.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > LARGEST_RESULT:
+        raise Refused("result_too_large")
+    return path.read_bytes()
+
+
 def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
     """The answers in a result file or an export of processed exceptions.
 
@@ -116,7 +139,7 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
         return_code, given_name, family_name, middle_name, dob, gender, postcode; text as in the file, null where empty.
 
     Raises:
-        Refused: not_a_result, result_not_xml, no_ukprn or undecodable.
+        Refused: not_a_result, result_not_xml, result_too_large, result_by_spreadsheet, no_ukprn or undecodable.
     """
     rows, refused = read_results([content], profiles)
     if refused:
@@ -143,9 +166,7 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
     no_codes: set[int] = set()
     for place, content in enumerate(contents):
         try:
-            table = _xml_table(content, headings) if _is_xml(content) else _csv_table(content, headings)
-            if "mis_identifier" not in table or not {"uln", "return_code"}.intersection(table):
-                raise Refused("not_a_result")
+            table = _table(content, headings)
         except Refused as fault:
             refused[place] = fault
             continue
@@ -166,6 +187,18 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
         elif count and place not in named:
             refused[place] = Refused("no_ukprn")
     return rows[~rows["file"].isin(refused)].reset_index(drop=True), refused
+
+
+def _table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
+    table = _xml_table(content, headings) if _is_xml(content) else _csv_table(content, headings)
+    if "mis_identifier" not in table or not {"uln", "return_code"}.intersection(table):
+        raise Refused("not_a_result")
+    for name in ("uln", "ukprn", "mis_identifier"):
+        for row, value in enumerate(table.get(name, ()), 1):
+            if _BY_SPREADSHEET.fullmatch(value.strip()):
+                # Taken in, it would make an open exception of every learner whose ULN it is.
+                raise Refused("result_by_spreadsheet", both("detail.spreadsheet", row=row))
+    return table
 
 
 def _filled(values: list[str]) -> pa.Array:
@@ -203,8 +236,11 @@ def _plain(heading: str) -> str:
 
 def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
     text = _decode(content).lstrip("\r\n")
-    first = text.split("\n", 1)[0]
+    first = re.split("[\r\n]", text, maxsplit=1)[0]
     delimiter = max(",;\t", key=first.count)
+    lines = text.count("\n") + text.count("\r") + 1
+    if max(text.count(delimiter) + lines, (first.count(delimiter) + 1) * lines) > MOST_CELLS:
+        raise Refused("result_too_large", both("detail.table", most=f"{MOST_CELLS:,}"))
     # Strict: a quotation mark that is never closed would otherwise swallow the rows below it without a word.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -254,19 +290,16 @@ def _is_xml(content: bytes) -> bool:
 def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
     if not content.startswith(_UTF16):
         content = content.removeprefix(codecs.BOM_UTF8).lstrip()
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        raise Refused("result_not_xml") from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Refused("result_not_xml", both("detail.doctype"))
+        root = parse(content)
+    except Refused as fault:
+        told = fault.detail or (both("detail.doctype") if fault.reason == "doctype" else "")
+        raise Refused(_OF_RESULT[fault.reason], told) from None
     about: dict[str, str] = {}
     records: list[dict[str, str]] = []
     for element in root.iter(etree.Element):
         children = ((_plain(etree.QName(c).localname), c) for c in element.iterchildren(etree.Element))
-        # The whole text: a comment inside it is no end of it.
-        named = {headings[name]: "".join(map(str, c.itertext())) for name, c in children if name in headings}
+        named = {headings[name]: _cell(c) for name, c in children if name in headings}
         of_file = {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v.strip()}
         # A learner, even one without an identifier: such a row is shown as tied to nothing, never dropped.
         if "mis_identifier" in named or len(set(named) - {"ukprn", "file_name_cell"}) > 1:
@@ -280,3 +313,10 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
         records = [record | about for record in records]
     names = {name for record in records for name in record}
     return {name: [record.get(name, "") for record in records] for name in names}
+
+
+def _cell(element: etree._Element) -> str:
+    """An element's whole text. One that holds more than a cell does is none: its text would be taken at every level."""
+    if any(len(below) for below in element):
+        raise Refused("not_a_result", both("detail.nested"))
+    return "".join(map(str, element.itertext()))

@@ -22,14 +22,8 @@ from schemas.tables import PUPIL_FIELDS
 from schemas.texts import both
 from tasks.io.plasc_columns import PUPILS_SCHEMA, pupil_columns
 from tasks.io.plasc_grammar import all_known, empty_ones
+from tasks.io.untrusted_xml import parse
 
-#: "<" and "=" in a file: no element is without the one, no attribute without the other. Some ten times what the largest
-#: return has; each may cost the parser a few hundred bytes.
-MOST_MARKS = 1_000_000
-#: Encodings in which no other byte than that of ASCII can mean "<", so that it can be counted before parsing.
-_ENCODING = re.compile(rb"utf-?8|utf-?16(le|be)?|(us-)?ascii|iso[-_]8859-[0-9]+|latin-?1|(windows-|cp)125[0-9]")
-_DECLARED = re.compile(rb"encoding[ \t\r\n]*=[ \t\r\n]*[\"']([^\"']*)")
-_BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe \t\r\n"
 #: Longer than any path that a layout knows; what lies deeper is not looked at, and names cannot fill the memory.
 _LONGEST_PATH = 300
 _MOST_UNKNOWN = 1000
@@ -284,39 +278,8 @@ def _local(element: etree._Element) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-
-
-def _guard(content: bytes) -> None:
-    """Refuse before parsing what could make the parser read elsewhere, or take more memory than there is."""
-    # Without the empty halves of UTF-16 it reads as ASCII does; in text there are no others.
-    plain = content.replace(b"\0", b"").lstrip(_BEFORE_MARKUP)
-    if not plain.startswith(b"<"):
-        raise Refused("not_xml", both("detail.place", line=1, column=1))
-    if plain.startswith(b"<?xml"):
-        for name in _DECLARED.findall(plain[: plain.find(b"?>")].lower()):
-            if not _ENCODING.fullmatch(name):
-                raise Refused("not_xml", both("detail.encoding", name=name[:40].decode("ascii", "replace")))
-    if b"<!DOCTYPE" in plain:
-        raise Refused("doctype")
-    if plain.count(b"<") + plain.count(b"=") > MOST_MARKS:
-        raise Refused("file_too_large", both("detail.marks", most=f"{MOST_MARKS:,}"))
-
-
 def _root(content: bytes, layouts: dict[str, PlascLayout]) -> etree._Element:
-    _guard(content)
-    try:
-        root = etree.fromstring(content, _parser())
-    except etree.XMLSyntaxError as error:
-        line, column = error.position
-        raise Refused("not_xml", both("detail.place", line=line, column=column)) from None
-    except ValueError:
-        raise Refused("not_xml") from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Refused("doctype")
+    root = parse(content)
     if _local(root) not in {layout.root for layout in layouts.values()}:
         raise Refused("wrong_root", both("detail.root", name=_local(root)[:40]))
     return root

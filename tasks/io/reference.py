@@ -26,6 +26,7 @@ REGISTRATION_COLUMNS = (
 )
 OPT_OUT_COLUMNS = ("upn", "recorded_on")
 SCHOOL_COLUMNS = ("school_number", "school_name", "la_code", "la_en", "la_cy", "sector_en", "sector_cy")
+_DIGITS = {"school_number": 7, "la_code": 3}
 _DATES = ("lrb_registered_on", "privacy_notice_on")
 _ISO = r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
 
@@ -57,7 +58,16 @@ def schools(reference: Path | None = None) -> pd.DataFrame:
 
 @cache
 def _schools(path: Path, _changed: int) -> pd.DataFrame:
-    return _csv(path, SCHOOL_COLUMNS, "school_number").sort_values("school_number", ignore_index=True)
+    rows = _csv(path, SCHOOL_COLUMNS, "school_number")
+    # They name folders and files; nothing that could lead out of these may stand in them.
+    faults = [
+        both("fault.csv_digits", column=column, value=repr(value[:20]), digits=digits)
+        for column, digits in _DIGITS.items()
+        for value in rows.loc[~rows[column].fillna("").str.fullmatch(f"[0-9]{{{digits}}}"), column].fillna("").unique()
+    ]
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return rows.sort_values("school_number", ignore_index=True)
 
 
 def authorities() -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.name_characters import base_letters, never_in_a_name, not_kept
+from tasks.core.name_characters import base_letters, look_alike, never_in_a_name, not_kept
 
 ALLOWED = "A-Za-z '.-"
 
@@ -81,3 +81,67 @@ def test_no_name_and_no_names():
 )
 def test_only_letters_are_spelt_out(name, form):
     assert base_letters(name) == form
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Si\u0430n",
+            "\u041cair",
+            "\u0395lin",
+            "Si\u0430\u0302n",
+            "\u0405ian Rhys",
+            "Li \u674e",
+            "\uff33ian",
+            "\U0001d412ian",
+        ),
+        *("\U0001d412\U0001d422\U0001d41a\U0001d427", "Gri\ufb03th", "\u017fian", "Sian\u00aa", "Sian\u02b0"),
+        *(
+            "\u0302Sian",
+            "Sian \u0302",
+            "S\u0337\u0338\u0335ian",
+            "S\u20ddian",
+            "Si\ufe0fan",
+            "Si\u034fan",
+            "Si\u0e34an",
+        ),
+    ],
+    ids=ascii,
+)
+def test_letters_and_marks_that_look_like_others(name):
+    assert look_alike(column(name)).to_list() == [True]
+    assert never_in_a_name(column(name)).to_list() == [False]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Sian",
+            "Siân",
+            "Sia\u0302n",
+            "W\u0302yn",
+            "O\u2019Neill",
+            "O\u02bbNeill\u2013Rhys",
+            "Stra\u00dfe",
+            "\u1eb9\u0301",
+            "\u01ed",
+        ),
+        *(
+            "\u0410\u043d\u043d\u0430",
+            "\u674e\u5c0f\u9f99",
+            "\u0905\u0928\u093f\u0932",
+            "\u0645\u0652\u0646\u0651\u064e\u0629",
+            "\u3084\u307e \u5c71",
+        ),
+    ],
+    ids=ascii,
+)
+def test_names_in_one_alphabet_with_its_accents(name):
+    assert look_alike(column(name)).to_list() == [False]
+
+
+def test_no_name_looks_like_another():
+    assert look_alike(column(None, "")).to_list() == [False, False]
+    assert look_alike(column()).dtype == bool

@@ -111,11 +111,26 @@ def test_of_two_headings_that_mean_the_same_the_first_that_holds_something_count
     assert list(found["return_code"]) == ["RC007", "RC010", "RC011"]
 
 
-def test_cells_stay_as_they_stand_even_where_a_spreadsheet_spoiled_them():
-    found = answered("UKPRN,MISIdentifier,ULN,DateOfBirth\n10000001, U1 ,1.000102504E+09,05/11/1996\n")
-    assert found["uln"].iloc[0] == "1.000102504E+09"
+def test_cells_stay_as_they_stand():
+    found = answered("UKPRN,MISIdentifier,ULN,DateOfBirth\n10000001, U1 ,1000102505 ,05/11/1996\n")
+    assert found["uln"].iloc[0] == "1000102505 "
     assert found["dob"].iloc[0] == "05/11/1996"
     assert found["mis_identifier"].iloc[0] == " U1 "
+
+
+@pytest.mark.parametrize("value", ["1.000102504E+09", "1,00E+09", "1E9", "1e+09", " 1.000102504E+09", "1000102504.0"])
+@pytest.mark.parametrize("heading", ["ULN", "UKPRN", "MISIdentifier"])
+def test_a_file_in_which_a_spreadsheet_cut_numbers_short_is_refused(heading, value):
+    """Its ULNs are none any more, so each would have opened an exception; the dates alone tell no harm."""
+    sound = {"UKPRN": "10000001", "MISIdentifier": "M660402510001", "ULN": "1000102504"}
+    spoiled = sound | {heading: f'"{value}"'}
+    lines = [",".join(row) for row in (sound, sound.values(), spoiled.values())]
+    fault = refused("\n".join(lines).encode())
+    assert (fault.reason, fault.detail.endswith("row 2 has a number that a spreadsheet has rewritten")) == (
+        "result_by_spreadsheet",
+        True,
+    )
+    assert value.strip() not in fault.detail
 
 
 def test_a_row_without_an_identifier_is_kept():
