@@ -245,7 +245,10 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
     cycle, fmt = ground.cycle, ground.cycle.lrs_format
     profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
     ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
-    taken = set(ground.lake.read("batches", ["file_name"])["file_name"])
+    ledger = ground.lake.read("batches", ["cycle", "file_name", "built_at"])
+    taken = set(ledger["file_name"])
+    # Which batch of a learner is the last goes by this: a clock that was put back must not make an earlier one of it.
+    as_of = max([as_of, *ledger.loc[ledger["cycle"] == cycle.id, "built_at"]])
     entries: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     at = moment(as_of)

@@ -1,14 +1,15 @@
 """Publish: the conservation check, then each school's zip, then the cycle's snapshots.
 
 Nothing leaves unless every record of the cycle is accounted for. A school whose content is as it was delivered gets
-nothing new. Numbers run on per school, over cycles, so that no two files of a school share a name.
+nothing new. Numbers run on per school, over cycles, so that no two files of a school share a name. A file is written
+before it is written down as delivered: after a run that died between the two, the same bytes are put there again, other
+bytes get the next number, as the school may have fetched the file that stands there.
 """
 
 import hashlib
 import io
 import json
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,11 +25,10 @@ from tasks.code_texts import merge_codes, texts_of
 from tasks.core.membership import among
 from tasks.core.standing import as_status
 from tasks.ground import Ground, Lot, all_portions, moment
-from tasks.io.data_root import write_each, write_whole
+from tasks.io.data_root import write_each, write_together, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
-from tasks.io.school_zip import zip_name
-from tasks.returns_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
+from tasks.returns_work import SNAPSHOT_COLUMNS, published_now, snapshot_rows, zip_path
 from tasks.stage import Counts, Walked, keep_evidence, stage_task, walk
 from tasks.status import counts_of, register_of
 from tasks.workers import parts, spread
@@ -74,11 +74,12 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
         for la, name, n in ((la, name, int(n)) for name, column in result.counts.items() for la, n in column.items()):
             counts[str(la)][str(name)] += n
     made = [one for result in results for one in result.filled]
-    files = {_path(ground, one): one.zip for one in made if isinstance(one.zip, bytes)}
+    files = {zip_path(ground, one.school_number, one.number): one.zip for one in made if isinstance(one.zip, bytes)}
     unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
     for one in made:
-        school, la, path = one.school_number, one.school_number[:3], _path(ground, one)
+        school, la = one.school_number, one.school_number[:3]
+        path = zip_path(ground, school, one.number)
         fault = one.zip if isinstance(one.zip, Exception) else unwritten.get(path)
         if fault is not None:
             counts[la]["faults"] += 1
@@ -102,11 +103,6 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> dict[str, Counts]:
     if entries:
         ground.lake.append("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
     return counts
-
-
-def _path(ground: Ground, one: Filled) -> Path:
-    school = one.school_number
-    return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, one.number)
 
 
 def _record_conflicts(ground: Ground, lot: Lot, conflicts: list[pd.DataFrame]) -> None:
@@ -150,16 +146,21 @@ def snapshot(data: str, cycle: str) -> Counts:
     resolved = among(exceptions["upn"], register.loc[register["uln"].notna(), "upn"])
     exceptions = exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))
     folder = ground.root.snapshots(cycle)
-    write_whole(folder / "learners.parquet", _parquet(learners))
-    write_whole(folder / "exceptions.parquet", _parquet(arrow_of(EXCEPTIONS, exceptions)))
+    files = {
+        folder / "learners.parquet": _parquet(learners),
+        folder / "exceptions.parquet": _parquet(arrow_of(EXCEPTIONS, exceptions)),
+    }
     manifest = {
         "cycle": cycle,
         "learners": len(learners),
         "exceptions": len(exceptions),
+        # By these a reader sees that he holds one snapshot, and not parts of two while one takes the other's place.
+        "sha256": {path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()},
         "delta_versions": versions,
         "texts_and_schools": _fingerprint(ground),
     }
-    write_whole(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+    files[folder / "manifest.json"] = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+    write_together(files)
     return {"learners": len(learners), "exceptions": len(exceptions)}
 
 
