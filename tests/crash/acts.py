@@ -22,7 +22,7 @@ from tasks.io.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
-from tests.crash.points import ENGINE
+from tests.crash.points import ENGINE, Point
 
 CYCLE, SEED = "2012-01", 7
 SCHOOLS = ["6604025", "6604026", "6614002", "6614003"]
@@ -42,6 +42,23 @@ class Act:
     name: str
     before: Callable[[Path], None]
     command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Played:
+    """An act that nobody stopped.
+
+    Attributes:
+        act: the act.
+        start: the data root before its command.
+        points: that its command passed.
+        end: what stood at its end.
+    """
+
+    act: Act
+    start: Path
+    points: list[Point]
+    end: dict[str, str]
 
 
 def returns_arrive(root: Path) -> None:

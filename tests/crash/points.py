@@ -95,7 +95,7 @@ def watch(root: Path, met: Callable[[Point], None], stop: Stop | None = None) ->
 
 class _Instrument:
     def __init__(self, root: Path, met: Callable[[Point], None], stop: Stop | None) -> None:
-        self.root, self._met, self._stop = str(root), met, stop
+        self.root, self._met, self._stop = root, met, stop
         self._passed = 0
         self._busy = False
 
@@ -104,8 +104,8 @@ class _Instrument:
         places = _EVENTS.get(event)
         if places is None or self._busy:
             return
-        if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & _FOR_WRITING):
-            return
+        if event == "open" and (isinstance(arguments[0], int) or not arguments[2] & _FOR_WRITING):
+            return  # it is read, or was opened before
         found = [self._place(arguments, path, folder) for path, folder in places]
         paths = tuple(path for path in found if path is not None)
         if paths and self._changes(event, paths):
@@ -113,24 +113,23 @@ class _Instrument:
 
     def _place(self, arguments: tuple[Any, ...], at: int, folder: int | None) -> str | None:
         """A path of the data root, relative to it; None for any other."""
-        path = arguments[at]
-        if isinstance(path, int):
-            path = os.readlink(f"/proc/self/fd/{path}")
-        path = os.fsdecode(path)
+        given = arguments[at]
+        path = _behind(given) if isinstance(given, int) else Path(os.fsdecode(given))
         within = arguments[folder] if folder is not None else -1
-        if isinstance(within, int) and within >= 0 and not os.path.isabs(path):
-            path = os.path.join(os.readlink(f"/proc/self/fd/{within}"), path)
-        path = os.path.normpath(os.path.join(os.getcwd(), path))
-        if not path.startswith(self.root + os.sep):
+        base = _behind(within) if isinstance(within, int) and within >= 0 else Path.cwd()
+        # Not resolved: the change is made to a link, where it is one.
+        path = Path(os.path.normpath(base / path))
+        if not path.is_relative_to(self.root) or path == self.root:
             return None
-        relative = os.path.relpath(path, self.root)
-        return None if relative.split(os.sep)[0] == ENGINE else relative
+        relative = path.relative_to(self.root)
+        return None if relative.parts[0] == ENGINE else relative.as_posix()
 
     def _changes(self, event: str, paths: tuple[str, ...]) -> bool:
-        """A folder that is there is not made, what is not there is not removed."""
-        there = os.path.lexists(os.path.join(self.root, paths[0]))
+        """A folder that is there, or whose own is not, is not made; what is not there is not removed."""
+        path = self.root / paths[0]
+        there = os.path.lexists(path)
         if event == "os.mkdir":
-            return not there
+            return not there and path.parent.is_dir()
         return there or event not in ("os.remove", "os.rmdir")
 
     def committing(self, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,14 +140,14 @@ class _Instrument:
             done = call(*given, **named)
             new = sorted(self._log() - before)
             if new:
-                self.pass_by(_COMMIT, (str(Path(new[0]).parents[1]),), new)
+                self.pass_by(_COMMIT, (Path(new[0]).parents[1].as_posix(),), new)
             return done
 
         return watched
 
     def _log(self) -> set[str]:
-        lake = Path(self.root) / "lake"
-        return {str(p.relative_to(self.root)) for p in lake.glob("*/_delta_log/*") if "#" not in p.name}
+        entries = (self.root / "lake").glob("*/_delta_log/*")
+        return {entry.relative_to(self.root).as_posix() for entry in entries if "#" not in entry.name}
 
     def pass_by(self, kind: str, paths: tuple[str, ...], new: list[str] | None = None) -> None:
         """A point: tell it, and stop there if this is where to."""
@@ -167,19 +166,24 @@ class _Instrument:
                 # What writes past Python meets its end here.
                 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
             if self._stop.how == FULL and self._passed > self._stop.at and kind in ("open", "os.mkdir"):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.path.join(self.root, paths[0]))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.root / paths[0]))
         finally:
             self._busy = False
 
     def _tear(self, kind: str, paths: tuple[str, ...], new: list[str]) -> None:
-        first = os.path.join(self.root, paths[0])
+        first = self.root / paths[0]
         if kind == "open":
             os.close(os.open(first, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         elif kind == "os.rename":
-            os.truncate(first, os.path.getsize(first) // 2)
+            os.truncate(first, first.stat().st_size // 2)
         elif kind == _COMMIT:
             for entry in new:
-                os.rename(os.path.join(self.root, entry), os.path.join(self.root, f"{entry}#1"))
+                (self.root / entry).rename(self.root / f"{entry}#1")
+
+
+def _behind(handle: int) -> Path:
+    """What a file handle has open."""
+    return Path(f"/proc/self/fd/{handle}").readlink()
 
 
 def _whose() -> str:

@@ -6,6 +6,8 @@ what `uln` runs, from the reading of its arguments on, and dies of SIGKILL as an
 no work of its own: the libraries' threads do not outlive a fork, so whatever reads a lake is a child as well.
 """
 
+import contextlib
+import importlib
 import json
 import os
 import pickle
@@ -13,15 +15,16 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.crash.points import PROJECT, Point, Stop, watch
+from tests.crash.points import Point, Stop, watch
 
 _STARTS_WITHIN_SECONDS = 240
 
@@ -34,11 +37,13 @@ class Ended:
         status: its exit code, or minus the signal that ended it.
         points: what it passed, the last one where it was stopped.
         said: what it wrote to the terminal.
+        loaded: the modules that it had loaded at its end.
     """
 
     status: int
     points: list[Point]
     said: str
+    loaded: list[str]
 
 
 @contextmanager
@@ -92,15 +97,24 @@ def load(home: Path, address: str) -> None:
         address: of the server that they use.
     """
     os.environ |= {"PREFECT_API_URL": address, "PREFECT_HOME": str(home), "ULN_WORKERS": "1"}
+    os.environ |= {"PREFECT_LOGGING_TO_API_ENABLED": "false", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     os.environ |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_CLI_PROMPT": "false"}
-    import expectations.runner  # noqa: F401
+    import expectations.runner
     import flows.census
     import flows.cli
     import flows.lrs_returns  # noqa: F401
     import tasks.io.data_root
 
+    expectations.runner.ready()
     # One file after the other, so that the n-th point is the same one each time.
     tasks.io.data_root._AT_A_TIME = 1
+
+
+def load_also(modules: Iterable[str]) -> None:
+    """What commands load as they run, so that the next ones need not."""
+    for name in modules:
+        with contextlib.suppress(ImportError):  # some are made as they are asked for, and stand in no file
+            importlib.import_module(name)
 
 
 def uln(*arguments: str, root: Path, stop: Stop | None = None, first: Callable[[], None] | None = None) -> Ended:
@@ -158,6 +172,7 @@ def _command(arguments: list[str], root: Path, points: int, stop: Stop | None) -
         app(arguments)
     except SystemExit as end:
         at_end()
+        os.write(points, json.dumps(sorted(sys.modules)).encode() + b"\n")
         return int(end.code or 0)
     raise AssertionError("typer ends every command by SystemExit")
 
@@ -167,8 +182,9 @@ def waited(process: Started) -> Ended:
     texts = [_read(one) for one in (process.points, process.said)]
     _, status = os.waitpid(process.pid, 0)
     found = [json.loads(line) for line in texts[0].splitlines()]
+    loaded = found.pop() if found and isinstance(found[-1], list) else []
     points = [Point(one["kind"], tuple(one["paths"]), one["by"]) for one in found]
-    return Ended(os.waitstatus_to_exitcode(status), points, texts[1])
+    return Ended(os.waitstatus_to_exitcode(status), points, texts[1], loaded)
 
 
 def _read(handle: int) -> str:
@@ -188,9 +204,7 @@ def aside(function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             with os.fdopen(os.dup(result), "wb") as file:
                 pickle.dump(function(*arguments), file)
-        except BaseException:
-            import traceback
-
+        except BaseException:  # noqa: BLE001 - told to the process that asked
             with os.fdopen(os.dup(result), "wb") as file:
                 file.write(traceback.format_exc().encode())
             os._exit(1)

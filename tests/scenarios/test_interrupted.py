@@ -27,6 +27,7 @@ from tasks import publish as publishing
 from tasks import returns_work
 from tasks.io import data_root
 from tasks.io.data_root import DataRoot
+from tasks.io.dewi_inbox import open_arrival
 from tasks.io.lake import Lake
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.publish import published
@@ -70,12 +71,13 @@ def dying(*_given, **_named):
     raise KeyboardInterrupt
 
 
-def corrected(root, pattern, replacement, count, name="newer.xml"):
-    """A newer return of a school, with something changed in it."""
+def renamed(root, school, count):
+    """A newer return of a school, in which that many pupils have another surname."""
     inbox = root / "dewi" / "inbox" / "660"
-    source = max(inbox.glob("*PLASC_002.xml"), key=lambda p: (p.stat().st_size, p.name))
-    content = re.sub(pattern, replacement, source.read_bytes(), count=count)
-    (inbox / name).write_bytes(re.sub(rb"<DateTime>[^<]*<", b"<DateTime>2012-01-31T23:00:00<", content))
+    source = next(p for p in sorted(inbox.glob(f"{school}*")) if "_001" not in p.name)
+    content = max((document.data for document in open_arrival(source).documents), key=len)
+    content = re.sub(rb"<Surname>([A-Z])[^<]*<", rb"<Surname>\1yddwr<", content, count=count)
+    (inbox / "newer.xml").write_bytes(re.sub(rb"<DateTime>[^<]*<", b"<DateTime>2012-01-31T23:00:00<", content))
 
 
 def sent_once(root):
@@ -101,7 +103,9 @@ def test_a_return_that_is_half_there_is_refused_and_taken_in_when_it_is_whole(ar
     received = lake.read("received", ["status", "sha256"], path=f"660/{path.name}").set_index("sha256")["status"]
     assert received[hashlib.sha256(whole).hexdigest()] == "accepted"
     after = status_of(str(arrived), CYCLE)
-    assert after["total"]["sent"] > before["total"]["sent"] and after["total"]["balanced"]
+    school, records = path.name[:7], whole.count(b"<PupilOnRoll>")
+    assert before["schools"].get(school, {"records": 0})["records"] < records
+    assert after["schools"][school]["records"] >= records and after["total"]["balanced"]
     assert sent_once(arrived)
 
 
@@ -157,7 +161,7 @@ def test_what_a_run_had_written_of_batches_when_it_died_does_not_bind_the_next_o
     lake = Lake(arrived / "lake")
     begun = set(lake.read("batch_rows", ["batch_ref"])["batch_ref"])
     assert begun and (lake.version("batches") < 0) == (at == "batch_rows")
-    corrected(arrived, rb"<Surname>([A-Z])[^<]*<", rb"<Surname>\1yddwr<", 40)
+    renamed(arrived, lake.read("batch_rows", ["school_number"])["school_number"].iloc[0], 40)
     census(arrived, CYCLE, LATER)
     status = status_of(str(arrived), CYCLE)
     assert status["total"]["balanced"] and status["total"]["waiting"] == 0
@@ -173,7 +177,7 @@ def test_what_a_run_had_written_of_batches_when_it_died_does_not_bind_the_next_o
 def test_a_clock_that_goes_back_sends_nobody_twice_and_the_last_batch_stays_the_last(answered):
     returns(answered, CYCLE, BACK)
     lake = Lake(answered / "lake")
-    corrected(answered, rb"<Surname>([A-Z])[^<]*<", rb"<Surname>\1yddwr<", 1000)
+    renamed(answered, lake.read("exceptions", ["school_number"], state="open")["school_number"].iloc[0], 1000)
     first = set(lake.read("batches", ["batch_ref"])["batch_ref"])
     sent = census(answered, CYCLE, "2011-12-01T00:00")
     assert sent["release.learners"] > 0, "open exceptions whose names have changed"
@@ -231,6 +235,7 @@ class Direct:
         self.name, self._work = stage.name, stage.fn
 
     def __call__(self, return_state=False, **given):
+        """What the stage returns, or a state with it."""
         done = self._work(**given)
         return Completed(data=done) if return_state else done
 
@@ -298,9 +303,10 @@ def test_where_the_disk_is_full_in_the_middle_of_a_snapshot_the_last_good_one_st
     good, real, written = taken(published_once), os.fsync, []
 
     def full_at_the_second(handle):
-        path = Path(os.readlink(f"/proc/self/fd/{handle}"))
-        written.extend([path] if "snapshots" in path.parts else [])
-        if len(written) > 1:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if "snapshots" in path.parts:
+            written.append(path)
+        if written[1:] == [path]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(handle)
 
