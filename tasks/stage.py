@@ -7,10 +7,12 @@ An exception's text may be read by every user of the engine, so the traceback of
 (`reports/<cycle>/faults/`) and the engine gets a reference. Our own faults, whose texts carry no pupil, pass through.
 """
 
+import errno
 import functools
 import hashlib
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from prefect.states import Failed
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from tasks.ground import Ground, Lot, lots
-from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.data_root import DataRoot, NotWritten, write_whole
 
 Counts = dict[str, int]
 
@@ -97,11 +99,24 @@ def _attempt(
 
 
 def _told(stage: str, ground: Ground, la: str, fault: Exception) -> str:
-    """One sentence; of a fault that was not foreseen only where its evidence is."""
     if isinstance(fault, ServiceFault | ConfigurationFault | Refused):
         return str(fault)
-    where = keep_evidence(str(ground.root.path), ground.cycle.id, stage, la, fault)
-    return both("fault.unforeseen", stage=stage, about=la, where=where)
+    return _sentence(stage, str(ground.root.path), ground.cycle.id, la, fault)
+
+
+#: What the system says where a disk, or a user's share of it, is full.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _sentence(stage: str, data: str, cycle: str, about: str, fault: Exception) -> str:
+    """What may be told of a fault that is not one of ours: where its evidence is, or which file could not be written."""
+    if not isinstance(fault, NotWritten):
+        return both("fault.unforeseen", stage=stage, about=about, where=keep_evidence(data, cycle, stage, about, fault))
+    with suppress(NotWritten):  # on a full disk the sentence is the evidence
+        keep_evidence(data, cycle, stage, about, fault)
+    path = Path(fault.filename)
+    shown = path.relative_to(data) if path.is_relative_to(data) else path
+    return both("fault.no_room" if fault.errno in _NO_ROOM else "fault.no_right", path=shown.as_posix())
 
 
 def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseException) -> str:
@@ -137,8 +152,7 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
             # Outside of the handler: whatever fails here must not carry the exception, and what it holds, to the engine.
             given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
             cycle = str(given.get("cycle", "returns"))
-            where = keep_evidence(str(given["data"]), cycle, name, "all", unforeseen)
-            raise ServiceFault(both("fault.unforeseen", stage=name, about="all", where=where))
+            raise ServiceFault(_sentence(name, str(given["data"]), cycle, "all", unforeseen))
 
         @functools.wraps(function)
         def shown(*args: Any, **kwargs: Any) -> Any:

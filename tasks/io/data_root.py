@@ -91,6 +91,10 @@ class DataRoot:
 _PART = (".uln-", ".part")
 
 
+class NotWritten(OSError):
+    """A file that could not be put in place; `filename` is where it should stand."""
+
+
 def write_whole(path: Path, data: bytes) -> bool:
     """Put a file in place so that a reader sees the old bytes or the new, never a part.
 
@@ -115,8 +119,12 @@ def write_together(files: dict[Path, bytes]) -> int:
 
     Returns:
         How many were written; not those whose bytes stood there already.
+
+    Raises:
+        NotWritten: the system refused, as for want of room or right.
     """
     parts: dict[Path, Path] = {}
+    path = Path()
     try:
         for path, data in files.items():
             if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
@@ -130,10 +138,12 @@ def write_together(files: dict[Path, bytes]) -> int:
                 os.fsync(file.fileno())
         for path, part in parts.items():
             part.replace(path)
-    except BaseException:
+    except OSError as refused:
+        # What the system says names the part, or nothing.
+        raise NotWritten(refused.errno, refused.strerror, str(path)) from refused
+    finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
-        raise
     return len(parts)
 
 

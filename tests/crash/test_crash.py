@@ -51,7 +51,10 @@ shutil.rmtree(root / "old")
 (outside / "elsewhere").write_text("x")
 (root / "prefect" / "engine.db").write_text("x")
 """
-    assert watched(tmp_path, planted) == [
+    found = watched(tmp_path, planted)
+    inside = {"os.rmdir old/below", "os.remove old/file"}  # in the order in which the system lists them
+    assert inside < set(found)
+    assert [line for line in found if line not in inside] == [
         "open new",
         "os.rename new newer",
         "os.mkdir made",
@@ -59,8 +62,6 @@ shutil.rmtree(root / "old")
         "os.link newer twin",
         "os.chmod twin",
         "os.remove twin",
-        "os.rmdir old/below",
-        "os.remove old/file",
         "os.rmdir old",
         "unseen []",
     ]
