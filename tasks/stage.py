@@ -12,7 +12,6 @@ import functools
 import hashlib
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,10 +109,13 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def _sentence(stage: str, data: str, cycle: str, about: str, fault: Exception) -> str:
     """What may be told of a fault that is not one of ours: where its evidence is, or which file could not be written."""
+    where = ""
+    try:
+        where = keep_evidence(data, cycle, stage, about, fault)
+    except NotWritten as full:
+        fault = full  # there is no room for the evidence of anything else
     if not isinstance(fault, NotWritten):
-        return both("fault.unforeseen", stage=stage, about=about, where=keep_evidence(data, cycle, stage, about, fault))
-    with suppress(NotWritten):  # on a full disk the sentence is the evidence
-        keep_evidence(data, cycle, stage, about, fault)
+        return both("fault.unforeseen", stage=stage, about=about, where=where)
     path = Path(fault.filename)
     shown = path.relative_to(data) if path.is_relative_to(data) else path
     return both("fault.no_room" if fault.errno in _NO_ROOM else "fault.no_right", path=shown.as_posix())
