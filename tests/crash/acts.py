@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import schemas
 from schemas.cycles import cycle_by_id
 from schemas.lrs_profiles import all_profiles
 from schemas.states import BatchState
@@ -71,7 +72,7 @@ def returns_arrive(root: Path) -> None:
 
 
 def answers_arrive(root: Path) -> None:
-    """The LRS answers; among its files stand one for others, one that is no result, and one ULN for two learners."""
+    """The LRS answers, once with one ULN for two learners; and files for others, in a new layout, and of no result."""
     answer_outbox(root, profiles=all_profiles(), seed=SEED)
     inbox = root / "lrs" / "inbox"
     stray = "FileName,UKPRN,MISIdentifier,ULN,ReturnCode\nx,10000037,NOT-OURS,1000102504,\n"
@@ -80,6 +81,7 @@ def answers_arrive(root: Path) -> None:
     assert uln is not None, "the LRS gave a ULN"
     twice = re.sub(rb'"[1-9][0-9]{9}","(?=[A-Z][0-9]{12}")', b'"' + uln[1] + b'","', other.read_bytes(), count=1)
     other.write_bytes(twice)
+    (inbox / "new-layout.csv").write_bytes(one.read_bytes().replace(b"MISIdentifier", b"PupilKey"))
     (inbox / "stray.csv").write_text(stray, encoding="utf-8")
     (inbox / "minutes.csv").write_bytes(b"Agenda,Who\n1,us\n")
 
@@ -97,7 +99,11 @@ def more_returns_arrive(root: Path) -> None:
 
 
 def settled_answers_arrive(root: Path) -> None:
-    """The LRS answers the newer batches, and people have settled at its portal what could be settled."""
+    """The LRS answers the newer batches, people have settled at its portal what could be, the new layout is known."""
+    layout = Path(schemas.__file__).parent / "lrs" / "2A.toml"
+    known = layout.read_text(encoding="utf-8").replace('["MISID"]', '["MISID", "PupilKey"]')
+    (root / "reference" / "lrs").mkdir()
+    (root / "reference" / "lrs" / "2A.toml").write_text(known, encoding="utf-8")
     answer_outbox(root, profiles=all_profiles(), seed=SEED)
     processed_exceptions(root, 1.0, seed=SEED)
 

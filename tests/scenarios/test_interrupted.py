@@ -23,6 +23,7 @@ from flows import lrs_returns
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import all_profiles
 from schemas.tables import SENT_FIELDS
+from tasks import collect as collecting
 from tasks import publish as publishing
 from tasks import returns_work
 from tasks.io import data_root
@@ -328,3 +329,14 @@ def test_parts_of_a_dead_run_are_put_away_by_the_next_one_and_nothing_else_is(tm
         path.write_bytes(b"half")
     with one_run_at_a_time(str(tmp_path), 0):
         assert not any(p.exists() for p in ours) and all(p.exists() for p in others)
+
+
+def test_a_report_that_a_dead_run_owed_is_written_by_the_next_one(answered, monkeypatch):
+    stray = "FileName,UKPRN,MISIdentifier,ULN,ReturnCode\nx,10000037,NOT-OURS,1000102504,\n"
+    (answered / "lrs" / "inbox" / "stray.csv").write_text(stray, encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(collecting, "_report_untied", dying)
+        with pytest.raises(KeyboardInterrupt):
+            returns(answered, CYCLE, BACK)
+    assert returns(answered, CYCLE, LATER)["files"] == 0
+    assert "stray.csv" in (answered / "reports" / "untied.csv").read_text(encoding="utf-8-sig")
