@@ -14,7 +14,7 @@ PART ?=
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
-.PHONY: rehearse test fuzz bench bench-guard bench-guard-write check lint format types lock clean
+.PHONY: rehearse test crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -59,6 +59,10 @@ types: .venv/ready
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/run.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/dev.txt
+
+# Runs of the service killed, torn and left without disk at every point where they change the data root: about NN minutes.
+crash: .venv/ready
+	$(BIN)/python -m tests.crash
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache

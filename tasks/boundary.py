@@ -8,6 +8,7 @@ Belongs here: what holds for the whole process (`guard`) and for one piece of wo
 commands that only read use it too. To let another kind of exception pass: a class of ours in `schemas.faults`.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -23,7 +24,7 @@ from typing import Any, TypeVar
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from tasks.core.masking import masked
-from tasks.io.data_root import DataRoot, keep_private, make_folder, write_whole
+from tasks.io.data_root import DataRoot, NotWritten, keep_private, make_folder, write_whole
 
 Result = TypeVar("Result")
 
@@ -54,9 +55,22 @@ def within(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> 
         unforeseen = error
     # Outside of the handlers, so that whatever is raised here carries nothing of what it stands for.
     if passing is None:
-        where = keep_evidence(data, cycle, stage, "all", unforeseen)
-        passing = ServiceFault(both("fault.unforeseen", stage=stage, about="all", where=where))
+        passing = ServiceFault(sentence_of(unforeseen, data=data, cycle=cycle, stage=stage, about="all"))
     raise passing
+
+
+#: What the system says where a disk, or a user's share of it, is full.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def sentence_of(error: Exception, *, data: str, cycle: str, stage: str, about: str) -> str:
+    """What may be told of a fault that is not one of ours: where its evidence is, or which file could not be written."""
+    where = keep_evidence(data, cycle, stage, about, error)
+    if not isinstance(error, NotWritten):
+        return both("fault.unforeseen", stage=stage, about=about, where=where)
+    path = Path(error.filename)
+    named = path.relative_to(data) if path.is_relative_to(data) else path
+    return both("fault.no_room" if error.errno in _NO_ROOM else "fault.no_right", path=named.as_posix())
 
 
 def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseException) -> str:

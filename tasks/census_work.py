@@ -253,9 +253,12 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
     cycle, fmt = ground.cycle, ground.cycle.lrs_format
     profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
     ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
-    ledger = ground.lake.read("batches", ["batch_ref", "file_name", "state"])
+    ledger = ground.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
     taken = set(ledger["file_name"])
     abandoned = set(ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"])
+    # Which batch of a learner is the last goes by when it was built: neither a clock that was put back nor a second run
+    # within the minute may make an earlier or an equal one of it.
+    as_of = max([as_of, *ledger.loc[ledger["cycle"] == cycle.id, "built_at"]])
     entries: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     at = moment(as_of)
@@ -279,7 +282,7 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
                 "file_name": name,
                 "file_sha256": hashlib.sha256(content).hexdigest(),
                 "state": BatchState.READY.value,
-                "built_at": as_of,
+                "built_at": as_of if minute <= at else minute.isoformat(timespec="minutes"),
                 "sent_at": None,
                 "reason": None,
                 "rows": len(one.rows),

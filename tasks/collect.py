@@ -56,15 +56,18 @@ def collect(data: str, as_of: str) -> Counts:
             elif sha256 not in known:
                 known.add(sha256)
                 new.append(_Arrival(path, sha256, path.stat().st_size))
-    written: Iterator[None] = iter(())
+    accepted = set(before.loc[before["status"] == "accepted", "sha256"])
+    written: Iterator[str] = iter(())
     for lot in _lots(new):
         begun = _collect(root, lake, lot, refused_for, as_of, counts)
         next(begun)  # the workers have this lot while what is in the lot before it is written
-        list(written)
+        accepted |= set(written)
         written = begun
-    list(written)
-    _tie_again(lake)
-    if counts["rows"] or counts["files"] or root.untied_report.exists():
+    accepted |= set(written)
+    # After the commits, and of all that was ever accepted: what a killed run left behind goes too.
+    let_go(root.path, accepted)
+    # By what stands in the lake, not by what this run has taken in: one that died may have left the report to this one.
+    if _tie_again(lake) or root.untied_report.exists():
         _report_untied(root, lake)
     return counts
 
@@ -96,12 +99,13 @@ def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
 
 def _collect(
     root: DataRoot, lake: Lake, lot: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
-) -> Iterator[None]:
+) -> Iterator[str]:
+    """Take some files in, in two steps as a stage's lots (`stage.Steps`); after the first the hashes of the answers."""
     at_once = -(-len(lot) // parts())
     shares = [lot[n : n + at_once] for n in range(0, len(lot), at_once)]
     paths, hashes = ([[getattr(one, name) for one in share] for share in shares] for name in ("path", "sha256"))
     begun = begin(answers_in, repeat(root), paths, hashes, repeat(as_of))
-    yield
+    yield ""
     found = begun()
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
@@ -135,7 +139,7 @@ def _collect(
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
         )
-    let_go(root.path, accepted)
+    yield from accepted
 
 
 def _whole(path: Path) -> bool:
@@ -154,12 +158,17 @@ def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> 
     lake.append("lrs_returns", answers, [f"collect/{s}" for s in new])
 
 
-def _tie_again(lake: Lake) -> None:
-    """Answers that tied to nothing when they came, and do now: the order in which things come does not matter."""
+def _tie_again(lake: Lake) -> bool:
+    """Answers that tied to nothing when they came, and do now: the order in which things come does not matter.
+
+    Returns:
+        Whether there were any that had tied to nothing.
+    """
     untied = lake.read("lrs_returns", tied="N")
     if not untied.empty:
         tied = tied_answers(lake, untied)
         lake.upsert("lrs_returns", tied.loc[tied["tied"] == "Y", [c.name for c in LRS_RETURNS.columns]])
+    return not untied.empty
 
 
 def _report_untied(root: DataRoot, lake: Lake) -> None:
@@ -174,8 +183,7 @@ def _report_untied(root: DataRoot, lake: Lake) -> None:
     rows["ukprn"] = rows["ukprn"].where(rows["ukprn"].str.fullmatch("[0-9]{8}").eq(True))
     rows.insert(0, "file", rows.pop("sha256").map(names))
     heads = {name: f"{text(f'untied.{name}', 'cy')} / {text(f'untied.{name}', 'en')}" for name in rows.columns}
-    if len(rows) or root.untied_report.exists():
-        write_whole(root.untied_report, write_report(rows.rename(columns=heads)))
+    write_whole(root.untied_report, write_report(rows.rename(columns=heads)))
 
 
 def _set_aside(root: DataRoot, sha256: str, content: bytes | None, name: str, refused: Refused) -> None:

@@ -1,14 +1,15 @@
 """Publish: the conservation check, then each school's zip, then the cycle's snapshots.
 
 Nothing leaves unless every record of the cycle is accounted for. A school whose content is as it was delivered gets
-nothing new. Numbers run on per school, over cycles, so that no two files of a school share a name.
+nothing new. Numbers run on per school, over cycles, so that no two files of a school share a name. A file is written
+before it is written down as delivered: after a run that died between the two, the same bytes are put there again, other
+bytes get the next number, as the school may have fetched the file that stands there.
 """
 
 import hashlib
 import io
 import json
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,12 +24,11 @@ from tasks.code_texts import merge_codes, texts_of
 from tasks.core.membership import among
 from tasks.core.standing import as_status
 from tasks.ground import Ground, Lot, all_portions, moment
-from tasks.io.data_root import write_each, write_whole
+from tasks.io.data_root import write_each, write_together, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.reference import schools
-from tasks.io.school_zip import zip_name
 from tasks.own_findings import record
-from tasks.returns_work import SNAPSHOT_COLUMNS, Filled, published_now, snapshot_rows
+from tasks.returns_work import SNAPSHOT_COLUMNS, published_now, snapshot_rows, zip_path
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.status import counts_of, register_of
 from tasks.workers import begin, parts, spread
@@ -76,11 +76,12 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
         for la, name, n in ((la, name, int(n)) for name, column in result.counts.items() for la, n in column.items()):
             counts[str(la)][str(name)] += n
     made = [one for result in results for one in result.filled]
-    files = {_path(ground, one): one.zip for one in made if isinstance(one.zip, bytes)}
+    files = {zip_path(ground, one.school_number, one.number): one.zip for one in made if isinstance(one.zip, bytes)}
     unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
     for one in made:
-        school, la, path = one.school_number, one.school_number[:3], _path(ground, one)
+        school, la = one.school_number, one.school_number[:3]
+        path = zip_path(ground, school, one.number)
         fault = one.zip if isinstance(one.zip, Exception) else unwritten.get(path)
         if fault is not None:
             counts[la]["faults"] += 1
@@ -106,11 +107,6 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
     return counts
 
 
-def _path(ground: Ground, one: Filled) -> Path:
-    school = one.school_number
-    return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, one.number)
-
-
 @stage_task("snapshot", "snapshot {cycle}")
 def snapshot(data: str, cycle: str) -> Counts:
     """Write the cycle's Parquet snapshots, with the Delta versions they were taken at.
@@ -133,16 +129,21 @@ def snapshot(data: str, cycle: str) -> Counts:
     resolved = among(exceptions["upn"], register.loc[register["uln"].notna(), "upn"])
     exceptions = exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))
     folder = ground.root.snapshots(cycle)
-    write_whole(folder / "learners.parquet", _parquet(learners))
-    write_whole(folder / "exceptions.parquet", _parquet(arrow_of(EXCEPTIONS, exceptions)))
+    files = {
+        folder / "learners.parquet": _parquet(learners),
+        folder / "exceptions.parquet": _parquet(arrow_of(EXCEPTIONS, exceptions)),
+    }
     manifest = {
         "cycle": cycle,
         "learners": len(learners),
         "exceptions": len(exceptions),
+        # By these a reader sees that he holds one snapshot, and not parts of two while one takes the other's place.
+        "sha256": {path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()},
         "delta_versions": versions,
         "texts_and_schools": _fingerprint(ground),
     }
-    write_whole(folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+    files[folder / "manifest.json"] = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+    write_together(files)
     return {"learners": len(learners), "exceptions": len(exceptions)}
 
 

@@ -3,6 +3,7 @@
 The inbox is left as it is: a file is known by its content, and the same bytes again are nothing to do.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -112,8 +113,9 @@ def _settled(known: pd.DataFrame) -> set[str]:
 
 
 def _without_repeats(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Drop what was looked at again and found as before; of equal bytes under two names, keep the first."""
-    rows = rows.drop_duplicates("sha256")
+    """Drop what was looked at again and found as before; of equal bytes under two names, keep one."""
+    # One that was accepted, if any: a return in the wrong folder does not hinder its copy in the right one.
+    rows = rows.sort_values("status", kind="stable").drop_duplicates("sha256")
     return rows[~_outcome(rows).isin(set(_outcome(known)))].reset_index(drop=True)
 
 
@@ -129,6 +131,8 @@ def _rows(ground: Ground, about: _About, found: Arrived | Exception, register: s
     base: dict[str, Any] = {"path": path, "file_name": path.rpartition("/")[2], "la_code": about.la}
     if isinstance(found, Refused):
         content = None if found.reason == "file_too_large" else file.read_bytes()
+        if content is not None and hashlib.sha256(content).hexdigest() != about.sha256:
+            return []  # it has grown since it was looked at
         return [_refused_row(ground.root, about.sha256, None, content, found, {**base, "kind": "arrival"})]
     assert isinstance(found, Arrived)  # noqa: S101 - for the type checker; other exceptions were raised
     rows = []

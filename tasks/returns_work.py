@@ -25,6 +25,7 @@ from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake, arrow_of
 from tasks.io.lrs_files import read_result, read_results, result_bytes
 from tasks.io.reference import schools
+from tasks.io.school_zip import zip_name
 from tasks.school_files import Due, school_files
 from tasks.status import register_of, standing_of
 from tasks.workers import tried
@@ -148,6 +149,9 @@ def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
         number = int(numbers["number"].max()) + 1 if not numbers.empty else 1
         names = register.loc[school].to_dict() if school in register.index else None
         zipped = tried(school_files, Due(school, names, own, listed, number), ground.cycle, made_at)
+        while isinstance(zipped, bytes) and _another_stands(zip_path(ground, school, number), zipped):
+            number += 1
+            zipped = tried(school_files, Due(school, names, own, listed, number), ground.cycle, made_at)
         filled.append(Filled(school, number, ref, len(own), len(listed), zipped))
     found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "school_number", "code", "field"]]
     counts = pd.DataFrame(
@@ -157,6 +161,16 @@ def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
         }
     ).fillna(0)
     return Published(filled, found.rename(columns={"code": "rule"}), counts.astype("int64"))
+
+
+def zip_path(ground: Ground, school: str, number: int) -> Path:
+    """Where a school's zip of that number stands."""
+    return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, number)
+
+
+def _another_stands(path: Path, content: bytes) -> bool:
+    """Whether a run that died before it wrote it down has left another file there, which the school may have fetched."""
+    return path.exists() and path.read_bytes() != content
 
 
 def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -15,8 +15,7 @@ from prefect import task
 from prefect.context import TaskRunContext
 from prefect.states import Failed
 
-from schemas.texts import both
-from tasks.boundary import OUR_OWN, keep_evidence, within
+from tasks.boundary import OUR_OWN, sentence_of, within
 from tasks.ground import Ground, Lot, lots
 from tasks.workers import give_back
 
@@ -131,11 +130,9 @@ def _finish(
 
 
 def _told(stage: str, ground: Ground, la: str, fault: Exception) -> str:
-    """One sentence; of a fault that was not foreseen only where its evidence is."""
     if isinstance(fault, OUR_OWN):
         return str(fault)
-    where = keep_evidence(str(ground.root.path), ground.cycle.id, stage, la, fault)
-    return both("fault.unforeseen", stage=stage, about=la, where=where)
+    return sentence_of(fault, data=str(ground.root.path), cycle=ground.cycle.id, stage=stage, about=la)
 
 
 def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:

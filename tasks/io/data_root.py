@@ -186,6 +186,14 @@ def make_folder(folder: Path) -> None:
     folder.chmod(_mode_in(folder.parent, OWNER_FOLDER))
 
 
+#: How the name of a file begins and ends that is being written; no one else's files are called so.
+_PART = (".uln-", ".part")
+
+
+class NotWritten(OSError):
+    """A file that could not be put in place; `filename` is where it should stand."""
+
+
 def write_whole(path: Path, data: bytes) -> bool:
     """Put a file in place so that a reader sees the old bytes or the new, never a part.
 
@@ -196,21 +204,62 @@ def write_whole(path: Path, data: bytes) -> bool:
     Returns:
         False where the same bytes stood there already and nothing was written.
     """
-    if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
-        return False
-    make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    return write_together({path: data}) > 0
+
+
+def write_together(files: dict[Path, bytes]) -> int:
+    """Put files in place that belong together: all are written beside their places before the first one is moved there.
+
+    What fails while they are written, such as a full disk, leaves all the old ones. Each file is seen whole; a process that
+    is killed between two moves leaves some old and some new, so that what says that all are there comes last.
+
+    Args:
+        files: content by place, in the order in which they are moved; folders are made.
+
+    Returns:
+        How many were written; not those whose bytes stood there already.
+
+    Raises:
+        NotWritten: the system refused, as for want of room or right.
+    """
+    parts: dict[Path, Path] = {}
+    path = Path()
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), _mode_in(path.parent, OWNER_FILE))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return True
+        for path, data in files.items():
+            if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
+                continue
+            make_folder(path.parent)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PART[0], suffix=_PART[1])
+            parts[path] = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                os.fchmod(file.fileno(), _mode_in(path.parent, OWNER_FILE))
+                file.flush()
+                os.fsync(file.fileno())
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError as refused:
+        # What the system says names the part, or nothing.
+        raise NotWritten(refused.errno, refused.strerror, str(path)) from refused
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return len(parts)
+
+
+def clear_parts(root: DataRoot) -> None:
+    """Remove what a run that was killed had begun to write; only while no other run can be writing.
+
+    Args:
+        root: the data root; what others put into its inboxes is not looked at.
+    """
+    for folder in (
+        root.dewi_outbox,
+        root.lrs_outbox,
+        *(root.path / name for name in ("quarantine", "snapshots", "reports")),
+    ):
+        for part in folder.rglob(f"{_PART[0]}*{_PART[1]}"):
+            part.unlink(missing_ok=True)
 
 
 def take_away(path: Path, sha256: str) -> bool:

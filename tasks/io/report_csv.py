@@ -18,7 +18,8 @@ def write_report(rows: pd.DataFrame) -> bytes:
         rows: its columns are the headings. A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     safe = rows.copy()
-    for column in rows.select_dtypes("str").columns:
+    columns: list[str] = list(rows.select_dtypes("str").columns)
+    for column in columns:
         safe[column] = rows[column].astype("str").map(_as_text, na_action="ignore")
     return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
 

@@ -1,9 +1,13 @@
 """The data root's layout, files that appear in one piece, and one run at a time."""
 
+import errno
+import os
+
 import pytest
 
 from schemas.faults import ServiceFault
-from tasks.io.data_root import DataRoot, write_each, write_whole
+from tasks.io import data_root
+from tasks.io.data_root import DataRoot, NotWritten, write_each, write_together, write_whole
 from tasks.io.run_lock import one_run_at_a_time
 
 
@@ -30,6 +34,25 @@ def test_what_cannot_be_put_in_place_leaves_no_part_behind(tmp_path):
     with pytest.raises(OSError, match=r".+"):
         write_whole(tmp_path / "file", b"one")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_of_files_that_belong_together_all_are_moved_or_none(tmp_path, monkeypatch):
+    old = {tmp_path / name: b"old" for name in ("one", "two", "three")}
+    assert write_together(old) == 3
+    real, full = os.fsync, iter([False, True])
+
+    def full_at_the_second(handle):
+        if next(full):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data_root.os, "fsync", full_at_the_second)
+        with pytest.raises(NotWritten) as told:
+            write_together(dict.fromkeys(old, b"new"))
+    assert (told.value.errno, told.value.filename) == (errno.ENOSPC, str(tmp_path / "two"))
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == old
+    assert write_together({tmp_path / "one": b"old", tmp_path / "two": b"new"}) == 1
 
 
 def test_of_many_files_one_that_cannot_be_written_is_named_and_the_others_stand(tmp_path):

@@ -1,10 +1,15 @@
 """A stage's walk: what one authority's failure costs, and what is told of it."""
 
+import errno
+import os
+import re
+
 import pytest
 
 from schemas.faults import ServiceFault
 from tasks.ground import Ground, Lot
-from tasks.io.data_root import DataRoot
+from tasks.io import data_root
+from tasks.io.data_root import DataRoot, NotWritten
 from tasks.stage import Undone, Walked, stage_task, walk
 
 
@@ -93,6 +98,37 @@ def test_what_was_done_before_an_authority_failed_is_counted_once(ground):
 
     walked = walk("test", work, ground, ["660", "661"])
     assert calls == [("660", "661")] and walked.total() == {"sent": 3} and list(walked.faults) == ["661"]
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "ddisg yn llawn.* / .*disk is full"), (errno.EROFS, "hawl.* / .*no right")],
+    ids=["full", "closed"],
+)
+def test_a_file_that_could_not_be_written_is_named_with_what_to_do_and_its_evidence_kept(ground, number, told):
+    place = ground.root.lrs_outbox / "LRB.CSV"
+
+    def work(*_):
+        raise NotWritten(number, "as the system says it", str(place))
+
+    walked = walk("test", work, ground, ["660"])
+    assert re.search(told, walked.faults["660"]) and walked.faults["660"].count("lrs/outbox/LRB.CSV") == 2
+    assert str(ground.root.path) not in walked.faults["660"]
+    assert len(list((ground.root.reports("2012-01") / "faults").iterdir())) == 1
+
+
+def test_a_disk_too_full_for_evidence_still_says_so(ground, monkeypatch):
+    @stage_task("test", "test {cycle}")
+    def broken(data, cycle, las):
+        raise KeyError(f"Prawf {data} {cycle} {las}")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(data_root.os, "fsync", full)
+    with pytest.raises(ServiceFault, match=r"reports/2012-01/faults/test-all-\w+.txt .*disk is full") as told:
+        broken.fn(data=str(ground.root.path), cycle="2012-01", las=["660"])
+    assert told.value.__context__ is None and "Prawf" not in str(told.value)
 
 
 def test_counts_of_nothing_are_none():

@@ -1,0 +1,205 @@
+"""`python -m tests.crash`: each act stopped at each of its points, and run again until it ends (`make crash`).
+
+The last line counts the points that were tried, and at how many of them something differs at the end from what stands
+there when nothing was stopped; the exit code is 1 where there is one.
+"""
+
+import argparse
+import json
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.crash.acts import ACTS, Act, Played, decide_to_send, differing, ended, unknown_to_the_lrs
+from tests.crash.hazards import HAZARDS, impossible
+from tests.crash.points import FULL, KILLED, TEARABLE, TORN, Point, Stop, stands, unseen
+from tests.crash.processes import aside, engine, load, load_also, uln
+
+_KILL = -9
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of one stop.
+
+    Attributes:
+        act: the act's name.
+        how: killed, torn, full.
+        at: the number of the point.
+        point: as the stopped process met it.
+        waited: batches that waited for a person, as it is meant: nobody knows whether they were handed over.
+        wrong: what was not as it should be.
+    """
+
+    act: str
+    how: str
+    at: int
+    point: Point | None
+    waited: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def play(home: Path, acts: Sequence[Act] = ACTS) -> list[Played]:
+    """Play acts, one upon the other, keeping what stood before each.
+
+    Raises:
+        RuntimeError: a command failed, or changed a file though no point was noticed.
+    """
+    played = []
+    root = home / "unstopped"
+    for act in acts:
+        aside(act.before, root)
+        start = Path(shutil.copytree(root, home / f"before-{act.name}"))
+        before = stands(root)
+        done = uln(*act.command, root=root)
+        if done.status:
+            raise RuntimeError(f"{act.name}: {done.said}")
+        load_also(done.loaded)
+        missed = unseen(before, stands(root), done.points)
+        if missed:
+            raise RuntimeError(f"{act.name}: changed without a point: {missed}")
+        played.append(Played(act, start, done.points, aside(ended, root)))
+    return played
+
+
+def stops(played: Played) -> Iterator[Stop]:
+    """Every way of stopping at every point of an act."""
+    for at, point in enumerate(played.points):
+        yield Stop(at, KILLED)
+        if point.kind in TEARABLE:
+            yield Stop(at, TORN)
+        if point.kind in ("open", "os.mkdir", "commit"):
+            yield Stop(at, FULL)
+
+
+def attempt(played: Played, stop: Stop, home: Path) -> Tried:
+    """Stop an act's command once, run it again until it ends, and hold what stands there against the unstopped act."""
+    root = Path(tempfile.mkdtemp(dir=home))
+    wrong: list[str] = []
+    try:
+        shutil.copytree(played.start, root, dirs_exist_ok=True)
+        stopped = uln(*played.act.command, root=root, stop=stop)
+        expected = (1,) if stop.how == FULL else (_KILL,)
+        if stopped.status not in expected:
+            wrong.append(f"stopped with {stopped.status} instead of {expected}: {stopped.said[-500:]}")
+        if "Traceback" in stopped.said:
+            wrong.append(f"a traceback on the terminal: {stopped.said[-1500:]}")
+        unknown = aside(unknown_to_the_lrs, root)
+        again = uln(*played.act.command, root=root)
+        if again.status:
+            wrong.append(f"the next run ended with {again.status}: {again.said[-500:]}")
+        waiting = aside(unknown_to_the_lrs, root)
+        if waiting != unknown:
+            wrong.append(f"wait for a person: {waiting}, and should: {unknown}")
+        if waiting:
+            aside(decide_to_send, root)
+            again = uln(*played.act.command, root=root)
+        wrong += [f"differs: {name}" for name in differing(aside(ended, root), played.end)]
+        point = stopped.points[-1] if stopped.points else None
+        return Tried(played.act.name, stop.how, stop.at, point, len(waiting), wrong)
+    finally:
+        shutil.rmtree(root)
+
+
+def _attempt(given: tuple[Played, Stop, Path]) -> Tried:
+    return attempt(*given)
+
+
+#: What the everyday tests try: the hand-over before and after its file stands, a table's first commit, a full disk.
+_SAMPLE = (
+    ("census", KILLED, "os.rename", "lrs/outbox/"),
+    ("census", TORN, "commit", "lake/batches"),
+    ("returns", TORN, "os.rename", "snapshots/"),
+    ("returns", FULL, "open", "dewi/outbox/"),
+)
+
+
+def sample(played: list[Played]) -> list[tuple[Played, Stop]]:
+    """One stop of each kind of `_SAMPLE`, the first of its kind."""
+    found = []
+    for name, how, kind, below in _SAMPLE:
+        act = next(one for one in played if one.act.name == name)
+        at = next(n for n, p in enumerate(act.points) if p.kind == kind and p.paths[0].startswith(below))
+        found.append((act, Stop(at, how)))
+    return found
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", action="store_true", help="a few points, and of the hazards the first")
+    parser.add_argument("--act", choices=[act.name for act in ACTS], help="only this one")
+    parser.add_argument("--at", type=int, nargs="*", help="only these points")
+    parser.add_argument("--how", choices=[KILLED, TORN, FULL], help="only so")
+    parser.add_argument("--hazard", nargs="*", choices=list(HAZARDS), default=list(HAZARDS), help="only these")
+    parser.add_argument("--lanes", type=int, default=2, help="commands that run at once")
+    parser.add_argument("--report", type=Path, help="a file for the points of each act and what came of each, in JSON")
+    chosen = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="crash-") as folder:
+        home = Path(folder)
+        for name in ("engine", "client", "roots"):
+            (home / name).mkdir()
+        with engine(home / "engine") as address:
+            load(home / "client", address)
+            played = play(home, ACTS[:2] if chosen.sample else ACTS)
+            _say(f"{', '.join(f'{one.act.name} {len(one.points)} points' for one in played)}; {_since(began)}")
+            work = sample(played) if chosen.sample else [(one, stop) for one in played for stop in stops(one)]
+            wanted = [
+                (one, stop, home / "roots")
+                for one, stop in work
+                if chosen.act in (None, one.act.name)
+                and chosen.how in (None, stop.how)
+                and (chosen.at is None or stop.at in chosen.at)
+            ]
+            with multiprocessing.get_context("fork").Pool(chosen.lanes) as lanes:
+                found = [_told(n, tried) for n, tried in enumerate(lanes.imap_unordered(_attempt, wanted), 1)]
+            _say(f"{sum(bool(one.waited) for one in found)} stops left a hand-over to a person; {_since(began)}")
+            hazards = {
+                name: _met(name, played, home / "roots") for name in chosen.hazard[: 1 if chosen.sample else None]
+            }
+    if chosen.report:
+        acts = {one.act.name: [asdict(point) for point in one.points] for one in played}
+        report = {"acts": acts, "tried": [asdict(one) for one in found], "hazards": hazards}
+        chosen.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    differences = sum(bool(one.wrong) for one in found) + sum(bool(wrong) for wrong in hazards.values())
+    _say(f"{len(hazards)} hazards; {_since(began)}")
+    _say(f"crash: {len(found)} points tried, {differences} differences")
+    return int(differences > 0 or not found)
+
+
+def _met(name: str, played: list[Played], home: Path) -> list[str]:
+    """What was wrong at the end of a hazard."""
+    if impossible(name):
+        _say(f"{name}: NOT PLAYED, {impossible(name)}")
+        return []
+    wrong = HAZARDS[name]({one.act.name: one for one in played}, home)
+    _say(f"{name}: {'as it should be' if not wrong else ''}", *(f"  {line}" for line in wrong))
+    return wrong
+
+
+def _told(n: int, tried: Tried) -> Tried:
+    if n % 50 == 0:
+        _say(f"{n} tried")
+    if tried.wrong:
+        where = f"{tried.point.kind} {' '.join(tried.point.paths)} by {tried.point.by}" if tried.point else "nowhere"
+        _say(f"{tried.act} {tried.how} at {tried.at}, {where}:", *(f"  {line}" for line in tried.wrong))
+    return tried
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+
+
+def _since(began: float) -> str:
+    return f"{time.monotonic() - began:.0f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
