@@ -69,7 +69,7 @@ def full_disk(played: dict[str, Played], home: Path) -> list[str]:
     act = played["census"]
     wrong: list[str] = []
     failures = 0
-    for more in range(0, 4096, 128):
+    for more in range(0, 4096, 32):
         with _small_disk(home) as (disk, grow):
             root = disk / "root"
             shutil.copytree(act.start, root)
