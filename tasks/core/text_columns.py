@@ -49,7 +49,7 @@ def capitals(text: pd.Series) -> pd.Series:
         text: a text column.
     """
     values = pa.array(text.astype("str"), pa.large_string())
-    return as_text(pc.ascii_upper(values), text.index).rename(text.name)
+    return pd.Series(as_text(pc.ascii_upper(values), text.index), name=text.name)
 
 
 def chosen_texts(texts: list[str], places: np.ndarray, index: pd.Index) -> pd.Series:

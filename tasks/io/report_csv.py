@@ -17,8 +17,11 @@ def write_report(rows: pd.DataFrame) -> bytes:
     Args:
         rows: its columns are the headings. A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    texts = {c: rows[c].astype("str").map(_as_text, na_action="ignore") for c in rows.select_dtypes("str")}
-    return rows.assign(**texts).to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
+    safe = rows.copy()
+    columns: list[str] = list(rows.select_dtypes("str").columns)
+    for column in columns:
+        safe[column] = rows[column].astype("str").map(_as_text, na_action="ignore")
+    return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
 
 
 def _as_text(value: str) -> str:
