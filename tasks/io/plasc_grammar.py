@@ -14,7 +14,8 @@ from lxml import etree
 from schemas.plasc_layouts import PlascLayout
 
 _NG = "http://relaxng.org/ns/structure/1.0"
-_NAME = re.compile(r"[^\W\d][\w.-]*")
+#: Names that a grammar may hold: other letters are names to an XML parser of today, and to RELAX NG not all of them.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 #: Stands below a place where anything may be.
 _ANY = "*"
 #: element name -> what may stand in it.
@@ -87,7 +88,7 @@ def _elements(parent: etree._Element, places: _Places) -> None:
         _sub(parent, "ref", name="any")
         return
     for name, below in places.items():
-        if _NAME.fullmatch(name):  # others never come to be: no element can be called so
+        if _NAME.fullmatch(name):  # one that is called otherwise is looked at
             _elements(_content(_sub(parent, "element", name=name)), below)
 
 

@@ -17,6 +17,7 @@ FAILURES = BUILD / "failures"
 #: libFuzzer's own limits: of an input in seconds on the wall, of the process in MiB.
 LIMITS = (
     "-timeout=600",
+    "-report_slow_units=600",
     "-rss_limit_mb=2048",
     "-max_len=8192",
     "-print_final_stats=1",

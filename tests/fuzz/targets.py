@@ -14,6 +14,7 @@ from tasks.io.lrs_files import read_result
 from tasks.io.plasc_xml import read_return
 
 CORPUS = Path(__file__).with_name("corpus")
+_PROFILES, _LAYOUTS = all_profiles(), all_layouts()
 #: Of a processor, for one input of some kilobytes; an honest return of a megabyte takes a tenth.
 MOST_SECONDS = 5
 
@@ -24,13 +25,13 @@ class TooLong(Exception):
 
 def plasc(content: bytes) -> None:
     """The reader of PLASC returns."""
-    found = read_return(content, all_layouts())
+    found = read_return(content, _LAYOUTS)
     assert len(found.pupils) == found.header.declared, "records were lost or made"
 
 
 def lrs(content: bytes) -> None:
     """The reader of LRS results, CSV and XML."""
-    rows = read_result(content, all_profiles())
+    rows = read_result(content, _PROFILES)
     assert rows["ordinal"].tolist() == list(range(1, len(rows) + 1)), "rows were lost or made"
     assert rows["ukprn"].notna().any() or rows.empty, "answers of nobody"
 

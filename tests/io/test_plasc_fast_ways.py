@@ -138,6 +138,14 @@ def test_unknown_elements_of_every_record_are_counted_without_a_walk(root, late,
     assert len(walked) == walks
 
 
+@pytest.mark.parametrize("name", ["\uff76y", "Cyfe\u0302n", "\u674e", "a\xb7b", "_a.b-c"], ids=ascii)
+def test_an_element_of_whatever_name_is_counted(name):
+    """RELAX NG does not take every name that the parser takes."""
+    content = xml(record(beside=f"<{name}/>") * 3).encode()
+    both_ways(content)
+    assert inspect(content, all_layouts()).unknown_elements == {name: 3}
+
+
 def test_a_namespace_without_end_is_left_to_the_walk():
     assert not both_ways(xml(record(), root=f'<Message xmlns="{"x" * 301}">').encode())[2]
 
