@@ -28,6 +28,11 @@ def log_fault(stage: str, fault: str) -> None:
     get_run_logger().error("%s: %s", stage, sentence(fault))
 
 
+def log_decision(told: str) -> None:
+    """One line for what became of an operator's decision; one of the service's sentences."""
+    get_run_logger().info("%s", sentence(told))
+
+
 def make_table(counts: Shown, fault: str | None, key: str, title: str) -> None:
     """A table artifact: what the stages counted, and the fault, if there was one."""
     table = [{name: row[name] for name in ("stage", "count", "number")} for row in counts.rows()]

@@ -9,10 +9,10 @@ result or its artifacts. To add a decision: a flow here, its word in `schemas.st
 from typing import Annotated
 
 from prefect import flow
-from prefect.logging import get_run_logger
 from pydantic import Field
 
-from flows.stages import root_of
+from flows.dashboard import log_decision
+from flows.stages import bounded, root_of
 from flows.when import scheduled_time
 from schemas.states import Decision
 from tasks.hand_over import decide
@@ -23,6 +23,7 @@ Reason = Annotated[str, Field(min_length=1)]
 
 
 @flow(name="retry", flow_run_name="retry", persist_result=False, validate_parameters=True)
+@bounded
 def retry(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
     """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand a batch over again whose hand-over is not confirmed.
 
@@ -43,6 +44,7 @@ def retry(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None =
 
 
 @flow(name="abandon", flow_run_name="abandon", persist_result=False, validate_parameters=True)
+@bounded
 def abandon(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
     """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know.
 
@@ -65,4 +67,4 @@ def abandon(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None
 def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
     task = stage_task("decide", decision.value)(decide)
     decided = task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of))
-    get_run_logger().info("%s", decided.told)
+    log_decision(decided.told)
