@@ -27,7 +27,7 @@ rehearse: .venv/ready
 	$(BIN)/uln rehearse --cycle $(CYCLE) --schools $(SCHOOLS)
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Coverage-guided fuzzing of what reads others' files; failing inputs are left in build/fuzz/failures.
 fuzz: .venv/ready

@@ -65,7 +65,7 @@ def shown(
         raise ServiceFault(both("fault.not_to_be_shown", table=table.name, columns=", ".join(refused)))
     # What a sender has named may hold anything, also an identifier.
     theirs = [name for name in frame.columns if columns[name].tier is Tier.INTERNAL]
-    return Shown(frame.assign(**{n: frame[n].map(_masked, na_action="ignore") for n in theirs}), _MAKER)
+    return Shown(frame.assign(**{n: frame[n].map(_masked, na_action="ignore").astype("str") for n in theirs}), _MAKER)
 
 
 def _masked(text: str) -> str:

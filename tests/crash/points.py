@@ -191,7 +191,7 @@ def _whose() -> str:
     frame = sys._getframe()
     while frame is not None:
         path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(PROJECT) and path.parent != Path(__file__).parent:
+        if path.is_relative_to(PROJECT) and "site-packages" not in path.parts and path.parent != Path(__file__).parent:
             return path.relative_to(PROJECT).as_posix()
         frame = frame.f_back  # type: ignore[assignment]
     return ""

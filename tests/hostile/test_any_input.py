@@ -169,7 +169,7 @@ def given_back(chosen: pd.DataFrame) -> tuple[list[tuple[str, str, str]], list[s
         chosen[["row_ref"]].assign(disposition="chosen", reason=None),
         chosen[["row_ref"]].assign(upn=upns, state="uln", batch_ref="B1"),
         learners.astype("str"),
-        pd.DataFrame({"row_ref": [], "rule": [], "severity": []}, dtype="str"),
+        pd.DataFrame({"row_ref": [], "rule": [], "severity": [], "field": []}, dtype="str"),
         pd.DataFrame({"upn": [], "batch_ref": [], "return_code": []}, dtype="str"),
         texts_of(DataRoot(Path("nowhere"))),
     )
@@ -283,6 +283,7 @@ def test_merging_is_of_the_set_of_answers_and_again_the_same(answers, turn):
         table = (
             pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:-1], "str")).astype({"ordinal": "int64"})
         )
+        table = table.assign(upn=canonical_upn(table["mis_identifier"]))
         return merge_answers(table, SENT.astype("str"), codes, held, ["2012-01", "2013-01"])
 
     learners, exceptions = merged(kept)

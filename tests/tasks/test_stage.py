@@ -109,6 +109,7 @@ def test_a_file_that_could_not_be_written_is_named_with_what_to_do_and_its_evide
     place = ground.root.lrs_outbox / "LRB.CSV"
 
     def work(*_):
+        yield
         raise NotWritten(number, "as the system says it", str(place))
 
     walked = walk("test", work, ground, ["660"])
@@ -126,7 +127,7 @@ def test_a_disk_too_full_for_evidence_still_says_so(ground, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(data_root.os, "fsync", full)
-    with pytest.raises(ServiceFault, match=r"reports/2012-01/faults/test-all-\w+.txt .*disk is full") as told:
+    with pytest.raises(ServiceFault, match=r"reports/2012-01/faults/test-all-\w+.txt .*No space left") as told:
         broken.fn(data=str(ground.root.path), cycle="2012-01", las=["660"])
     assert told.value.__context__ is None and "Prawf" not in str(told.value)
 
