@@ -8,6 +8,7 @@ import argparse
 import json
 import multiprocessing
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -140,6 +141,8 @@ def main() -> int:
     parser.add_argument("--lanes", type=int, default=2, help="commands that run at once")
     parser.add_argument("--report", type=Path, help="a file for the points of each act and what came of each, in JSON")
     chosen = parser.parse_args()
+    # Whoever ends it ends its server, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         home = Path(folder)
