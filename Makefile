@@ -14,7 +14,7 @@ PART ?=
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
-.PHONY: rehearse test crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
+.PHONY: rehearse test properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -28,6 +28,10 @@ rehearse: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Fifty times as many examples of whatever may come in as the everyday tests take.
+properties: .venv/ready
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/hostile/test_any_input.py
 
 # Coverage-guided fuzzing of what reads others' files; failing inputs are left in build/fuzz/failures.
 fuzz: .venv/ready
@@ -60,7 +64,7 @@ lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/run.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/dev.txt
 
-# Runs of the service killed, torn and left without disk at every point where they change the data root: about NN minutes.
+# Runs of the service killed, torn and left without disk at every point where they change the data root: half an hour.
 crash: .venv/ready
 	$(BIN)/python -m tests.crash
 

@@ -46,9 +46,9 @@ def census(
     cycle_by_id(cycle)
     las = chosen_authorities(la, school)
     root, at = root_of(data), scheduled_time(as_of)
-    refuse_purged(root, cycle)
     tour = Tour(las)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
+        refuse_purged(root, cycle)  # with the root held: the run that it waited for may have been a purge
         for stage in (receive, read, select):
             tour.stage(stage, data=root, cycle=cycle, as_of=at)
         step("cross-check", cycle, 1)

@@ -35,8 +35,8 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
     root, at = root_of(data), scheduled_time(as_of)
     total: Counts = {"faults": 0}
     unbalanced: list[str] = []
-    purged = purged_cycles(root)
     with one_run_at_a_time(root), workers(processes_for(root)):
+        purged = purged_cycles(root)  # with the root held: the run that it waited for may have been a purge
         step("collect", "LRS", 1)
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
         total["faults"] += total["collect.faults"]

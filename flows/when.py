@@ -9,23 +9,34 @@ from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
 from schemas.cycles import Cycle
+from tasks.ground import moment
 
 LONDON = ZoneInfo("Europe/London")
 
 
 def scheduled_time(as_of: str | None) -> str:
-    """ISO text without zone, Europe/London, to the minute: what was asked for, else when the run was scheduled."""
+    """ISO text without zone, Europe/London, to the minute: what was asked for, else when the run was scheduled.
+
+    Raises:
+        ServiceFault: what was asked for is no date and no time.
+    """
     from prefect.runtime import flow_run  # noqa: PLC0415 - commands that only read must not import the engine
 
     if as_of is not None:
-        return as_of
+        return _asked_for(as_of)
     planned = flow_run.get_scheduled_start_time() or dt.datetime.now(tz=LONDON)
     return _text(planned)
 
 
 def now(as_of: str | None) -> str:
     """`scheduled_time` of what a person does without the engine: what was asked for, else this minute."""
-    return as_of or _text(dt.datetime.now(tz=LONDON))
+    return _text(dt.datetime.now(tz=LONDON)) if as_of is None else _asked_for(as_of)
+
+
+def _asked_for(as_of: str) -> str:
+    """However a person writes a time: the ledger orders by these texts, and so has one form of them."""
+    at = moment(as_of)
+    return _text(at if at.tzinfo else at.replace(tzinfo=LONDON))
 
 
 def _text(at: dt.datetime) -> str:

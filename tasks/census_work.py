@@ -256,8 +256,8 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
     ledger = ground.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
     taken = set(ledger["file_name"])
     abandoned = set(ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"])
-    # Which batch of a learner is the last goes by when it was built: neither a clock that was put back nor a second run
-    # within the minute may make an earlier or an equal one of it.
+    # Which batch of a learner is the last goes by when it was built: a clock that was put back must not make an earlier
+    # one of it.
     as_of = max([as_of, *ledger.loc[ledger["cycle"] == cycle.id, "built_at"]])
     entries: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []

@@ -11,6 +11,7 @@ and only a decision whose first commit was made has happened.
 """
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from tasks.io.report_csv import write_report
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.showing import Shown
 from tasks.showing import shown as let_through
+from tasks.status import register_of
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,10 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
             raise ServiceFault(both("fault.no_batch", ref=ref))
         entry = meant.iloc[0].to_dict()
         about = {key: str(entry[key]) for key in ("batch_ref", "file_name", "cycle")}
+        unknown = entry["state"] == BatchState.SENT_UNCONFIRMED.value
+        if decision is Decision.RETRY and unknown and lies_in_outbox(root, meant).iloc[0]:
+            # Handed over once more it would be sent twice.
+            raise ServiceFault(both("fault.in_outbox", **about))
         now = _shown(lake, meant, day).iloc[0]
         if now["state"] == AFTER[decision].value:
             return Decided(**about, changed=False, told=both(f"terminal.already_{decision.value}", **about))
@@ -175,8 +181,26 @@ def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
     write_whole(root.reports(cycle) / "decisions.csv", write_report(rows.rename(columns=heads)))
 
 
+def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
+    """Whether each batch's own file, byte for byte, lies in the LRS outbox.
+
+    Args:
+        root: the data root.
+        batches: file_name, file_sha256.
+    """
+    found = [
+        (root.lrs_outbox / name).exists()
+        and hashlib.sha256((root.lrs_outbox / name).read_bytes()).hexdigest() == sha256
+        for name, sha256 in zip(batches["file_name"], batches["file_sha256"], strict=True)
+    ]
+    return pd.Series(found, index=batches.index, dtype=bool)
+
+
 def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
-    """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`)."""
+    """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`).
+
+    What is given up is taken out of the outbox first, should it lie there, so that nobody hands it over still.
+    """
     lake, where = ground.lake, {"cycle": ground.cycle.id, **lot.where}
     ledger = lake.read("batches", **where)
     waiting = ledger[ledger["state"].isin([BatchState.READY.value, BatchState.SENT_UNCONFIRMED.value])]
@@ -184,6 +208,10 @@ def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
         return
     answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=waiting["batch_ref"])["batch_ref"]
     rows = lake.read("batch_rows", ["batch_ref", "upn"], batch_ref=waiting["batch_ref"], **where)
-    held = lake.read("learners", ["upn", "uln"], upn=rows["upn"]).dropna()
+    held = register_of(lake, ground.cycle, upn=rows["upn"])[["upn", "uln"]].dropna()
     overtaken = rows.loc[among(rows["upn"], held["upn"]), "batch_ref"]
-    lake.replace("batches", by_evidence(ledger, answered=answered, overtaken=overtaken, as_of=as_of), **where)
+    settled = by_evidence(ledger, answered=answered, overtaken=overtaken, as_of=as_of)
+    given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
+    for name, sha256 in zip(given_up["file_name"], given_up["file_sha256"], strict=True):
+        take_away(ground.root.lrs_outbox / name, sha256)
+    lake.replace("batches", settled, **where)

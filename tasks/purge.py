@@ -175,7 +175,7 @@ def _batch_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[Due]:
     batches = batches[there & old & ended]
     if batches.empty:
         return
-    answers = lake.read("lrs_returns", ["batch_ref", "mis_identifier"], tied="Y", batch_ref=batches["batch_ref"])
+    answers = lake.read("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
     for row in settled_batches(batches, answers).to_dict("records"):
         path = root.lrs_outbox / row["file_name"]
         yield Due(Kind.BATCH_FILES, row["batch_ref"], (path,), *size_of([path]), row["cycle"])

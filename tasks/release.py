@@ -6,7 +6,6 @@ person decides (`tasks.hand_over`), unless the LRS answers first. A run that liv
 was handed over, and leaves the batch READY.
 """
 
-import hashlib
 from itertools import repeat
 
 import pandas as pd
@@ -14,6 +13,7 @@ import pandas as pd
 from schemas.states import BatchState
 from tasks.census_work import batch_files
 from tasks.ground import Ground, Lot
+from tasks.hand_over import lies_in_outbox
 from tasks.io.data_root import write_each
 from tasks.stage import Counts, Steps, Undone, Walked, stage_task, walk
 from tasks.workers import begin, parts
@@ -78,9 +78,5 @@ def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:
 def _confirmed(ground: Ground, ledger: pd.DataFrame, as_of: str) -> pd.DataFrame:
     """The ledger, with those batches as sent whose file lies in the outbox though no run has said so."""
     unconfirmed = ledger["state"] == BatchState.SENT_UNCONFIRMED.value
-    outbox = ground.root.lrs_outbox
-    there = [
-        waits and (outbox / name).exists() and hashlib.sha256((outbox / name).read_bytes()).hexdigest() == sha256
-        for waits, name, sha256 in zip(unconfirmed, ledger["file_name"], ledger["file_sha256"], strict=True)
-    ]
-    return _sent(ledger, pd.Series(there, index=ledger.index, dtype=bool), as_of)
+    there = lies_in_outbox(ground.root, ledger[unconfirmed]).reindex(ledger.index, fill_value=False)
+    return _sent(ledger, there, as_of)

@@ -49,7 +49,8 @@ def shown(batches: pd.DataFrame, answered: pd.Series, day: dt.date, within: dict
     """
     said = answered.reindex(batches["batch_ref"], fill_value=0).astype("int64").set_axis(batches.index)
     days = pd.Series(within).reindex(batches["cycle"]).set_axis(batches.index)
-    since = batches["sent_at"].fillna(batches["built_at"]).str[:10]
+    # A clock that went back makes nothing older than it was when it was built.
+    since = batches["sent_at"].where(batches["sent_at"] >= batches["built_at"], batches["built_at"]).str[:10]
     age = (pd.Timestamp(day) - pd.to_datetime(since, format="%Y-%m-%d")).dt.days.clip(lower=0).astype("int64")
     arrived = batches["state"].eq(BatchState.SENT.value) | (batches["state"].isin(_NOT_KNOWN_TO_HAVE_GONE) & (said > 0))
     whole = said >= batches["rows"]

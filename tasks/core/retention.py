@@ -7,7 +7,6 @@ import pandas as pd
 
 from schemas.states import BatchState, RowState
 from schemas.tables import PUPIL_FIELDS
-from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 
 
@@ -37,12 +36,12 @@ def settled_batches(batches: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFram
 
     Args:
         batches: batch_ref, state, rows.
-        answers: batch_ref, mis_identifier; the tied ones.
+        answers: batch_ref, upn; the tied ones.
 
     Returns:
         Those rows of `batches`.
     """
-    given = answers.assign(upn=canonical_upn(answers["mis_identifier"])).drop_duplicates(["batch_ref", "upn"])
+    given = answers.drop_duplicates(["batch_ref", "upn"])
     answered = batches["batch_ref"].map(given.groupby("batch_ref").size()).fillna(0)
     whole = batches["state"].eq(BatchState.SENT.value) & (answered >= batches["rows"])
     return batches[whole | batches["state"].eq(BatchState.ABANDONED.value)]

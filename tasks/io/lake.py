@@ -46,9 +46,11 @@ class Lake:
 
     def _opened(self, table: Table) -> "_Opened":
         # A table that was removed and made again is another, though its folder may have the same number.
-        first = self.folder / table.name / "_delta_log" / f"{0:020}.json"
-        made = first.stat() if first.exists() else first.parent.stat()
-        return _opened(table.name, self._uri(table), made.st_ino, made.st_mtime_ns)
+        log = self.folder / table.name / "_delta_log"
+        first = log / f"{0:020}.json"  # gone where a purge has shortened the log; the folder's own time moves on
+        return _opened(
+            table.name, self._uri(table), log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
+        )
 
     def version(self, name: str) -> int:
         """The table's version, -1 where it does not exist yet."""
@@ -97,9 +99,8 @@ class Lake:
             for rows in self._opened(table).pieces([column], _wanted(table, where)):
                 parts.append(rows.column(0).combine_chunks().cast(pa.string()).unique())
                 size += len(parts[-1])
-                if size > max(
-                    _GREAT, 2 * len(found)
-                ):  # not after each piece: what was found is looked through each time
+                # Not after each piece: what was found is looked through each time.
+                if size > max(_GREAT, 2 * len(found)):
                     found, parts, size = pa.concat_arrays([found, *parts]).unique(), [], 0
         found = pa.concat_arrays([found, *parts]).unique().drop_null()
         return pd.Series(found.take(pc.sort_indices(found)), dtype="str")

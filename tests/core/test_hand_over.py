@@ -44,6 +44,7 @@ def answers(count=0, ref="B1"):
         ("SENT", "2012-02-08T02:30", 9, "STUCK", 22),
         ("SENT", "2012-02-08T02:30", 10, "ANSWERED", 22),
         ("SENT", "2012-03-09T02:30", 0, "SENT", 0),
+        ("SENT", "2011-02-08T02:30", 0, "STUCK", 31),  # the clock had gone back: as old as it was when it was built
         ("ABANDONED", "2012-02-08T02:30", 0, "ABANDONED", 22),
         ("ABANDONED", "2012-02-08T02:30", 10, "ABANDONED", 22),
     ],

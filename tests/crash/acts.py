@@ -15,8 +15,9 @@ from pathlib import Path
 import schemas
 from schemas.cycles import cycle_by_id
 from schemas.lrs_profiles import all_profiles
-from schemas.states import BatchState
+from schemas.states import BatchState, Decision
 from schemas.tables import TABLES
+from tasks.hand_over import decide
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.reference import schools
@@ -120,13 +121,13 @@ def ended(root: Path) -> dict[str, str]:
     """What stands at the end of an act, each thing with a hash: files and folders, and the rows of each table.
 
     Files are taken byte for byte. What may differ though all is well: how many commits a table has had, and so the number
-    of its version in a manifest; data files of commits that never were, which no reader of a table sees. The engine's
-    own files are its own.
+    of its version in a manifest; data files of commits that never were, which no reader of a table sees; that a person
+    has decided of a hand-over. The engine's own files are its own.
     """
     found = {}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root).as_posix()
-        if relative.split("/")[0] in ("lake", ENGINE):
+        if relative.split("/")[0] in ("lake", ENGINE) or path.name == "decisions.csv":
             continue
         if path.is_dir():
             found[f"{relative}/"] = ""
@@ -136,7 +137,7 @@ def ended(root: Path) -> dict[str, str]:
         else:
             found[relative] = _hash(path.read_bytes())
     lake = Lake(root / "lake")
-    for name in TABLES:
+    for name in TABLES.keys() - {"batch_decisions"}:
         rows = lake.read(name).to_csv(index=False)
         found[f"lake: {name}"] = f"{len(rows.splitlines()) - 1} rows {_hash(rows.encode())}"
     return found
@@ -159,7 +160,6 @@ def unknown_to_the_lrs(root: Path) -> list[str]:
 
 
 def decide_to_send(root: Path) -> None:
-    """A person has asked the LRS, which has none of them: they may go."""
-    lake = Lake(root / "lake")
-    ledger = lake.read("batches", file_name=unknown_to_the_lrs(root))
-    lake.upsert("batches", ledger.assign(state=BatchState.READY.value))
+    """A person has asked the LRS, which has none of them: they may go (`uln retry`)."""
+    for name in unknown_to_the_lrs(root):
+        decide(str(root), name, Decision.RETRY, "not on the portal", "2012-02-20T03:00")

@@ -105,11 +105,16 @@ def load(home: Path, address: str) -> None:
     import flows.census
     import flows.cli
     import flows.lrs_returns  # noqa: F401
+    import tasks.collect
+    import tasks.ground
     import tasks.io.data_root
+    import tasks.merge
 
     expectations.runner.ready()
     # One file after the other, so that the n-th point is the same one each time.
     tasks.io.data_root._AT_A_TIME = 1
+    # Several lots, so that runs are stopped between them too.
+    tasks.ground.LOT_RECORDS, tasks.merge.LOT_RECORDS, tasks.collect._LOT_BYTES = 100, 40, 5000
 
 
 def load_also(modules: Iterable[str]) -> None:

@@ -4,8 +4,9 @@ import datetime as dt
 
 import pytest
 
-from flows.when import present_cycle, scheduled_time
+from flows.when import now, present_cycle, scheduled_time
 from schemas.cycles import all_cycles, cycle_by_id, in_order, up_to
+from schemas.faults import ServiceFault
 
 
 @pytest.mark.parametrize(
@@ -22,8 +23,26 @@ def test_the_first_that_has_not_closed_else_the_last(day, cycle):
     assert present_cycle(all_cycles().values(), dt.date.fromisoformat(day)) == cycle
 
 
-def test_what_the_operator_says_is_when_a_run_happens():
-    assert scheduled_time("2012-02-20T09:15") == "2012-02-20T09:15"
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("2012-02-20T09:15", "2012-02-20T09:15"),
+        ("2012-02-20T09:15:30.5", "2012-02-20T09:15"),
+        ("2012-02-20", "2012-02-20T00:00"),
+        ("20120220", "2012-02-20T00:00"),
+        ("2012-W08-1", "2012-02-20T00:00"),
+        ("2012-07-20T09:15Z", "2012-07-20T10:15"),
+        ("2012-02-20T09:15+02:00", "2012-02-20T07:15"),
+    ],
+)
+def test_what_the_operator_says_is_when_a_run_happens_however_it_is_written(said, at):
+    assert scheduled_time(said) == now(said) == at
+
+
+def test_what_is_no_time_is_refused():
+    for told in (scheduled_time, now):
+        with pytest.raises(ServiceFault, match="yesterday"):
+            told("yesterday")
 
 
 def test_cycles_are_in_the_order_of_their_censuses_and_none_sees_a_later_one():

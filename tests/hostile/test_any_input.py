@@ -125,7 +125,7 @@ def a_return(pupils: list[dict[str, str]], school: str = "6604025", at: str = "2
 SOUND = {f: v for f, v in sound_learners({}).iloc[0].items() if f in PUPIL_FIELDS and isinstance(v, str)}
 
 
-@searched(3)
+@searched(6)
 @given(names=st.lists(st.tuples(NAMES, NAMES, NAMES), min_size=1, max_size=25))
 @example(names=[(name, name, name) for name in ODD_NAMES])
 def test_any_name_goes_in_the_form_of_the_lrs_or_is_held_and_comes_back_byte_for_byte(names):
@@ -331,7 +331,7 @@ RESULTS = st.lists(
 )
 
 
-@searched(1)
+@searched(4)
 @given(files=st.lists(FILES, min_size=1, max_size=5), zipped=st.booleans(), results=st.lists(RESULTS, max_size=2))
 @example(
     files=[

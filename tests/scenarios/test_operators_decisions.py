@@ -20,12 +20,15 @@ from tests_support import walked
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.when import now
 from schemas.cycles import cycle_by_id
 from schemas.lrs_profiles import all_profiles
 from schemas.states import Decision
 from tasks import hand_over, release
 from tasks.batch import batch
+from tasks.census_work import batch_files
 from tasks.collect import collect
+from tasks.ground import Ground
 from tasks.hand_over import decide
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
@@ -363,6 +366,54 @@ def test_a_learner_who_gets_a_uln_while_the_next_batch_is_still_to_go_is_not_sen
     reasons = Lake(sent / "lake").read("batches", ["state", "reason"]).dropna()
     assert set(reasons["reason"]) == {"overtaken"} and set(reasons["state"]) == {"ABANDONED"}
     assert status_of(str(sent), CYCLE)["total"]["waiting"] == 0
+
+
+def test_a_file_that_lies_in_the_outbox_is_confirmed_and_neither_retried_nor_sent_again(
+    built_root, tmp_path, monkeypatch
+):
+    root = Path(shutil.copytree(built_root, tmp_path / "root"))
+    real = release.write_each
+
+    def written_and_killed(files):
+        real(files)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "write_each", written_and_killed)
+        with pytest.raises(Killed):
+            census(root, CYCLE, MONDAY)
+    files = outbox(root)
+    assert files and set(states(root)) == {"SENT_UNCONFIRMED"}
+    for name in files:
+        assert "lrs/outbox" in uln(root, "retry", name, "--reason", WHY, "--as-of", TUESDAY, expect=1)
+    assert next_run(root, WEDNESDAY)["release.sent"] == 0
+    assert set(states(root)) == {"SENT"} and outbox(root) == files and set(times_sent(root)) == {1}
+
+
+def test_what_is_given_up_by_itself_leaves_the_outbox(sent, monkeypatch):
+    files = outbox(sent)
+    for name in files:
+        uln(sent, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.release.batch_files", killed)
+        with pytest.raises(Killed):
+            next_run(sent, "2012-03-02T02:30")
+    # However its file got there: the ledger says that it is still to go.
+    again = Ground.of(str(sent), CYCLE)
+    ready = again.lake.read("batches", state="READY")
+    for name, content in batch_files(again, ready).items():
+        (sent / "lrs" / "outbox" / name).write_bytes(content)
+    answered_by_lrs(sent, files)
+    taken_in(sent, "2012-03-03T02:30")
+    next_run(sent, "2012-03-04T02:30")
+    assert set(states(sent)) == {"ABANDONED"} and outbox(sent) == {}
+
+
+def test_however_the_time_of_a_run_is_written_the_ledger_has_one_form_of_it(built_root, tmp_path):
+    root = Path(shutil.copytree(built_root, tmp_path / "root"))
+    census(root, CYCLE, now("20120130"))
+    assert set(Lake(root / "lake").read("batches")["built_at"]) == {"2012-01-30T00:00"}
+    assert "6604025" in uln(root, "batches", "--as-of", "2012-W05-2")
 
 
 def test_a_batch_that_the_lrs_answers_had_arrived_whatever_was_decided(died, sent):

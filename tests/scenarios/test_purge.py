@@ -13,6 +13,8 @@ import pytest
 from test_operators_diary import census, returns
 from typer.testing import CliRunner
 
+from flows import census as census_module
+from flows import lrs_returns as returns_module
 from flows.census import census as census_flow
 from flows.cli import app
 from schemas.faults import ConfigurationFault
@@ -22,6 +24,7 @@ from tasks import purge as purging
 from tasks.io import lake as lakes
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
+from tasks.io.run_lock import one_run_at_a_time
 from tasks.publish import snapshot
 from tasks.purge import due, purge, refuse_purged, totals
 from tasks.status import attention, purged_cycles, status_of
@@ -133,6 +136,27 @@ def test_a_cycle_whose_pupils_were_purged_is_over(root):
     with pytest.raises(ConfigurationFault, match="2015-01-01"):
         census_flow.fn(cycle="2012-01", as_of="2015-01-02T09:15:00", data=str(root))
     refuse_purged(str(root), "2013-01")
+
+
+def test_a_run_that_waited_for_a_purge_finds_the_cycle_over(root, monkeypatch):
+    outbox = {p: p.read_bytes() for p in (root / "dewi" / "outbox").rglob("*.zip")}
+    kept_for(root, school_files=9_999)
+
+    @contextlib.contextmanager
+    def after_a_purge(data):
+        purge(data, LATE, LATE)
+        with one_run_at_a_time(data):
+            yield
+
+    for module in (census_module, returns_module):
+        monkeypatch.setattr(module, "one_run_at_a_time", after_a_purge)
+    for name in ("collect", "merge"):
+        monkeypatch.setattr(returns_module, name, getattr(returns_module, name).fn)
+    with pytest.raises(ConfigurationFault, match="2015-01-01"):
+        census_flow.fn(cycle="2012-01", as_of="2015-01-02T09:15", data=str(root))
+    returns_module.lrs_returns.fn(as_of="2015-01-02T09:15", data=str(root))
+    assert purged_cycles(str(root)) == {"2012-01": "2015-01-01"}
+    assert {p: p.read_bytes() for p in (root / "dewi" / "outbox").rglob("*.zip")} == outbox
 
 
 def test_no_later_run_misses_what_has_gone_or_takes_it_as_new(root):
