@@ -29,6 +29,8 @@ GATES = {
     "Console": {"flows/cli.py", "flows/telling.py"},
     "print": {"flows/cli.py", "flows/telling.py"},
 }
+#: What may take hold of the process's own output.
+STREAMS = {"flows/cli.py", "flows/telling.py", "tasks/boundary.py"}
 #: What makes a task.
 MAKES_TASKS = {"tasks/stage.py"}
 
@@ -37,6 +39,16 @@ def from_prefect(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "prefect":
             yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.Import) and "prefect" in {alias.name for alias in node.names}:
+            yield "task"  # it has it all
+
+
+def streams(path):
+    """Whether a module takes hold of what the process prints to."""
+    found = {
+        node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)
+    }
+    return bool(found & {"stdout", "stderr", "__stdout__", "__stderr__"})
 
 
 def called(path):
@@ -67,6 +79,7 @@ def test_only_the_gates_write_for_people_and_every_task_has_the_boundary(path):
     here = path.relative_to(ROOT).as_posix()
     outside = sorted({name for name in called(path) if name in GATES and here not in GATES[name]})
     assert not outside, f"{here}: shown to people past tasks.showing"
+    assert not streams(path) or here in STREAMS, f"{here}: written to the terminal past tasks.showing"
     assert "task" not in from_prefect(path) or here in MAKES_TASKS, f"{here}: a task without the boundary"
 
 
@@ -74,5 +87,6 @@ def test_only_the_gates_write_for_people_and_every_task_has_the_boundary(path):
 def test_every_flow_has_the_boundary(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef):
-            names = [getattr(getattr(d, "func", d), "id", "") for d in node.decorator_list]
+            made_by = [getattr(d, "func", d) for d in node.decorator_list]
+            names = [getattr(d, "id", getattr(d, "attr", "")) for d in made_by]
             assert "flow" not in names or names[names.index("flow") + 1 :] == ["bounded"], node.name
