@@ -98,7 +98,9 @@ def crashing_returns():
 
 #FIRST
 ended = {}
-for name, part in (("census", census), ("returns", returns), ("crash", crashing_returns), ("status", lambda: run("status"))):
+looks = {"status": ["status"], "batches": ["batches"], "readiness": ["readiness"], "purge": ["purge", "--before", "2020-01-01"]}
+parts = {"census": census, "returns": returns, "crash": crashing_returns}
+for name, part in (parts | {name: lambda words=words: run(*words) for name, words in looks.items()}).items():
     if name == "returns":
         for path in Path(root, "answers").iterdir():
             path.rename(Path(root, "lrs", "inbox", path.name))
@@ -190,7 +192,10 @@ def told(where, question):
 
 def test_it_went_as_badly_as_it_should(played):
     out, err = ((played / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-    assert "ended {'census': 1, 'returns': None, 'crash': 1, 'status': None}" in out, (out[-2000:], err[-2000:])
+    assert "ended {'census': 1, 'returns': None, 'crash': 1, 'status': None, 'batches': None, " in out, (
+        out[-2000:],
+        err[-2000:],
+    )
     root = played / "root"
     lake = Lake(root / "lake")
     assert set(lake.read("pupils")["surname"]) == {SURNAME}
