@@ -64,7 +64,7 @@ lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/run.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/dev.txt
 
-# Runs of the service killed, torn and left without disk at every point where they change the data root: half an hour.
+# Runs of the service killed, torn and left without disk at every point where they change the data root: three quarters of an hour.
 crash: .venv/ready
 	$(BIN)/python -m tests.crash
 
