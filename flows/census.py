@@ -42,6 +42,9 @@ def census(
 
     Returns:
         Counts over all authorities, by `stage.count`; `faults` is 0 where everything could be done.
+
+    Raises:
+        ConfigurationFault: the cycle is not known, or is over: its pupils were purged.
     """
     cycle_by_id(cycle)
     las = chosen_authorities(la, school)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from schemas.faults import Refused
 from schemas.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
-from schemas.texts import text
+from schemas.texts import both
 from tasks.boundary import keep_evidence
 from tasks.code_texts import lrs_codes
 from tasks.io.data_root import DataRoot, write_whole
@@ -182,7 +182,7 @@ def _report_untied(root: DataRoot, lake: Lake) -> None:
     )
     rows["ukprn"] = rows["ukprn"].where(rows["ukprn"].str.fullmatch("[0-9]{8}").eq(True))
     rows.insert(0, "file", rows.pop("sha256").map(names))
-    heads = {name: f"{text(f'untied.{name}', 'cy')} / {text(f'untied.{name}', 'en')}" for name in rows.columns}
+    heads = {name: both(f"untied.{name}") for name in rows.columns}
     write_whole(root.untied_report, write_report(rows.rename(columns=heads)))
 
 

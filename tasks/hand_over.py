@@ -23,9 +23,9 @@ from schemas.cycles import all_cycles
 from schemas.faults import ServiceFault
 from schemas.states import BatchShown, BatchState, Decision
 from schemas.tables import BATCH_DECISIONS, BATCHES, Tier
-from schemas.texts import both, text
+from schemas.texts import both
 from schemas.views import BATCHES_SHOWN
-from tasks.core.hand_over import AFTER, allowed, by_evidence, reason_fault, shown
+from tasks.core.hand_over import AFTER, allowed, by_evidence, learners_answered, reason_fault, shown
 from tasks.core.membership import among
 from tasks.ground import Ground, Lot, moment
 from tasks.io.data_root import DataRoot, take_away, write_whole
@@ -80,11 +80,9 @@ def for_a_person(data: str, day: dt.date, cycle: str) -> dict[str, list[str]]:
 
 
 def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    answers = lake.read_arrow("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
-    # A learner may be answered for several times.
-    learners = answers.group_by(["batch_ref", "upn"]).aggregate([]).to_pandas().astype("str")
+    answers = lake.read("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
     within = {c.id: c.answer_within_days for c in all_cycles().values()}
-    return shown(batches, learners.groupby("batch_ref").size(), day, within)
+    return shown(batches, learners_answered(answers), day, within)
 
 
 def _last_decisions(lake: Lake) -> pd.DataFrame:
@@ -177,7 +175,7 @@ def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
     named = lake.read("batches", ["batch_ref", "file_name", "school_number"], cycle=cycle)
     rows = lake.read("batch_decisions", cycle=cycle).merge(named, on="batch_ref")
     rows = rows.sort_values(["decided_at", "file_name", "number"])[list(_REPORTED)]
-    heads = {name: f"{text(f'decisions.{name}', 'cy')} / {text(f'decisions.{name}', 'en')}" for name in _REPORTED}
+    heads = {name: both(f"decisions.{name}") for name in _REPORTED}
     write_whole(root.reports(cycle) / "decisions.csv", write_report(rows.rename(columns=heads)))
 
 

@@ -6,13 +6,13 @@ an operator the same. To allow a decision in a further state: `_MAY`, its row in
 """
 
 import datetime as dt
-import re
 
 import numpy as np
 import pandas as pd
 
 from schemas.states import BatchShown, BatchState, Decision
 from tasks.core.identifiers import uln_valid
+from tasks.core.masking import identifiers_in
 from tasks.core.membership import among
 
 #: Why the ledger itself gave a batch up: it was still to go when a learner in it got a ULN by another way.
@@ -66,6 +66,15 @@ def shown(batches: pd.DataFrame, answered: pd.Series, day: dt.date, within: dict
     return found.sort_values(["since", "file_name"], ignore_index=True)
 
 
+def learners_answered(answers: pd.DataFrame) -> pd.Series:
+    """How many learners of each batch the LRS has answered, by batch_ref; one may be answered for several times.
+
+    Args:
+        answers: batch_ref, upn; the tied ones.
+    """
+    return answers.drop_duplicates(["batch_ref", "upn"]).groupby("batch_ref").size()
+
+
 def by_evidence(batches: pd.DataFrame, *, answered: pd.Series, overtaken: pd.Series, as_of: str) -> pd.DataFrame:
     """The ledger after what is known without asking anybody, before anything is built or handed over.
 
@@ -89,20 +98,17 @@ def by_evidence(batches: pd.DataFrame, *, answered: pd.Series, overtaken: pd.Ser
 
 
 _LENGTHS = range(3, 301)
-_UPN = re.compile(r"\b[A-Z][0-9]{11}[0-9A-Z]\b", re.IGNORECASE)
-_TEN_DIGITS = re.compile(r"\b[0-9]{10}\b")
-_POSTCODE = re.compile(r"\b[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}\b", re.IGNORECASE)
 
 
 def reason_fault(reason: str) -> str | None:
     """The key of the sentence that says why a reason is not taken; None where it is.
 
     One line that begins with a letter or a digit, so that it is a formula in no table; and nothing in it that looks like
-    a UPN, a ULN or a postcode. A name cannot be told from other words: that is left to whoever writes.
+    a UPN or a postcode, or is a ULN by its check digit: a ticket's number may have ten digits too. A name cannot be told
+    from other words: that is left to whoever writes.
     """
     if len(reason) not in _LENGTHS or not reason.isprintable() or not reason[0].isalnum():
         return "fault.reason_shape"
-    digits = pd.Series(_TEN_DIGITS.findall(reason), dtype="str")
-    if _UPN.search(reason) or _POSTCODE.search(reason) or uln_valid(digits).any():
-        return "fault.reason_pupil"
-    return None
+    found = identifiers_in(reason)
+    digits = pd.Series([one for sign, one in found if sign == "[ULN]"], dtype="str")
+    return "fault.reason_pupil" if len(found) > len(digits) or uln_valid(digits).any() else None

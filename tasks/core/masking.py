@@ -32,6 +32,12 @@ def masked(text: str, *, dates: bool = True) -> str:
     return pattern.sub(lambda found: signs[(found.lastindex or 1) - 1], text)
 
 
+def identifiers_in(text: str) -> list[tuple[str, str]]:
+    """What looks like a UPN, a ULN or a postcode in it: the sign that would stand in its place, and what stands there."""
+    pattern, signs = _BUT_DATES
+    return [(signs[(found.lastindex or 1) - 1], found[0]) for found in pattern.finditer(text)]
+
+
 def looks_personal(text: str) -> bool:
     """Whether something stands in it that looks like a UPN, a ULN or a postcode."""
-    return _BUT_DATES[0].search(text) is not None
+    return bool(identifiers_in(text))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from schemas.states import BatchState, RowState
 from schemas.tables import PUPIL_FIELDS
+from tasks.core.hand_over import learners_answered
 from tasks.core.membership import among
 
 
@@ -41,8 +42,7 @@ def settled_batches(batches: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFram
     Returns:
         Those rows of `batches`.
     """
-    given = answers.drop_duplicates(["batch_ref", "upn"])
-    answered = batches["batch_ref"].map(given.groupby("batch_ref").size()).fillna(0)
+    answered = batches["batch_ref"].map(learners_answered(answers)).fillna(0)
     whole = batches["state"].eq(BatchState.SENT.value) & (answered >= batches["rows"])
     return batches[whole | batches["state"].eq(BatchState.ABANDONED.value)]
 
