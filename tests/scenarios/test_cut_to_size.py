@@ -76,7 +76,7 @@ def equal(found, whole):
     "cut",
     [
         {"tasks.ground.LOT_RECORDS": 100, "tasks.merge.LOT_RECORDS": 40, "tasks.collect._LOT_BYTES": 5000},
-        {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.io.lake._PIECE": 25},
+        {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.io.lake_files._PIECE": 25},
         {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
         | {"tasks.ground.parts": lambda: 3, "tasks.collect.parts": lambda: 2},
     ],
