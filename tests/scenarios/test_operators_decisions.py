@@ -1,4 +1,4 @@
-"""The operator's diary of hand-overs that did not come out, and of pupils who changed while their batch was out.
+"""The operator's diary of hand-overs that did not come out. Pupils who change meanwhile have theirs in `test_pupils_who_change`.
 
 Each entry does what an operator would do, at the terminal, and looks at what that person would look at.
 """
@@ -6,22 +6,18 @@ Each entry does what an operator would do, at the terminal, and looks at what th
 import hashlib
 import io
 import json
-import re
 import shutil
-import zipfile
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from openpyxl import load_workbook
-from test_operators_diary import census, returns
+from test_operators_diary import census
 from tests_support import walked
 from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.when import now
-from schemas.cycles import cycle_by_id
 from schemas.lrs_profiles import all_profiles
 from schemas.states import Decision
 from tasks import hand_over, release
@@ -30,14 +26,10 @@ from tasks.census_work import batch_files
 from tasks.collect import collect
 from tasks.ground import Ground
 from tasks.hand_over import decide
-from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
-from tasks.io.reference import schools
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.rehearsal.synthetic_returns import write_wales
-from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.status import attention, status_of
 
 CYCLE = "2012-01"
@@ -55,16 +47,6 @@ def killed(*_, **__):
 
 
 @pytest.fixture(scope="module")
-def built_root(tmp_path_factory):
-    """Two schools' returns in the inbox, and nothing done yet."""
-    root = tmp_path_factory.mktemp("hand-over")
-    DataRoot(root).create()
-    taking = schools().query("school_number in ['6604025', '6604026']").reset_index(drop=True)
-    write_wales(plan_wales(taking, cycle_by_id(CYCLE), seed=7, pupils_per_school=60), root, cycle_by_id(CYCLE))
-    return root
-
-
-@pytest.fixture(scope="module")
 def died_root(built_root, tmp_path_factory):
     """Monday's run was killed when the ledger had said that it would hand over, and before any file was written."""
     root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("died") / "root"))
@@ -75,22 +57,9 @@ def died_root(built_root, tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
-def sent_root(built_root, tmp_path_factory):
-    """Monday's run went well; the LRS has not answered."""
-    root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("sent") / "root"))
-    census(root, CYCLE, MONDAY)
-    return root
-
-
 @pytest.fixture
 def died(died_root, tmp_path):
     return Path(shutil.copytree(died_root, tmp_path / "died"))
-
-
-@pytest.fixture
-def sent(sent_root, tmp_path):
-    return Path(shutil.copytree(sent_root, tmp_path / "sent"))
 
 
 def next_run(root, at):
@@ -349,14 +318,20 @@ def test_an_answer_that_comes_when_its_learners_are_out_again_is_taken_and_the_s
     assert total["uln"] == ulns and total["sent"] == 0 and attention(str(sent), CYCLE)["conflicts"] == 0
 
 
-def test_a_learner_who_gets_a_uln_while_the_next_batch_is_still_to_go_is_not_sent(sent, monkeypatch):
-    files = outbox(sent)
+def abandoned_and_built_again(root, monkeypatch):
+    """The files of the batches that went out first; their learners' next ones are built and not handed over."""
+    files = outbox(root)
     for name in files:
-        uln(sent, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
+        uln(root, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
     with monkeypatch.context() as patch:
         patch.setattr("tasks.release.batch_files", killed)
         with pytest.raises(Killed):
-            next_run(sent, "2012-03-02T02:30")
+            next_run(root, "2012-03-02T02:30")
+    return files
+
+
+def test_a_learner_who_gets_a_uln_while_the_next_batch_is_still_to_go_is_not_sent(sent, monkeypatch):
+    files = abandoned_and_built_again(sent, monkeypatch)
     assert sorted(states(sent)) == ["ABANDONED", "ABANDONED", "READY", "READY"]
     answered_by_lrs(sent, files)
     taken_in(sent, "2012-03-03T02:30")
@@ -391,13 +366,7 @@ def test_a_file_that_lies_in_the_outbox_is_confirmed_and_neither_retried_nor_sen
 
 
 def test_what_is_given_up_by_itself_leaves_the_outbox(sent, monkeypatch):
-    files = outbox(sent)
-    for name in files:
-        uln(sent, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
-    with monkeypatch.context() as patch:
-        patch.setattr("tasks.release.batch_files", killed)
-        with pytest.raises(Killed):
-            next_run(sent, "2012-03-02T02:30")
+    files = abandoned_and_built_again(sent, monkeypatch)
     # However its file got there: the ledger says that it is still to go.
     again = Ground.of(str(sent), CYCLE)
     ready = again.lake.read("batches", state="READY")
@@ -439,77 +408,3 @@ def test_of_a_batch_that_is_answered_in_part_the_others_are_due_when_it_is_aband
     after = status_of(str(sent), CYCLE)["total"]
     assert rows > 5 and before["sent"] - after["sent"] == after["waiting"] == 5
     assert (after["uln"], after["exception"]) == (before["uln"], before["exception"])
-
-
-def send_again(root, day, changes):
-    """School 6604025 sends its return again, with what these learners have now: UPN -> element -> value."""
-    folder = root / "dewi" / "inbox" / "660"
-    text = (folder / "6604025_2012-01_PLASC_002.xml").read_text(encoding="utf-8")
-    for upn, values in changes.items():
-        block = next(b for b in re.findall(r"<PupilOnRoll>.*?</PupilOnRoll>", text, re.S) if f"<UPN>{upn}<" in b)
-        new = block
-        for element, value in values.items():
-            new, times = re.subn(f"<{element}>[^<]*<", f"<{element}>{value}<", new)
-            assert times == 1
-        text = text.replace(block, new)
-    text = re.sub(r"<DateTime>[^<]*<", f"<DateTime>2012-01-{day}T23:00:00<", text)
-    (folder / f"again-{day}.xml").write_text(text, encoding="utf-8")
-
-
-def told_to_schools(root):
-    """UPN -> code -> the fields named on the English sheet and on the Welsh one, of the newest workbooks."""
-    found = {}
-    for path in sorted((root / "dewi" / "outbox").rglob("*.zip")):
-        with zipfile.ZipFile(path) as bundle:
-            for name in (n for n in bundle.namelist() if n.endswith(".xlsx")):
-                book = load_workbook(io.BytesIO(bundle.read(name)))
-                sheets = [list(book[sheet].iter_rows(min_row=2, values_only=True)) for sheet in ("English", "Cymraeg")]
-                found[path.parent.name] = [(e[0], e[6], e[7], c[7]) for e, c in zip(*sheets, strict=True)]
-    return [line for lines in found.values() for line in lines if line[1].startswith("CHG")]
-
-
-def sent_learners(root, count):
-    rows = Lake(root / "lake").read("batch_rows", ["upn"], cycle=CYCLE, school_number="6604025")["upn"]
-    text = (root / "dewi" / "inbox" / "660" / "6604025_2012-01_PLASC_002.xml").read_text(encoding="utf-8")
-    return [upn for upn in rows if f"<UPN>{upn}<" in text][:count]
-
-
-def test_a_learner_who_changes_while_the_answer_is_awaited_is_not_sent_again_and_the_school_is_told(sent):
-    one, other = sent_learners(sent, 2)
-    send_again(sent, 30, {one: {"Surname": "Newydd", "PostCode": "LL77 7NG"}, other: {"EntryDate": "2011-01-09"}})
-    found = census(sent, CYCLE, WEDNESDAY)
-    assert (found["batch.changed"], found["release.learners"]) == (1, 0)
-    assert attention(str(sent), CYCLE)["changed_while_waiting"] == 1
-    assert "wrth aros" in uln(sent, "status", CYCLE)
-    returns(sent, CYCLE, WEDNESDAY)
-    assert told_to_schools(sent) == [(one, "CHG02", "Family name, Postcode", "Cyfenw, Cod post")]
-    # The answer comes: what was true of the record is now for the portal.
-    answered_by_lrs(sent, outbox(sent))
-    returns(sent, CYCLE, "2012-02-02T02:30")
-    assert told_to_schools(sent) == [(one, "CHG01", "Family name, Postcode", "Cyfenw, Cod post")]
-    now = attention(str(sent), CYCLE)
-    assert (now["changed_while_waiting"], now["to_correct_on_portal"]) == (0, 1)
-    # And the school takes it back: nobody has to do anything any more.
-    send_again(sent, 31, {})
-    assert census(sent, CYCLE, "2012-02-03T02:30")["release.learners"] == 0
-    returns(sent, CYCLE, "2012-02-03T03:00")
-    assert told_to_schools(sent) == [] and attention(str(sent), CYCLE)["to_correct_on_portal"] == 0
-
-
-def test_after_the_answer_only_who_ended_in_an_exception_is_sent_again_and_only_if_what_is_sent_has_changed(sent):
-    answered_by_lrs(sent, outbox(sent))
-    returns(sent, CYCLE, WEDNESDAY)
-    lake = Lake(sent / "lake")
-    ours = sent_learners(sent, 100)
-    excepted = [upn for upn in lake.read("exceptions", ["upn"], state="open")["upn"] if upn in ours]
-    held = [upn for upn in lake.read("learners", ["upn", "uln"]).dropna()["upn"] if upn in ours]
-    before = set(lake.read("batches")["batch_ref"])
-    send_again(sent, 30, {held[0]: {"Surname": "Newydd"}, excepted[0]: {"EntryDate": "2011-01-09"}})
-    assert census(sent, CYCLE, "2012-02-02T02:30")["release.learners"] == 0
-    send_again(sent, 31, {held[0]: {"Surname": "Newydd"}, excepted[0]: {"Surname": "Cywir"}})
-    assert census(sent, CYCLE, "2012-02-03T02:30")["release.learners"] == 1
-    [new] = set(lake.read("batches")["batch_ref"]) - before
-    assert list(lake.read("batch_rows", batch_ref=new)["upn"]) == [excepted[0]]
-    returns(sent, CYCLE, "2012-02-03T03:00")
-    assert [line[:3] for line in told_to_schools(sent)] == [(held[0], "CHG01", "Family name")]
-    assert status_of(str(sent), CYCLE)["total"]["balanced"]
