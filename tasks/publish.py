@@ -7,14 +7,13 @@ bytes get the next number, as the school may have fetched the file that stands t
 """
 
 import hashlib
-import io
 import json
+from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.faults import ServiceFault
 from schemas.tables import DELIVERIES, EXCEPTIONS
@@ -26,12 +25,13 @@ from tasks.core.standing import as_status
 from tasks.ground import Ground, Lot, all_portions, moment
 from tasks.io.data_root import write_each, write_together, write_whole
 from tasks.io.lake import arrow_of
+from tasks.io.parquet_file import parquet_of
 from tasks.io.reference import schools
 from tasks.own_findings import record
-from tasks.returns_work import SNAPSHOT_COLUMNS, published_now, snapshot_rows, zip_path
+from tasks.returns_work import SNAPSHOT, published_now, snapshot_rows, zip_path
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.status import counts_of, register_of
-from tasks.workers import begin, parts, spread
+from tasks.workers import begin, in_turn, parts
 
 
 @stage_task("conserve", "conserve {cycle}")
@@ -116,13 +116,15 @@ def snapshot(data: str, cycle: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     versions = ground.lake.versions()
-    portions = all_portions(ground)
-    learners = pa.concat_tables(
-        [
-            pa.schema([pa.field(c, pa.string()) for c in SNAPSHOT_COLUMNS]).empty_table(),
-            *spread(snapshot_rows, repeat(ground), portions),
-        ]
-    ).sort_by([("upn", "ascending"), ("row_ref", "ascending")])
+    counted = 0
+
+    def learners_by_school() -> Iterator[pa.Table]:
+        nonlocal counted
+        for rows in in_turn(snapshot_rows, repeat(ground), all_portions(ground)):
+            counted += len(rows)
+            yield rows
+
+    learners = parquet_of(learners_by_school(), SNAPSHOT)
     exceptions = ground.lake.read("exceptions", cycle=cycle)
     # As the cycle sees it: what a later cycle resolved was open here.
     register = register_of(ground.lake, ground.cycle, upn=exceptions["upn"])
@@ -130,12 +132,12 @@ def snapshot(data: str, cycle: str) -> Counts:
     exceptions = exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))
     folder = ground.root.snapshots(cycle)
     files = {
-        folder / "learners.parquet": _parquet(learners),
-        folder / "exceptions.parquet": _parquet(arrow_of(EXCEPTIONS, exceptions)),
+        folder / "learners.parquet": learners,
+        folder / "exceptions.parquet": parquet_of([arrow_of(EXCEPTIONS, exceptions)], EXCEPTIONS.schema),
     }
     manifest = {
         "cycle": cycle,
-        "learners": len(learners),
+        "learners": counted,
         "exceptions": len(exceptions),
         # By these a reader sees that he holds one snapshot, and not parts of two while one takes the other's place.
         "sha256": {path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()},
@@ -144,7 +146,7 @@ def snapshot(data: str, cycle: str) -> Counts:
     }
     files[folder / "manifest.json"] = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
     write_together(files)
-    return {"learners": len(learners), "exceptions": len(exceptions)}
+    return {"learners": counted, "exceptions": len(exceptions)}
 
 
 #: A cycle is published anew where one of these tables has moved on since its last snapshot.
@@ -169,9 +171,3 @@ def _fingerprint(ground: Ground) -> str:
     for table in tables:
         digest.update(table.to_csv(index=False, lineterminator="\n").encode())
     return digest.hexdigest()
-
-
-def _parquet(rows: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(rows.replace_schema_metadata(None), buffer, compression="zstd")
-    return buffer.getvalue()

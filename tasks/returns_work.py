@@ -190,16 +190,21 @@ def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFra
     )
 
 
-#: The columns of `snapshots/<cycle>/learners.parquet`.
-SNAPSHOT_COLUMNS = ("upn", "uln", "conflict", "cycle", "la_code", "school_number", "state", "batch_ref", "row_ref")
+#: `snapshots/<cycle>/learners.parquet`: the learners who were sent or have a ULN, by school.
+SNAPSHOT = pa.schema(
+    [
+        pa.field(name, pa.string())
+        for name in ("la_code", "school_number", "upn", "uln", "conflict", "cycle", "state", "batch_ref", "row_ref")
+    ]
+)
 
 
 def snapshot_rows(ground: Ground, portion: Portion) -> pa.Table:
-    """Snapshot: the portion's learners who were sent or have a ULN; SNAPSHOT_COLUMNS, text."""
+    """Snapshot: the portion's learners, as SNAPSHOT; sorted by school, UPN and row_ref, as the portions are by school."""
     pupils, _, standing = standing_of(ground.lake, ground.cycle, **portion.where)
     rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
     register = register_of(ground.lake, ground.cycle, upn=rows["upn"])
     rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left")
     rows = rows.merge(pupils[["row_ref", "la_code"]], on="row_ref").assign(cycle=ground.cycle.id)
-    schema = pa.schema([pa.field(c, pa.string()) for c in SNAPSHOT_COLUMNS])
-    return pa.Table.from_pandas(rows[list(SNAPSHOT_COLUMNS)], schema=schema, preserve_index=False)
+    rows = rows.sort_values(["school_number", "upn", "row_ref"])
+    return pa.Table.from_pandas(rows[SNAPSHOT.names], schema=SNAPSHOT, preserve_index=False)

@@ -121,17 +121,23 @@ def begin(function: Callable[..., Result], *columns: Iterable[Any]) -> Callable[
     Between the two this process may do something else, such as writing what the workers found before. Where there are no
     workers the calls are done when they are asked for.
     """
-    later = one_by_one(function, *columns)
+    later = in_turn(function, *columns)
+    return lambda: list(later)
 
-    def results() -> list[Result]:
-        found: list[Result] = []
-        for result in later:
-            if isinstance(result, Exception):
-                raise result
-            found.append(result)
-        return found
 
-    return results
+def in_turn(function: Callable[..., Result], *columns: Iterable[Any]) -> Iterator[Result]:
+    """`spread`, each result as soon as its turn has come, so that not all of them are in memory together.
+
+    The workers are handed the calls at once, not when the first result is asked for.
+    """
+    return _or_raised(one_by_one(function, *columns))
+
+
+def _or_raised(results: Iterator[Result | Exception]) -> Iterator[Result]:
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+        yield result
 
 
 def attempt(function: Callable[..., Result], *columns: Iterable[Any], at_once: int = 1) -> list[Result | Exception]:
