@@ -28,7 +28,7 @@ from tasks.stage import Counts, stage_task
 from tasks.workers import begin, parts, processors, tried
 
 #: Result files taken in together, in bytes: about as many answers as a lot of a census has records.
-_LOT_BYTES = 48 * 2**20
+_LOT_BYTES = 24 * 2**20
 
 
 @stage_task("collect", "collect")

@@ -18,6 +18,8 @@ from tasks.workers import parts
 
 #: All Wales is one lot; of a larger country an authority of that size is.
 LOT_RECORDS = 250_000
+#: What a worker does at a time: half of Wales, and no more of a larger authority.
+PORTION_RECORDS = 125_000
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,14 @@ class Lot:
         return {"la_code": list(self.las)}
 
     def portions(self, count: int) -> list[Portion]:
-        """Cut the schools into that many portions of about as many records each; fewer where there are few schools."""
+        """Cut the schools into portions of about as many records each.
+
+        Args:
+            count: how many; so many times as many that none has much more than PORTION_RECORDS, and fewer where there
+                are few schools.
+        """
         total, passed = sum(self.sizes.values()), 0
+        count *= max(1, -(-total // (count * PORTION_RECORDS)))
         cut: list[list[str]] = [[] for _ in range(count)]
         for school, records in self.sizes.items():
             # A school goes where its middle falls.

@@ -15,13 +15,14 @@ import pandas as pd
 from schemas.tables import SENT_FIELDS
 from tasks.core.membership import among
 from tasks.core.merging import with_conflicts
-from tasks.ground import LOT_RECORDS
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.returns_work import merged_answers
 from tasks.stage import Counts, stage_task
 from tasks.workers import parts, spread
 
+#: Answers that are merged together: all Wales, and of a larger country as many.
+_LOT_ANSWERS = 125_000
 _COUNTS = ("files", "learners", "ulns", "exceptions", "conflicts")
 
 
@@ -61,7 +62,7 @@ def _lots(answers: dict[str, int]) -> Iterator[list[str]]:
     lot: list[str] = []
     rows = 0
     for area, n in answers.items():
-        if lot and rows + n > LOT_RECORDS:
+        if lot and rows + n > _LOT_ANSWERS:
             yield lot
             lot, rows = [], 0
         lot.append(area)

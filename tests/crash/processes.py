@@ -114,7 +114,7 @@ def load(home: Path, address: str) -> None:
     # One file after the other, so that the n-th point is the same one each time.
     tasks.io.data_root._AT_A_TIME = 1
     # Several lots, so that runs are stopped between them too.
-    tasks.ground.LOT_RECORDS, tasks.merge.LOT_RECORDS, tasks.collect._LOT_BYTES = 100, 40, 5000
+    tasks.ground.LOT_RECORDS, tasks.merge._LOT_ANSWERS, tasks.collect._LOT_BYTES = 100, 40, 5000
 
 
 def load_also(modules: Iterable[str]) -> None:

@@ -75,12 +75,13 @@ def equal(found, whole):
 @pytest.mark.parametrize(
     "cut",
     [
-        {"tasks.ground.LOT_RECORDS": 100, "tasks.merge.LOT_RECORDS": 40, "tasks.collect._LOT_BYTES": 5000},
+        {"tasks.ground.LOT_RECORDS": 100, "tasks.merge._LOT_ANSWERS": 40, "tasks.collect._LOT_BYTES": 5000},
         {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.io.lake_files._PIECE": 25},
         {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
         | {"tasks.ground.parts": lambda: 3, "tasks.collect.parts": lambda: 2},
+        {"tasks.ground.PORTION_RECORDS": 25},
     ],
-    ids=["into-lots", "into-pieces", "into-portions"],
+    ids=["into-lots", "into-pieces", "into-portions", "into-small-portions"],
 )
 def test_the_same_whatever_the_cut(whole, tmp_path, monkeypatch, cut):
     make(tmp_path)

@@ -52,6 +52,13 @@ def test_portions_hold_every_school_once_and_about_as_many_records_each():
     assert Lot(("660",), {}).portions(2) == []
 
 
+def test_a_large_authority_is_cut_so_that_no_worker_has_much_at_a_time(monkeypatch):
+    monkeypatch.setattr("tasks.ground.PORTION_RECORDS", 100)
+    sizes = {f"660{number}": 40 for number in range(4001, 4013)}  # 480 records
+    held = [len(portion.schools or sizes) * 40 for portion in Lot(("660",), sizes).portions(2)]
+    assert held == [80] * 6  # for two workers, three each: with two each 120 would be too many
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
 def test_no_cut_loses_or_doubles_a_school(count):
     sizes = {f"66{la}{school}": (school * 7) % 11 for la in (0, 1, 2) for school in range(4001, 4012)}
