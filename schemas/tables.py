@@ -224,6 +224,18 @@ EXCEPTIONS = Table(
     ),
     key=("upn", "batch_ref"),
 )
+#: Not in the lake: what `tasks.core.exception_life` derives, and the columns of `snapshots/<cycle>/exceptions.parquet`.
+EXCEPTION_LIVES = Table(
+    "exception_lives",
+    (
+        *(c for c in EXCEPTIONS.columns if c.name != "state"),
+        *_ref("state"),
+        *_open("cause", "opened_on", "seen_on", "asked_again_on", "resolved_on", "withdrawn_on"),
+        # The day on which the first exception of this learner was opened: what ages are counted from.
+        *_open("since"),
+    ),
+    key=EXCEPTIONS.key,
+)
 DELIVERIES = Table(
     "deliveries",
     (
