@@ -198,7 +198,7 @@ LRS_RETURNS = Table(
         *_internal("file_name_cell", "ukprn", "return_code"),
         *_open("batch_ref", "cycle", "tied", "received_at"),
         # The UPN as the LRS wrote it, and in the form in which UPNs compare; null where blank.
-        *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS),
+        *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS, "ability_to_share"),
     ),
     key=("sha256", "ordinal"),
     area_of="upn",

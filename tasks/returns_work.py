@@ -29,6 +29,7 @@ from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
 from tasks.school_files import Due, school_files
 from tasks.status import register_of, standing_of
+from tasks.upkeep import still_changed
 from tasks.workers import tried
 
 
@@ -193,7 +194,7 @@ def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFra
         dispositions,
         standing,
         register,
-        lake.read("findings", cycle=cycle.id, **portion.where),
+        still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where)),
         lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
         texts_of(ground.root),
     )
