@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from schemas.cycles import Cycle, cycle_by_id, up_to
+from schemas.cycles import Cycle, cycle_by_id, last_of, up_to
 from schemas.exceptions import exception_terms
 from schemas.tables import EXCEPTION_LIVES, Tier
 from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_STATE
@@ -23,7 +23,7 @@ from tasks.ground import Ground, Portion, all_portions
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake, frame_of
 from tasks.showing import Shown, shown
-from tasks.status import purged_cycles, register_of, rows_sent, standing_of
+from tasks.status import cycles_with_returns, purged_cycles, register_of, rows_sent, standing_of
 from tasks.workers import spread
 
 _RECORD = ["upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"]
@@ -124,7 +124,11 @@ def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None
 
 
 def open_for_long(data: str, cycle: Cycle, day: dt.date) -> int:
-    """How many of the exceptions that a cycle sees have been open for more than the last bound."""
+    """How many of the exceptions opened in a cycle have been open for more than the last bound.
+
+    As things are now: the last cycle's view, for nobody has to be chased for what a later cycle has resolved.
+    """
+    told = exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle)
     terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
-    ages = by_age(exceptions_seen(data, cycle), day, terms)
+    ages = by_age(told[told["cycle"] == cycle.id], day, terms)
     return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())

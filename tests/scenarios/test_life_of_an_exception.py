@@ -171,7 +171,7 @@ def test_ages_are_counted_from_a_learner_s_first_exception_and_told_by_school(se
     def ages(root, cycle, day):
         return [tuple(row.values()) for row in told(root, cycle, day=day)[1]["ages"]]
 
-    # Huw, Iolo and Jac: opened on 12 February; 19, 20 and 11 March are 7 + 29 - 29 .. days on.
+    # Huw, Iolo and Jac: opened on 12 February 2012, 7, 8, 29 and 91 days before these days.
     for day, age in {"2012-02-19": "0-7", "2012-02-20": "8-28", "2012-03-12": "29-90", "2012-05-13": "91+"}.items():
         assert ages(settled_root, FIRST, day) == [("660", SCHOOL, age, 3)]
     # Jac has waited since February 2012, whichever batch it was.
@@ -181,13 +181,16 @@ def test_ages_are_counted_from_a_learner_s_first_exception_and_told_by_school(se
     }  # fmt: skip
 
 
-def test_the_terminal_tells_counts_in_words_and_no_pupil_and_status_names_the_old_ones(settled_root):
+def test_the_terminal_tells_counts_in_words_and_no_pupil_and_status_names_the_old_ones(settled_root, year_on_root):
     said = uln(settled_root, "exceptions", FIRST, "--as-of", SETTLED)
     assert "sent again" in said and "anfonwyd eto" in said and "RC007" in said and SCHOOL in said
     assert not [word for word in (*UPN.values(), *ULN.values(), *WHO, "LL77") if word in said]
     first = cycle_by_id(FIRST)
     days = [pd.Timestamp(day).date() for day in ("2012-05-12", "2012-05-13")]
     assert [open_for_long(str(settled_root), first, day) for day in days] == [0, 3]
+    # In 2013 nobody has to be chased for 2012 any more; Jac has waited since then, and counts with his newer exception.
+    then = pd.Timestamp("2013-03-01").date()
+    assert [open_for_long(str(year_on_root), cycle_by_id(c), then) for c in (FIRST, SECOND)] == [0, 1]
     assert "last bound of uln exceptions" in " ".join(uln(settled_root, "status", FIRST).split())
 
 
