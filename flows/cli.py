@@ -27,12 +27,13 @@ from flows.telling import (
     tell_batches,
     tell_checked,
     tell_counts,
+    tell_exceptions,
     tell_places,
     tell_refused,
     tell_stand_in,
     tell_status,
 )
-from schemas.cycles import all_cycles, cycle_by_id
+from schemas.cycles import all_cycles, cycle_by_id, last_of
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.states import BatchShown, Decision
 from schemas.texts import both
@@ -282,6 +283,39 @@ def status(
             out.print(f"{root}: dim ffurflenni eto / no returns yet. uln census CYCLE | uln rehearse")
         for one in wanted:
             tell_status(root, one, la)
+
+
+@app.command()
+def exceptions(
+    cycle: Annotated[
+        str | None,
+        typer.Argument(metavar="[CYCLE]", help="Cylch; heb ei roi, yr olaf / Cycle; if not given, the last one"),
+    ] = None,
+    la: LaOption = [],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Yr eithriadau: cyflwr, achos, cod ac oed / The exceptions: state, cause, code and age; as the cycle sees them."""
+    from flows.when import now
+    from tasks.exceptions import exceptions_shown
+    from tasks.ground import moment
+    from tasks.status import cycles_with_returns
+
+    root = _data(data)
+    if cycle is not None:
+        _cycle(cycle)
+    with _told_plainly(root):
+        seen = cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
+        if seen is None:
+            out.print(both("terminal.no_exceptions"))
+            return
+        found = exceptions_shown(root, seen, moment(now(as_of)).date(), la or None)
+    if as_json:
+        told = {"cycle": seen.id} | {name: rows.rows() for name, rows in found.items()}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    else:
+        tell_exceptions(root, seen, found)
 
 
 RefArgument = Annotated[

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from schemas.cycles import cycle_by_id
+from schemas.cycles import Cycle, cycle_by_id
 from schemas.faults import Refused
 from schemas.texts import both
+from tasks.showing import Shown
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
@@ -78,6 +79,7 @@ def tell_stand_in(counts: dict[str, int]) -> None:
 def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
     """Where every school of a cycle stands, the total, and what waits for a person; now, or at the time of a run."""
     from flows.when import now
+    from tasks.exceptions import open_for_long
     from tasks.ground import moment
     from tasks.hand_over import for_a_person
     from tasks.status import attention, purged_cycles, status_of, unknown_elements
@@ -102,7 +104,9 @@ def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) 
     tell_reasons(found["total"]["not_chosen"])
     if purged_on := purged_cycles(root).get(cycle):
         out.print(both("terminal.purged", day=purged_on))
-    for name, found_there in (for_a_person(root, moment(now(as_of)).date(), cycle) | attention(root, cycle)).items():
+    day = moment(now(as_of)).date()
+    waiting = for_a_person(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
+    for name, found_there in waiting.items():
         if found_there:
             n = found_there if isinstance(found_there, int) else len(found_there)
             out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
@@ -153,6 +157,41 @@ def tell_batches(batches: Any) -> None:
             counts = [f"{one[name]:,}" for name in ("rows", "answered", "age")]
             table.add_row(state, one["school_number"], escape(one["file_name"]), *counts, one["since"], one["decided"])
         out.print(table)
+
+
+def tell_exceptions(root: str, cycle: Cycle, found: dict[str, Shown]) -> None:
+    """The exceptions (`exceptions.exceptions_shown`): by state and cause, by code, by age per authority and school."""
+    from schemas.return_codes import all_return_codes
+    from tasks.io.data_root import DataRoot
+
+    if not len(found["states"].frame):
+        out.print(both("terminal.no_exceptions"))
+        return
+    table = Table(title=f"{both('exceptions.states')}: {cycle.title_cy} / {cycle.title_en}")
+    for heading in ("cycle", "state", "cause", "number"):
+        table.add_column(both(f"exceptions.{heading}"), justify="right" if heading == "number" else "left")
+    for row in found["states"].rows():
+        cause = both(f"cause.{row['cause']}") if row["cause"] else ""
+        table.add_row(row["cycle"], both(f"exception.{row['state']}"), cause, f"{row['number']:,}")
+    out.print(table)
+    own = DataRoot(Path(root)).reference / "return_codes.csv"
+    codes = all_return_codes(own if own.exists() else None)
+    for row in found["codes"].rows():
+        told = codes.get(row["return_code"], codes["UNKNOWN"])
+        out.print(f"{row['number']:>10,}  {escape(row['return_code'])}: {told.label_cy} / {told.label_en}")
+    ages = found["ages"].frame
+    if not len(ages):
+        return
+    by_place = ages.pivot_table(index=["la_code", "school_number"], columns="age", values="number", fill_value=0)
+    columns = sorted(by_place.columns, key=lambda age: int(age.rstrip("+").split("-")[0]))
+    table = Table(title=both("exceptions.ages"))
+    for heading in ("la_code", "school_number", *columns):
+        table.add_column(heading if heading in columns else both(f"exceptions.{heading}"), justify="right")
+    for la, rows in by_place[columns].groupby(level="la_code"):
+        table.add_row(f"[bold]{la}[/]", "", *(f"[bold]{int(n):,}[/]" for n in rows.sum()))
+        for (_, school), numbers in zip(rows.index, rows.to_numpy(), strict=True):
+            table.add_row("", school, *(f"{int(n):,}" for n in numbers))
+    out.print(table)
 
 
 def tell_places(root: str, cycle: str) -> None:

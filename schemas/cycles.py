@@ -122,6 +122,11 @@ def in_order() -> list[str]:
     return [c.id for c in sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))]
 
 
+def last_of(ids: list[str]) -> Cycle | None:
+    """Of some cycles the one whose census is the last; None where there are none."""
+    return next((all_cycles()[one] for one in reversed(in_order()) if one in ids), None)
+
+
 def cycle_by_id(cycle_id: str) -> Cycle:
     """The cycle of that id.
 

@@ -66,3 +66,28 @@ class RowState(StrEnum):
     SENT = "sent"
     ULN = "uln"
     EXCEPTION = "exception"
+
+
+class ExceptionState(StrEnum):
+    """Where an exception is in its life (`tasks.core.exception_life`), in the order in which the states are tried."""
+
+    RESOLVED = "resolved"
+    WITHDRAWN = "withdrawn"
+    ASKED_AGAIN = "asked_again"
+    SEEN = "seen"
+    OPEN = "open"
+
+
+class ExceptionCause(StrEnum):
+    """What resolved an exception, or withdrew it.
+
+    RESULT, EXPORT, RESUBMISSION and RETURN resolve: a ULN in a later result file, in an export of processed exceptions,
+    for a later batch of the learner, or in the school's own return. LEFT and NOT_CHOSEN withdraw.
+    """
+
+    RESULT = "result"
+    EXPORT = "export"
+    RESUBMISSION = "resubmission"
+    RETURN = "return"
+    LEFT = "left"
+    NOT_CHOSEN = "not_chosen"

@@ -198,7 +198,7 @@ LRS_RETURNS = Table(
         *_internal("file_name_cell", "ukprn", "return_code"),
         *_open("batch_ref", "cycle", "tied", "received_at"),
         # The UPN as the LRS wrote it, and in the form in which UPNs compare; null where blank.
-        *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS),
+        *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS, "ability_to_share"),
     ),
     key=("sha256", "ordinal"),
     area_of="upn",
@@ -223,6 +223,18 @@ EXCEPTIONS = Table(
         *_ref("state"),
     ),
     key=("upn", "batch_ref"),
+)
+#: Not in the lake: what `tasks.core.exception_life` derives, and the columns of `snapshots/<cycle>/exceptions.parquet`.
+EXCEPTION_LIVES = Table(
+    "exception_lives",
+    (
+        *(c for c in EXCEPTIONS.columns if c.name != "state"),
+        *_ref("state"),
+        *_open("cause", "opened_on", "seen_on", "asked_again_on", "resolved_on", "withdrawn_on"),
+        # The day on which the first exception of this learner was opened: what ages are counted from.
+        *_open("since"),
+    ),
+    key=EXCEPTIONS.key,
 )
 DELIVERIES = Table(
     "deliveries",

@@ -55,5 +55,32 @@ BATCHES_SHOWN = Table(
     ),
     key=("batch_ref",),
 )
+#: How many exceptions there are, by the cycle in which they were opened, where they are in their lives and why.
+EXCEPTIONS_BY_STATE = Table(
+    "exceptions_by_state", (*_text("cycle", "state", "cause"), *_counts("number")), key=("cycle", "state", "cause")
+)
+#: The open ones by the LRS's code; one that nobody knows is as the LRS wrote it.
+EXCEPTIONS_BY_CODE = Table(
+    "exceptions_by_code", (*_text("return_code", tier=Tier.INTERNAL), *_counts("number")), key=("return_code",)
+)
+#: The open ones by how many days their learners have waited, a school and an age each.
+EXCEPTIONS_BY_AGE = Table(
+    "exceptions_by_age",
+    (*_text("la_code", "school_number", "age"), *_counts("number")),
+    key=("la_code", "school_number", "age"),
+)
 
-VIEWS = {view.name: view for view in (STAGE_COUNTS, STANDING, UNKNOWN_ELEMENTS, CHECKED, PURGED_BY_KIND, BATCHES_SHOWN)}
+VIEWS = {
+    view.name: view
+    for view in (
+        STAGE_COUNTS,
+        STANDING,
+        UNKNOWN_ELEMENTS,
+        CHECKED,
+        PURGED_BY_KIND,
+        BATCHES_SHOWN,
+        EXCEPTIONS_BY_STATE,
+        EXCEPTIONS_BY_CODE,
+        EXCEPTIONS_BY_AGE,
+    )
+}

@@ -18,25 +18,25 @@ from schemas.faults import ServiceFault
 from schemas.lrs_profiles import Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.states import BatchState, Disposition, NotChosen, Severity
-from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS, SENT_FIELDS
+from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS
 from schemas.texts import both
 from tasks.check import apply_rules
 from tasks.core.batching import build, free_minute, to_send
 from tasks.core.evidence import repeated_upns
 from tasks.core.identifiers import canonical_upn
-from tasks.core.lrs_form import lrs_rows
 from tasks.core.membership import among
 from tasks.core.readiness import missing_things
 from tasks.core.selection import current_returns
 from tasks.core.selection import select as decide
-from tasks.core.superseding import changed
 from tasks.ground import Ground, Portion, moment
 from tasks.io.dewi_inbox import document_at
 from tasks.io.lake import arrow_of
 from tasks.io.lrs_files import batch_file_name, write_batch
 from tasks.io.plasc_xml import read_pupils
-from tasks.io.reference import opt_outs, registration, schools
+from tasks.io.reference import registration, schools
+from tasks.lrs_forms import lrs_forms
 from tasks.status import blocked_rows, rows_sent, standing_of
+from tasks.upkeep import COMPARED, changes
 from tasks.workers import tried
 
 
@@ -219,12 +219,12 @@ def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) ->
     """
     lake, cycle = ground.lake, ground.cycle
     chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **portion.where)
-    columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
-    sent, _ = rows_sent(lake, columns, [cycle.id], canonical_upn(chosen["upn"]))
+    sent, _ = rows_sent(lake, COMPARED, [cycle.id], canonical_upn(chosen["upn"]))
     _, _, standing = standing_of(lake, cycle, **portion.where)
-    forms, blocked = _forms(ground, chosen), blocked_rows(lake, cycle.id, **portion.where)
+    forms, blocked = lrs_forms(ground, chosen), blocked_rows(lake, cycle.id, **portion.where)
     may = forms[chosen["school_number"].isin(only).to_numpy()] if only else forms
-    return Due(to_send(standing, may, sent, blocked), changed(standing, forms, sent, blocked))
+    changed = changes(ground, portion.where, standing, forms, sent, blocked)
+    return Due(to_send(standing, may, sent, blocked), changed)
 
 
 @dataclass(frozen=True)
@@ -296,19 +296,6 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
         arrow_of(BATCHES, pd.DataFrame(entries).astype({"sent_at": "str", "reason": "str"})),
         arrow_of(BATCH_ROWS, learners[[c.name for c in BATCH_ROWS.columns]]),
     )
-
-
-def _forms(ground: Ground, chosen: pd.DataFrame) -> pd.DataFrame:
-    """The LRS form of the rows. The privacy notice counts as seen where it was issued by the return's census day."""
-    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    received = ground.lake.read("received", ["sha256", "census_date"], cycle=ground.cycle.id)
-    day = chosen["sha256"].map(received.set_index("sha256")["census_date"])
-    register = registration(ground.root.reference).set_index("school_number")
-    notice = chosen["school_number"].map(register["privacy_notice_on"])
-    opted_out = among(canonical_upn(chosen["upn"]), canonical_upn(opt_outs(ground.root.reference)["upn"]))
-    seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
-    forms = lrs_rows(chosen, profile, seen, opted_out)
-    return forms[["upn", *SENT_FIELDS, "ability_to_share"]].assign(row_ref=chosen["row_ref"].to_numpy())
 
 
 def batch_files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:

@@ -15,16 +15,14 @@ import pyarrow.compute as pc
 from schemas.faults import Refused
 from schemas.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
-from schemas.texts import both
 from tasks.boundary import keep_evidence
-from tasks.code_texts import lrs_codes
-from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of, storable
 from tasks.io.lake import Lake
 from tasks.io.lrs_files import LARGEST_RESULT
-from tasks.io.report_csv import write_report
 from tasks.returns_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, stage_task
+from tasks.untied import report_untied
 from tasks.workers import begin, parts, processors, tried
 
 #: Result files taken in together, in bytes: about as many answers as a lot of a census has records.
@@ -68,7 +66,7 @@ def collect(data: str, as_of: str) -> Counts:
     let_go(root.path, accepted)
     # By what stands in the lake, not by what this run has taken in: one that died may have left the report to this one.
     if _tie_again(lake) or root.untied_report.exists():
-        _report_untied(root, lake)
+        report_untied(root, lake)
     return counts
 
 
@@ -169,21 +167,6 @@ def _tie_again(lake: Lake) -> bool:
         tied = tied_answers(lake, untied)
         lake.upsert("lrs_returns", tied.loc[tied["tied"] == "Y", [c.name for c in LRS_RETURNS.columns]])
     return not untied.empty
-
-
-def _report_untied(root: DataRoot, lake: Lake) -> None:
-    """`reports/untied.csv`: where in which result file an answer stands that ties to no learner sent; no learner in it."""
-    rows = lake.read("lrs_returns", ["sha256", "ordinal", "ukprn", "return_code", "received_at"], tied="N")
-    names = lake.read("received", ["sha256", "file_name"]).set_index("sha256")["file_name"]
-    # What stands in a row that ties to nobody may be anything: only what is known by its form is repeated.
-    known = set(lrs_codes(root)["code"])
-    rows["return_code"] = rows["return_code"].where(
-        rows["return_code"].isna() | rows["return_code"].isin(known), "UNKNOWN"
-    )
-    rows["ukprn"] = rows["ukprn"].where(rows["ukprn"].str.fullmatch("[0-9]{8}").eq(True))
-    rows.insert(0, "file", rows.pop("sha256").map(names))
-    heads = {name: both(f"untied.{name}") for name in rows.columns}
-    write_whole(root.untied_report, write_report(rows.rename(columns=heads)))
 
 
 def _set_aside(root: DataRoot, sha256: str, content: bytes | None, name: str, refused: Refused) -> None:

@@ -16,12 +16,12 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.faults import ServiceFault
-from schemas.tables import DELIVERIES, EXCEPTIONS
+from schemas.tables import DELIVERIES, EXCEPTION_LIVES
 from schemas.texts import both
 from tasks.boundary import keep_evidence
 from tasks.code_texts import merge_codes, texts_of
-from tasks.core.membership import among
 from tasks.core.standing import as_status
+from tasks.exceptions import lives_of
 from tasks.ground import Ground, Lot, all_portions, moment
 from tasks.io.data_root import write_each, write_together, write_whole
 from tasks.io.lake import arrow_of
@@ -30,7 +30,7 @@ from tasks.io.reference import schools
 from tasks.own_findings import record
 from tasks.returns_work import SNAPSHOT, published_now, snapshot_rows, zip_path
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
-from tasks.status import counts_of, register_of
+from tasks.status import counts_of
 from tasks.workers import begin, in_turn, parts
 
 
@@ -125,15 +125,12 @@ def snapshot(data: str, cycle: str) -> Counts:
             yield rows
 
     learners = parquet_of(learners_by_school(), SNAPSHOT)
-    exceptions = ground.lake.read("exceptions", cycle=cycle)
     # As the cycle sees it: what a later cycle resolved was open here.
-    register = register_of(ground.lake, ground.cycle, upn=exceptions["upn"])
-    resolved = among(exceptions["upn"], register.loc[register["uln"].notna(), "upn"])
-    exceptions = exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))
+    exceptions = lives_of(ground, [cycle])
     folder = ground.root.snapshots(cycle)
     files = {
         folder / "learners.parquet": learners,
-        folder / "exceptions.parquet": parquet_of([arrow_of(EXCEPTIONS, exceptions)], EXCEPTIONS.schema),
+        folder / "exceptions.parquet": parquet_of([arrow_of(EXCEPTION_LIVES, exceptions)], EXCEPTION_LIVES.schema),
     }
     manifest = {
         "cycle": cycle,

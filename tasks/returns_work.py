@@ -17,8 +17,9 @@ from schemas.return_codes import normalise_code
 from schemas.states import RowState
 from schemas.tables import LRS_RETURNS, PUPIL_FIELDS
 from tasks.code_texts import lrs_codes, merge_codes, texts_of
+from tasks.core.demographics import FIVE, names_nobody
 from tasks.core.identifiers import canonical_upn
-from tasks.core.merging import merge_answers, tie
+from tasks.core.merging import merge_answers, tie, tie_by_demographics
 from tasks.core.publication import by_school, content_refs, for_schools
 from tasks.ground import Ground, Portion, moment
 from tasks.io.data_root import DataRoot
@@ -28,6 +29,7 @@ from tasks.io.reference import schools
 from tasks.io.school_zip import zip_name
 from tasks.school_files import Due, school_files
 from tasks.status import register_of, standing_of
+from tasks.upkeep import still_changed
 from tasks.workers import tried
 
 
@@ -80,9 +82,17 @@ def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str)
 
 
 def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
-    """`merging.tie` with what was sent of the learners who are answered for."""
+    """`merging.tie` with what was sent of the learners who are answered for; what it leaves, by the demographics."""
     sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
-    return tie(answers, sent, lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"]), in_order())
+    batches = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"])
+    tied = tie(answers, sent, batches, in_order())
+    # Few answers are left: a result file says whom it answers.
+    left = tied[(tied["tied"] == "N") & tied[list(FIVE)].notna().all(axis=1) & names_nobody(tied["mis_identifier"])]
+    if left.empty:
+        return tied
+    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *FIVE], ukprn=left["ukprn"].str.strip())
+    found = tie_by_demographics(left, of_school, batches, in_order()).set_axis(left.index)
+    return pd.concat([tied.drop(index=left.index), found]).sort_index()
 
 
 def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
@@ -184,7 +194,7 @@ def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFra
         dispositions,
         standing,
         register,
-        lake.read("findings", cycle=cycle.id, **portion.where),
+        still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where)),
         lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
         texts_of(ground.root),
     )

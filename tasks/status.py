@@ -25,6 +25,7 @@ from tasks.io.dewi_inbox import misplaced
 from tasks.io.lake import Lake
 from tasks.io.reference import authorities, opt_outs, registration, schools
 from tasks.showing import Shown, shown
+from tasks.untied import untied_and_near
 from tasks.workers import spread
 
 
@@ -148,12 +149,14 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     accepted = (received["kind"] == "return") & (received["status"] == "accepted")
     unread = received[accepted & received["pupils"].isna()]
     told = lake.sizes("findings", "rule", cycle=cycle_id)
+    untied, near = untied_and_near(lake)
     return {
         "open_to_others": root.open_places(),
         "misplaced": _named(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
         "unread": _named(RECEIVED, unread, "path"),
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
-        "untied_answers": len(lake.read("lrs_returns", ["sha256"], tied="N")),
+        "untied_answers": untied,
+        "untied_near_misses": near,
         "conflicts": lake.filled("learners", "conflict", cycle=up_to(cycle_by_id(cycle_id))),
         "to_correct_on_portal": told.get(CORRECT_ON_PORTAL, 0),
         "changed_while_waiting": told.get(CHANGED_WHILE_WAITING, 0),

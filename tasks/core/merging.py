@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import LEARNERS
+from tasks.core.demographics import FIVE, fitted
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, looked_up, place_in
 
@@ -19,8 +20,7 @@ from tasks.core.membership import among, looked_up, place_in
 ULN_DIFFERS = "LRS01"
 ULN_SHARED = "LRS02"
 ONE_LEARNER_TWICE = "LRS03"
-#: All that the LRS compares (LRS facts, section 4): equal in all five is to the LRS the same learner.
-_FIVE = ["given_name", "family_name", "dob", "gender", "postcode"]
+_FIVE = list(FIVE)
 
 
 def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
@@ -38,11 +38,37 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
         `answers` with upn (canonical, null where blank), batch_ref and cycle (null where nothing was sent) and tied
         (Y or N), in the given order.
     """
+    return _tied(answers, canonical_upn(answers["mis_identifier"]), batch_rows, batches, cycles)
+
+
+def tie_by_demographics(
+    answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]
+) -> pd.DataFrame:
+    """Tie answers that name nobody to the one learner of their UKPRN whom all five demographics fit (`fitted`).
+
+    An export of processed exceptions is made by people, without a UPN column (LRS facts, section 5).
+
+    Args:
+        answers: as `tie` takes them, and the five; those that it could not tie.
+        batch_rows: batch_ref, upn, ukprn and the five; what was sent under their UKPRNs.
+        batches: as for `tie`.
+        cycles: likewise.
+
+    Returns:
+        As `tie`; upn is that of the learner where one fits.
+    """
+    upns = fitted(answers, batch_rows).fillna(canonical_upn(answers["mis_identifier"]))
+    return _tied(answers, upns, batch_rows, batches, cycles)
+
+
+def _tied(
+    answers: pd.DataFrame, upns: pd.Series, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]
+) -> pd.DataFrame:
     key = pd.DataFrame(
         {
             "row": range(len(answers)),
             "ukprn": answers["ukprn"].str.strip().to_numpy(),
-            "upn": canonical_upn(answers["mis_identifier"]).to_numpy(),
+            "upn": upns.to_numpy(),
             "cell": _stem(answers["file_name_cell"]).to_numpy(),
         }
     ).astype({"ukprn": "str", "upn": "str", "cell": "str"})

@@ -147,7 +147,9 @@ def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
 def _change_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """What has changed since it was sent, told by where the learner stands now: the answer may have come since."""
     found = rows.merge(findings.loc[findings["rule"].isin(list(TOLD.values())), ["row_ref", "field"]], on="row_ref")
-    return found.assign(code=found["state"].map(TOLD).astype("str"))[found["state"].isin(list(TOLD))]
+    # Who is not chosen, as the register holds the ULN, has one as well.
+    state = found["state"].where(found["reason"].ne(NotChosen.ULN_HELD.value), RowState.ULN.value)
+    return found.assign(code=state.map(TOLD).astype("str"))[state.isin(list(TOLD))]
 
 
 def _named(fields: pd.Series, lang: Language) -> pd.Series:

@@ -27,11 +27,21 @@ def current_returns(returns: pd.DataFrame) -> pd.Series:
     Returns:
         sha256 of the current returns, indexed by school_number.
     """
+    order = oldest_first(returns)
+    return order.drop_duplicates("school_number", keep="last").set_index("school_number")["sha256"]
+
+
+def oldest_first(returns: pd.DataFrame) -> pd.DataFrame:
+    """A cycle's accepted returns by school, the newest of each last: by header DateTime, then SerialNo.
+
+    Args:
+        returns: sha256, school_number, header_datetime, serial_no and whatever else is wanted.
+    """
     order = returns.assign(
         at=_moments(returns["header_datetime"]),
         serial=pd.to_numeric(returns["serial_no"], errors="coerce"),
     ).sort_values(["school_number", "at", "serial", "sha256"], na_position="first")
-    return order.drop_duplicates("school_number", keep="last").set_index("school_number")["sha256"]
+    return order[list(returns.columns)]
 
 
 def _moments(texts: pd.Series) -> pd.Series:

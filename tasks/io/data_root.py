@@ -79,6 +79,11 @@ class DataRoot:
         """Which answers of the LRS tie to no learner sent."""
         return self.path / "reports" / "untied.csv"
 
+    @property
+    def near_misses_report(self) -> Path:
+        """Whom those answers nearly fit; shows learners."""
+        return self.path / "reports" / "untied_near_misses.csv"
+
     def snapshots(self, cycle_id: str) -> Path:
         """The cycle's Parquet snapshots."""
         return self.path / "snapshots" / cycle_id

@@ -48,6 +48,7 @@ _READ = {
     "dob": "dob",
     "gender": "gender",
     "postcode": "postcode",
+    "ability_to_share": "ability_to_share",
 }
 
 
@@ -136,7 +137,7 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
 
     Returns:
         ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln,
-        return_code, given_name, family_name, middle_name, dob, gender, postcode; text as in the file, null where empty.
+        return_code, the sent fields and ability_to_share; text as in the file, null where empty.
 
     Raises:
         Refused: not_a_result, result_not_xml, result_too_large, result_by_spreadsheet, no_ukprn or undecodable.

@@ -98,7 +98,8 @@ def crashing_returns():
 
 #FIRST
 ended = {}
-looks = {"status": ["status"], "batches": ["batches"], "readiness": ["readiness"], "purge": ["purge", "--before", "2020-01-01"]}
+looks = {"status": ["status"], "batches": ["batches"], "readiness": ["readiness"],
+    "exceptions": ["exceptions"], "purge": ["purge", "--before", "2020-01-01"]}
 parts = {"census": census, "returns": returns, "crash": crashing_returns}
 for name, part in (parts | {name: lambda words=words: run(*words) for name, words in looks.items()}).items():
     if name == "returns":

@@ -335,7 +335,7 @@ def test_a_report_that_a_dead_run_owed_is_written_by_the_next_one(answered, monk
     stray = "FileName,UKPRN,MISIdentifier,ULN,ReturnCode\nx,10000037,NOT-OURS,1000102504,\n"
     (answered / "lrs" / "inbox" / "stray.csv").write_text(stray, encoding="utf-8")
     with monkeypatch.context() as patch:
-        patch.setattr(collecting, "_report_untied", dying)
+        patch.setattr(collecting, "report_untied", dying)
         with pytest.raises(KeyboardInterrupt):
             returns(answered, CYCLE, BACK)
     assert returns(answered, CYCLE, LATER)["files"] == 0

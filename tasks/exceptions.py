@@ -1,0 +1,134 @@
+"""Exceptions as people see them: counts by state and cause, by code and by age; and what the snapshot holds of each.
+
+Reads only; what becomes of an exception is decided in `core.exception_life`. No engine here. A purged cycle is over: what
+its last snapshot says of its exceptions stays said, and later cycles do not count them.
+"""
+
+import datetime as dt
+from itertools import repeat
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from schemas.cycles import Cycle, cycle_by_id, last_of, up_to
+from schemas.exceptions import exception_terms
+from schemas.tables import EXCEPTION_LIVES, Tier
+from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_STATE
+from tasks.core.exception_life import by_age, by_code, by_state, exported, lives
+from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among, looked_up
+from tasks.core.selection import oldest_first
+from tasks.ground import Ground, Portion, all_portions
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake, frame_of
+from tasks.showing import Shown, shown
+from tasks.status import cycles_with_returns, purged_cycles, register_of, rows_sent, standing_of
+from tasks.workers import spread
+
+_RECORD = ["upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"]
+
+
+def lives_of(ground: Ground, cycles: list[str]) -> pd.DataFrame:
+    """The lives (`exception_life.lives`) of the exceptions of some cycles, as the ground's cycle sees them.
+
+    Args:
+        ground: the data root, lake and cycle.
+        cycles: whose exceptions; that cycle and earlier ones, in order.
+    """
+    lake, seen = ground.lake, up_to(ground.cycle)
+    exceptions = lake.read("exceptions", cycle=cycles)
+    upns = exceptions["upn"]
+    if exceptions.empty:
+        return pd.DataFrame({c.name: [] for c in EXCEPTION_LIVES.columns}, dtype="str")
+    sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle"], seen, upns)
+    # Only what cycles from the first exception on say of a learner decides; a purged one says nothing any more.
+    purged = purged_cycles(str(ground.root.path))
+    later = [c for c in seen[seen.index(cycles[0]) :] if c not in purged]
+    return lives(
+        exceptions,
+        answers=_answers(ground, seen, upns),
+        held=register_of(lake, ground.cycle, upn=upns)[["upn", "uln"]].dropna(),
+        records=_records(ground, later, upns),
+        returns=_returns(lake, later),
+        sent=sent.merge(batches[["batch_ref", "built_at"]], on="batch_ref"),
+        deliveries=lake.read("deliveries", ["cycle", "school_number", "delivered_at"], cycle=cycles),
+        cycles=seen,
+    )
+
+
+def _answers(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
+    columns = ["upn", "batch_ref", "uln", "received_at", "sha256", "ordinal", "file_name_cell"]
+    rows = ground.lake.read("lrs_returns", columns, upn=upns, tied="Y", cycle=cycles)
+    files = ground.lake.read("received", ["sha256", "file_name"], kind="lrs_result")
+    names = looked_up(rows["sha256"], files["sha256"], files["file_name"])
+    terms = exception_terms(ground.root.reference / "exceptions.toml")
+    return rows.assign(exported=exported(names, rows["file_name_cell"], terms)).drop(columns="file_name_cell")
+
+
+def _returns(lake: Lake, cycles: list[str]) -> pd.DataFrame:
+    columns = ["sha256", "cycle", "school_number", "header_datetime", "serial_no", "received_at"]
+    rows = lake.read("received", columns, cycle=cycles, kind="return", status="accepted")
+    return oldest_first(rows)[["sha256", "cycle", "school_number", "received_at"]]
+
+
+def _records(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
+    found = [pd.DataFrame({name: [] for name in _RECORD}, dtype="str")]
+    for cycle in cycles:
+        then = Ground(ground.root, ground.lake, cycle_by_id(cycle))
+        found += spread(records_of, repeat(then), all_portions(then), repeat(upns))
+    return pd.concat(found, ignore_index=True)
+
+
+def records_of(ground: Ground, portion: Portion, upns: pd.Series) -> pd.DataFrame:
+    """The records of some learners in a portion's returns, new and old, and where they stand; as `lives` takes them."""
+    lake, cycle = ground.lake, ground.cycle
+    columns = ["row_ref", "school_number", "sha256", "upn", "uln"]
+    pupils = lake.read("pupils", columns, cycle=cycle.id, **portion.where)
+    pupils = pupils.assign(upn=canonical_upn(pupils["upn"]), cycle=cycle.id)
+    pupils = pupils[among(pupils["upn"], upns)]
+    _, dispositions, standing = standing_of(lake, cycle, **{**portion.where, "row_ref": pupils["row_ref"]})
+    rows = pupils.merge(dispositions[["row_ref", "disposition", "reason"]], on="row_ref")
+    return rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")[_RECORD]
+
+
+def exceptions_seen(data: str, cycle: Cycle) -> pd.DataFrame:
+    """Every exception that a cycle sees (EXCEPTION_LIVES): its own, and those of earlier cycles that are not purged."""
+    ground = Ground.of(data, cycle.id)
+    purged = purged_cycles(data)
+    if cycle.id in purged:
+        return frame_of(pq.read_table(ground.root.snapshots(cycle.id) / "exceptions.parquet"))
+    return lives_of(ground, [c for c in up_to(cycle) if c not in purged])
+
+
+def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, Shown]:
+    """What `uln exceptions` tells: counts alone.
+
+    Args:
+        data: the data root.
+        cycle: as which cycle sees them.
+        day: until which ages are counted.
+        la: authorities; all where None.
+
+    Returns:
+        states, codes (of the open ones), ages (likewise).
+    """
+    told = exceptions_seen(data, cycle)
+    told = told[told["la_code"].isin(la)] if la else told
+    terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
+    return {
+        "states": shown(EXCEPTIONS_BY_STATE, by_state(told)),
+        "codes": shown(EXCEPTIONS_BY_CODE, by_code(told), to=Tier.INTERNAL),
+        "ages": shown(EXCEPTIONS_BY_AGE, by_age(told, day, terms)),
+    }
+
+
+def open_for_long(data: str, cycle: Cycle, day: dt.date) -> int:
+    """How many of the exceptions opened in a cycle have been open for more than the last bound.
+
+    As things are now: the last cycle's view, for nobody has to be chased for what a later cycle has resolved.
+    """
+    told = exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle)
+    terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
+    ages = by_age(told[told["cycle"] == cycle.id], day, terms)
+    return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())
