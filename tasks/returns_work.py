@@ -199,7 +199,8 @@ def snapshot_rows(ground: Ground, portion: Portion) -> pa.Table:
     pupils, _, standing = standing_of(ground.lake, ground.cycle, **portion.where)
     rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
     register = register_of(ground.lake, ground.cycle, upn=rows["upn"])
-    rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left")
-    rows = rows.merge(pupils[["row_ref", "la_code"]], on="row_ref").assign(cycle=ground.cycle.id)
+    rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left").drop(columns="upn")
+    rows = rows.merge(pupils[["row_ref", "la_code", "upn"]], on="row_ref")
+    rows = rows.assign(cycle=ground.cycle.id, upn=canonical_upn(rows["upn"]))
     schema = pa.schema([pa.field(c, pa.string()) for c in SNAPSHOT_COLUMNS])
     return pa.Table.from_pandas(rows[list(SNAPSHOT_COLUMNS)], schema=schema, preserve_index=False)

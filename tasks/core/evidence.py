@@ -120,6 +120,7 @@ def evidence(
     family_form: pd.Series,
     middle_form: pd.Series,
     register_upns: pd.DataFrame | None = None,
+    second_upns: pd.Series | None = None,
 ) -> pd.DataFrame:
     """The facts that the rules judge.
 
@@ -136,6 +137,7 @@ def evidence(
         family_form: the family name, likewise.
         middle_form: the middle names, likewise.
         register_upns: `repeated_upns` of these schools' current returns; the chosen rows speak for themselves.
+        second_upns: row_refs of those that look like a second UPN of a learner sent before; none where None.
 
     Returns:
         row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`. Text as sent is
@@ -166,6 +168,9 @@ def evidence(
             "upn_check": answers(upn_check_letter_ok(chosen["upn"]), where=well_shaped),
             "upn_once_in_school": answers(~repeated, where=well_shaped),
             "upn_in_one_school": answers(~among(upn, shared_upns), where=well_shaped),
+            "upn_is_the_first": answers(
+                ~among(chosen["row_ref"], upn[:0] if second_upns is None else second_upns), where=well_shaped
+            ),
             "forename": given,
             "surname": family,
             **names,
