@@ -81,7 +81,7 @@ def for_schools(
     rows = rows.merge(dispositions[["row_ref", "reason"]], on="row_ref")
     known = standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
     rows = rows.merge(known, on="row_ref", how="left")
-    rows["learner_upn"] = rows["learner_upn"].fillna(canonical_upn(rows["upn"]))
+    rows["learner_upn"] = canonical_upn(rows["learner_upn"].fillna(rows["upn"]))
     rows = _with_register(rows, learners[learners["uln"].notna()])
     answered = rows["state"].eq(RowState.ULN.value)
     has_own = uln_valid(rows["uln"]).astype(bool)
