@@ -1,8 +1,8 @@
 """`uln`: the service from a terminal. Welsh and English side by side, Welsh first.
 
-Commands that only read (`status`, `check`, `readiness`, `cycles`) never import the engine. Errors are one sentence and
-a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be done, 2 wrong
-usage. To add a command: a function here, and the work itself in a flow or in `tasks`.
+Commands that only read (`status`, `trace`, `check`, `readiness`, `cycles`) never import the engine. Errors are one
+sentence and a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be
+done, 2 wrong usage. To add a command: a function here, and the work itself in a flow or in `tasks`.
 """
 
 import errno
@@ -32,6 +32,7 @@ from flows.telling import (
     tell_refused,
     tell_stand_in,
     tell_status,
+    tell_story,
 )
 from schemas.cycles import all_cycles, cycle_by_id, last_of
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
@@ -370,6 +371,34 @@ def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, root: 
 
     with _told_plainly(root):
         out.print(escape(decide(root, ref, decision, reason, now(as_of)).told), soft_wrap=True)
+
+
+@app.command()
+def trace(
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[UPN | ULN]",
+            help="Heb ei roi, gofynnir amdano, fel nad yw yn hanes y plisgyn / If not given it is asked for, so that it is "
+            "not in the shell's history",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    data: DataOption = None,
+) -> None:
+    """Hanes un dysgwr, i'r sawl a gaiff ddarllen y data / One learner's story, for who may read the data root."""
+    from tasks.trace import stories
+
+    root = _data(data)
+    asked = key if key is not None else typer.prompt(both("trace.ask"), err=True)
+    with _told_plainly(root):
+        if not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        found = stories(root, asked)
+        if as_json:
+            sys.stdout.write(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1) + "\n")
+        else:
+            tell_story(root, found)
 
 
 @app.command()

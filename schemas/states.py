@@ -19,6 +19,7 @@ class NotChosen(StrEnum):
     AGE = "age"
     ULN_HELD = "uln_held"
     SCHOOL_NOT_READY = "school_not_ready"
+    ASKED_ELSEWHERE = "asked_elsewhere"
 
 
 class Severity(StrEnum):

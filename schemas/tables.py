@@ -16,7 +16,8 @@ class Tier(StrEnum):
     OPEN: every user of the engine, which is to say anyone: counts, codes, references, dates of runs.
     INTERNAL: who works in the data root: what a sender named or wrote (file names, unknown codes and elements), and what
     tells nothing of a pupil who is not known already (year group).
-    PERSONAL: nobody; it leaves the data root only in the files made for the LRS and for the school.
+    PERSONAL: nobody; it leaves the data root only in the files made for the LRS and for the school. Who may read the data
+    root may ask it for one learner (`showing.of_one_learner`).
     """
 
     OPEN = "open"

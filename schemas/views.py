@@ -2,6 +2,7 @@
 
 A view says of each column what kind of thing it holds and who may see it, as the lake's tables do; `tasks.showing` holds
 whatever is shown against it. Numbers in a view are counts. To show something more: a column here, with its tier.
+What stands in `OF_ONE_LEARNER` is of one learner and personal, and passes by a gate of its own (`showing.of_one_learner`).
 """
 
 import pyarrow as pa
@@ -84,3 +85,25 @@ VIEWS = {
         EXCEPTIONS_BY_AGE,
     )
 }
+
+#: What the register holds of one learner, a UPN each.
+LEARNER_KNOWN = Table(
+    "learner_known",
+    (*_text("upn", "uln", "other_ulns", tier=Tier.PERSONAL), *_text("cycle", "school_number", "conflict")),
+    key=("upn",),
+)
+#: Where one learner's records stand now.
+LEARNER_STANDS = Table(
+    "learner_stands", (*_text("cycle", "school_number", "state"), *_text("upn", tier=Tier.PERSONAL)), key=()
+)
+#: What happened to one learner (`learner_story.EVENT_COLUMNS`); detail is the school's, the LRS's or a person's own words.
+LEARNER_STORY = Table(
+    "learner_story",
+    (
+        *_text("at", "kind", "cycle", "school_number", "place", "batch_ref", "state"),
+        *_text("file", "code", tier=Tier.INTERNAL),
+        *_text("upn", "uln", "detail", tier=Tier.PERSONAL),
+    ),
+    key=(),
+)
+OF_ONE_LEARNER = (LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY)

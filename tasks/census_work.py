@@ -14,19 +14,22 @@ import pandas as pd
 import pyarrow as pa
 
 from expectations.runner import ready as load_rules
+from schemas.cycles import up_to
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.states import BatchState, Disposition, NotChosen, Severity
-from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS
+from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS, SENT_FIELDS
 from schemas.texts import both
 from tasks.check import apply_rules
 from tasks.core.batching import build, free_minute, to_send
 from tasks.core.evidence import repeated_upns
 from tasks.core.identifiers import canonical_upn
+from tasks.core.lrs_form import lrs_rows
 from tasks.core.membership import among
+from tasks.core.one_learner import known_as, second_upns
 from tasks.core.readiness import missing_things
-from tasks.core.selection import current_returns
+from tasks.core.selection import current_returns, moments
 from tasks.core.selection import select as decide
 from tasks.ground import Ground, Portion, moment
 from tasks.io.dewi_inbox import document_at
@@ -140,6 +143,7 @@ def dispositions_of(ground: Ground, portion: Portion, held: pd.DataFrame) -> pa.
         current=current_returns(returns),
         missing=missing_things(schools(reference), registration(reference), cycle),
         held=held,
+        elsewhere=asked_elsewhere(ground, **portion.where),
     )
     return arrow_of(DISPOSITIONS, rows.assign(cycle=cycle.id, la_code=pupils["la_code"]))
 
@@ -157,10 +161,49 @@ def chosen_rows(ground: Ground, columns: list[str], **where: Any) -> pd.DataFram
     return ground.lake.read("pupils", ["row_ref", *columns], cycle=ground.cycle.id, row_ref=chosen, **where)
 
 
+def asked_elsewhere(ground: Ground, **where: Any) -> pd.Series:
+    """The row_refs of a cycle, or of some schools in it, for whose learners another school asks."""
+    reason = NotChosen.ASKED_ELSEWHERE.value
+    rows = ground.lake.read("dispositions", ["row_ref"], cycle=ground.cycle.id, reason=reason, **where)
+    found: pd.Series = rows["row_ref"]
+    return found
+
+
 def chosen_upns(ground: Ground, portion: Portion) -> pd.DataFrame:
-    """Cross-check: which UPN is chosen in which school, each pair once: upn (canonical), school_number."""
-    chosen = chosen_rows(ground, ["upn", "school_number"], **portion.where)
-    return chosen.assign(upn=canonical_upn(chosen["upn"]))[["upn", "school_number"]].dropna().drop_duplicates()
+    """Cross-check: which UPN a record asks with, or would if no other school did: row_ref, upn (canonical), school_number."""
+    decided = ground.lake.read(
+        "dispositions", ["row_ref", "disposition", "reason"], cycle=ground.cycle.id, **portion.where
+    )
+    asks = decided["disposition"].eq(Disposition.CHOSEN.value) | decided["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)
+    wanted = ["row_ref", "upn", "school_number"]
+    rows = ground.lake.read(
+        "pupils", wanted, cycle=ground.cycle.id, row_ref=decided.loc[asks, "row_ref"], **portion.where
+    )
+    return rows.assign(upn=canonical_upn(rows["upn"])).dropna()
+
+
+def claimed(ground: Ground, shared: pd.DataFrame) -> pd.DataFrame:
+    """Cross-check: what the records of UPNs that stand in two schools say, as `one_learner.giving_way` takes them.
+
+    Args:
+        ground: the data root, lake and cycle.
+        shared: row_ref, upn, school_number; few.
+    """
+    lake, las = ground.lake, sorted(set(shared["school_number"].str[:3]))
+    pupils = lake.read("pupils", cycle=ground.cycle.id, la_code=las, row_ref=shared["row_ref"])
+    made = lake.read("received", ["sha256", "header_datetime"], sha256=pupils["sha256"]).set_index("sha256")
+    forms = _plain_forms(ground, pupils)
+    return forms.assign(
+        **{name: pupils[name] for name in ("row_ref", "school_number", "enrol_status")},
+        at=moments(pupils["sha256"].map(made["header_datetime"]).astype("str")),
+    )
+
+
+def _plain_forms(ground: Ground, pupils: pd.DataFrame) -> pd.DataFrame:
+    """What would be sent of pupils' records, to compare by; whether they share is left open."""
+    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
+    no = pd.Series(False, index=pupils.index)
+    return lrs_rows(pupils, profile, no, no)[["upn", *SENT_FIELDS]]
 
 
 @dataclass(frozen=True)
@@ -176,12 +219,42 @@ def judged(ground: Ground, portion: Portion) -> Judged:
     chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **portion.where)
     shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(_current_rows(ground, portion)))
+    current = _current_rows(ground, portion)
+    second = _second_upns(ground, portion, chosen, current)
+    result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(current), second)
     findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
     findings = findings.assign(cycle=ground.cycle.id)
     blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
     held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], blocking))
     return Judged(arrow_of(FINDINGS, findings.astype("str")), held)
+
+
+def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
+    """The row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
+
+    Looked for among the UPNs that schools of the same authority allotted: that of a school far away is told once the LRS
+    has answered (LRS03), for to look through the whole country for each portion grows with the square of it.
+    """
+    lake, seen, none = ground.lake, up_to(ground.cycle), pd.Series(dtype="str")
+    if chosen.empty or lake.version("batch_rows") < 0:
+        return none
+    upn, former = canonical_upn(chosen["upn"]), canonical_upn(chosen["former_upn"])
+    names = pd.concat([upn, former])
+    ledger = lake.read("batch_rows", ["upn", "dob"], cycle=seen, upn=names)
+    records = pd.DataFrame({"upn": upn, "former_upn": former, "dob": chosen["dob"]})
+    new = chosen[~among(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
+    forms = _plain_forms(ground, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
+    columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
+    alike = lake.read("batch_rows", columns, cycle=seen, area=list(portion.las), dob=forms["dob"])
+    if alike.empty:
+        return none
+    there = forms["school_number"].str[:3]
+    found = [
+        second_upns(forms[there == la], alike[alike["upn"].str[1:4] == la], canonical_upn(current["upn"]))
+        for la in portion.las
+    ]
+    second: pd.Series = pd.concat([none, *found])
+    return second
 
 
 def _current_rows(ground: Ground, portion: Portion) -> pd.DataFrame:
@@ -219,8 +292,8 @@ def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) ->
     """
     lake, cycle = ground.lake, ground.cycle
     chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **portion.where)
-    sent, _ = rows_sent(lake, COMPARED, [cycle.id], canonical_upn(chosen["upn"]))
     _, _, standing = standing_of(lake, cycle, **portion.where)
+    sent, _ = rows_sent(lake, COMPARED, [cycle.id], standing["upn"])
     forms, blocked = lrs_forms(ground, chosen), blocked_rows(lake, cycle.id, **portion.where)
     may = forms[chosen["school_number"].isin(only).to_numpy()] if only else forms
     changed = changes(ground, portion.where, standing, forms, sent, blocked)

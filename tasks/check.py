@@ -58,7 +58,12 @@ class RefusedReturn:
 
 
 def apply_rules(
-    chosen: pd.DataFrame, cycle: Cycle, profile: Profile, shared: pd.Series, repeated: pd.DataFrame | None = None
+    chosen: pd.DataFrame,
+    cycle: Cycle,
+    profile: Profile,
+    shared: pd.Series,
+    repeated: pd.DataFrame | None = None,
+    second: pd.Series | None = None,
 ) -> RuleResult:
     """The rules over chosen rows, for the census and for `uln check` alike.
 
@@ -68,6 +73,7 @@ def apply_rules(
         profile: gives the form in which names would be sent.
         shared: UPNs that stand in two schools.
         repeated: UPNs that stand twice in a school's current return (`repeated_upns`).
+        second: row_refs of records that look like a second UPN of a known learner (`one_learner.second_upns`).
     """
     rows = evidence(
         chosen,
@@ -78,6 +84,7 @@ def apply_rules(
         family_form=lrs_names(chosen["surname"], profile),
         middle_form=lrs_names(chosen["middle_names"], profile),
         register_upns=repeated,
+        second_upns=second,
     )
     return run_rules(rows, rules_for(cycle))
 

@@ -214,7 +214,8 @@ def snapshot_rows(ground: Ground, portion: Portion) -> pa.Table:
     pupils, _, standing = standing_of(ground.lake, ground.cycle, **portion.where)
     rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
     register = register_of(ground.lake, ground.cycle, upn=rows["upn"])
-    rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left")
-    rows = rows.merge(pupils[["row_ref", "la_code"]], on="row_ref").assign(cycle=ground.cycle.id)
+    rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left").drop(columns="upn")
+    rows = rows.merge(pupils[["row_ref", "la_code", "upn"]], on="row_ref")
+    rows = rows.assign(cycle=ground.cycle.id, upn=canonical_upn(rows["upn"]))
     rows = rows.sort_values(["school_number", "upn", "row_ref"])
     return pa.Table.from_pandas(rows[SNAPSHOT.names], schema=SNAPSHOT, preserve_index=False)

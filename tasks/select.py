@@ -1,16 +1,24 @@
-"""Select: for every pupil record one disposition; and, once a run, which UPNs stand in two schools."""
+"""Select: for every pupil record one disposition; and, once a run, which UPNs stand in two schools.
+
+Who gives way to another school (`one_learner.giving_way`) is known only when every school is decided. So selection takes
+what the cross-check found the last time, and the cross-check, which looks at those who give way as at those who are
+chosen, finds it anew: the end does not depend on the last time, and where nothing changed nothing is written.
+"""
 
 from itertools import repeat
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from schemas.cycles import up_to
-from schemas.states import Disposition
+from schemas.states import Disposition, NotChosen
 from schemas.tables import DISPOSITIONS
-from tasks.census_work import chosen_upns, dispositions_of
+from tasks.census_work import asked_elsewhere, chosen_upns, claimed, dispositions_of
 from tasks.core.evidence import shared_upns
 from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
+from tasks.core.one_learner import giving_way
 from tasks.ground import Ground, Lot, all_portions
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.workers import begin, parts, spread
@@ -52,15 +60,35 @@ def _held(ground: Ground, lot: Lot) -> pd.DataFrame:
 
 @stage_task("cross-check", "cross-check {cycle}")
 def cross_check(data: str, cycle: str) -> Counts:
-    """Find, once for all Wales, the UPNs that stand among the chosen of two schools or more.
+    """Find, once for all Wales, the UPNs that stand among the chosen of two schools or more, and settle the plain cases.
 
     Returns:
-        Counts: shared_upns.
+        Counts: shared_upns (what is left to the schools), asked_elsewhere (records that give way).
     """
     ground = Ground.of(data, cycle)
     portions = all_portions(ground)
     found = spread(chosen_upns, repeat(ground), portions)
-    pairs = pd.concat([pd.DataFrame({"upn": [], "school_number": []}, dtype="str"), *found])
-    table = pd.DataFrame({"upn": shared_upns(pairs)}, dtype="str").assign(cycle=cycle)
+    pairs = pd.concat([pd.DataFrame({name: [] for name in ("row_ref", "upn", "school_number")}, dtype="str"), *found])
+    shared = pairs[among(pairs["upn"], shared_upns(pairs))]
+    gives_way = giving_way(claimed(ground, shared))
+    _mark(ground, gives_way)
+    left = shared_upns(shared[~among(shared["row_ref"], gives_way)])
+    table = pd.DataFrame({"upn": left}, dtype="str").assign(cycle=cycle)
     ground.lake.replace("shared_upns", table.astype("str"), cycle=cycle)
-    return {"shared_upns": len(table)}
+    return {"shared_upns": len(table), "asked_elsewhere": len(gives_way)}
+
+
+def _mark(ground: Ground, gives_way: pd.Series) -> None:
+    """Make these, and no others, the cycle's records for which another school asks."""
+    before = asked_elsewhere(ground)
+    changed = pd.concat([gives_way[~among(gives_way, before)], before[~among(before, gives_way)]])
+    if changed.empty:
+        return
+    there = ground.lake.read("pupils", ["la_code"], cycle=ground.cycle.id, row_ref=changed)
+    where: dict[str, Any] = {"cycle": ground.cycle.id, "la_code": sorted(set(there["la_code"]))}
+    rows = ground.lake.read("dispositions", **where)
+    now, no_more = among(rows["row_ref"], gives_way), among(rows["row_ref"], before[~among(before, gives_way)])
+    rows["disposition"] = rows["disposition"].mask(now, Disposition.NOT_CHOSEN.value)
+    rows["disposition"] = rows["disposition"].mask(no_more, Disposition.CHOSEN.value)
+    rows["reason"] = rows["reason"].mask(now, NotChosen.ASKED_ELSEWHERE.value).mask(no_more)
+    ground.lake.replace("dispositions", rows, **where)

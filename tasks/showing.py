@@ -4,9 +4,12 @@ Belongs here: whether rows may be shown. A column is known by its table (`schema
 by its tier; what is not known is refused, so that a new column is seen by nobody until someone has said by whom. How it
 then looks is `flows`'; both take a `Shown` and nothing else, and only `shown` makes one.
 To show something more: a column in `schemas.views`.
+
+One exception, and on purpose: who may read the data root may ask it for one learner (`uln trace`) and then sees names,
+dates of birth and identifiers of that one. It has a gate of its own, `of_one_learner`, whose rows no place for many takes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Literal
 
 import pandas as pd
@@ -15,6 +18,7 @@ import pyarrow as pa
 from schemas.faults import ServiceFault
 from schemas.tables import Column, Table, Tier
 from schemas.texts import both
+from schemas.views import OF_ONE_LEARNER
 from tasks.core.masking import looks_personal, masked
 
 #: No count of anything here comes near it; a ULN, as a number, is never below it.
@@ -66,6 +70,44 @@ def shown(
     # What a sender has named may hold anything, also an identifier.
     theirs = [name for name in frame.columns if columns[name].tier is Tier.INTERNAL]
     return Shown(frame.assign(**{n: frame[n].map(_masked, na_action="ignore").astype("str") for n in theirs}), _MAKER)
+
+
+class OfOneLearner:
+    """What is held of one learner; made by `of_one_learner` alone. No `Shown`: it has no rows for a dashboard or a log.
+
+    Attributes:
+        of_learner: the rows.
+    """
+
+    def __init__(self, of_learner: pd.DataFrame, maker: object) -> None:
+        if maker is not _MAKER:
+            raise TypeError("one learner's rows are let through by tasks.showing.of_one_learner")
+        self.of_learner = of_learner
+
+    def __repr__(self) -> str:
+        """How many rows; whatever prints the object must not print them."""
+        return f"OfOneLearner({len(self.of_learner)})"
+
+
+def of_one_learner(view: Table, rows: pd.DataFrame, upns: Set[str]) -> OfOneLearner:
+    """Let one learner's rows through to the terminal of someone who asked for that learner in a data root they may read.
+
+    Args:
+        view: one of `schemas.views.OF_ONE_LEARNER`; the rows have its columns.
+        rows: what shall be seen; upn among the columns.
+        upns: those of the learner.
+
+    Raises:
+        ServiceFault: the view is none of them, a column is not the view's, or a row is another learner's; names view and
+            columns.
+    """
+    known = [column.name for column in view.columns] if view in OF_ONE_LEARNER else []
+    refused = [str(name) for name in rows.columns if name not in known]
+    if view not in OF_ONE_LEARNER or not rows["upn"].dropna().isin(upns).all():
+        refused.append("upn")
+    if refused:
+        raise ServiceFault(both("fault.not_to_be_shown", table=view.name, columns=", ".join(refused)))
+    return OfOneLearner(rows, _MAKER)
 
 
 def _masked(text: str) -> str:

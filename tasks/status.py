@@ -15,7 +15,8 @@ from schemas.states import BatchState, Disposition, Severity
 from schemas.tables import RECEIVED, Table, Tier
 from schemas.views import STANDING, UNKNOWN_ELEMENTS
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among
+from tasks.core.membership import among, looked_up
+from tasks.core.one_learner import known_as
 from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.standing import as_status, latest_batch, sent_rows, stand, tally
 from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
@@ -73,17 +74,20 @@ def standing_of(
         where: which records.
 
     Returns:
-        pupils (row_ref, la_code, school_number, upn), dispositions (row_ref, school_number, disposition, reason),
+        pupils (row_ref, la_code, school_number, upn, former_upn), dispositions (row_ref, school_number, disposition, reason),
         standing of the chosen ones.
     """
     seen = up_to(cycle)
-    pupils = lake.read("pupils", ["row_ref", "la_code", "school_number", "upn"], cycle=cycle.id, **where)
+    columns = ["row_ref", "la_code", "school_number", "upn", "former_upn"]
+    pupils = lake.read("pupils", columns, cycle=cycle.id, **where)
     decided = ["row_ref", "school_number", "disposition", "reason"]
     dispositions = lake.read("dispositions", decided, cycle=cycle.id, **where)
     chosen = dispositions.loc[dispositions["disposition"] == Disposition.CHOSEN.value, "row_ref"]
     asked = pupils[among(pupils["row_ref"], chosen)]
-    upns = canonical_upn(asked["upn"])
-    sent, batches = rows_sent(lake, ["batch_ref", "upn", "school_number", "cycle"], seen, upns)
+    wanted = ["batch_ref", "upn", "school_number", "cycle"]
+    sent, batches = rows_sent(lake, wanted, seen, canonical_upn(asked["upn"]))
+    asked, before = _under_former_upns(lake, cycle, asked, sent, wanted)
+    sent, upns = pd.concat([sent, before], ignore_index=True), asked["known_as"]
     standing = stand(
         asked,
         cycle_id=cycle.id,
@@ -93,6 +97,22 @@ def standing_of(
         exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen, upn=upns),
     )
     return pupils, dispositions, standing
+
+
+def _under_former_upns(
+    lake: Lake, cycle: Cycle, asked: pd.DataFrame, sent: pd.DataFrame, columns: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The records with known_as (`one_learner.known_as`), and what was sent of those whom the ledger knows otherwise."""
+    own, former = canonical_upn(asked["upn"]), canonical_upn(asked["former_upn"])
+    # Few have a former UPN; of these fewer were sent under none but that.
+    few = asked[former.notna() & ~among(own, sent["upn"])]
+    if few.empty:
+        return asked.assign(known_as=own), sent.head(0)
+    before, _ = rows_sent(lake, [*columns, "dob"], up_to(cycle), former[few.index])
+    births = lake.read("pupils", ["row_ref", "dob"], cycle=cycle.id, la_code=few["la_code"], row_ref=few["row_ref"])
+    born = looked_up(few["row_ref"], births["row_ref"], births["dob"])
+    known = known_as(pd.DataFrame({"upn": own[few.index], "former_upn": former[few.index], "dob": born}), before)
+    return asked.assign(known_as=own.mask(own.index.isin(few.index), known)), before[columns]
 
 
 def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:

@@ -46,10 +46,12 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
     """
     state = standing["state"]
     may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~among(standing["row_ref"], blocked)
-    rows = standing.loc[may, ["row_ref", "school_number", "state"]].merge(forms, on="row_ref")
+    rows = standing.loc[may, ["row_ref", "school_number", "state", "upn"]].rename(columns={"upn": "known_as"})
+    rows = rows.merge(forms, on="row_ref")
     open_exception = rows["state"].eq(RowState.EXCEPTION.value)
     key = ["upn", *SENT_FIELDS]
-    again = rows.loc[open_exception, key].fillna("")
+    # A learner who has got another UPN, and nothing else, says nothing new.
+    again = rows.assign(upn=rows["known_as"]).loc[open_exception, key].fillna("")
     # What else was sent to others is of no account: few rows have an exception, a country's were sent.
     then = sent.loc[among(sent["upn"].fillna(""), again["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
     due = rows["upn"].notna().to_numpy(copy=True)

@@ -120,6 +120,7 @@ def evidence(
     family_form: pd.Series,
     middle_form: pd.Series,
     register_upns: pd.DataFrame | None = None,
+    second_upns: pd.Series | None = None,
 ) -> pd.DataFrame:
     """The facts that the rules judge.
 
@@ -136,6 +137,7 @@ def evidence(
         family_form: the family name, likewise.
         middle_form: the middle names, likewise.
         register_upns: `repeated_upns` of these schools' current returns; the chosen rows speak for themselves.
+        second_upns: row_refs of those that look like a second UPN of a learner sent before; none where None.
 
     Returns:
         row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`. Text as sent is
@@ -154,6 +156,9 @@ def evidence(
     repeated = in_school.duplicated(keep=False)
     if register_upns is not None:
         repeated |= among(_pairs(in_school), _pairs(register_upns))
+    letter_ok, shared = upn_check_letter_ok(chosen["upn"]), among(upn, shared_upns)
+    # A UPN that is wrong, or somebody else's too, is no second one: it has its own finding.
+    second = among(chosen["row_ref"], upn[:0] if second_upns is None else second_upns)
     dob, age = _text(chosen["dob"]), _age(chosen["dob"], pd.Timestamp(cycle.census_to))
     year, postcode = once_each(_year, chosen["nc_year"]), once_each(_postcode, chosen["postcode"])
     uln = _text(chosen["uln"]).mask(uln_placeholder(chosen["uln"]))
@@ -163,9 +168,10 @@ def evidence(
             "upn": upn,
             "upn_shape": shape,
             "upn_well_shaped": shape.where(well_shaped),
-            "upn_check": answers(upn_check_letter_ok(chosen["upn"]), where=well_shaped),
+            "upn_check": answers(letter_ok, where=well_shaped),
             "upn_once_in_school": answers(~repeated, where=well_shaped),
-            "upn_in_one_school": answers(~among(upn, shared_upns), where=well_shaped),
+            "upn_in_one_school": answers(~shared, where=well_shaped),
+            "upn_is_the_first": answers(~second, where=letter_ok & ~repeated & ~shared),
             "forename": given,
             "surname": family,
             **names,

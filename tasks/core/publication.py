@@ -14,7 +14,7 @@ from schemas.states import NotChosen, RowState, Severity
 from schemas.texts import Language, text
 from tasks.core.evidence import iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among
+from tasks.core.membership import among, paired
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 from tasks.core.superseding import TOLD
 from tasks.core.text_columns import XML_BLANK, capitals
@@ -22,6 +22,10 @@ from tasks.core.text_columns import XML_BLANK, capitals
 ULN_OF_ANOTHER_BIRTH = "REG01"
 NOT_FIT_FOR_CTF = "REG02"
 RETURN_HAS_ANOTHER_ULN = "REG03"
+RETURN_HAS_ULN_OF_ANOTHER = "REG04"
+ASKED_BY_ANOTHER_SCHOOL = "TWO01"
+#: Why a record that was not chosen may get a ULN all the same: it came to the learner in another way.
+_CAME = (NotChosen.ULN_HELD.value, NotChosen.ASKED_ELSEWHERE.value)
 #: What a learner in a CTF must have, and how long a name may be (CTF 12 guidance; the schemas in `schemas/ctf`).
 _CTF_NEEDS = ("upn", "surname", "forename", "dob", "gender")
 _CTF_NAME_LENGTH = 35
@@ -53,16 +57,16 @@ def for_schools(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The learners with a ULN, and the lines of the exceptions list, of several schools at once.
 
-    In the CTF: chosen learners who now have a ULN, and learners who came to the school with a ULN that the register
-    holds from an earlier cycle and the return did not. Never one whose ULN was answered for another learner too, nor one
-    who came from elsewhere and has another date of birth than the register's, nor one that a school's system would
-    refuse: those stand in the list.
+    In the CTF: chosen learners who now have a ULN, learners who came to the school with a ULN that the register holds from
+    an earlier cycle and the return did not, and learners for whom another school asked. Never one whose ULN was answered
+    for another learner too, nor one who came from elsewhere and has another date of birth than the register's, nor one
+    that a school's system would refuse: those stand in the list.
 
     Args:
         pupils: row_ref, school_number and the pupil fields, as sent.
         dispositions: row_ref, disposition, reason.
-        standing: row_ref, upn, state, batch_ref.
-        learners: upn, uln, dob, school_number, conflict (`merging.with_conflicts`).
+        standing: row_ref, upn (by which the ledger knows the learner), state, batch_ref.
+        learners: upn, uln, dob, school_number, other_upns, conflict (`merging.with_conflicts`).
         findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed` when the return came.
         exceptions: upn, batch_ref, return_code.
         texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy.
@@ -72,15 +76,16 @@ def for_schools(
         the findings name it, and EXCEPTION_COLUMNS), each sorted.
     """
     # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
-    came = dispositions.loc[dispositions["reason"] == NotChosen.ULN_HELD.value, "row_ref"]
+    came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
     rows = pupils.loc[among(pupils["row_ref"], pd.concat([standing["row_ref"], came])), list(_OF_PUPIL)]
     rows = rows.merge(dispositions[["row_ref", "reason"]], on="row_ref")
-    rows = rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")
-    rows["learner_upn"] = canonical_upn(rows["upn"])
+    known = standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
+    rows = rows.merge(known, on="row_ref", how="left")
+    rows["learner_upn"] = canonical_upn(rows["learner_upn"].fillna(rows["upn"]))
     rows = _with_register(rows, learners[learners["uln"].notna()])
     answered = rows["state"].eq(RowState.ULN.value)
     has_own = uln_valid(rows["uln"]).astype(bool)
-    arrived = rows["reason"].eq(NotChosen.ULN_HELD.value)
+    arrived = rows["reason"].isin(_CAME)
     due = (answered | (arrived & ~has_own)) & rows["held_uln"].notna()
     # The school that asked may correct a date of birth afterwards; elsewhere another one may mean another learner.
     elsewhere = rows["held_school"] != rows["school_number"]
@@ -95,6 +100,9 @@ def for_schools(
     # Two records of one school that share a ULN cannot both have it, even where they are one learner.
     twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
     conflict = rows["conflict"].where(due).fillna("").astype("str")
+    # Whoever has entered the other UPN as the former one has said which of the two it is.
+    settled = canonical_upn(rows["former_upn"]).eq(rows["held_upns"])
+    conflict = conflict.mask(settled, conflict.str.replace(ONE_LEARNER_TWICE, "").str.strip(";"))
     told = conflict.str.replace(ONE_LEARNER_TWICE, ULN_SHARED)
     told = told.mask(~told.str.contains(ULN_SHARED), told + ";" + ULN_SHARED).str.strip(";")
     conflict = conflict.mask(twice, told)
@@ -106,6 +114,8 @@ def for_schools(
         rows[other_birth].assign(code=ULN_OF_ANOTHER_BIRTH),
         rows[unfit].assign(code=NOT_FIT_FOR_CTF),
         rows[another].assign(code=RETURN_HAS_ANOTHER_ULN),
+        rows[_uln_of_another(rows, has_own)].assign(code=RETURN_HAS_ULN_OF_ANOTHER),
+        rows[rows["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)].assign(code=ASKED_BY_ANOTHER_SCHOOL),
         rows[conflict != ""].assign(code=conflict[conflict != ""].str.split(";").astype(object)).explode("code"),
         _finding_lines(rows, findings),
         _change_lines(rows, findings),
@@ -126,10 +136,19 @@ def for_schools(
     )
 
 
+def _uln_of_another(rows: pd.DataFrame, has_own: pd.Series) -> pd.Series:
+    """Whether the ULN in a record is another learner's of the school, by that one's record or by the register."""
+    uln = rows["uln"].str.strip().where(has_own, rows["held_uln"])
+    own = rows.assign(of=uln)[["school_number", "of", "learner_upn"]].dropna(subset=["of"]).drop_duplicates()
+    several = own.loc[own.duplicated(["school_number", "of"], keep=False), ["school_number", "of"]]
+    return has_own & among(paired(rows["school_number"], uln), paired(several["school_number"], several["of"]))
+
+
 def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
-    """Join what the register holds by UPN, else by the former UPN: held_uln, held_dob, held_school, conflict."""
+    """Join what the register holds by UPN, else by the former UPN: held_uln, held_dob, held_school, held_upns, conflict."""
     names = {"uln": "held_uln", "dob": "held_dob", "school_number": "held_school", "conflict": "conflict"}
-    register = learners.set_index("upn")[list(names)].rename(columns=names)
+    names["other_upns"] = "held_upns"
+    register = learners.set_index("upn").reindex(columns=list(names)).rename(columns=names)
     by_upn = register.reindex(rows["learner_upn"])
     by_former = register.reindex(canonical_upn(rows["former_upn"]))
     found = by_upn.reset_index(drop=True)

@@ -38,13 +38,14 @@ def oldest_first(returns: pd.DataFrame) -> pd.DataFrame:
         returns: sha256, school_number, header_datetime, serial_no and whatever else is wanted.
     """
     order = returns.assign(
-        at=_moments(returns["header_datetime"]),
+        at=moments(returns["header_datetime"]),
         serial=pd.to_numeric(returns["serial_no"], errors="coerce"),
     ).sort_values(["school_number", "at", "serial", "sha256"], na_position="first")
     return order[list(returns.columns)]
 
 
-def _moments(texts: pd.Series) -> pd.Series:
+def moments(texts: pd.Series) -> pd.Series:
+    """When returns were made; NaT where the text is no xs:date or xs:dateTime."""
     parts = texts.str.extract(f"^{_MOMENT}$")
     day = pd.to_datetime(parts["day"], errors="coerce", format="%Y-%m-%d").dt.as_unit("us")
     time = pd.to_timedelta(parts["time"].fillna("00:00:00"), errors="coerce").dt.as_unit("us")
@@ -53,7 +54,13 @@ def _moments(texts: pd.Series) -> pd.Series:
 
 
 def select(
-    pupils: pd.DataFrame, *, cycle: Cycle, current: pd.Series, missing: pd.DataFrame, held: pd.DataFrame
+    pupils: pd.DataFrame,
+    *,
+    cycle: Cycle,
+    current: pd.Series,
+    missing: pd.DataFrame,
+    held: pd.DataFrame,
+    elsewhere: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Decide for every pupil record whether a ULN is asked for.
 
@@ -67,6 +74,7 @@ def select(
         missing: school_number, code; what schools lack (`readiness.missing_things`).
         held: upn, uln, dob; what earlier cycles left in the learner register. A ULN that came in this very cycle does not
             end the choice. A former UPN names the learner too, where the date of birth agrees.
+        elsewhere: row_refs of learners for whom another school asks (`one_learner.giving_way`).
 
     Returns:
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
@@ -87,6 +95,9 @@ def select(
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
         NotChosen.SCHOOL_NOT_READY: detail.notna(),
+        NotChosen.ASKED_ELSEWHERE: among(
+            pupils["row_ref"], pupils["row_ref"].iloc[:0] if elsewhere is None else elsewhere
+        ),
     }
     # The first reason in their order is the one that is told.
     holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in NotChosen])

@@ -71,7 +71,8 @@ def stand(
     in the school whose batch asked: two schools, or two records of one school, may have given one UPN to two people.
 
     Args:
-        chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned.
+        chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned. Where it has a column
+            known_as, that is the UPN by which the ledger knows the learner (`one_learner.known_as`).
         cycle_id: the cycle of these records.
         blocked: row_refs with a blocking finding.
         latest: `latest_batch`.
@@ -79,9 +80,10 @@ def stand(
         exceptions: upn, batch_ref; answers without a ULN.
 
     Returns:
-        row_ref, school_number, upn (canonical), state (RowState), batch_ref (null where never sent), in given order.
+        row_ref, school_number, upn (canonical; by which the ledger knows the learner), state (RowState), batch_ref (null
+        where never sent), in given order.
     """
-    rows = chosen[["row_ref", "school_number"]].assign(upn=canonical_upn(chosen["upn"]))
+    rows = chosen[["row_ref", "school_number"]].assign(upn=chosen.get("known_as", canonical_upn(chosen["upn"])))
     for name in ("batch_ref", "batch_cycle", "batch_school"):
         rows[name] = looked_up(rows["upn"], latest["upn"], latest[name])
     uln = among(rows["upn"], learners.loc[learners["uln"].notna(), "upn"])

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import stat
 import zipfile
+from collections.abc import Collection
 
 _UNIX = 3
 
@@ -35,3 +36,23 @@ def write_zip(files: dict[str, bytes], at: dt.datetime) -> bytes:
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, files[name])
     return buffer.getvalue()
+
+
+def members_naming(content: bytes, texts: Collection[str]) -> list[str]:
+    """The files in a zip of ours in which one of some texts stands, sorted; a workbook is looked into, as it is a zip too.
+
+    Args:
+        content: the zip.
+        texts: of ASCII letters and digits, in capitals; in the files they may have small letters.
+    """
+    wanted = [text.encode("ascii") for text in texts]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return sorted(name for name in archive.namelist() if _names(archive.read(name), wanted))
+
+
+def _names(content: bytes, wanted: list[bytes]) -> bool:
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as inner:
+            return any(_names(inner.read(name), wanted) for name in inner.namelist())
+    capitals = content.upper()
+    return any(text in capitals for text in wanted)

@@ -21,6 +21,8 @@ TEXTS = pd.DataFrame(
             "REG01",
             "REG02",
             "REG03",
+            "REG04",
+            "TWO01",
             "CHG01",
             "CHG02",
             "RC007",
@@ -48,7 +50,7 @@ def played(learner, *changes, reason=None, state="uln", register=(), findings=()
         pupils,
         dispositions,
         standing,
-        table(["upn", "uln", "dob", "school_number", "conflict"], *register),
+        table(["upn", "uln", "dob", "school_number", "conflict", "other_upns"], *((*r, None)[:6] for r in register)),
         table(["row_ref", "rule", "severity", "field"], *((*finding, None)[:4] for finding in findings)),
         table(["upn", "batch_ref", "return_code"], *exceptions),
         TEXTS,
@@ -123,6 +125,40 @@ def test_another_uln_in_the_return_than_the_register_s_is_shown(learner):
     ulns, lines = played(learner, {"uln": "9276308686"}, reason="uln_held", register=[HELD])
     assert ulns.empty and list(lines["code"]) == ["REG03"]
     assert played(learner, {"uln": ULN}, reason="uln_held", register=[HELD])[1].empty
+
+
+def test_one_uln_in_two_learners_records_is_shown_with_both(learner):
+    two = {"uln": "9276308686"}, {"uln": " 9276308686 ", "upn": "R681404209123"}
+    assert list(played(learner, *two, reason="uln_held")[1]["code"]) == ["REG04", "REG04"]
+    elsewhere = two[0], two[1] | {"school_number": "6604026"}
+    assert played(learner, *elsewhere, reason="uln_held")[1].empty
+    assert played(learner, two[0], {"uln": None, "upn": "R681404209123"}, reason="uln_held")[1].empty
+
+
+def test_a_uln_in_the_return_that_the_register_holds_for_another_learner_of_the_school_is_shown(learner):
+    rows = {"uln": ULN, "upn": "R681404209123"}, {}
+    assert list(played(learner, *rows, reason="uln_held", register=[HELD])[1]["code"]) == ["REG04"]
+
+
+def test_whom_another_school_asks_for_is_told_so_and_gets_the_uln_when_it_is_there(learner):
+    ulns, lines = played(learner, {}, reason="asked_elsewhere")
+    assert ulns.empty and list(lines["code"]) == ["TWO01"]
+    ulns, lines = played(learner, {}, reason="asked_elsewhere", register=[held(school="6604026")])
+    assert list(ulns["uln"]) == [ULN] and list(lines["code"]) == ["TWO01"]
+    born = {"dob": "1996-11-06"}
+    ulns, lines = played(learner, born, reason="asked_elsewhere", register=[held(school="6604026")])
+    assert ulns.empty and list(lines["code"]) == ["REG01", "TWO01"]
+
+
+@pytest.mark.parametrize(
+    ("former", "codes"),
+    [("R681404209123", []), (" r681404209123 ", []), ("L67441030807A", ["LRS03"]), (None, ["LRS03"])],
+    ids=["the-other-one", "spelled-otherwise", "a-third", "none"],
+)
+def test_one_learner_with_two_upns_is_told_until_the_former_one_is_entered(learner, former, codes):
+    entry = (*held("LRS03"), "R681404209123")
+    ulns, lines = played(learner, {"former_upn": former}, register=[entry])
+    assert list(ulns["uln"]) == [ULN] and list(lines["code"]) == codes
 
 
 @pytest.mark.parametrize("gender", ["m", " F ", "u", "9"])

@@ -112,6 +112,15 @@ def test_upn_twice_in_a_school_and_in_two_schools(learner):
     assert earned(learner({"upn": None}, {"upn": None})) == [{"UPN01"}, {"UPN01"}]
 
 
+def test_a_second_upn_is_held_unless_the_upn_itself_has_a_fault(learner):
+    rows = learner({}, {"upn": "A660402510001"}, {"upn": None}, {"upn": "X1"}, {"upn": "R681404209123"})
+    # The last is one that nobody was sent under before.
+    found = apply_rules(rows, CYCLE, PROFILE, pd.Series([], dtype="str"), second=rows["row_ref"].iloc[:4]).findings
+    assert [set(found.loc[found["row_ref"] == ref, "rule"]) for ref in rows["row_ref"]] == [
+        {"UPN07"}, {"UPN03"}, {"UPN01"}, {"UPN02"}, set(),
+    ]  # fmt: skip
+
+
 #: Where two rules could speak of one cause -> what a record earns.
 ONE_CAUSE = {
     "temporary-upn-with-wrong-letter": ({"upn": "A67441030807A"}, {"UPN03", "UPN04"}),  # two causes, two findings
@@ -164,7 +173,7 @@ def test_ages_13_and_110_are_in_and_their_neighbours_out(learner):
 
 
 def test_every_rule_has_its_cases():
-    assert {r.code for r in all_rules()} == set(CASES) | {"UPN05", "UPN06"}
+    assert {r.code for r in all_rules()} == set(CASES) | {"UPN05", "UPN06", "UPN07"}
 
 
 def test_every_rule_speaks_both_languages():

@@ -7,7 +7,7 @@ import pytest
 from test_import_arrows import ROOT, modules
 
 from schemas.tables import TABLES, Tier
-from schemas.views import VIEWS
+from schemas.views import OF_ONE_LEARNER, VIEWS
 
 #: Names of columns that say who a pupil is, wherever they stand.
 IDENTIFYING = {
@@ -28,6 +28,10 @@ GATES = {
     "getLogger": {"tasks/boundary.py", "expectations/runner.py"},
     "Console": {"flows/cli.py", "flows/telling.py"},
     "print": {"flows/cli.py", "flows/telling.py"},
+    # The one gate for names, and the one place that shows what has passed it: a terminal, and no flow.
+    "of_one_learner": {"tasks/trace.py"},
+    "stories": {"flows/cli.py"},
+    "tell_story": {"flows/cli.py"},
 }
 #: What may take hold of the process's own output.
 STREAMS = {"flows/cli.py", "flows/telling.py", "tasks/boundary.py"}
@@ -57,7 +61,7 @@ def called(path):
             yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
-@pytest.mark.parametrize("table", [*TABLES.values(), *VIEWS.values()], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*TABLES.values(), *VIEWS.values(), *OF_ONE_LEARNER], ids=lambda table: table.name)
 def test_every_column_has_a_tier_and_what_identifies_a_pupil_is_personal(table):
     assert all(isinstance(column.tier, Tier) for column in table.columns)
     text = {column.name: column.tier for column in table.columns if pa.types.is_string(column.type)}
@@ -72,6 +76,17 @@ def test_the_names_that_identify_are_the_tables_own():
 
 def test_views_show_nothing_personal():
     assert not [c for view in VIEWS.values() for c in view.columns if c.tier is Tier.PERSONAL]
+
+
+def test_what_is_shown_of_one_learner_is_apart_from_what_is_shown_to_many():
+    personal = {view.name for view in OF_ONE_LEARNER if any(c.tier is Tier.PERSONAL for c in view.columns)}
+    assert personal == {"learner_known", "learner_stands", "learner_story"} and not personal & (
+        VIEWS.keys() | TABLES.keys()
+    )
+    shown = {
+        path.relative_to(ROOT).as_posix() for path in modules() if "of_learner" in path.read_text(encoding="utf-8")
+    }
+    assert shown == {"tasks/showing.py", "tasks/trace.py", "flows/telling.py"}
 
 
 @pytest.mark.parametrize("path", list(modules()), ids=lambda p: p.relative_to(ROOT).as_posix())

@@ -13,6 +13,7 @@ from tasks.core.hand_over import allowed
 def test_what_merging_and_publishing_find():
     found = {merging.ULN_DIFFERS, merging.ULN_SHARED, merging.ONE_LEARNER_TWICE}
     found |= {publication.ULN_OF_ANOTHER_BIRTH, publication.NOT_FIT_FOR_CTF, publication.RETURN_HAS_ANOTHER_ULN}
+    found |= {publication.RETURN_HAS_ULN_OF_ANOTHER, publication.ASKED_BY_ANOTHER_SCHOOL}
     found |= set(superseding.TOLD.values())
     assert {f.code for f in merge_findings()} == found
 

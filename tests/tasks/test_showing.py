@@ -6,8 +6,8 @@ import pytest
 from flows import dashboard
 from schemas.faults import ServiceFault
 from schemas.tables import BATCHES, LEARNERS, PUPILS, RECEIVED, TABLES, Tier
-from schemas.views import STAGE_COUNTS, STANDING, VIEWS
-from tasks.showing import Shown, shown
+from schemas.views import OF_ONE_LEARNER, STAGE_COUNTS, STANDING, VIEWS
+from tasks.showing import Shown, of_one_learner, shown
 
 COUNTED = {"la_code": "660", "stage": "receive", "count": "files", "number": 3}
 
@@ -73,6 +73,17 @@ def test_where_records_stand_are_counts():
 def test_rows_cannot_be_let_through_otherwise():
     with pytest.raises(TypeError):
         Shown(pd.DataFrame({"surname": ["x"]}), object())
+
+
+def test_one_learner_s_rows_pass_by_no_other_gate_and_to_no_place_for_many():
+    view = OF_ONE_LEARNER[0]
+    with pytest.raises(ServiceFault, match="upn"):
+        shown(view, [{"upn": "M660402510001"}], to=Tier.INTERNAL)
+    one = of_one_learner(view, pd.DataFrame({"upn": ["M660402510001"]}), {"M660402510001"})
+    with pytest.raises(AttributeError):
+        dashboard.make_table(one, None, key="k", title="t")
+    with pytest.raises(ServiceFault, match="upn"):
+        of_one_learner(PUPILS, pd.DataFrame({"upn": ["M660402510001"]}), {"M660402510001"})
 
 
 def test_the_dashboard_takes_nothing_that_did_not_pass(monkeypatch):

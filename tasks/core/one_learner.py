@@ -1,0 +1,112 @@
+"""One learner, many records: when two UPNs, or two schools' records of one UPN, are one learner's.
+
+Belongs here: what makes two records one person's, and what follows for who asks and under which name the ledger knows
+them. `docs/one-learner.md` tells every case to people. Does not belong here: where a record stands (`standing`), what the
+LRS answered for two (`merging`), what schools read (`publication`).
+
+Two people are never taken for one: the given name, the date of birth and the gender must agree in whatever is compared
+here, and twins differ in the first. Names compare in the LRS's form, as the LRS compares them.
+"""
+
+import pandas as pd
+
+from tasks.core.identifiers import upn_shape
+from tasks.core.membership import among, paired
+from tasks.core.text_columns import capitals
+
+#: What does not change with a house or a marriage alone, and what may.
+_SAME_ALWAYS = ("given_name", "dob", "gender")
+_MAY_CHANGE = ("family_name", "postcode")
+#: Status of the main school of two registrations, and those of a single one (blank counts as C; census facts 1.1).
+_MAIN, _SINGLE = "M", ("C", "")
+
+
+def known_as(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
+    """The UPN by which the ledger knows each record's learner.
+
+    That is the record's own; or the former one, where nothing was ever sent under the own one, something was under the
+    former one, and the date of birth agrees. So whoever got a permanent UPN is not sent a second time.
+
+    Args:
+        records: upn, former_upn (canonical), dob (as sent by the school).
+        ledger: upn, dob; of every row that was sent.
+
+    Returns:
+        UPNs, null where the record has none.
+    """
+    new = records["former_upn"].notna() & ~among(records["upn"], ledger["upn"])
+    pairs = paired(records["former_upn"], records["dob"].str.strip())
+    former = new & among(pairs, paired(ledger["upn"], ledger["dob"]))
+    return records["upn"].mask(former, records["former_upn"])
+
+
+def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd.Series:
+    """Records that look like a second UPN of a learner who was sent before under another one.
+
+    Either all five that the LRS compares agree with what was sent under the other UPN: to the LRS it is the same learner
+    ("already exists"). Or the other UPN is a temporary one of the same school and gone from its return, and with given name,
+    date of birth and gender the family name or the postcode agrees: it would be a possible match.
+
+    Args:
+        new: row_ref, upn, former_upn (canonical), school_number and the five in the LRS's form; records whose learner the
+            ledger knows by no UPN.
+        sent: upn, school_number and the five; what was sent under other UPNs.
+        current: the UPNs in the current returns of the schools of `new`, canonical.
+
+    Returns:
+        row_refs, each once.
+    """
+    rows, before = (_comparable(table) for table in (new, sent))
+    pairs = rows.merge(before, on=list(_SAME_ALWAYS), suffixes=("", "_then"))
+    pairs = pairs[pairs["upn"] != pairs["upn_then"]]
+    same = {name: pairs[name].eq(pairs[f"{name}_then"]) & pairs[name].notna() for name in _MAY_CHANGE}
+    temporary = upn_shape(pairs["upn_then"]).eq("temporary") & upn_shape(pairs["upn"]).eq("permanent")
+    followed = temporary & pairs["school_number"].eq(pairs["school_number_then"]) & ~among(pairs["upn_then"], current)
+    family, postcode = same["family_name"], same["postcode"]
+    return pairs.loc[(family & postcode) | (followed & (family | postcode)), "row_ref"].drop_duplicates()
+
+
+def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Capitals do not matter; without one of what never changes nothing can be said."""
+    five = {name: capitals(rows[name]) for name in (*_SAME_ALWAYS, *_MAY_CHANGE)}
+    return rows.assign(**five).dropna(subset=list(_SAME_ALWAYS))
+
+
+def giving_way(records: pd.DataFrame) -> pd.Series:
+    """Of one learner's records in two schools or more, those that need not ask, as another school does.
+
+    It is one learner where given name, family name, date of birth and gender agree. Then the school asks that says it is
+    the main one (M) where the others do not; where none does, all are single registrations (C or blank) and the newest
+    return has it: that is where the learner is now. Whatever is not as plain as that is left to the schools: two main
+    schools, returns of the same time, a UPN twice in one school, different people.
+
+    Args:
+        records: row_ref, upn (canonical), school_number, enrol_status (as sent), given_name, family_name, dob, gender (in
+            the LRS's form), at (when the return was made; NaT where it cannot be read); all that would be chosen of UPNs
+            that stand in two schools.
+
+    Returns:
+        row_refs.
+    """
+    rows = records.assign(status=capitals(records["enrol_status"].str.strip()).fillna(""))
+    who = ["given_name", "family_name", "dob", "gender"]
+    rows = rows.assign(person=_person(rows, who), main=rows["status"].eq(_MAIN), single=rows["status"].isin(_SINGLE))
+    rows["newest"] = rows["at"].eq(rows.groupby("upn")["at"].transform("max"))
+    of_upn = rows.groupby("upn")
+    plain = of_upn["person"].transform("nunique").eq(1) & of_upn["person"].transform("count").eq(
+        of_upn["upn"].transform("size")
+    )
+    plain &= ~rows.duplicated(["upn", "school_number"], keep=False).groupby(rows["upn"]).transform("any")
+    plain &= (rows["main"] | rows["single"]).groupby(rows["upn"]).transform("all")
+    mains, newest = of_upn["main"].transform("sum"), of_upn["newest"].transform("sum")
+    by_status, by_time = mains.eq(1), mains.eq(0) & newest.eq(1)
+    asks = rows["main"].where(by_status, rows["newest"])
+    return rows.loc[plain & (by_status | by_time) & ~asks, "row_ref"]
+
+
+def _person(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
+    """Who a record says that it is, as one text; null where one of the fields is."""
+    person = capitals(rows[fields[0]])
+    for name in fields[1:]:
+        person = paired(person, capitals(rows[name]))
+    return person

@@ -1,0 +1,131 @@
+"""Whether two records are one learner's: yes where it is plain, no for twins and for everything else."""
+
+import pandas as pd
+import pytest
+
+from tasks.core.one_learner import giving_way, known_as, second_upns
+
+TEMPORARY, PERMANENT = "L67441030807A", "M660402510001"
+OTHER = "R681404209123"
+FIVE = {"given_name": "Sian", "family_name": "Prys", "dob": "1996-11-05", "gender": "2", "postcode": "LL77 7NG"}
+
+
+def table(*rows):
+    return pd.DataFrame(list(rows)).astype("str")
+
+
+@pytest.mark.parametrize(
+    ("record", "ledger", "found"),
+    [
+        ({"former_upn": TEMPORARY}, [(TEMPORARY, "1996-11-05")], TEMPORARY),
+        ({"former_upn": TEMPORARY, "dob": " 1996-11-05 "}, [(TEMPORARY, "1996-11-05")], TEMPORARY),
+        ({"former_upn": TEMPORARY}, [(TEMPORARY, "1996-11-06")], PERMANENT),
+        ({"former_upn": TEMPORARY}, [(TEMPORARY, "1996-11-05"), (PERMANENT, "1996-11-05")], PERMANENT),
+        ({"former_upn": TEMPORARY}, [(OTHER, "1996-11-05")], PERMANENT),
+        ({"former_upn": None}, [(TEMPORARY, "1996-11-05")], PERMANENT),
+        ({"former_upn": TEMPORARY, "dob": None}, [(TEMPORARY, None)], PERMANENT),
+    ],
+    ids=["former", "blanks", "another-birth-date", "both-were-sent", "neither-was", "no-former-upn", "no-birth-date"],
+)
+def test_the_ledger_knows_a_learner_by_the_former_upn_where_the_birth_date_agrees(record, ledger, found):
+    records = table({"upn": PERMANENT, "former_upn": None, "dob": "1996-11-05"} | record)
+    assert list(known_as(records, table(*({"upn": u, "dob": d} for u, d in ledger)))) == [found]
+
+
+@pytest.mark.parametrize(
+    ("new", "before", "current", "held"),
+    [
+        ({}, {"upn": OTHER}, [OTHER], True),
+        ({"family_name": "PRYS"}, {"upn": OTHER}, [], True),
+        ({}, {"upn": OTHER, "given_name": "Mair"}, [], False),
+        ({}, {"upn": OTHER, "postcode": "LL77 7NH"}, [], False),
+        ({}, {"upn": OTHER, "gender": "9"}, [], False),
+        ({}, {"upn": OTHER, "dob": "1996-11-06"}, [], False),
+        ({}, {"upn": PERMANENT}, [], False),
+        ({"postcode": None}, {"upn": OTHER, "postcode": None}, [], False),
+        ({"given_name": None}, {"upn": OTHER, "given_name": None}, [], False),
+        ({}, {"postcode": "LL77 7NH"}, [], True),
+        ({}, {"family_name": "Rhys"}, [], True),
+        ({}, {"family_name": "Rhys", "postcode": "LL77 7NH"}, [], False),
+        ({}, {"given_name": "Mair"}, [], False),
+        ({}, {"postcode": "LL77 7NH"}, [TEMPORARY], False),
+        ({}, {"postcode": "LL77 7NH", "school_number": "6604026"}, [], False),
+        ({"upn": "L67441030807B"}, {"postcode": "LL77 7NH"}, [], False),
+    ],
+    ids=[
+        *("all-five", "capitals", "twin", "moved-house", "another-gender", "another-birth-date", "the-same-upn"),
+        *("no-postcode", "no-name", "temporary-and-moved-house", "temporary-and-married", "temporary-and-both"),
+        *("temporary-and-twin", "temporary-and-still-there", "temporary-of-another-school", "temporary-both"),
+    ],
+)
+def test_a_second_upn_is_seen_where_it_is_plain(new, before, current, held):
+    row = FIVE | {"row_ref": "r1", "upn": PERMANENT, "former_upn": None, "school_number": "6604025"} | new
+    then = FIVE | {"upn": TEMPORARY, "school_number": "6604025"} | before
+    found = second_upns(table(row), table(then, then | {"dob": "1990-01-01"}), pd.Series(current, dtype="str"))
+    assert list(found) == (["r1"] if held else [])
+
+
+def asked(*records):
+    """Which of one UPN's records ask; by place, the first being in the first school."""
+    rows = [
+        FIVE
+        | {"upn": "U1", "enrol_status": "C", "at": "2012-01-20", "row_ref": str(n), "school_number": f"660402{n}"}
+        | one
+        for n, one in enumerate(records)
+    ]
+    frame = table(*rows)
+    gives_way = giving_way(frame.assign(at=pd.to_datetime(frame["at"], errors="coerce")))
+    return sorted(set(frame["row_ref"]) - set(gives_way))
+
+
+LATER = {"at": "2012-01-25"}
+
+
+@pytest.mark.parametrize(
+    ("records", "ask"),
+    [
+        ([{}, LATER], ["1"]),
+        ([LATER, {}], ["0"]),
+        ([{"enrol_status": "M"}, LATER], ["0"]),
+        ([{"enrol_status": " m "}, LATER | {"enrol_status": None}], ["0"]),
+        ([{}, LATER, {}], ["1"]),
+        ([{}, {"at": None}], ["0"]),
+        ([{}, LATER | {"postcode": "LL77 7NH"}], ["1"]),
+        ([{}, {}], ["0", "1"]),
+        ([{"at": None}, {"at": None}], ["0", "1"]),
+        ([{"enrol_status": "M"}, LATER | {"enrol_status": "M"}], ["0", "1"]),
+        ([{}, LATER | {"enrol_status": "Z"}], ["0", "1"]),
+        ([{}, LATER | {"given_name": "Mair"}], ["0", "1"]),
+        ([{}, LATER | {"family_name": "Rhys"}], ["0", "1"]),
+        ([{}, LATER | {"dob": "1996-11-06"}], ["0", "1"]),
+        ([{"gender": None}, LATER | {"gender": None}], ["0", "1"]),
+        ([{}, LATER, {"school_number": "6604021"}], ["0", "1", "2"]),
+    ],
+    ids=[
+        *(
+            "newer-return",
+            "the-other-is-newer",
+            "main",
+            "main-in-small-letters",
+            "three-schools",
+            "a-time-that-is-none",
+        ),
+        *("moved-house", "same-time", "no-times", "two-mains", "an-unknown-status", "twins", "another-family-name"),
+        *("another-birth-date", "blank-gender", "twice-in-a-school"),
+    ],
+)
+def test_of_one_learner_s_records_in_two_schools_one_asks_where_it_is_plain(records, ask):
+    assert asked(*records) == ask
+
+
+def test_each_upn_is_settled_by_itself():
+    rows = [
+        FIVE | {"upn": u, "enrol_status": "C", "row_ref": f"{u}{s}", "school_number": s} for u in "AB" for s in "12"
+    ]
+    at = pd.to_datetime(pd.Series(["2012-01-20", "2012-01-25", "2012-01-25", "2012-01-20"]))
+    assert list(giving_way(table(*rows).assign(at=at))) == ["A1", "B2"]
+
+
+def test_nobody_gives_way_to_nobody():
+    rows = table(FIVE | {"upn": "A", "enrol_status": "C", "row_ref": "1", "school_number": "1"}).iloc[:0]
+    assert list(giving_way(rows.assign(at=pd.to_datetime(pd.Series([], dtype="str"))))) == []
