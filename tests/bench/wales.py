@@ -50,7 +50,7 @@ def wales(times: int, cycle_id: str = CYCLE, only: int | None = None, to: Path |
     if root.exists():
         shutil.rmtree(root)
     (root / "reference").mkdir(parents=True)
-    cycle, original = cycle_by_id(cycle_id), _taking_part(only)
+    cycle, original = cycle_by_id(cycle_id), taking_part(only)
     parts: dict[str, list[pd.DataFrame]] = {"registration.csv": [], "opt_outs.csv": []}
     copies, records = [], 0
     for copy in range(times):
@@ -73,7 +73,8 @@ def wales(times: int, cycle_id: str = CYCLE, only: int | None = None, to: Path |
     return root
 
 
-def _taking_part(only: int | None) -> pd.DataFrame:
+def taking_part(only: int | None) -> pd.DataFrame:
+    """The schools of the register that a census is about, or so many of them as a short rehearsal takes them."""
     schools = register()
     schools = schools[schools["sector_en"].isin(_SECTORS)]
     if only is not None:
