@@ -24,11 +24,11 @@ _WAYS: dict[str, tuple[Cause, float, str]] = {
     "names-swapped": (Cause.NAMES_SWAPPED, 1.0, "record"),
     "short-name": (Cause.NEW_GIVEN_NAME, 1.0, "earlier"),
     "dob-slip": (Cause.NEW_BIRTH_OR_GENDER, 1.0, "earlier"),
-    "new-name": (Cause.NEW_FAMILY_NAME, 0.12, "record"),
-    "moved-house": (Cause.NEW_POSTCODE, 0.12, "earlier"),
-    "mover": (Cause.MOVED_SCHOOL, 0.12, "earlier"),
+    "new-name": (Cause.NEW_FAMILY_NAME, 0.08, "record"),
+    "moved-house": (Cause.NEW_POSTCODE, 0.08, "earlier"),
+    "mover": (Cause.MOVED_SCHOOL, 0.08, "earlier"),
     "upn-temporary": (Cause.ARRIVED, 0.3, "record"),
-    "sound": (Cause.UNKNOWN, 0.0005, "none"),
+    "sound": (Cause.UNKNOWN, 0.0003, "none"),
 }
 
 

@@ -103,7 +103,7 @@ _IN_TWO_SCHOOLS = {
 #: How a school may write a learner whom the LRS knows from before, so that it answers with a possible match
 #: (`known_before`): kind -> share of all records. They are planted among the youngest first, for of an older learner the
 #: service has the ULN from an earlier cycle.
-_LIKE_ANOTHER = {"names-swapped": 0.0004, "short-name": 0.0004, "dob-slip": 0.0004, "namesake": 0.0002}
+_LIKE_ANOTHER = {"names-swapped": 0.0003, "short-name": 0.0003, "dob-slip": 0.0003, "namesake": 0.0001}
 #: Of what people are without anybody's fault (`synthetic_people.KINDS`): the rule that must speak.
 _RULES_OF_LIFE = {"upn-temporary": "UPN04"}
 #: Every word that stands in `planted`.
