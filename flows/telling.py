@@ -70,8 +70,11 @@ def tell_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
 
 
 def tell_stand_in(counts: dict[str, int]) -> None:
-    """What the LRS stand-in answered without a ULN, by code."""
+    """What share of the learners the LRS stand-in answered with a ULN at once; how many it did not, by code."""
     from schemas.return_codes import all_return_codes
+
+    if counts["rows"]:
+        out.print(both("terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"))
 
     codes = all_return_codes()
     for name, n in sorted(counts.items()):

@@ -1,6 +1,6 @@
 """The LRS's return codes: outcome, who acts, texts in both languages, how sure we are. `lrs/return_codes.csv`.
 
-No code stands anywhere else in the program. A `return_codes.csv` in the data root's `reference/` replaces the shipped
+No code stands anywhere else in the program, but for POSSIBLE_MATCH here. A `return_codes.csv` in the data root's `reference/` replaces the shipped
 table. `UNKNOWN` speaks for any code that is not in the table, `NONE` for an answer that has none.
 """
 
@@ -12,6 +12,9 @@ import pandas as pd
 
 from schemas.faults import ConfigurationFault
 from schemas.text_tables import parse_table
+
+#: The one code whose likely cause is looked for (`tasks.core.possible_match`).
+POSSIBLE_MATCH = "RC007"
 
 _FILE = Path(__file__).with_name("lrs") / "return_codes.csv"
 _ALLOWED = {

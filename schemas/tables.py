@@ -112,6 +112,9 @@ _TIER_OF_FIELD = {"nc_year": Tier.INTERNAL, "enrol_status": Tier.INTERNAL}
 #: The demographics as sent to the LRS, in the LRS's own form (lrs.md 1.3).
 SENT_FIELDS = ("given_name", "family_name", "middle_name", "dob", "gender", "postcode")
 
+#: Those five that the LRS compares (lrs.md 4): equal in all of them is to the LRS the same learner.
+DEMOGRAPHICS = ("given_name", "family_name", "dob", "gender", "postcode")
+
 RECEIVED = Table(
     "received",
     (

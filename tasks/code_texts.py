@@ -9,6 +9,7 @@ import pandas as pd
 
 from expectations.catalogue import all_rules
 from schemas.merge_findings import merge_findings
+from schemas.possible_match_causes import possible_match_causes
 from schemas.return_codes import all_return_codes, code_table
 from tasks.io.data_root import DataRoot
 
@@ -24,6 +25,11 @@ def lrs_codes(root: DataRoot) -> pd.DataFrame:
 def merge_codes() -> set[str]:
     """The codes of what merging finds."""
     return {finding.code for finding in merge_findings()}
+
+
+def cause_texts() -> pd.DataFrame:
+    """What a school is told of each likely cause of a possible match: code, why_en, why_cy, check_en, check_cy."""
+    return pd.DataFrame(map(asdict, possible_match_causes())).drop(columns="cy_review").astype("str")
 
 
 def texts_of(root: DataRoot) -> pd.DataFrame:

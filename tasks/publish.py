@@ -19,7 +19,7 @@ from schemas.faults import ServiceFault
 from schemas.tables import DELIVERIES, EXCEPTION_LIVES
 from schemas.texts import both
 from tasks.boundary import keep_evidence
-from tasks.code_texts import merge_codes, texts_of
+from tasks.code_texts import cause_texts, merge_codes, texts_of
 from tasks.core.standing import as_status
 from tasks.exceptions import lives_of
 from tasks.ground import Ground, Lot, all_portions, moment
@@ -28,7 +28,7 @@ from tasks.io.lake import arrow_of
 from tasks.io.parquet_file import parquet_of
 from tasks.io.reference import schools
 from tasks.own_findings import record
-from tasks.returns_work import SNAPSHOT, published_now, snapshot_rows, zip_path
+from tasks.returns_work import SNAPSHOT, possible_matches, published_now, snapshot_rows, zip_path
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.status import counts_of
 from tasks.workers import begin, in_turn, parts
@@ -67,7 +67,7 @@ def publish(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
 
 def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
     portions = lot.portions(parts())
-    begun = begin(published_now, repeat(ground), portions, repeat(as_of))
+    begun = begin(published_now, repeat(ground), portions, repeat(as_of), repeat(possible_matches(ground, lot)))
     yield
     results = begun()
     record(ground, lot, sorted(merge_codes()), [r.findings for r in results])
@@ -163,7 +163,7 @@ def published(data: str, cycle: str) -> bool:
 
 def _fingerprint(ground: Ground) -> str:
     """A hash over what schools get to read besides their learners."""
-    tables = (texts_of(ground.root), schools(ground.root.reference))
+    tables = (texts_of(ground.root), cause_texts(), schools(ground.root.reference))
     digest = hashlib.sha256(ground.cycle.ctf_version.encode())
     for table in tables:
         digest.update(table.to_csv(index=False, lineterminator="\n").encode())

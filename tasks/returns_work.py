@@ -11,24 +11,27 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from schemas.cycles import in_order
-from schemas.lrs_profiles import all_profiles
-from schemas.return_codes import normalise_code
-from schemas.states import RowState
-from schemas.tables import LRS_RETURNS, PUPIL_FIELDS
-from tasks.code_texts import lrs_codes, merge_codes, texts_of
-from tasks.core.demographics import FIVE, names_nobody
+from schemas.cycles import cycle_by_id, in_order, up_to
+from schemas.lrs_profiles import Profile, all_profiles
+from schemas.return_codes import POSSIBLE_MATCH, normalise_code
+from schemas.states import BatchState, RowState
+from schemas.tables import DEMOGRAPHICS, LRS_RETURNS, PUPIL_FIELDS
+from tasks.code_texts import cause_texts, lrs_codes, merge_codes, texts_of
+from tasks.core.demographics import names_nobody
 from tasks.core.identifiers import canonical_upn
+from tasks.core.lrs_form import demographics, lrs_names
+from tasks.core.membership import among
 from tasks.core.merging import merge_answers, tie, tie_by_demographics
+from tasks.core.possible_match import Known, causes, lives_like, told, used_as
 from tasks.core.publication import by_school, content_refs, for_schools
-from tasks.ground import Ground, Portion, moment
+from tasks.ground import Ground, Lot, Portion, moment
 from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake, arrow_of
+from tasks.io.lake import Lake, arrow_of, frame_of
 from tasks.io.lrs_files import read_result, read_results, result_bytes
-from tasks.io.reference import schools
+from tasks.io.reference import authorities, schools
 from tasks.io.school_zip import zip_name
 from tasks.school_files import Due, school_files
-from tasks.status import register_of, standing_of
+from tasks.status import purged_cycles, register_of, standing_of
 from tasks.upkeep import still_changed
 from tasks.workers import tried
 
@@ -87,10 +90,12 @@ def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
     batches = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"])
     tied = tie(answers, sent, batches, in_order())
     # Few answers are left: a result file says whom it answers.
-    left = tied[(tied["tied"] == "N") & tied[list(FIVE)].notna().all(axis=1) & names_nobody(tied["mis_identifier"])]
+    left = tied[
+        (tied["tied"] == "N") & tied[list(DEMOGRAPHICS)].notna().all(axis=1) & names_nobody(tied["mis_identifier"])
+    ]
     if left.empty:
         return tied
-    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *FIVE], ukprn=left["ukprn"].str.strip())
+    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=left["ukprn"].str.strip())
     found = tie_by_demographics(left, of_school, batches, in_order()).set_axis(left.index)
     return pd.concat([tied.drop(index=left.index), found]).sort_index()
 
@@ -135,13 +140,81 @@ class Published:
     counts: pd.DataFrame
 
 
-def published_now(ground: Ground, portion: Portion, as_of: str) -> Published:
+def possible_matches(ground: Ground, lot: Lot) -> pd.DataFrame:
+    """Publish: the likely cause of each possible match that the LRS answered for a lot's learners in the cycle.
+
+    A lot's few are asked about together, so that what was sent of the whole country is looked through once a lot, and never
+    once a portion.
+
+    Returns:
+        upn, batch_ref, cause.
+    """
+    lake, cycle = ground.lake, ground.cycle
+    told = ["upn", "batch_ref", "row_ref", "school_number"]
+    asked = lake.read("exceptions", told, cycle=cycle.id, return_code=POSSIBLE_MATCH, **lot.where)
+    if asked.empty:
+        return asked.assign(cause="")[["upn", "batch_ref", "cause"]]
+    five = list(DEMOGRAPHICS)
+    sent = lake.read("batch_rows", ["batch_ref", "upn", *five], cycle=cycle.id, upn=asked["upn"])
+    record = ["row_ref", "former_upn", "former_surname", "nc_year"]
+    records = lake.read("pupils", record, cycle=cycle.id, row_ref=asked["row_ref"], **lot.where)
+    asked = asked.merge(sent, on=["batch_ref", "upn"]).merge(records, on="row_ref", how="left")
+    profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
+    asked["former_upn"] = canonical_upn(asked["former_upn"])
+    asked["former_family_name"] = lrs_names(asked["former_surname"], profile)
+    purged = purged_cycles(str(ground.root.path))
+    earlier = [one for one in up_to(cycle) if one != cycle.id and one not in purged]
+    asked["years_since"] = asked["school_number"].map(_years_since(ground, earlier))
+    return causes(asked, _known_of(ground, asked, earlier, profile))
+
+
+def _years_since(ground: Ground, earlier: list[str]) -> pd.Series:
+    """How many years ago each school last sent a return in an earlier cycle; by school number."""
+    received = ground.lake.read("received", ["cycle", "school_number", "kind", "status"], cycle=earlier)
+    taken = received[(received["kind"] == "return") & (received["status"] == "accepted")]
+    years = taken["cycle"].map({one: cycle_by_id(one).academic_year for one in earlier}).astype("float64")
+    return ground.cycle.academic_year - years.groupby(taken["school_number"]).max()
+
+
+def _known_of(ground: Ground, asked: pd.DataFrame, earlier: list[str], profile: Profile) -> Known:
+    """What earlier returns have of some learners, and what was sent that is like them, up to the cycle."""
+    lake, five = ground.lake, list(DEMOGRAPHICS)
+    names = ["upn", "school_number", "surname", "forename", "gender", "dob", "postcode"]
+    upns = pd.concat([asked["upn"], asked["former_upn"]])
+    before = lake.read("pupils", names, cycle=earlier, upn=upns)
+    own = asked[["upn", "former_upn"]].melt("upn", value_name="then")[["upn", "then"]]
+    own = pd.concat([own, asked[["upn"]].assign(then=asked["upn"])]).dropna().drop_duplicates()
+    then = demographics(before, profile).assign(
+        school_number=before["school_number"], then=canonical_upn(before["upn"])
+    )
+    given_up = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value)["batch_ref"]
+    others, uses = [], []
+    for piece in lake.pieces("batch_rows", ["batch_ref", "upn", *five], cycle=up_to(ground.cycle)):
+        others.append(lives_like(piece, asked))
+        uses.append(used_as(piece, asked))
+    alike = frame_of(pa.concat_tables(others))
+    return Known(
+        before=own.merge(then, on="then"),
+        others=alike[~among(alike["batch_ref"], given_up)],
+        former=lake.read("batch_rows", ["upn"], cycle=up_to(ground.cycle), upn=asked["former_upn"])["upn"],
+        uses=pd.concat(uses).groupby("name", as_index=False).sum(),
+        allotted_here=list(authorities()["la_code"]),
+    )
+
+
+def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataFrame) -> Published:
     """Publish: the zips of the portion's schools whose content is new.
+
+    Args:
+        ground: the data root, lake and cycle.
+        portion: the schools.
+        as_of: the scheduled time.
+        likely: `possible_matches` of these schools at least.
 
     Returns:
         The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
     """
-    ulns, lines = _content(ground, portion)
+    ulns, lines = _content(ground, portion, likely)
     before = ground.lake.read(
         "deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=list(portion.las)
     )
@@ -183,13 +256,13 @@ def _another_stands(path: Path, content: bytes) -> bool:
     return path.exists() and path.read_bytes() != content
 
 
-def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     lake, cycle = ground.lake, ground.cycle
     pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **portion.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
     register = register_of(lake, cycle, upn=upns)
     _, dispositions, standing = standing_of(lake, cycle, register, **portion.where)
-    return for_schools(
+    ulns, lines = for_schools(
         pupils,
         dispositions,
         standing,
@@ -198,6 +271,7 @@ def _content(ground: Ground, portion: Portion) -> tuple[pd.DataFrame, pd.DataFra
         lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
         texts_of(ground.root),
     )
+    return ulns, told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)
 
 
 #: `snapshots/<cycle>/learners.parquet`: the learners who were sent or have a ULN, by school.

@@ -6,15 +6,16 @@ alone who work in the data root (0600, as the folder), and is written only where
 
 import pandas as pd
 
+from schemas.tables import DEMOGRAPHICS
 from schemas.texts import both
 from tasks.code_texts import lrs_codes
-from tasks.core.demographics import FIVE, near_misses
+from tasks.core.demographics import near_misses
 from tasks.core.membership import looked_up
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
 from tasks.io.report_csv import write_report
 
-_OF_ANSWER = ("file", "ordinal", "ukprn", "mis_identifier", "uln", *FIVE)
+_OF_ANSWER = ("file", "ordinal", "ukprn", "mis_identifier", "uln", *DEMOGRAPHICS)
 _OF_LEARNER = ("upn", "differs", "answered", "sent")
 
 
@@ -41,7 +42,7 @@ def untied_and_near(lake: Lake) -> tuple[int, int]:
 
 
 def _untied(lake: Lake) -> pd.DataFrame:
-    columns = ["sha256", "ordinal", "ukprn", "mis_identifier", "uln", "return_code", "received_at", *FIVE]
+    columns = ["sha256", "ordinal", "ukprn", "mis_identifier", "uln", "return_code", "received_at", *DEMOGRAPHICS]
     rows = lake.read("lrs_returns", columns, tied="N")
     names = lake.read("received", ["sha256", "file_name"], kind="lrs_result") if len(rows) else rows.head(0)
     return rows.assign(file=looked_up(rows["sha256"], names["sha256"], names.get("file_name", names["sha256"])))
@@ -49,16 +50,16 @@ def _untied(lake: Lake) -> pd.DataFrame:
 
 def _near(lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
     asked = rows["ukprn"].str.strip() if len(rows) else rows["ukprn"]
-    return near_misses(rows, lake.read("batch_rows", ["upn", "ukprn", *FIVE], ukprn=asked))
+    return near_misses(rows, lake.read("batch_rows", ["upn", "ukprn", *DEMOGRAPHICS], ukprn=asked))
 
 
 def _listed(rows: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
     found = near.merge(rows, left_on="at", right_index=True)
-    fields = {name: both(f"field.{name}") for name in FIVE}
+    fields = {name: both(f"field.{name}") for name in DEMOGRAPHICS}
     differs = found["differs"].map(fields).astype("str").fillna(both("untied.all_agree"))
     return found.assign(differs=differs)[[*_OF_ANSWER, *_OF_LEARNER]].sort_values(["file", "ordinal", "upn", "differs"])
 
 
 def _as_report(rows: pd.DataFrame) -> bytes:
-    heads = {name: both(f"field.{name}" if name in FIVE else f"untied.{name}") for name in rows.columns}
+    heads = {name: both(f"field.{name}" if name in DEMOGRAPHICS else f"untied.{name}") for name in rows.columns}
     return write_report(rows.rename(columns=heads))

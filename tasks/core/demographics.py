@@ -8,11 +8,9 @@ Values compare without regard to capitals and to blanks more or less: what someb
 
 import pandas as pd
 
+from schemas.tables import DEMOGRAPHICS
 from tasks.core.identifiers import canonical_upn, upn_shape
 from tasks.core.text_columns import BLANK, capitals, once_each
-
-#: Equal in all five is to the LRS the same learner.
-FIVE = ("given_name", "family_name", "dob", "gender", "postcode")
 
 
 def comparable(values: pd.Series, field: str) -> pd.Series:
@@ -47,7 +45,7 @@ def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
         The UPN, index of `answers`; null where none fits or several do, a field is blank, or the MISIdentifier is a UPN.
     """
     rows = _keys(answers)[names_nobody(answers["mis_identifier"]).to_numpy()].dropna()
-    key = ["ukprn", *FIVE]
+    key = ["ukprn", *DEMOGRAPHICS]
     pairs = rows.reset_index(names="at").merge(_keys(sent).assign(upn=sent["upn"]), on=key)
     pairs = pairs[["at", "upn"]].drop_duplicates()
     one = pairs[~pairs["at"].duplicated(keep=False)].set_index("at")["upn"]
@@ -67,9 +65,11 @@ def near_misses(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
     """
     ours, theirs = _keys(answers), _keys(sent)
     at, upn = pd.Series(answers.index, index=answers.index), sent["upn"]
-    found = [ours.assign(at=at).dropna(subset=list(FIVE)).merge(theirs.assign(upn=upn), on=["ukprn", *FIVE])]
-    for field in FIVE:
-        others = [name for name in FIVE if name != field]
+    found = [
+        ours.assign(at=at).dropna(subset=list(DEMOGRAPHICS)).merge(theirs.assign(upn=upn), on=["ukprn", *DEMOGRAPHICS])
+    ]
+    for field in DEMOGRAPHICS:
+        others = [name for name in DEMOGRAPHICS if name != field]
         left = ours[["ukprn", *others]].assign(at=at, answered=answers[field], compared=ours[field])
         right = theirs[["ukprn", *others]].assign(upn=upn, sent=sent[field], other=theirs[field])
         pairs = left.dropna(subset=others).merge(right, on=["ukprn", *others])
@@ -84,6 +84,6 @@ def near_misses(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
 
 def _keys(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
-        {"ukprn": rows["ukprn"].str.strip(), **{name: comparable(rows[name], name) for name in FIVE}},
+        {"ukprn": rows["ukprn"].str.strip(), **{name: comparable(rows[name], name) for name in DEMOGRAPHICS}},
         index=rows.index,
     )

@@ -90,16 +90,28 @@ def lrs_rows(
     if profile.sharing == "ability_to_share":
         # 2 says both: the notice was seen, and the learner does not share. Without the notice it is 0.
         sharing = sharing.mask(seen & opted_out.astype(bool), "2")
+    return demographics(pupils, profile).assign(
+        upn=canonical_upn(pupils["upn"]), middle_name=middle.mask(bad.astype(bool)), ability_to_share=sharing
+    )[["upn", *SENT_FIELDS, "ability_to_share"]]
+
+
+def demographics(pupils: pd.DataFrame, profile: Profile) -> pd.DataFrame:
+    """The five that the LRS compares, in its form.
+
+    Args:
+        pupils: forename, surname, dob, gender, postcode, as sent by the school.
+        profile: characters and lengths.
+
+    Returns:
+        `schemas.tables.DEMOGRAPHICS`; same index.
+    """
     return pd.DataFrame(
         {
-            "upn": canonical_upn(pupils["upn"]),
             "given_name": lrs_names(pupils["forename"], profile),
             "family_name": lrs_names(pupils["surname"], profile),
-            "middle_name": middle.mask(bad.astype(bool)),
             "dob": once_each(_dates, pupils["dob"]),
             "gender": once_each(_genders, pupils["gender"]),
             "postcode": lrs_postcodes(pupils["postcode"]),
-            "ability_to_share": sharing,
         }
     )
 

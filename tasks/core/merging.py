@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import LEARNERS
-from tasks.core.demographics import FIVE, fitted
+from schemas.tables import DEMOGRAPHICS, LEARNERS
+from tasks.core.demographics import fitted
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, looked_up, place_in
 
@@ -20,7 +20,7 @@ from tasks.core.membership import among, looked_up, place_in
 ULN_DIFFERS = "LRS01"
 ULN_SHARED = "LRS02"
 ONE_LEARNER_TWICE = "LRS03"
-_FIVE = list(FIVE)
+_FIVE = list(DEMOGRAPHICS)
 
 
 def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:

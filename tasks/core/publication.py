@@ -43,6 +43,10 @@ EXCEPTION_COLUMNS = (
     "code",
     "field_en",
     "field_cy",
+    "why_en",
+    "why_cy",
+    "check_en",
+    "check_cy",
 )
 
 
@@ -73,7 +77,7 @@ def for_schools(
 
     Returns:
         ulns (school_number, upn, uln, surname, forename, dob, gender) and list lines (school_number, row_ref, field as
-        the findings name it, and EXCEPTION_COLUMNS), each sorted.
+        the findings name it, and EXCEPTION_COLUMNS, of which `possible_match.told` fills why_* and check_*), each sorted.
     """
     # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
@@ -132,7 +136,8 @@ def for_schools(
     listed = listed.sort_values(["school_number", "surname", "forename", "upn", "row_ref", "code"], na_position="first")
     return (
         ulns[["school_number", "upn", "uln", "surname", "forename", "dob", "gender"]].reset_index(drop=True),
-        listed[["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]].reset_index(drop=True),
+        # Why and what to check: nothing yet; `possible_match.told` fills them in.
+        listed.reindex(columns=["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]).reset_index(drop=True),
     )
 
 

@@ -6,7 +6,7 @@ must not happen twice carries an application transaction id. Knows tables and ke
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -79,6 +79,13 @@ class Lake:
         wanted = list(dict.fromkeys([*names, *_order(table)]))
         rows = self._opened(table).rows(wanted, conditions(table, where))
         return _in_order(rows, table).select(names).cast(schema)
+
+    def pieces(self, name: str, columns: list[str], **where: Any) -> Iterator[pa.Table]:
+        """`read_arrow`, so many rows at a time and in no order: the table itself is never in memory."""
+        table = TABLES[name]
+        if self._open(table) is not None:
+            for rows in self._opened(table).pieces(columns, conditions(table, where)):
+                yield rows.select(columns)
 
     def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
         """Each value that occurs in a column of text once, sorted; the table itself is never in memory.

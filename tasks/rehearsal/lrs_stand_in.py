@@ -5,8 +5,9 @@ the lake, not the truth of a rehearsal. Its register (`rehearsal/lrs/register.pa
 answered outlast a run.
 
 Matching is on the five demographics (given and family name, date of birth, gender, postcode; LRS facts, section 4):
-all equal is the same learner; all but the postcode, or all but one of the names, is a possible match (RC007). The real
-rules of similarity are not public, and neither is the meaning of RC001 to RC005: **RC001 for a new ULN and RC002 for a
+all equal is the same learner; all but one of them, or all with the names crossed, is a possible match (RC007). It knows
+learners from before, as the rehearsal hands them to it (`rehearsal/lrs/known_before/`; why they are like a learner of a
+return it is not told). The real rules of similarity are not public, and neither is the meaning of RC001 to RC005: **RC001 for a new ULN and RC002 for a
 learner known before are this stand-in's own convention.** By a hash of the five, a small share of learners counts as
 known to the LRS before, as like one that it knows (RC007), or as too little described (RC006).
 
@@ -41,12 +42,8 @@ from tasks.core.identifiers import uln_check_digit
 from tasks.io.data_root import write_whole
 
 _FIVE = ["given_name", "family_name", "dob", "gender", "postcode"]
-#: All but one: the fields that two learners share who may be one.
-_NEARLY = [
-    [f for f in _FIVE if f != "postcode"],
-    [f for f in _FIVE if f != "given_name"],
-    [f for f in _FIVE if f != "family_name"],
-]
+#: What two learners share who may be one: all but one of the five, or all with the names in either order.
+_NEARLY = [*([f for f in _FIVE if f != left_out] for left_out in _FIVE), ["names", "dob", "gender", "postcode"]]
 _READ = ["upn", "middle_name", *_FIVE, "ability_to_share"]
 _NEW, _KNOWN = "RC001", "RC002"
 _TOO_LITTLE, _POSSIBLE_MATCH, _MISSING, _FORMAT, _AGE = "RC006", "RC007", "RC010", "RC011", "RC013"
@@ -185,6 +182,9 @@ class _State:
     def __init__(self, root: Path) -> None:
         self._folder = root / "rehearsal" / "lrs"
         self.register = self._table("register", ["uln", *_FIVE, "origin"])
+        for path in sorted((self._folder / "known_before").glob("*.parquet")):
+            known = pd.read_parquet(path)
+            self.register = _allot(known, self.register, known=pd.Series(True, index=known.index))
         self.open = self._table("open", ["ukprn", *_READ, "code", "at_portal"])
         path = self._folder / "answered.json"
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -278,10 +278,11 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
     drawn = np.searchsorted(np.cumsum(list(_BY_LOT.values())), lot.to_numpy(), "right")
     verdict = pd.Series(np.array([*_BY_LOT, _NEW])[drawn], index=first.index, dtype="str")
     unregistered = ~verdict.isin([_NEW, _KNOWN])
+    asked, held = (rows.assign(names=_names(rows)) for rows in (first, register))
     for fields in _NEARLY:
-        nearly = _key(first, fields)
+        nearly = _key(asked, fields)
         # Like one in the register, or like one asked for before in this hand-over.
-        near = nearly.isin(_key(register, fields)) | nearly.where(~unregistered).duplicated()
+        near = nearly.isin(_key(held, fields)) | nearly.where(~unregistered).duplicated()
         verdict = verdict.mask(near & (verdict == _NEW), _POSSIBLE_MATCH)
     allotted = first[verdict.isin([_NEW, _KNOWN])]
     register = _allot(allotted, register, known=verdict.loc[allotted.index] == _KNOWN)
@@ -299,6 +300,12 @@ def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
     for name in fields[1:]:
         key = key + "|" + rows[name].astype("str")
     return key.str.upper()
+
+
+def _names(rows: pd.DataFrame) -> pd.Series:
+    """Given and family name, in whichever order they stand."""
+    given, family = (rows[name].astype("str").str.upper() for name in ("given_name", "family_name"))
+    return (given + "|" + family).where(given <= family, family + "|" + given)
 
 
 def _lots(keys: pd.Series, salt: str, below: int) -> pd.Series:

@@ -23,6 +23,8 @@ from schemas.cycles import Cycle
 from tasks.core.identifiers import upn_check_letter
 
 _NAMES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+#: What some schools write for a given name.
+SHORT_NAMES: dict[str, str] = _NAMES["short"]
 #: Family names by sex, in one order and of one weight: the sexes differ in the patronymics alone.
 _FAMILY = {sex: [*_NAMES["family"], *_NAMES[f"patronymics_{sex}"]] for sex in ("girls", "boys")}
 _FAMILY_WEIGHTS = [*_NAMES["family"].values(), *[_NAMES["patronymic_weight"]] * len(_NAMES["patronymics_girls"])]
@@ -58,7 +60,7 @@ def recorded_people(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_s
         pupils_per_school: the mean of secondary and middle schools.
 
     Returns:
-        school_number, the pupil fields, planted (a word of `KINDS`), true_upn, year, began (start of year 7), opts_out
+        school_number, the pupil fields, former_postcode (of who has moved house), planted (a word of `KINDS`), true_upn, year, began (start of year 7), opts_out
         (a draw) and left (was on roll a year ago, and is no longer).
     """
     return _as_recorded(_people(_cohorts(schools, cycle, pupils_per_school), seed), schools, cycle.academic_year)
@@ -205,6 +207,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     kind = kind.mask(is_temporary, "upn-temporary")
     kind = kind.mask(was_temporary & (due["permanent"] == past), "upn-made-permanent")
     blank = pd.Series(None, index=people.index, dtype="str")
+    home = _postcode(people, "digit", "letter_1", "letter_2")
     new_home = _postcode(people, "new_digit", "new_letter_1", "new_letter_2")
     recorded = pd.DataFrame(
         {
@@ -220,7 +223,8 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
             "dob": born.dt.strftime("%Y-%m-%d").astype("str"),
             "nc_year": people["year"].astype("str"),
             "enrol_status": pd.Series("C", index=people.index, dtype="str"),
-            "postcode": _postcode(people, "digit", "letter_1", "letter_2").mask(relocated, new_home),
+            "postcode": home.mask(relocated, new_home),
+            "former_postcode": home.where(relocated),
             "planted": kind,
             "true_upn": upn,
             "year": people["year"],

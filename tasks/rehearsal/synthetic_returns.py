@@ -28,6 +28,8 @@ def write_wales(
 ) -> pd.DataFrame:
     """Write the returns, the registration and the opt-outs into a data root, and the truth beside them.
 
+    The LRS of the rehearsal gets whom it knows from before, and no truth (`rehearsal/lrs/known_before/<cycle>.parquet`).
+
     A file that stands there already with the same bytes is left alone. `reference/` files that somebody has changed
     since a rehearsal wrote them are left as they are.
 
@@ -89,10 +91,15 @@ def write_wales(
     _keep_reference(root, {"registration.csv": wales.registration, "opt_outs.csv": wales.opt_outs})
     made = pd.DataFrame(files).astype("str").sort_values(["path", "member"], ignore_index=True)
     truth = root / "rehearsal" / "truth" / cycle.id
-    for name, table in (("pupils", wales.pupils), ("files", made)):
+    for path, table in {
+        truth / "pupils.parquet": wales.pupils,
+        truth / "files.parquet": made,
+        truth / "possible_matches.parquet": wales.possible_matches,
+        root / "rehearsal" / "lrs" / "known_before" / f"{cycle.id}.parquet": wales.known_before,
+    }.items():
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
-        write_whole(truth / f"{name}.parquet", buffer.getvalue())
+        write_whole(path, buffer.getvalue())
     return made
 
 

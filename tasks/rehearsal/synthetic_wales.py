@@ -19,8 +19,9 @@ from schemas.tables import PUPIL_FIELDS
 from schemas.texts import both
 from tasks.core.identifiers import uln_check_digit
 from tasks.io.reference import REGISTRATION_COLUMNS
+from tasks.rehearsal.known_before import whom_the_lrs_knows
 from tasks.rehearsal.synthetic_people import KINDS as PEOPLE_KINDS
-from tasks.rehearsal.synthetic_people import next_schools, recorded_people
+from tasks.rehearsal.synthetic_people import SHORT_NAMES, next_schools, recorded_people
 
 _OPT_OUT_SHARE = 0.005
 _NOT_READY_SHARE = 0.03
@@ -99,11 +100,18 @@ _IN_TWO_SCHOOLS = {
     "guest": ("M", "G", "sent", "enrolment_status"),
     "two-schools": ("M", "M", "held:UPN06", "held:UPN06"),
 }
+#: How a school may write a learner whom the LRS knows from before, so that it answers with a possible match
+#: (`known_before`): kind -> share of all records. They are planted among the youngest first, for of an older learner the
+#: service has the ULN from an earlier cycle.
+_LIKE_ANOTHER = {"names-swapped": 0.0003, "short-name": 0.0003, "dob-slip": 0.0003, "namesake": 0.0001}
 #: Of what people are without anybody's fault (`synthetic_people.KINDS`): the rule that must speak.
 _RULES_OF_LIFE = {"upn-temporary": "UPN04"}
 #: Every word that stands in `planted`.
 KINDS = frozenset(
-    {*PEOPLE_KINDS, *PLANTED, "upn-twice", "upn-taken", *_IN_TWO_SCHOOLS, *(f"{k}-other" for k in _IN_TWO_SCHOOLS)}
+    {
+        *(*PEOPLE_KINDS, *PLANTED, "upn-twice", "upn-taken", *_LIKE_ANOTHER),
+        *(*_IN_TWO_SCHOOLS, *(f"{kind}-other" for kind in _IN_TWO_SCHOOLS)),
+    }
 )
 #: Ways of not being ready: kind -> (column of registration.csv, value).
 NOT_READY: dict[str, tuple[str, str | None]] = {
@@ -130,6 +138,8 @@ class SyntheticWales:
         opt_outs: upn, recorded_on.
         schools: the rows of the schools register that were asked for, and `readiness`: `ready`, `not-taking-part` or
             the kind of not being ready.
+        known_before: the learners whom the LRS knows without the service, as it knows them (`schemas.tables.DEMOGRAPHICS`).
+        possible_matches: who must be answered with a possible match, and why (`known_before.whom_the_lrs_knows`).
     """
 
     pupils: pd.DataFrame
@@ -137,6 +147,8 @@ class SyntheticWales:
     registration: pd.DataFrame
     opt_outs: pd.DataFrame
     schools: pd.DataFrame
+    known_before: pd.DataFrame
+    possible_matches: pd.DataFrame
 
 
 def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school: int = 900) -> SyntheticWales:
@@ -170,9 +182,16 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
     pupils = _plant(pupils, schools, cycle, rng)
     rules = _RULES_OF_LIFE | {kind: planted.rule for kind, planted in PLANTED.items() if planted.rule}
     pupils["warning"] = pupils["planted"].map(rules).where(pupils["outcome"] == "sent").astype("str")
+    known, matches = whom_the_lrs_knows(pupils, cycle, np.random.default_rng([seed, cycle.academic_year, 3]))
     columns = ["school_number", *PUPIL_FIELDS, "planted", "outcome", "warning", "true_upn"]
     return SyntheticWales(
-        pupils[columns], leavers[["school_number", *PUPIL_FIELDS]], _registration(schools), opt_outs, schools
+        pupils=pupils[columns],
+        leavers=leavers[["school_number", *PUPIL_FIELDS]],
+        registration=_registration(schools),
+        opt_outs=opt_outs,
+        schools=schools,
+        known_before=known,
+        possible_matches=matches,
     )
 
 
@@ -200,6 +219,7 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
         chosen &= pupils["dob"] <= cycle.born_on_or_before.isoformat()
     left: pd.Index = pd.Index(rng.permutation(pupils.index[chosen & (pupils["planted"] == "sound")].to_numpy()))
     outcome = pd.Series("sent", index=pupils.index, dtype="str")
+    pupils = pupils.assign(true_forename=pupils["forename"], true_dob=pupils["dob"])
 
     def take(share: float) -> pd.Index:
         nonlocal left
@@ -235,11 +255,39 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
         )
         copies.append(copy)
         after.append(pd.Series(outcome_there, index=rows, dtype="str"))
+    _write_like_others(pupils, left[np.argsort(pupils.loc[left, "year"] != min(cycle.year_groups), kind="stable")])
     outcome = pd.concat([outcome, *after], ignore_index=True)
     pupils = pd.concat([pupils, *copies], ignore_index=True)
     return pupils.assign(outcome=_not_chosen_first(pupils, outcome, ready, cycle)).sort_values(
         ["school_number", "year", "true_upn", "planted"], ignore_index=True
     )
+
+
+def _write_like_others(pupils: pd.DataFrame, left: pd.Index) -> None:
+    """Plant the kinds of `_LIKE_ANOTHER` among those left, in place; the first of them first."""
+    count = {kind: max(1, round(share * len(pupils))) for kind, share in _LIKE_ANOTHER.items()}
+    # Two of one year and sex: the second gets the first's names and birthday, and keeps home, school and UPN.
+    few = pupils.loc[left[: 8 * count["namesake"] + 8]].sort_values(["year", "gender", "true_upn"])
+    fits = (few["year"] == few["year"].shift(-1)) & (few["gender"] == few["gender"].shift(-1))
+    firsts = np.flatnonzero(fits & (np.arange(len(few)) % 2 == 0))[: count["namesake"]]
+    ones, others = few.index[firsts], few.index[firsts + 1]
+    as_one = ["forename", "surname", "dob"]
+    pupils.loc[others, as_one] = pupils.loc[ones, as_one].to_numpy()
+    pupils.loc[others, "planted"] = "namesake"
+    left = left[~left.isin(ones.union(others))]
+    swapped, left = left[: count["names-swapped"]], left[count["names-swapped"] :]
+    pupils.loc[swapped, ["forename", "surname"]] = pupils.loc[swapped, ["surname", "forename"]].to_numpy()
+    pupils.loc[swapped, "planted"] = "names-swapped"
+    # Another day of the same month, so that the year group still fits.
+    slips, left = left[: count["dob-slip"]], left[count["dob-slip"] :]
+    day = pupils.loc[slips, "dob"].str[8:].astype("int64")
+    slip = day.where(day > 10, day + 20) - 10
+    pupils.loc[slips, "dob"] = pupils.loc[slips, "dob"].str[:8] + slip.astype("str").str.zfill(2)
+    pupils.loc[slips, "planted"] = "dob-slip"
+    short = pupils.loc[left, "forename"].map(SHORT_NAMES)
+    shortened = short.dropna().index[: count["short-name"]]
+    pupils.loc[shortened, "forename"] = short[shortened]
+    pupils.loc[shortened, "planted"] = "short-name"
 
 
 def _not_chosen_first(pupils: pd.DataFrame, outcome: pd.Series, ready: pd.Series, cycle: Cycle) -> pd.Series:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.bench.common import BUILD, fresh, in_own_process
+from tests.bench.exceptions import as_lines
 from tests.bench.wales import wales
 
 OUT = BUILD.parent / "bench.json"
@@ -30,6 +31,8 @@ GOALS: dict[str, tuple[str, str, float]] = {
     "growth_20x": ("a record's cost at 20 x Wales against 1 x", "most", 1.15),
     "memory_20x": ("peak memory at 20 x Wales against 1 x", "most", 1.3),
     "register_13m_ratio": ("select and merge on 13 million learners against none", "most", 2.0),
+    "causes_named": ("planted causes of possible matches named right", "least", 0.9),
+    "unaided": ("learners sent who have a ULN without a person's help", "least", 0.97),
     "nothing_to_do_s": ("seconds of a poll with nothing new", "most", 1.0),
 }
 
@@ -130,7 +133,19 @@ def engine() -> Figures:
     }
 
 
-PARTS: dict[str, Callable[[], Figures]] = {"speed": speed, "engine": engine, "register": register, "growth": growth}
+def exceptions() -> Figures:
+    """Causes of possible matches, and learners who need no person's help."""
+    found = in_own_process("exceptions")
+    return {"causes_named": found["causes_named"], "unaided": found["unaided"], "exceptions": found}
+
+
+PARTS: dict[str, Callable[[], Figures]] = {
+    "speed": speed,
+    "engine": engine,
+    "register": register,
+    "growth": growth,
+    "exceptions": exceptions,
+}
 
 
 def as_table(figures: Figures) -> str:
@@ -146,6 +161,8 @@ def as_table(figures: Figures) -> str:
         lines += [f"{'all':<22}{figures['seconds']:>10.2f}{'':36}{figures['floor_ratio']:>9.1f}"]
         lines += [f"the floor {floor:.2f} s, the plain script {figures['plain_script']['seconds']:.1f} s", ""]
         lines += ["(x floor of read: receive and read together, for a return need be parsed once)", ""]
+    if "exceptions" in figures:
+        lines += as_lines(figures["exceptions"])
     lines += [f"{'goal':<56}{'bound':>10}{'figure':>10}"]
     for name, (text, kind, bound) in GOALS.items():
         if name in figures:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 
 from schemas.cycles import cycle_by_id
 from tasks.io.reference import schools as register
-from tasks.rehearsal import synthetic_people, synthetic_returns, synthetic_wales
+from tasks.rehearsal import known_before, synthetic_people, synthetic_returns, synthetic_wales
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
 from tests.bench.common import BUILD, CYCLE, SEED, told
@@ -49,7 +50,7 @@ def wales(times: int, cycle_id: str = CYCLE, only: int | None = None, to: Path |
     if root.exists():
         shutil.rmtree(root)
     (root / "reference").mkdir(parents=True)
-    cycle, original = cycle_by_id(cycle_id), _taking_part(only)
+    cycle, original = cycle_by_id(cycle_id), taking_part(only)
     parts: dict[str, list[pd.DataFrame]] = {"registration.csv": [], "opt_outs.csv": []}
     copies, records = [], 0
     for copy in range(times):
@@ -57,7 +58,7 @@ def wales(times: int, cycle_id: str = CYCLE, only: int | None = None, to: Path |
         plan = plan_wales(schools, cycle, SEED + copy)
         pupils = plan.pupils.assign(surname=_apart(plan.pupils, copy))
         part = root / "part"
-        write_wales(synthetic_wales.SyntheticWales(pupils, *_rest(plan)), part, cycle)
+        write_wales(replace(plan, pupils=pupils), part, cycle)
         _move(part / "dewi" / "inbox", root / "dewi" / "inbox", copy)
         _move(part / "rehearsal" / "truth" / cycle_id, root / "rehearsal" / "truth" / cycle_id, copy)
         shutil.rmtree(part)
@@ -72,11 +73,8 @@ def wales(times: int, cycle_id: str = CYCLE, only: int | None = None, to: Path |
     return root
 
 
-def _rest(plan: synthetic_wales.SyntheticWales) -> tuple[pd.DataFrame, ...]:
-    return plan.leavers, plan.registration, plan.opt_outs, plan.schools
-
-
-def _taking_part(only: int | None) -> pd.DataFrame:
+def taking_part(only: int | None) -> pd.DataFrame:
+    """The schools of the register that a census is about, or so many of them as a short rehearsal takes them."""
     schools = register()
     schools = schools[schools["sector_en"].isin(_SECTORS)]
     if only is not None:
@@ -125,7 +123,7 @@ def _move(here: Path, there: Path, copy: int) -> None:
 def _made_by() -> str:
     """A hash over what decides how a country looks."""
     digest = hashlib.sha256(f"{np.__version__} {pd.__version__}".encode())
-    for module in (synthetic_people, synthetic_wales, synthetic_returns):
+    for module in (known_before, synthetic_people, synthetic_wales, synthetic_returns):
         digest.update(Path(module.__file__).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()[:16]

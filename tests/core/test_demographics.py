@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from tasks.core.demographics import FIVE, fitted, names_nobody, near_misses
+from schemas.tables import DEMOGRAPHICS
+from tasks.core.demographics import fitted, names_nobody, near_misses
 
 SENT = {"given_name": "Sian", "family_name": "Prys Jones", "dob": "1996-11-05", "gender": "2", "postcode": "LL77 7NG"}
 UPN, OTHER_UPN = "M660402510001", "R681404209123"
@@ -26,7 +27,7 @@ def test_one_who_has_all_five_fits_whatever_the_capitals_and_blanks():
     assert list(fitted(answer(), sent({}, {"postcode": "x"}))) == [UPN]
 
 
-@pytest.mark.parametrize("field", FIVE)
+@pytest.mark.parametrize("field", DEMOGRAPHICS)
 def test_another_value_or_none_in_one_of_the_five_fits_nobody(field):
     for value in ("other", "", None, " "):
         assert fitted(answer(**{field: value}), sent({field: value} if value is None else {})).isna().all()
@@ -45,7 +46,7 @@ def test_another_upn_is_another_learner_and_a_school_s_own_number_is_nobody():
     assert list(fitted(answer(mis_identifier="4711"), sent())) == [UPN]
 
 
-@pytest.mark.parametrize("field", FIVE)
+@pytest.mark.parametrize("field", DEMOGRAPHICS)
 def test_who_agrees_in_all_but_one_is_a_near_miss_by_that_one(field):
     for value in ("other", None):
         [found] = near_misses(answer(**{field: value}), sent()).fillna("").to_dict("records")

@@ -5,6 +5,8 @@ from tasks.io.reference import schools as register
 from tasks.rehearsal.synthetic_wales import plan_wales
 
 CHANGES = {"mover", "new-name", "moved-house", "upn-made-permanent"}
+#: Whom the school writes otherwise than the LRS knows them: sound for the service, and sent.
+LIKE_ANOTHER = {"names-swapped", "short-name", "dob-slip", "namesake"}
 
 
 def three_schools():
@@ -14,7 +16,7 @@ def three_schools():
     return secondary.iloc[:: len(secondary) // 3].head(3).reset_index(drop=True)
 
 
-def plan(cycle="2012-01", seed=7, schools=None, size=60):
+def plan(cycle="2012-01", seed=7, schools=None, size=80):
     return plan_wales(three_schools() if schools is None else schools, cycle_by_id(cycle), seed, size)
 
 

@@ -1,0 +1,76 @@
+"""Why the LRS may have answered that it knows a learner very like this one: causes, and what a school is told of each.
+
+Belongs here: the causes in the order of their likelihood, and the loader of their texts, `possible_match_causes.csv`. Which
+one is a learner's, `tasks.core.possible_match` says. No cause is the LRS's own word: it gives the code alone.
+To add a cause: a word in `Cause` at its place, a row in the table, and what shows it in `possible_match`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from schemas.faults import ConfigurationFault
+from schemas.text_tables import parse_table
+
+_FILE = Path(__file__).with_name("possible_match_causes.csv")
+
+
+class Cause(StrEnum):
+    """The causes, the likeliest first; of several that hold the first is told."""
+
+    FORMER_UPN = "former_upn"
+    NAMES_SWAPPED = "names_swapped"
+    NAMESAKE = "namesake"
+    TWIN = "twin"
+    NEW_FAMILY_NAME = "new_family_name"
+    NEW_GIVEN_NAME = "new_given_name"
+    NEW_POSTCODE = "new_postcode"
+    NEW_BIRTH_OR_GENDER = "new_birth_or_gender"
+    MOVED_SCHOOL = "moved_school"
+    ARRIVED = "arrived"
+    OLDER_FAMILY_NAME = "older_family_name"
+    TWIN_OF_OTHER_GENDER = "twin_of_other_gender"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class CauseTexts:
+    """A cause's texts: the likely reason and what to check; `cy_review` is Y where a translator should look."""
+
+    code: str
+    why_en: str
+    why_cy: str
+    check_en: str
+    check_cy: str
+    cy_review: str
+
+
+@cache
+def possible_match_causes() -> tuple[CauseTexts, ...]:
+    """The texts of every cause, in file order.
+
+    Raises:
+        ConfigurationFault: the table is wrong; with every fault.
+    """
+    return parse_causes(_FILE.read_text(encoding="utf-8"))
+
+
+def parse_causes(content: str, source: str = _FILE.name) -> tuple[CauseTexts, ...]:
+    """Read a table of causes.
+
+    Args:
+        content: CSV with the columns of `CauseTexts`.
+        source: how to name it in a fault.
+
+    Raises:
+        ConfigurationFault: columns or cells are wrong, a cause is missing or not known; with every fault.
+    """
+    rows = parse_table(content, CauseTexts, source)
+    codes = {row.code for row in rows}
+    faults = [f"{row.code}: is no cause" for row in rows if row.code not in list(Cause)]
+    faults += [f"{cause}: is missing" for cause in Cause if cause not in codes]
+    faults += [f"{row.code}: cy_review must be Y or N" for row in rows if row.cy_review not in ("Y", "N")]
+    if faults:
+        raise ConfigurationFault(source, faults)
+    return tuple(rows)
