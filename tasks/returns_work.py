@@ -172,7 +172,9 @@ def _known_of(ground: Ground, asked: pd.DataFrame, earlier: list[str], profile: 
     before = lake.read("pupils", names, cycle=earlier, upn=upns)
     own = asked[["upn", "former_upn"]].melt("upn", value_name="then")[["upn", "then"]]
     own = pd.concat([own, asked[["upn"]].assign(then=asked["upn"])]).dropna().drop_duplicates()
-    then = demographics(before, profile).assign(school_number=before["school_number"], then=canonical_upn(before["upn"]))
+    then = demographics(before, profile).assign(
+        school_number=before["school_number"], then=canonical_upn(before["upn"])
+    )
     given_up = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value)["batch_ref"]
     others, uses = [], []
     for piece in lake.pieces("batch_rows", ["batch_ref", "upn", *five], cycle=up_to(ground.cycle)):

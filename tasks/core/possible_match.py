@@ -145,7 +145,9 @@ def _any_by_row(found: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
 def _look_swapped(rows: pd.DataFrame, uses: pd.DataFrame) -> pd.Series:
     """Whether both names are, in all that were sent but this record, far oftener the other kind of name."""
     counts = uses.set_index("name")[["as_given", "as_family"]]
-    given, family = (counts.reindex(rows[name]).fillna(0).set_axis(rows.index) for name in ("given_name", "family_name"))
+    given, family = (
+        counts.reindex(rows[name]).fillna(0).set_axis(rows.index) for name in ("given_name", "family_name")
+    )
     # Without this record itself.
     one = given["as_family"] > _TIMES * (given["as_given"] - 1).clip(lower=0)
     return one & (family["as_given"] > _TIMES * (family["as_family"] - 1).clip(lower=0))
@@ -213,7 +215,9 @@ def used_as(sent: pa.Table, asked: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"name": pd.Series(wanted.to_pylist(), dtype="str"), **counts})
 
 
-def told(lines: pd.DataFrame, standing: pd.DataFrame, found: pd.DataFrame, texts: pd.DataFrame, code: str) -> pd.DataFrame:
+def told(
+    lines: pd.DataFrame, standing: pd.DataFrame, found: pd.DataFrame, texts: pd.DataFrame, code: str
+) -> pd.DataFrame:
     """The lines of a school's list with the likely reason beside each possible match.
 
     Args:

@@ -23,7 +23,6 @@ from unittest import mock
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
-from schemas.return_codes import POSSIBLE_MATCH
 from tasks import census_work
 from tasks.core.membership import among
 from tasks.ground import Ground, Lot
@@ -81,9 +80,7 @@ def measure(to: Path, schools: int = _SCHOOLS, seed: int = SEED, pupils_per_scho
 
 
 def _plan(root: Path, cycle: str, schools: int, seed: int, pupils_per_school: int) -> None:
-    write_wales(
-        plan_wales(taking_part(schools), cycle_by_id(cycle), seed, pupils_per_school), root, cycle_by_id(cycle)
-    )
+    write_wales(plan_wales(taking_part(schools), cycle_by_id(cycle), seed, pupils_per_school), root, cycle_by_id(cycle))
 
 
 def _play(root: Path, cycle: str) -> None:

@@ -126,7 +126,13 @@ def test_of_several_the_likeliest_is_told():
     """Each time the one that is told is taken away, and the next in the order comes."""
     twin, unlike = {"given_name": "Nia"}, {"given_name": "Huw", "gender": "1"}
     asked = {"former_upn": FORMER, "former_family_name": "Jones", "upn": "A30240251000B"}
-    moved = {"school_number": "6614002", "postcode": "LL77 7NH", "gender": "1", "given_name": "Mair", "upn": asked["upn"]}
+    moved = {
+        "school_number": "6614002",
+        "postcode": "LL77 7NH",
+        "gender": "1",
+        "given_name": "Mair",
+        "upn": asked["upn"],
+    }
     told_in_turn = [
         cause(asked, moved | {"family_name": "Rees"}, [twin, {"postcode": "CF10 1EP"}], [FORMER]),
         cause(asked, moved | {"family_name": "Rees"}, [twin, {"postcode": "CF10 1EP"}]),
@@ -188,7 +194,9 @@ def test_how_often_a_name_was_sent_as_which():
 
 def test_the_reason_stands_beside_the_possible_match_and_nowhere_else():
     lines = pd.DataFrame({"row_ref": ["r1", "r1", "r2", "r3"], "code": ["RC007", "CHG01", "RC011", "RC007"]})
-    standing = pd.DataFrame({"row_ref": ["r1", "r2", "r3"], "upn": [UPN, OTHER, FORMER], "batch_ref": ["B1", "B1", "B2"]})
+    standing = pd.DataFrame(
+        {"row_ref": ["r1", "r2", "r3"], "upn": [UPN, OTHER, FORMER], "batch_ref": ["B1", "B1", "B2"]}
+    )
     found = pd.DataFrame({"upn": [UPN, OTHER, FORMER], "batch_ref": ["B1"] * 3, "cause": ["twin"] * 3})
     texts = pd.DataFrame([{"code": "twin", "why_en": "we", "why_cy": "wc", "check_en": "ce", "check_cy": "cc"}])
     beside = told(lines, standing, found, texts.astype("str"), "RC007")
