@@ -25,9 +25,6 @@ from tasks.io.school_zip import members_naming
 from tasks.showing import OfOneLearner, of_one_learner
 from tasks.status import standing_of
 
-#: A learner had a former UPN, and that one another; nobody had more than a few.
-_MOST_STEPS = 8
-
 
 @dataclass(frozen=True)
 class Story:
@@ -82,17 +79,21 @@ def stories(data: str, key: str) -> list[Story]:
     return found
 
 
+def _closed(records: pd.DataFrame, upns: set[str]) -> set[str]:
+    """These UPNs with all that follow from them, step by step."""
+    more = same_learner(records, upns)
+    return upns if more == upns else _closed(records, more)
+
+
 class _Ledger:
     """The lake, asked for one learner at a time; how returns spell their UPNs is looked through once."""
 
     def __init__(self, root: DataRoot) -> None:
         self._root, self._lake = root, Lake(root.lake)
-        self._spelled = {
-            column: pd.DataFrame(
-                {"as_sent": (found := self._lake.distinct("pupils", column)), "upn": canonical_upn(found)}
-            )
-            for column in ("upn", "former_upn")
-        }
+        as_sent = self._lake.distinct("pupils", "upn")
+        self._spelled = pd.DataFrame({"as_sent": as_sent, "upn": canonical_upn(as_sent)})
+        # Few have a former UPN: with these the others need not be looked through for each step.
+        self._renamed = self._records(former_upn=self._lake.distinct("pupils", "former_upn"))
 
     def named_by(self, key: str) -> list[str]:
         """The UPNs that a key stands for, sorted: itself, or those with which the ULN stands."""
@@ -112,37 +113,26 @@ class _Ledger:
 
     def upns_of(self, upn: str) -> set[str]:
         """All UPNs of the learner, over what returns say of former ones (`learner_story.same_learner`)."""
-        upns = {upn}
-        for _ in range(_MOST_STEPS):
-            beside = self._records(upns)
-            records = self._records(upns | set(beside["upn"].dropna()) | set(beside["former_upn"].dropna()))
-            sent = self._lake.read("batch_rows", ["upn", "dob"], upn=list(set(records["upn"].dropna()) | upns))
-            more = same_learner(pd.concat([records, sent.reindex(columns=records.columns)]).astype("str"), upns)
-            if more == upns:
-                break
-            upns = more
-        return upns
+        steps = self._renamed.drop(columns="dob").assign(dob=None)  # whoever it may be, before births are looked at
+        near = _closed(steps, {upn})
+        if near == {upn}:
+            return near
+        records = self._records(upn=self._as_sent(near))
+        sent = self._lake.read("batch_rows", ["upn", "dob"], upn=sorted(near))
+        return _closed(pd.concat([records, sent.reindex(columns=records.columns)]).astype("str"), {upn})
 
-    def _records(self, upns: set[str]) -> pd.DataFrame:
-        """UPN, former UPN (canonical) and date of birth of every record that has one of these in either column."""
-        rows = [
-            self._lake.read("pupils", ["upn", "former_upn", "dob"], **{column: self._as_sent(column, upns)})
-            for column in self._spelled
-        ]
-        found = pd.concat(rows, ignore_index=True)
-        born = found["dob"].str.strip()
-        return pd.DataFrame(
-            {"upn": canonical_upn(found["upn"]), "former_upn": canonical_upn(found["former_upn"]), "dob": born}
-        )
+    def _records(self, **where: Any) -> pd.DataFrame:
+        """UPN, former UPN (canonical) and date of birth of some records."""
+        rows = self._lake.read("pupils", ["upn", "former_upn", "dob"], **where)
+        return rows.assign(**{n: canonical_upn(rows[n]) for n in ("upn", "former_upn")}, dob=rows["dob"].str.strip())
 
-    def _as_sent(self, column: str, upns: set[str]) -> pd.Series:
-        spelled = self._spelled[column]
-        return spelled.loc[spelled["upn"].isin(upns), "as_sent"]
+    def _as_sent(self, upns: set[str]) -> pd.Series:
+        return self._spelled.loc[self._spelled["upn"].isin(upns), "as_sent"]
 
     def story(self, upns: set[str]) -> Story | None:
         """The story of the learner who has these UPNs; None where there is nothing of them."""
         lake, own = self._lake, sorted(upns)
-        refs = lake.read("pupils", ["row_ref", "cycle", "la_code"], upn=self._as_sent("upn", upns))
+        refs = lake.read("pupils", ["row_ref", "cycle", "la_code"], upn=self._as_sent(upns))
         where: dict[str, Any] = {name: refs[name] for name in ("cycle", "la_code", "row_ref")}
         pupils = lake.read("pupils", **where)
         batch_rows = lake.read("batch_rows", upn=own)

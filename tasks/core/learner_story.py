@@ -5,7 +5,7 @@ Does not belong here: reading (`tasks.trace`), words (`schemas/texts.csv`, `trac
 To add a kind of event: a member of `Kind` at its place in the order of a day, a function here, its text.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from schemas.merge_findings import merge_findings
 from schemas.states import Disposition, NotChosen, Severity
+from schemas.tables import SENT_FIELDS
 from tasks.core.identifiers import (
     canonical_upn,
     uln_placeholder,
@@ -120,7 +121,8 @@ def same_learner(records: pd.DataFrame, upns: Set[str]) -> set[str]:
         Those, and the ones that follow from them by one step.
     """
     births = records.dropna(subset=["upn", "dob"]).groupby("upn")["dob"].agg(set).to_dict()
-    links = records.dropna(subset=["upn", "former_upn"]).drop_duplicates(["upn", "former_upn", "dob"])
+    near = records["upn"].isin(upns) | records["former_upn"].isin(upns)
+    links = records[near].dropna(subset=["upn", "former_upn"]).drop_duplicates(["upn", "former_upn", "dob"])
     found = set(upns)
     for upn, former, dob in zip(links["upn"], links["former_upn"], links["dob"], strict=True):
         agrees = former not in births or dob in births[former]
@@ -163,22 +165,24 @@ def events(held: Held) -> pd.DataFrame:
 
 def _returned(held: Held) -> pd.DataFrame:
     files = held.received.set_index("sha256")
+    of = {name: held.pupils["sha256"].map(files[name]).astype("str") for name in ("received_at", "path", "member")}
     rows = held.pupils.assign(
-        at=held.pupils["sha256"].map(files["received_at"]),
+        at=of["received_at"],
         kind=Kind.RETURNED.value,
-        file="dewi/inbox/" + held.pupils["sha256"].map(files["path"]),
-        member=held.pupils["sha256"].map(files["member"]),
+        file=("dewi/inbox/" + of["path"]) + ("#" + of["member"]).fillna(""),
         place=held.pupils["ordinal"].astype("str"),
         upn=canonical_upn(held.pupils["upn"]),
     )
-    told = rows[list(_TOLD_OF_RECORD)].fillna("").agg(", ".join, axis=1) if len(rows) else pd.Series(dtype="str")
     # Of a cycle that was purged nothing is left but the place.
-    told = told.mask(rows["surname"].isna() & rows["dob"].isna())
+    told = _in_a_row(rows, _TOLD_OF_RECORD).mask(rows["surname"].isna() & rows["dob"].isna())
     former = canonical_upn(rows["former_upn"])
-    return rows.assign(
-        file=rows["file"] + ("#" + rows["member"]).fillna(""),
-        detail=told.where(former.isna(), told + "; FormerUPN " + former),
-    )
+    return rows.assign(detail=told.where(former.isna(), told + "; FormerUPN " + former))
+
+
+def _in_a_row(rows: pd.DataFrame, fields: Iterable[str]) -> pd.Series:
+    """Some fields of each row, as one text."""
+    values = rows[list(fields)].fillna("").to_numpy()
+    return pd.Series([", ".join(row) for row in values], index=rows.index, dtype="str")
 
 
 def _decided(held: Held, returned: pd.DataFrame) -> list[pd.DataFrame]:
@@ -219,9 +223,8 @@ def _latest(times: pd.Series) -> str:
 def _sent(held: Held) -> list[pd.DataFrame]:
     ledger = held.batches[["batch_ref", "file_name", "state", "built_at", "sent_at"]]
     rows = held.batch_rows.merge(ledger, on="batch_ref")
-    names = [*("given_name", "family_name", "middle_name", "dob", "gender", "postcode")]
-    said = rows[names].fillna("").agg(", ".join, axis=1) if len(rows) else pd.Series(dtype="str")
-    rows = rows.assign(file="lrs/outbox/" + rows["file_name"], place=rows["position"].astype("str"), detail=said)
+    file, place = "lrs/outbox/" + rows["file_name"], rows["position"].astype("str")
+    rows = rows.assign(file=file, place=place, detail=_in_a_row(rows, SENT_FIELDS))
     gone = rows[rows["sent_at"].notna()]
     return [
         rows.assign(at=rows["built_at"], kind=Kind.BATCHED.value),
@@ -246,7 +249,7 @@ def _answered(held: Held) -> list[pd.DataFrame]:
     names = held.received.set_index("sha256")["file_name"]
     rows = held.answers.assign(
         at=held.answers["received_at"],
-        file="lrs/inbox/" + held.answers["sha256"].map(names),
+        file="lrs/inbox/" + held.answers["sha256"].map(names).astype("str"),
         place=held.answers["ordinal"].astype("str"),
         code=held.answers["return_code"],
         uln=held.answers["uln"].str.strip(),

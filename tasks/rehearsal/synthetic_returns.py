@@ -91,7 +91,7 @@ def write_wales(
     _keep_reference(root, {"registration.csv": wales.registration, "opt_outs.csv": wales.opt_outs})
     made = pd.DataFrame(files).astype("str").sort_values(["path", "member"], ignore_index=True)
     truth = root / "rehearsal" / "truth" / cycle.id
-    for path, table in {
+    for kept_as, table in {
         truth / "pupils.parquet": wales.pupils,
         truth / "files.parquet": made,
         truth / "possible_matches.parquet": wales.possible_matches,
@@ -99,7 +99,7 @@ def write_wales(
     }.items():
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
-        write_whole(path, buffer.getvalue())
+        write_whole(kept_as, buffer.getvalue())
     return made
 
 

@@ -31,7 +31,7 @@ def test_planted_causes_are_named_right_and_so_many_learners_need_nobody(sample)
 
 
 def test_a_cause_that_left_no_trace_is_not_counted_as_named(sample):
-    root, found = sample
+    found = sample[1]
     assert found["causes_named_of_all"] < found["causes_named"]
     # In the first cycle nobody can know where a learner lived a year ago.
     assert sum(one["answered"] > one["traced"] for one in found["causes"].values()) >= 2
@@ -60,10 +60,14 @@ def test_every_possible_match_of_a_list_has_its_reason_in_both_languages_and_no_
     # Of the first cycle those are left that nobody settled at the portal: none.
     assert not possible.any()
     ground = Ground.of(str(sample[0]), "2013-01")
+    # What was planted is not there to be read.
+    (sample[0] / "rehearsal").rename(sample[0] / "elsewhere")
     _, lines = _content(ground, Portion(las), possible_matches(ground, Lot(las, {})))
+    (sample[0] / "elsewhere").rename(sample[0] / "rehearsal")
     possible = lines["code"] == POSSIBLE_MATCH
     assert possible.sum() > 3 and (~possible).sum() > 3
     assert lines.loc[possible, WHY].notna().all(axis=None)
+    assert lines.loc[possible, "why_en"].nunique() > 3
     assert lines.loc[~possible, WHY].isna().all(axis=None)
 
 

@@ -94,7 +94,14 @@ def played(tmp_path_factory):
 
 def test_the_rehearsal_ends_well_and_says_what_to_look_at(played):
     said = played["runs"][0]
-    for text in ("Look next at", "dewi/outbox/", "rehearsal/truth/2012-01/", "Cydbwyso", "RC007"):
+    for text in (
+        "Look next at",
+        "dewi/outbox/",
+        "rehearsal/truth/2012-01/",
+        "Cydbwyso",
+        "RC007",
+        "without a person's help",
+    ):
         assert text in said.stdout
     assert "Traceback" not in "".join(run.stderr for run in played["runs"])
 

@@ -179,3 +179,13 @@ def test_how_many_rows_hold_each_value(tmp_path, monkeypatch):
     monkeypatch.setattr("tasks.io.lake_files._PIECE", 1)
     assert lake.sizes("dispositions", "la_code") == {"660": 1, "661": 2}
     assert lake.sizes("dispositions", "row_ref", la_code="660") == {"c": 1}
+
+
+def test_pieces_hold_what_is_read(tmp_path):
+    lake = Lake(tmp_path)
+    assert list(lake.pieces("dispositions", ["row_ref"])) == []
+    lake.append("dispositions", dispositions("a", "b"))
+    lake.append("dispositions", dispositions("c", la="661"))
+    pieces = list(lake.pieces("dispositions", ["row_ref", "la_code"], la_code="660"))
+    assert all(piece.column_names == ["row_ref", "la_code"] for piece in pieces)
+    assert sorted(ref for piece in pieces for ref in piece["row_ref"].to_pylist()) == ["a", "b"]

@@ -244,12 +244,21 @@ def test_ages_from_13_to_110_on_the_day_of_the_batch_are_taken(tmp_path, dob):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"postcode": "CF10 1EP"}, {"given_name": "Gwenllian"}, {"family_name": "Newydd"}],
-    ids=["moved-house", "twin-or-nickname", "new-name"],
+    [
+        {"postcode": "CF10 1EP"},
+        {"given_name": "Gwenllian"},
+        {"family_name": "Newydd"},
+        {"dob": "1997-03-28"},
+        {"gender": "9"},
+        "crossed",
+    ],
+    ids=["moved-house", "twin-or-nickname", "new-name", "slip-in-birthday", "another-gender", "names-crossed"],
 )
 @pytest.mark.parametrize("together", [True, False], ids=["one-hand-over", "another-run"])
 def test_a_learner_like_a_known_one_is_a_possible_match(tmp_path, changes, together):
     one = learner(plain(tmp_path, 20)[0])
+    if changes == "crossed":
+        changes = {"given_name": one["family_name"], "family_name": one["given_name"]}
     like = one | {"upn": "B660402600001"} | changes
     if together:
         hand_over(tmp_path, one, like)
@@ -263,6 +272,26 @@ def test_a_learner_like_a_known_one_is_a_possible_match(tmp_path, changes, toget
         answer(tmp_path)
         found = result(tmp_path, at="290120120915")[0]
     assert (found["ReturnCode"], found["ULN"]) == ("RC007", "")
+
+
+def test_a_learner_known_from_before_has_a_uln_or_is_a_possible_match_to_one_who_is_like_them(tmp_path):
+    one, other, two_apart = (learner(n) for n in plain(tmp_path, 20)[:3])
+    five = ["given_name", "family_name", "dob", "gender", "postcode"]
+    known = pd.DataFrame(
+        [one, other | {"postcode": "CF10 1EP"}, two_apart | {"postcode": "CF10 1EP", "dob": "1997-03-28"}]
+    )
+    folder = tmp_path / "rehearsal" / "lrs" / "known_before"
+    folder.mkdir(parents=True)
+    known[five].to_parquet(folder / "2012-01.parquet")
+    hand_over(tmp_path, one, other, two_apart)
+    answer(tmp_path)
+    assert codes(tmp_path) == ["RC002", "RC007", "RC001"]
+    # The next run knows them too, and each once.
+    hand_over(tmp_path, one, at="280120130915")
+    answer(tmp_path)
+    assert ulns(tmp_path, at="280120130915") == ulns(tmp_path)[:1]
+    register = pd.read_parquet(tmp_path / "rehearsal" / "lrs" / "register.parquet")
+    assert len(register) == 4 and register["uln"].is_unique
 
 
 @pytest.mark.parametrize(("fmt", "profile"), [("CSV", "3A"), ("XML", "2A"), ("XML", "3A")])
