@@ -97,7 +97,8 @@ def exceptions_seen(data: str, cycle: Cycle) -> pd.DataFrame:
     ground = Ground.of(data, cycle.id)
     purged = purged_cycles(data)
     if cycle.id in purged:
-        return frame_of(pq.read_table(ground.root.snapshots(cycle.id) / "exceptions.parquet"))
+        taken = frame_of(pq.read_table(ground.root.snapshots(cycle.id) / "exceptions.parquet"))
+        return taken.reindex(columns=[c.name for c in EXCEPTION_LIVES.columns]).astype("str")
     return lives_of(ground, [c for c in up_to(cycle) if c not in purged])
 
 

@@ -45,9 +45,11 @@ def changes(
         blocked: row_refs with a blocking finding.
         only: of the records that are not chosen, these alone are looked at; all where None.
     """
-    kept, records, before = _with_uln(ground, where, only)
-    asked = pd.concat([standing[standing["state"].isin(list(TOLD))].assign(kept=False), kept], ignore_index=True)
-    if len(kept):
+    asked = standing[standing["state"].isin(list(TOLD))].assign(kept=False)
+    if ground.lake.version("learners") >= 0:
+        kept, records, before = _with_uln(ground, where, only)
+        asked = pd.concat([asked, kept], ignore_index=True)
+        records = records[among(records["row_ref"], kept["row_ref"])]
         forms = pd.concat([forms, lrs_forms(ground, records)], ignore_index=True)
         sent = pd.concat([sent, before], ignore_index=True).drop_duplicates(["batch_ref", "upn"])
     found = changed(asked, forms, sent, blocked)
@@ -58,7 +60,8 @@ def changes(
         return found
     columns = ["upn", "batch_ref", "received_at", "sha256", "ordinal", *SENT_FIELDS, "ability_to_share"]
     answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=up_to(ground.cycle), upn=upns)
-    return changed(asked, forms, sent, blocked, last_shown(answers, sent))
+    again = asked[among(asked["upn"], upns)]
+    return changed(again, forms, sent, blocked, last_shown(answers, sent))
 
 
 def _with_uln(
@@ -73,15 +76,10 @@ def _with_uln(
     decided = lake.read("dispositions", ["row_ref"], cycle=cycle.id, reason=NotChosen.ULN_HELD.value, **where)
     refs = decided["row_ref"] if only is None else decided.loc[among(decided["row_ref"], only), "row_ref"]
     columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
-    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=refs, **where) if len(refs) else _none(columns)
+    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=refs, **where)
     upn, former = canonical_upn(records["upn"]), canonical_upn(records["former_upn"])
-    held = register_of(lake, cycle, upn=pd.concat([upn, former])) if len(records) else _none(["upn", "uln"])
-    upns = held.loc[held["uln"].notna(), "upn"]
-    sent, batches = (
-        rows_sent(lake, [*COMPARED, "cycle"], up_to(cycle), upns)
-        if len(upns)
-        else (_none([*COMPARED, "cycle"]), _none(["batch_ref", "state", "built_at"]))
-    )
+    held = register_of(lake, cycle, upn=pd.concat([upn, former])).dropna(subset="uln")["upn"]
+    sent, batches = rows_sent(lake, [*COMPARED, "cycle"], up_to(cycle), held)
     last = latest_batch(sent, batches, up_to(cycle))
     own = among(upn, last["upn"])
     kept = records[["row_ref", "school_number"]].assign(
@@ -91,10 +89,6 @@ def _with_uln(
     # Two records of one school with one UPN may be two people.
     alone = ~kept.duplicated(["school_number", "upn"], keep=False)
     return kept[kept["batch_ref"].notna() & alone], records, sent[COMPARED]
-
-
-def _none(columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({name: [] for name in columns}, dtype="str")
 
 
 def _in_exports(ground: Ground, upns: pd.Series) -> pd.Series:
