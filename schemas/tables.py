@@ -224,6 +224,7 @@ EXCEPTIONS = Table(
     ),
     key=("upn", "batch_ref"),
 )
+#: What was delivered, to a school or to an authority: then its code stands as `school_number`, too.
 DELIVERIES = Table(
     "deliveries",
     (
