@@ -22,7 +22,7 @@ class Submission:
     """What a slip says of one school.
 
     Attributes:
-        standing: its row of `standing.tally`, by name.
+        standing: its row of `standing.tally`, by name; what is missing is 0.
         returns: as `Slip.returns`.
         batches: as `Slip.batches`.
     """
@@ -93,7 +93,7 @@ def slip_of(schools: Iterable[Submission], *, ulns: int, lines: int) -> Slip:
     """
     every = list(schools)
     counts: list[tuple[str, int]] = [
-        (label, sum(one.standing[name] for one in every)) for name, label in _labels().items()
+        (label, sum(one.standing.get(name, 0) for one in every)) for name, label in _labels().items()
     ]
     # Reasons for which nobody was left out are not told.
     said = [(label, n) for (label, n), name in zip(counts, _labels(), strict=True) if n or ":" not in name]
