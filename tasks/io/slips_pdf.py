@@ -30,7 +30,9 @@ def beside(zip_path: Path) -> dict[str, Path]:
     return {kind: zip_path.with_name(f"{name}{tail}.pdf") for kind, name in _KINDS.items()}
 
 
-def write_pdf(kind: str, learners: pd.DataFrame, *, school: str, cycle: dict[Language, str], notice: PrivacyNotice) -> bytes:
+def write_pdf(
+    kind: str, learners: pd.DataFrame, *, school: str, cycle: dict[Language, str], notice: PrivacyNotice
+) -> bytes:
     """Write a school's slips or list; equal content gives equal bytes.
 
     Args:
