@@ -76,7 +76,7 @@ def _ctf(due: Due, cycle: Cycle, made_at: dt.datetime) -> bytes:
         destination=found.destination,
         encoding=found.encoding,
         elements=found.elements,
-        upns_and_ulns=list(zip(found.pupils["upn"], found.pupils["uln"], strict=True)),
+        upns_and_ulns=list(zip(found.texts("UPN"), found.texts("UniqueLearnerNumber"), strict=True)),
         due=due.ulns,
     )
     if refused:

@@ -96,5 +96,6 @@ def _pdfs(
 def _in_file(content: bytes) -> pd.DataFrame:
     """The learners of the transfer file in a school's zip: upn, uln, surname, forename."""
     with zipfile.ZipFile(io.BytesIO(content)) as bundle:
-        found = [read_ctf(bundle.read(name)).pupils for name in bundle.namelist() if name.endswith(".xml")]
-    return found[0] if found else pd.DataFrame(columns=["upn", "uln", "surname", "forename"], dtype="str")
+        found = [read_ctf(bundle.read(name)) for name in bundle.namelist() if name.endswith(".xml")]
+    columns = {"upn": "UPN", "uln": "UniqueLearnerNumber", "surname": "Surname", "forename": "Forename"}
+    return pd.DataFrame({c: found[0].texts(e) if found else [] for c, e in columns.items()}, dtype="str")

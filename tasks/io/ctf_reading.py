@@ -7,9 +7,7 @@ Belongs here: what stands in the file, as an importing system finds it. Does not
 import codecs
 import re
 from dataclasses import dataclass
-from xml.etree import ElementTree as ET
-
-import pandas as pd
+from xml.parsers import expat
 
 _DECLARED = re.compile(rb"""<\?xml version=["']1\.0["'] encoding=["']([A-Za-z0-9._-]+)["'] ?\?>""")
 
@@ -22,13 +20,17 @@ class FoundCtf:
         encoding: as declared, in capitals; None where none is, or where the bytes do not hold to it or begin with a mark.
         destination: DestSchool's LEA and Estab, together.
         elements: the names of the elements that pupils have, an entry for each choice and order that occurs.
-        pupils: upn, uln, surname, forename as they stand there, null where an element is missing; in the file's order.
+        pupils: of each pupil, in the file's order, what stands in each element.
     """
 
     encoding: str | None
     destination: str
     elements: set[tuple[str, ...]]
-    pupils: pd.DataFrame
+    pupils: list[dict[str, str]]
+
+    def texts(self, element: str) -> list[str | None]:
+        """What stands in that element of each pupil; None where it is missing."""
+        return [pupil.get(element) for pupil in self.pupils]
 
 
 def read_ctf(data: bytes) -> FoundCtf:
@@ -37,18 +39,38 @@ def read_ctf(data: bytes) -> FoundCtf:
     Raises:
         ValueError: it is not XML.
     """
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    words: list[str] = []
+    within: list[tuple[str, str]] = []
+    destination: list[tuple[str, str]] = []
+    pupils: list[dict[str, str]] = []
+    elements: set[tuple[str, ...]] = set()
+
+    def start(name: str, _: dict[str, str]) -> None:
+        words.clear()
+        if name in ("Pupil", "DestSchool"):
+            within.clear()
+
+    def end(name: str) -> None:
+        if name == "Pupil":
+            pupils.append(dict(within))
+            elements.add(tuple([child for child, _ in within]))
+        elif name == "DestSchool":
+            destination.extend(within)
+        else:
+            within.append((name, "".join(words)))
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, words.append
     try:
-        root = ET.fromstring(data)  # noqa: S314 - our own file
-    except ET.ParseError as error:
-        raise ValueError(f"not XML, line {error.position[0]}") from None
-    pupils = [list(pupil) for pupil in root.iterfind("CTFpupilData/Pupil")]
-    names = {"upn": "UPN", "uln": "UniqueLearnerNumber", "surname": "Surname", "forename": "Forename"}
-    found = [{child.tag: child.text or "" for child in pupil} for pupil in pupils]
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise ValueError(f"not XML, line {error.lineno}") from None
     return FoundCtf(
         encoding=_encoding(data),
-        destination="".join(root.findtext(f"Header/DestSchool/{part}", "") for part in ("LEA", "Estab")),
-        elements={tuple(child.tag for child in pupil) for pupil in pupils},
-        pupils=pd.DataFrame({c: [p.get(e) for p in found] for c, e in names.items()}, dtype="str"),
+        destination="".join(value for _, value in destination),
+        elements=elements,
+        pupils=pupils,
     )
 
 

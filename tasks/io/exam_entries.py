@@ -10,12 +10,15 @@ Does not belong here: who stands in it; that is who stands in the school's CTF.
 
 import csv
 import io
+import re
 
 import pandas as pd
 import pyarrow as pa
 
 from tasks.io.report_csv import as_text
 
+#: With nothing else in it and no dash at its beginning, a name begins no formula: most schools' names have nothing else.
+_PLAIN = re.compile(r"[\w .'’-]*")
 _COLUMNS = {"upn": "UPN", "uln": "UniqueLearnerNumber", "surname": "Surname", "forename": "Forename"}
 
 
@@ -31,8 +34,15 @@ def write_exam_entries(ulns: pd.DataFrame) -> bytes:
         ulns: upn, uln, surname, forename of the learners in the school's CTF, in the order in which they are to stand.
     """
     cells = [pa.array(ulns[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in _COLUMNS]
+    rows = list(zip(*cells, strict=True))
+    if any(not _PLAIN.fullmatch("".join(column)) for column in cells) or not all(map(_begins_plainly, cells)):
+        rows = [tuple(map(as_text, row)) for row in rows]
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_COLUMNS.values())
-    writer.writerows(zip(*(map(as_text, column) for column in cells), strict=True))
+    writer.writerows(rows)
     return out.getvalue().encode("utf-8")
+
+
+def _begins_plainly(values: list[str]) -> bool:
+    return all(value[:1] != "-" for value in values)

@@ -67,7 +67,7 @@ def write_pdf(
 
 
 def _compiled(given: dict[str, Any], standards: list[str]) -> bytes:
-    pdf = typst.compile(
+    pdf: bytes = typst.compile(  # type: ignore[call-overload]
         _TEMPLATE.read_bytes(),
         format="pdf",
         font_paths=_fonts(),
@@ -75,7 +75,7 @@ def _compiled(given: dict[str, Any], standards: list[str]) -> bytes:
         sys_inputs={"given": json.dumps(given, ensure_ascii=False)},
         pdf_standards=standards,
     )
-    return bytes(pdf)
+    return pdf
 
 
 @cache

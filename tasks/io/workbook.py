@@ -287,7 +287,7 @@ class _Sheet(Worksheet):  # type: ignore[misc]
         index = self.str_table._get_shared_string_index
         # Text is known by its place among the workbook's; a count is below nought, that it may stand in one list with it.
         self.cells = [
-            [(~t if isinstance(t, int) else index(_plain(_cut(t)))) if t != "" else None for t in column]
+            [None if t == "" else ~t if t.__class__ is int else index(_fit(str(t))) for t in column]
             for column in plan.columns
         ]
         self.plan, self.looks = plan, looks
@@ -317,16 +317,12 @@ class _Sheet(Worksheet):  # type: ignore[misc]
         self.fh.write("".join(rows))
 
 
-def _plain(value: str) -> str:
+def _fit(value: str) -> str:
+    if len(value) > _LONGEST // 2:
+        # A longer cell would make a spreadsheet call the file damaged; counted in UTF-16, no character is cut in two.
+        value = value.encode("utf-16-le", "surrogatepass")[: 2 * _LONGEST].decode("utf-16-le", "ignore")
     # xlsxwriter would take such a text for its own markup, and write it into the file as it stands.
-    return f" {value}" if value.startswith("<r>") and value.endswith("</r>") else value
-
-
-def _cut(value: str) -> str:
-    # A longer cell would make a spreadsheet call the file damaged; counted in UTF-16, no character is cut in two.
-    if len(value) <= _LONGEST // 2:
-        return value
-    return value.encode("utf-16-le", "surrogatepass")[: 2 * _LONGEST].decode("utf-16-le", "ignore")
+    return f" {value}" if value[:1] == "<" and value.startswith("<r>") and value.endswith("</r>") else value
 
 
 def _measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTON) -> tuple[list[int], list[int]]:
@@ -338,7 +334,7 @@ def _measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTO
     """
     widths, by_column = [], []
     for variants in columns:
-        texts = [[cell if isinstance(cell, str) else str(cell) for cell in variant] for variant in variants]
+        texts = [list(map(str, variant)) for variant in variants]
         longest = max(_room(value) for variant in texts for value in dict.fromkeys(variant))
         width = min(_WIDEST, max(longest, *(_room(variant[0]) + button for variant in texts)))
         widths.append(width)
