@@ -521,6 +521,28 @@ def purge(
         tell_purged(root, does(root, dt.date.fromisoformat(before), today()), done=yes)
 
 
+@app.command()
+def slips(
+    cycle: CycleArgument,
+    la: LaOption = [],
+    school: Annotated[list[str], typer.Option("--school", callback=_schools, help="Rhif ysgol / School number")] = [],
+    data: DataOption = None,
+) -> None:
+    """Slipiau i ddysgwyr a rhestrau i staff, fel PDF / Slips for learners and lists for staff, as PDFs."""
+    from tasks.slips import make_slips
+
+    root = _data(data)
+    with _told_plainly(root):
+        if not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        made = make_slips(root, cycle, la, school)
+    out.print(both("terminal.slips_made", schools=len(made.learners), learners=sum(made.learners.values())))
+    for one in made.gone:
+        err.print(f"[bold red]uln:[/] {escape(both('terminal.slips_gone', school=one))}")
+    if made.gone:
+        raise typer.Exit(1)
+
+
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
         err.print(both("terminal.faults"))

@@ -329,6 +329,7 @@ def tell_checked(path: Path, one: Any) -> None:
         "Cofnod\nRecord",
         "Bl.\nYear",
         "Rheol\nRule",
+        "LRS",
         "Fel y dylai fod / What good looks like",
         "Beth i'w wneud / What to do",
     )
@@ -340,6 +341,7 @@ def tell_checked(path: Path, one: Any) -> None:
             str(row["ordinal"]),
             escape(year),
             f"[{colour}]{rule.code}[/]",
+            rule.lrs_code or "-",  # what the LRS would have answered
             f"{rule.message_cy}\n{rule.message_en}",
             f"{rule.action_cy}\n{rule.action_en}",
         )

@@ -240,6 +240,7 @@ EXCEPTION_LIVES = Table(
     ),
     key=EXCEPTIONS.key,
 )
+#: What was delivered, to a school or to an authority: then its code stands as `school_number`, too.
 DELIVERIES = Table(
     "deliveries",
     (

@@ -1,6 +1,7 @@
 """What is wrong and what to do, for every code that can stand in a school's list of exceptions, in both languages.
 
-The codes are the LRS's (`schemas/lrs/return_codes.csv` or the data root's own), the rules' and those that merging finds.
+The codes are the rules', those that merging and publishing find, and the LRS's (`schemas/lrs/return_codes.csv` or the data
+root's own). In this order a school works them off: the record first, and what the LRS said of it last.
 """
 
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from schemas.possible_match_causes import possible_match_causes
 from schemas.return_codes import all_return_codes, code_table
 from tasks.io.data_root import DataRoot
 
-_COLUMNS = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"]
+_COLUMNS = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy", "lrs_code"]
 
 
 def lrs_codes(root: DataRoot) -> pd.DataFrame:
@@ -33,9 +34,16 @@ def cause_texts() -> pd.DataFrame:
 
 
 def texts_of(root: DataRoot) -> pd.DataFrame:
-    """The texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy."""
+    """The texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy; first things first.
+
+    lrs_code is the code that the LRS would have given for what a rule holds; null where it would have given none.
+    """
     rules = pd.DataFrame([{name: getattr(rule, name) for name in _COLUMNS} for rule in all_rules()])
     told = {"label_en": "wrong_en", "label_cy": "wrong_cy"}
     merging = pd.DataFrame(map(asdict, merge_findings())).rename(columns=told)
-    tables = (lrs_codes(root).rename(columns=told), rules, merging)
-    return pd.concat([table[_COLUMNS] for table in tables], ignore_index=True)
+    tables = (
+        rules.assign(lrs_code=rules["lrs_code"].mask(rules["lrs_code"] == "")),
+        merging,
+        lrs_codes(root).rename(columns=told),
+    )
+    return pd.concat([table.reindex(columns=_COLUMNS) for table in tables], ignore_index=True).astype("str")

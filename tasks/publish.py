@@ -1,9 +1,10 @@
-"""Publish: the conservation check, then each school's zip, then the cycle's snapshots.
+"""Publish: the conservation check, then each school's zip and each authority's workbook, then the cycle's snapshots.
 
 Nothing leaves unless every record of the cycle is accounted for. A school whose content is as it was delivered gets
-nothing new. Numbers run on per school, over cycles, so that no two files of a school share a name. A file is written
-before it is written down as delivered: after a run that died between the two, the same bytes are put there again, other
-bytes get the next number, as the school may have fetched the file that stands there.
+nothing new, and an authority neither, unless one of its schools does. Numbers run on per school and authority, over
+cycles, so that no two files of one share a name. A file is written before it is written down as delivered: after a run
+that died between the two, the same bytes are put there again, other bytes get the next number, as the file that stands
+there may have been fetched.
 """
 
 import hashlib
@@ -28,10 +29,18 @@ from tasks.io.lake import arrow_of
 from tasks.io.parquet_file import parquet_of
 from tasks.io.reference import schools
 from tasks.own_findings import record
-from tasks.returns_work import SNAPSHOT, possible_matches, published_now, snapshot_rows, zip_path
+from tasks.returns_work import (
+    SNAPSHOT,
+    for_authority,
+    path_of,
+    possible_matches,
+    published_now,
+    snapshot_rows,
+    together,
+)
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.status import counts_of
-from tasks.workers import begin, in_turn, parts
+from tasks.workers import begin, in_turn, parts, spread
 
 
 @stage_task("conserve", "conserve {cycle}")
@@ -56,10 +65,10 @@ def conserve(data: str, cycle: str) -> Counts:
 
 @stage_task("publish", "publish {cycle}")
 def publish(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
-    """Make the zips of some authorities' schools whose content is new.
+    """Make the zips of some authorities' schools whose content is new, and the workbooks of these authorities.
 
     Returns:
-        Counts by authority: zips, ulns, exceptions, faults.
+        Counts by authority: zips, workbooks, ulns, exceptions, faults.
     """
     moment(as_of)  # told once, before any authority is begun
     return walk("publish", _publish, Ground.of(data, cycle), las, as_of=as_of)
@@ -71,29 +80,30 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
     yield
     results = begun()
     record(ground, lot, sorted(merge_codes()), [r.findings for r in results])
-    counts = {la: {"zips": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in lot.las}
+    counts = {la: {"zips": 0, "workbooks": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in lot.las}
     for result in results:
         for la, name, n in ((la, name, int(n)) for name, column in result.counts.items() for la, n in column.items()):
             counts[str(la)][str(name)] += n
-    made = [one for result in results for one in result.filled]
-    files = {zip_path(ground, one.school_number, one.number): one.zip for one in made if isinstance(one.zip, bytes)}
+    listed = together([r.listed for r in results])
+    books = spread(for_authority, repeat(ground), lot.las, [listed.of(la) for la in lot.las], repeat(as_of))
+    made = [*(one for result in results for one in result.filled), *(one for one in books if one is not None)]
+    files = {path_of(ground, one): one.file for one in made if isinstance(one.file, bytes)}
     unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
     for one in made:
-        school, la = one.school_number, one.school_number[:3]
-        path = zip_path(ground, school, one.number)
-        fault = one.zip if isinstance(one.zip, Exception) else unwritten.get(path)
+        la, path = one.receiver[:3], path_of(ground, one)
+        fault = one.file if isinstance(one.file, Exception) else unwritten.get(path)
         if fault is not None:
             counts[la]["faults"] += 1
-            keep_evidence(str(ground.root.path), ground.cycle.id, "publish", school, fault)
+            keep_evidence(str(ground.root.path), ground.cycle.id, "publish", one.receiver, fault)
             continue
-        counts[la]["zips"] += 1
+        counts[la]["workbooks" if one.receiver == la else "zips"] += 1
         entries.append(
             {
                 "sha256": hashlib.sha256(files[path]).hexdigest(),
                 "cycle": ground.cycle.id,
                 "la_code": la,
-                "school_number": school,
+                "school_number": one.receiver,
                 "content_ref": one.content_ref,
                 "path": path.relative_to(ground.root.path).as_posix(),
                 "delivered_at": as_of,

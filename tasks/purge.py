@@ -30,6 +30,7 @@ from tasks.io.lake import Lake
 from tasks.io.reference import authorities
 from tasks.io.removal import last_day, remove, size_of
 from tasks.io.run_lock import one_run_at_a_time
+from tasks.io.slips_pdf import beside
 from tasks.publish import published
 from tasks.status import counts_of, purged_cycles
 
@@ -185,8 +186,10 @@ def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[Due]:
     delivered = lake.read("deliveries", ["sha256", "cycle", "path", "delivered_at"])
     for row in delivered[delivered["delivered_at"].str[:10] < cut].to_dict("records"):
         path = root.path / row["path"]
-        if path.is_file():
-            yield Due(Kind.SCHOOL_FILES, row["sha256"], (path,), *size_of([path]), row["cycle"])
+        # With a zip go the slips that were made of it, also where somebody has taken the zip away.
+        there = tuple(p for p in (path, *beside(path).values()) if p.is_file())
+        if there:
+            yield Due(Kind.SCHOOL_FILES, row["sha256"], there, *size_of(there), row["cycle"])
 
 
 def _evidence(root: DataRoot, cut: str) -> Iterator[Due]:

@@ -5,8 +5,11 @@ To add a stage's work: a function here, over things that can be pickled.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -23,17 +26,22 @@ from tasks.core.lrs_form import demographics, lrs_names
 from tasks.core.membership import among
 from tasks.core.merging import merge_answers, tie, tie_by_demographics
 from tasks.core.possible_match import Known, causes, lives_like, told, used_as
-from tasks.core.publication import by_school, content_refs, for_schools
-from tasks.ground import Ground, Lot, Portion, moment
+from tasks.core.publication import EXCEPTION_COLUMNS, authority_ref, by_school, content_refs, for_schools
+from tasks.core.standing import tally
+from tasks.ground import Ground, Lot, Portion, moment, records_by_school
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake, arrow_of, frame_of
 from tasks.io.lrs_files import read_result, read_results, result_bytes
 from tasks.io.reference import authorities, schools
 from tasks.io.school_zip import zip_name
-from tasks.school_files import Due, school_files
+from tasks.io.workbook import authority_workbook_name
+from tasks.school_files import Due, DueToAuthority, authority_file, school_files
 from tasks.status import purged_cycles, register_of, standing_of
+from tasks.submission_slip import BATCH_COLUMNS, RECEIVED_COLUMNS, Submission, submissions
 from tasks.upkeep import still_changed
 from tasks.workers import tried
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -121,14 +129,54 @@ def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.Da
 
 @dataclass(frozen=True)
 class Filled:
-    """What goes to one school: its zip, or why it could not be made."""
+    """What goes to one school or authority: its file, or why it could not be made.
 
-    school_number: str
+    Attributes:
+        receiver: the school's number, or the authority's code.
+        ulns: how many learners with a ULN the file names.
+        exceptions: how many lines its work list has.
+    """
+
+    receiver: str
     number: int
     content_ref: str
     ulns: int
     exceptions: int
-    zip: bytes | Exception
+    file: bytes | Exception
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a portion's schools tell their authorities.
+
+    Attributes:
+        lines: school_number and `publication.EXCEPTION_COLUMNS`.
+        refs: of what each school gets.
+        ulns: how many learners stand in each one's transfer file.
+        submissions: what their slips say.
+    """
+
+    lines: pd.DataFrame
+    refs: dict[str, str]
+    ulns: dict[str, int]
+    submissions: dict[str, Submission]
+
+    def of(self, la_code: str) -> "Listed":
+        """One authority's part."""
+        lines = self.lines[self.lines["school_number"].str[:3] == la_code].reset_index(drop=True)
+        return Listed(lines, _of(la_code, self.refs), _of(la_code, self.ulns), _of(la_code, self.submissions))
+
+
+def _of(la_code: str, by_number: dict[str, Value]) -> dict[str, Value]:
+    return {school: value for school, value in by_number.items() if school[:3] == la_code}
+
+
+def together(parts: list[Listed]) -> Listed:
+    """Several portions' as one; of each school no two portions tell."""
+    lines = pd.concat([one.lines for one in parts], ignore_index=True).sort_values("school_number", kind="stable")
+    refs = {school: ref for one in parts for school, ref in one.refs.items()}
+    ulns = {school: n for one in parts for school, n in one.ulns.items()}
+    return Listed(lines, refs, ulns, {school: told for one in parts for school, told in one.submissions.items()})
 
 
 @dataclass(frozen=True)
@@ -138,6 +186,7 @@ class Published:
     filled: list[Filled]
     findings: pd.DataFrame
     counts: pd.DataFrame
+    listed: Listed
 
 
 def possible_matches(ground: Ground, lot: Lot) -> pd.DataFrame:
@@ -150,8 +199,8 @@ def possible_matches(ground: Ground, lot: Lot) -> pd.DataFrame:
         upn, batch_ref, cause.
     """
     lake, cycle = ground.lake, ground.cycle
-    told = ["upn", "batch_ref", "row_ref", "school_number"]
-    asked = lake.read("exceptions", told, cycle=cycle.id, return_code=POSSIBLE_MATCH, **lot.where)
+    of_one = ["upn", "batch_ref", "row_ref", "school_number"]
+    asked = lake.read("exceptions", of_one, cycle=cycle.id, return_code=POSSIBLE_MATCH, **lot.where)
     if asked.empty:
         return asked.assign(cause="")[["upn", "batch_ref", "cause"]]
     five = list(DEMOGRAPHICS)
@@ -203,7 +252,9 @@ def _known_of(ground: Ground, asked: pd.DataFrame, earlier: list[str], profile: 
 
 
 def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataFrame) -> Published:
-    """Publish: the zips of the portion's schools whose content is new.
+    """Publish: the zips of the portion's schools whose content is new; what their authorities are to be told of all.
+
+    A school that had something and to which nothing is due any more gets a list without a line.
 
     Args:
         ground: the data root, lake and cycle.
@@ -214,36 +265,92 @@ def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataF
     Returns:
         The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
     """
-    ulns, lines = _content(ground, portion, likely)
-    before = ground.lake.read(
-        "deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=list(portion.las)
-    )
+    ulns, lines, counts = _content(ground, portion, likely)
+    submitted = _submissions(ground, portion, counts)
+    before = _delivered(ground, list(portion.las))
+    had = [r for r, rows in before.items() if r in submitted and rows["cycle"].eq(ground.cycle.id).any()]
     register = schools(ground.root.reference).set_index("school_number")
     made_at = moment(as_of)
-    delivered = dict(iter(before.sort_values("number").groupby("school_number", sort=False)))
     filled: list[Filled] = []
-    refs = content_refs(ulns, lines)
-    for school, (own, listed) in by_school(ulns, lines).items():
-        ref = refs[school]
-        numbers = delivered.get(school, before.head(0))
-        in_cycle = numbers[numbers["cycle"] == ground.cycle.id]
-        if not in_cycle.empty and in_cycle["content_ref"].iloc[-1] == ref:
-            continue
-        number = int(numbers["number"].max()) + 1 if not numbers.empty else 1
+    refs = content_refs(ulns, lines, had)
+    for school, (own, listed) in by_school(ulns, lines, had).items():
         names = register.loc[school].to_dict() if school in register.index else None
-        zipped = tried(school_files, Due(school, names, own, listed, number), ground.cycle, made_at)
-        while isinstance(zipped, bytes) and _another_stands(zip_path(ground, school, number), zipped):
-            number += 1
-            zipped = tried(school_files, Due(school, names, own, listed, number), ground.cycle, made_at)
-        filled.append(Filled(school, number, ref, len(own), len(listed), zipped))
+        due = Due(school, names, own, listed, 0, submitted[school])
+        made = _next_file(
+            ground,
+            before.get(school),
+            refs[school],
+            partial(zip_path, ground, school),
+            lambda n, due=due: school_files(replace(due, number=n), ground.cycle, made_at),  # type: ignore[misc]
+        )
+        if made is not None:
+            filled.append(Filled(school, made[0], refs[school], len(own), len(listed), made[1]))
     found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "school_number", "code", "field"]]
-    counts = pd.DataFrame(
+    totals = pd.DataFrame(
         {
             "ulns": ulns.groupby(ulns["school_number"].str[:3]).size(),
             "exceptions": lines.groupby(lines["school_number"].str[:3]).size(),
         }
     ).fillna(0)
-    return Published(filled, found.rename(columns={"code": "rule"}), counts.astype("int64"))
+    in_files = {str(school): int(n) for school, n in ulns.groupby("school_number").size().items()}
+    listed_here = Listed(lines[["school_number", *EXCEPTION_COLUMNS]], refs, in_files, submitted)
+    return Published(filled, found.rename(columns={"code": "rule"}), totals.astype("int64"), listed_here)
+
+
+def for_authority(ground: Ground, la_code: str, listed: Listed, as_of: str) -> Filled | None:
+    """Publish: an authority's workbook, where what one of its schools gets has changed; else None."""
+    register = schools(ground.root.reference)
+    own = register[register["la_code"] == la_code]
+    due = DueToAuthority(la_code, own, listed.lines, listed.ulns, listed.submissions, 0)
+    ref, made_at = authority_ref(listed.refs), moment(as_of)
+    before = _delivered(ground, [la_code]).get(la_code)
+    if own.empty or (before is None and not listed.refs):
+        return None
+    made = _next_file(
+        ground,
+        before,
+        ref,
+        partial(authority_path, ground, la_code),
+        lambda n: authority_file(replace(due, number=n), ground.cycle, made_at),
+    )
+    return None if made is None else Filled(la_code, made[0], ref, 0, len(listed.lines), made[1])
+
+
+def _delivered(ground: Ground, las: list[str]) -> dict[str, pd.DataFrame]:
+    """What each school of some authorities, and the authorities themselves, were delivered, in order."""
+    rows = ground.lake.read("deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=las)
+    return {str(receiver): own for receiver, own in rows.sort_values("number").groupby("school_number", sort=False)}
+
+
+def _next_file(
+    ground: Ground,
+    before: pd.DataFrame | None,
+    ref: str,
+    path: Callable[[int], Path],
+    make: Callable[[int], bytes],
+) -> tuple[int, bytes | Exception] | None:
+    """The next file of a receiver and its number; None where the last one of the cycle had the same content."""
+    in_cycle = [] if before is None else list(before.loc[before["cycle"] == ground.cycle.id, "content_ref"])
+    if in_cycle and in_cycle[-1] == ref:
+        return None
+    number = 1 if before is None else int(before["number"].max()) + 1
+    file = tried(make, number)
+    while isinstance(file, bytes) and _another_stands(path(number), file):
+        number += 1
+        file = tried(make, number)
+    return number, file
+
+
+def _submissions(ground: Ground, portion: Portion, counts: pd.DataFrame) -> dict[str, Submission]:
+    received = ground.lake.read("received", list(RECEIVED_COLUMNS), cycle=ground.cycle.id, la_code=list(portion.las))
+    batches = ground.lake.read("batches", list(BATCH_COLUMNS), cycle=ground.cycle.id, **portion.where)
+    return submissions(counts, received, batches)
+
+
+def path_of(ground: Ground, one: Filled) -> Path:
+    """Where a school's or an authority's file stands."""
+    is_school = len(one.receiver) == len("6604025")
+    return (zip_path if is_school else authority_path)(ground, one.receiver, one.number)
 
 
 def zip_path(ground: Ground, school: str, number: int) -> Path:
@@ -251,17 +358,24 @@ def zip_path(ground: Ground, school: str, number: int) -> Path:
     return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, number)
 
 
+def authority_path(ground: Ground, la_code: str, number: int) -> Path:
+    """Where an authority's workbook of that number stands: beside the folders of its schools, where it fetches."""
+    return ground.root.dewi_outbox / la_code / authority_workbook_name(la_code, ground.cycle.id, number)
+
+
 def _another_stands(path: Path, content: bytes) -> bool:
-    """Whether a run that died before it wrote it down has left another file there, which the school may have fetched."""
+    """Whether a run that died before it wrote it down has left another file there, which the receiver may have fetched."""
     return path.exists() and path.read_bytes() != content
 
 
-def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """`for_schools` of a portion, and the counts of its schools (`standing.tally`)."""
     lake, cycle = ground.lake, ground.cycle
     pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **portion.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
     register = register_of(lake, cycle, upn=upns)
     _, dispositions, standing = standing_of(lake, cycle, register, **portion.where)
+    spelled = ["batch_ref", "upn", "given_name", "family_name", "middle_name"]
     ulns, lines = for_schools(
         pupils,
         dispositions,
@@ -270,8 +384,12 @@ def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd
         still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where)),
         lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
         texts_of(ground.root),
+        lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"]),
     )
-    return ulns, told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)
+    declared = pd.Series(records_by_school(ground, list(portion.las)), dtype="int64")
+    in_portion = sorted({*pupils["school_number"], *(portion.schools or declared.index)})
+    lines = told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)
+    return ulns, lines, tally(pupils, dispositions, standing, declared.reindex(in_portion))
 
 
 #: `snapshots/<cycle>/learners.parquet`: the learners who were sent or have a ULN, by school.

@@ -1,10 +1,14 @@
-"""What goes back to a school: who stands in its CTF, and what stands in its list of exceptions.
+"""What goes back to a school: who stands in its CTF, and what stands in its work list.
 
-The texts come from the rule catalogue and the code tables, handed in as a table; nothing here knows a code's meaning.
+The work list has a line for each thing that is wrong, with the one action that puts it right. Lines of one learner stand
+together, first things first: in the order of the texts (`code_texts`), and `step` says which of how many. The texts come
+from the rule catalogue and the code tables, handed in as a table; nothing here knows a code's meaning. Whom a school's
+system would refuse is for `mis_rules` to say.
 """
 
 import csv
 import hashlib
+from collections.abc import Iterable
 from typing import get_args
 
 import pandas as pd
@@ -12,42 +16,30 @@ import pyarrow as pa
 
 from schemas.states import NotChosen, RowState, Severity
 from schemas.texts import Language, text
-from tasks.core.evidence import iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among, paired
+from tasks.core.membership import among, looked_up, paired
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
+from tasks.core.mis_rules import broken_rules
 from tasks.core.superseding import TOLD
-from tasks.core.text_columns import XML_BLANK, capitals
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
-NOT_FIT_FOR_CTF = "REG02"
-RETURN_HAS_ANOTHER_ULN = "REG03"
 RETURN_HAS_ULN_OF_ANOTHER = "REG04"
 ASKED_BY_ANOTHER_SCHOOL = "TWO01"
 #: Why a record that was not chosen may get a ULN all the same: it came to the learner in another way.
 _CAME = (NotChosen.ULN_HELD.value, NotChosen.ASKED_ELSEWHERE.value)
-#: What a learner in a CTF must have, and how long a name may be (CTF 12 guidance; the schemas in `schemas/ctf`).
-_CTF_NEEDS = ("upn", "surname", "forename", "dob", "gender")
-_CTF_NAME_LENGTH = 35
-_OF_PUPIL = ("row_ref", "school_number", *_CTF_NEEDS, "nc_year", "former_upn", "uln")
+_OF_CTF = ("upn", "surname", "forename", "dob", "gender")
+_OF_PUPIL = ("row_ref", "school_number", *_OF_CTF, "middle_names", "nc_year", "former_upn", "uln")
 
+#: What a learner in a file comes with; `sent` is what went to the LRS, where it is not as the school spells it.
+ULN_COLUMNS = ("upn", "uln", "surname", "forename", "dob", "gender", "sent")
+#: A line of the work list. why_* and check_* are the likely reason of a possible match and what to check; lrs_code is the
+#: code that the LRS would have given for what a rule holds.
 EXCEPTION_COLUMNS = (
-    "upn",
-    "surname",
-    "forename",
-    "nc_year",
-    "wrong_en",
-    "wrong_cy",
-    "action_en",
-    "action_cy",
-    "code",
-    "field_en",
-    "field_cy",
-    "why_en",
-    "why_cy",
-    "check_en",
-    "check_cy",
+    *("upn", "surname", "forename", "nc_year", "step"),
+    *("wrong_en", "wrong_cy", "why_en", "why_cy", "check_en", "check_cy", "action_en", "action_cy"),
+    *("sent", "field_en", "field_cy", "code", "lrs_code"),
 )
+_TEXTS = ("wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy")
 
 
 def for_schools(
@@ -58,13 +50,14 @@ def for_schools(
     findings: pd.DataFrame,
     exceptions: pd.DataFrame,
     texts: pd.DataFrame,
+    sent: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The learners with a ULN, and the lines of the exceptions list, of several schools at once.
+    """The learners with a ULN, and the lines of the work list, of several schools at once.
 
     In the CTF: chosen learners who now have a ULN, learners who came to the school with a ULN that the register holds from
     an earlier cycle and the return did not, and learners for whom another school asked. Never one whose ULN was answered
     for another learner too, nor one who came from elsewhere and has another date of birth than the register's, nor one
-    that a school's system would refuse: those stand in the list.
+    that a school's system would refuse (`mis_rules`): those stand in the list.
 
     Args:
         pupils: row_ref, school_number and the pupil fields, as sent.
@@ -73,11 +66,12 @@ def for_schools(
         learners: upn, uln, dob, school_number, other_upns, conflict (`merging.with_conflicts`).
         findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed` when the return came.
         exceptions: upn, batch_ref, return_code.
-        texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy.
+        texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy, lrs_code; first things first.
+        sent: batch_ref, upn, given_name, family_name, middle_name; what went to the LRS.
 
     Returns:
-        ulns (school_number, upn, uln, surname, forename, dob, gender) and list lines (school_number, row_ref, field as
-        the findings name it, and EXCEPTION_COLUMNS, of which `possible_match.told` fills why_* and check_*), each sorted.
+        ulns (school_number and ULN_COLUMNS) and list lines (school_number, row_ref, field as the findings name it, and
+        EXCEPTION_COLUMNS, of which `possible_match.told` fills why_* and check_*), each sorted.
     """
     # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
@@ -86,6 +80,7 @@ def for_schools(
     known = standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
     rows = rows.merge(known, on="row_ref", how="left")
     rows["learner_upn"] = canonical_upn(rows["learner_upn"].fillna(rows["upn"]))
+    rows["sent"] = _as_sent(rows, sent)
     rows = _with_register(rows, learners[learners["uln"].notna()])
     answered = rows["state"].eq(RowState.ULN.value)
     has_own = uln_valid(rows["uln"]).astype(bool)
@@ -94,13 +89,10 @@ def for_schools(
     # The school that asked may correct a date of birth afterwards; elsewhere another one may mean another learner.
     elsewhere = rows["held_school"] != rows["school_number"]
     other_birth = due & elsewhere & (rows["dob"].str.strip() != rows["held_dob"])
-    # One learner that a school's system would refuse sinks the whole file: such a one stands in the list instead.
-    blank = pd.concat([rows[c].str.strip().fillna("").eq("") for c in _CTF_NEEDS], axis=1).any(axis=1)
-    long = (rows["surname"].str.len() > _CTF_NAME_LENGTH) | (rows["forename"].str.len() > _CTF_NAME_LENGTH)
-    gender = capitals(rows["gender"].str.strip(XML_BLANK)).fillna("")
-    dob = rows["dob"].str.strip(XML_BLANK)
-    no_date = iso_dates(dob).isna() | (dob.str.len() != len("1996-11-05"))
-    unfit = due & ~other_birth & (blank | long | no_date | ~gender.str.fullmatch("[MFU0129]"))
+    # The same learner may have had a ULN typed in: where it is another one, neither goes over the other.
+    at_odds = arrived & has_own & rows["held_uln"].notna() & (rows["uln"].str.strip() != rows["held_uln"])
+    refused = broken_rules(rows[(due | at_odds) & ~other_birth])
+    unfit = pd.Series(rows.index.isin(refused.loc[~refused["stays"], "row"]), index=rows.index)
     # Two records of one school that share a ULN cannot both have it, even where they are one learner.
     twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
     conflict = rows["conflict"].where(due).fillna("").astype("str")
@@ -111,13 +103,11 @@ def for_schools(
     told = told.mask(~told.str.contains(ULN_SHARED), told + ";" + ULN_SHARED).str.strip(";")
     conflict = conflict.mask(twice, told)
     shared = conflict.str.contains(ULN_SHARED)
-    another = (arrived | answered) & has_own & rows["held_uln"].notna() & (rows["uln"].str.strip() != rows["held_uln"])
     ulns = rows[due & ~other_birth & ~unfit & ~shared].drop(columns="uln").rename(columns={"held_uln": "uln"})
     ulns = ulns.sort_values(["school_number", "upn", "row_ref"]).drop_duplicates(["school_number", "upn"])
     lines = [
         rows[other_birth].assign(code=ULN_OF_ANOTHER_BIRTH),
-        rows[unfit].assign(code=NOT_FIT_FOR_CTF),
-        rows[another].assign(code=RETURN_HAS_ANOTHER_ULN),
+        rows.loc[refused["row"]].assign(code=refused["code"].to_numpy()),
         rows[_uln_of_another(rows, has_own)].assign(code=RETURN_HAS_ULN_OF_ANOTHER),
         rows[rows["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)].assign(code=ASKED_BY_ANOTHER_SCHOOL),
         rows[conflict != ""].assign(code=conflict[conflict != ""].str.split(";").astype(object)).explode("code"),
@@ -125,17 +115,18 @@ def for_schools(
         _change_lines(rows, findings),
         _answer_lines(rows, exceptions),
     ]
-    listed = pd.concat(lines).merge(texts, on="code", how="left")
+    listed = pd.concat(lines).merge(texts.assign(rank=range(len(texts))), on="code", how="left")
     fallback = texts.set_index("code").loc["UNKNOWN"]
-    for column in ("wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy"):
+    for column in _TEXTS:
         listed[column] = listed[column].fillna(str(fallback[column]))
     changed = listed["field"].notna()
     for lang in get_args(Language):
         listed[f"field_{lang}"] = listed[f"field_{lang}"].mask(changed, _named(listed["field"], lang))
     listed["field"] = listed["field"].fillna("uln")
-    listed = listed.sort_values(["school_number", "surname", "forename", "upn", "row_ref", "code"], na_position="first")
+    order = ["school_number", "surname", "forename", "upn", "row_ref", "rank", "code"]
+    listed = _in_steps(listed.sort_values(order, na_position="first"))
     return (
-        ulns[["school_number", "upn", "uln", "surname", "forename", "dob", "gender"]].reset_index(drop=True),
+        ulns[["school_number", *ULN_COLUMNS]].reset_index(drop=True),
         # Why and what to check: nothing yet; `possible_match.told` fills them in.
         listed.reindex(columns=["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]).reset_index(drop=True),
     )
@@ -147,6 +138,27 @@ def _uln_of_another(rows: pd.DataFrame, has_own: pd.Series) -> pd.Series:
     own = rows.assign(of=uln)[["school_number", "of", "learner_upn"]].dropna(subset=["of"]).drop_duplicates()
     several = own.loc[own.duplicated(["school_number", "of"], keep=False), ["school_number", "of"]]
     return has_own & among(paired(rows["school_number"], uln), paired(several["school_number"], several["of"]))
+
+
+def _in_steps(lines: pd.DataFrame) -> pd.DataFrame:
+    """With `step`: of a learner with several things to do, which of how many a line is; else null."""
+    of_one = lines.groupby("row_ref", sort=False)["code"]
+    many, number = of_one.transform("size"), of_one.cumcount() + 1
+    step = number.astype("str") + "/" + many.astype("str")
+    return lines.assign(step=step.astype("str").where(many > 1))
+
+
+def _as_sent(rows: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
+    """The names that a record's batch took to the LRS, `family, given middle`, where the school spells them otherwise."""
+    key, of_sent = paired(rows["learner_upn"], rows["batch_ref"]), paired(sent["upn"], sent["batch_ref"])
+    differs = pd.Series(False, index=rows.index)
+    parts = {}
+    for name, own in (("family_name", "surname"), ("given_name", "forename"), ("middle_name", "middle_names")):
+        parts[name] = looked_up(key, of_sent, sent[name]).fillna("")
+        differs |= parts[name] != rows[own].fillna("").str.strip()
+    there = differs & among(key, of_sent) & rows["batch_ref"].notna()
+    told = parts["family_name"] + ", " + parts["given_name"] + (" " + parts["middle_name"]).str.rstrip()
+    return told.where(there).astype("str")
 
 
 def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
@@ -188,12 +200,15 @@ def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(answers, on=["learner_upn", "batch_ref"])
 
 
-def by_school(ulns: pd.DataFrame, lines: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+def by_school(
+    ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()
+) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     """What each school gets.
 
     Args:
         ulns: as `for_schools` gives them.
         lines: likewise.
+        also: schools that get something even where it is nothing, as they had something before.
 
     Returns:
         School number -> its ulns and its lines (EXCEPTION_COLUMNS), in the given order; by school number.
@@ -204,7 +219,7 @@ def by_school(ulns: pd.DataFrame, lines: pd.DataFrame) -> dict[str, tuple[pd.Dat
         groups = own.groupby(table["school_number"].to_numpy(), sort=True)
         parts.append(({str(school): rows.reset_index(drop=True) for school, rows in groups}, own.head(0)))
     (with_uln, no_ulns), (listed, no_lines) = parts
-    return {s: (with_uln.get(s, no_ulns), listed.get(s, no_lines)) for s in sorted({*with_uln, *listed})}
+    return {s: (with_uln.get(s, no_ulns), listed.get(s, no_lines)) for s in sorted({*with_uln, *listed, *also})}
 
 
 def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:
@@ -212,20 +227,30 @@ def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:
     return _ref(*([tuple(table.columns), *_rows(table)] for table in (ulns, lines)))
 
 
-def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame) -> dict[str, str]:
+def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()) -> dict[str, str]:
     """`content_ref` of what `by_school` gives each school, for all at once: text is taken out of the tables once.
 
     Args:
         ulns: as `for_schools` gives them.
         lines: likewise.
+        also: as for `by_school`.
     """
     parts = []
     for table, names in ((ulns, [c for c in ulns.columns if c != "school_number"]), (lines, list(EXCEPTION_COLUMNS))):
         rows = _rows(table[names])
         places = table.groupby("school_number").indices
         parts.append((tuple(names), {str(school): [rows[n] for n in at] for school, at in places.items()}))
-    schools = sorted({school for _, rows in parts for school in rows})
+    schools = sorted({*also, *(school for _, rows in parts for school in rows)})
     return {school: _ref(*([names, *rows.get(school, [])] for names, rows in parts)) for school in schools}
+
+
+def authority_ref(refs: dict[str, str]) -> str:
+    """A reference to what an authority gets: it changes with what any of its schools gets.
+
+    Args:
+        refs: school number -> its `content_ref`.
+    """
+    return _ref(sorted(refs.items()) or [("", "")])
 
 
 def _rows(table: pd.DataFrame) -> list[tuple[str, ...]]:

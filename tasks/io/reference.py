@@ -3,13 +3,15 @@
 A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
 """
 
+import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from schemas.faults import ConfigurationFault
-from schemas.texts import both
+from schemas.texts import Language, both, text
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "reference"
 
@@ -125,3 +127,42 @@ def opt_outs(reference: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(OPT_OUT_COLUMNS), dtype="str")
     return _csv(path, OPT_OUT_COLUMNS, None)[list(OPT_OUT_COLUMNS)].astype("str")
+
+
+@dataclass(frozen=True)
+class PrivacyNotice:
+    """What a learner's slip says of privacy, and whether that is the official wording."""
+
+    text: dict[Language, str]
+    official: bool
+
+    def told(self, lang: Language) -> str:
+        """The text in a language; one that is not official says so."""
+        words = " ".join(self.text[lang].split())
+        return words if self.official else f"{words} ({text('slips.not_official', lang)})"
+
+
+def privacy_notice(reference: Path | None = None) -> PrivacyNotice:
+    """What slips say of privacy: the data root's `reference/privacy_notice.toml`, else the shipped summary.
+
+    Raises:
+        ConfigurationFault: no TOML; a key that is missing, not known or of another kind; with every fault.
+    """
+    own = reference / "privacy_notice.toml" if reference is not None else None
+    path = own if own is not None and own.exists() else SHIPPED / "privacy_notice.toml"
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationFault(path.name, [both("fault.toml_unreadable")]) from error
+    words = given.get("text")
+    texts = words if isinstance(words, dict) else {}
+    faults = [both("fault.unknown_key", key=key) for key in sorted(given.keys() - {"official", "text"})]
+    faults += [both("fault.unknown_key", key=f"text.{key}") for key in sorted(texts.keys() - {"cy", "en"})]
+    for lang in ("cy", "en"):
+        if not isinstance(texts.get(lang), str) or not texts[lang].strip():
+            faults.append(both("fault.no_text", key=f"text.{lang}"))
+    if not isinstance(given.get("official"), bool):
+        faults.append(both("fault.not_true_or_false", key="official"))
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return PrivacyNotice({"cy": texts["cy"], "en": texts["en"]}, given["official"])

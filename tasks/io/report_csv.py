@@ -20,9 +20,10 @@ def write_report(rows: pd.DataFrame) -> bytes:
     safe = rows.copy()
     columns: list[str] = list(rows.select_dtypes("str").columns)
     for column in columns:
-        safe[column] = rows[column].astype("str").map(_as_text, na_action="ignore")
+        safe[column] = rows[column].astype("str").map(as_text, na_action="ignore")
     return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
 
 
-def _as_text(value: str) -> str:
+def as_text(value: str) -> str:
+    """A cell's text, with an apostrophe where a spreadsheet would begin a formula."""
     return _FORMULA.sub(r"\1'", value)

@@ -5,28 +5,18 @@ import hashlib
 import pandas as pd
 import pytest
 
-from tasks.core.publication import EXCEPTION_COLUMNS, by_school, content_ref, content_refs, for_schools
+from tasks.core.mis_rules import LEARNER_RULES
+from tasks.core.publication import EXCEPTION_COLUMNS, ULN_COLUMNS, by_school, content_ref, content_refs, for_schools
 
 ULN = "1000102504"
 TEXTS = pd.DataFrame(
     [
-        {"code": c}
+        {"code": c, "lrs_code": {"GIV01": "RC010"}.get(c)}
         | {f"{part}_{lang}": f"{part} {lang} {c}" for part in ("wrong", "action", "field") for lang in ("cy", "en")}
         for c in (
-            "UPN01",
-            "GIV01",
-            "LRS01",
-            "LRS02",
-            "LRS03",
-            "REG01",
-            "REG02",
-            "REG03",
-            "REG04",
-            "TWO01",
-            "CHG01",
-            "CHG02",
-            "RC007",
-            "UNKNOWN",
+            *("UPN01", "GIV01", "LRS01", "LRS02", "REG01", "REG04", "TWO01"),
+            *(rule.code for rule in LEARNER_RULES),
+            *("LRS03", "CHG01", "CHG02", "RC007", "UNKNOWN"),
         )
     ]
 )
@@ -36,7 +26,7 @@ def table(columns, *rows):
     return pd.DataFrame(list(rows), columns=columns).astype("str")
 
 
-def played(learner, *changes, reason=None, state="uln", register=(), findings=(), exceptions=()):
+def played(learner, *changes, reason=None, state="uln", register=(), findings=(), exceptions=(), sent=()):
     """One school's two tables, for learners whose records, standing and register entries are given."""
     pupils = learner(*(changes or ({},)))
     refs = list(pupils["row_ref"])
@@ -54,6 +44,7 @@ def played(learner, *changes, reason=None, state="uln", register=(), findings=()
         table(["row_ref", "rule", "severity", "field"], *((*finding, None)[:4] for finding in findings)),
         table(["upn", "batch_ref", "return_code"], *exceptions),
         TEXTS,
+        table(["batch_ref", "upn", "family_name", "given_name", "middle_name"], *(("B1", *one) for one in sent)),
     )
 
 
@@ -66,7 +57,8 @@ HELD = held()
 
 def test_who_got_a_uln_is_in_the_file_as_the_school_spells_them(learner):
     ulns, lines = played(learner, {"surname": " Siôn-Prŷs ", "upn": "m660402510001"}, register=[HELD])
-    assert ulns.to_dict("records") == [
+    assert ulns["sent"].isna().all()
+    assert ulns.drop(columns="sent").to_dict("records") == [
         {
             "school_number": "6604025",
             "upn": "m660402510001",
@@ -166,14 +158,48 @@ def test_a_gender_is_taken_as_the_rules_take_it(learner, gender):
     assert list(played(learner, {"gender": gender}, register=[HELD])[0]["gender"]) == [gender]
 
 
+def test_whom_a_school_s_system_would_refuse_is_listed_with_the_reason_and_not_sent(learner):
+    ulns, lines = played(learner, {"surname": "A" * 36, "gender": None}, register=[HELD])
+    assert ulns.empty and list(zip(lines["code"], lines["step"], strict=True)) == [("MIS03", "1/2"), ("MIS05", "2/2")]
+
+
+def test_a_former_upn_brings_no_learner_into_the_file_whose_own_upn_is_none(learner):
+    # Such a one would not fit the schema, and the school would get no file at all.
+    change = {"upn": "M66040251", "former_upn": "L67441030807A"}
+    ulns, lines = played(learner, change, reason="uln_held", register=[held(upn="L67441030807A")])
+    assert ulns.empty and list(lines["code"]) == ["MIS01"]
+
+
+@pytest.mark.parametrize("wrong", ["9999999999", "12345"])
+def test_who_has_something_else_in_the_uln_field_is_sent_and_told_to_empty_it(learner, wrong):
+    ulns, lines = played(learner, {"uln": wrong}, register=[HELD])
+    assert list(ulns["uln"]) == [ULN] and list(lines["code"]) == ["MIS07"]
+
+
+def test_an_answer_never_goes_over_a_uln_that_the_school_has_typed_in(learner):
+    ulns, lines = played(learner, {"uln": "9276308686"}, register=[HELD])
+    assert ulns.empty and list(lines["code"]) == ["REG03"]
+
+
+SENT = ("M660402510001", "Prys", "Sion", None)
+
+
 @pytest.mark.parametrize(
-    "change",
-    [{"surname": "A" * 36}, {"forename": "B" * 36}, {"gender": None}, {"gender": "X"}, {"forename": "  "}],
-    ids=["long-surname", "long-forename", "no-gender", "odd-gender", "blank-forename"],
+    ("change", "sent", "told"),
+    [
+        ({"surname": "Prŷs", "forename": "Siôn"}, SENT, "Prys, Sion"),
+        ({"surname": "Prys", "forename": "Sion", "middle_names": "W1n"}, SENT, "Prys, Sion"),
+        ({"surname": "Prys", "forename": "Siôn", "middle_names": "Mai"}, (*SENT[:3], "Mai"), "Prys, Sion Mai"),
+        ({"surname": " Prys", "forename": "Sion"}, SENT, None),
+        ({"surname": "Prŷs", "forename": "Siôn"}, ("R681404209123", "Prys", "Sion", None), None),
+    ],
+    ids=["accents", "middle-left-out", "middle", "as-spelled", "another-learner"],
 )
-def test_whom_a_school_s_system_would_refuse_is_listed_and_not_sent(learner, change):
-    ulns, lines = played(learner, change, register=[HELD])
-    assert ulns.empty and list(lines["code"]) == ["REG02"]
+def test_what_went_to_the_lrs_is_shown_where_it_is_not_as_the_school_spells_it(learner, change, sent, told):
+    ulns, _ = played(learner, change, register=[HELD], sent=[sent])
+    answer = ("M660402510001", "B1", "RC007")
+    _, lines = played(learner, change, state="exception", exceptions=[answer], sent=[sent])
+    assert [*ulns["sent"].dropna(), *lines["sent"].dropna()] == [told] * 2 * (told is not None)
 
 
 def test_a_uln_answered_for_two_learners_is_listed_and_not_sent(learner):
@@ -202,7 +228,9 @@ def test_what_the_rules_find_after_a_learner_was_sent_stands_beside_the_answer(l
 def test_a_held_row_stands_there_with_each_blocking_finding_and_no_warning(learner):
     findings = [("r0", "UPN01", "blocking"), ("r0", "GIV01", "blocking"), ("r0", "UPN04", "warning")]
     _, lines = played(learner, state="held", findings=findings)
-    assert list(lines["code"]) == ["GIV01", "UPN01"]
+    # First things first: in the order of the texts, and each says which of how many it is.
+    assert list(lines["code"]) == ["UPN01", "GIV01"] and list(lines["step"]) == ["1/2", "2/2"]
+    assert [code for code in lines["lrs_code"] if isinstance(code, str)] == ["RC010"]
     assert set(lines["wrong_cy"]) == {"wrong cy GIV01", "wrong cy UPN01"}
 
 
@@ -244,7 +272,7 @@ ODD = ["plain", None, "", "a,b", 'a "b"', "a\nb", "a\rb", " ", "Llŷr", "'", ";"
 
 @pytest.mark.parametrize("odd", [ODD, ODD[:3], ["a,b", "c"]], ids=["all", "plain", "comma"])
 def test_what_each_school_gets_and_its_reference_are_those_of_its_own_rows(odd):
-    columns = ["upn", "uln", "surname", "forename", "dob", "gender"]
+    columns = list(ULN_COLUMNS)
     count = len(odd)
     ulns = pd.DataFrame({c: odd[n % count :] + odd[: n % count] for n, c in enumerate(columns)}, dtype="str")
     lines = pd.DataFrame({c: odd[n % count :] + odd[: n % count] for n, c in enumerate(EXCEPTION_COLUMNS)}, dtype="str")

@@ -32,6 +32,7 @@ from tasks.io.lrs_files import batch_file_name, read_result, write_batch
 from tasks.io.plasc_xml import read_return
 from tasks.school_files import Due, school_files
 from tasks.status import status_of
+from tasks.submission_slip import Submission
 
 CYCLE = cycle_by_id("2012-01")
 PROFILES = all_profiles()
@@ -172,10 +173,12 @@ def given_back(chosen: pd.DataFrame) -> tuple[list[tuple[str, str, str]], list[s
         pd.DataFrame({"row_ref": [], "rule": [], "severity": [], "field": []}, dtype="str"),
         pd.DataFrame({"upn": [], "batch_ref": [], "return_code": []}, dtype="str"),
         texts_of(DataRoot(Path("nowhere"))),
+        pd.DataFrame({c: [] for c in ("batch_ref", "upn", "given_name", "family_name", "middle_name")}, dtype="str"),
     )
     names = {"school_name": "Ysgol", "la_cy": "Ynys Môn", "la_en": "Anglesey"}
     own = [table.drop(columns="school_number").reset_index(drop=True) for table in (ulns, lines)]
-    content = school_files(Due("6604025", names, *own, number=1), CYCLE, pd.Timestamp("2012-02-12").to_pydatetime())
+    due = Due("6604025", names, *own, number=1, submission=Submission({}, [], []))
+    content = school_files(due, CYCLE, pd.Timestamp("2012-02-12").to_pydatetime())
     pupils = []
     with zipfile.ZipFile(io.BytesIO(content)) as bundle:
         for name in bundle.namelist():

@@ -203,10 +203,10 @@ def test_a_school_s_file_that_a_dead_run_left_is_not_put_over(answered, monkeypa
         )
         with pytest.raises(KeyboardInterrupt):
             returns(answered, CYCLE, BACK)
-    left = {p: p.read_bytes() for p in (answered / "dewi" / "outbox").rglob("*.zip")}
+    left = {p: p.read_bytes() for p in (answered / "dewi" / "outbox").rglob("ULN_*")}
     same = Path(shutil.copytree(answered, answered.parent / "same"))
     returns(same, CYCLE, BACK)
-    found = sorted(p.relative_to(same).as_posix() for p in (same / "dewi" / "outbox").rglob("*.zip"))
+    found = sorted(p.relative_to(same).as_posix() for p in (same / "dewi" / "outbox").rglob("ULN_*"))
     assert (
         found
         == sorted(p.relative_to(answered).as_posix() for p in left)

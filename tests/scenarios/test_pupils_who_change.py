@@ -34,8 +34,10 @@ def told_to_schools(root):
         with zipfile.ZipFile(path) as bundle:
             for name in (n for n in bundle.namelist() if n.endswith(".xlsx")):
                 book = load_workbook(io.BytesIO(bundle.read(name)))
-                sheets = [list(book[sheet].iter_rows(min_row=2, values_only=True)) for sheet in ("English", "Cymraeg")]
-                found[path.parent.name] = [(e[0], e[6], e[7], c[7]) for e, c in zip(*sheets, strict=True)]
+                sheets = [
+                    list(book[sheet].iter_rows(min_row=2, values_only=True)) for sheet in ("Work list", "Rhestr waith")
+                ]
+                found[path.parent.name] = [(e[0], e[11], e[10], c[10]) for e, c in zip(*sheets, strict=True)]
     return [line for lines in found.values() for line in lines if line[1].startswith("CHG")]
 
 
