@@ -1,8 +1,7 @@
 """The LRS's return codes: outcome, who acts, texts in both languages, how sure we are. `lrs/return_codes.csv`.
 
-No code stands anywhere else in the program, but POSSIBLE_MATCH
-here. A `return_codes.csv` in the data root's `reference/` replaces the shipped
-table. `UNKNOWN` speaks for any code that is not in the table, `NONE` for an answer that has none.
+No code stands anywhere else in the program, but POSSIBLE_MATCH here. A `return_codes.csv` in the data root's `reference/`
+replaces the shipped table. `UNKNOWN` speaks for any code that is not in the table, `NONE` for an answer that has none.
 """
 
 from dataclasses import asdict, dataclass
