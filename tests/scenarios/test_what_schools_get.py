@@ -138,9 +138,9 @@ def test_what_was_sent_is_shown_where_it_is_not_as_the_school_spells_it(wednesda
     shown = 0
     for school in SCHOOLS:
         rows = sheet(in_zip(wednesday, school, ".xlsx"), "ULNau - ULNs")
-        assert {r["UPN / UPN"]: r["ULN / ULN"] for r in rows} == in_ctf(wednesday, school)
+        assert {r["UPN"]: r["ULN"] for r in rows} == in_ctf(wednesday, school)
         for row in rows:
-            one = sent.loc[row["UPN / UPN"].strip().upper()]
+            one = sent.loc[row["UPN"].strip().upper()]
             told = row["Anfonwyd at yr LRS fel / Sent to the LRS as"]
             names = (row["Cyfenw / Surname"].strip(), row["Enw cyntaf / Forename"].strip())
             if (one["FamilyName"], one["GivenName"]) != names:
