@@ -127,7 +127,7 @@ def test_the_work_list_comes_first_and_welsh_before_english(book):
                 "Sent to the LRS as",
                 "Field",
                 "Code",
-                "LRS code it would have had",
+                "LRS code if sent",
             ],
         ),
         (
@@ -145,7 +145,7 @@ def test_the_work_list_comes_first_and_welsh_before_english(book):
                 "Anfonwyd at yr LRS fel",
                 "Maes",
                 "Cod",
-                "Y cod LRS a fyddai wedi dod",
+                "Cod LRS o'i anfon",
             ],
         ),
     ],
@@ -157,7 +157,7 @@ def test_each_sheet_is_complete_and_in_the_rows_order(book, sheet, headings):
 
 def test_the_codes_are_counted_most_first_with_one_sentence_each(book):
     assert cells(book["By code"])[:3] == [
-        ["Code", "What is wrong", "Learners", "LRS code it would have had"],
+        ["Code", "What is wrong", "Learners", "LRS code if sent"],
         ["RC007", LONG, 2, None],
         ["-C", "=A1", 1, "-L"],
     ]

@@ -112,7 +112,7 @@ def of_pupil(upn, element, value):
 def test_a_held_learner_s_line_has_one_action_and_the_code_it_would_have_had(wednesday):
     school, upn = held(wednesday, "PCD02")
     [line] = [line for line in work_list(wednesday, school) if line["UPN"] == upn]
-    assert (line["Code"], line["LRS code it would have had"], line["Step"]) == ("PCD02", "RC011", None)
+    assert (line["Code"], line["LRS code if sent"], line["Step"]) == ("PCD02", "RC011", None)
     assert line["What to do"] == "Correct the postcode in the school's MIS and send the return again"
     found = [p for p in (wednesday / "dewi" / "inbox" / LA).glob("*.xml") if b"LL77 7CC" in p.read_bytes()]
     assert re.search(r"PCD02\s*│\s*RC011", uln(wednesday, "check", str(found[0]), "--cycle", CYCLE, expect=1))
