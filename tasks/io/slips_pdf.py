@@ -52,7 +52,7 @@ def write_pdf(
         "personal": both("workbook.personal"),
         "your": {lang: text("slips.your_uln", lang) for lang in _LANGUAGES},
         "notice": {lang: notice.told(lang) for lang in _LANGUAGES},
-        "headings": [both(f"workbook.{name}") for name in ("upn", "surname", "forename", "uln")],
+        "headings": ["UPN", both("workbook.surname"), both("workbook.forename"), "ULN"],
         "learners": [
             {**row, "name": f"{row['forename'].strip()} {row['surname'].strip()}"}
             for row in rows[["upn", "uln", "surname", "forename"]].to_dict("records")

@@ -150,7 +150,7 @@ def write_school_book(lines: pd.DataFrame, ulns: pd.DataFrame, slip: Slip, about
     told = _texts(lines, _LINE_COLUMNS)
     plans = [*_by_language("work_list", _LINE_COLUMNS, told, frozen=3), *_by_code(told, ())]
     learners = _texts(ulns, _ULN_COLUMNS)
-    plans.append(_in_both("ulns", [(both(c.heading), learners[c.source]) for c in _ULN_COLUMNS], frozen=3))
+    plans.append(_in_both("ulns", [(_in_each(c.heading), learners[c.source]) for c in _ULN_COLUMNS], frozen=3))
     return _write([*plans, _slip(slip, about)], about)
 
 
@@ -231,10 +231,15 @@ def _slip(slip: Slip, about: About) -> _Plan:
         (("slip.batch", "slip.school", "slip.handed_over", "slip.learners"), slip.batches),
     ):
         headings.add(len(rows))
-        rows += [tuple(both(heading) for heading in table), *body]
+        rows += [tuple(_in_each(heading) for heading in table), *body]
     columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(max(map(len, rows)))]
     widths, heights = _measured([(column,) for column in columns], button=0)
     return _Plan(_name_in_both("slip"), None, columns, widths, heights, 0, frozenset(headings), filtered=False)
+
+
+def _in_each(key: str) -> str:
+    """A heading in both languages; once where they agree."""
+    return _joined({lang: text(key, lang) for lang in _LANGUAGES})
 
 
 def _joined(words: dict[Language, str]) -> str:

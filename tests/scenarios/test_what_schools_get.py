@@ -112,7 +112,7 @@ def of_pupil(upn, element, value):
 def test_a_held_learner_s_line_has_one_action_and_the_code_it_would_have_had(wednesday):
     school, upn = held(wednesday, "PCD02")
     [line] = [line for line in work_list(wednesday, school) if line["UPN"] == upn]
-    assert (line["Code"], line["LRS code it would have had"], line["Step"]) == ("PCD02", "RC011", None)
+    assert (line["Code"], line["LRS code if sent"], line["Step"]) == ("PCD02", "RC011", None)
     assert line["What to do"] == "Correct the postcode in the school's MIS and send the return again"
     found = [p for p in (wednesday / "dewi" / "inbox" / LA).glob("*.xml") if b"LL77 7CC" in p.read_bytes()]
     assert re.search(r"PCD02\s*│\s*RC011", uln(wednesday, "check", str(found[0]), "--cycle", CYCLE, expect=1))
@@ -138,9 +138,9 @@ def test_what_was_sent_is_shown_where_it_is_not_as_the_school_spells_it(wednesda
     shown = 0
     for school in SCHOOLS:
         rows = sheet(in_zip(wednesday, school, ".xlsx"), "ULNau - ULNs")
-        assert {r["UPN / UPN"]: r["ULN / ULN"] for r in rows} == in_ctf(wednesday, school)
+        assert {r["UPN"]: r["ULN"] for r in rows} == in_ctf(wednesday, school)
         for row in rows:
-            one = sent.loc[row["UPN / UPN"].strip().upper()]
+            one = sent.loc[row["UPN"].strip().upper()]
             told = row["Anfonwyd at yr LRS fel / Sent to the LRS as"]
             names = (row["Cyfenw / Surname"].strip(), row["Enw cyntaf / Forename"].strip())
             if (one["FamilyName"], one["GivenName"]) != names:
