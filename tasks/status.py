@@ -191,7 +191,7 @@ def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.Dat
     reference = DataRoot(Path(data)).reference
     register = schools(reference)
     missing = missing_things(register, registration(reference), cycle)
-    texts = pd.DataFrame(map(asdict, lacks())).drop(columns="cy_review")
+    texts = pd.DataFrame(map(asdict, lacks()))
     rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
         texts, on="code"
     )
