@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -382,18 +382,25 @@ def readiness(
     with _told_plainly(_data(data)):
         rows = readiness_of(_data(data), cycle_by_id(cycle), la or None)
     table = Table(
-        *(say(f"shown.{name}") for name in ("number", "school", "missing", "action")),
+        *(say(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
         show_lines=True,
     )
     for row in rows.to_dict("records"):
         table.add_row(
             row["school_number"],
             escape(row["school_name"]),
-            pair(row["text_cy"], row["text_en"], "\n"),
+            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *_compared(row)])),
             pair(row["action_cy"], row["action_en"], "\n"),
+            pair(row["where_cy"], row["where_en"], "\n"),
         )
     out.print(table)
     out.print(say("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
+
+
+def _compared(row: Mapping[Hashable, Any]) -> list[str]:
+    """What stands in the two registers, and what was found, a line each."""
+    given = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
+    return [f"{say(f'readiness.{name}')}: {value}" for name, value in given.items()]
 
 
 @app.command()

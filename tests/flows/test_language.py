@@ -14,7 +14,10 @@ from schemas.texts import all_texts
 
 FLOWS = Path(__file__).resolve().parents[2] / "flows"
 #: Words that stand in one language only, in what the commands below tell.
-WELSH, ENGLISH = re.compile(r"\b(mae|nid|oes|ysgol|heb|gofynnol|Defnydd)\b"), re.compile(r"\b(the|is|are|not|school)\b")
+WELSH, ENGLISH = (
+    re.compile(r"\b(mae|nid|oes|ysgol|heb|gofynnol|Defnydd)\b"),
+    re.compile(r"(?<!-)\b(the|is|are|not|school)\b"),
+)
 
 
 def commands():
