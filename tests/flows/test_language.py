@@ -16,7 +16,7 @@ FLOWS = Path(__file__).resolve().parents[2] / "flows"
 #: Words that stand in one language only, in what the commands below tell.
 WELSH, ENGLISH = (
     re.compile(r"\b(mae|nid|oes|ysgol|heb|gofynnol|Defnydd)\b"),
-    re.compile(r"(?<!-)\b(the|is|are|not|school)\b"),
+    re.compile(r"(?<!-)\b(the|is|are|not|this|and|school)\b"),
 )
 
 
