@@ -14,7 +14,7 @@ PART ?=
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
-.PHONY: rehearse test properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
+.PHONY: letters rehearse test properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -47,6 +47,10 @@ bench-guard: .venv/ready
 
 bench-guard-write: .venv/ready
 	$(BIN)/python -m tests.bench.guard --write --rounds 9
+
+# What each letter becomes in the form for the LRS, from the code, into docs/letters.md.
+letters: .venv/ready
+	$(BIN)/python -m tests.docs.letters
 
 check: lint format types
 

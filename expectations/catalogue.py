@@ -18,6 +18,9 @@ from schemas.cycles import Cycle
 from schemas.faults import ConfigurationFault
 from schemas.states import Severity
 from schemas.tables import PUPIL_FIELDS
+from schemas.text_tables import english_of, in_welsh
+from schemas.texts import Both, both
+from schemas.translations import Translation
 
 _FILE = Path(__file__).with_name("catalogue.csv")
 _MAY_BE_EMPTY = {"since", "until", "lrs_code"}
@@ -58,7 +61,6 @@ class Rule:
         wrong_en, wrong_cy: what is wrong, as it stands in a school's list of exceptions.
         message_en, message_cy: what good looks like, as `uln check` says it.
         action_en, action_cy: what to do.
-        cy_review: Y where the Welsh waits for the translator.
     """
 
     code: str
@@ -78,7 +80,6 @@ class Rule:
     action_cy: str
     field_en: str
     field_cy: str
-    cy_review: str
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -92,54 +93,71 @@ def row_wise(expectation: str, arguments: dict[str, Any]) -> bool:
     return expectation in _ROW_WISE and not _OF_MANY_ROWS & set(arguments)
 
 
-def parse_rules(text: str, source: str = "catalogue.csv") -> tuple[Rule, ...]:
+def parse_rules(
+    text: str, source: str = "catalogue.csv", translations: dict[str, Translation] | None = None
+) -> tuple[Rule, ...]:
     """Read a catalogue.
 
     Args:
-        text: CSV with exactly the columns of `Rule`.
+        text: CSV with exactly the columns of `Rule`, but for the Welsh ones.
         source: how to name the text in a fault.
+        translations: the Welsh; the shipped catalogue of it where None.
 
     Returns:
         The rules, in file order.
 
     Raises:
-        ConfigurationFault: with every fault of every row.
+        ConfigurationFault: with every fault of every row, or every fault of the Welsh.
     """
     names = [f.name for f in fields(Rule)]
     reader = csv.DictReader(io.StringIO(text), restkey=_TOO_MANY, restval="")
-    odd = sorted(set(reader.fieldnames or []) ^ set(names))
+    welsh = english_of(names)
+    odd = sorted(set(reader.fieldnames or []) ^ (set(names) - set(welsh)))
     if odd:
-        raise ConfigurationFault(source, [f"column {name!r} is missing or not known" for name in odd])
+        raise ConfigurationFault(source, [both("fault.table_column", column=name) for name in odd])
     rows = list(reader)
-    faults = [f"line {n}, {row['code']}: {fault}" for n, row in enumerate(rows, 2) for fault in _row_faults(row)]
+    faults: list[str] = [
+        both("fault.in_line", line=n, code=row["code"], fault=fault)
+        for n, row in enumerate(rows, 2)
+        for fault in _row_faults(row)
+    ]
     codes = [row["code"] for row in rows]
-    faults += [f"{code}: stands twice" for code in sorted({c for c in codes if codes.count(c) > 1})]
+    faults += [both("fault.twice", code=code) for code in sorted({c for c in codes if codes.count(c) > 1})]
     if faults:
         raise ConfigurationFault(source, faults)
-    return tuple(Rule(**row) for row in rows)
+    complete, faults = in_welsh(Path(source).stem, rows, "code", welsh, translations)
+    if faults:
+        raise ConfigurationFault(source, faults)
+    return tuple(Rule(**row) for row in complete)
 
 
-def _row_faults(row: dict[str, str]) -> list[str]:
+def _row_faults(row: dict[str, str]) -> list[Both]:
     if _TOO_MANY in row:
-        return ["has more cells than the heading; a cell with a comma needs quotes"]
-    faults = [f"{name} is empty" for name, value in row.items() if not value.strip() and name not in _MAY_BE_EMPTY]
+        return [both("fault.too_many_cells")]
+    faults = [
+        both("fault.empty", column=name)
+        for name, value in row.items()
+        if not value.strip() and name not in _MAY_BE_EMPTY
+    ]
     checks = [
-        (row["severity"] in list(Severity), f"severity must be one of {', '.join(Severity)}"),
-        (row["field"] in PUPIL_FIELDS, f"field must be one of {', '.join(PUPIL_FIELDS)}"),
-        (row["expectation"] in _ROW_WISE, f"expectation must be one of {', '.join(sorted(_ROW_WISE))}"),
-        (_object(row["kwargs"]) is not None, 'kwargs must be a JSON object, like {"max_value": 35}'),
+        (row["severity"] in list(Severity), both("fault.one_of", column="severity", allowed=", ".join(Severity))),
+        (row["field"] in PUPIL_FIELDS, both("fault.one_of", column="field", allowed=", ".join(PUPIL_FIELDS))),
+        (
+            row["expectation"] in _ROW_WISE,
+            both("fault.one_of", column="expectation", allowed=", ".join(sorted(_ROW_WISE))),
+        ),
+        (_object(row["kwargs"]) is not None, both("fault.kwargs")),
         (
             not _OF_MANY_ROWS & set(_object(row["kwargs"]) or ()),
-            f"kwargs must be without {', '.join(sorted(_OF_MANY_ROWS))}",
+            both("fault.kwargs_without", names=", ".join(sorted(_OF_MANY_ROWS))),
         ),
-        (re.fullmatch(r"(RC[0-9]{3})?", row["lrs_code"]) is not None, "lrs_code must be like RC010, or empty"),
-        (row["cy_review"] in ("Y", "N"), "cy_review must be Y or N"),
+        (re.fullmatch(r"(RC[0-9]{3})?", row["lrs_code"]) is not None, both("fault.lrs_code")),
     ]
     dates = {name: _date(row[name]) for name in ("since", "until") if row[name]}
-    checks += [(day is not None, f"{name} must be a date like 2024-01-16") for name, day in dates.items()]
+    checks += [(day is not None, both("fault.a_date", key=name)) for name, day in dates.items()]
     since, until = dates.get("since"), dates.get("until")
-    checks.append((since is None or until is None or since <= until, "since is after until"))
-    return faults + [text for holds, text in checks if not holds]
+    checks.append((since is None or until is None or since <= until, both("fault.order", first="since", then="until")))
+    return faults + [fault for holds, fault in checks if not holds]
 
 
 def _object(text: str) -> dict[str, Any] | None:

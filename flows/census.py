@@ -15,6 +15,7 @@ from tasks.io.run_lock import one_run_at_a_time
 from tasks.publish import conserve
 from tasks.purge import refuse_purged
 from tasks.read import read
+from tasks.readiness import readiness
 from tasks.receive import receive
 from tasks.release import release
 from tasks.select import cross_check, select
@@ -59,6 +60,7 @@ def census(
         tour.stage(validate, data=root, cycle=cycle, as_of=at)
         tour.stage(batch, data=root, cycle=cycle, as_of=at, schools=school)
         tour.stage(release, data=root, cycle=cycle, as_of=at)
+        tour.stage(readiness, data=root, cycle=cycle, as_of=at)
         tour.publish_artifacts(f"census {cycle}")
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
         if not tour.total()["faults"]:

@@ -1,8 +1,9 @@
-"""`uln`: the service from a terminal. Welsh and English side by side, Welsh first.
+"""`uln`: the service from a terminal, in Welsh and English side by side or in one of them (`flows.language`).
 
 Commands that only read (`status`, `trace`, `check`, `readiness`, `cycles`) never import the engine. Errors are one
 sentence and a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be
-done, 2 wrong usage. To add a command: a function here, and the work itself in a flow or in `tasks`.
+done, 2 wrong usage. To add a command: a function here, the work itself in a flow or in `tasks`, and its help in `texts.csv`,
+`help.*`.
 """
 
 import errno
@@ -10,19 +11,21 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from flows.commands import Terminal
+from flows.language import pair, say, told
 from flows.telling import (
+    err,
     out,
     tell_batches,
     tell_checked,
@@ -37,12 +40,17 @@ from flows.telling import (
 from schemas.cycles import all_cycles, cycle_by_id, last_of
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.states import BatchShown, Decision
-from schemas.texts import both
+from schemas.texts import Language, both, sentence_of
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split("\n")[0]
-)
-err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+app = Terminal(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def uln(
+    lang: Annotated[Language | None, typer.Option("--lang", envvar="ULN_LANG")] = None,
+) -> None:
+    """The Unique Learner Number service for schools in Wales."""
+    del lang  # `flows.language` has asked for it before there was anything to say
 
 
 def _data(value: str | None) -> str:
@@ -51,7 +59,7 @@ def _data(value: str | None) -> str:
 
 def _cycle(value: str) -> str:
     if value not in all_cycles():
-        raise typer.BadParameter(f"{value!r}: {', '.join(all_cycles())}")
+        raise typer.BadParameter(both("fault.no_cycle", cycle=value, cycles=", ".join(all_cycles())))
     return value
 
 
@@ -61,14 +69,14 @@ def _las(values: list[str]) -> list[str]:
     known = set(authorities()["la_code"])
     for value in values:
         if value not in known:
-            raise typer.BadParameter(f"{value!r}: {min(known)} - {max(known)}")
+            raise typer.BadParameter(both("fault.no_authority", code=value, first=min(known), last=max(known)))
     return values
 
 
 def _schools(values: list[str]) -> list[str]:
     for value in values:
         if not (len(value) == 7 and value.isdigit()):
-            raise typer.BadParameter(f"{value!r}: rhif saith digid fel / a seven-digit number such as 6604025")
+            raise typer.BadParameter(both("usage.school_number", value=repr(value)))
         _las([value[:3]])
     return values
 
@@ -80,7 +88,7 @@ def _moment(value: str | None) -> str | None:
         try:
             dt.datetime.fromisoformat(value)
         except ValueError:
-            raise typer.BadParameter(f"{value!r}: 2012-02-20, 2012-02-20T09:15") from None
+            raise typer.BadParameter(both("fault.not_a_moment", text=repr(value))) from None
     return value
 
 
@@ -90,17 +98,13 @@ def _day(value: str) -> str:
     try:
         return dt.date.fromisoformat(value).isoformat()
     except ValueError:
-        raise typer.BadParameter(f"{value!r}: 2012-02-20") from None
+        raise typer.BadParameter(both("usage.day", value=repr(value))) from None
 
 
-DataOption = Annotated[
-    str | None, typer.Option("--data", metavar="FOLDER", help="Gwreiddyn y data / The data root [ULN_DATA, data/local]")
-]
-AsOfOption = Annotated[
-    str | None, typer.Option("--as-of", callback=_moment, help="Dyddiad y rhediad / The run's date, ISO")
-]
-LaOption = Annotated[list[str], typer.Option("--la", callback=_las, help="Cod awdurdod / Authority code")]
-CycleArgument = Annotated[str, typer.Argument(callback=_cycle, metavar="CYCLE", help="Cylch / Cycle: uln cycles")]
+DataOption = Annotated[str | None, typer.Option("--data", metavar="FOLDER")]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=_moment)]
+LaOption = Annotated[list[str], typer.Option("--la", callback=_las)]
+CycleArgument = Annotated[str, typer.Argument(callback=_cycle, metavar="CYCLE")]
 
 
 @contextmanager
@@ -109,7 +113,7 @@ def _told_plainly(data: str) -> Iterator[None]:
     try:
         yield
     except (ConfigurationFault, ServiceFault, Refused) as fault:
-        err.print(f"[bold red]uln:[/] {escape(str(fault))}")
+        err.print(f"[bold red]uln:[/] {escape(told(sentence_of(fault)))}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         _say_stopped()
@@ -125,16 +129,16 @@ def _told_plainly(data: str) -> Iterator[None]:
 
         server = os.environ.get("PREFECT_API_URL")
         if server and server_unreachable(fault):
-            err.print(f"[bold red]uln:[/] {escape(both('terminal.server_unreachable', server=server))}")
+            err.print(f"[bold red]uln:[/] {escape(say('terminal.server_unreachable', server=server))}")
         else:
             where = keep_evidence(data, "terminal", "uln", "command", fault)
-            err.print(f"[bold red]uln:[/] {escape(both('fault.unforeseen', stage='uln', about='', where=where))}")
+            err.print(f"[bold red]uln:[/] {escape(say('fault.unforeseen', stage='uln', about='', where=where))}")
         raise typer.Exit(1) from None
 
 
 def _say_stopped() -> None:
     err.show_cursor()
-    err.print(f"\n[bold red]uln:[/] {both('terminal.stopped')}")
+    err.print(f"\n[bold red]uln:[/] {say('terminal.stopped')}")
 
 
 def _told_by_system(fault: OSError) -> str:
@@ -147,7 +151,7 @@ def _told_by_system(fault: OSError) -> str:
         PermissionError: "terminal.no_permission",
     }
     key = next((key for kind, key in usual.items() if isinstance(fault, kind)), "terminal.system")
-    return both(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
+    return say(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
 
 
 @contextmanager
@@ -181,7 +185,7 @@ def _progress() -> Iterator[None]:
 
 def _signs_of_life(path: Path) -> AbstractContextManager[Any]:
     """Something that moves on the screen while the rules are loaded and run; nothing where there is no screen."""
-    return err.status(f"{both('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
+    return err.status(f"{say('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
 
 
 def _run(name: str, **parameters: Any) -> Any:
@@ -203,17 +207,17 @@ def _run(name: str, **parameters: Any) -> Any:
 
 @app.command()
 def rehearse(
-    schools: Annotated[str, typer.Option(help="Sawl ysgol / How many schools: N | all")] = "all",
-    cycle: Annotated[str, typer.Option(callback=_cycle, help="Cylch / Cycle")] = "2012-01",
-    seed: Annotated[int, typer.Option(min=0, help="Yr un hedyn, yr un Gymru / The same seed, the same Wales")] = 1,
+    schools: Annotated[str, typer.Option()] = "all",
+    cycle: Annotated[str, typer.Option(callback=_cycle)] = "2012-01",
+    seed: Annotated[int, typer.Option(min=0)] = 1,
     data: DataOption = None,
 ) -> None:
-    """Ymarfer cylch cyfan ar ddysgwyr synthetig / Rehearse a whole cycle on synthetic learners."""
+    """Rehearse a whole cycle on synthetic learners."""
     from tasks.io.reference import schools as register
 
     most = int(register()["sector_en"].isin(["Secondary", "Middle"]).sum())
     if schools != "all" and not (schools.isdigit() and 1 <= int(schools) <= most):
-        raise typer.BadParameter(f"1 - {most} | all", param_hint="--schools")
+        raise typer.BadParameter(both("fault.how_many_schools", most=most), param_hint="--schools")
     root = _data(data)
     started = time.monotonic()
     wanted = None if schools == "all" else int(schools)
@@ -222,7 +226,7 @@ def rehearse(
     tell_counts(counts["census"], counts["returns"])
     tell_stand_in(counts["stand_in"])
     tell_places(root, cycle)
-    out.print(f"{time.monotonic() - started:.0f} s")
+    out.print(say("terminal.seconds", seconds=f"{time.monotonic() - started:.0f}"))
     _exit_on_faults(counts["census"], counts["returns"])
 
 
@@ -230,11 +234,11 @@ def rehearse(
 def census(
     cycle: CycleArgument,
     la: LaOption = [],
-    school: Annotated[list[str], typer.Option("--school", callback=_schools, help="Rhif ysgol / School number")] = [],
+    school: Annotated[list[str], typer.Option("--school", callback=_schools)] = [],
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Derbyn y ffurflenni ac anfon at yr LRS / Take the returns in and send what is due to the LRS."""
+    """Take the returns in and send what is due to the LRS."""
     root = _data(data)
     counts = _run("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
     tell_status(root, cycle, la, as_of)
@@ -247,7 +251,7 @@ def returns(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Cyfuno atebion yr LRS a chyhoeddi / Merge what the LRS answered and publish to the schools."""
+    """Merge what the LRS answered and publish to the schools."""
     from tasks.status import cycles_with_returns
 
     root = _data(data)
@@ -261,12 +265,12 @@ def returns(
 
 @app.command()
 def status(
-    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]", help="Cylch / Cycle: uln cycles")] = None,
+    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]")] = None,
     la: LaOption = [],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
     data: DataOption = None,
 ) -> None:
-    """Ble mae'r cylch arni / Where a cycle stands."""
+    """Where a cycle stands."""
     from tasks.status import cycles_with_returns, status_of
 
     root = _data(data)
@@ -281,23 +285,20 @@ def status(
             sys.stdout.write(json.dumps(found[0] if cycle else found, ensure_ascii=False, indent=1) + "\n")
             return
         if not wanted:
-            out.print(f"{root}: dim ffurflenni eto / no returns yet. uln census CYCLE | uln rehearse")
+            out.print(escape(say("terminal.no_returns", root=root)))
         for one in wanted:
             tell_status(root, one, la)
 
 
 @app.command()
 def exceptions(
-    cycle: Annotated[
-        str | None,
-        typer.Argument(metavar="[CYCLE]", help="Cylch; heb ei roi, yr olaf / Cycle; if not given, the last one"),
-    ] = None,
+    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]")] = None,
     la: LaOption = [],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Yr eithriadau: cyflwr, achos, cod ac oed / The exceptions: state, cause, code and age; as the cycle sees them."""
+    """The exceptions: state, cause, code and age; as the cycle sees them."""
     from flows.when import now
     from tasks.exceptions import exceptions_shown
     from tasks.ground import moment
@@ -309,7 +310,7 @@ def exceptions(
     with _told_plainly(root):
         seen = cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
         if seen is None:
-            out.print(both("terminal.no_exceptions"))
+            out.print(say("terminal.no_exceptions"))
             return
         found = exceptions_shown(root, seen, moment(now(as_of)).date(), la or None)
     if as_json:
@@ -319,23 +320,19 @@ def exceptions(
         tell_exceptions(root, seen, found)
 
 
-RefArgument = Annotated[
-    str, typer.Argument(metavar="REF", help="Cyfeirnod y swp neu enw ei ffeil / Its reference or file")
-]
-ReasonOption = Annotated[
-    str, typer.Option("--reason", help="Pam; dim data disgyblion / Why; no pupil's data: it is kept and reported")
-]
+RefArgument = Annotated[str, typer.Argument(metavar="REF")]
+ReasonOption = Annotated[str, typer.Option("--reason")]
 
 
 @app.command()
 def batches(
-    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]", help="Cylch / Cycle: uln cycles")] = None,
-    state: Annotated[BatchShown | None, typer.Option(help="Dim ond y rhain / Only these")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]")] = None,
+    state: Annotated[BatchShown | None, typer.Option()] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Y sypiau a'u hanfon / The batches, and what became of their hand-over."""
+    """The batches, and what became of their hand-over."""
     from flows.when import now
     from tasks.ground import moment
     from tasks.hand_over import batches_shown
@@ -354,13 +351,13 @@ def batches(
 
 @app.command()
 def retry(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
-    """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand a batch over again that is known not to have arrived."""
+    """Hand a batch over again that is known not to have arrived."""
     _decide(Decision.RETRY, ref, reason, as_of, _data(data))
 
 
 @app.command()
 def abandon(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
-    """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know: its learners are due."""
+    """Abandon a batch that the LRS does not know: its learners are due."""
     _decide(Decision.ABANDON, ref, reason, as_of, _data(data))
 
 
@@ -370,27 +367,20 @@ def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, root: 
     from tasks.hand_over import decide
 
     with _told_plainly(root):
-        out.print(escape(decide(root, ref, decision, reason, now(as_of)).told), soft_wrap=True)
+        out.print(escape(told(decide(root, ref, decision, reason, now(as_of)).told)), soft_wrap=True)
 
 
 @app.command()
 def trace(
-    key: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[UPN | ULN]",
-            help="Heb ei roi, gofynnir amdano, fel nad yw yn hanes y plisgyn / If not given it is asked for, so that it is "
-            "not in the shell's history",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    key: Annotated[str | None, typer.Argument(metavar="[UPN | ULN]")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
     data: DataOption = None,
 ) -> None:
-    """Hanes un dysgwr, i'r sawl a gaiff ddarllen y data / One learner's story, for who may read the data root."""
+    """One learner's story, for who may read the data root."""
     from tasks.trace import stories
 
     root = _data(data)
-    asked = key if key is not None else typer.prompt(both("trace.ask"), err=True)
+    asked = key if key is not None else typer.prompt(say("trace.ask"), err=True)
     with _told_plainly(root):
         if not Path(root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "", root)
@@ -403,11 +393,11 @@ def trace(
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Ffurflen XML neu zip / A return, XML or zip")],
-    cycle: Annotated[str | None, typer.Option(help="Cylch / Cycle")] = None,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    cycle: Annotated[str | None, typer.Option()] = None,
     data: DataOption = None,
 ) -> None:
-    """Gwirio ffurflen cyn ei hanfon / Check a return before it is sent; exit code 1 if a learner would be held."""
+    """Check a return before it is sent; exit code 1 if a learner would be held."""
     root = _data(data)
     from tasks.check import RefusedReturn, check_file
     from tasks.io.data_root import DataRoot
@@ -434,13 +424,11 @@ def readiness(
     la: LaOption = [],
     cycle: Annotated[
         str | None,
-        typer.Option(
-            help="Cylch; heb ei roi, yr un nad yw wedi cau / Cycle; if not given, the one that has not closed"
-        ),
+        typer.Option(),
     ] = None,
     data: DataOption = None,
 ) -> None:
-    """Beth sydd ei angen ar ysgolion / What schools still need before their learners can be sent."""
+    """What schools still need before their learners can be sent."""
     from flows.when import present_cycle, today
     from tasks.status import readiness_of
 
@@ -448,42 +436,43 @@ def readiness(
     with _told_plainly(_data(data)):
         rows = readiness_of(_data(data), cycle_by_id(cycle), la or None)
     table = Table(
-        "Rhif / No.",
-        "Ysgol / School",
-        "Beth sydd ar goll / What is missing",
-        "Beth i'w wneud / What to do",
+        *(say(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
         show_lines=True,
     )
     for row in rows.to_dict("records"):
         table.add_row(
             row["school_number"],
             escape(row["school_name"]),
-            f"{row['text_cy']}\n{row['text_en']}",
-            f"{row['action_cy']}\n{row['action_en']}",
+            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *_compared(row)])),
+            pair(row["action_cy"], row["action_en"], "\n"),
+            pair(row["where_cy"], row["where_en"], "\n"),
         )
     out.print(table)
-    out.print(f"{rows['school_number'].nunique()} ysgol heb fod yn barod / schools not ready ({cycle})")
+    out.print(say("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
+
+
+def _compared(row: Mapping[Hashable, Any]) -> list[str]:
+    """What stands in the two registers, and what was found, a line each."""
+    given = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
+    return [f"{say(f'readiness.{name}')}: {value}" for name, value in given.items()]
 
 
 @app.command()
 def cycles(data: DataOption = None) -> None:
-    """Y cylchoedd / The census cycles."""
+    """The census cycles."""
     del data  # every command takes --data; the cycles are the project's own
     table = Table(
-        "Cylch / Cycle",
-        "Teitl / Title",
-        "Cyfrifiad / Census",
-        "Blynyddoedd / Years",
+        *(say(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
         "LRS",
         "CTF",
-        "Isafswm oed / Minimum age",
+        say("shown.minimum_age"),
     )
     for c in all_cycles().values():
         age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
         years = ", ".join(map(str, c.year_groups))
         table.add_row(
             c.id,
-            f"{c.title_cy} / {c.title_en}",
+            pair(c.title_cy, c.title_en),
             f"{c.census_from} - {c.census_to}",
             years,
             c.lrs_profile,
@@ -494,14 +483,28 @@ def cycles(data: DataOption = None) -> None:
 
 
 @app.command()
+def texts(review: Annotated[bool, typer.Option("--review")] = False, data: DataOption = None) -> None:
+    """The texts of the service: how many have their Welsh, and which wait for a translator."""
+    from schemas.translations import all_translations
+
+    del data  # every command takes --data; the texts are the project's own
+    entries = all_translations()
+    waiting = {context: entry for context, entry in entries.items() if entry.review}
+    if review:
+        table = Table(*(say(f"shown.{name}") for name in ("context", "english", "welsh")), show_lines=True)
+        for context, entry in waiting.items():
+            table.add_row(*map(escape, (context, entry.english, entry.welsh)))
+        out.print(table)
+    out.print(say("terminal.texts", count=len(entries), waiting=len(waiting)))
+
+
+@app.command()
 def purge(
-    before: Annotated[
-        str, typer.Option("--before", callback=_day, metavar="DATE", help="Hŷn na'r dyddiad hwn / Older than this, ISO")
-    ],
-    yes: Annotated[bool, typer.Option("--yes", help="Dileu; fel arall dim ond dweud / Remove; else only tell")] = False,
+    before: Annotated[str, typer.Option("--before", callback=_day, metavar="DATE")],
+    yes: Annotated[bool, typer.Option("--yes")] = False,
     data: DataOption = None,
 ) -> None:
-    """Dileu'r hyn sydd y tu hwnt i'w gyfnod cadw / Remove what is past its retention; tells what, without --yes."""
+    """Remove what is past its retention; tells what, without --yes."""
     import datetime as dt
 
     from flows.engine import settle
@@ -525,10 +528,10 @@ def purge(
 def slips(
     cycle: CycleArgument,
     la: LaOption = [],
-    school: Annotated[list[str], typer.Option("--school", callback=_schools, help="Rhif ysgol / School number")] = [],
+    school: Annotated[list[str], typer.Option("--school", callback=_schools)] = [],
     data: DataOption = None,
 ) -> None:
-    """Slipiau i ddysgwyr a rhestrau i staff, fel PDF / Slips for learners and lists for staff, as PDFs."""
+    """Slips for learners and lists for staff, as PDFs."""
     from tasks.slips import make_slips
 
     root = _data(data)
@@ -536,16 +539,16 @@ def slips(
         if not Path(root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "", root)
         made = make_slips(root, cycle, la, school)
-    out.print(both("terminal.slips_made", schools=len(made.learners), learners=sum(made.learners.values())))
+    out.print(say("terminal.slips_made", schools=len(made.learners), learners=sum(made.learners.values())))
     for one in made.gone:
-        err.print(f"[bold red]uln:[/] {escape(both('terminal.slips_gone', school=one))}")
+        err.print(f"[bold red]uln:[/] {escape(say('terminal.slips_gone', school=one))}")
     if made.gone:
         raise typer.Exit(1)
 
 
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
-        err.print(both("terminal.faults"))
+        err.print(say("terminal.faults"))
         raise typer.Exit(1)
 
 

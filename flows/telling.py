@@ -1,7 +1,7 @@
 """What the terminal tells: counts, where a cycle stands, what waits for a person, what a checked return holds.
 
-Belongs here: how it looks on a screen, in Welsh and English side by side. Does not belong here: commands (`cli`), or where
-the numbers come from (`tasks.status`). Nothing here imports the engine.
+Belongs here: how it looks on a screen, in the language of the terminal (`flows.language`). Does not belong here: commands
+(`cli`), or where the numbers come from (`tasks.status`). Nothing here imports the engine.
 """
 
 import sys
@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.language import heading, pair, say, told
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.faults import Refused
-from schemas.texts import Language, all_texts, both
+from schemas.texts import Language, all_texts
 from schemas.texts import text as in_language
 from tasks.showing import Shown
 
@@ -23,50 +24,37 @@ if TYPE_CHECKING:
     from tasks.trace import Story
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+
+
+#: What a run did that is told, in this order.
+_COUNTS = (
+    *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "release.sent", "release.learners"),
+    *("collect.rows", "collect.untied", "merge.conflicts", "publish.zips", "faults"),
+)
 
 
 def tell_counts(*runs: dict[str, int]) -> None:
     """What some runs did, counts by `stage.count` added up; noughts are left out but for those that reassure."""
-    words = {
-        "receive.accepted": "ffurflenni a dderbyniwyd / returns accepted",
-        "receive.quarantined": "ffeiliau mewn cwarantîn / files quarantined",
-        "read.records": "cofnodion a ddarllenwyd / records read",
-        "validate.held": "cofnodion a ddaliwyd / records held",
-        "release.sent": "sypiau a anfonwyd / batches sent",
-        "release.learners": "dysgwyr a anfonwyd / learners sent",
-        "collect.rows": "atebion gan yr LRS / answers from the LRS",
-        "collect.untied": "atebion heb ddysgwr / answers that tie to nothing",
-        "merge.conflicts": "ULN sy'n gwrthdaro / conflicting ULNs",
-        "publish.zips": "ffeiliau zip i ysgolion / zips for schools",
-        "faults": "diffygion / faults",
-    }
     counts: dict[str, int] = {}
     for run in runs:
         for name, n in run.items():
             counts[name] = counts.get(name, 0) + n
-    for name, text in words.items():
+    for name in _COUNTS:
         if name in counts and (counts[name] or name in ("release.learners", "faults")):
-            out.print(f"{counts[name]:>10,}  {text}")
+            out.print(f"{counts[name]:>10,}  {say(f'count.{name}')}")
 
 
 _MOST_NAMED = 20
-_STATES = (
-    ("records", "Cofnodion\nRecords"),
-    ("not_chosen", "Heb ddewis\nNot chosen"),
-    ("held", "Daliwyd\nHeld"),
-    ("waiting", "Aros\nWaiting"),
-    ("sent", "Anfonwyd\nSent"),
-    ("uln", "ULN\nULN"),
-    ("exception", "Eithriad\nException"),
-)
+_STATES = ("records", "not_chosen", "held", "waiting", "sent", "uln", "exception")
 
 
 def tell_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
     """Why records were not chosen, in words."""
     if not_chosen:
-        out.print(f"{indent}{both('terminal.not_chosen')}:")
+        out.print(f"{indent}{say('terminal.not_chosen')}:")
     for reason, n in not_chosen.items():
-        out.print(f"{indent}{n:>10,}  {both(f'reason.{reason}')}")
+        out.print(f"{indent}{n:>10,}  {say(f'reason.{reason}')}")
 
 
 def tell_stand_in(counts: dict[str, int]) -> None:
@@ -74,14 +62,14 @@ def tell_stand_in(counts: dict[str, int]) -> None:
     from schemas.return_codes import all_return_codes
 
     if counts["rows"]:
-        out.print(both("terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"))
+        out.print(say("terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"))
 
     codes = all_return_codes()
     for name, n in sorted(counts.items()):
         code = name.removeprefix("exception.")
         if code != name and n:
-            told = codes.get(code, codes["UNKNOWN"])
-            out.print(f"{n:>10,}  {code}: {told.label_cy} / {told.label_en}")
+            meaning = codes.get(code, codes["UNKNOWN"])
+            out.print(f"{n:>10,}  {code}: {pair(meaning.label_cy, meaning.label_en)}")
 
 
 def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
@@ -94,15 +82,15 @@ def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) 
 
     found: Any = status_of(root, cycle, la or None)
     c = cycle_by_id(cycle)
-    table = Table(title=f"{c.title_cy} / {c.title_en}")
-    table.add_column("Ysgol\nSchool", no_wrap=True)
-    for _, title in _STATES:
-        table.add_column(title, justify="right")
-    table.add_column("Cydbwyso\nBalances")
+    table = Table(title=pair(c.title_cy, c.title_en))
+    table.add_column(heading("shown.school"), no_wrap=True)
+    for state in _STATES:
+        table.add_column(heading(f"shown.{state}"), justify="right")
+    table.add_column(heading("shown.balances"))
 
     def add(name: str, row: dict[str, Any]) -> None:
-        numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k, _ in _STATES]
-        table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else "[red]NA / NO[/]")
+        numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k in _STATES]
+        table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else f"[red]{say('shown.no')}[/]")
 
     for school, row in found["schools"].items():
         add(school, row)
@@ -111,20 +99,17 @@ def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) 
     out.print(table)
     tell_reasons(found["total"]["not_chosen"])
     if purged_on := purged_cycles(root).get(cycle):
-        out.print(both("terminal.purged", day=purged_on))
+        out.print(say("terminal.purged", day=purged_on))
     day = moment(now(as_of)).date()
     waiting = for_a_person(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
     for name, found_there in waiting.items():
         if found_there:
             n = found_there if isinstance(found_there, int) else len(found_there)
-            out.print(f"[yellow]{both('terminal.for_a_person')}: {n:,} {both(f'terminal.{name}')}[/]")
+            out.print(f"[yellow]{say('terminal.for_a_person')}: {n:,} {say(f'terminal.{name}')}[/]")
             for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
                 out.print(f"    {escape(one)}")
     for row in unknown_elements(root, cycle, la or None).rows():
-        out.print(
-            f"[yellow]Elfen anhysbys, heb ei darllen / Unknown element, not read: {escape(row['element'])}: "
-            f"{row['times']:,}; ffurflenni / returns: {row['returns']:,} ({escape(row['path'])})[/]"
-        )
+        out.print(f"[yellow]{escape(say('terminal.unknown_element', **row))}[/]")
 
 
 def tell_purged(root: str, going: list[Any], *, done: bool) -> None:
@@ -136,29 +121,29 @@ def tell_purged(root: str, going: list[Any], *, done: bool) -> None:
     from tasks.showing import shown
 
     rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(going).items()]
-    title = both("terminal.has_purged" if done else "terminal.would_purge")
-    table = Table("Beth / What", "Ffeiliau\nFiles", "KiB", title=title if going else None)
+    title = say("terminal.has_purged" if done else "terminal.would_purge")
+    table = Table(say("shown.what"), heading("shown.files"), "KiB", title=title if going else None)
     for row in shown(PURGED_BY_KIND, rows).rows():
         if row["files"]:
-            table.add_row(both(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
-    out.print(table if going else both("terminal.nothing_to_purge"))
+            table.add_row(say(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
+    out.print(table if going else say("terminal.nothing_to_purge"))
     kept_for = all_retention(DataRoot(Path(root)).reference / "retention.toml")
     undecided = [kind.value for kind, one in kept_for.items() if not one.decided]
     if undecided:
-        out.print(f"[yellow]{both('terminal.not_decided', kinds=', '.join(undecided))}[/]")
+        out.print(f"[yellow]{say('terminal.not_decided', kinds=', '.join(undecided))}[/]")
 
 
 def tell_batches(batches: Any) -> None:
     """The batches (`hand_over.batches_shown`), a table a cycle; those that wait for a person in colour."""
     if not len(batches):
-        out.print(both("terminal.no_batches"))
+        out.print(say("terminal.no_batches"))
     for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
-        table = Table("Cyflwr\nState", "Ysgol\nSchool", title=str(cycle))
-        table.add_column("Ffeil\nFile", no_wrap=True)  # as it must be typed
-        for heading in ("Dysgwyr\nLearners", "Atebwyd\nAnswered", "Diwrnodau\nDays"):
-            table.add_column(heading, justify="right")
-        table.add_column("Ers\nSince", no_wrap=True)
-        table.add_column("Penderfyniad\nDecision")
+        table = Table(heading("shown.state"), heading("shown.school"), title=str(cycle))
+        table.add_column(heading("shown.file"), no_wrap=True)  # as it must be typed
+        for name in ("learners", "answered", "days"):
+            table.add_column(heading(f"shown.{name}"), justify="right")
+        table.add_column(heading("shown.since"), no_wrap=True)
+        table.add_column(heading("shown.decision"))
         for one in rows.to_dict("records"):
             waits = one["state"] in ("SENT_UNCONFIRMED", "STUCK")
             state = f"[yellow]{one['state']}[/]" if waits else one["state"]
@@ -173,28 +158,28 @@ def tell_exceptions(root: str, cycle: Cycle, found: dict[str, Shown]) -> None:
     from tasks.io.data_root import DataRoot
 
     if not len(found["states"].frame):
-        out.print(both("terminal.no_exceptions"))
+        out.print(say("terminal.no_exceptions"))
         return
-    table = Table(title=f"{both('exceptions.states')}: {cycle.title_cy} / {cycle.title_en}")
-    for heading in ("cycle", "state", "cause", "number"):
-        table.add_column(both(f"exceptions.{heading}"), justify="right" if heading == "number" else "left")
+    table = Table(title=f"{say('exceptions.states')}: {pair(cycle.title_cy, cycle.title_en)}")
+    for name in ("cycle", "state", "cause", "number"):
+        table.add_column(say(f"exceptions.{name}"), justify="right" if name == "number" else "left")
     for row in found["states"].rows():
-        cause = both(f"cause.{row['cause']}") if row["cause"] else ""
-        table.add_row(row["cycle"], both(f"exception.{row['state']}"), cause, f"{row['number']:,}")
+        cause = say(f"cause.{row['cause']}") if row["cause"] else ""
+        table.add_row(row["cycle"], say(f"exception.{row['state']}"), cause, f"{row['number']:,}")
     out.print(table)
     own = DataRoot(Path(root)).reference / "return_codes.csv"
     codes = all_return_codes(own if own.exists() else None)
     for row in found["codes"].rows():
-        told = codes.get(row["return_code"], codes["UNKNOWN"])
-        out.print(f"{row['number']:>10,}  {escape(row['return_code'])}: {told.label_cy} / {told.label_en}")
+        code = codes.get(row["return_code"], codes["UNKNOWN"])
+        out.print(f"{row['number']:>10,}  {escape(row['return_code'])}: {pair(code.label_cy, code.label_en)}")
     ages = found["ages"].frame
     if not len(ages):
         return
     by_place = ages.pivot_table(index=["la_code", "school_number"], columns="age", values="number", fill_value=0)
     columns = sorted(by_place.columns, key=lambda age: int(age.rstrip("+").split("-")[0]))
-    table = Table(title=both("exceptions.ages"))
-    for heading in ("la_code", "school_number", *columns):
-        table.add_column(heading if heading in columns else both(f"exceptions.{heading}"), justify="right")
+    table = Table(title=say("exceptions.ages"))
+    for name in ("la_code", "school_number", *columns):
+        table.add_column(name if name in columns else say(f"exceptions.{name}"), justify="right")
     for la, rows in by_place[columns].groupby(level="la_code"):
         table.add_row(f"[bold]{la}[/]", "", *(f"[bold]{int(n):,}[/]" for n in rows.sum()))
         for (_, school), numbers in zip(rows.index, rows.to_numpy(), strict=True):
@@ -208,20 +193,18 @@ def tell_story(root: str, found: Sequence["Story"]) -> None:
     from tasks.io.data_root import DataRoot
 
     reasons = texts_of(DataRoot(Path(root))).drop_duplicates("code").set_index("code")
-    out.print(f"[yellow]{both('trace.personal')}[/]")
+    out.print(f"[yellow]{say('trace.personal')}[/]")
     if len(found) > 1:
-        out.print(both("trace.several", number=len(found)))
+        out.print(say("trace.several", number=len(found)))
     for one in found:
         for row in one.known.of_learner.fillna("").to_dict("records"):
             key = "trace.known" if row["uln"] else "trace.known_no_uln"
-            out.print(
-                escape(both(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"]))
-            )
+            out.print(escape(say(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])))
         for row in one.stands.of_learner.to_dict("records"):
             out.print(escape(_side_by_side("trace.stands", _stands_in_words(row))))
         table = Table()
         for name in ("at", "school", "what", "where"):
-            table.add_column(both(f"trace.{name}"), overflow="fold")
+            table.add_column(say(f"trace.{name}"), overflow="fold")
         table.show_lines = True
         for event in one.told.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, lang) for lang in get_args(Language)}
@@ -234,9 +217,9 @@ def tell_story(root: str, found: Sequence["Story"]) -> None:
 
 
 def _side_by_side(key: str, places: Mapping[Language, Mapping[str, str]], between: str = " / ") -> str:
-    """A text in both languages, Welsh first, whose places are filled in each language's own words."""
-    languages: tuple[Language, ...] = ("cy", "en")
-    return between.join(in_language(key, lang).format(**places[lang]) for lang in languages)
+    """A text as the terminal says it, whose places are filled in each language's own words."""
+    cy, en = (in_language(key, lang).format(**places[lang]) for lang in ("cy", "en"))
+    return pair(cy, en, between)
 
 
 def _stands_in_words(row: dict[Any, Any]) -> dict[Language, dict[str, str]]:
@@ -272,26 +255,34 @@ def _place_in_file(event: dict[Any, Any]) -> str:
     """Where in its file an event stands, in words; nothing where it is of no place."""
     words = {"returned": "record", "batched": "position"}
     key = words.get(event["kind"], "row" if event["kind"].startswith("answered") else "")
-    return both(f"trace.{key}", place=event["place"]) if key else ""
+    return say(f"trace.{key}", place=event["place"]) if key else ""
 
 
 def tell_places(root: str, cycle: str) -> None:
     """Where the files of a rehearsal lie, and what to look at next."""
-    out.print(f"\nY data / The data: {root}")
-    for place, text in (
-        ("dewi/outbox/", "i'r ysgolion / to the schools"),
-        ("lrs/outbox/", "i'r LRS / to the LRS"),
-        ("quarantine/", "ffeiliau a wrthodwyd / refused files"),
-        (f"snapshots/{cycle}/", "ciplun / snapshot"),
-        (f"reports/{cycle}/", "cyfrifon / counts"),
-        (f"rehearsal/truth/{cycle}/", "yr hyn a blannwyd / what was planted"),
+    out.print("\n" + escape(say("terminal.the_data", root=root)))
+    for place, key in (
+        ("dewi/outbox/", "dewi_outbox"),
+        ("lrs/outbox/", "lrs_outbox"),
+        ("quarantine/", "quarantine"),
+        (f"snapshots/{cycle}/", "snapshots"),
+        (f"reports/{cycle}/", "reports"),
+        (f"rehearsal/truth/{cycle}/", "truth"),
     ):
-        out.print(f"  {place:<28}{text}")
+        out.print(f"  {place:<28}{say(f'place.{key}')}")
     example = next(iter(sorted((Path(root) / "dewi" / "outbox").rglob(f"ULN_*_{cycle}_*.zip"))), None)
-    out.print(both("terminal.next"))
+    out.print(say("terminal.next"))
     if example:
         out.print(f"  {example.relative_to(root)}", soft_wrap=True)
     out.print(f"  uln status {cycle} --data {root}\n  uln readiness --cycle {cycle} --data {root}", soft_wrap=True)
+
+
+def tell_wrong_usage(sentence: str, usage: str, command: str) -> None:
+    """How a command was used wrongly, in one sentence, and where its help is."""
+    if usage:
+        err.print(escape(usage))
+    err.print(escape(say("usage.see_help", command=command)))
+    err.print(f"[bold red]uln:[/] {escape(sentence)}")
 
 
 def tell_refused(name: str, fault: Refused) -> None:
@@ -299,8 +290,8 @@ def tell_refused(name: str, fault: Refused) -> None:
     from schemas.quarantine_reasons import all_reasons
 
     reason = all_reasons()[fault.reason]
-    out.print(f"[red]✗[/] {escape(name)}: {reason.text_cy} / {reason.text_en} {escape(fault.detail)}")
-    out.print(f"  {reason.action_cy} / {reason.action_en}")
+    out.print(f"[red]✗[/] {escape(name)}: {pair(reason.text_cy, reason.text_en)} {escape(told(fault.detail))}")
+    out.print(f"  {pair(reason.action_cy, reason.action_en)}")
 
 
 def tell_checked(path: Path, one: Any) -> None:
@@ -314,24 +305,19 @@ def tell_checked(path: Path, one: Any) -> None:
     name = f"{path}#{one.member}" if one.member else str(path)
     mark = "[red]✗[/]" if one.held else "[green]✓[/]"
     out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
-    out.print(
-        f"  {one.records:,} cofnod / records; {one.chosen:,} dewiswyd / chosen; {one.held:,} i'w dal / to be held"
-    )
+    numbers = {name: f"{getattr(one, name):,}" for name in ("records", "chosen", "held")}
+    out.print(f"  {say('terminal.checked', **numbers)}")
     tell_reasons(one.not_chosen, "  ")
     if one.unknown_elements:
-        out.print(
-            "  elfennau anhysbys / unknown elements: "
-            + ", ".join(f"{escape(k)} {n}" for k, n in one.unknown_elements.items())
-        )
+        elements = ", ".join(f"{name} {n}" for name, n in one.unknown_elements.items())
+        out.print(f"  {escape(say('terminal.unknown_elements', elements=elements))}")
     if one.findings.empty:
         return
     table = Table(
-        "Cofnod\nRecord",
-        "Bl.\nYear",
-        "Rheol\nRule",
+        *(heading(f"shown.{name}") for name in ("record", "year", "rule")),
         "LRS",
-        "Fel y dylai fod / What good looks like",
-        "Beth i'w wneud / What to do",
+        say("shown.good"),
+        say("shown.action"),
     )
     for row in shown(CHECKED, one.findings, to=Tier.INTERNAL).rows():
         rule = rules[row["rule"]]
@@ -342,7 +328,7 @@ def tell_checked(path: Path, one: Any) -> None:
             escape(year),
             f"[{colour}]{rule.code}[/]",
             rule.lrs_code or "-",  # what the LRS would have answered
-            f"{rule.message_cy}\n{rule.message_en}",
-            f"{rule.action_cy}\n{rule.action_en}",
+            pair(rule.message_cy, rule.message_en, "\n"),
+            pair(rule.action_cy, rule.action_en, "\n"),
         )
     out.print(table)

@@ -64,7 +64,7 @@ def parse_access(content: str, source: str = "reference/access.toml") -> Access:
     try:
         given = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [str(error)]) from None
+        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
     known = {"group_reads": MAY_BE_READ, "group_writes": MAY_BE_WRITTEN}
     faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {f.name for f in fields(Access)})]
     for key, places in known.items():

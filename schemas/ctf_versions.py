@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.faults import ConfigurationFault
+from schemas.texts import Both, both
 
 _FOLDER = Path(__file__).with_name("ctf")
 
@@ -55,17 +56,20 @@ def parse_versions(text: str, source: str = "versions.toml") -> dict[str, CtfVer
     Raises:
         ConfigurationFault: with every unknown, missing or wrong key of every block.
     """
-    faults: list[str] = []
+    faults: list[Both] = []
     versions: dict[str, CtfVersion] = {}
     known = {f.name for f in fields(CtfVersion)} - {"id"}
     for version_id, block in tomllib.loads(text).items():
         if not isinstance(block, dict):
-            faults.append(f"{version_id!r} stands outside a version's block")
+            faults.append(both("fault.outside_block", key=version_id))
             continue
-        block_faults = [f"[{version_id}] unknown key {k!r}" for k in sorted(set(block) - known)]
-        block_faults += [f"[{version_id}] missing key {k!r}" for k in sorted(known - {"data_qualifier"} - set(block))]
+        block_faults = [both("fault.unknown_key", key=k).at(f"[{version_id}]") for k in sorted(set(block) - known)]
+        block_faults += [
+            both("fault.missing_key", key=k).at(f"[{version_id}]")
+            for k in sorted(known - {"data_qualifier"} - set(block))
+        ]
         if not block_faults:
-            block_faults = [f"[{version_id}] {fault}" for fault in _block_faults(version_id, block)]
+            block_faults = [fault.at(f"[{version_id}]") for fault in _block_faults(version_id, block)]
         if not block_faults:
             versions[version_id] = CtfVersion(id=version_id, **block)
         faults += block_faults
@@ -74,17 +78,21 @@ def parse_versions(text: str, source: str = "versions.toml") -> dict[str, CtfVer
     return versions
 
 
-def _block_faults(version_id: str, block: dict[str, Any]) -> list[str]:
-    blank = [
-        f"{k} must be a text that is not blank" for k, v in block.items() if not isinstance(v, str) or not v.strip()
-    ]
+def _block_faults(version_id: str, block: dict[str, Any]) -> list[Both]:
+    blank = [both("fault.a_text", key=k) for k, v in block.items() if not isinstance(v, str) or not v.strip()]
     if blank:
         return blank
     checks = [
-        (re.fullmatch(r"[0-9]+\.[0-9]+", version_id), "a version is called like 12.0"),
-        (block["gender_element"] in ("Gender", "Sex"), "gender_element must be Gender or Sex"),
-        (block["document_qualifier"] in ("full", "partial"), "document_qualifier must be full or partial"),
-        (re.fullmatch(r"[0-9A-Z]{4}", block["source_estab"]), "source_estab must be four digits or capitals"),
+        (re.fullmatch(r"[0-9]+\.[0-9]+", version_id), both("fault.version_name")),
+        (
+            block["gender_element"] in ("Gender", "Sex"),
+            both("fault.one_of", column="gender_element", allowed="Gender, Sex"),
+        ),
+        (
+            block["document_qualifier"] in ("full", "partial"),
+            both("fault.one_of", column="document_qualifier", allowed="full, partial"),
+        ),
+        (re.fullmatch(r"[0-9A-Z]{4}", block["source_estab"]), both("fault.source_estab")),
     ]
     return [text for holds, text in checks if not holds]
 
@@ -98,7 +106,9 @@ def all_versions() -> dict[str, CtfVersion]:
     """
     versions = parse_versions((_FOLDER / "versions.toml").read_text(encoding="utf-8"))
     without = [
-        f"[{v.id}] has no {v.schema_file.name} beside it" for v in versions.values() if not v.schema_file.is_file()
+        both("fault.no_xsd", file=v.schema_file.name).at(f"[{v.id}]")
+        for v in versions.values()
+        if not v.schema_file.is_file()
     ]
     if without:
         raise ConfigurationFault("versions.toml", without)

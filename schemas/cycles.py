@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.faults import ConfigurationFault
+from schemas.texts import Both, both, text
 
 _FILE = Path(__file__).with_name("cycles.toml")
 _KINDS = ("pilot", "september", "january")
@@ -29,8 +30,6 @@ class Cycle:
 
     id: str
     kind: str
-    title_en: str
-    title_cy: str
     academic_year: int
     census_from: dt.date
     census_to: dt.date
@@ -44,6 +43,16 @@ class Cycle:
     minimum_age_on: dt.date | None = None
 
     @property
+    def title_en(self) -> str:
+        """What people call the cycle in English, by its kind and the year of its census."""
+        return text(f"cycle.{self.kind}", "en").format(year=self.census_from.year)
+
+    @property
+    def title_cy(self) -> str:
+        """What people call it in Welsh."""
+        return text(f"cycle.{self.kind}", "cy").format(year=self.census_from.year)
+
+    @property
     def born_on_or_before(self) -> dt.date | None:
         """The latest date of birth that reaches the minimum age on its day (plasc_ctf.md 5), or None."""
         if self.minimum_age is None or self.minimum_age_on is None:
@@ -55,25 +64,27 @@ class Cycle:
         return self.census_from <= census_date <= self.census_to
 
 
-def parse_cycles(text: str, source: str = "cycles.toml") -> dict[str, Cycle]:
+def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
     """Read cycle blocks.
 
     Args:
-        text: the TOML text, one block per cycle.
+        content: the TOML text, one block per cycle.
         source: how to name the text in a fault.
 
     Raises:
         ConfigurationFault: with every unknown, missing or wrong key of every block.
     """
-    faults: list[str] = []
+    faults: list[Both] = []
     cycles: dict[str, Cycle] = {}
     known = {f.name for f in fields(Cycle)} - {"id"}
     optional = {"minimum_age", "minimum_age_on"}
-    for cycle_id, block in tomllib.loads(text).items():
-        block_faults = [f"[{cycle_id}] unknown key {k!r}" for k in sorted(set(block) - known)]
-        block_faults += [f"[{cycle_id}] missing key {k!r}" for k in sorted(known - optional - set(block))]
+    for cycle_id, block in tomllib.loads(content).items():
+        block_faults = [both("fault.unknown_key", key=k).at(f"[{cycle_id}]") for k in sorted(set(block) - known)]
+        block_faults += [
+            both("fault.missing_key", key=k).at(f"[{cycle_id}]") for k in sorted(known - optional - set(block))
+        ]
         if not block_faults:
-            block_faults = [f"[{cycle_id}] {fault}" for fault in _block_faults(block)]
+            block_faults = [fault.at(f"[{cycle_id}]") for fault in _block_faults(block)]
         if not block_faults:
             cycles[cycle_id] = Cycle(id=cycle_id, **{**block, "year_groups": tuple(block["year_groups"])})
         faults += block_faults
@@ -82,23 +93,26 @@ def parse_cycles(text: str, source: str = "cycles.toml") -> dict[str, Cycle]:
     return cycles
 
 
-def _block_faults(block: dict[str, Any]) -> list[str]:
+def _block_faults(block: dict[str, Any]) -> list[Both]:
     checks = [
-        (block["kind"] in _KINDS, f"kind must be one of {', '.join(_KINDS)}"),
+        (block["kind"] in _KINDS, both("fault.one_of", column="kind", allowed=", ".join(_KINDS))),
         (
             bool(block["year_groups"]) and all(y in range(1, 15) for y in block["year_groups"]),
-            "year_groups are 1 to 14",
+            both("fault.year_groups"),
         ),
-        (block["census_from"] <= block["census_to"], "census_from is after census_to"),
-        (block["census_to"] <= block["closes_on"], "closes_on is before census_to"),
+        (block["census_from"] <= block["census_to"], both("fault.order", first="census_from", then="census_to")),
+        (block["census_to"] <= block["closes_on"], both("fault.order", first="census_to", then="closes_on")),
         (
             type(block["answer_within_days"]) is int and block["answer_within_days"] > 0,
-            "answer_within_days is a whole number from 1",
+            both("fault.whole_number", key="answer_within_days"),
         ),
-        (("minimum_age" in block) == ("minimum_age_on" in block), "minimum_age and minimum_age_on go together"),
-        (block["lrs_format"] in ("CSV", "XML"), "lrs_format must be CSV or XML"),
+        (
+            ("minimum_age" in block) == ("minimum_age_on" in block),
+            both("fault.together", one="minimum_age", other="minimum_age_on"),
+        ),
+        (block["lrs_format"] in ("CSV", "XML"), both("fault.one_of", column="lrs_format", allowed="CSV, XML")),
     ]
-    return [text for holds, text in checks if not holds]
+    return [fault for holds, fault in checks if not holds]
 
 
 @cache
@@ -135,5 +149,5 @@ def cycle_by_id(cycle_id: str) -> Cycle:
     """
     cycles = all_cycles()
     if cycle_id not in cycles:
-        raise ConfigurationFault("cycle", [f"there is no cycle {cycle_id!r}; choose one of {', '.join(cycles)}"])
+        raise ConfigurationFault("cycle", [both("fault.no_cycle", cycle=cycle_id, cycles=", ".join(cycles))])
     return cycles[cycle_id]

@@ -3,13 +3,22 @@
 Texts of these exceptions may be shown to anyone: they name files, schools, batches and columns, never a pupil.
 """
 
+from collections.abc import Sequence
+
+
+def told(key: str, /, **places: object) -> str:
+    """A sentence in both languages (`schemas.texts.both`), for the loaders of the texts themselves."""
+    from schemas.texts import both  # noqa: PLC0415 - the texts are read by loaders that have faults to tell
+
+    return both(key, **places)
+
 
 class ConfigurationFault(Exception):
     """Data that a person edits (a cycle, a layout, a code table, reference files) is wrong; lists every fault."""
 
-    def __init__(self, source: str, faults: list[str]) -> None:
+    def __init__(self, source: str, faults: Sequence[str]) -> None:
         self.source = source
-        self.faults = faults
+        self.faults = list(faults)
         super().__init__(f"{source}: " + "; ".join(faults))
 
     def __reduce__(self) -> tuple[type["ConfigurationFault"], tuple[str, list[str]]]:

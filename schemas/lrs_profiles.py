@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.faults import ConfigurationFault
-from schemas.texts import both
+from schemas.texts import Both, both
 
 _FOLDER = Path(__file__).with_name("lrs")
 #: What a column may be filled with, besides a constant written `=value`.
@@ -111,12 +111,12 @@ def parse_profile(text: str, source: str) -> Profile:
     try:
         block = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [f"is not TOML: {error}"]) from None
+        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
     faults = _key_faults(block, Profile, "")
     if not faults:
-        faults = _key_faults(block["xml"], BatchXml, "xml: ")
+        faults = _key_faults(block["xml"], BatchXml, "xml:")
         for n, column in enumerate(block["columns"], 1):
-            faults += _key_faults(column, BatchColumn, f"column {n}: ")
+            faults += _key_faults(column, BatchColumn, f"columns[{n}]:")
     if not faults:
         faults = [*_profile_faults(block), *_column_faults(block["columns"]), *_xml_faults(block)]
     if faults:
@@ -126,13 +126,13 @@ def parse_profile(text: str, source: str) -> Profile:
     return Profile(**{**block, "xml": BatchXml(**block["xml"]), "columns": columns, "return_code_headings": headings})
 
 
-def _key_faults(block: dict[str, Any], of: type[Any], where: str) -> list[str]:
+def _key_faults(block: dict[str, Any], of: type[Any], where: str) -> list[Both]:
     known = {f.name: f for f in fields(of)}
     needed = {name for name, f in known.items() if f.default is MISSING}
-    faults = [f"{where}unknown key {k!r}" for k in sorted(set(block) - set(known))]
-    faults += [f"{where}missing key {k!r}" for k in sorted(needed - set(block))]
+    faults = [both("fault.unknown_key", key=k).at(where) for k in sorted(set(block) - set(known))]
+    faults += [both("fault.missing_key", key=k).at(where) for k in sorted(needed - set(block))]
     wrong = (k for k in sorted(set(block) & set(known)) if not _fits(block[k], known[k].type))
-    return faults + [f"{where}{k} is of the wrong kind" for k in wrong]
+    return faults + [both("fault.wrong_kind", key=k).at(where) for k in wrong]
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -146,13 +146,13 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, of) for v in value)
 
 
-def _profile_faults(block: dict[str, Any]) -> list[str]:
+def _profile_faults(block: dict[str, Any]) -> list[Both]:
     sharings = ("ability_to_share", "privacy_notice_seen")
     checks = [
-        (block["sharing"] in sharings, f"sharing is {' or '.join(sharings)}"),
-        (block["limit"] >= 1, "limit is at least 1"),
-        (_is_class(block["name_characters"]), "name_characters is not the inside of a regular expression's brackets"),
-        (bool(block["return_code_headings"]), "return_code_headings is empty"),
+        (block["sharing"] in sharings, both("fault.one_of", column="sharing", allowed=", ".join(sharings))),
+        (block["limit"] >= 1, both("fault.whole_number", key="limit")),
+        (_is_class(block["name_characters"]), both("fault.name_characters")),
+        (bool(block["return_code_headings"]), both("fault.a_list", key="return_code_headings")),
     ]
     return [text for holds, text in checks if not holds]
 
@@ -164,28 +164,32 @@ def _is_class(characters: str) -> bool:
         return False
 
 
-def _column_faults(columns: list[dict[str, Any]]) -> list[str]:
+def _column_faults(columns: list[dict[str, Any]]) -> list[Both]:
     headings = [c["heading"] for c in columns]
     filled = [c.get("source", "") for c in columns]
-    faults = [f"column {n}: heading is empty" for n, h in enumerate(headings, 1) if not h.strip()]
-    faults += [f"heading {h!r} stands twice" for h in sorted({h for h in headings if headings.count(h) > 1})]
+    faults = [
+        both("fault.a_text", key="heading").at(f"columns[{n}]:") for n, h in enumerate(headings, 1) if not h.strip()
+    ]
+    faults += [both("fault.twice", code=h) for h in sorted({h for h in headings if headings.count(h) > 1})]
     faults += [
-        f"column {n}: source {s!r} is not known"
+        both("fault.source_unknown", source=s).at(f"columns[{n}]:")
         for n, s in enumerate(filled, 1)
         if s and not s.startswith("=") and s not in SOURCES
     ]
     # All of these are mandatory to the LRS; a middle name is not.
-    return faults + [f"no column has the source {s!r}" for s in sorted(SOURCES - {"middle_name"} - set(filled))]
+    return faults + [both("fault.source_missing", source=s) for s in sorted(SOURCES - {"middle_name"} - set(filled))]
 
 
-def _xml_faults(block: dict[str, Any]) -> list[str]:
+def _xml_faults(block: dict[str, Any]) -> list[Both]:
     xml = block["xml"]
     names = [xml["root"], xml["record"], *xml["header"]]
     names += [c.get("xml_name") or c["heading"] for c in block["columns"]]
-    faults = [f"xml: {name!r} cannot be an element's name" for name in names if not _XML_NAME.fullmatch(name)]
+    faults = [both("fault.element_name", name=name).at("xml:") for name in names if not _XML_NAME.fullmatch(name)]
     odd = sorted(set(xml["header"].values()) - _FIRST_ROW_ONLY)
-    faults += [f"xml: header source {s!r} is not one of {', '.join(sorted(_FIRST_ROW_ONLY))}" for s in odd]
-    return faults + ([] if "ukprn" in xml["header"].values() else ["xml: no header element has the source 'ukprn'"])
+    faults += [both("fault.source_unknown", source=s).at("xml: header:") for s in odd]
+    return faults + (
+        [] if "ukprn" in xml["header"].values() else [both("fault.source_missing", source="ukprn").at("xml: header:")]
+    )
 
 
 def all_profiles(own: Path | None = None) -> dict[str, Profile]:
@@ -212,5 +216,5 @@ def _load(path: Path, _changed: int) -> Profile:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigurationFault(path.name, ["is not UTF-8"]) from None
+        raise ConfigurationFault(path.name, [both("fault.not_utf8")]) from None
     return parse_profile(text, path.name)

@@ -14,7 +14,7 @@ _FILE = Path(__file__).with_name("merge_findings.csv")
 
 @dataclass(frozen=True)
 class MergeFinding:
-    """One finding: what is wrong, what to do, and the field concerned; `cy_review` is Y where a translator should look."""
+    """One finding: what is wrong, what to do, and the field concerned."""
 
     code: str
     label_en: str
@@ -23,7 +23,6 @@ class MergeFinding:
     action_cy: str
     field_en: str
     field_cy: str
-    cy_review: str
 
 
 @cache

@@ -14,9 +14,10 @@ from typing import Any
 
 from schemas.faults import ConfigurationFault
 from schemas.tables import PUPIL_FIELDS
+from schemas.texts import Both, both
 
 _FOLDER = Path(__file__).with_name("plasc")
-_TEXTS = ("title_en", "title_cy", "root", "on_roll", "no_longer_on_roll", "identifiers")
+_TEXTS = ("root", "on_roll", "no_longer_on_roll", "identifiers")
 _LISTS = ("collections", "known")
 HEADER_FIELDS = ("la_code", "estab", "collection", "census_date", "header_datetime", "serial_no")
 
@@ -37,8 +38,6 @@ class PlascLayout:
     """
 
     name: str
-    title_en: str
-    title_cy: str
     root: str
     on_roll: str
     no_longer_on_roll: str
@@ -63,13 +62,13 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     try:
         blocks = tomllib.loads(layouts_toml)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault("layouts.toml", [str(error)]) from None
+        raise ConfigurationFault("layouts.toml", [both("fault.not_toml", reason=error)]) from None
     shared = blocks.pop("shared", {})
     merged = {name: {**shared, **block} for name, block in blocks.items()}
     reader = csv.DictReader(io.StringIO(paths_csv))
     columns, rows = list(reader.fieldnames or []), list(reader)
-    faults = [] if merged else ["layouts.toml holds no layout"]
-    faults += [f"[{name}] {fault}" for name, block in merged.items() for fault in _block_faults(block)]
+    faults: list[str] = [] if merged else [both("fault.no_layout")]
+    faults += [fault.at(f"[{name}]") for name, block in merged.items() for fault in _block_faults(block)]
     faults += _path_faults(columns, rows, list(merged))
     if faults:
         raise ConfigurationFault("schemas/plasc", faults)
@@ -88,31 +87,31 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     }
 
 
-def _block_faults(block: dict[str, Any]) -> list[str]:
+def _block_faults(block: dict[str, Any]) -> list[Both]:
     needed = (*_TEXTS, *_LISTS, "header")
-    faults = [f"unknown key {key!r}" for key in sorted(set(block) - {*needed, "marker"})]
-    faults += [f"missing key {key!r}" for key in needed if key not in block]
+    faults = [both("fault.unknown_key", key=key) for key in sorted(set(block) - {*needed, "marker"})]
+    faults += [both("fault.missing_key", key=key) for key in needed if key not in block]
     texts = [key for key in (*_TEXTS, "marker") if key in block]
-    faults += [f"{key} must be a text" for key in texts if not (isinstance(block[key], str) and block[key])]
+    faults += [both("fault.a_text", key=key) for key in texts if not (isinstance(block[key], str) and block[key])]
     lists = [key for key in _LISTS if key in block]
-    faults += [f"{key} must be a list of texts" for key in lists if not _is_list_of_texts(block[key])]
+    faults += [both("fault.a_list", key=key) for key in lists if not _is_list_of_texts(block[key])]
     header = block.get("header", {})
     if not isinstance(header, dict) or not all(isinstance(path, str) and path for path in header.values()):
-        return [*faults, "header must be a table of paths"]
+        return [*faults, both("fault.header_paths")]
     odd = sorted(set(header) ^ set(HEADER_FIELDS)) if "header" in block else []
-    return faults + [f"header: {field!r} is missing or not known" for field in odd]
+    return faults + [both("fault.table_column", column=field).at("header:") for field in odd]
 
 
 def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
 
 
-def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[str]:
+def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[Both]:
     odd = sorted(set(columns) ^ {"field", *layouts})
-    faults = [f"paths.csv: column {column!r} is missing or no layout" for column in odd]
+    faults = [both("fault.path_column", column=column) for column in odd]
     fields = [row.get("field") or "" for row in rows]
-    faults += [f"paths.csv: field {f!r} is missing or not known" for f in sorted(set(fields) ^ set(PUPIL_FIELDS))]
-    faults += [f"paths.csv: field {f!r} stands twice" for f in sorted({f for f in fields if fields.count(f) > 1})]
+    faults += [both("fault.path_field", field=f) for f in sorted(set(fields) ^ set(PUPIL_FIELDS))]
+    faults += [both("fault.twice", code=f).at("paths.csv:") for f in sorted({f for f in fields if fields.count(f) > 1})]
     for layout in layouts:
         if layout not in columns:
             continue
@@ -120,9 +119,9 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
         for row, field in zip(rows, fields, strict=True):
             for path in (row[layout] or "").split("|"):
                 if not path.strip("/") or path != path.strip():
-                    faults.append(f"paths.csv: {field} in {layout} has an empty path or one with blanks around it")
+                    faults.append(both("fault.path_blank", field=field, layout=layout))
                 elif path in taken:
-                    faults.append(f"paths.csv: {path} in {layout} is given for {taken[path]} and {field}")
+                    faults.append(both("fault.path_twice", path=path, layout=layout, one=taken[path], other=field))
                 taken[path] = field
     return faults
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from schemas.faults import ConfigurationFault
 from schemas.text_tables import parse_table
+from schemas.texts import both
+from schemas.translations import Translation
 
 _FILE = Path(__file__).with_name("possible_match_causes.csv")
 
@@ -36,14 +38,13 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class CauseTexts:
-    """A cause's texts: the likely reason and what to check; `cy_review` is Y where a translator should look."""
+    """A cause's texts: the likely reason and what to check."""
 
     code: str
     why_en: str
     why_cy: str
     check_en: str
     check_cy: str
-    cy_review: str
 
 
 @cache
@@ -56,21 +57,27 @@ def possible_match_causes() -> tuple[CauseTexts, ...]:
     return parse_causes(_FILE.read_text(encoding="utf-8"))
 
 
-def parse_causes(content: str, source: str = _FILE.name) -> tuple[CauseTexts, ...]:
+def parse_causes(
+    content: str, source: str = _FILE.name, catalogue: dict[str, Translation] | None = None
+) -> tuple[CauseTexts, ...]:
     """Read a table of causes.
 
     Args:
-        content: CSV with the columns of `CauseTexts`.
+        content: CSV with the columns code, why_en and check_en.
         source: how to name it in a fault.
+        catalogue: the Welsh; the shipped catalogue where None.
 
     Raises:
         ConfigurationFault: columns or cells are wrong, a cause is missing or not known; with every fault.
     """
-    rows = parse_table(content, CauseTexts, source)
+    rows = parse_table(content, CauseTexts, source, catalogue=catalogue)
     codes = {row.code for row in rows}
-    faults = [f"{row.code}: is no cause" for row in rows if row.code not in list(Cause)]
-    faults += [f"{cause}: is missing" for cause in Cause if cause not in codes]
-    faults += [f"{row.code}: cy_review must be Y or N" for row in rows if row.cy_review not in ("Y", "N")]
+    faults: list[str] = [
+        both("fault.one_of", column="code", allowed=", ".join(Cause)).at(f"{row.code}:")
+        for row in rows
+        if row.code not in list(Cause)
+    ]
+    faults += [both("fault.code_missing", code=cause) for cause in Cause if cause not in codes]
     if faults:
         raise ConfigurationFault(source, faults)
     return tuple(rows)

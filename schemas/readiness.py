@@ -14,14 +14,15 @@ _FILE = Path(__file__).with_name("readiness.csv")
 
 @dataclass(frozen=True)
 class Lack:
-    """One thing that a school may lack and what to do; `cy_review` is Y where a translator should look."""
+    """One thing that a school may lack, what to do, and where."""
 
     code: str
     text_en: str
     text_cy: str
     action_en: str
     action_cy: str
-    cy_review: str
+    where_en: str
+    where_cy: str
 
 
 @cache

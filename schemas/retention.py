@@ -59,7 +59,7 @@ def parse_retention(content: str, source: str = "retention.toml") -> dict[Kind, 
     try:
         blocks = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [str(error)]) from None
+        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
     faults = [both("fault.unknown_key", key=kind) for kind in sorted(set(blocks) - set(Kind))]
     for kind, block in blocks.items():
         given = block if isinstance(block, dict) else {}

@@ -1,7 +1,9 @@
 """The LRS's return codes: outcome, who acts, texts in both languages, how sure we are. `lrs/return_codes.csv`.
 
 No code stands anywhere else in the program, but POSSIBLE_MATCH here. A `return_codes.csv` in the data root's `reference/`
-replaces the shipped table. `UNKNOWN` speaks for any code that is not in the table, `NONE` for an answer that has none.
+replaces the shipped table; its Welsh stands in columns of its own (`label_cy`, `action_cy`, `field_cy`), any of which it may
+leave out while the English of that column is the shipped one. `UNKNOWN` speaks for any code that is not in the table,
+`NONE` for an answer that has none.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,6 +14,7 @@ import pandas as pd
 
 from schemas.faults import ConfigurationFault
 from schemas.text_tables import parse_table
+from schemas.texts import both
 
 #: The one code whose likely cause is looked for (`tasks.core.possible_match`).
 POSSIBLE_MATCH = "RC007"
@@ -22,7 +25,6 @@ _ALLOWED = {
     "who_acts": ("school", "service", "lrs", "unknown"),
     "resubmit": ("Y", "N", "?"),
     "confidence": ("known", "unknown"),
-    "cy_review": ("Y", "N"),
 }
 
 
@@ -43,7 +45,6 @@ class ReturnCode:
     field_cy: str
     source: str
     confidence: str
-    cy_review: str
 
 
 def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
@@ -64,14 +65,18 @@ def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigurationFault(path.name, ["is not UTF-8; save it from the spreadsheet as CSV UTF-8"]) from None
-    codes = {c.code: c for c in parse_table(text, ReturnCode, path.name)}
+        raise ConfigurationFault(path.name, [both("fault.not_utf8")]) from None
+    codes = {c.code: c for c in parse_table(text, ReturnCode, path.name, own=path != _FILE)}
     compared = normalise_code(pd.Series(list(codes), dtype="str"))
-    faults = [f"{name} is missing" for name in ("UNKNOWN", "NONE") if name not in codes]
-    faults += [f"{c.code}: precedence is a number" for c in codes.values() if not c.precedence.isdigit()]
-    faults += [f"{code}: write it as {form}" for code, form in zip(codes, compared, strict=True) if code != form]
+    faults: list[str] = [both("fault.code_missing", code=name) for name in ("UNKNOWN", "NONE") if name not in codes]
+    faults += [both("fault.precedence", code=c.code) for c in codes.values() if not c.precedence.isdigit()]
     faults += [
-        f"{c.code}: {column} is one of {', '.join(allowed)}"
+        both("fault.code_form", code=code, form=form)
+        for code, form in zip(codes, compared, strict=True)
+        if code != form
+    ]
+    faults += [
+        both("fault.one_of", column=column, allowed=", ".join(allowed)).at(f"{c.code}:")
         for c in codes.values()
         for column, allowed in _ALLOWED.items()
         if getattr(c, column) not in allowed

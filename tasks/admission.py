@@ -4,6 +4,7 @@ The same for `receive`, its workers, and `uln check`: no engine.
 """
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from schemas.plasc_layouts import all_layouts
 from schemas.texts import both
 from tasks.io.dewi_inbox import open_arrival
 from tasks.io.plasc_xml import ReturnHeader, inspect
+
+#: Establishment numbers of pupil referral units (plasc_ctf.md 4.2): 1100 to 1113; those below are of nurseries.
+_UNIT_NUMBER = re.compile("[0-9]{3}11(0[0-9]|1[0-3])")
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
         Refused: unknown_school, la_mismatch or outside_cycle.
     """
     if header.school_number not in register:
-        raise Refused("unknown_school", both("detail.unknown_school", school=repr(header.school_number[:20])))
+        kind = "unit" if _UNIT_NUMBER.fullmatch(header.school_number) else "school"
+        raise Refused("unknown_school", both(f"detail.unknown_{kind}", school=repr(header.school_number[:20])))
     if folder is not None and header.la_code != folder:
         raise Refused("la_mismatch", both("detail.la_mismatch", found=header.la_code, folder=folder))
     if not cycle.covers(census_day(header)):

@@ -30,7 +30,7 @@ def merge_codes() -> set[str]:
 
 def cause_texts() -> pd.DataFrame:
     """What a school is told of each likely cause of a possible match: code, why_en, why_cy, check_en, check_cy."""
-    return pd.DataFrame(map(asdict, possible_match_causes())).drop(columns="cy_review").astype("str")
+    return pd.DataFrame(map(asdict, possible_match_causes())).astype("str")
 
 
 def texts_of(root: DataRoot) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from schemas.views import STANDING, UNKNOWN_ELEMENTS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among, looked_up
 from tasks.core.one_learner import known_as
-from tasks.core.readiness import missing_things, unmatched_opt_outs
+from tasks.core.readiness import missing_things, side_by_side, unmatched_opt_outs
 from tasks.core.standing import as_status, latest_batch, sent_rows, stand, tally
 from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.ground import Ground, Portion, all_portions, records_by_school
@@ -210,11 +210,17 @@ def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> S
 
 
 def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.DataFrame:
-    """What each school still needs: la_code, school_number, school_name, code, text_en, text_cy, action_en, action_cy."""
+    """What each school still needs, in the order of their numbers.
+
+    Returns:
+        la_code, school_number, school_name, code; ukrlp, edubase, found (`readiness.side_by_side`); text, action, where,
+        each with _en and _cy.
+    """
     reference = DataRoot(Path(data)).reference
     register = schools(reference)
-    missing = missing_things(register, registration(reference), cycle)
-    texts = pd.DataFrame(map(asdict, lacks())).drop(columns="cy_review")
+    registered = registration(reference)
+    missing = side_by_side(missing_things(register, registered, cycle), registered)
+    texts = pd.DataFrame(map(asdict, lacks()))
     rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
         texts, on="code"
     )

@@ -10,6 +10,20 @@ from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 
 _TAKES_PART_BY_CHOICE = ("Special",)
+#: "Pupil Referral Units will not be included in this data upload" (public page of March 2014, plasc_ctf.md 5).
+_NOT_INCLUDED = ("PRU", "Pupil Referral Unit")
+#: What stands beside a lack as what was found, and in the two registers.
+_FOUND = {
+    "ukprn_malformed": "ukprn",
+    "ukprn_shared": "ukprn",
+    "registration_wrong": "wrong",
+    "lrb_late": "lrb_registered_on",
+    "privacy_notice_late": "privacy_notice_on",
+}
+_COMPARED = {
+    **dict.fromkeys(("name_differs", "ukrlp_record_missing", "edubase_record_missing"), "name"),
+    "postcode_differs": "postcode",
+}
 
 
 def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cycle) -> pd.DataFrame:
@@ -29,7 +43,8 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
         school_number, code: a row for each thing that a school lacks, sorted; none for a school that is ready.
     """
     rows = schools[["school_number", "sector_en"]].merge(registration, on="school_number", how="left", indicator=True)
-    known = rows["_merge"] == "both"
+    included = ~rows["sector_en"].isin(_NOT_INCLUDED)
+    known = (rows["_merge"] == "both") & included
     wrong = rows["wrong"].notna() if "wrong" in rows else pd.Series(False, index=rows.index)
     by_choice = rows["sector_en"].isin(_TAKES_PART_BY_CHOICE)
     takes_part = known & ((rows["takes_part"] == "Y") | (rows["takes_part"].isna() & ~by_choice))
@@ -44,9 +59,11 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
     comparable = part & ~no_record["ukrlp"] & ~no_record["edubase"]
     closes = cycle.closes_on.isoformat()
     checks = {
-        "registration_missing": ~known,
+        "pupil_referral_unit": ~included,
+        "registration_missing": included & ~known & ~by_choice,
+        "special_not_chosen": by_choice & (~known | (~wrong & rows["takes_part"].isna())),
         "registration_wrong": known & wrong,
-        "not_taking_part": known & ~wrong & ~part,
+        "not_taking_part": known & ~wrong & (rows["takes_part"] == "N"),
         "ukprn_missing": part & ukprn.isna(),
         "ukprn_malformed": part & ukprn.notna() & ~ukprn.fillna("").str.fullmatch(r"[1-9][0-9]{7}"),
         "ukprn_shared": part & of_use.notna() & of_use.duplicated(keep=False),
@@ -63,6 +80,31 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
         pd.DataFrame({"school_number": rows.loc[bad, "school_number"], "code": code}) for code, bad in checks.items()
     ]
     return pd.concat(found).sort_values(["school_number", "code"], ignore_index=True)
+
+
+def side_by_side(missing: pd.DataFrame, registration: pd.DataFrame) -> pd.DataFrame:
+    """What is missing, with what stands in the two registers and what was found.
+
+    Args:
+        missing: school_number, code (`missing_things`).
+        registration: the columns of `reference/registration.csv`, and `wrong`, a row per school.
+
+    Returns:
+        The columns of `missing`, and ukrlp, edubase, found: where names or postcodes are compared both spellings as they
+        stand in the registers; the UKPRN, the date or the columns that are wrong. Null where nothing stands there or
+        nothing is asked of it.
+    """
+    rows = missing.merge(registration, on="school_number", how="left")
+    told = {}
+    for column, value in (
+        *((of, {code: f"{of}_{what}" for code, what in _COMPARED.items()}) for of in ("ukrlp", "edubase")),
+        ("found", _FOUND),
+    ):
+        text = pd.Series(None, index=rows.index, dtype="str")
+        for code, of in value.items():
+            text = text.mask(rows["code"] == code, rows[of].astype("str"))
+        told[column] = text
+    return missing.assign(**{column: text.to_numpy() for column, text in told.items()}).astype("str")
 
 
 def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:

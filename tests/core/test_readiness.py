@@ -5,7 +5,7 @@ import pytest
 
 from schemas.cycles import cycle_by_id
 from schemas.readiness import lacks
-from tasks.core.readiness import missing_things, unmatched_opt_outs
+from tasks.core.readiness import missing_things, side_by_side, unmatched_opt_outs
 
 CYCLE = cycle_by_id("2012-01")  # closes on 31 July 2012
 READY = {
@@ -104,8 +104,39 @@ def test_a_school_without_a_row_is_told_so_and_nothing_else():
 
 
 def test_special_schools_take_part_by_choice():
-    assert missing({}, sector="Special") == {"6604025": ["not_taking_part"]}
+    assert missing({}, sector="Special") == {"6604025": ["special_not_chosen"]}
+    assert missing({"takes_part": "N"}, sector="Special") == {"6604025": ["not_taking_part"]}
     assert missing({"takes_part": "Y"}, sector="Special") == {}
+    # One of which nothing is written down has not chosen to.
+    assert missing({"school_number": "6604026", "takes_part": "Y"}, sector="Special") == {
+        "6604025": ["special_not_chosen"]
+    }
+
+
+@pytest.mark.parametrize("registered", ["Y", "N", None])
+def test_pupil_referral_units_are_not_included_whatever_is_registered(registered):
+    assert missing({"takes_part": registered}, sector="PRU") == {"6604025": ["pupil_referral_unit"]}
+    assert missing({"school_number": "6604026"}, sector="PRU")["6604025"] == ["pupil_referral_unit"]
+
+
+def test_what_the_two_registers_say_stands_side_by_side_and_what_was_found_beside_it():
+    rows = pd.DataFrame(
+        [
+            READY | {"ukrlp_name": "Un", "edubase_name": "Dau", "lrb_registered_on": "2012-08-01"},
+            READY | {"school_number": "6604026", "ukprn": "123", "ukrlp_postcode": None},
+            READY | {"school_number": "6604027", "ukprn": "10000009", "lrb_registered_on": None},
+        ],
+        columns=list(READY),
+    ).astype("str")
+    register = pd.DataFrame({"school_number": rows["school_number"], "sector_en": "Secondary"})
+    found = side_by_side(missing_things(register, rows, CYCLE), rows).set_index(["school_number", "code"])
+    assert found.astype("object").where(found.notna(), None).to_dict("index") == {
+        ("6604025", "lrb_late"): {"ukrlp": None, "edubase": None, "found": "2012-08-01"},
+        ("6604025", "name_differs"): {"ukrlp": "Un", "edubase": "Dau", "found": None},
+        ("6604026", "postcode_differs"): {"ukrlp": None, "edubase": "ll777ng", "found": None},
+        ("6604026", "ukprn_malformed"): {"ukrlp": None, "edubase": None, "found": "123"},
+        ("6604027", "lrb_missing"): {"ukrlp": None, "edubase": None, "found": None},
+    }
 
 
 def test_a_school_that_does_not_take_part_is_asked_for_nothing_more():
@@ -128,7 +159,8 @@ def test_every_lack_that_is_found_has_its_text_and_every_text_is_used():
         {"school_number": "6604031", "wrong": "school_number"},
         {"school_number": "6604032", **NO_UKRLP, **NO_EDUBASE},
     )
-    assert {code for codes in found.values() for code in codes} == {lack.code for lack in lacks()}
+    others = [codes for sector in ("Special", "PRU") for codes in missing({}, sector=sector).values()]
+    assert {code for codes in (*found.values(), *others) for code in codes} == {lack.code for lack in lacks()}
 
 
 def test_opt_outs_of_nobody_are_counted():

@@ -46,19 +46,20 @@ def census_during_returns(played: dict[str, Played], home: Path) -> list[str]:
 
 
 def closed_outbox(played: dict[str, Played], home: Path) -> list[str]:
-    """The outbox may not be written: nothing counts as sent, and all goes once it may."""
+    """The outbox is another account's and may not be written: nothing counts as sent, and all goes once it may.
+
+    One of its own the service would give its rights back as it begins.
+    """
     act = played["census"]
     with _copy(act.start, home) as root:
         outbox = root / "lrs" / "outbox"
-        outbox.chmod(0o555)
-        stopped = uln(*act.act.command, root=root, first=_as_nobody(home))
+        stopped = uln(*act.act.command, root=root, first=_as_nobody(home, but=outbox))
         wrong = _told_once(stopped)
         states = set(aside(_states, root))
         if states != {BatchState.READY.value} or list(outbox.iterdir()):
             wrong.append(f"batches are {states}, the outbox holds {len(list(outbox.iterdir()))}")
         if not list(root.glob("reports/*/faults/release-*")):
             wrong.append("there is no evidence")
-        outbox.chmod(0o755)
         again = uln(*act.act.command, root=root, first=_as_nobody(home))
         shutil.rmtree(root / "reports" / "2012-01" / "faults", ignore_errors=True)
         return [*wrong, *_failed(again), *differing(aside(ended, root), act.end)]
@@ -94,7 +95,11 @@ HAZARDS: dict[str, Callable[[dict[str, Played], Path], list[str]]] = {
 
 def impossible(name: str) -> str:
     """Why a hazard cannot be played here; empty where it can."""
-    return "a small file system can be mounted by root alone" if name == "full-disk" and os.getuid() else ""
+    reasons = {
+        "full-disk": "a small file system can be mounted by root alone",
+        "closed-outbox": "a folder can be given to another account by root alone",
+    }
+    return reasons.get(name, "") if os.getuid() else ""
 
 
 def _failed(*ends: Ended) -> list[str]:
@@ -122,16 +127,16 @@ def _copy(start: Path, home: Path) -> Iterator[Path]:
         shutil.rmtree(root)
 
 
-def _as_nobody(home: Path) -> Callable[[], None]:
-    """Root may write anywhere; so the command is nobody's, and all that it needs is too. Others stay who they are."""
+def _as_nobody(home: Path, but: Path | None = None) -> Callable[[], None]:
+    """Root may write anywhere; so the command is nobody's, and all that it needs is too, but for one folder."""
 
     def become() -> None:
-        if os.getuid() == 0:
-            for path in (home.parent, *home.parent.rglob("*")):
+        for path in (home.parent, *home.parent.rglob("*")):
+            if path != but:
                 os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
 
     return become
 

@@ -250,8 +250,8 @@ source_school_name = "x"
     with pytest.raises(ConfigurationFault) as caught:
         parse_versions(text)
     faults = " | ".join(caught.value.faults)
-    assert "[9.0] unknown key 'colour'" in faults
+    assert "[9.0] colour is not a key" in faults
     assert faults.count("[8.0] missing key") == 6
     assert "[x] a version is called like 12.0" in faults
-    assert "[x] gender_element must be" in faults
+    assert "[x] gender_element is one of" in faults
     assert "[x] source_estab must be" in faults

@@ -14,6 +14,8 @@ SHIPPED = Path(__file__).parents[2] / "schemas" / "lrs"
 P2A, P3A = all_profiles()["2A"], all_profiles()["3A"]
 TEXT = (SHIPPED / "2A.toml").read_text(encoding="utf-8")
 CODES = (SHIPPED / "return_codes.csv").read_text(encoding="utf-8")
+#: A table of one's own, with its Welsh.
+OWN = code_table(all_return_codes()).to_csv(index=False)
 
 #: The heading row of 2A in real use: LRS facts, batch layout 1.2.
 HEADINGS_2A = [
@@ -56,20 +58,24 @@ def test_a_profile_in_the_data_root_takes_the_shipped_one_s_place(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ("limit = 5000", "limit = 5000\nlimits = 1", ["unknown key 'limits'"]),
+        ("limit = 5000", "limit = 5000\nlimits = 1", ["limits is not a key"]),
         ("limit = 5000\n", "", ["missing key 'limit'"]),
         ("limit = 5000", 'limit = "5000"', ["limit is of the wrong kind"]),
-        ("limit = 5000", "limit = 0", ["limit is at least 1"]),
-        ('sharing = "ability_to_share"', 'sharing = "yes"', ["sharing is ability_to_share or privacy_notice_seen"]),
+        ("limit = 5000", "limit = 0", ["limit is a whole number from 1"]),
+        (
+            'sharing = "ability_to_share"',
+            'sharing = "yes"',
+            ["sharing is one of ability_to_share, privacy_notice_seen"],
+        ),
         ("A-Za-z '.-", "z-a", ["name_characters"]),
-        ('heading = "Notes"', 'heading = "Title"', ["heading 'Title' stands twice"]),
+        ('heading = "Notes"', 'heading = "Title"', ["Title: stands twice"]),
         ('source = "upn"\n', "", ["no column has the source 'upn'"]),
         ('source = "upn"', 'source = "ppn"', ["source 'ppn' is not known", "no column has the source 'upn'"]),
         ('root = "SubmitBatch"', 'root = "Submit Batch"', ["'Submit Batch' cannot be an element's name"]),
-        ('= "record_count" }', '= "upn" }', ["header source 'upn'"]),
-        ('UKPRN = "ukprn", ', "", ["no header element has the source 'ukprn'"]),
-        ("[xml]\n", '[xml]\nspace = "x"\n', ["xml: unknown key 'space'"]),
-        ('aliases = ["PostCode"]', "aliases = [1]\nalias = 1", ["unknown key 'alias'", "aliases is of the wrong kind"]),
+        ('= "record_count" }', '= "upn" }', ["header: source 'upn' is not known"]),
+        ('UKPRN = "ukprn", ', "", ["header: no column has the source 'ukprn'"]),
+        ("[xml]\n", '[xml]\nspace = "x"\n', ["xml: space is not a key"]),
+        ('aliases = ["PostCode"]', "aliases = [1]\nalias = 1", ["alias is not a key", "aliases is of the wrong kind"]),
         ("limit = 5000", "limit =", ["is not TOML"]),
     ],
 )
@@ -127,23 +133,33 @@ def test_a_code_that_nobody_knows_is_shown_before_all_others():
 
 def test_a_code_table_of_one_s_own_takes_the_shipped_one_s_place_and_may_be_edited(tmp_path):
     own = tmp_path / "return_codes.csv"
-    own.write_text(CODES.replace("Not enough data to create a ULN", "First"), encoding="utf-8-sig")
+    own.write_text(OWN.replace("Not enough data to create a ULN", "First"), encoding="utf-8-sig")
     assert all_return_codes(own)["RC006"].label_en == "First"
-    own.write_text(CODES.replace("Not enough data to create a ULN", "Second time"), encoding="utf-8")
+    own.write_text(OWN.replace("Not enough data to create a ULN", "Second time"), encoding="utf-8")
     assert all_return_codes(own)["RC006"].label_en == "Second time"
+
+
+def test_a_code_table_of_one_s_own_needs_welsh_where_its_english_is_not_the_shipped_one(tmp_path):
+    own = tmp_path / "return_codes.csv"
+    own.write_text(CODES.replace(",70,", ",71,"), encoding="utf-8")
+    assert all_return_codes(own)["RC006"] == all_return_codes()["RC006"]
+    own.write_text(CODES.replace("Not enough data to create a ULN", "First"), encoding="utf-8")
+    with pytest.raises(ConfigurationFault, match="return_codes:RC006:label: the English has changed") as caught:
+        all_return_codes(own)
+    assert len(caught.value.faults) == 1
 
 
 def test_faults_of_a_code_table_are_told_at_once(tmp_path):
     own = tmp_path / "return_codes.csv"
     row = [f.name for f in fields(ReturnCode)]
     odd = {"code": "RC14", "outcome": "maybe", "who_acts": "all", "resubmit": "?", "precedence": "first"}
-    odd |= {"confidence": "sure", "cy_review": "?"}
-    lines = [line for line in CODES.splitlines() if not line.startswith("NONE")]
+    odd |= {"confidence": "sure"}
+    lines = [line for line in OWN.splitlines() if not line.startswith("NONE")]
     own.write_text("\n".join([*lines, ",".join(odd.get(name, "x") for name in row)]) + "\n", encoding="utf-8")
     with pytest.raises(ConfigurationFault) as caught:
         all_return_codes(own)
     for fault in ("NONE is missing", "RC14: write it as RC014", "RC14: precedence is a number"):
-        assert fault in caught.value.faults
-    for column in ("outcome", "who_acts", "confidence", "cy_review"):
+        assert fault in [told.en for told in caught.value.faults]
+    for column in ("outcome", "who_acts", "confidence"):
         assert f"RC14: {column} is one of" in str(caught.value)
-    assert len(caught.value.faults) == 7
+    assert len(caught.value.faults) == 6

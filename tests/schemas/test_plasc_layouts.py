@@ -8,8 +8,6 @@ from schemas.tables import PUPIL_FIELDS
 
 BLOCK = """
 [a]
-title_en = "A"
-title_cy = "A"
 root = "R"
 on_roll = "P/On/One"
 no_longer_on_roll = "P/Off/One"
@@ -42,7 +40,6 @@ def test_every_shipped_layout_holds_every_field_and_both_names_of_uln_gender_and
         assert set(layout.paths["uln"]) == {f"{box}/ULN", f"{box}/UniqueLearnerNumber"}
         assert set(layout.paths["gender"]) == {f"{box}/Gender", f"{box}/Sex"}
         assert "HomeInformation/Address/PostCode" in layout.paths["postcode"]
-        assert layout.title_en and layout.title_cy
 
 
 def test_a_sound_block_is_taken_and_its_own_words_go_before_the_shared_ones():
@@ -56,14 +53,14 @@ def test_all_faults_are_told_at_once():
     paths = PATHS.replace("surname,", "shoe,", 1) + "upn,Box/Again\n"
     told = faults_of(layouts, paths)
     for word in (
-        "'roots'",
+        "roots is not a key",
         "'root'",
         "'identifiers'",
         "'serial'",
         "'serial_no'",
         "'shoe'",
         "'surname'",
-        "'upn' stands twice",
+        "upn: stands twice",
     ):
         assert word in told
 
