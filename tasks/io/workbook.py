@@ -14,9 +14,11 @@ texts of rules and codes (all are handed in). To add a column: a line in `_LINE_
 
 import datetime as dt
 import io
+import re
 import string
 import textwrap
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +26,8 @@ import pandas as pd
 import pyarrow as pa
 import xlsxwriter
 from xlsxwriter.format import Format
+from xlsxwriter.packager import Packager
+from xlsxwriter.sharedstrings import SharedStrings
 from xlsxwriter.worksheet import Worksheet
 
 from schemas.texts import Language, both, text
@@ -249,7 +253,7 @@ def _joined(words: dict[Language, str]) -> str:
 def _write(plans: list[_Plan], about: About) -> bytes:
     buffer = io.BytesIO()
     plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(buffer, plain)
+    book = _Book(buffer, plain)
     book.set_properties(
         {
             "title": both("workbook.title"),
@@ -270,10 +274,43 @@ def _write(plans: list[_Plan], about: About) -> bytes:
     return buffer.getvalue()
 
 
+#: What has to be written in another way in a file of XML: xlsxwriter's own knows how.
+_ODD = re.compile(r"[&<>\x00-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_|^\s|\s$").search
+
+
+class _Book(xlsxwriter.Workbook):  # type: ignore[misc]
+    """A workbook whose texts are written together: xlsxwriter's own bytes, as with `_Sheet`."""
+
+    def _get_packager(self) -> Packager:
+        return _Packager()
+
+
+class _Packager(Packager):  # type: ignore[misc]
+    def _write_shared_strings_file(self) -> None:
+        strings = _Strings()
+        strings.string_table = self.workbook.str_table
+        if strings.string_table.count:
+            strings._set_xml_writer(self._filename("xl/sharedStrings.xml"))
+            strings._assemble_xml_file()
+
+
+class _Strings(SharedStrings):  # type: ignore[misc]
+    def _write_sst_strings(self) -> None:
+        plain: list[str] = []
+        for one in self.string_table.string_array:
+            if _ODD(one):
+                self.fh.write("".join(plain))
+                plain = []
+                self._write_si(one)
+            else:
+                plain.append(f"<si><t>{one}</t></si>")
+        self.fh.write("".join(plain))
+
+
 class _Sheet(Worksheet):  # type: ignore[misc]
     """A sheet of text whose rows are written whole: xlsxwriter's own bytes, without what it does cell by cell.
 
-    Leans on four of its private names; `test_workbook` holds it to the bytes of its public way.
+    With `_Book` it leans on private names of it; `test_workbook` holds it to the bytes of its public way.
     """
 
     def fill(self, plan: _Plan, looks: tuple[Format, Format, Format]) -> None:
@@ -340,7 +377,7 @@ def _measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTO
     widths, by_column = [], []
     for variants in columns:
         texts = [list(map(str, variant)) for variant in variants]
-        longest = max(_room(value) for variant in texts for value in dict.fromkeys(variant))
+        longest = _longest(value for variant in texts for value in variant)
         width = min(_WIDEST, max(longest, *(_room(variant[0]) + button for variant in texts)))
         widths.append(width)
         # Running text is narrower than digits: a tenth more fits on a line.
@@ -348,6 +385,15 @@ def _measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTO
         for first, *rest in texts:
             by_column.append([_lines(first, max(1, room - button)), *(_lines(value, room) for value in rest)])
     return widths, [max(row) for row in zip(*by_column, strict=True)]
+
+
+def _longest(values: Iterable[str]) -> int:
+    """The most room that one of them needs; those are not looked at closer that cannot need more than another."""
+    most = 0
+    for value in values:
+        if len(value) * 5 // 4 + 1 > most:
+            most = max(most, _room(value))
+    return most
 
 
 def _room(value: str) -> int:
