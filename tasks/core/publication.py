@@ -39,6 +39,10 @@ EXCEPTION_COLUMNS = (
     *("wrong_en", "wrong_cy", "why_en", "why_cy", "check_en", "check_cy", "action_en", "action_cy"),
     *("sent", "field_en", "field_cy", "code", "lrs_code"),
 )
+#: Not what is delivered: the likely reason of a possible match is a help, and no new file comes because it is known better,
+#: or worse, as where the returns that it was seen in have been purged.
+_HELP = ("why_en", "why_cy", "check_en", "check_cy")
+_CONTENT = tuple(name for name in EXCEPTION_COLUMNS if name not in _HELP)
 _TEXTS = ("wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy")
 
 
@@ -224,7 +228,7 @@ def by_school(
 
 def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:
     """A reference to what a school gets, equal for equal content; so that the same thing is not delivered twice."""
-    return _ref(*([tuple(table.columns), *_rows(table)] for table in (ulns, lines)))
+    return _ref(*([tuple(table.columns), *_rows(table)] for table in (ulns, lines[list(_CONTENT)])))
 
 
 def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()) -> dict[str, str]:
@@ -236,7 +240,7 @@ def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = 
         also: as for `by_school`.
     """
     parts = []
-    for table, names in ((ulns, [c for c in ulns.columns if c != "school_number"]), (lines, list(EXCEPTION_COLUMNS))):
+    for table, names in ((ulns, [c for c in ulns.columns if c != "school_number"]), (lines, list(_CONTENT))):
         rows = _rows(table[names])
         places = table.groupby("school_number").indices
         parts.append((tuple(names), {str(school): [rows[n] for n in at] for school, at in places.items()}))
