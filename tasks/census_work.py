@@ -38,7 +38,8 @@ from tasks.io.lrs_files import batch_file_name, write_batch
 from tasks.io.plasc_xml import read_pupils
 from tasks.io.reference import registration, schools
 from tasks.lrs_forms import lrs_forms
-from tasks.status import blocked_rows, rows_sent, standing_of
+from tasks.sent import rows_sent, those_sent
+from tasks.status import blocked_rows, standing_of
 from tasks.upkeep import COMPARED, changes
 from tasks.workers import tried
 
@@ -240,12 +241,13 @@ def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current
         return none
     upn, former = canonical_upn(chosen["upn"]), canonical_upn(chosen["former_upn"])
     names = pd.concat([upn, former])
-    ledger = lake.read("batch_rows", ["upn", "dob"], cycle=seen, upn=names)
+    ledger, batches = rows_sent(lake, ["batch_ref", "upn", "dob"], seen, names)
     records = pd.DataFrame({"upn": upn, "former_upn": former, "dob": chosen["dob"]})
     new = chosen[~among(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
     forms = _plain_forms(ground, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
     columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
     alike = lake.read("batch_rows", columns, cycle=seen, area=list(portion.las), dob=forms["dob"])
+    alike = those_sent(lake, alike, batches, seen)
     if alike.empty:
         return none
     there = forms["school_number"].str[:3]

@@ -22,8 +22,9 @@ from tasks.core.selection import oldest_first
 from tasks.ground import Ground, Portion, all_portions
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake, frame_of
+from tasks.sent import rows_sent
 from tasks.showing import Shown, shown
-from tasks.status import cycles_with_returns, purged_cycles, register_of, rows_sent, standing_of
+from tasks.status import cycles_with_returns, purged_cycles, register_of, standing_of
 from tasks.workers import spread
 
 _RECORD = ["upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"]

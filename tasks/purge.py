@@ -19,7 +19,7 @@ import pandas as pd
 from schemas.cycles import all_cycles
 from schemas.faults import ConfigurationFault
 from schemas.retention import Kind, all_retention
-from schemas.states import BatchState, Disposition
+from schemas.states import BatchState
 from schemas.tables import PURGED
 from schemas.texts import both
 from tasks.core.retention import emptied, files_taken_in, is_settled, settled_batches
@@ -32,7 +32,7 @@ from tasks.io.removal import last_day, remove, size_of
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.io.slips_pdf import beside
 from tasks.publish import published
-from tasks.status import counts_of, purged_cycles
+from tasks.status import counts_of, purged_cycles, standing_of
 
 
 @dataclass(frozen=True)
@@ -217,10 +217,9 @@ def _empty(data: str, cycle: str) -> None:
     ground = Ground.of(data, cycle)
     for lot in lots(ground, list(authorities()["la_code"])):
         pupils = ground.lake.read("pupils", cycle=cycle, **lot.where)
-        decided = ground.lake.read("dispositions", ["row_ref", "disposition"], cycle=cycle, **lot.where)
-        chosen = decided.loc[decided["disposition"] == Disposition.CHOSEN.value, "row_ref"]
         if len(pupils):
-            ground.lake.replace("pupils", emptied(pupils, chosen), cycle=cycle, **lot.where)
+            _, _, standing = standing_of(ground.lake, ground.cycle, **lot.where)
+            ground.lake.replace("pupils", emptied(pupils, standing), cycle=cycle, **lot.where)
 
 
 def totals(going: Iterable[Due]) -> dict[Kind, tuple[int, int]]:

@@ -36,6 +36,7 @@ from tasks.io.reference import authorities, schools
 from tasks.io.school_zip import zip_name
 from tasks.io.workbook import authority_workbook_name
 from tasks.school_files import Due, DueToAuthority, authority_file, school_files
+from tasks.sent import those_sent
 from tasks.status import purged_cycles, register_of, standing_of
 from tasks.submission_slip import BATCH_COLUMNS, RECEIVED_COLUMNS, Submission, submissions
 from tasks.upkeep import still_changed
@@ -93,9 +94,13 @@ def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str)
 
 
 def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
-    """`merging.tie` with what was sent of the learners who are answered for; what it leaves, by the demographics."""
+    """`merging.tie` with what was sent of the learners who are answered for; what it leaves, by the demographics.
+
+    Who is named may be in an abandoned batch: the LRS has it after all. By the demographics nobody is found there, for the
+    learner may have gone out since under another UPN.
+    """
     sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
-    batches = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at"])
+    batches = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at", "state"])
     tied = tie(answers, sent, batches, in_order())
     # Few answers are left: a result file says whom it answers.
     left = tied[
@@ -104,6 +109,7 @@ def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
     if left.empty:
         return tied
     of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=left["ukprn"].str.strip())
+    of_school = those_sent(lake, of_school, batches, in_order())
     found = tie_by_demographics(left, of_school, batches, in_order()).set_axis(left.index)
     return pd.concat([tied.drop(index=left.index), found]).sort_index()
 

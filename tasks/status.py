@@ -11,20 +11,21 @@ import pandas as pd
 from schemas.cycles import Cycle, cycle_by_id, up_to
 from schemas.readiness import lacks
 from schemas.retention import Kind
-from schemas.states import BatchState, Disposition, Severity
+from schemas.states import Disposition, Severity
 from schemas.tables import RECEIVED, Table, Tier
 from schemas.views import STANDING, UNKNOWN_ELEMENTS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among, looked_up
 from tasks.core.one_learner import known_as
 from tasks.core.readiness import missing_things, side_by_side, unmatched_opt_outs
-from tasks.core.standing import as_status, latest_batch, sent_rows, stand, tally
+from tasks.core.standing import as_status, latest_batch, stand, tally
 from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.ground import Ground, Portion, all_portions, records_by_school
 from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import misplaced
 from tasks.io.lake import Lake
 from tasks.io.reference import authorities, opt_outs, registration, schools
+from tasks.sent import rows_sent
 from tasks.showing import Shown, shown
 from tasks.untied import untied_and_near
 from tasks.workers import spread
@@ -39,27 +40,6 @@ def blocked_rows(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
 def register_of(lake: Lake, cycle: Cycle, **where: Any) -> pd.DataFrame:
     """The learner register, or some of it (`upn=..`), as it was while the cycle was the latest: no later cycle is seen."""
     return lake.read("learners", cycle=up_to(cycle), **where)
-
-
-def rows_sent(lake: Lake, columns: list[str], cycles: list[str], upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What was sent of some learners in some cycles.
-
-    Args:
-        lake: the lake.
-        columns: of `batch_rows`; batch_ref and upn among them.
-        cycles: whose batches and answers are seen.
-        upns: the learners, canonical.
-
-    Returns:
-        `standing.sent_rows`; and batch_ref, state, built_at of every batch.
-    """
-    batches = lake.read("batches", ["batch_ref", "state", "built_at"])
-    rows = lake.read("batch_rows", columns, cycle=cycles, upn=upns)
-    given_up = batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"]
-    asked = rows.loc[among(rows["batch_ref"], given_up), "upn"]
-    # Whether there was an answer is asked of few learners, and mostly of none.
-    answers = [lake.read(table, ["upn", "batch_ref"], cycle=cycles, upn=asked) for table in ("exceptions", "learners")]
-    return sent_rows(rows, batches, pd.concat(answers)), batches
 
 
 def standing_of(

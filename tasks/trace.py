@@ -17,7 +17,7 @@ from schemas.texts import both
 from schemas.views import LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY
 from tasks.core.identifiers import canonical_upn
 from tasks.core.learner_story import Held, events, key_fault, same_learner, unknown_fault
-from tasks.core.membership import among
+from tasks.core.membership import among, looked_up
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.reference import opt_outs
@@ -119,6 +119,9 @@ class _Ledger:
             return near
         records = self._records(upn=self._as_sent(near))
         sent = self._lake.read("batch_rows", ["upn", "dob"], upn=sorted(near))
+        # Of a purged record the ledger alone still knows the birth.
+        born = sent.drop_duplicates("upn")
+        records["dob"] = records["dob"].fillna(looked_up(records["upn"], born["upn"], born["dob"]))
         return _closed(pd.concat([records, sent.reindex(columns=records.columns)]).astype("str"), {upn})
 
     def _records(self, **where: Any) -> pd.DataFrame:
@@ -175,12 +178,17 @@ class _Ledger:
         )
 
     def _deliveries(self, schools: pd.Series, upns: list[str]) -> pd.DataFrame:
-        """What was delivered to these schools, and which files in it name the learner; null where the zip is gone."""
-        rows = self._lake.read("deliveries", school_number=schools)
+        """What these schools and their authorities were delivered, and which files in it name the learner.
+
+        Null where the delivery is gone.
+        """
+        receivers = pd.concat([schools, schools.str[:3]]).drop_duplicates()
+        rows = self._lake.read("deliveries", school_number=receivers)
         members: list[str | None] = []
         for path in rows["path"]:
-            zipped = self._root.path / path
-            members.append(";".join(members_naming(zipped.read_bytes(), upns)) if zipped.is_file() else None)
+            file = self._root.path / path
+            named = members_naming(file.name, file.read_bytes(), upns) if file.is_file() else None
+            members.append(None if named is None else ";".join(named))
         return rows.assign(members=pd.Series(members, index=rows.index, dtype="str"))
 
     def _stands(self, held: Held) -> pd.DataFrame:

@@ -6,6 +6,7 @@ alone who work in the data root (0600, as the folder), and is written only where
 
 import pandas as pd
 
+from schemas.cycles import in_order
 from schemas.tables import DEMOGRAPHICS
 from schemas.texts import both
 from tasks.code_texts import lrs_codes
@@ -14,6 +15,7 @@ from tasks.core.membership import looked_up
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
 from tasks.io.report_csv import write_report
+from tasks.sent import those_sent
 
 _OF_ANSWER = ("file", "ordinal", "ukprn", "mis_identifier", "uln", *DEMOGRAPHICS)
 _OF_LEARNER = ("upn", "differs", "answered", "sent")
@@ -50,7 +52,9 @@ def _untied(lake: Lake) -> pd.DataFrame:
 
 def _near(lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
     asked = rows["ukprn"].str.strip() if len(rows) else rows["ukprn"]
-    return near_misses(rows, lake.read("batch_rows", ["upn", "ukprn", *DEMOGRAPHICS], ukprn=asked))
+    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=asked)
+    batches = lake.read("batches", ["batch_ref", "state"])
+    return near_misses(rows, those_sent(lake, of_school, batches, in_order()))
 
 
 def _listed(rows: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from tasks.core.standing import latest_batch
 from tasks.core.superseding import TOLD, changed, last_shown
 from tasks.ground import Ground, Portion
 from tasks.lrs_forms import lrs_forms
-from tasks.status import blocked_rows, register_of, rows_sent
+from tasks.sent import rows_sent
+from tasks.status import blocked_rows, register_of
 
 #: What was sent, as it is compared.
 COMPARED = ["batch_ref", "upn", "school_number", *SENT_FIELDS, "ability_to_share"]

@@ -64,8 +64,8 @@ class Held:
 
     Attributes:
         received: the returns and result files, and every other return of the schools in these cycles.
-        deliveries: of the learner's schools; and members, the names of the files in it that name the learner with ; between
-            them, null where the zip is gone.
+        deliveries: of the learner's schools and their authorities; and members, the names of the files in it that name the
+            learner with ; between them, null where the delivery is gone.
         opt_outs: upn, recorded_on.
         purged: what was removed of what is named here.
     """
@@ -297,7 +297,7 @@ def _delivered(held: Held) -> pd.DataFrame:
         with_uln, Kind.DELIVERED_ULN.value
     )
     kind = kind.mask(rows["members"].isna(), Kind.DELIVERED_GONE.value)
-    # A zip that is there and does not name the learner is none of theirs.
+    # A delivery that is there and does not name the learner is none of theirs.
     told = rows.assign(at=rows["delivered_at"], kind=kind, file=rows["path"], detail=rows["members"])
     return told[rows["members"].isna() | (members != "")]
 

@@ -8,7 +8,8 @@ import pandas as pd
 from schemas.states import BatchState, RowState
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.hand_over import learners_answered
-from tasks.core.membership import among
+from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among, looked_up
 
 
 def files_taken_in(received: pd.DataFrame, untied: pd.Series) -> pd.DataFrame:
@@ -57,18 +58,27 @@ def is_settled(counts: pd.DataFrame) -> bool:
     return bool(counts["balanced"].all()) and not under_way
 
 
-#: What is left of a pupil's record: a chosen one keeps the UPN, by which it stands where it stands.
-_LEFT = ("upn",)
+#: What is left of a chosen pupil's record: the UPN by which the ledger knows the learner, so that it stands where it stood;
+#: and the record's own, where that is another one, so that the learner is still found by it.
+_LEFT = ("upn", "former_upn")
 
 
-def emptied(pupils: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
-    """Pupil records of which only their places are left, so that the counts stay, and the UPN of the chosen ones.
+def emptied(pupils: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
+    """Pupil records of which only their places are left, so that the counts stay, and the UPNs of the chosen ones.
+
+    With the date of birth goes what told that a former UPN is the same learner's (`one_learner.known_as`): so the UPN by
+    which the ledger knows the learner takes the place of the record's own, and the own one that of the former.
 
     Args:
-        pupils: whole rows.
-        chosen: the row_refs of the chosen ones.
+        pupils: whole rows; some may have been emptied before, by a purge that died.
+        standing: row_ref, upn; of the chosen ones (`standing.stand`).
+
+    Returns:
+        Rows as given; emptied rows come back as they are.
     """
     names = [name for name in PUPIL_FIELDS if name not in _LEFT]
     gone = pd.DataFrame(None, index=pupils.index, columns=names, dtype="str")
-    left = pupils[list(_LEFT)].where(among(pupils["row_ref"], chosen))
+    known, own = looked_up(pupils["row_ref"], standing["row_ref"], standing["upn"]), canonical_upn(pupils["upn"])
+    before = pupils["former_upn"].where(pupils[names].isna().all(axis=1))
+    left = pd.DataFrame({"upn": known, "former_upn": own.mask(own.eq(known), before).where(known.notna())})
     return pd.concat([pupils.drop(columns=list(PUPIL_FIELDS)), gone, left], axis=1)[list(pupils.columns)]

@@ -38,16 +38,19 @@ def write_zip(files: dict[str, bytes], at: dt.datetime) -> bytes:
     return buffer.getvalue()
 
 
-def members_naming(content: bytes, texts: Collection[str]) -> list[str]:
-    """The files in a zip of ours in which one of some texts stands, sorted; a workbook is looked into, as it is a zip too.
+def members_naming(name: str, content: bytes, texts: Collection[str]) -> list[str]:
+    """The files in a delivery of ours in which one of some texts stands, sorted; a workbook is a zip too and looked into.
 
     Args:
-        content: the zip.
+        name: what the delivery is called: a school's zip holds several files, an authority's workbook is one.
+        content: the delivery.
         texts: of ASCII letters and digits, in capitals; in the files they may have small letters.
     """
     wanted = [text.encode("ascii") for text in texts]
+    if not name.endswith(".zip"):
+        return [name] if _names(content, wanted) else []
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return sorted(name for name in archive.namelist() if _names(archive.read(name), wanted))
+        return sorted(member for member in archive.namelist() if _names(archive.read(member), wanted))
 
 
 def _names(content: bytes, wanted: list[bytes]) -> bool:

@@ -5,7 +5,7 @@ import io
 import stat
 import zipfile
 
-from tasks.io.school_zip import write_zip, zip_name
+from tasks.io.school_zip import members_naming, write_zip, zip_name
 
 AT = dt.datetime.fromisoformat("2012-02-20T09:15:30")
 FILES = {"b.xml": "ŵ".encode() * 500, "a.xlsx": b"\x00\x01"}
@@ -34,3 +34,11 @@ def test_members_are_sorted_dated_compressed_and_private():
 def test_the_same_content_gives_the_same_bytes_in_any_order():
     assert write_zip(FILES, AT) == write_zip(dict(reversed(FILES.items())), AT)
     assert write_zip(FILES, AT) != write_zip(FILES | {"a.xlsx": b"\x00\x02"}, AT)
+
+
+def test_who_is_named_is_found_in_a_zip_and_in_a_workbook_that_lies_alone():
+    book = write_zip({"xl/sharedStrings.xml": b"<t>a123b</t>"}, AT)
+    bundle = write_zip({"list.xlsx": book, "file.xml": b"A123B", "other.xml": b"A124B"}, AT)
+    assert members_naming("ULN.zip", bundle, ["A123B"]) == ["file.xml", "list.xlsx"]
+    assert members_naming("ULN_660.xlsx", book, ["A123B"]) == ["ULN_660.xlsx"]
+    assert members_naming("ULN.zip", bundle, ["A125B"]) == members_naming("ULN_660.xlsx", book, ["A124B"]) == []

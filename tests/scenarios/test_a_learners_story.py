@@ -75,7 +75,8 @@ def test_efa_s_story_has_every_event_with_its_day_and_its_file(root):
         ("2012-01-30T02:30", "handed_over", A, batch, place),
         ("2012-02-06T02:30", "answered_code", "", "lrs/inbox/first.csv", "1"),
         ("2012-02-06T02:30", "exception_opened", A, "", ""),
-        # In the first file she is an exception, in the second she has her ULN.
+        # In the first file she is an exception, and her authority is told; in the second she has her ULN.
+        ("2012-02-06T02:30", "delivered_listed", "660", "dewi/outbox/660/ULN_Exceptions_660_2012-01_001.xlsx", ""),
         ("2012-02-06T02:30", "delivered_listed", A, zips[0], ""),
         ("2012-02-13T02:30", "answered_uln", "", "lrs/inbox/export.csv", "1"),
         ("2012-02-13T02:30", "exception_resolved", A, "", ""),
@@ -85,6 +86,8 @@ def test_efa_s_story_has_every_event_with_its_day_and_its_file(root):
         # The LRS knows her as Prys.
         ("2013-01-29T02:30", "warned", B, return_of[B], "1"),
         ("2013-02-05T02:30", "delivered_uln", B, f"dewi/outbox/660/{B}/ULN_{B}_2013-01_001.zip", ""),
+        # The authority is told of that warning.
+        ("2013-02-05T02:30", "delivered_listed", "660", "dewi/outbox/660/ULN_Exceptions_660_2013-01_003.xlsx", ""),
     ]
 
 

@@ -233,6 +233,39 @@ def test_a_year_later_a_mover_gets_the_held_uln_and_an_open_exception_is_asked_f
     assert got(root, B)[0] == {MOVER: uln(106)}
 
 
+@pytest.fixture(scope="module")
+def given_up(tmp_path_factory):
+    """The first batch was abandoned; then two of it have permanent UPNs, one school entry without the former one."""
+    root = two_schools(tmp_path_factory.mktemp("given-up"))
+    hand_in(root, A, "2012-01-20", learner(TEMPORARY, dob="1996-12-01"), learner(FORGOTTEN, dob="1996-12-02"))
+    census(root, JANUARY, "2012-01-30T02:30")
+    lake = Lake(root / "lake")
+    lake.upsert("batches", lake.read("batches").assign(state="ABANDONED"))
+    now = [learner(PERMANENT, former=TEMPORARY, dob="1996-12-01"), learner(NOT_TOLD, dob="1996-12-02")]
+    hand_in(root, A, "2012-01-31", *now)
+    census(root, JANUARY, "2012-02-01T02:30")
+    return root
+
+
+def test_who_was_in_an_abandoned_batch_alone_is_not_held_as_sent_before(given_up):
+    assert times_sent(given_up, PERMANENT) == times_sent(given_up, NOT_TOLD) == [A]
+
+
+def test_an_answer_by_the_demographics_looks_past_an_abandoned_batch(given_up, tmp_path):
+    root = Path(shutil.copytree(given_up, tmp_path / "root"))
+    lines = [
+        "FileName,UKPRN,MISIdentifier,ULN,ReturnCode,GivenName,FamilyName,DateOfBirth,Gender,LastKnownPostCode",
+        f",10000001,,{uln(11)},RC001,Sian,Prys,1996-12-01,2,LL77 7NG",
+        f",10000001,,{uln(12)},RC001,Sian,Rhys,1996-12-02,2,LL77 7NG",
+    ]
+    (root / "lrs" / "inbox" / "export.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    returns(root, JANUARY, "2012-02-20T02:30")
+    assert got(root, A)[0] == {PERMANENT: uln(11)}
+    # The other one differs in the family name from one learner who was sent, and from no second one.
+    near = (root / "reports" / "untied_near_misses.csv").read_text(encoding="utf-8-sig")
+    assert NOT_TOLD in near and FORGOTTEN not in near
+
+
 @pytest.mark.parametrize("when", ["monday", "wednesday", "a_year_later"])
 def test_the_same_census_again_changes_nothing(when, request, tmp_path):
     root = Path(shutil.copytree(request.getfixturevalue(when), tmp_path / "root"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from learners_in_schools import A, hand_in, learner, lrs_answers, two_schools, uln, upn
 from test_operators_diary import census, returns
 from typer.testing import CliRunner
 
@@ -28,6 +29,7 @@ from tasks.io.run_lock import one_run_at_a_time
 from tasks.publish import snapshot
 from tasks.purge import due, purge, refuse_purged, totals
 from tasks.status import attention, purged_cycles, status_of
+from tasks.trace import stories
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "snapshot"
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
@@ -127,6 +129,35 @@ def test_of_the_pupils_only_places_and_the_chosen_ones_upns_are_left(root):
     chosen = after["row_ref"].map(decided).eq("chosen")
     assert list(after["upn"].dropna()) == list(before.loc[chosen, "upn"])
     assert attention(str(root), "2012-01")["unmatched_opt_outs"] == 0
+
+
+def test_whom_the_ledger_knows_by_a_former_upn_stands_and_is_found_as_before(tmp_path):
+    temporary, permanent = upn(11, temporary=True), upn(11)
+    root = two_schools(tmp_path / "root")
+    hand_in(root, A, "2012-01-20", learner(temporary))
+    census(root, "2012-01", "2012-01-30T02:30")
+    lrs_answers(root, "answers.csv", {temporary: uln(5)})
+    returns(root, "2012-01", "2012-01-31T02:30")
+    hand_in(root, A, "2012-01-31", learner(permanent, former=temporary))
+    census(root, "2012-01", "2012-02-01T02:30")
+    returns(root, "2012-01", "2012-02-02T02:30")
+    counts = status_of(str(root), "2012-01")["total"]
+    assert counts["uln"] == 1
+    purge(str(root), LATE, LATE)
+    # A purge that died after this authority begins again with it.
+    once = Lake(root / "lake").read("pupils")
+    purging._empty(str(root), "2012-01")
+    pd.testing.assert_frame_equal(Lake(root / "lake").read("pupils"), once)
+    assert once["surname"].isna().all() and status_of(str(root), "2012-01")["total"] == counts
+    for number in (temporary, permanent):
+        [one] = stories(str(root), number)
+        assert list(one.known.of_learner["upn"]) == [temporary, permanent]
+        assert "answered_uln" in set(one.told.of_learner["kind"])
+    # Also where a later return, with the date of birth, does not name the former one any more.
+    hand_in(root, A, "2013-01-18", learner(permanent, year="11"), census_day="2013-01-15")
+    census(root, "2013-01", "2013-01-29T02:30")
+    [one] = stories(str(root), permanent)
+    assert list(one.known.of_learner["upn"]) == [temporary, permanent]
 
 
 def test_a_cycle_whose_pupils_were_purged_is_over(root):
