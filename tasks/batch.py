@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from schemas.tables import BATCH_ROWS, BATCHES
 from tasks.census_work import Built, batches_of, due_batches, due_rows
+from tasks.core.batching import one_of_each
 from tasks.core.superseding import TOLD
 from tasks.ground import Ground, Lot, moment
 from tasks.hand_over import carry_out_decisions, settle_by_evidence
@@ -43,11 +44,12 @@ def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Step
     portions = lot.portions(parts())
     found = spread(due_batches, repeat(ground), portions, repeat(as_of), repeat(only))
     built = [one.built for one in found]
-    if pd.concat([pd.Series(dtype="str"), *(one.upns for one in found)]).duplicated().any():
-        # Law 2: a UPN that is due in two portions goes with the first.
+    both = pd.concat([pd.DataFrame({"upn": [], "known_as": []}, dtype="str"), *(one.due for one in found)])
+    if any(both[name].duplicated().any() for name in both):
+        # Law 2: a learner who is due in two portions goes with one of them.
         due = spread(due_rows, repeat(ground), portions, repeat(only))
         rows = pd.concat([one.rows for one in due], ignore_index=True)
-        built = [batches_of(ground, rows.drop_duplicates("upn", ignore_index=True), as_of)]
+        built = [batches_of(ground, one_of_each(rows), as_of)]
     record(ground, lot, list(TOLD.values()), [one.changed for one in found])
     changed = pd.concat([pd.Series(dtype="str"), *(one.changed["school_number"].str[:3] for one in found)])
     whole = Built(

@@ -241,8 +241,8 @@ def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current
         return none
     upn, former = canonical_upn(chosen["upn"]), canonical_upn(chosen["former_upn"])
     names = pd.concat([upn, former])
-    ledger, batches = rows_sent(lake, ["batch_ref", "upn", "dob"], seen, names)
-    records = pd.DataFrame({"upn": upn, "former_upn": former, "dob": chosen["dob"]})
+    ledger, batches = rows_sent(lake, ["batch_ref", "upn", "given_name", "dob", "gender"], seen, names)
+    records = chosen[["forename", "dob", "gender"]].assign(upn=upn, former_upn=former)
     new = chosen[~among(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
     forms = _plain_forms(ground, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
     columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
@@ -304,9 +304,9 @@ def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) ->
 
 @dataclass(frozen=True)
 class Batched:
-    """A portion batched: the UPNs that were due, the batches of them, and what changed in those that went before."""
+    """A portion batched: who was due (upn, known_as), the batches of them, and what changed in those that went before."""
 
-    upns: pd.Series
+    due: pd.DataFrame
     built: Built
     changed: pd.DataFrame
 
@@ -314,7 +314,7 @@ class Batched:
 def due_batches(ground: Ground, portion: Portion, as_of: str, only: list[str] | None) -> Batched:
     """Batch: what is due in the portion, and the batches of it."""
     due = due_rows(ground, portion, only)
-    return Batched(due.rows["upn"], batches_of(ground, due.rows, as_of), due.changed)
+    return Batched(due.rows[["upn", "known_as"]], batches_of(ground, due.rows, as_of), due.changed)
 
 
 def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:

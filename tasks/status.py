@@ -88,10 +88,11 @@ def _under_former_upns(
     few = asked[former.notna() & ~among(own, sent["upn"])]
     if few.empty:
         return asked.assign(known_as=own), sent.head(0)
-    before, _ = rows_sent(lake, [*columns, "dob"], up_to(cycle), former[few.index])
-    births = lake.read("pupils", ["row_ref", "dob"], cycle=cycle.id, la_code=few["la_code"], row_ref=few["row_ref"])
-    born = looked_up(few["row_ref"], births["row_ref"], births["dob"])
-    known = known_as(pd.DataFrame({"upn": own[few.index], "former_upn": former[few.index], "dob": born}), before)
+    before, _ = rows_sent(lake, [*columns, "given_name", "dob", "gender"], up_to(cycle), former[few.index])
+    who = ["forename", "dob", "gender"]
+    said = lake.read("pupils", ["row_ref", *who], cycle=cycle.id, la_code=few["la_code"], row_ref=few["row_ref"])
+    records = pd.DataFrame({name: looked_up(few["row_ref"], said["row_ref"], said[name]) for name in who})
+    known = known_as(records.assign(upn=own[few.index], former_upn=former[few.index]), before)
     return asked.assign(known_as=own.mask(own.index.isin(few.index), known)), before[columns]
 
 

@@ -42,7 +42,8 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
         blocked: row_refs with a blocking finding; never sent.
 
     Returns:
-        row_ref, school_number, upn, the sent fields, ability_to_share; sorted by school and UPN, each UPN once.
+        row_ref, school_number, upn, known_as (the UPN by which the ledger knows the learner), the sent fields,
+        ability_to_share; `one_of_each`.
     """
     state = standing["state"]
     may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~among(standing["row_ref"], blocked)
@@ -56,9 +57,24 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
     then = sent.loc[among(sent["upn"].fillna(""), again["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
     due = rows["upn"].notna().to_numpy(copy=True)
     due[open_exception.to_numpy()] &= again.merge(then, on=key, how="left")["was_sent"].isna().to_numpy()
-    take = in_order(rows[due], ["school_number", "upn", "row_ref"]).drop_duplicates("upn")
-    found: pd.DataFrame = take[["row_ref", "school_number", *key, "ability_to_share"]].reset_index(drop=True)
-    return found
+    return one_of_each(rows.loc[due, ["row_ref", "school_number", "known_as", *key, "ability_to_share"]])
+
+
+def one_of_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of each learner one row: that with the new UPN before that with the former one, else that of the first school.
+
+    Args:
+        rows: row_ref, school_number, upn, known_as and whatever else is wanted.
+
+    Returns:
+        The rows, sorted by school and UPN; each UPN once, and each learner whom the ledger knows.
+    """
+    order = ["school_number", "upn", "row_ref"]
+    ordered = in_order(rows, order)
+    if ordered["known_as"].duplicated().any():
+        former = ordered["upn"].eq(ordered["known_as"])
+        ordered = in_order(pd.concat([ordered[~former], ordered[former]]).drop_duplicates("known_as"), order)
+    return ordered.drop_duplicates("upn", ignore_index=True)
 
 
 def build(

@@ -58,7 +58,8 @@ def _postcodes(postcodes: pd.Series) -> pd.Series:
     return text.str.replace(r"^(.+)(.{3})$", r"\1 \2", regex=True).mask(text.str.startswith("BFPO").eq(True), text)
 
 
-def _genders(genders: pd.Series) -> pd.Series:
+def lrs_genders(genders: pd.Series) -> pd.Series:
+    """Genders as the LRS's codes; null where it is none that a school may send."""
     return capitals(genders.str.strip()).fillna("").map(_GENDERS).astype("str")
 
 
@@ -110,7 +111,7 @@ def demographics(pupils: pd.DataFrame, profile: Profile) -> pd.DataFrame:
             "given_name": lrs_names(pupils["forename"], profile),
             "family_name": lrs_names(pupils["surname"], profile),
             "dob": once_each(_dates, pupils["dob"]),
-            "gender": once_each(_genders, pupils["gender"]),
+            "gender": once_each(lrs_genders, pupils["gender"]),
             "postcode": lrs_postcodes(pupils["postcode"]),
         }
     )

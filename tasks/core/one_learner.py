@@ -10,8 +10,10 @@ here, and twins differ in the first. Names compare in the LRS's form, as the LRS
 
 import pandas as pd
 
-from tasks.core.identifiers import upn_shape
+from tasks.core.identifiers import canonical_upn, upn_shape
+from tasks.core.lrs_form import lrs_genders
 from tasks.core.membership import among, paired
+from tasks.core.name_characters import base_letters
 from tasks.core.text_columns import capitals
 
 #: What does not change with a house or a marriage alone, and what may.
@@ -25,19 +27,57 @@ def known_as(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
     """The UPN by which the ledger knows each record's learner.
 
     That is the record's own; or the former one, where nothing was ever sent under the own one, something was under the
-    former one, and the date of birth agrees. So whoever got a permanent UPN is not sent a second time.
+    former one, and the given name, the date of birth and the gender agree with it. So whoever got a permanent UPN is not
+    sent a second time, and a twin whose former UPN was typed as the sister's does not become the sister.
 
     Args:
-        records: upn, former_upn (canonical), dob (as sent by the school).
-        ledger: upn, dob; of every row that was sent.
+        records: upn, former_upn (canonical), forename, dob, gender (as sent by the school).
+        ledger: upn, given_name, dob, gender; of every row that was sent.
 
     Returns:
         UPNs, null where the record has none.
     """
-    new = records["former_upn"].notna() & ~among(records["upn"], ledger["upn"])
-    pairs = paired(records["former_upn"], records["dob"].str.strip())
-    former = new & among(pairs, paired(ledger["upn"], ledger["dob"]))
-    return records["upn"].mask(former, records["former_upn"])
+    new = ~among(records["upn"], ledger["upn"])
+    return records["upn"].mask(new & _was_sent_as_former(records, ledger), records["former_upn"])
+
+
+def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
+    """Whether something was sent under the former UPN, of the same person."""
+    then = ledger[among(ledger["upn"], records["former_upn"])]
+    now = records[among(records["former_upn"], then["upn"])]
+    said = now.assign(upn=now["former_upn"], given_name=now["forename"], gender=lrs_genders(now["gender"]))
+    return among(_named(said).reindex(records.index), _named(then))
+
+
+def _named(rows: pd.DataFrame) -> pd.Series:
+    """A UPN with what does not change, as one text; null where one of it is.
+
+    Of a name only the letters count: with accents as the school spells them, or without as the LRS takes them.
+    """
+    plain = {name: "".join(filter(str.isalpha, base_letters(name))).upper() for name in rows["given_name"].dropna()}
+    name = rows["given_name"].map(plain).astype("str")
+    person = paired(rows["upn"], name.mask(name == ""))
+    return paired(paired(person, rows["dob"].str.strip()), rows["gender"])
+
+
+def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:
+    """The former UPNs, as far as a birth date alone may vouch for them.
+
+    Not one that another record of the school's current return has as its own: that is a sister's, who may be a twin, or
+    the same learner's twice.
+
+    Args:
+        records: school_number, upn, former_upn (as sent).
+        current: whether a record is in its school's current return; index of `records`.
+
+    Returns:
+        Canonical, null where there is none; index of `records`.
+    """
+    former = canonical_upn(records["former_upn"])
+    own = canonical_upn(records["upn"]).where(current)
+    few = among(own, former)
+    theirs = paired(records.loc[few, "school_number"], own[few])
+    return former.mask(among(paired(records["school_number"], former), theirs)).astype("str")
 
 
 def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd.Series:

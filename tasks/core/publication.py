@@ -20,6 +20,7 @@ from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, looked_up, paired
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 from tasks.core.mis_rules import broken_rules
+from tasks.core.one_learner import former_upns
 from tasks.core.superseding import TOLD
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
@@ -79,7 +80,10 @@ def for_schools(
     """
     # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
-    rows = pupils.loc[among(pupils["row_ref"], pd.concat([standing["row_ref"], came])), list(_OF_PUPIL)]
+    older = dispositions.loc[dispositions["reason"].eq(NotChosen.SUPERSEDED_RETURN.value), "row_ref"]
+    former = former_upns(pupils, ~among(pupils["row_ref"], older))
+    asked = among(pupils["row_ref"], pd.concat([standing["row_ref"], came]))
+    rows = pupils.loc[asked, list(_OF_PUPIL)].assign(vouched=former[asked])
     rows = rows.merge(dispositions[["row_ref", "reason"]], on="row_ref")
     known = standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
     rows = rows.merge(known, on="row_ref", how="left")
@@ -166,14 +170,19 @@ def _as_sent(rows: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
 
 
 def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
-    """Join what the register holds by UPN, else by the former UPN: held_uln, held_dob, held_school, held_upns, conflict."""
+    """Join what the register holds by UPN, else by the former UPN (vouched) where the date of birth agrees.
+
+    Returns:
+        The rows with held_uln, held_dob, held_school, held_upns, conflict.
+    """
     names = {"uln": "held_uln", "dob": "held_dob", "school_number": "held_school", "conflict": "conflict"}
     names["other_upns"] = "held_upns"
     register = learners.set_index("upn").reindex(columns=list(names)).rename(columns=names)
     by_upn = register.reindex(rows["learner_upn"])
-    by_former = register.reindex(canonical_upn(rows["former_upn"]))
+    by_former = register.reindex(rows["vouched"]).reset_index(drop=True)
+    same_birth = by_former["held_dob"].eq(rows["dob"].str.strip().reset_index(drop=True))
     found = by_upn.reset_index(drop=True)
-    found = found.where(found["held_uln"].notna(), by_former.reset_index(drop=True))
+    found = found.where(found["held_uln"].notna(), by_former.where(same_birth))
     return pd.concat([rows.reset_index(drop=True), found[list(names.values())]], axis=1)
 
 

@@ -12,6 +12,7 @@ from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among
+from tasks.core.one_learner import former_upns
 from tasks.core.text_columns import capitals, chosen_texts, once_each
 
 #: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
@@ -85,7 +86,7 @@ def select(
     wrong_year = years.notna() & ~years.isin(cycle.year_groups)
     limit = cycle.born_on_or_before
     too_young = iso_dates(dob) > pd.Timestamp(limit) if limit else pd.Series(False, index=pupils.index)
-    has_uln = uln_valid(pupils["uln"]) | _is_held(pupils, held)
+    has_uln = uln_valid(pupils["uln"]) | _is_held(pupils, held, ~superseded)
     lacks = missing.groupby("school_number")["code"].agg(";".join)
     detail = once_each(lambda s: s.map(lacks).astype("str"), school)
     tests = {
@@ -115,9 +116,9 @@ def select(
     )
 
 
-def _is_held(pupils: pd.DataFrame, held: pd.DataFrame) -> pd.Series:
+def _is_held(pupils: pd.DataFrame, held: pd.DataFrame, current: pd.Series) -> pd.Series:
     """Whether the register holds a ULN for a pupil's UPN, or for the former one under the same date of birth."""
-    upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
+    upn, former = canonical_upn(pupils["upn"]), former_upns(pupils, current)
     # The register may hold millions, of whom few are in these returns: look those up in what the returns name.
     own = held[among(held["upn"], pd.concat([upn, former])) & held["uln"].notna()]
     names = former.notna().to_numpy()

@@ -74,6 +74,15 @@ def test_a_learner_is_sent_once_though_two_rows_wait():
     assert list(found["row_ref"]) == ["r1"]
 
 
+@pytest.mark.parametrize("schools", [("6604025", "6604026"), ("6604026", "6604025")])
+def test_a_learner_in_two_records_goes_once_under_the_new_upn(schools):
+    # The ledger knows both by U1; r1 has got another UPN since.
+    rows = [("r1", schools[0], "U2"), ("r2", schools[1], "U1")]
+    open_exceptions = standing(*({"row_ref": r, "school_number": s, "state": "exception"} for r, s, _ in rows))
+    corrected = forms(*({"row_ref": r, "upn": u, "postcode": "corrected"} for r, _, u in rows))
+    assert list(to_send(open_exceptions, corrected, sent({}), NOBODY)["upn"]) == ["U2"]
+
+
 def test_rows_stand_in_the_order_of_school_and_upn():
     rows = [("r1", "6604026", "U1"), ("r2", "6604025", "U3"), ("r3", "6604025", "U2")]
     found = to_send(

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.one_learner import giving_way, known_as, second_upns
+from tasks.core.one_learner import former_upns, giving_way, known_as, second_upns
 
 TEMPORARY, PERMANENT = "L67441030807A", "M660402510001"
 OTHER = "R681404209123"
@@ -14,22 +14,50 @@ def table(*rows):
     return pd.DataFrame(list(rows)).astype("str")
 
 
+#: What was sent under the former UPN; the school spells it with an accent, and has M and F.
+SENT = {"upn": TEMPORARY, "given_name": "Sian", "dob": "1996-11-05", "gender": "2"}
+
+
 @pytest.mark.parametrize(
     ("record", "ledger", "found"),
     [
-        ({"former_upn": TEMPORARY}, [(TEMPORARY, "1996-11-05")], TEMPORARY),
-        ({"former_upn": TEMPORARY, "dob": " 1996-11-05 "}, [(TEMPORARY, "1996-11-05")], TEMPORARY),
-        ({"former_upn": TEMPORARY}, [(TEMPORARY, "1996-11-06")], PERMANENT),
-        ({"former_upn": TEMPORARY}, [(TEMPORARY, "1996-11-05"), (PERMANENT, "1996-11-05")], PERMANENT),
-        ({"former_upn": TEMPORARY}, [(OTHER, "1996-11-05")], PERMANENT),
-        ({"former_upn": None}, [(TEMPORARY, "1996-11-05")], PERMANENT),
-        ({"former_upn": TEMPORARY, "dob": None}, [(TEMPORARY, None)], PERMANENT),
+        ({}, [{}], TEMPORARY),
+        ({"dob": " 1996-11-05 ", "forename": " siân", "gender": "f"}, [{}], TEMPORARY),
+        ({"forename": "Siân-Mair"}, [{"given_name": "SIAN MAIR"}], TEMPORARY),
+        ({"dob": "1996-11-06"}, [{}], PERMANENT),
+        ({"forename": "Bet"}, [{}], PERMANENT),
+        ({"gender": "M"}, [{}], PERMANENT),
+        ({}, [{}, {"upn": PERMANENT}], PERMANENT),
+        ({}, [{"upn": OTHER}], PERMANENT),
+        ({"former_upn": None}, [{}], PERMANENT),
+        ({"dob": None}, [{"dob": None}], PERMANENT),
+        ({"forename": " "}, [{"given_name": None}], PERMANENT),
     ],
-    ids=["former", "blanks", "another-birth-date", "both-were-sent", "neither-was", "no-former-upn", "no-birth-date"],
+    ids=[
+        *("former", "spelled-otherwise", "hyphen-and-accent", "another-birth-date", "twin", "another-gender"),
+        *("both-were-sent", "neither-was", "no-former-upn", "no-birth-date", "no-name"),
+    ],
 )
-def test_the_ledger_knows_a_learner_by_the_former_upn_where_the_birth_date_agrees(record, ledger, found):
-    records = table({"upn": PERMANENT, "former_upn": None, "dob": "1996-11-05"} | record)
-    assert list(known_as(records, table(*({"upn": u, "dob": d} for u, d in ledger)))) == [found]
+def test_the_ledger_knows_a_learner_by_the_former_upn_where_it_was_sent_for_the_same_person(record, ledger, found):
+    said = {"upn": PERMANENT, "former_upn": TEMPORARY, "forename": "Siân", "dob": "1996-11-05", "gender": "F"}
+    assert list(known_as(table(said | record), table(*(SENT | one for one in ledger)))) == [found]
+
+
+@pytest.mark.parametrize(
+    ("other", "vouched"),
+    [
+        ({}, [TEMPORARY, None]),
+        ({"upn": TEMPORARY.lower()}, [None, None]),
+        ({"upn": TEMPORARY, "school_number": "6604026"}, [TEMPORARY, None]),
+        ({"upn": TEMPORARY, "current": "N"}, [TEMPORARY, None]),
+    ],
+    ids=["nobody-has-it", "a-sister-has-it", "in-another-school", "in-an-older-return"],
+)
+def test_a_birth_date_does_not_vouch_for_a_former_upn_that_another_record_of_the_school_has(other, vouched):
+    one = {"school_number": "6604025", "upn": PERMANENT, "former_upn": TEMPORARY, "current": "Y"}
+    rows = table(one, one | {"upn": OTHER, "former_upn": None} | other)
+    found = former_upns(rows, rows["current"] == "Y")
+    assert [None if pd.isna(upn) else upn for upn in found] == vouched
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,17 @@ def test_a_former_upn_brings_the_uln_along(learner):
     assert list(zip(ulns["upn"], ulns["uln"], strict=True)) == [("M660402510001", ULN)]
 
 
+def test_a_former_upn_brings_nobody_the_uln_of_one_born_on_another_day(learner):
+    change = {"former_upn": "L67441030807A", "dob": "1996-11-06"}
+    ulns, lines = played(learner, change, reason="asked_elsewhere", register=[held(upn="L67441030807A")])
+    assert ulns.empty and list(lines["code"]) == ["TWO01"]
+
+
+def test_a_former_upn_that_is_a_twin_s_own_brings_no_uln(learner):
+    rows = {"former_upn": "L67441030807A"}, {"upn": "L67441030807A", "uln": ULN}
+    assert played(learner, *rows, reason="uln_held", register=[held(upn="L67441030807A")])[0].empty
+
+
 def test_another_uln_in_the_return_than_the_register_s_is_shown(learner):
     ulns, lines = played(learner, {"uln": "9276308686"}, reason="uln_held", register=[HELD])
     assert ulns.empty and list(lines["code"]) == ["REG03"]

@@ -85,6 +85,11 @@ def test_a_uln_held_under_the_former_upn_ends_it_too_where_the_birth_date_agrees
     assert decide(learner(change), held=held(upn="L67441030807A")) == [outcome]
 
 
+def test_a_former_upn_that_is_a_twin_s_own_does_not_end_it(learner):
+    rows = learner({"former_upn": "L67441030807A"}, {"upn": "L67441030807A"})
+    assert decide(rows, held=held(upn="L67441030807A")) == ["chosen", "uln_held"]
+
+
 def test_many_others_in_the_register_change_nothing(learner):
     rows = learner({}, {"former_upn": "L67441030807A"}, {"upn": None, "former_upn": " "}, {"upn": "R681404209123"})
     others = held().loc[[0] * 500].assign(upn=[f"X{n:012}" for n in range(500)])

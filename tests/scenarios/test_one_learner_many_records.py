@@ -275,3 +275,34 @@ def test_the_same_census_again_changes_nothing(when, request, tmp_path):
     again = Lake(root / "lake").versions()
     # Selection and the cross-check each keep what the other has found.
     assert again == before
+
+
+def test_a_twin_whose_former_upn_was_typed_as_her_sister_s_does_not_get_her_uln(tmp_path):
+    root = two_schools(tmp_path / "root")
+    hand_in(root, A, "2012-01-20", learner(TWIN, forename="Ann"))
+    census(root, JANUARY, "2012-01-30T02:30")
+    lrs_answers(root, "ann.csv", {TWIN: uln(5)})
+    returns(root, JANUARY, "2012-01-31T02:30")
+    ann, bet = learner(TWIN, forename="Ann", uln=uln(5)), learner(OTHER_TWIN, forename="Bet", former=TWIN)
+    hand_in(root, A, "2012-02-01", ann, bet)
+    census(root, JANUARY, "2012-02-02T02:30")
+    returns(root, JANUARY, "2012-02-03T02:30")
+    assert times_sent(root, OTHER_TWIN) == [A], "she is asked for herself"
+    assert OTHER_TWIN not in got(root, A)[0]
+
+
+@pytest.mark.parametrize("school", [A, B], ids=["one-school", "two-schools"])
+def test_a_corrected_exception_that_stands_under_both_upns_goes_once_more_under_the_permanent_one(school, tmp_path):
+    root = two_schools(tmp_path / "root")
+    hand_in(root, A, "2012-01-20", learner(EXCEPTED))
+    census(root, JANUARY, "2012-01-30T02:30")
+    lrs_answers(root, "answers.csv", {EXCEPTED: "RC007"})
+    returns(root, JANUARY, "2012-01-31T02:30")
+    old = learner(EXCEPTED, postcode="LL77 7NH")
+    new = learner(CORRECTED, former=EXCEPTED, postcode="LL77 7NH")
+    hand_in(root, A, "2012-01-31", *([old, new] if school == A else [old]))
+    if school == B:
+        hand_in(root, B, "2012-01-31", new)
+    assert census(root, JANUARY, "2012-02-01T02:30")["release.learners"] == 1
+    assert times_sent(root, EXCEPTED, CORRECTED) == [A, school]
+    assert (school, CORRECTED) in sent(root)
