@@ -21,23 +21,47 @@ _MAY_CHANGE = ("family_name", "postcode")
 _MAIN, _SINGLE = "M", ("C", "")
 
 
-def known_as(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
+def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | None = None) -> pd.Series:
     """The UPN by which the ledger knows each record's learner.
 
     That is the record's own; or the former one, where nothing was ever sent under the own one, something was under the
-    former one, and the date of birth agrees. So whoever got a permanent UPN is not sent a second time.
+    former one, and the date of birth agrees. So whoever got a permanent UPN is not sent a second time. Of a learner who was
+    sent under both it is the former one where that alone has a ULN: the LRS may answer what was sent first last.
 
     Args:
         records: upn, former_upn (canonical), dob (as sent by the school).
         ledger: upn, dob; of every row that was sent.
+        with_uln: UPNs of which the register holds a ULN; none where None.
 
     Returns:
         UPNs, null where the record has none.
     """
-    new = records["former_upn"].notna() & ~among(records["upn"], ledger["upn"])
+    by_former = ~among(records["upn"], ledger["upn"])
+    if with_uln is not None:
+        by_former |= among(records["former_upn"], with_uln) & ~among(records["upn"], with_uln)
+    return records["upn"].mask(by_former & _was_sent_as_former(records, ledger), records["former_upn"])
+
+
+def of_one_learner(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
+    """Which UPNs are one learner's, as records name the former one under which something was sent.
+
+    Args:
+        records: as for `known_as`.
+        ledger: likewise.
+
+    Returns:
+        upn, other; each pair once in either order.
+    """
+    found = records[_was_sent_as_former(records, ledger) & records["upn"].notna()]
+    own, former = found["upn"], found["former_upn"]
+    pairs = pd.DataFrame({"upn": pd.concat([own, former]), "other": pd.concat([former, own])})
+    return pairs[pairs["upn"] != pairs["other"]].drop_duplicates(ignore_index=True)
+
+
+def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
+    """Whether something was sent under the former UPN, of somebody born on the same day."""
     pairs = paired(records["former_upn"], records["dob"].str.strip())
-    former = new & among(pairs, paired(ledger["upn"], ledger["dob"]))
-    return records["upn"].mask(former, records["former_upn"])
+    return records["former_upn"].notna() & among(pairs, paired(ledger["upn"], ledger["dob"]))
 
 
 def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd.Series:

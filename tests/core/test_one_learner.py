@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.one_learner import giving_way, known_as, second_upns
+from tasks.core.one_learner import giving_way, known_as, of_one_learner, second_upns
 
 TEMPORARY, PERMANENT = "L67441030807A", "M660402510001"
 OTHER = "R681404209123"
@@ -30,6 +30,35 @@ def table(*rows):
 def test_the_ledger_knows_a_learner_by_the_former_upn_where_the_birth_date_agrees(record, ledger, found):
     records = table({"upn": PERMANENT, "former_upn": None, "dob": "1996-11-05"} | record)
     assert list(known_as(records, table(*({"upn": u, "dob": d} for u, d in ledger)))) == [found]
+
+
+@pytest.mark.parametrize(
+    ("with_uln", "born", "found"),
+    [
+        ([], "1996-11-05", PERMANENT),
+        ([TEMPORARY], "1996-11-05", TEMPORARY),
+        ([TEMPORARY], "1996-11-06", PERMANENT),
+        ([PERMANENT], "1996-11-05", PERMANENT),
+        ([TEMPORARY, PERMANENT], "1996-11-05", PERMANENT),
+        ([OTHER], "1996-11-05", PERMANENT),
+    ],
+    ids=["neither", "former", "another-birth-date", "own", "both", "somebody-else"],
+)
+def test_of_two_upns_that_were_sent_the_ledger_knows_a_learner_by_the_one_that_has_a_uln(with_uln, born, found):
+    records = table({"upn": PERMANENT, "former_upn": TEMPORARY, "dob": "1996-11-05"})
+    ledger = table({"upn": TEMPORARY, "dob": born}, {"upn": PERMANENT, "dob": "1996-11-05"})
+    assert list(known_as(records, ledger, pd.Series(with_uln, dtype="str"))) == [found]
+
+
+def test_upns_are_one_learner_s_where_the_former_one_was_sent_with_the_date_of_birth():
+    record = {"upn": PERMANENT, "former_upn": TEMPORARY, "dob": "1996-11-05 "}
+    ledger = table({"upn": TEMPORARY, "dob": "1996-11-05"})
+    assert set(of_one_learner(table(record, record), ledger).itertuples(index=False, name=None)) == {
+        (PERMANENT, TEMPORARY), (TEMPORARY, PERMANENT),
+    }  # fmt: skip
+    for other in ({"dob": "1996-11-06"}, {"dob": None}, {"former_upn": None}, {"former_upn": OTHER}, {"upn": None}):
+        assert of_one_learner(table(record | other), ledger).empty
+    assert of_one_learner(table(record | {"upn": TEMPORARY}), ledger).empty
 
 
 @pytest.mark.parametrize(
