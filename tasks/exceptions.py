@@ -18,7 +18,7 @@ from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_S
 from tasks.core.exception_life import by_age, by_code, by_state, exported, lives
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among, looked_up, place_in
-from tasks.core.one_learner import of_one_learner
+from tasks.core.one_learner import upns_of_one
 from tasks.core.selection import oldest_first
 from tasks.ground import Ground, Portion, all_portions
 from tasks.io.data_root import DataRoot
@@ -51,7 +51,7 @@ def lives_of(ground: Ground, cycles: list[str]) -> pd.DataFrame:
     sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", "dob"], seen, upns)
     return lives(
         exceptions,
-        another=of_one_learner(_last_said(records, returns), sent),
+        another=upns_of_one(_last_said(records, returns), sent),
         answers=_answers(ground, seen, upns),
         held=register_of(lake, ground.cycle, upn=upns)[["upn", "uln"]].dropna(),
         records=records,
@@ -96,13 +96,14 @@ def _records(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame
 def records_of(ground: Ground, portion: Portion, upns: pd.Series) -> pd.DataFrame:
     """The records of some learners in a portion's returns, new and old, and where they stand; as `lives` takes them.
 
-    Those that name one of the UPNs as the former one are among them.
+    Those that name one of the UPNs as the former one are among them, and what else stands under theirs.
     """
     lake, cycle = ground.lake, ground.cycle
     columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "dob"]
     pupils = lake.read("pupils", columns, cycle=cycle.id, **portion.where)
     upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
-    pupils = pupils.assign(upn=upn, former_upn=former, cycle=cycle.id)[among(upn, upns) | among(former, upns)]
+    theirs = upn[among(upn, upns) | among(former, upns)]
+    pupils = pupils.assign(upn=upn, former_upn=former, cycle=cycle.id)[among(upn, theirs)]
     _, dispositions, standing = standing_of(lake, cycle, **{**portion.where, "row_ref": pupils["row_ref"]})
     rows = pupils.merge(dispositions[["row_ref", "disposition", "reason"]], on="row_ref")
     return rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")[_RECORD]

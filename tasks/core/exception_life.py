@@ -13,7 +13,7 @@ Nothing of it is stored: it is a function of the answers, the returns, the batch
 | open | else |
 
 The first that holds. What resolved it is what came first; an export that came before the answer that it settles counts too.
-Whatever was said under another UPN of the same learner (`one_learner.of_one_learner`) counts as if it were this one.
+Whatever was said under another UPN of the same learner (`one_learner.upns_of_one`) counts as if it were this one.
 
 Belongs here: what becomes of exceptions, and how many of them there are. Does not belong here: which code means what
 (`schemas.return_codes`), which learners are sent again (`batching.to_send`).
@@ -67,7 +67,7 @@ def lives(
 
     Args:
         exceptions: rows of the lake's table; of the cycles.
-        another: upn, other; UPNs that are one learner's, in either order (`one_learner.of_one_learner`).
+        another: upn, other; UPNs that are one learner's, in either order (`one_learner.upns_of_one`).
         answers: upn, batch_ref, uln, received_at, sha256, ordinal, exported; every tied answer of these learners, under
             each of their UPNs, as are the following.
         held: upn, uln; what the register holds of them.

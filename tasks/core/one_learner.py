@@ -42,7 +42,7 @@ def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | 
     return records["upn"].mask(by_former & _was_sent_as_former(records, ledger), records["former_upn"])
 
 
-def of_one_learner(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
+def upns_of_one(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
     """Which UPNs are one learner's, as records name the former one under which something was sent.
 
     Args:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.one_learner import giving_way, known_as, of_one_learner, second_upns
+from tasks.core.one_learner import giving_way, known_as, second_upns, upns_of_one
 
 TEMPORARY, PERMANENT = "L67441030807A", "M660402510001"
 OTHER = "R681404209123"
@@ -53,12 +53,12 @@ def test_of_two_upns_that_were_sent_the_ledger_knows_a_learner_by_the_one_that_h
 def test_upns_are_one_learner_s_where_the_former_one_was_sent_with_the_date_of_birth():
     record = {"upn": PERMANENT, "former_upn": TEMPORARY, "dob": "1996-11-05 "}
     ledger = table({"upn": TEMPORARY, "dob": "1996-11-05"})
-    assert set(of_one_learner(table(record, record), ledger).itertuples(index=False, name=None)) == {
+    assert set(upns_of_one(table(record, record), ledger).itertuples(index=False, name=None)) == {
         (PERMANENT, TEMPORARY), (TEMPORARY, PERMANENT),
     }  # fmt: skip
     for other in ({"dob": "1996-11-06"}, {"dob": None}, {"former_upn": None}, {"former_upn": OTHER}, {"upn": None}):
-        assert of_one_learner(table(record | other), ledger).empty
-    assert of_one_learner(table(record | {"upn": TEMPORARY}), ledger).empty
+        assert upns_of_one(table(record | other), ledger).empty
+    assert upns_of_one(table(record | {"upn": TEMPORARY}), ledger).empty
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ former one is. By number of the learner:
 | 6 | is in the return of 5 March no more |
 | 7 | nothing; in January 2013 goes out under the permanent UPN and gets a ULN |
 | 8 | nothing; in January 2013 goes out under the permanent UPN, and is answered RC007 again |
+| 9 | the return of 5 March names no former UPN any more: that was another learner |
 """
 
 import json
@@ -24,10 +25,12 @@ import pytest
 from learners_in_schools import A, census, got, hand_in, learner, lrs_answers, returns, sent, two_schools, uln, upn
 from test_operators_decisions import uln as command
 
+from tasks.ground import Ground, Lot
+from tasks.returns_work import possible_matches
 from tasks.status import status_of
 
 FIRST, SECOND = "2012-01", "2013-01"
-WHO = range(1, 9)
+WHO = range(1, 10)
 TEMPORARY = {who: upn(who, temporary=True) for who in WHO}
 PERMANENT = {who: upn(who) for who in WHO}
 OPENED, CORRECTED, ANSWERED, SETTLED = "2012-02-12", "2012-02-20", "2012-03-01", "2012-03-10"
@@ -56,7 +59,7 @@ def permanent(who, **changes):
 
 @pytest.fixture(scope="module")
 def corrected(tmp_path_factory):
-    """20 February 2012: the permanent UPNs have come, and two learners go out again."""
+    """20 February 2012: the permanent UPNs have come. Two learners go out again, and the one with another date of birth."""
     root = two_schools(tmp_path_factory.mktemp("another-upn"))
     hand_in(root, A, "2012-01-20", *(learner(TEMPORARY[who], **born(who)) for who in WHO))
     census(root, FIRST, "2012-01-30T02:30")
@@ -75,7 +78,8 @@ def answered(corrected, tmp_path_factory):
     root = Path(shutil.copytree(corrected, tmp_path_factory.mktemp("answered") / "root"))
     lrs_answers(root, "again.csv", {PERMANENT[2]: uln(2), PERMANENT[3]: "RC007", PERMANENT[5]: uln(5)})
     returns(root, FIRST, f"{ANSWERED}T09:15")
-    changes = {2: {"postcode": "LL65 1AA"}, 3: {"postcode": "LL65 1AA"}, 4: {"uln": uln(4)}, 5: {"dob": "1996-12-05"}}
+    moved = {"postcode": "LL65 1AA"}
+    changes = {2: moved, 3: moved, 4: {"uln": uln(4)}, 5: {"dob": "1996-12-05"}, 9: {"former": ""}}
     hand_in(root, A, "2012-03-05", *(permanent(who, **changes.get(who, {})) for who in WHO if who != 6))
     census(root, FIRST, "2012-03-06T02:30")
     returns(root, FIRST, "2012-03-06T09:15")
@@ -95,7 +99,7 @@ def settled(answered, tmp_path_factory):
 def year_on(settled, tmp_path_factory):
     """January 2013: who has no ULN yet goes out once more."""
     root = Path(shutil.copytree(settled, tmp_path_factory.mktemp("later") / "root"))
-    rows = [permanent(who, year="11", **({"uln": uln(4)} if who == 4 else {})) for who in WHO if who not in (5, 6)]
+    rows = [permanent(who, year="11", **({"uln": uln(4)} if who == 4 else {})) for who in WHO if who not in (5, 6, 9)]
     hand_in(root, A, "2013-01-20", *rows, census_day="2013-01-15")
     assert census(root, SECOND, f"{A_YEAR_ON}T02:30")["release.learners"] == 2
     lrs_answers(root, "result-2013.csv", {PERMANENT[7]: uln(7), PERMANENT[8]: "RC007"})
@@ -119,6 +123,7 @@ IN_MARCH = {
     (6, "temporary"): ("withdrawn", "left", SEEN | {"withdrawn": "2012-03-06"}),
     (7, "temporary"): ("seen", "", SEEN),
     (8, "temporary"): ("seen", "", SEEN),
+    (9, "temporary"): ("withdrawn", "left", SEEN | {"withdrawn": CORRECTED}),
 }
 BY_EXPORT = {
     (1, "temporary"): ("resolved", "export", SEEN | {"resolved": SETTLED}),
@@ -131,6 +136,11 @@ def test_6_march_each_life_has_followed_the_learner_to_the_permanent_upn(answere
     assert lives(answered, FIRST) == IN_MARCH
     # What is still open is what the cycle's standing counts as exceptions: 1, 3, 7 and 8.
     assert status_of(str(answered), FIRST)["total"]["exception"] == 4
+
+
+def test_6_march_the_temporary_upn_that_was_answered_without_a_uln_too_is_no_reason_for_a_possible_match(answered):
+    found = possible_matches(Ground.of(str(answered), FIRST), Lot(("660",), {})).set_index("upn")["cause"]
+    assert found[PERMANENT[3]] == "unknown"
 
 
 def test_10_march_a_uln_under_the_temporary_upn_ends_the_exceptions_under_both(settled):
@@ -160,7 +170,7 @@ def test_a_year_later_the_cycle_of_2012_sees_nothing_of_it_and_that_of_2013_how_
         (FIRST, "resolved", "export"): 3,
         (FIRST, "resolved", "resubmission"): 2,
         (FIRST, "resolved", "return"): 1,
-        (FIRST, "withdrawn", "left"): 2,
+        (FIRST, "withdrawn", "left"): 3,
         (FIRST, "asked_again", ""): 1,
         (SECOND, "seen", ""): 1,
     }
