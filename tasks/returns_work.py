@@ -172,8 +172,10 @@ def _of(la_code: str, by_number: dict[str, Value]) -> dict[str, Value]:
 
 
 def together(parts: list[Listed]) -> Listed:
-    """Several portions' as one; of each school no two portions tell."""
-    lines = pd.concat([one.lines for one in parts], ignore_index=True).sort_values("school_number", kind="stable")
+    """Several portions' as one; of each school no two portions tell, and of authorities that sent nothing none does."""
+    nothing = pd.DataFrame({name: [] for name in ("school_number", *EXCEPTION_COLUMNS)}, dtype="str")
+    lines = pd.concat([nothing, *(one.lines for one in parts)], ignore_index=True)
+    lines = lines.sort_values("school_number", kind="stable")
     refs = {school: ref for one in parts for school, ref in one.refs.items()}
     ulns = {school: n for one in parts for school, n in one.ulns.items()}
     return Listed(lines, refs, ulns, {school: told for one in parts for school, told in one.submissions.items()})

@@ -23,7 +23,7 @@ from unittest import mock
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
-from tasks import census_work
+from tasks import census_work, lrs_forms
 from tasks.core.membership import among
 from tasks.ground import Ground, Lot
 from tasks.io.data_root import DataRoot
@@ -164,7 +164,7 @@ def compared(service: Answered, raw: Answered) -> Figures:
 @contextmanager
 def _as_it_stands() -> Iterator[None]:
     """The service of this process without name forms and without the findings of its rules."""
-    forms, rules = census_work.lrs_rows, census_work.apply_rules
+    forms, rules = lrs_forms.lrs_rows, census_work.apply_rules
 
     def raw_forms(pupils: pd.DataFrame, *about: Any) -> pd.DataFrame:
         spelled = {"given_name": "forename", "family_name": "surname", "middle_name": "middle_names"}
@@ -177,7 +177,10 @@ def _as_it_stands() -> Iterator[None]:
         result = rules(*of)
         return replace(result, findings=result.findings.head(0))
 
-    with mock.patch.multiple(census_work, lrs_rows=raw_forms, apply_rules=no_findings):
+    with (
+        mock.patch.object(lrs_forms, "lrs_rows", raw_forms),
+        mock.patch.object(census_work, "apply_rules", no_findings),
+    ):
         yield
 
 

@@ -1,7 +1,7 @@
 """The script a user would write instead: one process, one file after the other, the libraries as their guides show them.
 
 `pandas.read_xml` for each school, Great Expectations with its defaults for each school, `to_csv` for each batch, an lxml
-tree for each CTF, openpyxl for each workbook, one Parquet of learners. It remembers nothing: no lake, no workers, no
+tree for each CTF, openpyxl for each workbook (without the slip), one Parquet of learners. It remembers nothing: no lake, no workers, no
 second run that sends nothing, no check of its files, and it may lose a file when the machine stops.
 
 Kept honest: the same learners are chosen, held and sent, the batch files are the service's to the byte, and the same
@@ -313,10 +313,13 @@ def merge(
         chosen[["row_ref", "school_number"]], on="row_ref"
     )
     without = answered[~has_uln]
+    own = given["row_ref"].map(chosen.set_index("row_ref")["uln"])
+    no_uln = own.fillna("").str.strip().ne("") & ~uln_valid(own).astype(bool)
     listed = pd.concat(
         [
             lines(blocking, blocking["rule"]),
             lines(without, without["return_code"].fillna("NONE")),
+            lines(given[no_uln], "MIS07"),
             lines(given[shared & ~one], "LRS02"),
             lines(given[shared & one & ~both_here], "LRS03"),
             lines(given[shared & one & both_here], "LRS02"),
@@ -328,22 +331,30 @@ def merge(
 
 
 def publish(made: Plain, register: pd.DataFrame, cycle: Cycle, at: dt.datetime, outbox: Path) -> None:
-    """A zip for each school with its CTF and its workbook."""
+    """A zip for each school with its CTF, exam entries and workbook; a workbook for each authority."""
     texts, names = _texts(), register.set_index("school_number")
     version = all_versions()[cycle.ctf_version]
     of_school = dict(list(made.ulns.groupby("school_number"))), dict(list(made.lines.groupby("school_number")))
     for school in sorted({*of_school[0], *of_school[1]}):
         files = {}
+        ulns = of_school[0].get(school, made.ulns.head(0))
         if school in of_school[0]:
-            files[f"{school[:3]}LLLL_CTF_{school}_001.xml"] = _ctf(of_school[0][school], school, version, cycle, at)
-        if school in of_school[1]:
-            listed = of_school[1][school].merge(texts, on="code", how="left")
-            files[f"ULN_Exceptions_{school}_{cycle.id}.xlsx"] = _workbook(listed, names.loc[school], cycle)
+            files[f"{school[:3]}LLLL_CTF_{school}_001.xml"] = _ctf(ulns, school, version, cycle, at)
+            entries = ulns[["upn", "uln", "surname", "forename"]]
+            files[f"ULN_Exams_{school}_{cycle.id}.csv"] = entries.to_csv(index=False, lineterminator="\r\n").encode()
+        listed = of_school[1].get(school, made.lines.head(0)).merge(texts, on="code", how="left")
+        files[f"ULN_Exceptions_{school}_{cycle.id}.xlsx"] = _workbook(listed, names.loc[school], cycle, ulns)
         folder = outbox / school[:3] / school
         folder.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(folder / f"ULN_{school}_{cycle.id}_001.zip", "w", zipfile.ZIP_DEFLATED) as bundle:
             for name, content in files.items():
                 bundle.writestr(name, content)
+
+    for la, lines in made.lines.groupby(made.lines["school_number"].str[:3]):
+        of_la = names[names.index.str[:3] == la].iloc[0].copy()
+        of_la["school_name"] = la
+        book = _workbook(lines.merge(texts, on="code", how="left"), of_la, cycle)
+        (outbox / la / f"ULN_Exceptions_{la}_{cycle.id}_001.xlsx").write_bytes(book)
 
 
 def _ctf(rows: pd.DataFrame, school: str, version: CtfVersion, cycle: Cycle, at: dt.datetime) -> bytes:
@@ -387,7 +398,7 @@ def _ctf(rows: pd.DataFrame, school: str, version: CtfVersion, cycle: Cycle, at:
 _LINE = Side(style="thin", color="BFBFBF")
 
 
-def _workbook(rows: pd.DataFrame, school: "pd.Series[Any]", cycle: Cycle) -> bytes:
+def _workbook(rows: pd.DataFrame, school: "pd.Series[Any]", cycle: Cycle, ulns: pd.DataFrame | None = None) -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.active)
     for lang, sheet_name, la in (("cy", "Cymraeg", school["la_cy"]), ("en", "English", school["la_en"])):
@@ -411,6 +422,17 @@ def _workbook(rows: pd.DataFrame, school: "pd.Series[Any]", cycle: Cycle) -> byt
         sheet.auto_filter.ref = sheet.dimensions
         sheet.oddHeader.left.text = str(school["school_name"])
         sheet.oddHeader.right.text = f"{la}, {cycle.title_cy if lang == 'cy' else cycle.title_en}"
+    by_code = book.create_sheet("By code")
+    for code, count in rows["code"].value_counts().items():
+        by_code.append([code, count])
+    if ulns is not None:
+        sheet = book.create_sheet("ULNs")
+        for _, row in ulns.iterrows():
+            sheet.append([row[c] for c in ("upn", "surname", "forename", "uln")])
+        for cells in sheet.iter_rows():
+            for cell in cells:
+                cell.border = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
+                cell.number_format = "@"
     buffer = io.BytesIO()
     book.save(buffer)
     return buffer.getvalue()
@@ -453,7 +475,7 @@ def sides(root: Path) -> Sides:
                     found.ctf[school] = {
                         (p.findtext("UPN") or "", p.findtext("UniqueLearnerNumber") or "") for p in pupils
                     }
-                else:
+                elif name.endswith(".xlsx"):
                     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
                     found.lines[school] = sum(1 for _ in book.worksheets[0].iter_rows()) - 1
     return found

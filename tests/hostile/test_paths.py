@@ -24,6 +24,7 @@ ELSEWHERE = ["../../../../elsewhere", "..", "/tmp/elsewhere", "..\\..\\elsewhere
 PLACES = re.compile(
     r"lake/[a-z_]+/_delta_log/\d{20}\.json|lake/[a-z_]+/((cycle=\d{4}-\d\d|la_code=\d{3}|area=(\d{3}|none))/)*part-[0-9a-z.-]+\.parquet"
     r"|quarantine/[0-9a-f]{64}/(reason\.json|file\.(xml|zip|bin))|lrs/outbox/LRB_\d{8}_\d{12}\.(CSV|XML)"
+    r"|dewi/outbox/\d{3}/ULN_Exceptions_\d{3}_\d{4}-\d\d_\d{3}\.xlsx"
     r"|dewi/outbox/\d{3}/\d{7}/ULN_\d{7}_\d{4}-\d\d_\d{3}\.zip|snapshots/\d{4}-\d\d/(learners\.parquet|exceptions\.parquet|manifest\.json)"
     r"|reports/\d{4}-\d\d/conservation\.json|reports/untied(_near_misses)?\.csv"
 )

@@ -33,7 +33,8 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "snapshot"
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
 #: Long after all days have passed, and a day before any have.
 LATE, EARLY = dt.date(2015, 1, 1), dt.date(2012, 3, 1)
-WHOLE = {Kind.RETURNS: 1, Kind.RESULTS: 1, Kind.REFUSED: 3, Kind.BATCH_FILES: 1, Kind.SCHOOL_FILES: 1, Kind.PUPILS: 2}
+#: Of files for schools the school's zip and its authority's workbook.
+WHOLE = {Kind.RETURNS: 1, Kind.RESULTS: 1, Kind.REFUSED: 3, Kind.BATCH_FILES: 1, Kind.SCHOOL_FILES: 2, Kind.PUPILS: 2}
 
 
 @pytest.fixture(scope="module")

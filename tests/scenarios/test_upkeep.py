@@ -33,6 +33,7 @@ from ten_learners import (
 )
 from test_operators_diary import census, contents, returns
 
+from schemas.texts import text
 from tasks.io.lake import Lake
 from tasks.status import attention, status_of
 
@@ -49,13 +50,15 @@ def to_correct(root, cycle):
             found[path.parent.name] = [
                 cells
                 for name in books
-                for cells in load_workbook(io.BytesIO(bundle.read(name)))["English"].iter_rows(values_only=True)
+                for cells in load_workbook(io.BytesIO(bundle.read(name)))[text("workbook.work_list", "en")].iter_rows(
+                    values_only=True
+                )
             ]
     told = {}
     for school, rows in found.items():
         for cells in rows:
             if "CHG01" in cells:
-                told[school, next(WHO_IS[c] for c in cells if c in WHO_IS)] = cells[cells.index("CHG01") + 1]
+                told[school, next(WHO_IS[c] for c in cells if c in WHO_IS)] = cells[cells.index("CHG01") - 1]
     return told
 
 

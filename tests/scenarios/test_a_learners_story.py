@@ -82,6 +82,8 @@ def test_efa_s_story_has_every_event_with_its_day_and_its_file(root):
         ("2012-02-13T02:30", "delivered_uln", A, zips[1], ""),
         ("2013-01-29T02:30", "returned", B, return_of[B], "1"),
         ("2013-01-29T02:30", "not_chosen", B, return_of[B], "1"),
+        # The LRS knows her as Prys.
+        ("2013-01-29T02:30", "warned", B, return_of[B], "1"),
         ("2013-02-05T02:30", "delivered_uln", B, f"dewi/outbox/660/{B}/ULN_{B}_2013-01_001.zip", ""),
     ]
 

@@ -217,7 +217,8 @@ def test_a_year_later_a_forgotten_former_upn_holds_the_learner_and_entering_it_g
     census(root, NEXT, "2013-02-05T02:30")
     returns(root, NEXT, "2013-02-06T02:30")
     ulns, lines = got(root, A)
-    assert (ulns, lines) == ({NOT_TOLD: uln(108), MARRIED_NOW: uln(111)}, [])
+    # The LRS knows the second by the name from before the marriage.
+    assert (ulns, lines) == ({NOT_TOLD: uln(108), MARRIED_NOW: uln(111)}, [(MARRIED_NOW, "CHG01")])
     assert times_sent(root, NOT_TOLD, MARRIED_NOW) == []
 
 
