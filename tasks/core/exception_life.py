@@ -91,9 +91,9 @@ def lives(
         key=paired(answers["upn"], answers["batch_ref"]), has=uln_valid(answers["uln"]).astype(bool)
     )
     rows["opened"] = _first(paired(rows["upn"], rows["batch_ref"]), answers[~answers["has"]], "key", "received_at")
-    again = _again(rows, _of_learners(sent, upns), cycles)
-    by_lrs = _answered(rows, _of_learners(_giving(answers, held), upns), again)
-    decided = _deciding(rows, _of_learners(records, upns), _in_time(returns, cycles))
+    again = _again(rows, _under_each(sent, upns), cycles)
+    by_lrs = _answered(rows, _under_each(_giving(answers, held), upns), again)
+    decided = _deciding(rows, _under_each(records, upns), _in_time(returns, cycles))
     by_return = _later(decided["uln_at"], rows["opened"]).where(decided["has_uln"] & decided["stays"])
     of_lrs = by_lrs["at"].notna() & ~(by_return < by_lrs["at"]).fillna(False)
     rows["resolved"] = by_lrs["at"].where(of_lrs, by_return)
@@ -126,7 +126,7 @@ def lives(
     state = pd.Series(None, index=rows.index, dtype="str")
     for one, milestone in milestone_of.items():
         state = state.mask(state.isna() & rows[milestone].notna(), one.value)
-    rows["since"] = _first(rows["upn"], _of_learners(rows[["upn", "opened"]], upns), "upn", "opened").str[:10]
+    rows["since"] = _first(rows["upn"], _under_each(rows[["upn", "opened"]], upns), "upn", "opened").str[:10]
     days = {f"{name}_on": rows[name].str[:10] for name in _MILESTONES}
     rows = rows.assign(**days, state=state.fillna(ExceptionState.OPEN.value), cause=cause)
     return rows[[c.name for c in EXCEPTION_LIVES.columns]].astype("str")
@@ -138,7 +138,7 @@ def _first(keys: pd.Series, rows: pd.DataFrame, by: str, column: str) -> pd.Seri
     return looked_up(keys, least.index.to_series(), least)
 
 
-def _of_learners(rows: pd.DataFrame, upns: pd.DataFrame) -> pd.DataFrame:
+def _under_each(rows: pd.DataFrame, upns: pd.DataFrame) -> pd.DataFrame:
     """Rows under each UPN (of `upns`: upn, other) whose learner they are of; in the given order for each of them."""
     return upns.merge(rows.rename(columns={"upn": "other"}), on="other").drop(columns="other")
 
