@@ -17,7 +17,8 @@ from schemas.tables import EXCEPTION_LIVES, Tier
 from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_STATE
 from tasks.core.exception_life import by_age, by_code, by_state, exported, lives
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among, looked_up
+from tasks.core.membership import among, looked_up, place_in
+from tasks.core.one_learner import upns_of_one
 from tasks.core.selection import oldest_first
 from tasks.ground import Ground, Portion, all_portions
 from tasks.io.data_root import DataRoot
@@ -28,6 +29,9 @@ from tasks.status import cycles_with_returns, purged_cycles, register_of, standi
 from tasks.workers import spread
 
 _RECORD = ["upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"]
+#: What must agree for a former UPN to name the learner.
+_PERSON = ["given_name", "dob", "gender"]
+_RECORD += ["former_upn", "forename", "dob", "gender"]
 
 
 def lives_of(ground: Ground, cycles: list[str]) -> pd.DataFrame:
@@ -42,17 +46,20 @@ def lives_of(ground: Ground, cycles: list[str]) -> pd.DataFrame:
     upns = exceptions["upn"]
     if exceptions.empty:
         return pd.DataFrame({c.name: [] for c in EXCEPTION_LIVES.columns}, dtype="str")
-    sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle"], seen, upns)
     # Only what cycles from the first exception on say of a learner decides; a purged one says nothing any more.
     purged = purged_cycles(str(ground.root.path))
     later = [c for c in seen[seen.index(cycles[0]) :] if c not in purged]
+    records, returns = _records(ground, later, upns), _returns(lake, later)
+    upns = pd.concat([upns, records["upn"], records["former_upn"]]).drop_duplicates()
+    sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, upns)
     return lives(
         exceptions,
+        another=upns_of_one(_last_said(records, returns), sent),
         answers=_answers(ground, seen, upns),
         held=register_of(lake, ground.cycle, upn=upns)[["upn", "uln"]].dropna(),
-        records=_records(ground, later, upns),
-        returns=_returns(lake, later),
-        sent=sent.merge(batches[["batch_ref", "built_at"]], on="batch_ref"),
+        records=records,
+        returns=returns,
+        sent=sent.drop(columns=_PERSON).merge(batches[["batch_ref", "built_at"]], on="batch_ref"),
         deliveries=lake.read("deliveries", ["cycle", "school_number", "delivered_at"], cycle=cycles),
         cycles=seen,
     )
@@ -73,6 +80,14 @@ def _returns(lake: Lake, cycles: list[str]) -> pd.DataFrame:
     return oldest_first(rows)[["sha256", "cycle", "school_number", "received_at"]]
 
 
+def _last_said(records: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """The records in the last return of each school and cycle that has the UPN: a former one may be put right."""
+    records = records[among(records["sha256"], returns["sha256"])]
+    at = place_in(records["sha256"], list(returns["sha256"]))
+    last = at.groupby([records[name] for name in ("cycle", "school_number", "upn")]).transform("max")
+    return records[at == last]
+
+
 def _records(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
     found = [pd.DataFrame({name: [] for name in _RECORD}, dtype="str")]
     for cycle in cycles:
@@ -82,12 +97,16 @@ def _records(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame
 
 
 def records_of(ground: Ground, portion: Portion, upns: pd.Series) -> pd.DataFrame:
-    """The records of some learners in a portion's returns, new and old, and where they stand; as `lives` takes them."""
+    """The records of some learners in a portion's returns, new and old, and where they stand; as `lives` takes them.
+
+    Those that name one of the UPNs as the former one are among them, and what else stands under theirs.
+    """
     lake, cycle = ground.lake, ground.cycle
-    columns = ["row_ref", "school_number", "sha256", "upn", "uln"]
+    columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "forename", "dob", "gender"]
     pupils = lake.read("pupils", columns, cycle=cycle.id, **portion.where)
-    pupils = pupils.assign(upn=canonical_upn(pupils["upn"]), cycle=cycle.id)
-    pupils = pupils[among(pupils["upn"], upns)]
+    upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
+    theirs = upn[among(upn, upns) | among(former, upns)]
+    pupils = pupils.assign(upn=upn, former_upn=former, cycle=cycle.id)[among(upn, theirs)]
     _, dispositions, standing = standing_of(lake, cycle, **{**portion.where, "row_ref": pupils["row_ref"]})
     rows = pupils.merge(dispositions[["row_ref", "disposition", "reason"]], on="row_ref")
     return rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")[_RECORD]

@@ -250,10 +250,13 @@ def _known_of(ground: Ground, asked: pd.DataFrame, earlier: list[str], profile: 
         others.append(lives_like(piece, asked))
         uses.append(used_as(piece, asked))
     alike = frame_of(pa.concat_tables(others))
+    former = lake.read("batch_rows", ["upn"], cycle=up_to(ground.cycle), upn=asked["former_upn"])["upn"]
+    without = lake.read("exceptions", ["upn"], cycle=up_to(ground.cycle), upn=former)["upn"]
+    with_uln = register_of(lake, ground.cycle, upn=without).dropna(subset="uln")["upn"]
     return Known(
         before=own.merge(then, on="then"),
         others=alike[~among(alike["batch_ref"], given_up)],
-        former=lake.read("batch_rows", ["upn"], cycle=up_to(ground.cycle), upn=asked["former_upn"])["upn"],
+        former=former[~among(former, without) | among(former, with_uln)],
         uses=pd.concat(uses).groupby("name", as_index=False).sum(),
         allotted_here=list(authorities()["la_code"]),
     )

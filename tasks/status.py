@@ -66,7 +66,7 @@ def standing_of(
     asked = pupils[among(pupils["row_ref"], chosen)]
     wanted = ["batch_ref", "upn", "school_number", "cycle"]
     sent, batches = rows_sent(lake, wanted, seen, canonical_upn(asked["upn"]))
-    asked, before = _under_former_upns(lake, cycle, asked, sent, wanted)
+    asked, before = _under_former_upns(lake, cycle, asked, sent, register)
     sent, upns = pd.concat([sent, before], ignore_index=True), asked["known_as"]
     standing = stand(
         asked,
@@ -80,20 +80,27 @@ def standing_of(
 
 
 def _under_former_upns(
-    lake: Lake, cycle: Cycle, asked: pd.DataFrame, sent: pd.DataFrame, columns: list[str]
+    lake: Lake, cycle: Cycle, asked: pd.DataFrame, sent: pd.DataFrame, register: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The records with known_as (`one_learner.known_as`), and what was sent of those whom the ledger knows otherwise."""
     own, former = canonical_upn(asked["upn"]), canonical_upn(asked["former_upn"])
-    # Few have a former UPN; of these fewer were sent under none but that.
-    few = asked[former.notna() & ~among(own, sent["upn"])]
+    # Few have a former UPN; of these fewer were sent under none but that, or have a ULN under that alone.
+    also = former.notna() & among(own, sent["upn"])
+    names = pd.concat([own[also], former[also]])
+    if register is None and also.any():
+        register = lake.read("learners", ["upn", "uln"], cycle=up_to(cycle), upn=names)
+    with_uln = names.head(0) if register is None else register.loc[register["uln"].notna(), "upn"]
+    few = asked[(former.notna() & ~also) | (also & among(former, with_uln) & ~among(own, with_uln))]
     if few.empty:
         return asked.assign(known_as=own), sent.head(0)
-    before, _ = rows_sent(lake, [*columns, "given_name", "dob", "gender"], up_to(cycle), former[few.index])
+    before, _ = rows_sent(lake, [*sent.columns, "given_name", "dob", "gender"], up_to(cycle), former[few.index])
     who = ["forename", "dob", "gender"]
     said = lake.read("pupils", ["row_ref", *who], cycle=cycle.id, la_code=few["la_code"], row_ref=few["row_ref"])
     records = pd.DataFrame({name: looked_up(few["row_ref"], said["row_ref"], said[name]) for name in who})
-    known = known_as(records.assign(upn=own[few.index], former_upn=former[few.index]), before)
-    return asked.assign(known_as=own.mask(own.index.isin(few.index), known)), before[columns]
+    under_own = sent.loc[among(sent["upn"], own[few.index]), ["upn"]]
+    ledger = pd.concat([before[["upn", "given_name", "dob", "gender"]], under_own])
+    known = known_as(records.assign(upn=own[few.index], former_upn=former[few.index]), ledger, with_uln)
+    return asked.assign(known_as=own.mask(own.index.isin(few.index), known)), before[list(sent.columns)]
 
 
 def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:

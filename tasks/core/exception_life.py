@@ -13,6 +13,7 @@ Nothing of it is stored: it is a function of the answers, the returns, the batch
 | open | else |
 
 The first that holds. What resolved it is what came first; an export that came before the answer that it settles counts too.
+Whatever was said under another UPN of the same learner (`one_learner.upns_of_one`) counts as if it were this one.
 
 Belongs here: what becomes of exceptions, and how many of them there are. Does not belong here: which code means what
 (`schemas.return_codes`), which learners are sent again (`batching.to_send`).
@@ -53,6 +54,7 @@ def exported(file_names: pd.Series, cells: pd.Series, terms: ExceptionTerms) -> 
 def lives(
     exceptions: pd.DataFrame,
     *,
+    another: pd.DataFrame,
     answers: pd.DataFrame,
     held: pd.DataFrame,
     records: pd.DataFrame,
@@ -65,7 +67,9 @@ def lives(
 
     Args:
         exceptions: rows of the lake's table; of the cycles.
-        answers: upn, batch_ref, uln, received_at, sha256, ordinal, exported; every tied answer of these learners.
+        another: upn, other; UPNs that are one learner's, in either order (`one_learner.upns_of_one`).
+        answers: upn, batch_ref, uln, received_at, sha256, ordinal, exported; every tied answer of these learners, under
+            each of their UPNs, as are the following.
         held: upn, uln; what the register holds of them.
         records: upn, cycle, school_number, sha256, uln, disposition, reason, state, batch_ref; their records in every
             return of the cycles that are not purged, in the newest of a school and in older ones.
@@ -81,20 +85,22 @@ def lives(
     """
     rows = exceptions.drop(columns="state").sort_values(list(EXCEPTION_LIVES.key), ignore_index=True)
     rows["place"] = place_in(rows["cycle"], cycles)
-    key = paired(rows["upn"], rows["batch_ref"])
+    own = rows[["upn"]].drop_duplicates()
+    upns = pd.concat([own.assign(other=own["upn"]), another[["upn", "other"]]])
     answers = answers.assign(
         key=paired(answers["upn"], answers["batch_ref"]), has=uln_valid(answers["uln"]).astype(bool)
     )
-    rows["opened"] = _first(key, answers[~answers["has"]], "key", "received_at")
-    by_lrs = _answered(rows, answers, held)
-    decided = _deciding(rows, records, _in_time(returns, cycles))
+    rows["opened"] = _first(paired(rows["upn"], rows["batch_ref"]), answers[~answers["has"]], "key", "received_at")
+    again = _again(rows, _under_each(sent, upns), cycles)
+    by_lrs = _answered(rows, _under_each(_giving(answers, held), upns), again)
+    decided = _deciding(rows, _under_each(records, upns), _in_time(returns, cycles))
     by_return = _later(decided["uln_at"], rows["opened"]).where(decided["has_uln"] & decided["stays"])
     of_lrs = by_lrs["at"].notna() & ~(by_return < by_lrs["at"]).fillna(False)
     rows["resolved"] = by_lrs["at"].where(of_lrs, by_return)
     gone = decided["left_at"].notna() | decided["not_chosen_at"].notna()
     withdrawn = gone & rows["resolved"].isna()
     rows["withdrawn"] = _later(decided["left_at"].fillna(decided["not_chosen_at"]), rows["opened"]).where(withdrawn)
-    rows["asked_again"] = _asked_again(rows, sent, cycles)
+    rows["asked_again"] = again.drop_duplicates("at").set_index("at")["built_at"].reindex(rows.index).astype("str")
     # A workbook tells of it in the cycle in which it was opened, at the school at which the learner stands there.
     there = decided["stays"] & decided["place"].eq(rows["place"])
     rows["seen"] = _seen(
@@ -120,7 +126,7 @@ def lives(
     state = pd.Series(None, index=rows.index, dtype="str")
     for one, milestone in milestone_of.items():
         state = state.mask(state.isna() & rows[milestone].notna(), one.value)
-    rows["since"] = rows.groupby("upn")["opened"].transform("min").str[:10]
+    rows["since"] = _first(rows["upn"], _under_each(rows[["upn", "opened"]], upns), "upn", "opened").str[:10]
     days = {f"{name}_on": rows[name].str[:10] for name in _MILESTONES}
     rows = rows.assign(**days, state=state.fillna(ExceptionState.OPEN.value), cause=cause)
     return rows[[c.name for c in EXCEPTION_LIVES.columns]].astype("str")
@@ -132,20 +138,31 @@ def _first(keys: pd.Series, rows: pd.DataFrame, by: str, column: str) -> pd.Seri
     return looked_up(keys, least.index.to_series(), least)
 
 
+def _under_each(rows: pd.DataFrame, upns: pd.DataFrame) -> pd.DataFrame:
+    """Rows under each UPN (of `upns`: upn, other) whose learner they are of; in the given order for each of them."""
+    return upns.merge(rows.rename(columns={"upn": "other"}), on="other").drop(columns="other")
+
+
 def _later(one: pd.Series, other: pd.Series) -> pd.Series:
     """The later of two moments, row by row; null where the first is."""
     return one.where(~(one < other).fillna(False), other).where(one.notna())
 
 
-def _answered(rows: pd.DataFrame, answers: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    """When and how the LRS gave the ULN that the register holds: at, cause; null where it holds none."""
+def _giving(answers: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    """The answers that gave the ULN that the register holds."""
     stands = looked_up(answers["upn"], held["upn"], held["uln"])
-    gave = answers[answers["has"] & (answers["uln"].str.strip() == stands).fillna(False)]
+    return answers[answers["has"] & (answers["uln"].str.strip() == stands).fillna(False)]
+
+
+def _answered(rows: pd.DataFrame, gave: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """When and how the LRS gave the ULN that the register holds: at, cause; null where it holds none."""
     gave = gave.sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
     found = {name: looked_up(rows["upn"], gave["upn"], gave[name]) for name in ("received_at", "batch_ref")}
     by_export = among(rows["upn"], gave.loc[gave["exported"].astype(bool), "upn"])
     cause = by_export.map({True: ExceptionCause.EXPORT.value, False: ExceptionCause.RESULT.value}).astype("str")
-    cause = cause.mask(found["batch_ref"].ne(rows["batch_ref"]), ExceptionCause.RESUBMISSION.value)
+    places = rows.index.to_series().astype("str")
+    later = among(paired(places, found["batch_ref"]), paired(again["at"].astype("str"), again["batch_ref"]))
+    cause = cause.mask(later, ExceptionCause.RESUBMISSION.value)
     at = _later(found["received_at"], rows["opened"])
     return pd.DataFrame({"at": at, "cause": cause.where(at.notna())})
 
@@ -199,16 +216,16 @@ def _deciding(rows: pd.DataFrame, records: pd.DataFrame, returns: pd.DataFrame) 
     )
 
 
-def _asked_again(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) -> pd.Series:
-    """When the first batch was built that took the learner to the LRS after the one of the exception; else null."""
+def _again(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
+    """The batches that took the learner to the LRS after the one of the exception, in order: at, batch_ref, built_at."""
     places = sent.assign(place=place_in(sent["cycle"], cycles)).drop(columns="cycle")
     pairs = rows[["upn", "batch_ref"]].reset_index(names="at").merge(places, on="upn", suffixes=("", "_other"))
     order = ["place", "built_at", "batch_ref_other"]
     pairs = pairs.sort_values(["at", *order], ignore_index=True)
     own = pairs["batch_ref"] == pairs["batch_ref_other"]
     after = own.groupby(pairs["at"]).cumsum().gt(0) & ~own
-    found = pairs[after].drop_duplicates("at").set_index("at")["built_at"]
-    return found.reindex(rows.index).astype("str")
+    found = pairs.loc[after, ["at", "batch_ref_other", "built_at"]]
+    return found.rename(columns={"batch_ref_other": "batch_ref"})
 
 
 def _seen(rows: pd.DataFrame, deliveries: pd.DataFrame) -> pd.Series:

@@ -23,22 +23,42 @@ _MAY_CHANGE = ("family_name", "postcode")
 _MAIN, _SINGLE = "M", ("C", "")
 
 
-def known_as(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
+def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | None = None) -> pd.Series:
     """The UPN by which the ledger knows each record's learner.
 
     That is the record's own; or the former one, where nothing was ever sent under the own one, something was under the
     former one, and the given name, the date of birth and the gender agree with it. So whoever got a permanent UPN is not
-    sent a second time, and a twin whose former UPN was typed as the sister's does not become the sister.
+    sent a second time, and a twin whose former UPN was typed as the sister's does not become the sister. Of a learner who
+    was sent under both it is the former one where that alone has a ULN: the LRS may answer what was sent first last.
 
     Args:
         records: upn, former_upn (canonical), forename, dob, gender (as sent by the school).
         ledger: upn, given_name, dob, gender; of every row that was sent.
+        with_uln: UPNs of which the register holds a ULN; none where None.
 
     Returns:
         UPNs, null where the record has none.
     """
-    new = ~among(records["upn"], ledger["upn"])
-    return records["upn"].mask(new & _was_sent_as_former(records, ledger), records["former_upn"])
+    by_former = ~among(records["upn"], ledger["upn"])
+    if with_uln is not None:
+        by_former |= among(records["former_upn"], with_uln) & ~among(records["upn"], with_uln)
+    return records["upn"].mask(by_former & _was_sent_as_former(records, ledger), records["former_upn"])
+
+
+def upns_of_one(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
+    """Which UPNs are one learner's, as records name the former one under which something was sent.
+
+    Args:
+        records: as for `known_as`.
+        ledger: likewise.
+
+    Returns:
+        upn, other; each pair once in either order.
+    """
+    found = records[_was_sent_as_former(records, ledger) & records["upn"].notna()]
+    own, former = found["upn"], found["former_upn"]
+    pairs = pd.DataFrame({"upn": pd.concat([own, former]), "other": pd.concat([former, own])})
+    return pairs[pairs["upn"] != pairs["other"]].drop_duplicates(ignore_index=True)
 
 
 def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:

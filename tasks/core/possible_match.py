@@ -5,8 +5,9 @@ postcode (LRS facts, section 4), and a learner of whom all five were equal would
 them is looked for, in this order (`schemas.possible_match_causes.Cause`):
 
 1. Somebody else whom we sent, so that the LRS surely knows them: the learner under the former UPN (the surest: the school
-   says itself that it is the same one), one with the names the other way round, a namesake, a twin. Names that are, among
-   all that were sent, each five times as often the other kind of name count as the wrong way round too.
+   says itself that it is the same one; but not where the LRS gave that one no ULN either), one with the names the other
+   way round, a namesake, a twin. Names that are, among all that were sent, each five times as often the other kind of name
+   count as the wrong way round too.
 2. What has changed since a return of an earlier cycle: family name, given name, postcode, date of birth or gender; the
    names first, as they are the nearest to a record of another person. A former family name counts as a change here where
    no earlier return shows that the change is older than that.
@@ -48,7 +49,7 @@ class Known:
     Attributes:
         before: upn (the learner's of now), school_number and the five; their records in returns of earlier cycles.
         others: upn and the five; sent rows, of any cycle, of those who are born on the same day and share a name.
-        former: UPNs that were sent, of those that are somebody's former one.
+        former: UPNs that were sent, and not answered without a ULN, of those that are somebody's former one.
         uses: name (in capitals), as_given, as_family; how often the names asked about were sent as which.
         allotted_here: numbers of the authorities that allot UPNs in Wales.
     """
@@ -113,10 +114,11 @@ def _since_earlier(rows: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
 
 def _beside(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """By row: swapped, namesake, twin and unlike_twin; whether such a one was sent under another UPN."""
-    own = rows[["upn", *_FIVE]].reset_index(names="at")
+    own = rows[["upn", "former_upn", *_FIVE]].reset_index(names="at")
     more = others[["upn", *_FIVE]].assign(**{name: capitals(others[name]) for name in _FIVE})
     pairs = own.merge(more, on="dob", suffixes=("", "_then"))
-    pairs = pairs[pairs["upn"] != pairs["upn_then"]]
+    # What went out under the former UPN is the learner's own.
+    pairs = pairs[(pairs["upn"] != pairs["upn_then"]) & ~pairs["former_upn"].eq(pairs["upn_then"])]
     same = {name: pairs[name] == pairs[f"{name}_then"] for name in _FIVE if name != "dob"}
     home = same["family_name"] & same["postcode"] & ~same["given_name"]
     found = pd.DataFrame(

@@ -39,14 +39,25 @@ def answer(uln=None, at="2012-02-12", batch="B1", export=False, sha="f1"):
 WITHOUT = answer()
 
 
-def life(records=None, returns=None, answers=(WITHOUT,), held=None, later=(), delivered=(), turned=False):
+def life(
+    records=None,
+    returns=None,
+    answers=(WITHOUT,),
+    held=None,
+    later=(),
+    delivered=(),
+    turned=False,
+    another=(),
+    held_of="U1",
+):
     """The one life: state, cause, and the days of what has happened."""
     exception = {"upn": "U1", "batch_ref": "B1", "cycle": "2012-01", "la_code": "660", "school_number": HOME}
     exception |= {"row_ref": "r1", "return_code": "RC007", "all_codes": "RC007", "state": "open"}
     built = [{"upn": "U1", "batch_ref": "B1", "cycle": "2012-01", "built_at": "2012-01-30"}, *later]
     tables = {
+        "another": frame(another, ["upn", "other"]),
         "answers": frame(answers, list(WITHOUT)).assign(exported=[a["exported"] for a in answers]),
-        "held": frame([["U1", held]] if held else [], ["upn", "uln"]),
+        "held": frame([[held_of, held]] if held else [], ["upn", "uln"]),
         "records": frame([record(1)] if records is None else records, list(record(1))),
         "returns": frame([returned(1)] if returns is None else returns, list(returned(1))),
         "sent": frame(built, ["upn", "batch_ref", "cycle", "built_at"]),
@@ -85,6 +96,33 @@ def test_an_answer_with_the_uln_resolves_it(by, cause):
     again = {"asked_again": "2012-02-20"} if later else {}
     found = life(answers=[WITHOUT, by], held=ULN, later=later, records=[record(1, state="uln")])
     assert found == ("resolved", cause, again | {"resolved": "2012-03-01"})
+
+
+def test_an_answer_to_an_earlier_batch_is_no_resubmission():
+    earlier = [{"upn": "U1", "batch_ref": "B0", "cycle": "2011-09", "built_at": "2011-10-01"}]
+    late = answer(ULN, "2012-03-01", sha="f2", batch="B0", export=True)
+    assert life(answers=[WITHOUT, late], held=ULN, later=earlier)[1:] == ("export", {"resolved": "2012-03-01"})
+
+
+ONE = [["U1", "U2"], ["U2", "U1"]]
+SENT_AS_U2 = {"upn": "U2", "batch_ref": "B2", "cycle": "2012-01", "built_at": "2012-02-20"}
+
+
+def test_what_is_said_under_another_upn_of_the_learner_counts():
+    returns = [returned(1), returned(2, at="2012-02-19")]
+    old = record(1, reason="superseded_return")
+    now = record(2) | {"upn": "U2"}
+    assert life([old, now], returns, another=ONE)[0] == "open", "the ledger knows U2 as U1"
+    assert life([old, now], returns)[0] == "withdrawn", "somebody else"
+    sent = [old, now | {"state": "sent", "batch_ref": "B2"}]
+    assert life(sent, returns, later=[SENT_AS_U2], another=ONE) == (
+        "asked_again", "", {"asked_again": "2012-02-20"},
+    )  # fmt: skip
+    by = answer(ULN, "2012-03-01", sha="f2", batch="B2") | {"upn": "U2"}
+    ended = {"asked_again": "2012-02-20", "resolved": "2012-03-01"}
+    found = life(sent, returns, [WITHOUT, by], later=[SENT_AS_U2], another=ONE, held=ULN, held_of="U2")
+    assert found == ("resolved", "resubmission", ended)
+    assert life(sent, returns, [WITHOUT, by], later=[SENT_AS_U2], held=ULN, held_of="U2")[0] == "withdrawn"
 
 
 def test_another_uln_than_the_one_that_stands_resolves_nothing():

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.one_learner import former_upns, giving_way, known_as, second_upns
+from tasks.core.one_learner import former_upns, giving_way, known_as, second_upns, upns_of_one
 
 TEMPORARY, PERMANENT = "L67441030807A", "M660402510001"
 OTHER = "R681404209123"
@@ -58,6 +58,43 @@ def test_a_birth_date_does_not_vouch_for_a_former_upn_that_another_record_of_the
     rows = table(one, one | {"upn": OTHER, "former_upn": None} | other)
     found = former_upns(rows, rows["current"] == "Y")
     assert [None if pd.isna(upn) else upn for upn in found] == vouched
+
+
+@pytest.mark.parametrize(
+    ("with_uln", "born", "found"),
+    [
+        ([], "1996-11-05", PERMANENT),
+        ([TEMPORARY], "1996-11-05", TEMPORARY),
+        ([TEMPORARY], "1996-11-06", PERMANENT),
+        ([PERMANENT], "1996-11-05", PERMANENT),
+        ([TEMPORARY, PERMANENT], "1996-11-05", PERMANENT),
+        ([OTHER], "1996-11-05", PERMANENT),
+    ],
+    ids=["neither", "former", "another-birth-date", "own", "both", "somebody-else"],
+)
+def test_of_two_upns_that_were_sent_the_ledger_knows_a_learner_by_the_one_that_has_a_uln(with_uln, born, found):
+    records = table({"upn": PERMANENT, "former_upn": TEMPORARY, "forename": "Siân", "dob": "1996-11-05", "gender": "F"})
+    ledger = table(SENT | {"dob": born}, SENT | {"upn": PERMANENT})
+    assert list(known_as(records, ledger, pd.Series(with_uln, dtype="str"))) == [found]
+
+
+def test_upns_are_one_learner_s_where_the_former_one_was_sent_for_the_same_person():
+    record = {"upn": PERMANENT, "former_upn": TEMPORARY, "forename": "Siân", "dob": "1996-11-05 ", "gender": "F"}
+    ledger = table(SENT)
+    assert set(upns_of_one(table(record, record), ledger).itertuples(index=False, name=None)) == {
+        (PERMANENT, TEMPORARY), (TEMPORARY, PERMANENT),
+    }  # fmt: skip
+    for other in (
+        {"dob": "1996-11-06"},
+        {"dob": None},
+        {"forename": "Bet"},
+        {"gender": "M"},
+        {"former_upn": None},
+        {"former_upn": OTHER},
+        {"upn": None},
+    ):
+        assert upns_of_one(table(record | other), ledger).empty
+    assert upns_of_one(table(record | {"upn": TEMPORARY}), ledger).empty
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,12 @@ def test_a_former_upn_that_was_sent_is_the_surest():
     assert cause({"former_upn": UPN}, former=[UPN]) == Cause.UNKNOWN
 
 
+def test_what_went_out_under_the_former_upn_is_no_namesake_s():
+    moved = {"upn": FORMER, "postcode": "CF10 1EP"}
+    assert cause({"former_upn": FORMER}, others=[moved]) == Cause.UNKNOWN
+    assert cause({"former_upn": OTHER}, others=[moved]) == Cause.NAMESAKE
+
+
 def test_names_that_are_oftener_the_other_kind_of_name_are_the_wrong_way_round():
     wrong = {"given_name": "Jones", "family_name": "Sian"}
     # The record itself is one of those that were sent.
