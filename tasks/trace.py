@@ -17,7 +17,9 @@ from schemas.texts import both
 from schemas.views import LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY
 from tasks.core.identifiers import canonical_upn
 from tasks.core.learner_story import Held, events, key_fault, same_learner, unknown_fault
+from tasks.core.lrs_form import lrs_genders
 from tasks.core.membership import among, looked_up
+from tasks.core.one_learner import person
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.reference import opt_outs
@@ -113,21 +115,24 @@ class _Ledger:
 
     def upns_of(self, upn: str) -> set[str]:
         """All UPNs of the learner, over what returns say of former ones (`learner_story.same_learner`)."""
-        steps = self._renamed.drop(columns="dob").assign(dob=None)  # whoever it may be, before births are looked at
+        steps = self._renamed.assign(person=None)  # whoever it may be, before it is looked at
         near = _closed(steps, {upn})
         if near == {upn}:
             return near
         records = self._records(upn=self._as_sent(near))
-        sent = self._lake.read("batch_rows", ["upn", "dob"], upn=sorted(near))
-        # Of a purged record the ledger alone still knows the birth.
-        born = sent.drop_duplicates("upn")
-        records["dob"] = records["dob"].fillna(looked_up(records["upn"], born["upn"], born["dob"]))
+        sent = self._lake.read("batch_rows", ["upn", "given_name", "dob", "gender"], upn=sorted(near))
+        sent = sent.assign(person=person(sent))
+        # Of a purged record the ledger alone still knows who it was.
+        once = sent.drop_duplicates("upn")
+        records["person"] = records["person"].fillna(looked_up(records["upn"], once["upn"], once["person"]))
         return _closed(pd.concat([records, sent.reindex(columns=records.columns)]).astype("str"), {upn})
 
     def _records(self, **where: Any) -> pd.DataFrame:
-        """UPN, former UPN (canonical) and date of birth of some records."""
-        rows = self._lake.read("pupils", ["upn", "former_upn", "dob"], **where)
-        return rows.assign(**{n: canonical_upn(rows[n]) for n in ("upn", "former_upn")}, dob=rows["dob"].str.strip())
+        """UPN, former UPN (canonical) and person of some records."""
+        rows = self._lake.read("pupils", ["upn", "former_upn", "forename", "dob", "gender"], **where)
+        said = rows.assign(given_name=rows["forename"], gender=lrs_genders(rows["gender"]))
+        upns = {name: canonical_upn(rows[name]) for name in ("upn", "former_upn")}
+        return pd.DataFrame({**upns, "person": person(said)})
 
     def _as_sent(self, upns: set[str]) -> pd.Series:
         return self._spelled.loc[self._spelled["upn"].isin(upns), "as_sent"]

@@ -110,22 +110,22 @@ def unknown_fault(key: str) -> str:
 def same_learner(records: pd.DataFrame, upns: Set[str]) -> set[str]:
     """The UPNs that are a learner's by what returns say of former UPNs.
 
-    A former UPN names the learner where the date of birth agrees, as in selection, or where nothing is known of it.
+    A former UPN names the learner where the person agrees (`one_learner.person`), or where nothing is known of who it was.
 
     Args:
-        records: upn, former_upn (canonical), dob; every record that has one of these UPNs, or a UPN beside one of them, in
+        records: upn, former_upn (canonical), person; every record that has one of these UPNs, or a UPN beside one of them, in
             either column.
         upns: those that are known to be.
 
     Returns:
         Those, and the ones that follow from them by one step.
     """
-    births = records.dropna(subset=["upn", "dob"]).groupby("upn")["dob"].agg(set).to_dict()
+    people = records.dropna(subset=["upn", "person"]).groupby("upn")["person"].agg(set).to_dict()
     near = records["upn"].isin(upns) | records["former_upn"].isin(upns)
-    links = records[near].dropna(subset=["upn", "former_upn"]).drop_duplicates(["upn", "former_upn", "dob"])
+    links = records[near].dropna(subset=["upn", "former_upn"]).drop_duplicates(["upn", "former_upn", "person"])
     found = set(upns)
-    for upn, former, dob in zip(links["upn"], links["former_upn"], links["dob"], strict=True):
-        agrees = former not in births or dob in births[former]
+    for upn, former, who in zip(links["upn"], links["former_upn"], links["person"], strict=True):
+        agrees = former not in people or who in people[former]
         if agrees and (upn in upns or former in upns):
             found |= {upn, former}
     return found

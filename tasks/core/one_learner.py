@@ -70,14 +70,24 @@ def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Serie
 
 
 def _named(rows: pd.DataFrame) -> pd.Series:
-    """A UPN with what does not change, as one text; null where one of it is.
+    """A UPN with the person, as one text; null where one of them is."""
+    return paired(rows["upn"], person(rows))
+
+
+def person(rows: pd.DataFrame) -> pd.Series:
+    """Who somebody is by what does not change, as one text to compare by.
 
     Of a name only the letters count: with accents as the school spells them, or without as the LRS takes them.
+
+    Args:
+        rows: given_name (as a school or the LRS spells it), dob, gender (as the LRS has it).
+
+    Returns:
+        Text, null where one of the three is missing.
     """
     plain = {name: "".join(filter(str.isalpha, base_letters(name))).upper() for name in rows["given_name"].dropna()}
     name = rows["given_name"].map(plain).astype("str")
-    person = paired(rows["upn"], name.mask(name == ""))
-    return paired(paired(person, rows["dob"].str.strip()), rows["gender"])
+    return paired(paired(name.mask(name == ""), rows["dob"].str.strip()), rows["gender"])
 
 
 def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:

@@ -8,26 +8,27 @@ from tasks.core.learner_story import Held, events, key_fault, same_learner, unkn
 
 UPN, FORMER, THIRD = "M660402510001", "L67441030807A", "R681404209123"
 BORN = "1996-11-05"
+ANN, BET = f"ANN|{BORN}|2", f"BET|{BORN}|2"
 
 
 def records(*rows):
-    return pd.DataFrame(list(rows), columns=["upn", "former_upn", "dob"]).astype("str")
+    return pd.DataFrame(list(rows), columns=["upn", "former_upn", "person"]).astype("str")
 
 
 @pytest.mark.parametrize(
     ("rows", "asked", "found"),
     [
-        ([(UPN, FORMER, BORN), (FORMER, None, BORN)], UPN, {UPN, FORMER}),
-        ([(UPN, FORMER, BORN), (FORMER, None, BORN)], FORMER, {UPN, FORMER}),
-        ([(UPN, FORMER, BORN), (FORMER, None, "1996-11-06")], UPN, {UPN}),
-        ([(UPN, FORMER, BORN), (FORMER, None, "1996-11-06")], FORMER, {FORMER}),
-        ([(UPN, FORMER, BORN)], UPN, {UPN, FORMER}),
-        ([(UPN, None, BORN), (THIRD, FORMER, BORN)], UPN, {UPN}),
-        ([(None, FORMER, BORN)], FORMER, {FORMER}),
+        ([(UPN, FORMER, ANN), (FORMER, None, ANN)], UPN, {UPN, FORMER}),
+        ([(UPN, FORMER, ANN), (FORMER, None, ANN)], FORMER, {UPN, FORMER}),
+        ([(UPN, FORMER, ANN), (FORMER, None, BET)], UPN, {UPN}),
+        ([(UPN, FORMER, ANN), (FORMER, None, BET)], FORMER, {FORMER}),
+        ([(UPN, FORMER, ANN)], UPN, {UPN, FORMER}),
+        ([(UPN, None, ANN), (THIRD, FORMER, ANN)], UPN, {UPN}),
+        ([(None, FORMER, ANN)], FORMER, {FORMER}),
     ],
-    ids=["from-the-new", "from-the-former", "another-birth-date", "and-back", "nothing-known", "others", "no-upn"],
+    ids=["from-the-new", "from-the-former", "a-twin", "and-back", "nothing-known", "others", "no-upn"],
 )
-def test_a_former_upn_is_the_learner_s_where_the_birth_date_agrees(rows, asked, found):
+def test_a_former_upn_is_the_learner_s_where_the_person_agrees(rows, asked, found):
     assert same_learner(records(*rows), {asked}) == found
 
 

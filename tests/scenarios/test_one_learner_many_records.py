@@ -25,6 +25,7 @@ from learners_in_schools import (
 
 from tasks.io.lake import Lake
 from tasks.status import status_of
+from tasks.trace import stories
 
 JANUARY, NEXT = "2012-01", "2013-01"
 MAIN, BOTH_MAIN, SINGLE, STAYED, LEFT = upn(1), upn(2), upn(3), upn(4), upn(5)
@@ -289,6 +290,11 @@ def test_a_twin_whose_former_upn_was_typed_as_her_sister_s_does_not_get_her_uln(
     returns(root, JANUARY, "2012-02-03T02:30")
     assert times_sent(root, OTHER_TWIN) == [A], "she is asked for herself"
     assert OTHER_TWIN not in got(root, A)[0]
+    # Nor is either told of in the other's story.
+    for own, sister in ((TWIN, OTHER_TWIN), (OTHER_TWIN, TWIN)):
+        [one] = stories(str(root), own)
+        assert set(one.told.of_learner["upn"].dropna()) == {own} == set(one.known.of_learner["upn"])
+        assert sister not in set(one.stands.of_learner["upn"])
 
 
 @pytest.mark.parametrize("school", [A, B], ids=["one-school", "two-schools"])
