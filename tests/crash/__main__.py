@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -160,8 +161,10 @@ def main() -> int:
                 and chosen.how in (None, stop.how)
                 and (chosen.at is None or stop.at in chosen.at)
             ]
-            with multiprocessing.get_context("fork").Pool(chosen.lanes) as lanes:
-                found = [_told(n, tried) for n, tried in enumerate(lanes.imap_unordered(_attempt, wanted), 1)]
+            # A lane that is lost is told; multiprocessing's own pool would wait for it for ever.
+            with ProcessPoolExecutor(chosen.lanes, multiprocessing.get_context("fork")) as lanes:
+                begun = [lanes.submit(_attempt, one) for one in wanted]
+                found = [_told(n, one.result()) for n, one in enumerate(as_completed(begun), 1)]
             _say(f"{sum(bool(one.waited) for one in found)} stops left a hand-over to a person; {_since(began)}")
             hazards = {
                 name: _met(name, played, home / "roots") for name in chosen.hazard[: 1 if chosen.sample else None]
