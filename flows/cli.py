@@ -11,36 +11,34 @@ import json
 import os
 import sys
 import time
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from flows.commands import Terminal
-from flows.language import pair, say, told
+from flows.language import say, told
+from flows.running import run_flow, signs_of_life, told_plainly
 from flows.telling import (
     err,
     out,
     tell_batches,
     tell_checked,
     tell_counts,
+    tell_cycles,
     tell_exceptions,
     tell_places,
+    tell_readiness,
     tell_refused,
     tell_stand_in,
     tell_status,
     tell_story,
+    tell_texts,
 )
 from schemas.cycles import all_cycles, cycle_by_id, last_of
-from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.states import BatchShown, Decision
-from schemas.texts import Language, both, sentence_of
+from schemas.texts import Language, both
 
 app = Terminal(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -57,8 +55,8 @@ def _data(value: str | None) -> str:
     return str(Path(value or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve())
 
 
-def _cycle(value: str) -> str:
-    if value not in all_cycles():
+def _cycle(value: str | None) -> str | None:
+    if value is not None and value not in all_cycles():
         raise typer.BadParameter(both("fault.no_cycle", cycle=value, cycles=", ".join(all_cycles())))
     return value
 
@@ -105,104 +103,8 @@ DataOption = Annotated[str | None, typer.Option("--data", metavar="FOLDER")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=_moment)]
 LaOption = Annotated[list[str], typer.Option("--la", callback=_las)]
 CycleArgument = Annotated[str, typer.Argument(callback=_cycle, metavar="CYCLE")]
-
-
-@contextmanager
-def _told_plainly(data: str) -> Iterator[None]:
-    """One clear sentence and a next step instead of a traceback."""
-    try:
-        yield
-    except (ConfigurationFault, ServiceFault, Refused) as fault:
-        err.print(f"[bold red]uln:[/] {escape(told(sentence_of(fault)))}")
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        _say_stopped()
-        raise typer.Exit(1) from None
-    except (typer.Exit, typer.BadParameter):
-        raise
-    except OSError as fault:
-        err.print(f"[bold red]uln:[/] {escape(_told_by_system(fault))}")
-        raise typer.Exit(1) from None
-    except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
-        from flows.engine import server_unreachable
-        from tasks.boundary import keep_evidence
-
-        server = os.environ.get("PREFECT_API_URL")
-        if server and server_unreachable(fault):
-            err.print(f"[bold red]uln:[/] {escape(say('terminal.server_unreachable', server=server))}")
-        else:
-            where = keep_evidence(data, "terminal", "uln", "command", fault)
-            err.print(f"[bold red]uln:[/] {escape(say('fault.unforeseen', stage='uln', about='', where=where))}")
-        raise typer.Exit(1) from None
-
-
-def _say_stopped() -> None:
-    err.show_cursor()
-    err.print(f"\n[bold red]uln:[/] {say('terminal.stopped')}")
-
-
-def _told_by_system(fault: OSError) -> str:
-    """What the operating system refused, in both languages where it is one of the usual things."""
-    usual = {
-        FileNotFoundError: "terminal.no_file",
-        IsADirectoryError: "terminal.is_a_folder",
-        NotADirectoryError: "terminal.not_a_folder",
-        FileExistsError: "terminal.not_a_folder",
-        PermissionError: "terminal.no_permission",
-    }
-    key = next((key for kind, key in usual.items() if isinstance(fault, kind)), "terminal.system")
-    return say(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
-
-
-@contextmanager
-def _progress() -> Iterator[None]:
-    """A bar per stage while a flow runs."""
-    from flows.progress import listener
-
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=False, disable=not err.is_terminal) as bars:
-        bar_of: dict[tuple[str, str], Any] = {}
-        last: list[Any] = []
-
-        def hear(stage: str, about: str, of: int) -> None:
-            key = (stage, about if of == 1 else "")
-            if key not in bar_of:
-                if last:
-                    bars.update(last[-1], completed=bars.tasks[last[-1]].total)
-                bar_of[key] = bars.add_task(f"{stage} {about}" if of == 1 else stage, total=of)
-                last.append(bar_of[key])
-            else:
-                bars.advance(bar_of[key])
-
-        token = listener.set(hear)
-        try:
-            yield
-            if last:
-                bars.update(last[-1], completed=bars.tasks[last[-1]].total)
-        finally:
-            listener.reset(token)
-
-
-def _signs_of_life(path: Path) -> AbstractContextManager[Any]:
-    """Something that moves on the screen while the rules are loaded and run; nothing where there is no screen."""
-    return err.status(f"{say('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
-
-
-def _run(name: str, **parameters: Any) -> Any:
-    """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
-    from flows.engine import settle, stopping_at_once
-    from tasks.boundary import guard
-    from tasks.census_work import warm
-    from tasks.workers import processes_for, workers
-
-    data = parameters["data"]
-    guard(data)
-    # The workers load what they need while the engine starts.
-    with _told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
-        settle(data)
-        module, _, function = name.partition(":")
-        with _progress():
-            return getattr(import_module(f"flows.{module}"), function)(**parameters)
+OptionalCycle = Annotated[str | None, typer.Argument(callback=_cycle, metavar="[CYCLE]")]
+CycleOption = Annotated[str | None, typer.Option("--cycle", callback=_cycle)]
 
 
 @app.command()
@@ -221,7 +123,7 @@ def rehearse(
     root = _data(data)
     started = time.monotonic()
     wanted = None if schools == "all" else int(schools)
-    counts = _run("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
+    counts = run_flow("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
     tell_status(root, cycle, [])
     tell_counts(counts["census"], counts["returns"])
     tell_stand_in(counts["stand_in"])
@@ -240,7 +142,7 @@ def census(
 ) -> None:
     """Take the returns in and send what is due to the LRS."""
     root = _data(data)
-    counts = _run("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
+    counts = run_flow("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
     tell_status(root, cycle, la, as_of)
     tell_counts(counts)
     _exit_on_faults(counts)
@@ -255,7 +157,7 @@ def returns(
     from tasks.status import cycles_with_returns
 
     root = _data(data)
-    counts = _run("lrs_returns:lrs_returns", as_of=as_of, data=root)
+    counts = run_flow("lrs_returns:lrs_returns", as_of=as_of, data=root)
 
     for cycle in cycles_with_returns(root):
         tell_status(root, cycle, [], as_of)
@@ -265,7 +167,7 @@ def returns(
 
 @app.command()
 def status(
-    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]")] = None,
+    cycle: OptionalCycle = None,
     la: LaOption = [],
     as_json: Annotated[bool, typer.Option("--json")] = False,
     data: DataOption = None,
@@ -274,9 +176,7 @@ def status(
     from tasks.status import cycles_with_returns, status_of
 
     root = _data(data)
-    if cycle is not None:
-        _cycle(cycle)
-    with _told_plainly(root):
+    with told_plainly(root):
         if Path(root).exists() and not Path(root).is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "", root)
         wanted = [cycle] if cycle else cycles_with_returns(root)
@@ -292,7 +192,7 @@ def status(
 
 @app.command()
 def exceptions(
-    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]")] = None,
+    cycle: OptionalCycle = None,
     la: LaOption = [],
     as_json: Annotated[bool, typer.Option("--json")] = False,
     as_of: AsOfOption = None,
@@ -305,9 +205,7 @@ def exceptions(
     from tasks.status import cycles_with_returns
 
     root = _data(data)
-    if cycle is not None:
-        _cycle(cycle)
-    with _told_plainly(root):
+    with told_plainly(root):
         seen = cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
         if seen is None:
             out.print(say("terminal.no_exceptions"))
@@ -326,7 +224,7 @@ ReasonOption = Annotated[str, typer.Option("--reason")]
 
 @app.command()
 def batches(
-    cycle: Annotated[str | None, typer.Argument(metavar="[CYCLE]")] = None,
+    cycle: OptionalCycle = None,
     state: Annotated[BatchShown | None, typer.Option()] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
     as_of: AsOfOption = None,
@@ -338,9 +236,7 @@ def batches(
     from tasks.hand_over import batches_shown
 
     root = _data(data)
-    if cycle is not None:
-        _cycle(cycle)
-    with _told_plainly(root):
+    with told_plainly(root):
         found = batches_shown(root, moment(now(as_of)).date(), cycle).frame
         found = found if state is None else found[found["state"] == state.value]
         if as_json:
@@ -366,7 +262,7 @@ def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, root: 
     from flows.when import now
     from tasks.hand_over import decide
 
-    with _told_plainly(root):
+    with told_plainly(root):
         out.print(escape(told(decide(root, ref, decision, reason, now(as_of)).told)), soft_wrap=True)
 
 
@@ -381,7 +277,7 @@ def trace(
 
     root = _data(data)
     asked = key if key is not None else typer.prompt(say("trace.ask"), err=True)
-    with _told_plainly(root):
+    with told_plainly(root):
         if not Path(root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "", root)
         found = stories(root, asked)
@@ -394,7 +290,7 @@ def trace(
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
-    cycle: Annotated[str | None, typer.Option()] = None,
+    cycle: CycleOption = None,
     data: DataOption = None,
 ) -> None:
     """Check a return before it is sent; exit code 1 if a learner would be held."""
@@ -402,11 +298,9 @@ def check(
     from tasks.check import RefusedReturn, check_file
     from tasks.io.data_root import DataRoot
 
-    if cycle is not None:
-        _cycle(cycle)
     held = refused = 0
     for path in files:
-        with _told_plainly(root), _signs_of_life(path):
+        with told_plainly(root), signs_of_life(path):
             found = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
         for one in found:
             if isinstance(one, RefusedReturn):
@@ -422,80 +316,31 @@ def check(
 @app.command()
 def readiness(
     la: LaOption = [],
-    cycle: Annotated[
-        str | None,
-        typer.Option(),
-    ] = None,
+    cycle: CycleOption = None,
     data: DataOption = None,
 ) -> None:
     """What schools still need before their learners can be sent."""
     from flows.when import present_cycle, today
     from tasks.status import readiness_of
 
-    cycle = _cycle(cycle) if cycle else present_cycle(all_cycles().values(), today())
-    with _told_plainly(_data(data)):
+    cycle = cycle or present_cycle(all_cycles().values(), today())
+    with told_plainly(_data(data)):
         rows = readiness_of(_data(data), cycle_by_id(cycle), la or None)
-    table = Table(
-        *(say(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
-        show_lines=True,
-    )
-    for row in rows.to_dict("records"):
-        table.add_row(
-            row["school_number"],
-            escape(row["school_name"]),
-            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *_compared(row)])),
-            pair(row["action_cy"], row["action_en"], "\n"),
-            pair(row["where_cy"], row["where_en"], "\n"),
-        )
-    out.print(table)
-    out.print(say("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
-
-
-def _compared(row: Mapping[Hashable, Any]) -> list[str]:
-    """What stands in the two registers, and what was found, a line each."""
-    given = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
-    return [f"{say(f'readiness.{name}')}: {value}" for name, value in given.items()]
+    tell_readiness(rows, cycle)
 
 
 @app.command()
 def cycles(data: DataOption = None) -> None:
     """The census cycles."""
     del data  # every command takes --data; the cycles are the project's own
-    table = Table(
-        *(say(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
-        "LRS",
-        "CTF",
-        say("shown.minimum_age"),
-    )
-    for c in all_cycles().values():
-        age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
-        years = ", ".join(map(str, c.year_groups))
-        table.add_row(
-            c.id,
-            pair(c.title_cy, c.title_en),
-            f"{c.census_from} - {c.census_to}",
-            years,
-            c.lrs_profile,
-            c.ctf_version,
-            age,
-        )
-    out.print(table)
+    tell_cycles()
 
 
 @app.command()
 def texts(review: Annotated[bool, typer.Option("--review")] = False, data: DataOption = None) -> None:
     """The texts of the service: how many have their Welsh, and which wait for a translator."""
-    from schemas.translations import all_translations
-
     del data  # every command takes --data; the texts are the project's own
-    entries = all_translations()
-    waiting = {context: entry for context, entry in entries.items() if entry.review}
-    if review:
-        table = Table(*(say(f"shown.{name}") for name in ("context", "english", "welsh")), show_lines=True)
-        for context, entry in waiting.items():
-            table.add_row(*map(escape, (context, entry.english, entry.welsh)))
-        out.print(table)
-    out.print(say("terminal.texts", count=len(entries), waiting=len(waiting)))
+    tell_texts(review=review)
 
 
 @app.command()
@@ -513,7 +358,7 @@ def purge(
     from tasks.boundary import guard
 
     root = _data(data)
-    with _told_plainly(root):
+    with told_plainly(root):
         if not Path(root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "", root)
         guard(root)
@@ -535,7 +380,7 @@ def slips(
     from tasks.slips import make_slips
 
     root = _data(data)
-    with _told_plainly(root):
+    with told_plainly(root):
         if not Path(root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "", root)
         made = make_slips(root, cycle, la, school)

@@ -5,7 +5,7 @@ Belongs here: how it looks on a screen, in the language of the terminal (`flows.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.language import heading, pair, say, told
-from schemas.cycles import Cycle, cycle_by_id
+from schemas.cycles import Cycle, all_cycles, cycle_by_id
 from schemas.faults import Refused
 from schemas.texts import Language, all_texts
 from schemas.texts import text as in_language
@@ -332,3 +332,64 @@ def tell_checked(path: Path, one: Any) -> None:
             pair(rule.action_cy, rule.action_en, "\n"),
         )
     out.print(table)
+
+
+def tell_readiness(rows: Any, cycle: str) -> None:
+    """What each school still needs (`status.readiness_of`), with both registers side by side."""
+    table = Table(
+        *(say(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
+        show_lines=True,
+    )
+    for row in rows.to_dict("records"):
+        table.add_row(
+            row["school_number"],
+            escape(row["school_name"]),
+            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *_compared(row)])),
+            pair(row["action_cy"], row["action_en"], "\n"),
+            pair(row["where_cy"], row["where_en"], "\n"),
+        )
+    out.print(table)
+    out.print(say("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
+
+
+def _compared(row: Mapping[Hashable, Any]) -> list[str]:
+    """What stands in the two registers, and what was found, a line each."""
+    given = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
+    return [f"{say(f'readiness.{name}')}: {value}" for name, value in given.items()]
+
+
+def tell_cycles() -> None:
+    """The census cycles and their data."""
+    table = Table(
+        *(say(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
+        "LRS",
+        "CTF",
+        say("shown.minimum_age"),
+    )
+    for c in all_cycles().values():
+        age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
+        years = ", ".join(map(str, c.year_groups))
+        table.add_row(
+            c.id,
+            pair(c.title_cy, c.title_en),
+            f"{c.census_from} - {c.census_to}",
+            years,
+            c.lrs_profile,
+            c.ctf_version,
+            age,
+        )
+    out.print(table)
+
+
+def tell_texts(*, review: bool) -> None:
+    """How many texts have their Welsh; with `review` those that wait for a translator."""
+    from schemas.translations import all_translations
+
+    entries = all_translations()
+    waiting = {context: entry for context, entry in entries.items() if entry.review}
+    if review:
+        table = Table(*(say(f"shown.{name}") for name in ("context", "english", "welsh")), show_lines=True)
+        for context, entry in waiting.items():
+            table.add_row(*map(escape, (context, entry.english, entry.welsh)))
+        out.print(table)
+    out.print(say("terminal.texts", count=len(entries), waiting=len(waiting)))
