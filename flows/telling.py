@@ -238,8 +238,10 @@ def _places_of(event: dict[Any, Any], reasons: Any, lang: Language) -> dict[str,
         reason = in_language(f"purge.{code}", lang)
     state = event["state"]
     if kind.startswith("exception"):
-        state = in_language(f"trace.exception.{state}", lang)
+        state = in_language(f"exception.{state}", lang)
     detail = event["detail"]
+    if kind in ("exception_resolved", "exception_withdrawn"):
+        detail = in_language(f"cause.{detail}", lang)
     if kind == "warned":
         named = (f"field.{one}" for one in detail.split(";"))
         detail = ", ".join(in_language(name, lang) if name in all_texts() else name.partition(".")[2] for name in named)

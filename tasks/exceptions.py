@@ -15,7 +15,16 @@ from schemas.cycles import Cycle, cycle_by_id, last_of, up_to
 from schemas.exceptions import exception_terms
 from schemas.tables import EXCEPTION_LIVES, Tier
 from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_STATE
-from tasks.core.exception_life import by_age, by_code, by_state, exported, lives
+from tasks.core.exception_life import (
+    MILESTONE_COLUMNS,
+    MILESTONES,
+    by_age,
+    by_code,
+    by_state,
+    exported,
+    lives,
+    milestones,
+)
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among, looked_up, place_in
 from tasks.core.one_learner import upns_of_one
@@ -41,22 +50,27 @@ def lives_of(ground: Ground, cycles: list[str]) -> pd.DataFrame:
         ground: the data root, lake and cycle.
         cycles: whose exceptions; that cycle and earlier ones, in order.
     """
+    return lives(_milestones_of(ground, cycles))
+
+
+def _milestones_of(ground: Ground, cycles: list[str], upns: list[str] | None = None) -> pd.DataFrame:
+    """`exception_life.milestones` of the exceptions of some cycles; of some learners' alone, or of all where None."""
     lake, seen = ground.lake, up_to(ground.cycle)
-    exceptions = lake.read("exceptions", cycle=cycles)
-    upns = exceptions["upn"]
+    exceptions = lake.read("exceptions", cycle=cycles, **({} if upns is None else {"upn": upns}))
+    asked = exceptions["upn"]
     if exceptions.empty:
-        return pd.DataFrame({c.name: [] for c in EXCEPTION_LIVES.columns}, dtype="str")
+        return pd.DataFrame({name: [] for name in MILESTONE_COLUMNS}, dtype="str")
     # Only what cycles from the first exception on say of a learner decides; a purged one says nothing any more.
     purged = purged_cycles(str(ground.root.path))
     later = [c for c in seen[seen.index(cycles[0]) :] if c not in purged]
-    records, returns = _records(ground, later, upns), _returns(lake, later)
-    upns = pd.concat([upns, records["upn"], records["former_upn"]]).drop_duplicates()
-    sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, upns)
-    return lives(
+    records, returns = _records(ground, later, asked), _returns(lake, later)
+    asked = pd.concat([asked, records["upn"], records["former_upn"]]).drop_duplicates()
+    sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, asked)
+    return milestones(
         exceptions,
         another=upns_of_one(_last_said(records, returns), sent),
-        answers=_answers(ground, seen, upns),
-        held=register_of(lake, ground.cycle, upn=upns)[["upn", "uln"]].dropna(),
+        answers=_answers(ground, seen, asked),
+        held=register_of(lake, ground.cycle, upn=asked)[["upn", "uln"]].dropna(),
         records=records,
         returns=returns,
         sent=sent.drop(columns=_PERSON).merge(batches[["batch_ref", "built_at"]], on="batch_ref"),
@@ -120,6 +134,28 @@ def exceptions_seen(data: str, cycle: Cycle) -> pd.DataFrame:
         taken = frame_of(pq.read_table(ground.root.snapshots(cycle.id) / "exceptions.parquet"))
         return taken.reindex(columns=[c.name for c in EXCEPTION_LIVES.columns]).astype("str")
     return lives_of(ground, [c for c in up_to(cycle) if c not in purged])
+
+
+def milestones_of_learner(data: str, upns: list[str]) -> pd.DataFrame:
+    """What happened to one learner's exceptions, as things stand now.
+
+    Args:
+        data: the data root.
+        upns: the learner's, canonical.
+
+    Returns:
+        `exception_life.milestones`; of a purged cycle's exceptions, by day, what its last snapshot says.
+    """
+    last, purged = last_of(cycles_with_returns(data)), purged_cycles(data)
+    cycles = [] if last is None else up_to(last)
+    names = {f"{name}_on": name for name in MILESTONES}
+    over = [exceptions_seen(data, cycle_by_id(c)).rename(columns=names) for c in cycles if c in purged]
+    over = [one[one["upn"].isin(upns)].assign(asked_by=one["school_number"]) for one in over]
+    live = (
+        [] if last is None else [_milestones_of(Ground.of(data, last.id), [c for c in cycles if c not in purged], upns)]
+    )
+    nothing = pd.DataFrame({name: [] for name in MILESTONE_COLUMNS}, dtype="str")
+    return pd.concat([nothing, *live, *over], ignore_index=True)
 
 
 def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, Shown]:

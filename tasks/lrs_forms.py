@@ -25,10 +25,12 @@ def lrs_forms(ground: Ground, records: pd.DataFrame) -> pd.DataFrame:
     """
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
     received = ground.lake.read("received", ["sha256", "census_date"], cycle=ground.cycle.id)
-    day = records["sha256"].map(received.set_index("sha256")["census_date"])
+    day = records["sha256"].map(received.set_index("sha256")["census_date"]).astype("str")
     register = registration(ground.root.reference).set_index("school_number")
-    notice = records["school_number"].map(register["privacy_notice_on"])
-    opted_out = among(canonical_upn(records["upn"]), canonical_upn(opt_outs(ground.root.reference)["upn"]))
+    notice = records["school_number"].map(register["privacy_notice_on"]).astype("str")
+    # Whoever opted out under a temporary UPN, or in a former school under another one, has opted out.
+    recorded = canonical_upn(opt_outs(ground.root.reference)["upn"])
+    opted_out = among(canonical_upn(records["upn"]), recorded) | among(canonical_upn(records["former_upn"]), recorded)
     seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
     forms = lrs_rows(records, profile, seen, opted_out)[["upn", *SENT_FIELDS, "ability_to_share"]]
     sharing = opted_out.map({True: SHARES_NOT, False: SHARES}).astype("str")

@@ -193,8 +193,10 @@ def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[Due]:
 
 
 def _evidence(root: DataRoot, cut: str) -> Iterator[Due]:
-    for path in sorted((root.path / "reports").glob("*/faults/*")):
-        if last_day(path) < cut:
+    # The list of near misses names learners, too; it is written anew as long as there is something to tell.
+    found = sorted((root.path / "reports").glob("*/faults/*"))
+    for path in [*found, root.near_misses_report]:
+        if path.exists() and last_day(path) < cut:
             yield Due(Kind.EVIDENCE, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 

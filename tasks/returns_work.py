@@ -393,7 +393,7 @@ def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd
         standing,
         register,
         still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where)),
-        lake.read("exceptions", ["upn", "batch_ref", "return_code"], cycle=cycle.id, upn=upns),
+        lake.read("exceptions", ["upn", "batch_ref", "return_code", "school_number"], cycle=cycle.id, upn=upns),
         texts_of(ground.root),
         lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"]),
     )

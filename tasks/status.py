@@ -151,7 +151,8 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     outside = misplaced(root.dewi_inbox, list(authorities()["la_code"]))
-    pupils = lake.read("pupils", ["upn"], cycle=cycle_id)["upn"]
+    pupils = lake.read("pupils", ["upn", "former_upn"], cycle=cycle_id)
+    upns = pd.concat([pupils["upn"], pupils["former_upn"]])
     whole = len(pupils) > 0 and cycle_id not in purged_cycles(data)
     received = lake.read("received", ["path", "kind", "status", "pupils"], cycle=cycle_id)
     accepted = (received["kind"] == "return") & (received["status"] == "accepted")
@@ -168,7 +169,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
         "conflicts": lake.filled("learners", "conflict", cycle=up_to(cycle_by_id(cycle_id))),
         "to_correct_on_portal": told.get(CORRECT_ON_PORTAL, 0),
         "changed_while_waiting": told.get(CHANGED_WHILE_WAITING, 0),
-        "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), pupils) if whole else 0,
+        "unmatched_opt_outs": unmatched_opt_outs(opt_outs(root.reference), upns) if whole else 0,
     }
 
 

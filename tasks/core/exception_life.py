@@ -27,11 +27,13 @@ import pandas as pd
 
 from schemas.exceptions import ExceptionTerms
 from schemas.states import Disposition, ExceptionCause, ExceptionState, NotChosen, RowState
-from schemas.tables import EXCEPTION_LIVES
+from schemas.tables import EXCEPTION_LIVES, EXCEPTIONS
 from tasks.core.identifiers import uln_valid
 from tasks.core.membership import among, looked_up, paired, place_in
 
-_MILESTONES = ("opened", "seen", "asked_again", "resolved", "withdrawn")
+#: What happens to an exception.
+MILESTONES = ("opened", "seen", "asked_again", "resolved", "withdrawn")
+MILESTONE_COLUMNS = (*(c.name for c in EXCEPTIONS.columns), "cause", *MILESTONES, "since", "asked_by")
 #: What is still to be done by somebody at the school.
 STILL_OPEN = (ExceptionState.OPEN.value, ExceptionState.SEEN.value)
 
@@ -51,7 +53,20 @@ def exported(file_names: pd.Series, cells: pd.Series, terms: ExceptionTerms) -> 
     return found
 
 
-def lives(
+def lives(moments: pd.DataFrame) -> pd.DataFrame:
+    """What became of exceptions, by day.
+
+    Args:
+        moments: `milestones`.
+
+    Returns:
+        The columns of EXCEPTION_LIVES, in the order of its key. Days are those of the runs.
+    """
+    days = {f"{name}_on": moments[name].str[:10] for name in MILESTONES}
+    return moments.assign(**days, since=moments["since"].str[:10])[[c.name for c in EXCEPTION_LIVES.columns]]
+
+
+def milestones(
     exceptions: pd.DataFrame,
     *,
     another: pd.DataFrame,
@@ -79,9 +94,9 @@ def lives(
         cycles: in order.
 
     Returns:
-        The columns of EXCEPTION_LIVES, in the order of its key. Days are those of the runs; a day is null where the thing
-        has not happened, or, of `seen_on`, where it ended before a workbook could tell of it. The school and its authority
-        are those where the learner stands now.
+        MILESTONE_COLUMNS, in the order of the key of EXCEPTIONS, with state, cause, since, and when each of MILESTONES was;
+        null where the thing has not happened, or, of `seen`, where it ended before a workbook could tell of it. The school
+        and its authority are those where the learner stands now; asked_by is the school on whose portal it stands.
     """
     rows = exceptions.drop(columns="state").sort_values(list(EXCEPTION_LIVES.key), ignore_index=True)
     rows["place"] = place_in(rows["cycle"], cycles)
@@ -101,11 +116,17 @@ def lives(
     withdrawn = gone & rows["resolved"].isna()
     rows["withdrawn"] = _later(decided["left_at"].fillna(decided["not_chosen_at"]), rows["opened"]).where(withdrawn)
     rows["asked_again"] = again.drop_duplicates("at").set_index("at")["built_at"].reindex(rows.index).astype("str")
-    # A workbook tells of it in the cycle in which it was opened, at the school at which the learner stands there.
+    # A workbook tells of it in the cycle in which it was opened, at the school at which the learner stands there; until a
+    # return brought the learner to that one, at the school that asked.
     there = decided["stays"] & decided["place"].eq(rows["place"])
-    rows["seen"] = _seen(
-        rows.assign(school_number=decided["school_number"].where(there, rows["school_number"])), deliveries
+    moved = there & decided["school_number"].ne(rows["school_number"])
+    ended = rows[["asked_again", "resolved", "withdrawn"]].fillna("9999").min(axis=1)
+    by_asking = _seen(
+        rows, ended.where(~moved, decided["came_at"].where(decided["came_at"] < ended, ended)), deliveries
     )
+    by_next = _seen(rows.assign(school_number=decided["school_number"]).where(moved), ended, deliveries)
+    rows["seen"] = by_asking.fillna(by_next)
+    rows["asked_by"] = rows["school_number"]
     rows["school_number"] = decided["school_number"].where(decided["stays"], rows["school_number"])
     rows["la_code"] = rows["school_number"].str[:3]
     causes = [
@@ -126,10 +147,9 @@ def lives(
     state = pd.Series(None, index=rows.index, dtype="str")
     for one, milestone in milestone_of.items():
         state = state.mask(state.isna() & rows[milestone].notna(), one.value)
-    rows["since"] = _first(rows["upn"], _under_each(rows[["upn", "opened"]], upns), "upn", "opened").str[:10]
-    days = {f"{name}_on": rows[name].str[:10] for name in _MILESTONES}
-    rows = rows.assign(**days, state=state.fillna(ExceptionState.OPEN.value), cause=cause)
-    return rows[[c.name for c in EXCEPTION_LIVES.columns]].astype("str")
+    rows["since"] = _first(rows["upn"], _under_each(rows[["upn", "opened"]], upns), "upn", "opened")
+    rows = rows.assign(state=state.fillna(ExceptionState.OPEN.value), cause=cause)
+    return rows[list(MILESTONE_COLUMNS)].astype("str")
 
 
 def _first(keys: pd.Series, rows: pd.DataFrame, by: str, column: str) -> pd.Series:
@@ -184,8 +204,8 @@ def _deciding(rows: pd.DataFrame, records: pd.DataFrame, returns: pd.DataFrame) 
 
     Returns:
         Beside `rows`: school_number and place (of the cycle; null where there is no record at all), stays (no newer return
-        of that school lacks the learner), left_at, not_chosen_at, has_uln, uln_at (when the first return with a ULN for
-        the learner came).
+        of that school lacks the learner), came_at (when the return with that record came), left_at, not_chosen_at, has_uln,
+        uln_at (when the first return with a ULN for the learner came).
     """
     own = records[["upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"]]
     own = own.merge(returns[["sha256", "n", "place", "newest", "received_at", "next_at"]], on="sha256")
@@ -208,6 +228,7 @@ def _deciding(rows: pd.DataFrame, records: pd.DataFrame, returns: pd.DataFrame) 
             "school_number": best["school_number"].astype("str"),
             "place": best["place"],
             "stays": stays,
+            "came_at": best["received_at"].astype("str"),
             "left_at": best["next_at"].where(~stays).astype("str"),
             "not_chosen_at": best["received_at"].where(stays & best["not_chosen"].eq(True) & ~named).astype("str"),
             "has_uln": named & best["not_chosen"].eq(True),
@@ -228,9 +249,8 @@ def _again(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) -> pd.Data
     return found.rename(columns={"batch_ref_other": "batch_ref"})
 
 
-def _seen(rows: pd.DataFrame, deliveries: pd.DataFrame) -> pd.Series:
-    """When the first file went to the school that had the exception in its workbook; null where it ended before."""
-    ended = rows[["asked_again", "resolved", "withdrawn"]].fillna("9999").min(axis=1)
+def _seen(rows: pd.DataFrame, ended: pd.Series, deliveries: pd.DataFrame) -> pd.Series:
+    """When the first file went to a school that had the exception in its workbook; null where it ended before."""
     pairs = rows[["cycle", "school_number", "opened"]].assign(ended=ended).reset_index(names="at")
     pairs = pairs.merge(deliveries, on=["cycle", "school_number"])
     pairs = pairs[(pairs["delivered_at"] >= pairs["opened"]) & (pairs["delivered_at"] < pairs["ended"])]

@@ -14,6 +14,7 @@ import pandas as pd
 from schemas.merge_findings import merge_findings
 from schemas.states import Disposition, NotChosen, Severity
 from schemas.tables import SENT_FIELDS
+from tasks.core.exception_life import MILESTONES
 from tasks.core.identifiers import (
     canonical_upn,
     uln_placeholder,
@@ -42,11 +43,14 @@ class Kind(StrEnum):
     ANSWERED_CODE = "answered_code"
     ANSWERED_UNTIED = "answered_untied"
     EXCEPTION_OPENED = "exception_opened"
+    EXCEPTION_ASKED_AGAIN = "exception_asked_again"
     EXCEPTION_RESOLVED = "exception_resolved"
+    EXCEPTION_WITHDRAWN = "exception_withdrawn"
     CONFLICT = "conflict"
     DELIVERED_ULN = "delivered_uln"
     DELIVERED_LISTED = "delivered_listed"
     DELIVERED_GONE = "delivered_gone"
+    EXCEPTION_SEEN = "exception_seen"
     PURGED = "purged"
 
 
@@ -64,6 +68,7 @@ class Held:
 
     Attributes:
         received: the returns and result files, and every other return of the schools in these cycles.
+        exceptions: `exception_life.milestones` of the learner's.
         deliveries: of the learner's schools and their authorities; and members, the names of the files in it that name the
             learner with ; between them, null where the delivery is gone.
         opt_outs: upn, recorded_on.
@@ -263,20 +268,13 @@ def _answered(held: Held) -> list[pd.DataFrame]:
 
 
 def _exceptions(held: Held) -> list[pd.DataFrame]:
-    has_uln = uln_valid(held.answers["uln"])
-    times = held.answers[["upn", "batch_ref", "received_at"]]
-    opened = times[~has_uln].groupby(["upn", "batch_ref"], as_index=False)["received_at"].min()
-    rows = held.exceptions.merge(opened, on=["upn", "batch_ref"], how="left")
-    given = times[has_uln].groupby("upn")["received_at"].min()
-    rows = rows.assign(at=rows["received_at"], code=rows["return_code"], detail=rows["all_codes"])
-    over = rows[rows["state"] == "resolved"]
-    # Where the ULN had come before the exception, it never was open.
-    ended = over["upn"].map(given).astype("str")
-    ended = ended.mask(ended < over["at"], over["at"])
-    return [
-        rows.assign(kind=Kind.EXCEPTION_OPENED.value),
-        over.assign(at=ended, kind=Kind.EXCEPTION_RESOLVED.value),
-    ]
+    """Each of `exception_life.MILESTONES` of each exception, where it came to that."""
+    # It is the affair of the school that asked, wherever the learner is now.
+    rows = held.exceptions.assign(code=held.exceptions["return_code"], school_number=held.exceptions["asked_by"])
+    detail = {"opened": rows["all_codes"], "resolved": rows["cause"], "withdrawn": rows["cause"]}
+    nothing = pd.Series(None, index=rows.index, dtype="str")
+    told = [rows.assign(at=rows[n], kind=f"exception_{n}", detail=detail.get(n, nothing)) for n in MILESTONES]
+    return [part[part["at"].notna()] for part in told]
 
 
 def _conflicts(held: Held) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.states import NotChosen, RowState, Severity
-from schemas.texts import Language, text
+from schemas.texts import Language, both, text
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, looked_up, paired
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
@@ -70,7 +70,7 @@ def for_schools(
         standing: row_ref, upn (by which the ledger knows the learner), state, batch_ref.
         learners: upn, uln, dob, school_number, other_upns, conflict (`merging.with_conflicts`).
         findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed` when the return came.
-        exceptions: upn, batch_ref, return_code.
+        exceptions: upn, batch_ref, return_code, school_number (that asked).
         texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy, lrs_code; first things first.
         sent: batch_ref, upn, given_name, family_name, middle_name; what went to the LRS.
 
@@ -127,6 +127,7 @@ def for_schools(
     fallback = texts.set_index("code").loc["UNKNOWN"]
     for column in _TEXTS:
         listed[column] = listed[column].fillna(str(fallback[column]))
+    listed = _with_portal(listed)
     changed = listed["field"].notna()
     for lang in get_args(Language):
         listed[f"field_{lang}"] = listed[f"field_{lang}"].mask(changed, _named(listed["field"], lang))
@@ -208,9 +209,23 @@ def _named(fields: pd.Series, lang: Language) -> pd.Series:
 
 
 def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
-    answers = exceptions[["upn", "batch_ref", "return_code"]]
-    answers = answers.rename(columns={"upn": "learner_upn", "return_code": "code"})
-    return rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(answers, on=["learner_upn", "batch_ref"])
+    """What the LRS answered; with `portal`, the school that asked, where that is another than the learner stands in."""
+    answers = exceptions[["upn", "batch_ref", "return_code", "school_number"]]
+    names = {"upn": "learner_upn", "return_code": "code", "school_number": "portal"}
+    lines = rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(
+        answers.rename(columns=names), on=["learner_upn", "batch_ref"]
+    )
+    return lines.assign(portal=lines["portal"].mask(lines["portal"] == lines["school_number"]))
+
+
+def _with_portal(lines: pd.DataFrame) -> pd.DataFrame:
+    """Of a learner who moved after being asked for, the action says on whose portal the exception stands."""
+    moved = lines["portal"].notna()
+    for lang in get_args(Language):
+        told = [getattr(both("workbook.portal_of", school=school), lang) for school in lines.loc[moved, "portal"]]
+        whole = lines.loc[moved, f"action_{lang}"] + "; " + pd.Series(told, index=lines.index[moved], dtype="str")
+        lines[f"action_{lang}"] = lines[f"action_{lang}"].mask(moved, whole)
+    return lines
 
 
 def by_school(

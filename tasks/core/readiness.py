@@ -113,7 +113,7 @@ def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:
     Args:
         opt_outs: upn; the columns of `reference/opt_outs.csv`. A UPN that stands twice is one opt-out; a row without
             a UPN matches nobody.
-        pupils_upn: the UPNs of all pupils of the cycle, as sent.
+        pupils_upn: the UPNs of all pupils of the cycle, also former ones, as sent.
     """
     upns = canonical_upn(opt_outs["upn"])
     repeated = upns.notna() & upns.duplicated()

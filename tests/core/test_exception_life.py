@@ -8,7 +8,7 @@ import pytest
 
 from schemas.exceptions import exception_terms
 from schemas.tables import EXCEPTION_LIVES
-from tasks.core.exception_life import by_age, by_code, by_state, exported, lives
+from tasks.core.exception_life import by_age, by_code, by_state, exported, lives, milestones
 
 CYCLES = ["2011-09", "2012-01", "2013-01"]
 ULN, OTHER_ULN = "1000102504", "9276308686"
@@ -65,7 +65,7 @@ def life(
     }
     if turned:
         tables = {name: rows if name == "returns" else rows[::-1] for name, rows in tables.items()}
-    found = lives(frame([exception.values()], list(exception)), **tables, cycles=CYCLES)
+    found = lives(milestones(frame([exception.values()], list(exception)), **tables, cycles=CYCLES))
     assert list(found.columns) == [c.name for c in EXCEPTION_LIVES.columns]
     [row] = found.fillna("").to_dict("records")
     days = {name: row[f"{name}_on"] for name in ("seen", "asked_again", "resolved", "withdrawn") if row[f"{name}_on"]}
@@ -184,6 +184,11 @@ def test_who_moved_is_open_at_the_new_school():
     records = [record(1, reason="superseded_return"), record(3, school=ELSEWHERE)]
     assert life(records, returns)[0] == "open"
     assert life(records, returns, delivered=[["2012-01", ELSEWHERE, "2012-03-01"]])[0] == "seen"
+    # The former school saw it, if its file came before the learner was in the other one's return.
+    assert life(records, returns, delivered=[["2012-01", HOME, "2012-02-20"]])[2] == {"seen": "2012-02-20"}
+    both = [["2012-01", HOME, "2012-02-22"], ["2012-01", ELSEWHERE, "2012-03-01"]]
+    assert life(records, returns, delivered=both[:1])[0] == "open"
+    assert life(records, returns, delivered=both)[2] == {"seen": "2012-03-01"}
 
 
 def test_who_comes_back_is_open_again():

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from schemas.tables import TABLES
+from tasks.core.exception_life import MILESTONES
 from tasks.core.learner_story import Held, events, key_fault, same_learner, unknown_fault
 
 UPN, FORMER, THIRD = "M660402510001", "L67441030807A", "R681404209123"
@@ -62,14 +63,13 @@ def rows_of(name, *rows, more=()):
     return table.astype({c: "str" for c in columns if c not in numbers})
 
 
+MORE = {"deliveries": ["members"], "exceptions": ["cause", *MILESTONES, "asked_by"]}
 TABLE_OF = {"decisions": "batch_decisions", "answers": "lrs_returns"}
 
 
 def held(**given):
     tables = {
-        field: rows_of(
-            TABLE_OF.get(field, field), *given.get(field, ()), more=["members"] if field == "deliveries" else []
-        )
+        field: rows_of(TABLE_OF.get(field, field), *given.get(field, ()), more=MORE.get(field, []))
         for field in Held.__dataclass_fields__
         if field != "opt_outs"
     }
@@ -119,25 +119,26 @@ def test_what_the_service_found_itself_is_told_with_the_answer_and_what_a_rule_f
     assert when(found, "warned") == ["2012-02-12"] and when(found, "held") == ["2012-01-20"]
 
 
-def test_an_exception_opens_with_the_first_answer_and_ends_with_the_first_uln():
-    answer = {"upn": UPN, "batch_ref": "B1", "tied": "Y", "sha256": "a"}
-    answers = [
-        answer | {"ordinal": 1, "return_code": "RC007", "received_at": "2012-02-12"},
-        answer | {"ordinal": 2, "return_code": "RC007", "received_at": "2012-02-20"},
-        answer | {"ordinal": 3, "uln": "1000102504", "received_at": "2012-03-01"},
-        answer | {"ordinal": 4, "uln": "1000102504", "received_at": "2012-03-09"},
-    ]
-    exception = PLACE | {
+def test_each_milestone_of_an_exception_is_told_with_its_own_time_and_an_end_with_its_cause():
+    life = PLACE | {
         "upn": UPN,
         "batch_ref": "B1",
         "return_code": "RC007",
-        "all_codes": "RC007",
-        "state": "resolved",
+        "all_codes": "RC007;RC010",
+        "cause": "export",
     }
-    found = events(held(answers=answers, exceptions=[exception]))
-    assert (when(found, "exception_opened"), when(found, "exception_resolved")) == (["2012-02-12"], ["2012-03-01"])
-    still = events(held(answers=answers[:2], exceptions=[exception | {"state": "open"}]))
-    assert when(still, "exception_resolved") == []
+    life |= {"opened": "2012-02-12", "seen": "2012-02-13", "asked_again": "2012-02-20", "resolved": "2012-03-01"}
+    found = events(held(exceptions=[life | {"state": "resolved"}]))
+    assert list(found[["at", "kind", "detail"]].fillna("").itertuples(index=False, name=None)) == [
+        ("2012-02-12", "exception_opened", "RC007;RC010"),
+        ("2012-02-13", "exception_seen", ""),
+        ("2012-02-20", "exception_asked_again", ""),
+        ("2012-03-01", "exception_resolved", "export"),
+    ]
+    gone = {"opened": "2012-02-12", "withdrawn": "2012-03-01", "cause": "left", "state": "withdrawn"}
+    told = events(held(exceptions=[life | dict.fromkeys(("seen", "asked_again", "resolved")) | gone]))
+    assert list(told["kind"]) == ["exception_opened", "exception_withdrawn"]
+    assert list(told["detail"]) == ["RC007;RC010", "left"]
 
 
 def test_another_learner_s_upn_is_not_told_and_the_same_learner_s_is():

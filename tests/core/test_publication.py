@@ -42,7 +42,7 @@ def played(learner, *changes, reason=None, state="uln", register=(), findings=()
         standing,
         table(["upn", "uln", "dob", "school_number", "conflict", "other_upns"], *((*r, None)[:6] for r in register)),
         table(["row_ref", "rule", "severity", "field"], *((*finding, None)[:4] for finding in findings)),
-        table(["upn", "batch_ref", "return_code"], *exceptions),
+        table(["upn", "batch_ref", "return_code", "school_number"], *((*one, "6604025")[:4] for one in exceptions)),
         TEXTS,
         table(["batch_ref", "upn", "family_name", "given_name", "middle_name"], *(("B1", *one) for one in sent)),
     )
@@ -309,3 +309,12 @@ def test_where_nothing_is_due_no_school_gets_anything():
     nothing = pd.DataFrame(columns=["school_number", "upn"], dtype="str")
     lines = pd.DataFrame(columns=["school_number", "row_ref", *EXCEPTION_COLUMNS], dtype="str")
     assert by_school(nothing, lines) == {} == content_refs(nothing, lines)
+
+
+def test_of_a_learner_who_moved_the_line_says_on_whose_portal_the_exception_stands(learner):
+    here = ("M660402510001", "B1", "RC007")
+    _, [own] = (t.to_dict("records") for t in played(learner, state="exception", exceptions=[here]))
+    assert own["action_en"] == "action en RC007" and own["action_cy"] == "action cy RC007"
+    _, [moved] = (t.to_dict("records") for t in played(learner, state="exception", exceptions=[(*here, "6604026")]))
+    assert moved["action_en"].startswith("action en RC007; ") and "school 6604026" in moved["action_en"]
+    assert moved["action_cy"].startswith("action cy RC007; ") and "6604026" in moved["action_cy"]

@@ -171,7 +171,7 @@ def given_back(chosen: pd.DataFrame) -> tuple[list[tuple[str, str, str]], list[s
         chosen[["row_ref"]].assign(upn=upns, state="uln", batch_ref="B1"),
         learners.astype("str"),
         pd.DataFrame({"row_ref": [], "rule": [], "severity": [], "field": []}, dtype="str"),
-        pd.DataFrame({"upn": [], "batch_ref": [], "return_code": []}, dtype="str"),
+        pd.DataFrame({"upn": [], "batch_ref": [], "return_code": [], "school_number": []}, dtype="str"),
         texts_of(DataRoot(Path("nowhere"))),
         pd.DataFrame({c: [] for c in ("batch_ref", "upn", "given_name", "family_name", "middle_name")}, dtype="str"),
     )

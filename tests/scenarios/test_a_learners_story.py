@@ -4,6 +4,7 @@ Efa is sent in January 2012 and gets a possible match; someone settles it on the
 2013 she is in another school, under a new family name. Her twin and a learner of the same names walk beside her.
 """
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -12,7 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from learners_in_schools import A, B, census, hand_in, learner, lrs_answers, returns, two_schools, uln, upn
 from typer.testing import CliRunner
@@ -22,6 +22,7 @@ from schemas.faults import ServiceFault
 from schemas.views import LEARNER_STORY
 from tasks import showing
 from tasks.io.lake import Lake
+from tasks.purge import purge
 from tasks.trace import stories
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -78,6 +79,7 @@ def test_efa_s_story_has_every_event_with_its_day_and_its_file(root):
         # In the first file she is an exception, and her authority is told; in the second she has her ULN.
         ("2012-02-06T02:30", "delivered_listed", "660", "dewi/outbox/660/ULN_Exceptions_660_2012-01_001.xlsx", ""),
         ("2012-02-06T02:30", "delivered_listed", A, zips[0], ""),
+        ("2012-02-06T02:30", "exception_seen", A, "", ""),
         ("2012-02-13T02:30", "answered_uln", "", "lrs/inbox/export.csv", "1"),
         ("2012-02-13T02:30", "exception_resolved", A, "", ""),
         ("2012-02-13T02:30", "delivered_uln", A, zips[1], ""),
@@ -187,23 +189,23 @@ def test_looking_leaves_nothing_behind_and_needs_no_engine(root, tmp_path):
     assert snapshot(root) == before and snapshot(tmp_path) == {}
 
 
-def test_after_a_purge_the_story_says_what_was_removed(root, tmp_path):
+def test_after_a_purge_the_story_says_what_was_removed_and_what_became_of_the_exception(root, tmp_path):
     copy = Path(shutil.copytree(root, tmp_path / "root"))
-    lake = Lake(copy / "lake")
-    first = lake.read("deliveries", school_number=A).sort_values("number").iloc[0]
-    (copy / first["path"]).unlink()
-    row = {
-        "kind": "school_files",
-        "ref": first["sha256"],
-        "purged_on": "2014-01-01",
-        "cycle": "2012-01",
-        "files": 1,
-        "bytes": 9,
-    }
-    lake.upsert("purged", pd.DataFrame([row]))
+    first = Lake(copy / "lake").read("deliveries", school_number=A).sort_values("number").iloc[0]
+    returns(copy, "2012-01", "2013-02-05T02:30")  # as the returns run does: what came in since stands in the snapshot
+    day = dt.date(2014, 3, 1)
+    purge(str(copy), day, day)
     events = told(copy, EFA)
     assert ("2012-02-06T02:30", "delivered_gone", A, first["path"], "") in events
-    assert events[-1] == ("2014-01-01", "purged", "", first["path"], "")
+    removed = {(at, file) for at, kind, _, file, _ in events if kind == "purged"}
+    assert {("2014-03-01", first["path"]), ("2014-03-01", "2012-01")} <= removed
+    # Of a cycle that is over its last snapshot speaks, by day.
+    life = [(at, kind) for at, kind, *_ in events if kind.startswith("exception")]
+    assert life == [
+        ("2012-02-06", "exception_opened"),
+        ("2012-02-06", "exception_seen"),
+        ("2012-02-13", "exception_resolved"),
+    ]
 
 
 def test_the_gate_lets_one_learner_through_and_no_one_else(root):

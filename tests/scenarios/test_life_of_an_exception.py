@@ -46,6 +46,7 @@ from test_operators_diary import census, returns
 from schemas.cycles import cycle_by_id
 from tasks.exceptions import open_for_long
 from tasks.io.lake import Lake
+from tasks.publish import published
 from tasks.status import attention, status_of
 
 
@@ -141,6 +142,16 @@ def test_1_march_each_life_has_gone_its_own_way(settled_root):
     }
     # What is still open is what the cycle's standing counts as exceptions.
     assert status_of(str(settled_root), FIRST)["total"]["exception"] == 3
+
+
+def test_other_words_for_exports_are_a_reason_to_take_the_snapshot_anew(settled_root, tmp_path):
+    root = Path(shutil.copytree(settled_root, tmp_path / "root"))
+    assert published(str(root), FIRST)
+    own = "[export]\nnamed_like = ['portalfile']\n"
+    (root / "reference" / "exceptions.toml").write_text(own, encoding="utf-8")
+    assert not published(str(root), FIRST)
+    returns(root, FIRST, SETTLED)
+    assert lives(root, FIRST)["Bryn"][:2] == ("resolved", "result")
 
 
 def test_february_2013_the_first_cycle_s_own_view_is_as_it_was(settled_root, year_on_root):

@@ -274,8 +274,11 @@ def test_evidence_goes_by_the_day_it_was_written(root):
     for name, day in (("old.txt", dt.datetime(2014, 1, 1)), ("new.txt", dt.datetime(2014, 12, 31))):
         (faults / name).write_text("x", encoding="utf-8")
         os.utime(faults / name, (day.timestamp(), day.timestamp()))
-    assert counted(purge(str(root), LATE, LATE))[Kind.EVIDENCE] == 1
-    assert [p.name for p in faults.iterdir()] == ["new.txt"]
+    near = root / "reports" / "untied_near_misses.csv"
+    near.write_text("x", encoding="utf-8")
+    os.utime(near, (dt.datetime(2014, 1, 1).timestamp(),) * 2)
+    assert counted(purge(str(root), LATE, LATE))[Kind.EVIDENCE] == 2
+    assert [p.name for p in faults.iterdir()] == ["new.txt"] and not near.exists()
 
 
 def test_former_versions_of_the_lake_go_and_what_was_committed_once_stays_so(root, monkeypatch):
