@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -112,7 +112,8 @@ def _runner_of(runner: str, processes: int) -> "DaskTaskRunner":
         raise ConfigurationFault("ULN_RUNNER", [both("fault.runner_packages")]) from None
     if runner != LOCAL:
         security = Security()  # what Dask's own settings name
-        if runner.startswith("tls") and not (security.tls_ca_file and security.tls_client_cert):
+        named = (security.tls_ca_file, security.tls_client_cert, security.tls_client_key)
+        if runner.startswith("tls") and not all(named):
             raise ConfigurationFault("ULN_RUNNER", [both("fault.runner_tls")])
         return DaskTaskRunner(address=runner, client_kwargs={"security": security, "timeout": _JOIN_SECONDS})
     # Other accounts of this machine reach its ports too: certificates that nobody else has, and no pages.
@@ -131,10 +132,6 @@ def _runner_of(runner: str, processes: int) -> "DaskTaskRunner":
         },
         client_kwargs={"timeout": _JOIN_SECONDS},
     )
-
-
-class Deserted(BrokenExecutor):
-    """Nobody is there any more who could give the result."""
 
 
 class Machines:
@@ -175,7 +172,7 @@ class Machines:
         given = (self.data, edition(), self.folder.name, call.name, call.sha256)
         try:
             return Awaited(self, call, self.client.submit(carried_out, *given, key=key, pure=False))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run can do without the cluster
+        except Exception as error:  # noqa: BLE001 - a client that has lost its scheduler has many ways to say so
             raise self.lost(error) from None
 
     def warm(self, function: Callable[[], None]) -> list["Future"]:
@@ -183,14 +180,24 @@ class Machines:
         given = (warmed_up, self.data, edition(), function)
         return [self.client.submit(*given, workers=[one], pure=False) for one in self.client.nthreads()]
 
-    def lost(self, error: BaseException) -> Deserted:
-        """Keep the evidence of why the cluster is of no more use, and say so."""
-        where = keep_evidence(self.data, "process", "machines", "lost", error)
-        return Deserted(where)
+    def lost(self, error: BaseException) -> BrokenExecutor:
+        """What is raised where the cluster is of no more use, so that the run goes on without; the evidence is kept."""
+        return BrokenExecutor(keep_evidence(self.data, "process", "machines", "lost", error))
+
+    def refused(self, error: Exception) -> ServiceFault:
+        """What is raised, now and from now on, where a worker cannot be used as it is."""
+        if not isinstance(error, ServiceFault):
+            where = keep_evidence(self.data, "process", "machines", "unfit", error)
+            error = ServiceFault(both("fault.machine_unfit", where=where))
+        self.unfit = error
+        return error
 
     def deserted(self) -> bool:
-        """Whether there is no worker now."""
-        return not self.client.nthreads()
+        """Whether there is no worker now, or nobody who would know."""
+        try:
+            return not self.client.nthreads()
+        except Exception:  # noqa: BLE001 - the scheduler does not answer
+            return True
 
     def close(self) -> None:
         """Leave nothing of the run behind."""
@@ -215,13 +222,12 @@ class Awaited:
         try:
             result = Staged(*self._reference())
             content = staged_content(run.folder, result)
-            if content is None:
-                raise NotAsStaged(f"{run.folder.name} is gone")
-        except ServiceFault as unfit:
-            run.unfit = unfit
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run can do without the cluster
+        except _lost_by() as error:
             raise run.lost(error) from None
+        except Exception as error:  # noqa: BLE001 - such as a worker that has not the service
+            raise run.refused(error) from None
+        if content is None:
+            raise run.lost(NotAsStaged(run.folder.name))
         # Of our own making, by its hash.
         found: list[Any] = pickle.loads(content)  # noqa: S301
         let_go_of(run.folder, self._call, result)
@@ -237,6 +243,13 @@ class Awaited:
             else:
                 return found
         raise NotAsStaged("no worker is left")
+
+
+def _lost_by() -> tuple[type[Exception], ...]:
+    """How one learns that the workers, or the scheduler, are lost."""
+    from distributed.scheduler import KilledWorker  # noqa: PLC0415 - only who works on several machines has it
+
+    return (OSError, CancelledError, KilledWorker)
 
 
 #: A worker does one call at a time, however many threads its process was given.

@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def open_staging(root: DataRoot) -> Path:
 def close_staging(folder: Path) -> None:
     """Remove a run's folder with all that is left in it; a worker that still writes there is not waited for."""
     shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # another run's is there
+        folder.parent.rmdir()
 
 
 def put_call(folder: Path, number: int, content: bytes) -> Staged:
