@@ -111,9 +111,9 @@ def run_flow(name: str, **parameters: Any) -> Any:
 
     data = parameters["data"]
     guard(data)
+    settle(data)
     # The workers load what they need while the engine starts.
     with told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
-        settle(data)
         module, _, function = name.partition(":")
         with _progress():
             return getattr(import_module(f"flows.{module}"), function)(**parameters)

@@ -38,10 +38,10 @@ from tasks.io.lrs_files import batch_file_name, write_batch
 from tasks.io.plasc_xml import read_pupils
 from tasks.io.reference import registration, schools
 from tasks.lrs_forms import lrs_forms
+from tasks.one_worker import tried
 from tasks.sent import rows_sent, those_sent
 from tasks.status import blocked_rows, standing_of
 from tasks.upkeep import COMPARED, changes
-from tasks.workers import tried
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of, storable
 from tasks.io.lake import Lake
 from tasks.io.lrs_files import LARGEST_RESULT
+from tasks.one_worker import tried
 from tasks.returns_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, stage_task
 from tasks.untied import report_untied
-from tasks.workers import begin, parts, processors, tried
+from tasks.workers import begin, parts, processors
 
 #: Result files taken in together, in bytes: about as many answers as a lot of a census has records.
 _LOT_BYTES = 24 * 2**20

@@ -23,8 +23,9 @@ from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import Arrival, document_at, let_go, list_arrivals, quarantine, sha256_of
 from tasks.io.plasc_xml import ReturnHeader
 from tasks.io.reference import schools
+from tasks.one_worker import tried
 from tasks.stage import Steps, Walked, stage_task, walk
-from tasks.workers import one_by_one, processors, tried
+from tasks.workers import one_by_one, processors
 
 #: Files that a worker opens together.
 _AT_ONCE = 8

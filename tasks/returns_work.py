@@ -35,12 +35,12 @@ from tasks.io.lrs_files import read_result, read_results, result_bytes
 from tasks.io.reference import authorities, schools
 from tasks.io.school_zip import zip_name
 from tasks.io.workbook import authority_workbook_name
+from tasks.one_worker import tried
 from tasks.school_files import Due, DueToAuthority, authority_file, school_files
 from tasks.sent import those_sent
 from tasks.status import purged_cycles, register_of, standing_of
 from tasks.submission_slip import BATCH_COLUMNS, RECEIVED_COLUMNS, Submission, submissions
 from tasks.upkeep import still_changed
-from tasks.workers import tried
 
 Value = TypeVar("Value")
 

@@ -17,7 +17,7 @@ from prefect.states import Failed
 
 from tasks.boundary import OUR_OWN, sentence_of, within
 from tasks.ground import Ground, Lot, lots
-from tasks.workers import give_back
+from tasks.one_worker import give_back
 
 Counts = dict[str, int]
 

@@ -1,46 +1,73 @@
-"""Spreads pure functions over the machine's processors: reading returns, running rules, making schools' files.
+"""Spreads pure functions over processors: reading returns, running rules, making schools' files.
+
+This machine's, or with ULN_RUNNER those of several (`tasks.machines`); the results are the same.
 
 Belongs here: how. What is spread has no effect but its result: the lake, the outboxes and the engine are the stage's own
 business in the stage's own process, so that a worker can be lost at any moment and nothing with it.
 To spread a step of a stage: a function at the top of a module, over things that can be pickled, and `spread`.
 """
 
-import ctypes
-import gc
 import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import pyarrow as pa
-
-from tasks.boundary import OUR_OWN, guard, guarded, quiet_output
+from tasks.boundary import guarded
 from tasks.io.data_root import DataRoot
+from tasks.machines import LOCAL, machines, runner_named
+from tasks.one_worker import all_tried, become_worker, keep_memory, tried
 
 Result = TypeVar("Result")
 
 
-class WorkFault(Exception):
-    """What a worker met that was not foreseen: the text of its traceback, for the evidence and nowhere else."""
+class _Results(Protocol):
+    """What will have become of some calls; raises a BrokenExecutor where the workers are lost."""
+
+    def result(self) -> list[Any]: ...
+
+
+class _Pool(Protocol):
+    """Workers, of whichever kind, and how many."""
+
+    @property
+    def count(self) -> int: ...
+
+    def submit(self, function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> _Results: ...
+
+    def warm(self, function: Callable[[], None]) -> list[Any]: ...
+
+
+class _Processes:
+    """Processes of this machine."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        # Not forked: the lake's library has threads of its own, which do not outlive a fork.
+        how = multiprocessing.get_context("spawn")
+        self.pool = ProcessPoolExecutor(count, mp_context=how, initializer=_begin, initargs=(guarded(),))
+
+    def submit(self, function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> _Results:
+        return self.pool.submit(all_tried, function, calls)
+
+    def warm(self, function: Callable[[], None]) -> list["Future[None]"]:
+        return [self.pool.submit(function) for _ in range(self.count)]
 
 
 @dataclass
 class _Workers:
-    """The processes of a run, and how many; none any more where one was lost."""
+    """The workers of a run, and how many; none any more where they were lost."""
 
-    pool: ProcessPoolExecutor | None
+    pool: _Pool | None
     count: int
-    warming: list["Future[None]"]
+    warming: list[Any]
 
 
 _of_run: ContextVar[_Workers | None] = ContextVar("workers", default=None)
@@ -50,34 +77,49 @@ _of_run: ContextVar[_Workers | None] = ContextVar("workers", default=None)
 def workers(count: int, warm: Callable[[], None] | None = None) -> Iterator[None]:
     """While it holds, `spread` uses that many processes; with fewer than two, or none held, it works where it is.
 
-    Where some are held already they are used: a command starts them while the engine starts.
+    Where some are held already they are used: a command starts them while the engine starts. Where ULN_RUNNER names a
+    cluster that stands, its workers are used, however many they are and however little there is to do.
 
     Args:
         count: how many.
         warm: what each shall do at once, such as loading a slow library, while the run does without them.
+
+    Raises:
+        ConfigurationFault: ULN_RUNNER is wrong.
+        ServiceFault: nobody answers there.
     """
     keep_memory()
-    if count < 2 or _of_run.get() is not None:
+    if _of_run.get() is not None:
         yield
         return
-    # Not forked: the lake's library has threads of its own, which do not outlive a fork.
-    how = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=how, initializer=_begin, initargs=(guarded(),))
-    warming = [pool.submit(warm) for _ in range(count)] if warm else []
-    token = _of_run.set(_Workers(pool, count, warming))
-    try:
+    runner = runner_named()
+    if count < 2 and runner in ("", LOCAL):
         yield
+        return
+    with machines(runner, count, guarded()) if runner else _processes(count) as pool:
+        token = _of_run.set(_Workers(pool, pool.count, pool.warm(warm) if warm else []))
+        try:
+            yield
+        finally:
+            _of_run.reset(token)
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[_Pool]:
+    processes = _Processes(count)
+    try:
+        yield processes
     finally:
-        _of_run.reset(token)
         # They put their libraries away by themselves; the run need not wait for it.
-        pool.shutdown(wait=False, cancel_futures=True)
+        processes.pool.shutdown(wait=False, cancel_futures=True)
 
 
 def warmed() -> None:
     """Wait until the workers have done what they shall do at once; whoever needs them waits for it anyway."""
     work = _of_run.get()
-    if work is not None:
-        wait(work.warming)
+    for one in work.warming if work is not None else ():
+        with suppress(Exception):  # what could not be done is met again where it is needed
+            one.result()
 
 
 #: Below so many bytes of returns, starting workers takes longer than they save.
@@ -161,12 +203,12 @@ def one_by_one(
     """
     calls = list(zip(*columns, strict=False))
     work = _of_run.get()
-    futures: deque[Future[list[Result | Exception]]] = deque()
+    futures: deque[_Results] = deque()
     if work is not None and work.pool is not None:
         try:
             for n in range(0, len(calls), at_once):
-                futures.append(work.pool.submit(_all_tried, function, calls[n : n + at_once]))
-        except BrokenProcessPool:
+                futures.append(work.pool.submit(function, calls[n : n + at_once]))
+        except BrokenExecutor:
             work.pool, work.count = None, 1
     return _as_done(function, calls, futures, work)
 
@@ -174,7 +216,7 @@ def one_by_one(
 def _as_done(
     function: Callable[..., Result],
     calls: list[tuple[Any, ...]],
-    futures: "deque[Future[list[Result | Exception]]]",
+    futures: deque[_Results],
     work: _Workers | None,
 ) -> Iterator[Result | Exception]:
     done = 0
@@ -183,81 +225,22 @@ def _as_done(
             results = futures.popleft().result()
             done += len(results)
             yield from results
-    except BrokenProcessPool:
+    except BrokenExecutor:
         if work is not None:
             work.pool, work.count = None, 1
     for call in calls[done:]:
         yield tried(function, *call)
 
 
-def _all_tried(function: Callable[..., Result], calls: list[tuple[Any, ...]]) -> list[Result | Exception]:
-    results = [tried(function, *call) for call in calls]
-    give_back()
-    return results
-
-
-def tried(function: Callable[..., Result], *call: Any) -> Result | Exception:
-    """The result, or the exception that the function raised; one that was not foreseen as a WorkFault."""
-    try:
-        return function(*call)
-    except OUR_OWN as fault:
-        return fault
-    except Exception as error:  # noqa: BLE001 - not every exception gets from one process to another; its text does
-        return WorkFault("".join(traceback.format_exception(error)))
-
-
 def _begin(data: str | None) -> None:
-    """A worker leaves Ctrl-C to the process that it works for, and ends when that one is gone, however it went.
-
-    It is one of several, so that Arrow's own threads would only be in each other's way; and it makes much that lives as
-    long as a call, which the search for rings of dead objects need not look through every few hundred of them.
+    """A process of this machine leaves Ctrl-C to the one that it works for, and ends when that is gone, however it went.
 
     Args:
-        data: the data root of a guarded run; what the worker tells and prints goes there too.
+        data: the data root of a guarded run.
     """
-    if data is not None:
-        guard(data)
-        quiet_output(data)
-    pa.set_cpu_count(1)
-    gc.set_threshold(100_000, 50, 100)
-    keep_memory()
+    become_worker(data)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-#: Parameters of the C library's `mallopt`, and the largest value that it takes for the second.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGEST_MMAP_THRESHOLD = 32 * 2**20
-
-
-def keep_memory() -> None:
-    """Let this process keep the memory that it has used, for its next use.
-
-    A stage's tables come and go; where each time the pages are given back and fetched anew, that costs up to a half of
-    the whole work on a virtual machine. The peak is what it would be. Other C libraries than glibc are left as they are.
-    """
-    pa.set_memory_pool(pa.system_memory_pool())
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-        mallopt(_M_TRIM_THRESHOLD, 2**30)
-        # What one thread has given back is then there for another too.
-        mallopt(_M_ARENA_MAX, 1)
-
-
-#: Bytes that a process may keep; all Wales stays below.
-_KEPT = 600 * 2**20
-
-
-def give_back() -> None:
-    """Give back what this process has and does not use, where it has much: else a long walk over lots would add up."""
-    status = Path("/proc/self/statm")
-    if not status.exists():
-        return
-    resident = int(status.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if resident > _KEPT and trim is not None:
-        trim(0)
 
 
 def _end_with_parent() -> None:

@@ -9,6 +9,7 @@ that whoever writes one need not know them; what libraries write has those that 
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,11 @@ class DataRoot:
     def rehearsal_mark(self) -> Path:
         """Stands only in a root whose learners are all synthetic."""
         return self.path / "rehearsal" / "synthetic.json"
+
+    @property
+    def staging(self) -> Path:
+        """What travels between a run and its workers on other machines; there is such a folder only while a run is on."""
+        return self.path / "staging"
 
     @property
     def worker_output(self) -> Path:
@@ -253,11 +259,14 @@ def write_together(files: dict[Path, bytes]) -> int:
 
 
 def clear_parts(root: DataRoot) -> None:
-    """Remove what a run that was killed had begun to write; only while no other run can be writing.
+    """Remove what a run that was killed had begun to write, or left on its way; only while no other run can be writing.
 
     Args:
         root: the data root; what others put into its inboxes is not looked at.
     """
+    if root.staging.exists():
+        # A worker of that run may still be writing there: what it leaves goes the next time.
+        shutil.rmtree(root.staging, ignore_errors=True)
     for folder in (
         root.dewi_outbox,
         root.lrs_outbox,

@@ -56,6 +56,10 @@ class Lake:
         """Every table's version."""
         return {name: self.version(name) for name in TABLES}
 
+    def reached(self, versions: dict[str, int]) -> bool:
+        """Whether every table is here at least as new as that; another machine may see a commit later than who made it."""
+        return all(self.version(name) >= version for name, version in versions.items())
+
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
         """Rows of a table, in order (`arrow_of`).
 

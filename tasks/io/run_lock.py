@@ -28,7 +28,7 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
     Raises:
         ServiceFault: the other run took longer than that.
     """
-    lock = FileLock(Path(data) / "lake" / ".run.lock")
+    lock = _lock(data)
     try:
         lock.acquire(timeout=patience)
     except Timeout:
@@ -38,3 +38,21 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
         yield
     finally:
         lock.release()
+
+
+def is_held(data: str) -> bool:
+    """Whether a run, on this machine or another, holds the data root now.
+
+    Asked by a worker while its run does: no there means that this file system's locks do not hold between machines.
+    """
+    lock = _lock(data)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _lock(data: str) -> FileLock:
+    return FileLock(Path(data) / "lake" / ".run.lock")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
-from tasks.workers import WorkFault, attempt, one_by_one, parts, spread, workers
+from tasks.one_worker import WorkFault
+from tasks.workers import attempt, one_by_one, parts, spread, workers
 
 
 def doubled(n):
