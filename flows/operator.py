@@ -6,25 +6,29 @@ result or its artifacts. To add a decision: a flow here, its word in `schemas.st
 `tasks.core.hand_over` and `tasks.hand_over`.
 """
 
-from typing import Annotated
-
 from prefect import flow
-from pydantic import Field
 
 from flows.dashboard import log_decision
+from flows.forms import MaybeFolder, MaybeMoment, Reason, Ref
 from flows.stages import bounded, root_of
 from flows.when import scheduled_time
 from schemas.states import Decision
 from tasks.hand_over import decide
 from tasks.stage import stage_task
 
-Ref = Annotated[str, Field(min_length=1)]
-Reason = Annotated[str, Field(min_length=1)]
+#: A decision takes no longer than its commits, and the run that it waits for.
+LONGEST_SECONDS = 3600
 
 
-@flow(name="retry", flow_run_name="retry", persist_result=False, validate_parameters=True)
+@flow(
+    name="retry",
+    flow_run_name="retry",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
 @bounded
-def retry(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
+def retry(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand a batch over again whose hand-over is not confirmed.
 
     First see on the LRS portal that it did not arrive. The next census run of its cycle hands it over, under the same name.
@@ -43,9 +47,15 @@ def retry(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None =
     _decide(Decision.RETRY, ref, reason, as_of, data)
 
 
-@flow(name="abandon", flow_run_name="abandon", persist_result=False, validate_parameters=True)
+@flow(
+    name="abandon",
+    flow_run_name="abandon",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
 @bounded
-def abandon(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
+def abandon(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know.
 
     Its learners are due again with the next census run of its cycle. First ask the LRS: whoever it knows is sent twice.
