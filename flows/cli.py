@@ -391,6 +391,19 @@ def slips(
         raise typer.Exit(1)
 
 
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200,
+    data: DataOption = None,
+) -> None:
+    """The whole service on this machine: dashboard, schedules and a worker, until Ctrl-C."""
+    from flows import serving
+
+    root = _data(data)
+    with told_plainly(root):
+        serving.serve(root, port, lambda text: out.print(escape(told(text)), soft_wrap=True))
+
+
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
         err.print(say("terminal.faults"))
