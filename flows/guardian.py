@@ -1,4 +1,4 @@
-"""A process that keeps another, and all that comes of it, from outliving whoever started it: `python -m flows.guardian CMD..`.
+"""A process that keeps a command, and all that comes of it, from outliving whoever started it: `python -m flows.guardian ..`.
 
 It holds one end of a pipe, its standard input. When the other end closes, because whoever holds it ended or was killed, or
 when the command ends, everything that descends from the command is ended too: first asked, then, after seconds, killed.

@@ -165,10 +165,12 @@ def _wait_for(server: Process, port: int, home: Path) -> None:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
         _refuse_ended("server", server, home)
-        with suppress(urllib.error.URLError, OSError):
-            with urllib.request.urlopen(f"http://{_HOST}:{port}/api/health", timeout=5) as answer:
-                if answer.status == 200:
-                    return
+        with (
+            suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(f"http://{_HOST}:{port}/api/health", timeout=5) as answer,
+        ):
+            if answer.status == 200:
+                return
         time.sleep(_LOOK_SECONDS)
     raise ServiceFault(both("fault.part_ended", part="server", log=_log(home, "server")))
 

@@ -155,6 +155,13 @@ def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
     return [*earlier, cycle.id]
 
 
+def earlier_alike(cycle: Cycle) -> list[str]:
+    """The ids of the earlier cycles that are for the same learners, in order: of the same year groups and rule of age."""
+    own = (cycle.year_groups, cycle.minimum_age)
+    before = (all_cycles()[one] for one in up_to(cycle)[:-1])
+    return [c.id for c in before if (c.year_groups, c.minimum_age) == own]
+
+
 def in_order() -> list[str]:
     """The ids of all cycles in the order of their censuses."""
     return [c.id for c in sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))]

@@ -97,6 +97,7 @@ class Served:
         )  # fmt: skip
 
     def ask(self, path, body=None, *, word=True):
+        """What the API answers; HTTPError where it refuses."""
         headers = {"content-type": "application/json"}
         if word:
             own = (self.root / "prefect" / "word").read_text(encoding="utf-8").strip()
@@ -147,7 +148,9 @@ def test_every_deployment_of_the_file_is_there_for_those_who_know_the_word(serve
     assert {one["name"] for one in deployed} == {one["name"] for one in file["deployments"]}
     with pytest.raises(urllib.error.HTTPError, match="401"):
         served.ask("deployments/filter", {}, word=False)
-    assert until(lambda: served.ask("flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}), 90)
+    assert until(
+        lambda: served.ask("flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}), 90
+    )
 
 
 @pytest.mark.engine
