@@ -1,14 +1,18 @@
 """The census flow: a cycle's returns from the DEWi inbox to the LRS outbox (receive .. release).
 
-Safe to run again at any time: what was received, read and sent is remembered by the lake, not by the engine.
+Safe to run again at any time: what was received, read and sent is remembered by the lake, not by the engine. A deployment
+names a kind of cycle; which cycle of it a run is for follows from when the run was scheduled.
 """
 
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 
+from flows.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, MaybeMoment, MaybeSchools
 from flows.progress import step
-from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
-from flows.when import scheduled_time
-from schemas.cycles import cycle_by_id
+from flows.stages import Counts, Tour, bounded, chosen_authorities, nothing_due, root_of
+from flows.when import due_cycle, scheduled_time
+from schemas.texts import both
 from tasks.batch import batch
 from tasks.census_work import warm
 from tasks.io.run_lock import one_run_at_a_time
@@ -22,48 +26,73 @@ from tasks.select import cross_check, select
 from tasks.validate import validate
 from tasks.workers import processes_for, workers
 
+#: All Wales takes minutes, and a run that waits for another half an hour; one that takes so long is stuck.
+LONGEST_SECONDS = 4 * 3600
 
-@flow(name="census", flow_run_name="census {cycle}", persist_result=False, validate_parameters=True)
+
+def _run_name() -> str:
+    """What the dashboard calls a run: the cycle that it is for; its kind where none is due."""
+    cycle, kind, as_of = (flow_run.parameters.get(name) for name in ("cycle", "kind", "as_of"))
+    if cycle is None and kind is not None:
+        cycle = due_cycle(None, kind, scheduled_time(as_of))
+    return f"census {cycle or kind or ''}".rstrip()
+
+
+@flow(
+    name="census",
+    flow_run_name=_run_name,
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
 @bounded
 def census(
-    cycle: str,
-    la: list[str] | None = None,
-    school: list[str] | None = None,
-    as_of: str | None = None,
-    data: str | None = None,
-) -> Counts:
-    """Take a cycle's returns in and send what is due to the LRS.
+    cycle: MaybeCycleId = None,
+    kind: MaybeKind = None,
+    la: MaybeLas = None,
+    school: MaybeSchools = None,
+    as_of: MaybeMoment = None,
+    data: MaybeFolder = None,
+) -> Counts | State[Counts]:
+    """Derbyn ffurflenni ac anfon yr hyn sy'n ddyledus i'r LRS / Take the returns in and send what is due to the LRS.
 
     Args:
-        cycle: the cycle's id, such as 2012-01.
-        la: only these authorities.
-        school: only these schools are batched; their authorities' other returns are taken in and wait.
-        as_of: the time the run counts as, ISO; the scheduled time where None.
-        data: the data root; ULN_DATA or data/local where None.
+        cycle: Y cylch; yn wag os rhoddir y math / The cycle; empty where the kind is given.
+        kind: Math y cylch: ei gylch agored adeg trefnu'r rhediad; heb un, NothingDue / The kind of cycle: the one of it that
+            is open when the run was scheduled; where none is, the run ends as NothingDue.
+        la: Dim ond yr awdurdodau hyn / Only these authorities.
+        school: Dim ond dysgwyr yr ysgolion hyn a gaiff eu hanfon; derbynnir ffurflenni eraill eu hawdurdodau hefyd / Only
+            these schools are batched; their authorities' other returns are taken in and wait.
+        as_of: Amser y rhediad, ISO; yr amser a drefnwyd os yn wag / The time the run counts as, ISO; the scheduled
+            time if empty.
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Returns:
-        Counts over all authorities, by `stage.count`; `faults` is 0 where everything could be done.
+        Counts over all authorities, by `stage.count`; `faults` is 0 where everything could be done. Where nothing is due the
+        state NothingDue, and nothing was written.
 
     Raises:
-        ConfigurationFault: the cycle is not known, or is over: its pupils were purged.
+        ConfigurationFault: not one of cycle and kind is given, or the cycle is over: its pupils were purged.
     """
-    cycle_by_id(cycle)
-    las = chosen_authorities(la, school)
-    root, at = root_of(data), scheduled_time(as_of)
+    at = scheduled_time(as_of)
+    due = due_cycle(cycle, kind, at)
+    if due is None:
+        return nothing_due(both("terminal.nothing_due", kind=kind, day=at[:10]))
+    las, root = chosen_authorities(la, school), root_of(data)
     tour = Tour(las)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
-        refuse_purged(root, cycle)  # with the root held: the run that it waited for may have been a purge
+        refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
         for stage in (receive, read, select):
-            tour.stage(stage, data=root, cycle=cycle, as_of=at)
-        step("cross-check", cycle, 1)
-        cross_check(data=root, cycle=cycle)
-        tour.stage(validate, data=root, cycle=cycle, as_of=at)
-        tour.stage(batch, data=root, cycle=cycle, as_of=at, schools=school)
-        tour.stage(release, data=root, cycle=cycle, as_of=at)
-        tour.stage(readiness, data=root, cycle=cycle, as_of=at)
-        tour.publish_artifacts(f"census {cycle}")
+            tour.stage(stage, data=root, cycle=due, as_of=at)
+        step("cross-check", due, 1)
+        cross_check(data=root, cycle=due)
+        tour.stage(validate, data=root, cycle=due, as_of=at)
+        tour.stage(batch, data=root, cycle=due, as_of=at, schools=school)
+        tour.stage(release, data=root, cycle=due, as_of=at)
+        tour.stage(readiness, data=root, cycle=due, as_of=at)
+        tour.publish_artifacts(f"census {due}")
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
         if not tour.total()["faults"]:
-            step("conserve", cycle, 1)
-            conserve(data=root, cycle=cycle)
+            step("conserve", due, 1)
+            conserve(data=root, cycle=due)
     return tour.total()

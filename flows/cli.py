@@ -11,8 +11,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -257,6 +258,53 @@ def abandon(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, da
     _decide(Decision.ABANDON, ref, reason, as_of, _data(data))
 
 
+SchoolArgument = Annotated[str, typer.Argument(callback=lambda value: _schools([value])[0], metavar="SCHOOL")]
+OfCycle = Annotated[str, typer.Option("--cycle", callback=_cycle)]
+
+
+@app.command()
+def release(
+    school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
+) -> None:
+    """Let a school go whose number of learners fell far below its last cycle's."""
+    from tasks.holds import release_hold
+
+    _tell_decided(release_hold, school, cycle, reason=reason, as_of=as_of, root=_data(data))
+
+
+@app.command()
+def publish(
+    school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
+) -> None:
+    """Give a school its files once more."""
+    from tasks.publish_again import publish_again
+
+    _tell_decided(publish_again, school, cycle, reason=reason, as_of=as_of, root=_data(data))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    reason: ReasonOption,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Take in an export of processed exceptions."""
+    from tasks.import_export import import_export
+
+    _tell_decided(import_export, str(file.expanduser()), reason=reason, as_of=as_of, root=_data(data))
+
+
+def _tell_decided(does: Callable[..., Any], *of: str, reason: str, as_of: str | None, root: str) -> None:
+    """As `_decide`: without the engine."""
+    from flows.when import now
+    from tasks.boundary import guard
+
+    with told_plainly(root):
+        guard(root)
+        out.print(escape(told(does(root, *of, reason, now(as_of)).told)), soft_wrap=True)
+
+
 def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, root: str) -> None:
     """Without the engine: so its database does not hold the reason, and a decision takes no longer than its two commits."""
     from flows.when import now
@@ -389,6 +437,19 @@ def slips(
         err.print(f"[bold red]uln:[/] {escape(say('terminal.slips_gone', school=one))}")
     if made.gone:
         raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200,
+    data: DataOption = None,
+) -> None:
+    """The whole service on this machine: dashboard, schedules and a worker, until Ctrl-C."""
+    from flows import serving
+
+    root = _data(data)
+    with told_plainly(root):
+        serving.serve(root, port, lambda text: out.print(escape(told(text)), soft_wrap=True))
 
 
 def _exit_on_faults(*runs: dict[str, int]) -> None:

@@ -5,6 +5,7 @@ Safe when nothing is there: then nothing is written.
 
 from prefect import flow
 
+from flows.forms import MaybeFolder, MaybeMoment
 from flows.progress import step
 from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
@@ -16,15 +17,25 @@ from tasks.publish import conserve, publish, published, snapshot
 from tasks.status import cycles_with_returns, purged_cycles
 from tasks.workers import processes_for, workers
 
+#: As a census's (`flows.census`); it runs every half hour, and the next ones wait for it.
+LONGEST_SECONDS = 2 * 3600
 
-@flow(name="lrs-returns", flow_run_name="lrs-returns", persist_result=False, validate_parameters=True)
+
+@flow(
+    name="lrs-returns",
+    flow_run_name="lrs-returns",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
 @bounded
-def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
-    """Merge what the LRS answered and publish what that changed.
+def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
+    """Cyfuno atebion yr LRS a chyhoeddi'r hyn a newidiodd / Merge what the LRS answered and publish what that changed.
 
     Args:
-        as_of: the time the run counts as, ISO; the scheduled time where None.
-        data: the data root; ULN_DATA or data/local where None.
+        as_of: Amser y rhediad, ISO; yr amser a drefnwyd os yn wag / The time the run counts as, ISO; the scheduled
+            time if empty.
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Returns:
         Counts by `stage.count`; `faults` is 0 where everything could be done.

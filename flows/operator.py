@@ -1,30 +1,40 @@
-"""The operator's flows: what a person decides of a batch whose hand-over or answer does not come out by itself.
+"""The operator's flows: what a person decides of a batch, a school or a file that does not come out by itself.
 
-`retry` and `abandon` are the terminal's `uln retry` and `uln abandon` from Prefect's form. Everyone who may use the engine
-sees a run's parameters, the reason too; the descriptions, which the form shows, say so. Not in a run's name, its log, its
-result or its artifacts. To add a decision: a flow here, its word in `schemas.states.Decision`, what it does in
-`tasks.core.hand_over` and `tasks.hand_over`.
+Each is a command of the terminal (`uln retry`, `abandon`, `release`, `publish`, `import`) from Prefect's form. Everyone who
+may use the engine sees a run's parameters, the reason too; the descriptions, which the form shows, say so. Not in a run's
+name, its log, its result or its artifacts. To add a decision of a batch: a flow here, its word in `schemas.states.Decision`,
+what it does in `tasks.core.hand_over` and `tasks.hand_over`; of anything else: `tasks.decisions` says how.
 """
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from flows.dashboard import log_decision
+from flows.forms import CycleId, MaybeFolder, MaybeMoment, Reason, Ref, School
 from flows.stages import bounded, root_of
 from flows.when import scheduled_time
 from schemas.states import Decision
 from tasks.hand_over import decide
+from tasks.holds import Told, release_hold
+from tasks.import_export import import_export
+from tasks.publish_again import publish_again
 from tasks.stage import stage_task
 
-Ref = Annotated[str, Field(min_length=1)]
-Reason = Annotated[str, Field(min_length=1)]
+#: A decision takes no longer than its commits, and the run that it waits for.
+LONGEST_SECONDS = 3600
 
 
-@flow(name="retry", flow_run_name="retry", persist_result=False, validate_parameters=True)
+@flow(
+    name="retry",
+    flow_run_name="retry",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
 @bounded
-def retry(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
+def retry(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand a batch over again whose hand-over is not confirmed.
 
     First see on the LRS portal that it did not arrive. The next census run of its cycle hands it over, under the same name.
@@ -43,9 +53,15 @@ def retry(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None =
     _decide(Decision.RETRY, ref, reason, as_of, data)
 
 
-@flow(name="abandon", flow_run_name="abandon", persist_result=False, validate_parameters=True)
+@flow(
+    name="abandon",
+    flow_run_name="abandon",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
 @bounded
-def abandon(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None = None) -> None:
+def abandon(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know.
 
     Its learners are due again with the next census run of its cycle. First ask the LRS: whoever it knows is sent twice.
@@ -62,6 +78,99 @@ def abandon(ref: Ref, reason: Reason, as_of: str | None = None, data: str | None
         ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
     """
     _decide(Decision.ABANDON, ref, reason, as_of, data)
+
+
+@flow(
+    name="release-hold",
+    flow_run_name="release-hold",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
+@bounded
+def release(
+    school: School, cycle: CycleId, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None
+) -> None:
+    """Rhyddhau ysgol a ataliwyd / Let a school go that is on hold, as its number of learners fell far below its last cycle's.
+
+    First ask the school whether its return is whole. The next census run of the cycle batches its learners.
+
+    Args:
+        school: Rhif yr ysgol / The school's number.
+        cycle: Y cylch / The cycle.
+        reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
+            everyone who uses Prefect sees parameters.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
+            time if empty.
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+
+    Raises:
+        ServiceFault: the school is not on hold, or the reason cannot be taken.
+    """
+    _carry_out(
+        "release-hold", release_hold, data, school=school, cycle=cycle, reason=reason, as_of=scheduled_time(as_of)
+    )
+
+
+@flow(
+    name="publish-again",
+    flow_run_name="publish-again",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
+@bounded
+def publish(
+    school: School, cycle: CycleId, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None
+) -> None:
+    """Cyhoeddi ffeiliau ysgol eto / Give a school its files once more, under the next number.
+
+    Args:
+        school: Rhif yr ysgol / The school's number.
+        cycle: Y cylch / The cycle.
+        reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
+            everyone who uses Prefect sees parameters.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
+            time if empty.
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+
+    Raises:
+        ServiceFault: the school has had no file in the cycle, it could not be made, or the reason cannot be taken.
+    """
+    _carry_out(
+        "publish-again", publish_again, data, school=school, cycle=cycle, reason=reason, as_of=scheduled_time(as_of)
+    )
+
+
+@flow(
+    name="import-export",
+    flow_run_name="import-export",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
+@bounded
+def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
+    """Derbyn allforyn o eithriadau a broseswyd / Take in an export of processed exceptions that lies in lrs/inbox.
+
+    Args:
+        file: Enw'r ffeil yn lrs/inbox; dim data disgyblion / The file's name in lrs/inbox; no pupil's data.
+        reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
+            everyone who uses Prefect sees parameters.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
+            time if empty.
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+
+    Raises:
+        ServiceFault: there is no such file, it is refused, or the reason cannot be taken.
+    """
+    _carry_out(
+        "import-export", import_export, data, file=file, reason=reason, as_of=scheduled_time(as_of), from_inbox=True
+    )
+
+
+def _carry_out(name: str, does: Callable[..., Told], data: str | None, **given: Any) -> None:
+    log_decision(stage_task(name, name)(does)(data=root_of(data), **given).told)
 
 
 def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:

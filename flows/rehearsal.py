@@ -6,10 +6,12 @@ Only in a data root that holds nothing else: synthetic learners must never stand
 import datetime as dt
 import json
 from pathlib import Path
+from typing import cast
 
 from prefect import flow
 
 from flows.census import census
+from flows.forms import CycleId, MaybeFolder, MaybeNumber, Number
 from flows.lrs_returns import lrs_returns
 from flows.progress import step
 from flows.stages import Counts, bounded, root_of
@@ -27,18 +29,31 @@ from tasks.stage import stage_task
 _ALL_SECTORS = ("Secondary", "Middle", "Special")
 
 
-@flow(name="rehearsal", flow_run_name="rehearsal {cycle}", persist_result=False, validate_parameters=True)
+#: A census's and a returns run's, and what is between them.
+LONGEST_SECONDS = 8 * 3600
+
+
+@flow(
+    name="rehearsal",
+    flow_run_name="rehearsal {cycle}",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
 @bounded
 def rehearsal(
-    cycle: str = "2012-01", schools_wanted: int | None = None, seed: int = 1, data: str | None = None
+    cycle: CycleId = "2012-01",
+    schools_wanted: MaybeNumber = None,
+    seed: Number = 1,
+    data: MaybeFolder = None,
 ) -> dict[str, Counts]:
-    """Play a cycle: make synthetic Wales, run the census, let the stand-in answer, run the returns.
+    """Chwarae cylch ar ddysgwyr ffug / Play a cycle on synthetic learners, with a stand-in for the LRS.
 
     Args:
-        cycle: the cycle's id.
-        schools_wanted: how many schools; all where None.
-        seed: the same seed makes the same Wales, to the byte.
-        data: the data root.
+        cycle: Y cylch / The cycle.
+        schools_wanted: Faint o ysgolion; pob un os yn wag / How many schools; all if empty.
+        seed: Yr un hedyn, yr un Gymru / The same seed makes the same Wales, to the byte.
+        data: Gwreiddyn y data, heb ddysgwyr go iawn / The data root, which holds no real learners.
 
     Returns:
         The counts of the making, the census, the stand-in and the returns.
@@ -50,7 +65,7 @@ def rehearsal(
     root = root_of(data)
     sent, answered = rehearsal_times(row)
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
-    census_counts = census(cycle=cycle, as_of=sent, data=root)
+    census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # it has a cycle: something is due
     step("LRS stand-in", cycle, 1)
     stand_in = play_lrs(data=root, seed=seed)
     returns_counts = lrs_returns(as_of=answered, data=root)

@@ -29,7 +29,8 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 
 #: What a run did that is told, in this order.
 _COUNTS = (
-    *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "release.sent", "release.learners"),
+    *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
+    *("release.sent", "release.learners"),
     *("collect.rows", "collect.untied", "merge.conflicts", "publish.zips", "faults"),
 )
 

@@ -8,7 +8,9 @@ import datetime as dt
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
-from schemas.cycles import Cycle
+from schemas.cycles import SCHEDULED_KINDS, Cycle, open_cycle
+from schemas.faults import ConfigurationFault
+from schemas.texts import both
 from tasks.ground import moment
 
 LONDON = ZoneInfo("Europe/London")
@@ -26,6 +28,29 @@ def scheduled_time(as_of: str | None) -> str:
         return _asked_for(as_of)
     planned = flow_run.get_scheduled_start_time() or dt.datetime.now(tz=LONDON)
     return _text(planned)
+
+
+def due_cycle(cycle: str | None, kind: str | None, at: str) -> str | None:
+    """The cycle that a census run is for: the one that was named, else that of the kind whose window the run falls in.
+
+    Args:
+        cycle: its id, if one was named.
+        kind: of which kind it is to be found.
+        at: when the run counts as happening (`scheduled_time`); not when it happens, so that a run that is late or tried
+            again stays its own cycle's.
+
+    Returns:
+        None where no cycle of the kind is open.
+
+    Raises:
+        ConfigurationFault: not exactly one of the two was named.
+    """
+    if (cycle is None) == (kind is None):
+        raise ConfigurationFault("cycle", [both("fault.cycle_or_kind", kinds=", ".join(SCHEDULED_KINDS))])
+    if kind is None:
+        return cycle
+    found = open_cycle(kind, moment(at).date())
+    return None if found is None else found.id
 
 
 def now(as_of: str | None) -> str:

@@ -4,6 +4,7 @@ import datetime as dt
 import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from schemas.faults import ConfigurationFault
 from schemas.texts import Both, both, text
 
 _FILE = Path(__file__).with_name("cycles.toml")
-_KINDS = ("pilot", "september", "january")
+#: The kinds of cycles that come every year, each with a deployment of its own; the pilot came once.
+SCHEDULED_KINDS = ("september", "january")
+_KINDS = ("pilot", *SCHEDULED_KINDS)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class Cycle:
         """Whether a return of that reference date belongs to this cycle."""
         return self.census_from <= census_date <= self.census_to
 
+    def is_open(self, day: dt.date) -> bool:
+        """Whether the day is in the window in which the cycle's census runs: from its first census day to its closing day."""
+        return self.census_from <= day <= self.closes_on
+
 
 def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
     """Read cycle blocks.
@@ -88,9 +95,20 @@ def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
         if not block_faults:
             cycles[cycle_id] = Cycle(id=cycle_id, **{**block, "year_groups": tuple(block["year_groups"])})
         faults += block_faults
+    faults += _overlaps(cycles)
     if faults:
         raise ConfigurationFault(source, faults)
     return cycles
+
+
+def _overlaps(cycles: dict[str, Cycle]) -> list[Both]:
+    """A fault for each two cycles of one kind whose windows share a day: which of them a scheduled run is for."""
+    order = sorted(cycles.values(), key=lambda c: (c.kind, c.census_from, c.id))
+    return [
+        both("fault.windows_overlap", one=one.id, other=other.id, kind=one.kind)
+        for one, other in pairwise(order)
+        if one.kind == other.kind and other.census_from <= one.closes_on
+    ]
 
 
 def _block_faults(block: dict[str, Any]) -> list[Both]:
@@ -121,6 +139,12 @@ def all_cycles() -> dict[str, Cycle]:
     return parse_cycles(_FILE.read_text(encoding="utf-8"))
 
 
+def open_cycle(kind: str, day: dt.date, cycles: dict[str, Cycle] | None = None) -> Cycle | None:
+    """The cycle of a kind in whose window a day falls; None where there is none."""
+    known = (all_cycles() if cycles is None else cycles).values()
+    return next((c for c in known if c.kind == kind and c.is_open(day)), None)
+
+
 def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
     """The ids of the cycles whose census is not later than this one's, itself last, in the order of their censuses.
 
@@ -129,6 +153,13 @@ def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
     order = sorted((all_cycles() if cycles is None else cycles).values(), key=lambda c: (c.census_from, c.id))
     earlier = [c.id for c in order if (c.census_from, c.id) < (cycle.census_from, cycle.id)]
     return [*earlier, cycle.id]
+
+
+def earlier_alike(cycle: Cycle) -> list[str]:
+    """The ids of the earlier cycles that are for the same learners, in order: of the same year groups and rule of age."""
+    own = (cycle.year_groups, cycle.minimum_age)
+    before = (all_cycles()[one] for one in up_to(cycle)[:-1])
+    return [c.id for c in before if (c.year_groups, c.minimum_age) == own]
 
 
 def in_order() -> list[str]:

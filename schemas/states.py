@@ -59,6 +59,26 @@ class Decision(StrEnum):
     ABANDON = "abandon"
 
 
+class OperatorDecision(StrEnum):
+    """What a person may decide of a school or a file.
+
+    RELEASE lets a school on hold go, PUBLISH gives it its file again, IMPORT takes in an export of processed exceptions.
+    """
+
+    RELEASE = "release"
+    PUBLISH = "publish"
+    IMPORT = "import"
+
+
+class Volume(StrEnum):
+    """A school's number of learners against its last cycle's (design: law 7): ON_HOLD stops it until it is RELEASED."""
+
+    USUAL = "usual"
+    ON_HOLD = "on_hold"
+    RELEASED = "released"
+    FAR_ABOVE = "far_above"
+
+
 class RowState(StrEnum):
     """Where a chosen record stands (design: law 1, conservation)."""
 

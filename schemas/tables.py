@@ -183,6 +183,19 @@ BATCH_DECISIONS = Table(
     ),
     key=("batch_ref", "number"),
 )
+OPERATOR_DECISIONS = Table(
+    "operator_decisions",
+    (
+        *_ref("decision", "ref"),
+        Column("number", _INT, Tier.OPEN, required=True),
+        *_open("cycle", "la_code", "school_number"),
+        *_ref("decided_at"),
+        # In view of which number it was made: learners on hold, the last file.
+        Column("counted", _INT, Tier.OPEN, required=True),
+        Column("reason", _TEXT, Tier.PERSONAL, required=True),
+    ),
+    key=("decision", "ref", "number"),
+)
 BATCH_ROWS = Table(
     "batch_rows",
     (
@@ -273,6 +286,7 @@ TABLES = {
         FINDINGS,
         BATCHES,
         BATCH_DECISIONS,
+        OPERATOR_DECISIONS,
         BATCH_ROWS,
         LRS_RETURNS,
         LEARNERS,

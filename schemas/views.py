@@ -56,6 +56,12 @@ BATCHES_SHOWN = Table(
     ),
     key=("batch_ref",),
 )
+#: Schools whose number of learners is far from their last cycle's (design law 7).
+VOLUMES = Table(
+    "volumes",
+    (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")),
+    key=("school_number",),
+)
 #: How many exceptions there are, by the cycle in which they were opened, where they are in their lives and why.
 EXCEPTIONS_BY_STATE = Table(
     "exceptions_by_state", (*_text("cycle", "state", "cause"), *_counts("number")), key=("cycle", "state", "cause")
@@ -80,6 +86,7 @@ VIEWS = {
         CHECKED,
         PURGED_BY_KIND,
         BATCHES_SHOWN,
+        VOLUMES,
         EXCEPTIONS_BY_STATE,
         EXCEPTIONS_BY_CODE,
         EXCEPTIONS_BY_AGE,

@@ -29,7 +29,8 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
         schools: only these schools; all where None.
 
     Returns:
-        Counts by authority: batches, learners, changed (sent before, and otherwise now).
+        Counts by authority: batches, learners, changed (sent before, and otherwise now), on_hold (schools that wait for a
+        person).
     """
     moment(as_of)  # told once, before any authority is begun
     ground = Ground.of(data, cycle)
@@ -62,12 +63,14 @@ def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Step
         known = pc.is_in(whole.rows["batch_ref"], value_set=there["batch_ref"].unique())
         ground.lake.append("batch_rows", whole.rows.filter(pc.invert(known)))
         ground.lake.upsert("batches", whole.batches)
+    stopped = [school[:3] for one in found for school in one.on_hold]
     entries = whole.batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
     return {
         la: {
             "batches": int(entries["size"].get(la, 0)),
             "learners": int(entries["sum"].get(la, 0)),
             "changed": int((changed == la).sum()),
+            "on_hold": stopped.count(la),
         }
         for la in lot.las
     }

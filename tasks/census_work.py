@@ -32,6 +32,7 @@ from tasks.core.readiness import missing_things
 from tasks.core.selection import current_returns, moments
 from tasks.core.selection import select as decide
 from tasks.ground import Ground, Portion, moment
+from tasks.holds import on_hold
 from tasks.io.dewi_inbox import document_at
 from tasks.io.lake import arrow_of
 from tasks.io.lrs_files import batch_file_name, write_batch
@@ -278,10 +279,15 @@ class Built:
 
 @dataclass(frozen=True)
 class Due:
-    """The rows that may go now (`batching.to_send`), and what changed in those that went (`superseding.changed`)."""
+    """The rows that may go now (`batching.to_send`), and what changed in those that went (`superseding.changed`).
+
+    Attributes:
+        on_hold: the schools whose rows wait for a person (`holds`).
+    """
 
     rows: pd.DataFrame
     changed: pd.DataFrame
+    on_hold: list[str]
 
 
 def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) -> Due:
@@ -297,24 +303,27 @@ def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) ->
     _, _, standing = standing_of(lake, cycle, **portion.where)
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], standing["upn"])
     forms, blocked = lrs_forms(ground, chosen), blocked_rows(lake, cycle.id, **portion.where)
-    may = forms[chosen["school_number"].isin(only).to_numpy()] if only else forms
+    stopped = on_hold(ground, **portion.where)
+    goes = ~chosen["school_number"].isin(stopped) & (chosen["school_number"].isin(only) if only else True)
+    may = forms[goes.to_numpy()]
     changed = changes(ground, portion.where, standing, forms, sent, blocked)
-    return Due(to_send(standing, may, sent, blocked), changed)
+    return Due(to_send(standing, may, sent, blocked), changed, stopped)
 
 
 @dataclass(frozen=True)
 class Batched:
-    """A portion batched: who was due (upn, known_as), the batches of them, and what changed in those that went before."""
+    """A portion batched: who was due (upn, known_as), the batches of them, and the rest of `Due`."""
 
     due: pd.DataFrame
     built: Built
     changed: pd.DataFrame
+    on_hold: list[str]
 
 
 def due_batches(ground: Ground, portion: Portion, as_of: str, only: list[str] | None) -> Batched:
     """Batch: what is due in the portion, and the batches of it."""
     due = due_rows(ground, portion, only)
-    return Batched(due.rows[["upn", "known_as"]], batches_of(ground, due.rows, as_of), due.changed)
+    return Batched(due.rows[["upn", "known_as"]], batches_of(ground, due.rows, as_of), due.changed, due.on_hold)
 
 
 def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from schemas.cycles import Cycle, cycle_by_id, last_of, up_to
 from schemas.exceptions import exception_terms
+from schemas.states import OperatorDecision
 from schemas.tables import EXCEPTION_LIVES, Tier
 from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_STATE
 from tasks.core.exception_life import (
@@ -29,6 +30,7 @@ from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among, looked_up, place_in
 from tasks.core.one_learner import upns_of_one
 from tasks.core.selection import oldest_first
+from tasks.decisions import last_decided
 from tasks.ground import Ground, Portion, all_portions
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake, frame_of
@@ -85,7 +87,9 @@ def _answers(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame
     files = ground.lake.read("received", ["sha256", "file_name"], kind="lrs_result")
     names = looked_up(rows["sha256"], files["sha256"], files["file_name"])
     terms = exception_terms(ground.root.reference / "exceptions.toml")
-    return rows.assign(exported=exported(names, rows["file_name_cell"], terms)).drop(columns="file_name_cell")
+    by_name = exported(names, rows["file_name_cell"], terms)
+    by_a_person = among(rows["sha256"], last_decided(ground.lake, OperatorDecision.IMPORT)["ref"])
+    return rows.assign(exported=by_name | by_a_person).drop(columns="file_name_cell")
 
 
 def _returns(lake: Lake, cycles: list[str]) -> pd.DataFrame:

@@ -71,8 +71,13 @@ def publish(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
     Returns:
         Counts by authority: zips, workbooks, ulns, exceptions, faults.
     """
+    return publish_now(Ground.of(data, cycle), las, as_of)
+
+
+def publish_now(ground: Ground, las: list[str], as_of: str) -> Walked:
+    """`publish`, also where there is no engine."""
     moment(as_of)  # told once, before any authority is begun
-    return walk("publish", _publish, Ground.of(data, cycle), las, as_of=as_of)
+    return walk("publish", _publish, ground, las, as_of=as_of)
 
 
 def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
@@ -158,7 +163,7 @@ def snapshot(data: str, cycle: str) -> Counts:
 
 
 #: A cycle is published anew where one of these tables has moved on since its last snapshot.
-_INPUTS = ("pupils", "dispositions", "findings", "batches", "learners", "exceptions")
+_INPUTS = ("pupils", "dispositions", "findings", "batches", "learners", "exceptions", "operator_decisions")
 
 
 def published(data: str, cycle: str) -> bool:
@@ -168,7 +173,7 @@ def published(data: str, cycle: str) -> bool:
     if not manifest.exists():
         return False
     taken = json.loads(manifest.read_text(encoding="utf-8"))
-    moved = any(taken["delta_versions"].get(name) != ground.lake.version(name) for name in _INPUTS)
+    moved = any(taken["delta_versions"].get(name, -1) != ground.lake.version(name) for name in _INPUTS)
     return not moved and taken["texts_and_schools"] == _fingerprint(ground)
 
 

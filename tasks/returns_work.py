@@ -17,7 +17,7 @@ import pyarrow as pa
 from schemas.cycles import cycle_by_id, in_order, up_to
 from schemas.lrs_profiles import Profile, all_profiles
 from schemas.return_codes import POSSIBLE_MATCH, normalise_code
-from schemas.states import BatchState, RowState
+from schemas.states import BatchState, OperatorDecision, RowState
 from schemas.tables import DEMOGRAPHICS, LRS_RETURNS, PUPIL_FIELDS
 from tasks.code_texts import cause_texts, lrs_codes, merge_codes, texts_of
 from tasks.core.demographics import names_nobody
@@ -28,6 +28,7 @@ from tasks.core.merging import merge_answers, tie, tie_by_demographics
 from tasks.core.possible_match import Known, causes, lives_like, told, used_as
 from tasks.core.publication import EXCEPTION_COLUMNS, authority_ref, by_school, content_refs, for_schools
 from tasks.core.standing import tally
+from tasks.decisions import last_decided
 from tasks.ground import Ground, Lot, Portion, moment, records_by_school
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake, arrow_of, frame_of
@@ -279,6 +280,7 @@ def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataF
     ulns, lines, counts = _content(ground, portion, likely)
     submitted = _submissions(ground, portion, counts)
     before = _delivered(ground, list(portion.las))
+    again = _again(ground, before)
     had = [r for r, rows in before.items() if r in submitted and rows["cycle"].eq(ground.cycle.id).any()]
     register = schools(ground.root.reference).set_index("school_number")
     made_at = moment(as_of)
@@ -293,6 +295,7 @@ def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataF
             refs[school],
             partial(zip_path, ground, school),
             lambda n, due=due: school_files(replace(due, number=n), ground.cycle, made_at),  # type: ignore[misc]
+            again=school in again,
         )
         if made is not None:
             filled.append(Filled(school, made[0], refs[school], len(own), len(listed), made[1]))
@@ -333,16 +336,28 @@ def _delivered(ground: Ground, las: list[str]) -> dict[str, pd.DataFrame]:
     return {str(receiver): own for receiver, own in rows.sort_values("number").groupby("school_number", sort=False)}
 
 
+def _again(ground: Ground, before: dict[str, pd.DataFrame]) -> set[str]:
+    """The schools that a person wants published again (`publish_again`), and that have had no file since."""
+    wanted = last_decided(ground.lake, OperatorDecision.PUBLISH, cycle=ground.cycle.id)
+    numbers = zip(wanted["school_number"], wanted["counted"], strict=True)
+    return {school for school, number in numbers if school in before and before[school]["number"].max() == number}
+
+
 def _next_file(
     ground: Ground,
     before: pd.DataFrame | None,
     ref: str,
     path: Callable[[int], Path],
     make: Callable[[int], bytes],
+    *,
+    again: bool = False,
 ) -> tuple[int, bytes | Exception] | None:
-    """The next file of a receiver and its number; None where the last one of the cycle had the same content."""
+    """The next file of a receiver and its number; None where the last one of the cycle had the same content.
+
+    With `again` there is one all the same.
+    """
     in_cycle = [] if before is None else list(before.loc[before["cycle"] == ground.cycle.id, "content_ref"])
-    if in_cycle and in_cycle[-1] == ref:
+    if in_cycle and in_cycle[-1] == ref and not again:
         return None
     number = 1 if before is None else int(before["number"].max()) + 1
     file = tried(make, number)

@@ -21,6 +21,7 @@ from tasks.core.readiness import missing_things, side_by_side, unmatched_opt_out
 from tasks.core.standing import as_status, latest_batch, stand, tally
 from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.ground import Ground, Portion, all_portions, records_by_school
+from tasks.holds import unusual
 from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import misplaced
 from tasks.io.lake import Lake
@@ -161,6 +162,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     untied, near = untied_and_near(lake)
     return {
         "open_to_others": root.open_places(),
+        **unusual(Ground.of(data, cycle_id)),
         "misplaced": _named(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
         "unread": _named(RECEIVED, unread, "path"),
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),

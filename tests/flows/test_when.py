@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from flows.when import now, present_cycle, scheduled_time
+from flows.when import due_cycle, now, present_cycle, scheduled_time
 from schemas.cycles import all_cycles, cycle_by_id, in_order, up_to
-from schemas.faults import ServiceFault
+from schemas.faults import ConfigurationFault, ServiceFault
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,29 @@ def test_what_is_no_time_is_refused():
 def test_cycles_are_in_the_order_of_their_censuses_and_none_sees_a_later_one():
     assert in_order() == ["pilot", "2011-09", "2012-01", "2013-01", "2026-09", "2027-01"]
     assert up_to(cycle_by_id("2012-01")) == ["pilot", "2011-09", "2012-01"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "cycle"),
+    [
+        ("september", "2026-08-31T23:59", None),
+        ("september", "2026-09-01T00:00", "2026-09"),
+        ("september", "2026-12-31T23:59", "2026-09"),
+        ("september", "2027-01-01T02:30", None),
+        ("january", "2027-01-01T02:30", "2027-01"),
+        ("january", "2012-07-31T02:30", "2012-01"),
+        ("january", "2012-08-01T02:30", None),
+    ],
+)
+def test_a_scheduled_census_is_for_the_cycle_of_its_kind_that_is_open_on_its_day(kind, at, cycle):
+    assert due_cycle(None, kind, at) == cycle
+
+
+def test_a_census_is_for_the_cycle_that_was_named_on_any_day():
+    assert due_cycle("2012-01", None, "2099-01-01T02:30") == "2012-01"
+
+
+@pytest.mark.parametrize(("cycle", "kind"), [(None, None), ("2012-01", "january")])
+def test_either_the_cycle_is_named_or_its_kind(cycle, kind):
+    with pytest.raises(ConfigurationFault, match="september, january"):
+        due_cycle(cycle, kind, "2012-01-30T02:30")

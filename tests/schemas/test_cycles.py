@@ -55,3 +55,12 @@ def test_the_days_within_which_the_lrs_answers_are_a_whole_number(days):
 def test_unknown_cycle_names_those_that_exist():
     with pytest.raises(ConfigurationFault, match="2012-01"):
         cycle_by_id("2012-02")
+
+
+def test_windows_of_one_kind_do_not_overlap():
+    shipped = (PROJECT / "schemas" / "cycles.toml").read_text(encoding="utf-8")
+    with pytest.raises(ConfigurationFault) as caught:
+        parse_cycles(shipped.replace("closes_on = 2012-07-31", "closes_on = 2013-01-01"))
+    assert [f.en for f in caught.value.faults] == [
+        "the windows of 2012-01 and 2013-01 overlap: a scheduled january run could be for either"
+    ]
