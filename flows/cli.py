@@ -391,6 +391,57 @@ def slips(
         raise typer.Exit(1)
 
 
+@app.command()
+def watch(data: DataOption = None) -> None:
+    """Tell the engine of files that arrive."""
+    from flows.engine import settle
+    from tasks.boundary import guard
+
+    root = _data(data)
+    with told_plainly(root):
+        guard(root)
+        settle(root)
+        from flows.watching import refuse_without_server, watch_inboxes
+
+        refuse_without_server()
+        out.print(escape(say("terminal.watching", root=root)), soft_wrap=True)
+        for files, told_to_engine in watch_inboxes(root):
+            out.print(say("terminal.arrived" if told_to_engine else "terminal.arrived_untold", files=files))
+
+
+@app.command()
+def notify(
+    webhook: Annotated[str | None, typer.Option("--webhook", metavar="URL")] = None,
+    email: Annotated[str | None, typer.Option("--email", metavar="ADDRESS")] = None,
+    remove: Annotated[bool, typer.Option("--remove")] = False,
+    try_it: Annotated[bool, typer.Option("--try")] = False,
+    data: DataOption = None,
+) -> None:
+    """Tell a person of failed runs and of batches that wait."""
+    from flows.engine import settle
+    from schemas.watching import how_watched
+    from tasks.boundary import guard
+    from tasks.io.data_root import DataRoot
+
+    root = _data(data)
+    with told_plainly(root):
+        guard(root)
+        settle(root)
+        from flows import notifications
+        from flows.watching import refuse_without_server
+
+        refuse_without_server()
+        if remove:
+            out.print(say("terminal.notify_removed", count=notifications.remove()))
+            return
+        again = how_watched(DataRoot(Path(root)).reference / "watching.toml").notifications.again_after_hours
+        channels = notifications.notify(again, webhook, email, os.environ.get("ULN_SMTP"))
+        out.print(say("terminal.notified", channels=", ".join(channels)))
+        if try_it:
+            notifications.try_out()
+            out.print(say("terminal.notify_tried"))
+
+
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
         err.print(say("terminal.faults"))

@@ -5,11 +5,14 @@ Safe when nothing is there: then nothing is written.
 
 from prefect import flow
 
+from flows.events import tell_waiting
 from flows.progress import step
 from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.faults import ServiceFault
 from tasks.collect import collect
+from tasks.ground import moment
+from tasks.hand_over import batches_waiting
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.publish import conserve, publish, published, snapshot
@@ -60,6 +63,7 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
             if not tour.total()["faults"]:
                 step("snapshot", cycle, 1)
                 snapshot(data=root, cycle=cycle)
+        tell_waiting(batches_waiting(root, moment(at).date()))
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     return total

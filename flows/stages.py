@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from flows.dashboard import log_counts, log_fault, make_table
+from flows.events import tell_incomplete
 from flows.progress import step
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
@@ -141,6 +142,10 @@ def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
         data = str(_named_root(given.get("data")))
         guard(data)
         about = {"data": data, "cycle": str(given.get("cycle", "returns")), "stage": flow_function.__name__}
-        return within(lambda: flow_function(*args, **kwargs), **about)
+        done = within(lambda: flow_function(*args, **kwargs), **about)
+        faults = done.get("faults") if isinstance(done, dict) else None
+        if faults:
+            tell_incomplete(flow_function.__name__, faults)
+        return done
 
     return within_bounds

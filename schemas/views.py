@@ -71,6 +71,15 @@ EXCEPTIONS_BY_AGE = Table(
     key=("la_code", "school_number", "age"),
 )
 
+#: Files that have come into an inbox (`dewi` or `lrs`), by the authority whose folder they lie in.
+ARRIVED = Table("arrived", (*_text("inbox", "la_code"), *_counts("files")), key=("inbox", "la_code"))
+#: Batches that wait for a person, as the engine's events and a notification name them.
+BATCHES_WAITING = Table(
+    "batches_waiting",
+    (*_text("batch_ref", "cycle", "la_code", "school_number", "state"), *_counts("age", "rows", "answered")),
+    key=("batch_ref",),
+)
+
 VIEWS = {
     view.name: view
     for view in (
@@ -83,6 +92,8 @@ VIEWS = {
         EXCEPTIONS_BY_STATE,
         EXCEPTIONS_BY_CODE,
         EXCEPTIONS_BY_AGE,
+        ARRIVED,
+        BATCHES_WAITING,
     )
 }
 
