@@ -442,6 +442,29 @@ def notify(
             out.print(say("terminal.notify_tried"))
 
 
+@app.command()
+def metrics(
+    write: Annotated[bool, typer.Option("--write")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Counts, ages and durations for Prometheus."""
+    from flows.when import now
+    from tasks.ground import moment
+    from tasks.io.data_root import DataRoot, write_whole
+    from tasks.metrics import metrics as measure
+
+    root = _data(data)
+    with told_plainly(root):
+        if not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        text = measure(root, moment(now(as_of)).date())
+        if write:
+            write_whole(DataRoot(Path(root)).metrics, text)
+        else:
+            sys.stdout.write(text.decode())
+
+
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
         err.print(say("terminal.faults"))

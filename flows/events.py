@@ -55,7 +55,7 @@ def tell_waiting(batches: Shown) -> None:
     The same batches are the same resource: who listens is told once, and again after a while, not by every run.
 
     Args:
-        batches: rows of `views.BATCHES_WAITING`.
+        batches: rows of `views.BATCHES_NAMED`.
     """
     rows = batches.rows()
     if not rows:

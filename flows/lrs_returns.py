@@ -3,6 +3,8 @@
 Safe when nothing is there: then nothing is written.
 """
 
+import logging
+
 from prefect import flow
 
 from flows.events import tell_waiting
@@ -16,6 +18,7 @@ from tasks.hand_over import batches_waiting
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.publish import conserve, publish, published, snapshot
+from tasks.run_log import batches_told
 from tasks.status import cycles_with_returns, purged_cycles
 from tasks.workers import processes_for, workers
 
@@ -63,7 +66,9 @@ def lrs_returns(as_of: str | None = None, data: str | None = None) -> Counts:
             if not tour.total()["faults"]:
                 step("snapshot", cycle, 1)
                 snapshot(data=root, cycle=cycle)
-        tell_waiting(batches_waiting(root, moment(at).date()))
+        waiting = batches_waiting(root, moment(at).date())
+        tell_waiting(waiting)
+        batches_told("wait", waiting, logging.WARNING)
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     return total

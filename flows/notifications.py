@@ -16,7 +16,7 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWe
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import BlockDocument
 from prefect.events.actions import SendNotification
-from prefect.events.schemas.automations import AutomationCore, EventTrigger
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
@@ -62,7 +62,7 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
     if not blocks:
         raise ConfigurationFault("uln notify", [both("fault.no_channel")])
     for name, (trigger, subject, body) in _causes(dt.timedelta(hours=again_after_hours)).items():
-        actions = [SendNotification(block_document_id=one.id, subject=subject, body=body) for one in blocks.values()]
+        actions: list[Any] = [_send(one, subject, body) for one in blocks.values()]
         _keep(
             AutomationCore(
                 name=_NAMES + name, description=str(both("notify.description")), trigger=trigger, actions=actions
@@ -152,6 +152,10 @@ def mail_address(email: str, server: str | None) -> str:
     return f"{secure}://{user}{where}?{urlencode(how, quote_via=quote)}"
 
 
+def _send(block: BlockDocument, subject: str, body: str) -> SendNotification:
+    return SendNotification(type="send-notification", block_document_id=block.id, subject=subject, body=body)
+
+
 def _keep(wanted: AutomationCore) -> None:
     """Make it, or bring the one of that name up to it; only one is left."""
     with get_client(sync_client=True) as client:
@@ -182,6 +186,7 @@ def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str
             # A poll that fails every half-hour is told once in a while; another flow's failure at once.
             for_each={"related:flow:prefect.resource.id"},
             threshold=1,
+            posture=Posture.Reactive,  # an update sends only what was set
             within=again_after,
         ),
         "waiting-batches": _again(Event.BATCHES_WAITING, "uln.batches.*", again_after),
@@ -201,5 +206,6 @@ def _again(event: Event, resources: str, after: dt.timedelta) -> EventTrigger:
         match={"prefect.resource.id": resources},
         for_each={"prefect.resource.id"},
         threshold=1,
+        posture=Posture.Reactive,
         within=after,
     )

@@ -73,12 +73,18 @@ EXCEPTIONS_BY_AGE = Table(
 
 #: Files that have come into an inbox (`dewi` or `lrs`), by the authority whose folder they lie in.
 ARRIVED = Table("arrived", (*_text("inbox", "la_code"), *_counts("files")), key=("inbox", "la_code"))
-#: Batches that wait for a person, as the engine's events and a notification name them.
-BATCHES_WAITING = Table(
-    "batches_waiting",
+#: Batches by their references, as events, notifications and the run's log name them.
+BATCHES_NAMED = Table(
+    "batches_named",
     (*_text("batch_ref", "cycle", "la_code", "school_number", "state"), *_counts("age", "rows", "answered")),
     key=("batch_ref",),
 )
+#: Schools that a zip was made for.
+PUBLISHED = Table(
+    "published", (*_text("la_code", "school_number"), *_counts("ulns", "exceptions")), key=("school_number",)
+)
+#: Counts, ages and durations for whoever collects them: all Wales, no school and no authority.
+METRICS = Table("metrics", (*_text("metric", "cycle", "of"), *_counts("number")), key=("metric", "cycle", "of"))
 
 VIEWS = {
     view.name: view
@@ -93,7 +99,9 @@ VIEWS = {
         EXCEPTIONS_BY_CODE,
         EXCEPTIONS_BY_AGE,
         ARRIVED,
-        BATCHES_WAITING,
+        BATCHES_NAMED,
+        PUBLISHED,
+        METRICS,
     )
 }
 

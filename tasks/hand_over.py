@@ -24,7 +24,7 @@ from schemas.faults import ServiceFault
 from schemas.states import BatchShown, BatchState, Decision
 from schemas.tables import BATCH_DECISIONS, BATCHES, Tier
 from schemas.texts import both
-from schemas.views import BATCHES_SHOWN, BATCHES_WAITING
+from schemas.views import BATCHES_NAMED, BATCHES_SHOWN
 from tasks.core.hand_over import AFTER, allowed, by_evidence, learners_answered, reason_fault, shown
 from tasks.core.membership import among
 from tasks.ground import Ground, Lot, moment
@@ -92,8 +92,8 @@ def batches_waiting(data: str, day: dt.date) -> Shown:
     """
     lake = Lake(DataRoot(Path(data)).lake)
     found = _shown(lake, lake.read("batches"), day)
-    names = [column.name for column in BATCHES_WAITING.columns]
-    return let_through(BATCHES_WAITING, found.loc[found["state"].isin(_WAITS), names])
+    names = [column.name for column in BATCHES_NAMED.columns]
+    return let_through(BATCHES_NAMED, found.loc[found["state"].isin(_WAITS), names])
 
 
 def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
