@@ -465,6 +465,36 @@ def metrics(
             sys.stdout.write(text.decode())
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """What is wrong with the service, and what to do about it; exit code 1 where there is a fault."""
+    from flows.engine import user_has_a_server
+    from flows.telling import tell_doctor
+    from flows.when import now
+    from tasks.doctor import Level, examined, found
+    from tasks.ground import moment
+
+    root = _data(data)
+    with told_plainly(root):
+        met = list(examined(root, moment(now(as_of)).date()))
+        if user_has_a_server():
+            from flows.doctor import examined_server
+
+            met += examined_server()
+        else:
+            met.append(found("server", Level.WARNING, "none"))
+    if as_json:
+        sys.stdout.write(json.dumps([one.as_json() for one in met], ensure_ascii=False, indent=1) + "\n")
+    else:
+        tell_doctor(met)
+    if any(one.level is Level.FAULT for one in met):
+        raise typer.Exit(1)
+
+
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
         err.print(say("terminal.faults"))

@@ -21,19 +21,25 @@ from aiosmtpd.controller import Controller
 from tests_support import walked
 
 from schemas.cycles import cycle_by_id
+from schemas.lrs_profiles import all_profiles
 from tasks.batch import batch
+from tasks.collect import collect
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import schools
+from tasks.merge import merge
+from tasks.publish import conserve, publish
 from tasks.read import read
 from tasks.receive import receive
+from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.release import release
+from tasks.run_log import run_log
 from tasks.select import cross_check, select
 from tasks.validate import validate
 
 PROJECT = Path(__file__).resolve().parents[2]
-CYCLE, MONDAY = "2012-01", "2012-01-30T02:30"
+CYCLE, MONDAY, LATER = "2012-01", "2012-01-30T02:30", "2012-02-06T02:30"
 #: On two busy cores a server takes a minute and more to start.
 PATIENCE = 240
 
@@ -173,17 +179,36 @@ def mailbox():
 
 @pytest.fixture(scope="session")
 def sent_root(tmp_path_factory):
-    """A school's returns went out on Monday; the LRS has not answered."""
+    """A school's returns went out on Monday; the LRS has not answered. The run has kept its log."""
     root = tmp_path_factory.mktemp("sent") / "root"
     DataRoot(root).create()
     taking = schools().query("school_number == '6604025'").reset_index(drop=True)
     write_wales(plan_wales(taking, cycle_by_id(CYCLE), seed=7, pupils_per_school=40), root, cycle_by_id(CYCLE))
-    for stage in (receive, read, select):
-        walked(stage, root, CYCLE, MONDAY)
-    cross_check.fn(data=str(root), cycle=CYCLE)
-    for stage in (validate, batch, release):
-        walked(stage, root, CYCLE, MONDAY)
+    with run_log(str(root), "run-1", "census", CYCLE):
+        for stage in (receive, read, select):
+            walked(stage, root, CYCLE, MONDAY)
+        cross_check.fn(data=str(root), cycle=CYCLE)
+        for stage in (validate, batch, release):
+            walked(stage, root, CYCLE, MONDAY)
     return root
+
+
+@pytest.fixture(scope="session")
+def answered_root(sent_root, tmp_path_factory):
+    """A week later the LRS has answered, and the school has got its files."""
+    root = Path(shutil.copytree(sent_root, tmp_path_factory.mktemp("answered") / "root"))
+    answer_outbox(root, profiles=all_profiles(), seed=7)
+    with run_log(str(root), "run-2", "lrs_returns", None):
+        collect.fn(data=str(root), as_of=LATER)
+        merge.fn(data=str(root))
+        conserve.fn(data=str(root), cycle=CYCLE)
+        walked(publish, root, CYCLE, LATER)
+    return root
+
+
+@pytest.fixture
+def root(answered_root, tmp_path):
+    return Path(shutil.copytree(answered_root, tmp_path / "root"))
 
 
 @pytest.fixture
