@@ -1,6 +1,6 @@
 """`uln`: the service from a terminal, in Welsh and English side by side or in one of them (`flows.language`).
 
-Commands that only read (`status`, `trace`, `check`, `readiness`, `cycles`) never import the engine. Errors are one
+Commands that only read (`status`, `trace`, `check`, `readiness`, `cycles`, `metrics`) never import the engine. Errors are one
 sentence and a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be
 done, 2 wrong usage. To add a command: a function here, the work itself in a flow or in `tasks`, and its help in `texts.csv`,
 `help.*`.

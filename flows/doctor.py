@@ -4,10 +4,10 @@ What needs no engine is `tasks.doctor`'s; there stands how a check is added.
 """
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import prefect
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.responses import DeploymentResponse
@@ -41,14 +41,15 @@ def examined_server(wanted: Path = DEPLOYMENTS) -> Iterator[Found]:
         except Exception as refused:  # noqa: BLE001 - 401 without the word, and whatever else it says
             yield found("server", Level.FAULT, "refused", server=url, fault=type(refused).__name__)
             return
-        same = theirs == prefect.__version__
+        ours = version("prefect")
+        same = theirs == ours
         yield found(
             "server",
             Level.OK if same else Level.WARNING,
             "fit" if same else "version",
             server=url,
             theirs=theirs,
-            ours=prefect.__version__,
+            ours=ours,
         )
         own = yaml.safe_load(wanted.read_text(encoding="utf-8"))["deployments"]
         yield from _schedule(own, deployed)

@@ -64,12 +64,6 @@ def test_failed_runs_and_waiting_batches_are_told_to_webhook_and_mailbox_until_n
         assert value not in str(told) + str(came) + str(server.events("uln.batches.waiting"))
 
     assert "3" in server.uln("notify", "--remove", *at) and automations(server) == []
-    before = len(told)
-    server.run("-W", "ignore", "-c", FAILS)
-    assert until(
-        lambda: len(server.asked("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}})) > 1
-    )
-    assert len(told) == before
 
 
 def written_slowly(path, pieces=15):
