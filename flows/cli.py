@@ -1,6 +1,6 @@
 """`uln`: the service from a terminal, in Welsh and English side by side or in one of them (`flows.language`).
 
-Commands that only read (`status`, `trace`, `check`, `readiness`, `cycles`) never import the engine. Errors are one
+Commands that only read (`status`, `trace`, `check`, `readiness`, `cycles`, `metrics`) never import the engine. Errors are one
 sentence and a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be
 done, 2 wrong usage. To add a command: a function here, the work itself in a flow or in `tasks`, and its help in `texts.csv`,
 `help.*`.
@@ -450,6 +450,110 @@ def serve(
     root = _data(data)
     with told_plainly(root):
         serving.serve(root, port, lambda text: out.print(escape(told(text)), soft_wrap=True))
+
+
+@app.command()
+def watch(data: DataOption = None) -> None:
+    """Tell the engine of files that arrive."""
+    from flows.engine import settle
+    from tasks.boundary import guard
+
+    root = _data(data)
+    with told_plainly(root):
+        guard(root)
+        settle(root)
+        from flows.watching import refuse_without_server, watch_inboxes
+
+        refuse_without_server()
+        out.print(escape(say("terminal.watching", root=root)), soft_wrap=True)
+        for files, told_to_engine in watch_inboxes(root):
+            out.print(say("terminal.arrived" if told_to_engine else "terminal.arrived_untold", files=files))
+
+
+@app.command()
+def notify(
+    webhook: Annotated[str | None, typer.Option("--webhook", metavar="URL")] = None,
+    email: Annotated[str | None, typer.Option("--email", metavar="ADDRESS")] = None,
+    remove: Annotated[bool, typer.Option("--remove")] = False,
+    try_it: Annotated[bool, typer.Option("--try")] = False,
+    data: DataOption = None,
+) -> None:
+    """Tell a person of failed runs and of batches that wait."""
+    from flows.engine import settle
+    from schemas.watching import how_watched
+    from tasks.boundary import guard
+    from tasks.io.data_root import DataRoot
+
+    root = _data(data)
+    with told_plainly(root):
+        guard(root)
+        settle(root)
+        from flows import notifications
+        from flows.watching import refuse_without_server
+
+        refuse_without_server()
+        if remove:
+            out.print(say("terminal.notify_removed", count=notifications.remove()))
+            return
+        again = how_watched(DataRoot(Path(root)).reference / "watching.toml").notifications.again_after_hours
+        channels = notifications.notify(again, webhook, email, os.environ.get("ULN_SMTP"))
+        out.print(say("terminal.notified", channels=", ".join(channels)))
+        if try_it:
+            notifications.try_out()
+            out.print(say("terminal.notify_tried"))
+
+
+@app.command()
+def metrics(
+    write: Annotated[bool, typer.Option("--write")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Counts, ages and durations for Prometheus."""
+    from flows.when import now
+    from tasks.ground import moment
+    from tasks.io.data_root import DataRoot, write_whole
+    from tasks.metrics import metrics as measure
+
+    root = _data(data)
+    with told_plainly(root):
+        if not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        text = measure(root, moment(now(as_of)).date())
+        if write:
+            write_whole(DataRoot(Path(root)).metrics, text)
+        else:
+            sys.stdout.write(text.decode())
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """What is wrong with the service, and what to do about it; exit code 1 where there is a fault."""
+    from flows.engine import user_has_a_server
+    from flows.telling import tell_doctor
+    from flows.when import now
+    from tasks.doctor import Level, examined, found
+    from tasks.ground import moment
+
+    root = _data(data)
+    with told_plainly(root):
+        met = list(examined(root, moment(now(as_of)).date()))
+        if user_has_a_server():
+            from flows.doctor import examined_server
+
+            met += examined_server()
+        else:
+            met.append(found("server", Level.WARNING, "none"))
+    if as_json:
+        sys.stdout.write(json.dumps([one.as_json() for one in met], ensure_ascii=False, indent=1) + "\n")
+    else:
+        tell_doctor(met)
+    if any(one.level is Level.FAULT for one in met):
+        raise typer.Exit(1)
 
 
 def _exit_on_faults(*runs: dict[str, int]) -> None:

@@ -27,7 +27,7 @@ def settle(data: str) -> None:
     os.environ.setdefault("PREFECT_CLI_PROMPT", "false")
     # The first start makes the engine's database; on two busy cores that takes longer than the engine's own 20 s.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    if not _user_has_a_server():
+    if not user_has_a_server():
         home = DataRoot(Path(data)).engine
         make_folder(home)
         os.environ["PREFECT_HOME"] = str(home)
@@ -37,7 +37,8 @@ def settle(data: str) -> None:
         os.environ.update(dict.fromkeys(names, word))
 
 
-def _user_has_a_server() -> bool:
+def user_has_a_server() -> bool:
+    """Whether a server is named, or the engine has a home of its own."""
     if any(os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE")):
         return True
     profiles = Path.home() / ".prefect" / "profiles.toml"

@@ -3,17 +3,23 @@
 Safe when nothing is there: then nothing is written.
 """
 
+import logging
+
 from prefect import flow
 
+from flows.events import tell_waiting
 from flows.forms import MaybeFolder, MaybeMoment
 from flows.progress import step
 from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.faults import ServiceFault
 from tasks.collect import collect
+from tasks.ground import moment
+from tasks.hand_over import batches_waiting
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.publish import conserve, publish, published, snapshot
+from tasks.run_log import batches_told
 from tasks.status import cycles_with_returns, purged_cycles
 from tasks.workers import processes_for, workers
 
@@ -71,6 +77,9 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             if not tour.total()["faults"]:
                 step("snapshot", cycle, 1)
                 snapshot(data=root, cycle=cycle)
+        waiting = batches_waiting(root, moment(at).date())
+        tell_waiting(waiting)
+        batches_told("wait", waiting, logging.WARNING)
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     return total

@@ -14,8 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from prefect.runtime import flow_run
 
 from flows.dashboard import log_counts, log_fault, make_table
+from flows.events import tell_incomplete
 from flows.progress import step
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
@@ -23,6 +25,7 @@ from schemas.views import STAGE_COUNTS
 from tasks.boundary import guard, within
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
+from tasks.run_log import run_log, stage_counts, stage_fault
 from tasks.showing import Shown, shown
 
 Counts = dict[str, int]
@@ -53,13 +56,17 @@ class Tour:
             # Nothing of the stage could be begun: it holds for every authority, and is told once.
             self.faults |= dict.fromkeys(going, str(walked))
             log_fault(task.name, str(walked))
+            stage_fault(task.name, cycle, {"": str(walked)})
             return
         if isinstance(walked, BaseException):
             raise walked
         for la, counts in walked.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= walked.faults
-        log_counts(task.name, _shown({la: {task.name: counts} for la, counts in walked.counts.items()}))
+        counted = _shown({la: {task.name: counts} for la, counts in walked.counts.items()})
+        log_counts(task.name, counted)
+        stage_counts(cycle, counted)
+        stage_fault(task.name, cycle, walked.faults)
         for fault in walked.faults.values():
             log_fault(task.name, fault)
 
@@ -157,6 +164,12 @@ def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
             "cycle": str(given.get("cycle") or given.get("kind") or "returns"),
             "stage": flow_function.__name__,
         }
-        return within(lambda: flow_function(*args, **kwargs), **about)
+        run = str(flow_run.get_id() or "")
+        with run_log(data, run, flow_function.__name__, given.get("cycle")):
+            done = within(lambda: flow_function(*args, **kwargs), **about)
+        faults = done.get("faults") if isinstance(done, dict) else None
+        if faults:
+            tell_incomplete(flow_function.__name__, faults)
+        return done
 
     return within_bounds

@@ -261,6 +261,17 @@ def _place_in_file(event: dict[Any, Any]) -> str:
     return say(f"trace.{key}", place=event["place"]) if key else ""
 
 
+_MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "fault": "[red]✗[/]"}
+
+
+def tell_doctor(found: Sequence[Any]) -> None:
+    """What the doctor found (`tasks.doctor.Found`), a line a check, and what to do below it."""
+    for one in found:
+        out.print(f"{_MARKS[one.level]} {say(f'doctor.{one.check}')}: {escape(told(one.what))}", soft_wrap=True)
+        if one.action is not None:
+            out.print(f"    {escape(told(one.action))}", soft_wrap=True)
+
+
 def tell_places(root: str, cycle: str) -> None:
     """Where the files of a rehearsal lie, and what to look at next."""
     out.print("\n" + escape(say("terminal.the_data", root=root)))

@@ -77,6 +77,21 @@ EXCEPTIONS_BY_AGE = Table(
     key=("la_code", "school_number", "age"),
 )
 
+#: Files that have come into an inbox (`dewi` or `lrs`), by the authority whose folder they lie in.
+ARRIVED = Table("arrived", (*_text("inbox", "la_code"), *_counts("files")), key=("inbox", "la_code"))
+#: Batches by their references, as events, notifications and the run's log name them.
+BATCHES_NAMED = Table(
+    "batches_named",
+    (*_text("batch_ref", "cycle", "la_code", "school_number", "state"), *_counts("age", "rows", "answered")),
+    key=("batch_ref",),
+)
+#: Schools that a zip was made for.
+PUBLISHED = Table(
+    "published", (*_text("la_code", "school_number"), *_counts("ulns", "exceptions")), key=("school_number",)
+)
+#: Counts, ages and durations for whoever collects them: all Wales, no school and no authority.
+METRICS = Table("metrics", (*_text("metric", "cycle", "of"), *_counts("number")), key=("metric", "cycle", "of"))
+
 VIEWS = {
     view.name: view
     for view in (
@@ -90,6 +105,10 @@ VIEWS = {
         EXCEPTIONS_BY_STATE,
         EXCEPTIONS_BY_CODE,
         EXCEPTIONS_BY_AGE,
+        ARRIVED,
+        BATCHES_NAMED,
+        PUBLISHED,
+        METRICS,
     )
 }
 

@@ -24,7 +24,7 @@ from schemas.faults import ServiceFault
 from schemas.states import BatchShown, BatchState, Decision
 from schemas.tables import BATCH_DECISIONS, BATCHES, Tier
 from schemas.texts import both
-from schemas.views import BATCHES_SHOWN
+from schemas.views import BATCHES_NAMED, BATCHES_SHOWN
 from tasks.core.hand_over import AFTER, allowed, by_evidence, learners_answered, reason_fault, shown
 from tasks.core.membership import among
 from tasks.ground import Ground, Lot, moment
@@ -77,6 +77,23 @@ def for_a_person(data: str, day: dt.date, cycle: str) -> dict[str, list[str]]:
     found = batches_shown(data, day, cycle).frame
     keys = {"unconfirmed_batches": BatchShown.SENT_UNCONFIRMED, "stuck_batches": BatchShown.STUCK}
     return {key: list(found.loc[found["state"] == state.value, "file_name"]) for key, state in keys.items()}
+
+
+#: What a person must look at: nobody knows whether it was handed over, or the LRS has not answered for too long.
+_WAITS = [BatchShown.SENT_UNCONFIRMED.value, BatchShown.STUCK.value]
+
+
+def batches_waiting(data: str, day: dt.date) -> Shown:
+    """The batches of all cycles that wait for a person, as every user of the engine may see them; the oldest first.
+
+    Args:
+        data: the data root.
+        day: the day it counts as.
+    """
+    lake = Lake(DataRoot(Path(data)).lake)
+    found = _shown(lake, lake.read("batches"), day)
+    names = [column.name for column in BATCHES_NAMED.columns]
+    return let_through(BATCHES_NAMED, found.loc[found["state"].isin(_WAITS), names])
 
 
 def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:

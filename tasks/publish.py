@@ -20,6 +20,7 @@ from schemas.exceptions import exception_terms
 from schemas.faults import ServiceFault
 from schemas.tables import DELIVERIES, EXCEPTION_LIVES
 from schemas.texts import both
+from schemas.views import PUBLISHED
 from tasks.boundary import keep_evidence
 from tasks.code_texts import merge_codes, texts_of
 from tasks.core.standing import as_status
@@ -39,6 +40,8 @@ from tasks.returns_work import (
     snapshot_rows,
     together,
 )
+from tasks.run_log import schools_published
+from tasks.showing import shown
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.status import counts_of
 from tasks.workers import begin, in_turn, parts, spread
@@ -120,6 +123,12 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
         )
     if entries:
         ground.lake.append("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
+        zips = [
+            {c.name: one[c.name] for c in PUBLISHED.columns}
+            for one in entries
+            if one["school_number"] != one["la_code"]
+        ]
+        schools_published(ground.cycle.id, shown(PUBLISHED, zips))
     return counts
 
 

@@ -11,10 +11,13 @@ from itertools import repeat
 import pandas as pd
 
 from schemas.states import BatchState
+from schemas.views import BATCHES_NAMED
 from tasks.census_work import batch_files
 from tasks.ground import Ground, Lot
 from tasks.hand_over import lies_in_outbox
 from tasks.io.data_root import write_each
+from tasks.run_log import batches_told
+from tasks.showing import shown
 from tasks.stage import Counts, Steps, Undone, Walked, stage_task, walk
 from tasks.workers import begin, parts
 
@@ -47,6 +50,10 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
         refused = {path.name: fault for path, fault in faults.items()}
         ledger = _sent(ledger, is_ready & ~ledger["file_name"].isin(refused), as_of)
         _keep(ground, ledger, lot)
+        went = ledger[is_ready & ~ledger["file_name"].isin(refused)]
+        batches_told(
+            "release", shown(BATCHES_NAMED, went[["batch_ref", "cycle", "la_code", "school_number", "state", "rows"]])
+        )
         if refused:
             name_of = (
                 ready[ready["file_name"].isin(refused)].drop_duplicates("la_code").set_index("la_code")["file_name"]

@@ -7,6 +7,7 @@ Every task is made by `stage_task`, so that no exception gets to the engine but 
 """
 
 import functools
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from prefect.states import Failed
 from tasks.boundary import OUR_OWN, sentence_of, within
 from tasks.ground import Ground, Lot, lots
 from tasks.one_worker import give_back
+from tasks.run_log import stage_done
 
 Counts = dict[str, int]
 
@@ -148,7 +150,9 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
             cycle, data = str(given.get("cycle", "returns")), str(given["data"])
+            began = time.monotonic()
             done = within(lambda: function(*args, **kwargs), data=data, cycle=cycle, stage=name)
+            stage_done(name, cycle, int((time.monotonic() - began) * 1000))
             give_back()
             return done
 

@@ -99,6 +99,16 @@ class DataRoot:
         return self.path / "reports" / cycle_id
 
     @property
+    def logs(self) -> Path:
+        """What runs have told of themselves, a file a day; counts and references."""
+        return self.path / "logs"
+
+    @property
+    def metrics(self) -> Path:
+        """Counts, ages and durations, for whoever collects them."""
+        return self.logs / "metrics.prom"
+
+    @property
     def quarantine(self) -> Path:
         """What was refused, by the hash of its content, with its reason."""
         return self.path / "quarantine"
@@ -157,7 +167,7 @@ class DataRoot:
     def _close(self) -> None:
         """Take from everything below what others may do; a group keeps what its folder lets it."""
         done = set(self._folders())
-        for folder in (*self._folders()[1:], self.engine, self.rehearsal_mark.parent):
+        for folder in (*self._folders()[1:], self.engine, self.logs, self.rehearsal_mark.parent):
             for path in (folder, *sorted(folder.rglob("*"))) if folder.is_dir() else ():
                 if path not in done and not path.is_symlink() and _is_own(path):
                     path.chmod(_mode_in(path.parent, OWNER_FOLDER if path.is_dir() else OWNER_FILE))

@@ -60,6 +60,29 @@ class Lake:
         """Whether every table is here at least as new as that; another machine may see a commit later than who made it."""
         return all(self.version(name) >= version for name, version in versions.items())
 
+    def damage(self, name: str) -> str | None:
+        """What is wrong with a table's files, for the doctor; looks at the log and at what lies there, reads no rows.
+
+        Returns:
+            `unreadable`: there is no log, or it cannot be read; `columns`: they are not those of `schemas.tables`;
+            `files`: one that the log names is gone, or has another size. None where all is well, or nothing is there yet.
+        """
+        table = TABLES[name]
+        folder = self.folder / table.name
+        if not folder.exists():
+            return None
+        try:
+            delta = DeltaTable(self._uri(table))
+            added = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+            columns = {field.name for field in delta.schema().fields}
+        except Exception:  # noqa: BLE001 - whatever the library says of a broken log
+            return "unreadable"
+        if columns != set(stored(table, table.schema.empty_table()).column_names):
+            return "columns"
+        paths = [(folder / unquote(one["path"]), one["size_bytes"]) for one in added]
+        whole = all(path.is_file() and path.stat().st_size == size for path, size in paths)
+        return None if whole else "files"
+
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
         """Rows of a table, in order (`arrow_of`).
 

@@ -30,8 +30,8 @@ import deltalake.writer.writer
 
 KILLED, TORN, FULL = "killed", "torn", "full"
 PROJECT = Path(__file__).resolve().parents[2]
-#: What the engine keeps there for itself.
-ENGINE = "prefect"
+#: What the engine keeps there for itself, and what runs tell of themselves: nothing is decided by either.
+ASIDE = ("prefect", "logs")
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Python's events, and which of their arguments are paths, each with the place of the folder that it is relative to.
 _EVENTS = {
@@ -122,7 +122,7 @@ class _Instrument:
         if not path.is_relative_to(self.root) or path == self.root:
             return None
         relative = path.relative_to(self.root)
-        return None if relative.parts[0] == ENGINE else relative.as_posix()
+        return None if relative.parts[0] in ASIDE else relative.as_posix()
 
     def _changes(self, event: str, paths: tuple[str, ...]) -> bool:
         """A folder that is there, or whose own is not, is not made; what is not there is not removed."""
@@ -221,7 +221,7 @@ def stands(root: Path) -> dict[str, tuple[int, int]]:
     for path in root.rglob("*"):
         relative = path.relative_to(root)
         with contextlib.suppress(FileNotFoundError):
-            if relative.parts[0] != ENGINE and path.is_file():
+            if relative.parts[0] not in ASIDE and path.is_file():
                 found[relative.as_posix()] = (path.stat().st_ino, path.stat().st_mtime_ns)
     return found
 

@@ -32,7 +32,7 @@ def a_return(path, postcode="LL77 7NG", estab="4025"):
     return path
 
 
-@pytest.mark.parametrize("command", ["status", "batches", "check", "readiness", "cycles"])
+@pytest.mark.parametrize("command", ["status", "batches", "check", "readiness", "cycles", "metrics", "doctor"])
 def test_commands_that_only_read_never_import_the_engine(command, tmp_path):
     arguments = {"check": [str(a_return(tmp_path / "r.xml"))], "status": ["2012-01", "--json"]}.get(command, [])
     code = (

@@ -1,0 +1,95 @@
+"""The doctor's questions to the engine's server: whether it answers, is of our version, has the schedule, and a worker.
+
+What needs no engine is `tasks.doctor`'s; there stands how a check is added.
+"""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+
+from tasks.doctor import Found, Level, found
+
+DEPLOYMENTS = Path(__file__).resolve().parents[1] / "prefect.yaml"
+
+
+def examined_server(wanted: Path = DEPLOYMENTS) -> Iterator[Found]:
+    """Every check of the server.
+
+    Args:
+        wanted: which deployments there should be.
+    """
+    url = PREFECT_API_URL.value()
+    if not url:
+        yield found("server", Level.WARNING, "none")
+        return
+    with get_client(sync_client=True) as client:
+        fault = client.api_healthcheck()
+        if fault is not None:
+            yield found("server", Level.FAULT, "silent", server=url, fault=type(fault).__name__)
+            return
+        try:
+            theirs = client.api_version()
+            deployed = {one.name: one for one in client.read_deployments(limit=200)}
+        except Exception as refused:  # noqa: BLE001 - 401 without the word, and whatever else it says
+            yield found("server", Level.FAULT, "refused", server=url, fault=type(refused).__name__)
+            return
+        ours = version("prefect")
+        same = theirs == ours
+        yield found(
+            "server",
+            Level.OK if same else Level.WARNING,
+            "fit" if same else "version",
+            server=url,
+            theirs=theirs,
+            ours=ours,
+        )
+        own = yaml.safe_load(wanted.read_text(encoding="utf-8"))["deployments"]
+        yield from _schedule(own, deployed)
+        for pool in sorted({one["work_pool"]["name"] for one in own if "work_pool" in one}):
+            yield _worker(client, pool)
+
+
+def _schedule(own: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]) -> Iterator[Found]:
+    missing = [one["name"] for one in own if one["name"] not in deployed]
+    there = [(one, deployed[one["name"]]) for one in own if one["name"] in deployed]
+    other = [one["name"] for one, theirs in there if _wanted(one) != _found(theirs)]
+    paused = [one["name"] for one, theirs in there if theirs.paused or any(not s.active for s in theirs.schedules)]
+    for case, names, level in (
+        ("missing", missing, Level.FAULT),
+        ("other", other, Level.WARNING),
+        ("paused", paused, Level.WARNING),
+    ):
+        if names:
+            yield found("schedule", level, case, deployments=", ".join(names))
+    if not (missing or other or paused):
+        yield found("schedule", Level.OK, "fit", number=len(own))
+
+
+def _wanted(deployment: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(one["cron"], one.get("timezone", "UTC")) for one in deployment.get("schedules") or () if "cron" in one}
+
+
+def _found(deployment: DeploymentResponse) -> set[tuple[str, str]]:
+    schedules = (one.schedule for one in deployment.schedules)
+    return {(one.cron, one.timezone or "UTC") for one in schedules if isinstance(one, CronSchedule)}
+
+
+def _worker(client: SyncPrefectClient, pool: str) -> Found:
+    """Somebody carries out what is due."""
+    try:
+        workers = client.read_workers_for_work_pool(pool)
+        paused = client.read_work_pool(pool).is_paused
+    except ObjectNotFound:
+        return found("worker", Level.FAULT, "no_pool", pool=pool)
+    online = sum(str(getattr(one.status, "value", one.status)) == "ONLINE" for one in workers)
+    if paused or not online:
+        return found("worker", Level.FAULT, "paused" if paused else "none", pool=pool)
+    return found("worker", Level.OK, "fit", pool=pool, number=online)

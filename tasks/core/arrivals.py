@@ -1,0 +1,46 @@
+"""Which of the files that arrive in an inbox are whole, and when it is time to tell of them: a function of what was seen.
+
+Rounds of equal length follow each other. A file is whole once a round has passed in which nobody touched it and its size
+and time stayed. Who looks at the disk, and how long a round is, `tasks.io.inbox_watch` knows.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+#: A file's size in bytes, and when it was changed, in nanoseconds.
+Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What was seen so far, and has not been told.
+
+    Attributes:
+        growing: files that may still be written, by their path, with their last stamp.
+        whole: the paths of those that are not written any more.
+        rounds: how many rounds the first of the whole ones has waited.
+    """
+
+    growing: Mapping[str, Stamp] = field(default_factory=dict)
+    whole: Set[str] = frozenset()
+    rounds: int = 0
+
+
+def after_round(before: Waiting, touched: Set[str], stamps: Mapping[str, Stamp]) -> Waiting:
+    """What is known after a further round.
+
+    Args:
+        before: what was known.
+        touched: the paths that somebody changed in the round.
+        stamps: of each path that grows or was touched, as it is now; those that have gone are missing.
+    """
+    settled = {path for path, stamp in stamps.items() if path not in touched and before.growing.get(path) == stamp}
+    growing = {path: stamp for path, stamp in stamps.items() if path not in settled}
+    # One that is written anew, or has gone, is not whole any more.
+    whole = frozenset((before.whole - touched) | settled)
+    return Waiting(growing, whole, before.rounds + 1 if whole else 0)
+
+
+def to_tell(now: Waiting, most_rounds: int) -> Set[str]:
+    """The files that are told now: all that are whole, once none grows any more or the first has waited long enough."""
+    return now.whole if not now.growing or now.rounds >= most_rounds else frozenset()

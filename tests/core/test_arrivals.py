@@ -1,0 +1,50 @@
+"""A file is told once, when it is whole: as rounds pass in which it grows, rests, comes again or goes."""
+
+from tasks.core.arrivals import Waiting, after_round, to_tell
+
+
+def rounds(*seen, most=100):
+    """What is told in each round; a round is the files touched in it and the stamps of all that are there."""
+    now, told = Waiting(), []
+    for touched, stamps in seen:
+        now = after_round(now, set(touched), {p: s for p, s in stamps.items() if p in touched or p in now.growing})
+        told.append(sorted(to_tell(now, most)))
+        if told[-1]:
+            now = Waiting(now.growing)
+    return told
+
+
+def test_a_file_that_grows_is_told_once_it_rests():
+    assert rounds(("a", {"a": (1, 1)}), ("a", {"a": (2, 2)}), ("", {"a": (2, 2)}), ("", {"a": (2, 2)})) == [
+        [],
+        [],
+        ["a"],
+        [],
+    ]
+
+
+def test_one_that_is_touched_or_has_changed_unseen_is_not_whole():
+    assert rounds(("a", {"a": (1, 1)}), ("a", {"a": (1, 1)})) == [[], []]
+    assert rounds(("a", {"a": (1, 1)}), ("", {"a": (2, 1)}), ("", {"a": (2, 1)})) == [[], [], ["a"]]
+
+
+def test_one_that_goes_is_not_told():
+    assert rounds(("a", {"a": (1, 1)}), ("a", {}), ("", {})) == [[], [], []]
+
+
+def test_those_that_come_together_are_told_together():
+    assert rounds(("ab", {"a": (1, 1), "b": (1, 1)}), ("b", {"a": (1, 1), "b": (2, 2)}), ("", {"b": (2, 2)})) == [
+        [],
+        [],
+        ["a", "b"],
+    ]
+
+
+def test_a_stream_that_never_ends_does_not_keep_the_first_ones_waiting():
+    found = rounds(("a", {"a": (1, 1)}), *((["b"], {"a": (1, 1), "b": (n, n)}) for n in range(1, 10)), most=3)
+    assert [n for n, told in enumerate(found) if told] == [3] and found[3] == ["a"]
+
+
+def test_one_that_comes_again_is_told_again():
+    once = [("a", {"a": (1, 1)}), ("", {"a": (1, 1)})]
+    assert rounds(*once, ("a", {"a": (2, 2)}), ("", {"a": (2, 2)})) == [[], ["a"], [], ["a"]]
