@@ -5,10 +5,10 @@ Safe to run again at any time: what was received, read and sent is remembered by
 
 from prefect import flow
 
-from flows.progress import step
 from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
 from flows.when import scheduled_time
 from schemas.cycles import cycle_by_id
+from schemas.faults import ServiceFault
 from tasks.batch import batch
 from tasks.census_work import warm
 from tasks.io.run_lock import one_run_at_a_time
@@ -50,20 +50,25 @@ def census(
     cycle_by_id(cycle)
     las = chosen_authorities(la, school)
     root, at = root_of(data), scheduled_time(as_of)
-    tour = Tour(las)
+    tour = Tour(las, flow="census", data=root, cycle=cycle, steps=9)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         refuse_purged(root, cycle)  # with the root held: the run that it waited for may have been a purge
         for stage in (receive, read, select):
-            tour.stage(stage, data=root, cycle=cycle, as_of=at)
-        step("cross-check", cycle, 1)
+            tour.stage(stage, as_of=at)
+        tour.step("cross-check")
         cross_check(data=root, cycle=cycle)
-        tour.stage(validate, data=root, cycle=cycle, as_of=at)
-        tour.stage(batch, data=root, cycle=cycle, as_of=at, schools=school)
-        tour.stage(release, data=root, cycle=cycle, as_of=at)
-        tour.stage(readiness, data=root, cycle=cycle, as_of=at)
-        tour.publish_artifacts(f"census {cycle}")
+        tour.stage(validate, as_of=at)
+        tour.stage(batch, as_of=at, schools=school)
+        tour.stage(release, as_of=at)
+        tour.stage(readiness, as_of=at)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
-        if not tour.total()["faults"]:
-            step("conserve", cycle, 1)
-            conserve(data=root, cycle=cycle)
+        conserved = not tour.total()["faults"]
+        if conserved:
+            tour.step("conserve")
+            try:
+                conserve(data=root, cycle=cycle)
+            except ServiceFault as fault:
+                tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
+                raise
+        tour.publish_artifacts(at, conserved=conserved)
     return tour.total()

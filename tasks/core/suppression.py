@@ -88,12 +88,12 @@ def _arcs(whole: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> Iterator
             if not number:
                 continue  # it is shown, so it is none of those that could be otherwise
             # From the sum of all to the sums of a row, to the columns, to the total's sums, and back.
-            outer = ("row", row, parent[column]) if column in parent else ("whole",)
-            inner = ("row", row, column) if column in parts else ("column", column)
-            ends = (inner, outer) if row == TOTAL else (outer, inner)
+            outer: _Node = ("row", row, parent[column]) if column in parent else ("whole",)
+            inner: _Node = ("row", row, column) if column in parts else ("column", column)
+            tail, head = (inner, outer) if row == TOTAL else (outer, inner)
             # The country's totals are what people ask first, then an authority's; of others the small ones are missed least.
             cost = (1 + math.log10(number)) * (100 if row == TOTAL else 1) * (5 if column in parts else 1)
-            yield _Arc((row, column), number, *ends, cost)
+            yield _Arc((row, column), number, tail, head, cost)
 
 
 def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) -> set[_Cell] | None:
@@ -140,3 +140,19 @@ def _ways(arcs: list[_Arc], by: int) -> dict[_Node, list[tuple[_Node, _Arc]]]:
         if arc.number - by >= 1:
             ways.setdefault(arc.head, []).append((arc.tail, arc))
     return ways
+
+
+def to_fives(numbers: pd.Series) -> pd.Series:
+    """Counts of learners to the nearest five, of which sums and unions can no longer be set off; null where small."""
+    return _nearest(numbers, pd.Series(SMALL, index=numbers.index))
+
+
+def to_two_figures(numbers: pd.Series) -> pd.Series:
+    """Counts of learners to two figures, and at least to the ten; null where small."""
+    digits = numbers.astype("int64").astype("str").str.len()
+    return _nearest(numbers, 10 ** (digits - 2).clip(lower=1))
+
+
+def _nearest(numbers: pd.Series, step: pd.Series) -> pd.Series:
+    rounded = ((numbers + step // 2) // step * step).astype("Int64")
+    return rounded.mask((numbers > 0) & (numbers < SMALL), pd.NA)
