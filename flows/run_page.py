@@ -18,8 +18,8 @@ from tasks.io.reference import authorities
 from tasks.overview import WALES, Overview
 from tasks.showing import Shown, sentence
 
-#: What stands for a number that is not told.
-NOT_TOLD = "*"
+#: What stands for a number that is not told, in official statistics too: confidential, cyfrinachol.
+NOT_TOLD = "[c]"
 #: As long as a page may get.
 MOST_BATCHES = 200
 _COLUMNS = ("schools", "records", "not_chosen", "chosen", "held", "waiting", "sent", "uln", "exception")
@@ -57,7 +57,7 @@ def overview_page(
     sections += [_head("terminal.for_a_person"), _told(waits) if waits else str(both("run_page.nothing_waits"))]
     sections += [_head("run_page.so_far"), _told((_number(total[name]), f"shown.{name}") for name in _COLUMNS)]
     if batches:
-        sections += [_head("count.batch.batches"), _told(batches)]
+        sections += [_head("run_page.batch_states"), _told(batches)]
     if picture is not None:
         data = base64.b64encode(picture).decode()
         sections += [_head("run_page.outcomes"), f"![{both('run_page.picture')}](data:image/png;base64,{data})"]
@@ -69,14 +69,21 @@ def overview_page(
 
 
 def authorities_page(cycle: str, told: Shown) -> Page:
-    """A row for each authority, and the country's total."""
+    """A row for each authority, and the country's total.
+
+    As markdown, whose headings may have two lines: a table of the engine's own would be twice as wide as its page.
+    """
     names = _names()
-    rows = [
-        {both("exceptions.la_code"): names[row["la_code"]], **{_heading(n): _number(row[n]) for n in _COLUMNS}}
-        for row in told.rows()
+    heads = [both(key) for key in ("exceptions.la_code", *(f"shown.{name}" for name in _COLUMNS))]
+    lines = [
+        _line("<br>".join(map(_plain, dict.fromkeys((head.cy, head.en)))) for head in heads),
+        _line([":--", *["--:"] * len(_COLUMNS)]),
     ]
-    title = f"{both('run_page.authorities', cycle=cycle)}\n\n{_plain(both('run_page.hidden', cycle=cycle))}"
-    return Page("authorities", title, [{str(k): v for k, v in row.items()} for row in rows])
+    for row in told.rows():
+        cells = [_plain(cell) for cell in (names[row["la_code"]], *(_number(row[name]) for name in _COLUMNS))]
+        lines.append(_line(f"**{cell}**" for cell in cells) if row["la_code"] == WALES else _line(cells))
+    hidden = _plain(both("run_page.hidden", cycle=cycle))
+    return Page("authorities", both("run_page.authorities", cycle=cycle), "\n".join([*lines, "", hidden, ""]))
 
 
 def batches_page(cycle: str, told: Shown) -> Page:
@@ -125,7 +132,7 @@ def outcomes_picture_of(told: Shown) -> bytes | None:
         if row["schools"] and row["la_code"] != WALES
     ]
     states = {name: str(both(f"shown.{name}")) for name in _BARS} | {HIDDEN: str(both("run_page.hidden_share"))}
-    return write_picture(both("run_page.outcomes"), bars, states) if bars else None
+    return write_picture(bars, states) if bars else None
 
 
 def _totals(did: Shown) -> dict[str, int]:
@@ -173,8 +180,12 @@ def _side_by_side(told: str) -> tuple[str, str]:
 
 
 def _lines(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
-    lines = [f"| {_plain(first)} | {_plain(cy)} | {_plain(en)} |" for first, (cy, en) in rows]
-    return "\n".join(["| | Cymraeg | English |", "|--:|:--|:--|", *lines])
+    lines = [_line(map(_plain, (first, cy, en))) for first, (cy, en) in rows]
+    return "\n".join([_line(["", "Cymraeg", "English"]), _line(["--:", ":--", ":--"]), *lines])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _plain(text: str) -> str:

@@ -21,7 +21,7 @@ from schemas.states import BatchShown, RowState
 from schemas.views import BATCHES_BY_STATE, CYCLE_BY_AUTHORITY, FOR_A_PERSON, OPEN_BATCHES, RULES_TRIED
 from tasks.core.standing import as_status
 from tasks.core.suppression import SMALL, TOTAL, suppressed, to_fives, to_two_figures
-from tasks.exceptions import open_for_long
+from tasks.exceptions import open_for_long_at_snapshot
 from tasks.ground import moment
 from tasks.hand_over import batches_shown, for_a_person
 from tasks.io.data_root import DataRoot
@@ -83,7 +83,7 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
     waiting: dict[str, Any] = {
         **for_a_person(data, day, cycle_id),
         **attention(data, cycle_id),
-        "long_open": open_for_long(data, cycle_by_id(cycle_id), day),
+        "long_open": open_for_long_at_snapshot(data, cycle_by_id(cycle_id), day),
     }
     batches = batches_shown(data, day, cycle_id).frame
     return Overview(
@@ -108,8 +108,9 @@ def rules_told(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Shown:
     if rows.empty:
         return shown(RULES_TRIED, rows)
     told = rows.assign(tried=to_two_figures(rows["tried"]), failed=to_fives(rows["failed"]))
-    # Where the order told which of two hidden ones is larger, it told too much.
-    return shown(RULES_TRIED, told.sort_values(["failed", "rule"], ascending=[False, True], na_position="last"))
+    # By what is told: the order must not tell which of two hidden ones is larger.
+    order = told.assign(at=told["failed"].fillna(1)).sort_values(["at", "rule"], ascending=[False, True])
+    return shown(RULES_TRIED, order.drop(columns="at"))
 
 
 def _by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

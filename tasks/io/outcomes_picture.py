@@ -20,17 +20,16 @@ _PPI = 96
 HIDDEN = "hidden"
 
 
-def write_picture(title: str, bars: Sequence[Mapping[str, Any]], states: Mapping[str, str]) -> bytes:
+def write_picture(bars: Sequence[Mapping[str, Any]], states: Mapping[str, str]) -> bytes:
     """Draw it.
 
     Args:
-        title: what it shows.
         bars: name of the authority; number, as text, of the learners chosen; counts of them by state, null where hidden;
             chosen, null where hidden. From the top.
         states: in order from the left, what each is called; HIDDEN among them.
     """
     told = [{"name": bar["name"], "number": bar["number"], "parts": _shares(bar, list(states))} for bar in bars]
-    given = {"title": title, "states": list(states.items()), "bars": told}
+    given = {"states": list(states.items()), "bars": told}
     png: bytes = typst.compile(
         _TEMPLATE.read_bytes(),
         format="png",
