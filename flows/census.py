@@ -9,9 +9,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from flows.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, MaybeMoment, MaybeSchools
-from flows.progress import step
 from flows.stages import Counts, Tour, bounded, chosen_authorities, nothing_due, root_of
 from flows.when import due_cycle, scheduled_time
+from schemas.faults import ServiceFault
 from schemas.texts import both
 from tasks.batch import batch
 from tasks.census_work import warm
@@ -79,20 +79,25 @@ def census(
     if due is None:
         return nothing_due(both("terminal.nothing_due", kind=kind, day=at[:10]))
     las, root = chosen_authorities(la, school), root_of(data)
-    tour = Tour(las)
+    tour = Tour(las, flow="census", data=root, cycle=due, steps=9)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
         for stage in (receive, read, select):
-            tour.stage(stage, data=root, cycle=due, as_of=at)
-        step("cross-check", due, 1)
+            tour.stage(stage, as_of=at)
+        tour.step("cross-check")
         cross_check(data=root, cycle=due)
-        tour.stage(validate, data=root, cycle=due, as_of=at)
-        tour.stage(batch, data=root, cycle=due, as_of=at, schools=school)
-        tour.stage(release, data=root, cycle=due, as_of=at)
-        tour.stage(readiness, data=root, cycle=due, as_of=at)
-        tour.publish_artifacts(f"census {due}")
+        tour.stage(validate, as_of=at)
+        tour.stage(batch, as_of=at, schools=school)
+        tour.stage(release, as_of=at)
+        tour.stage(readiness, as_of=at)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
-        if not tour.total()["faults"]:
-            step("conserve", due, 1)
-            conserve(data=root, cycle=due)
+        conserved = not tour.total()["faults"]
+        if conserved:
+            tour.step("conserve")
+            try:
+                conserve(data=root, cycle=due)
+            except ServiceFault as fault:
+                tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
+                raise
+        tour.publish_artifacts(at, conserved=conserved)
     return tour.total()

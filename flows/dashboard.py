@@ -1,26 +1,45 @@
 """What the engine is told of a run: log lines and artifacts, seen by each of its users. The only module that tells it.
 
-Takes what has passed the gate (`tasks.showing`) and the service's own sentences; nothing else has a way in (a test of the
-house looks for others that write to a log or make an artifact).
+Takes what has passed the gate (`tasks.showing`), the pages made of it (`flows.run_page`) and the service's own sentences;
+nothing else has a way in (a test of the house looks for others that write to a log or make an artifact).
+
+No artifact fails a run: what cannot be made is told in the log, its evidence is kept, and the run goes on (`attempted`).
 """
 
-from prefect.artifacts import create_table_artifact
+import re
+from collections.abc import Callable
+from typing import TypeVar, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.logging import get_run_logger
 
+from flows.run_page import Page
+from schemas.texts import both
+from tasks.boundary import sentence_of
 from tasks.showing import Shown, sentence
 
+Made = TypeVar("Made")
 
-def log_counts(stage: str, counts: Shown) -> None:
-    """One line for a stage: what it counted, by authority.
+
+def log_counts(stage: str, las: list[str], counts: Shown) -> None:
+    """One line for a stage: the authorities for which it was done, and what it counted of each.
 
     Args:
         stage: its word.
+        las: the authorities.
         counts: rows of `views.STAGE_COUNTS`.
     """
-    of_las: dict[str, list[str]] = {}
+    of_las: dict[str, list[str]] = {la: [] for la in las}
     for row in counts.rows():
-        of_las.setdefault(row["la_code"], []).append(f"{row['count']} {row['number']}")
-    get_run_logger().info("%s: %s", stage, "; ".join(f"{la}: {', '.join(told)}" for la, told in of_las.items()))
+        of_las[row["la_code"]].append(f"{row['count']} {row['number']}")
+    told = (f"{la}: {', '.join(counted)}" if counted else la for la, counted in of_las.items())
+    get_run_logger().info("%s: %s", stage, "; ".join(told))
 
 
 def log_fault(stage: str, fault: str) -> None:
@@ -33,9 +52,66 @@ def log_decision(told: str) -> None:
     get_run_logger().info("%s", sentence(told))
 
 
-def make_table(counts: Shown, fault: str | None, key: str, title: str) -> None:
-    """A table artifact: what the stages counted, and the fault, if there was one."""
-    table = [{name: row[name] for name in ("stage", "count", "number")} for row in counts.rows()]
-    if fault is not None:
-        table.append({"stage": "fault", "count": sentence(fault), "number": 1})
-    create_table_artifact(table, key=key, description=title)
+def attempted(make: Callable[[], Made], *, data: str, cycle: str, about: str) -> Made | None:
+    """Make something for the dashboard; where it cannot be made, say so in the log and go on.
+
+    Args:
+        make: makes it.
+        data: the data root, for the evidence.
+        cycle: the cycle.
+        about: what it is, a reference.
+
+    Returns:
+        What was made; None where it could not be.
+    """
+    try:
+        return make()
+    except Exception as fault:  # noqa: BLE001 - the returns of a country do not wait for a picture of them
+        log_fault("artifacts", sentence_of(fault, data=data, cycle=cycle, stage="artifacts", about=about))
+        return None
+
+
+def artifact_key(*parts: str) -> str:
+    """A key as the engine takes it: small letters, digits and dashes. The same parts, the same key: so it has a history."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+
+
+def make_page(page: Page, key: str) -> None:
+    """An artifact of a page."""
+    if isinstance(page.content, str):
+        create_markdown_artifact(page.content, key=key, description=page.title)
+    else:
+        create_table_artifact(page.content, key=key, description=page.title)
+
+
+class Progress:
+    """How far a run is, as one artifact that moves: made with the first step, so that a run with nothing to do makes none."""
+
+    def __init__(self, flow: str, *, data: str, cycle: str, steps: int) -> None:
+        self._about = artifact_key(flow, cycle, "progress")
+        self._of, self._where = steps, {"data": data, "cycle": cycle, "about": self._about}
+        self._title, self._begun, self._lost = f"{flow} {cycle}", 0, False
+        self._id: UUID | None = None
+
+    def step(self, stage: str) -> None:
+        """A step of the run begins."""
+        self._tell(stage, 100 * self._begun / self._of)
+        self._begun += 1
+
+    def done(self) -> None:
+        """The run has done all that it does."""
+        self._tell(both("run_page.over"), 100.0)
+
+    def _tell(self, stage: str, percent: float) -> None:
+        if self._lost:
+            return
+        told = both("run_page.progress", cycle=self._title, stage=stage)
+        made = attempted(lambda: self._told(min(percent, 100.0), told), **self._where)
+        self._lost = made is None  # a server that does not take it is not asked again at each step
+
+    def _told(self, percent: float, told: str) -> UUID:
+        if self._id is None:
+            self._id = cast(UUID, create_progress_artifact(percent, key=self._about, description=told))
+        else:
+            update_progress_artifact(self._id, percent, description=told)
+        return self._id

@@ -62,21 +62,21 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         for cycle in cycles_with_returns(root):
             if cycle in purged or published(root, cycle):
                 continue
-            tour = Tour(chosen_authorities(None, None))
-            step("conserve", cycle, 1)
+            tour = Tour(chosen_authorities(None, None), flow="lrs-returns", data=root, cycle=cycle, steps=3)
+            tour.step("conserve")
             try:
                 conserve(data=root, cycle=cycle)
             except ServiceFault as fault:
                 unbalanced.append(str(fault))
                 continue
-            tour.stage(publish, data=root, cycle=cycle, as_of=at)
-            tour.publish_artifacts(f"lrs-returns {cycle}")
+            tour.stage(publish, as_of=at)
             for name, n in tour.total().items():
                 total[name] = total.get(name, 0) + n
             # A school whose file could not be made is tried again by the next run: no snapshot says that all is done.
             if not tour.total()["faults"]:
-                step("snapshot", cycle, 1)
+                tour.step("snapshot")
                 snapshot(data=root, cycle=cycle)
+            tour.publish_artifacts(at, conserved=True)
         waiting = batches_waiting(root, moment(at).date())
         tell_waiting(waiting)
         batches_told("wait", waiting, logging.WARNING)

@@ -4,7 +4,6 @@ Also the run's summary for the dashboard, counts only, and what every flow's fun
 """
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -13,60 +12,80 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
-from flows.dashboard import log_counts, log_fault, make_table
+from flows.dashboard import Progress, artifact_key, attempted, log_counts, log_fault, make_page
 from flows.events import tell_incomplete
 from flows.progress import step
+from flows.run_page import Page, authorities_page, batches_page, outcomes_picture_of, overview_page, rules_page
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
-from schemas.views import STAGE_COUNTS
+from schemas.views import COUNTS_TOLD, STAGE_COUNTS
 from tasks.boundary import guard, within
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
+from tasks.overview import overview_of, rules_told
 from tasks.run_log import run_log, stage_counts, stage_fault
 from tasks.showing import Shown, shown
 
 Counts = dict[str, int]
+Result = TypeVar("Result")
 
 
 class Tour:
-    """One run over some authorities: the counts of every stage, and the faults, by authority."""
+    """One run over some authorities: the counts of every stage, and the faults, by authority; and what it tells of them."""
 
-    def __init__(self, las: list[str]) -> None:
+    def __init__(self, las: list[str], *, flow: str, data: str, cycle: str, steps: int) -> None:
+        """Begin it.
+
+        Args:
+            las: the authorities.
+            flow: the flow's name; with the cycle it is the key of its artifacts.
+            data: the data root.
+            cycle: the cycle.
+            steps: of how many it will tell (`step`).
+        """
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.faults: dict[str, str] = {}
-        self._las = las
+        self._rules: dict[str, Counts] = {}
+        self._las, self._flow, self._data, self._cycle = las, flow, data, cycle
+        self._progress = Progress(flow, data=data, cycle=cycle, steps=steps)
 
-    def stage(self, task: Any, *, cycle: str, **references: Any) -> None:
+    def step(self, stage: str) -> None:
+        """A step of the run begins, a stage or another."""
+        step(stage, self._cycle, 1)
+        self._progress.step(stage)
+
+    def stage(self, task: Any, **references: Any) -> None:
         """Run a stage for every authority that has not failed so far.
 
         Args:
-            task: a stage task that takes `las` and returns `tasks.stage.Walked`.
-            cycle: the cycle.
+            task: a stage task that takes the data root, the cycle and `las`, and returns `tasks.stage.Walked`.
             references: what else the stage takes.
         """
         going = [la for la in self._las if la not in self.faults]
         if not going:
             return
-        step(task.name, cycle, 1)
-        walked = task(cycle=cycle, las=going, return_state=True, **references).result(raise_on_failure=False)
+        self.step(task.name)
+        ran = task(data=self._data, cycle=self._cycle, las=going, return_state=True, **references)
+        walked = ran.result(raise_on_failure=False)
         if isinstance(walked, ServiceFault | ConfigurationFault | Refused):
             # Nothing of the stage could be begun: it holds for every authority, and is told once.
             self.faults |= dict.fromkeys(going, str(walked))
             log_fault(task.name, str(walked))
-            stage_fault(task.name, cycle, {"": str(walked)})
+            stage_fault(task.name, self._cycle, {"": str(walked)})
             return
         if isinstance(walked, BaseException):
             raise walked
         for la, counts in walked.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= walked.faults
+        self._rules = walked.rules or self._rules
         counted = _shown({la: {task.name: counts} for la, counts in walked.counts.items()})
-        log_counts(task.name, counted)
-        stage_counts(cycle, counted)
-        stage_fault(task.name, cycle, walked.faults)
+        log_counts(task.name, list(walked.counts), counted)
+        stage_counts(self._cycle, counted)
+        stage_fault(task.name, self._cycle, walked.faults)
         for fault in walked.faults.values():
             log_fault(task.name, fault)
 
@@ -80,20 +99,42 @@ class Tour:
         total["faults"] = len(self.faults) + sum(n for k, n in total.items() if k.endswith(".faults"))
         return dict(total)
 
-    def publish_artifacts(self, key: str) -> None:
-        """A table artifact per authority: stage, count, number; and its faults."""
-        for la in self._las:
-            told = _shown({la: self.counts.get(la, {})})
-            make_table(told, self.faults.get(la), key=artifact_key(key, la), title=f"{key} {la}")
+    def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:
+        """Tell on the dashboard where the cycle stands, what waits for a person, and what the run did.
+
+        Args:
+            as_of: the time that the run counts as, ISO.
+            conserved: as `overview_of` takes it.
+            unbalanced: what the conservation check says of the cycle, where it does not balance.
+        """
+        cycle = self._cycle
+        faults = self.faults if unbalanced is None else {**self.faults, both("run_page.wales"): unbalanced}
+        seen = self._attempted("overview", lambda: overview_of(self._data, cycle, as_of, conserved=conserved))
+        if seen is not None:
+            picture = self._attempted("picture", lambda: outcomes_picture_of(seen.authorities))
+            self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture))
+            self._make("authorities", lambda: authorities_page(cycle, seen.authorities))
+            self._make("batches", lambda: batches_page(cycle, seen.batches))
+        # Of some authorities alone it would tell what those of all hide.
+        if self._rules and self._las == chosen_authorities(None, None):
+            self._make("rules", lambda: rules_page(cycle, rules_told(self._rules, cycle)))
+        self._progress.done()
+
+    def _make(self, name: str, page: Callable[[], Page]) -> None:
+        self._attempted(name, lambda: make_page(page(), artifact_key(self._flow, self._cycle, name)))
+
+    def _attempted(self, name: str, make: Callable[[], Result]) -> Result | None:
+        return attempted(make, data=self._data, cycle=self._cycle, about=f"{self._flow}-{name}")
 
 
 def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> Shown:
-    """Counts by authority and stage, as the dashboard may show them."""
+    """Counts by authority and stage, those that the dashboard may show."""
     rows = [
         {"la_code": la, "stage": stage, "count": name, "number": n}
         for la, stages in counts.items()
         for stage, own in stages.items()
         for name, n in own.items()
+        if f"{stage}.{name}" in COUNTS_TOLD
     ]
     return shown(STAGE_COUNTS, rows)
 
@@ -105,11 +146,6 @@ def nothing_due(why: str) -> State[Counts]:
         why: one of the service's sentences; no pupil in it.
     """
     return Completed(name="NothingDue", message=why, data={"faults": 0})
-
-
-def artifact_key(*parts: str) -> str:
-    """A key as the engine takes it: small letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 
 def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[str]:
@@ -145,7 +181,6 @@ def root_of(data: str | None) -> str:
 
 
 Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
 
 def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:

@@ -21,6 +21,34 @@ def _counts(*names: str) -> tuple[Column, ...]:
 
 #: What the stages of a run did, an authority and a count each; in the log and as an artifact.
 STAGE_COUNTS = Table("stage_counts", (*_text("la_code", "stage", "count"), *_counts("number")), key=())
+#: Those of its counts, as `stage.count`, that are told: of files, schools and batches. Learners are told of in one table
+#: alone, `CYCLE_BY_AUTHORITY`, for what two tables say of the same learners can be set off against each other.
+COUNTS_TOLD = frozenset(
+    (
+        *("receive.files", "receive.accepted", "receive.quarantined", "receive.faults", "read.returns", "read.faults"),
+        *("batch.batches", "release.sent", "release.unconfirmed", "readiness.schools"),
+        *("publish.zips", "publish.workbooks", "publish.faults"),
+    )
+)
+#: Where the records of a cycle stand, an authority each, with the country's total; null where hidden
+#: (`tasks.core.suppression`).
+CYCLE_BY_AUTHORITY = Table(
+    "cycle_by_authority",
+    (*_text("la_code"), *_counts("schools", "records", "not_chosen", "chosen", *(state.value for state in RowState))),
+    key=("la_code",),
+)
+#: How many of a cycle's things wait for a person, by the text's key under `terminal.`; null where hidden.
+FOR_A_PERSON = Table("for_a_person", (*_text("what"), *_counts("number")), key=("what",))
+#: The batches that are not over.
+OPEN_BATCHES = Table(
+    "open_batches",
+    (*_text("batch_ref", "la_code", "school_number", "state"), *_counts("age")),
+    key=("batch_ref",),
+)
+#: How many batches there are in each state.
+BATCHES_BY_STATE = Table("batches_by_state", (*_text("state"), *_counts("number")), key=("state",))
+#: How many rows each rule tried and how many failed it, about; null where hidden.
+RULES_TRIED = Table("rules_tried", (*_text("rule", "severity"), *_counts("tried", "failed")), key=("rule",))
 #: Where the records of a cycle stand, a school each (design law 1).
 STANDING = Table(
     "standing",
@@ -96,6 +124,11 @@ VIEWS = {
     view.name: view
     for view in (
         STAGE_COUNTS,
+        CYCLE_BY_AUTHORITY,
+        FOR_A_PERSON,
+        OPEN_BATCHES,
+        BATCHES_BY_STATE,
+        RULES_TRIED,
         STANDING,
         UNKNOWN_ELEMENTS,
         CHECKED,

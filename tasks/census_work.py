@@ -210,10 +210,11 @@ def _plain_forms(ground: Ground, pupils: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the rules found in a portion: rows of `findings`; la_code and held of every chosen record."""
+    """What the rules found in a portion: rows of `findings`; la_code and held of every chosen record; rule, tried, failed."""
 
     findings: pa.Table
     chosen: pd.DataFrame
+    tried: pd.DataFrame
 
 
 def judged(ground: Ground, portion: Portion) -> Judged:
@@ -228,7 +229,7 @@ def judged(ground: Ground, portion: Portion) -> Judged:
     findings = findings.assign(cycle=ground.cycle.id)
     blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
     held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], blocking))
-    return Judged(arrow_of(FINDINGS, findings.astype("str")), held)
+    return Judged(arrow_of(FINDINGS, findings.astype("str")), held, result.tried)
 
 
 def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:

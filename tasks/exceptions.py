@@ -189,7 +189,20 @@ def open_for_long(data: str, cycle: Cycle, day: dt.date) -> int:
 
     As things are now: the last cycle's view, for nobody has to be chased for what a later cycle has resolved.
     """
-    told = exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle)
+    return _long_open(data, exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle), cycle, day)
+
+
+def open_for_long_at_snapshot(data: str, cycle: Cycle, day: dt.date) -> int:
+    """As `open_for_long`, of the exceptions as they were when the cycle's last snapshot was taken; 0 where there is none.
+
+    What becomes of an exception is a question to all cycles' returns; a run that has just taken the snapshot, or has
+    merged nothing since, need not ask it again.
+    """
+    taken = DataRoot(Path(data)).snapshots(cycle.id) / "exceptions.parquet"
+    return _long_open(data, frame_of(pq.read_table(taken)), cycle, day) if taken.exists() else 0
+
+
+def _long_open(data: str, told: pd.DataFrame, cycle: Cycle, day: dt.date) -> int:
     terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
     ages = by_age(told[told["cycle"] == cycle.id], day, terms)
     return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())

@@ -39,8 +39,9 @@ class Shown:
         self.frame = frame
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, a dict each."""
-        return [{str(k): v for k, v in row.items()} for row in self.frame.to_dict("records")]
+        """The rows, a dict each; None where there is nothing."""
+        rows = self.frame.astype(object).where(self.frame.notna(), None).to_dict("records")
+        return [{str(k): v for k, v in row.items()} for row in rows]
 
 
 def shown(

@@ -31,10 +31,12 @@ class Walked:
     Attributes:
         counts: by authority.
         faults: one sentence for each authority that could not be done.
+        rules: of validating, how many rows each rule tried and how many failed it: tried, failed, by its code.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, Counts] = field(default_factory=dict)
 
     def total(self) -> Counts:
         """The counts of all authorities together."""

@@ -19,12 +19,17 @@ def validate(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # no
     """Run the rules over the chosen rows of some authorities.
 
     Returns:
-        Counts by authority: rows, held, warnings.
+        Counts by authority: rows, held, warnings; and what each rule tried.
     """
-    return walk("validate", _validate, Ground.of(data, cycle), las)
+    tried: list[pd.DataFrame] = []
+    walked = walk("validate", _validate, Ground.of(data, cycle), las, tried=tried)
+    if tried:
+        by_rule = pd.concat(tried).groupby("rule", sort=False)[["tried", "failed"]].sum()
+        walked.rules = {str(rule): {str(k): int(n) for k, n in row.items()} for rule, row in by_rule.iterrows()}
+    return walked
 
 
-def _validate(ground: Ground, lot: Lot) -> Steps:
+def _validate(ground: Ground, lot: Lot, tried: list[pd.DataFrame]) -> Steps:
     portions = lot.portions(parts())
     begun = begin(judged, repeat(ground), portions)
     yield
@@ -40,6 +45,7 @@ def _validate(ground: Ground, lot: Lot) -> Steps:
         findings.select(["la_code", "severity"]).to_pandas().query("severity != 'blocking'")["la_code"].value_counts()
     )
     by_la = chosen.groupby("la_code")["held"].agg(["size", "sum"])
+    tried += [r.tried for r in results]
     return {
         la: {
             "rows": int(by_la["size"].get(la, 0)),

@@ -18,9 +18,10 @@ IDENTIFYING = {
 #: What writes for people, and the only modules that may.
 GATES = {
     "create_table_artifact": {"flows/dashboard.py"},
-    "create_markdown_artifact": set(),
+    "create_markdown_artifact": {"flows/dashboard.py"},
     "create_link_artifact": set(),
-    "create_progress_artifact": set(),
+    "create_progress_artifact": {"flows/dashboard.py"},
+    "update_progress_artifact": {"flows/dashboard.py"},
     "create_image_artifact": set(),
     "emit_event": {"flows/events.py"},
     "get_run_logger": {"flows/dashboard.py"},

@@ -1,0 +1,99 @@
+"""No number of learners from 1 to 4 is shown, and none can be worked out: checked by an independent solver."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from tasks.core.suppression import SMALL, TOTAL, suppressed, with_sums
+
+LEAVES = ["not_chosen", "held", "waiting", "sent", "uln", "exception"]
+PARTS = {"chosen": ("held", "waiting", "sent", "uln", "exception"), "records": ("not_chosen", "chosen")}
+
+
+def table(*rows):
+    return pd.DataFrame(rows, columns=LEAVES, index=[str(660 + n) for n in range(len(rows))])
+
+
+def ranges(shown):
+    """What each hidden number can be, for whoever knows the rest, the sums, and that it is at least 1: (cell, least, most)."""
+    cells = [(row, column) for row in shown.index for column in shown.columns]
+    place = {cell: n for n, cell in enumerate(cells)}
+    equations = []
+    for row in shown.index:
+        for name, of in PARTS.items():
+            equations.append({place[row, name]: -1.0} | {place[row, part]: 1.0 for part in of})
+    for column in shown.columns:
+        others = [row for row in shown.index if row != TOTAL]
+        equations.append({place[TOTAL, column]: -1.0} | {place[row, column]: 1.0 for row in others})
+    matrix = np.zeros((len(equations), len(cells)))
+    for n, equation in enumerate(equations):
+        for at, sign in equation.items():
+            matrix[n, at] = sign
+    bounds = [(1, None) if pd.isna(shown.loc[cell]) else (shown.loc[cell],) * 2 for cell in cells]
+    for cell in cells:
+        if pd.isna(shown.loc[cell]):
+            aim = np.zeros(len(cells))
+            aim[place[cell]] = 1
+            ends = [linprog(s * aim, A_eq=matrix, b_eq=np.zeros(len(matrix)), bounds=bounds) for s in (1, -1)]
+            assert all(end.status in (0, 3) for end in ends), "what is shown agrees with itself"
+            yield cell, ends[0].fun, -ends[1].fun if ends[1].status == 0 else np.inf
+
+
+def assert_nothing_small_is_known(counts):
+    whole, shown = with_sums(counts, PARTS), suppressed(counts, PARTS)
+    kept = shown.notna()
+    assert (shown[kept].fillna(0) == whole.where(kept, 0)).all(axis=None), "what is shown is true"
+    assert not (kept & (whole > 0) & (whole < SMALL)).any(axis=None)
+    assert kept.where(whole == 0, True).all(axis=None), "nought is shown"
+    for cell, least, most in ranges(shown):
+        if whole.loc[cell] < SMALL:
+            assert most >= SMALL - 1e-6, (cell, least, most)
+            is_sum = cell[0] == TOTAL or cell[1] in PARTS
+            assert is_sum or least <= 1 + 1e-6, (cell, least, most)
+        assert most - least >= 1 - 1e-6, (cell, least, most)
+
+
+NUMBERS = st.one_of(st.just(0), st.integers(1, 6), st.integers(0, 3000))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(*[NUMBERS] * len(LEAVES)), min_size=1, max_size=4))
+def test_no_small_number_can_be_worked_out(rows):
+    assert_nothing_small_is_known(table(*rows))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(0, 0, 0, 0, 0, 1)],
+        [(500, 3, 0, 0, 90, 0)],
+        [(500, 3, 0, 0, 90, 0), (500, 0, 0, 0, 90, 0)],
+        [(500, 3, 0, 0, 90, 0), (500, 1, 0, 0, 90, 0)],
+        [(1, 1, 1, 1, 1, 1)] * 3,
+        [(0, 0, 0, 0, 4, 0), (0, 0, 0, 0, 0, 4)],
+    ],
+    ids=["alone", "one-authority", "alone-in-its-column", "two-of-a-column", "all-small", "no-rectangle"],
+)
+def test_the_corners(rows):
+    assert_nothing_small_is_known(table(*rows))
+
+
+def test_where_nothing_is_small_nothing_is_hidden():
+    rows = table((500, 9, 0, 0, 90, 7), (400, 12, 0, 5, 80, 0))
+    assert suppressed(rows, PARTS).equals(with_sums(rows, PARTS).astype("Int64"))
+
+
+def test_the_country_s_totals_stay_where_authorities_can_hide_each_other():
+    rows = table(*[(900, 20 + n, 6, 7, 300 + n, 12) for n in range(22)])
+    rows.loc["665", "held"] = 3
+    shown = suppressed(rows, PARTS)
+    assert shown.loc[TOTAL].notna().all() and shown[["records", "chosen"]].notna().all(axis=None)
+    assert int(shown.isna().sum().sum()) == 4, "a rectangle"
+
+
+def test_the_same_counts_hide_the_same_cells():
+    rows = table(*[(900, n % 7, n % 3, 0, 300 + n, n % 5) for n in range(22)])
+    assert suppressed(rows, PARTS).equals(suppressed(rows.copy(), PARTS))
