@@ -61,7 +61,7 @@ class Api:
 
         def made() -> list[Answer]:
             mine = [run for run in self.runs_of(found["id"]) if run["id"] not in known and run["auto_scheduled"]]
-            return [run for run in mine if run["state"]["name"] != "Scheduled"]
+            return [run for run in mine if run["state"]["type"] != "SCHEDULED"]  # else it goes with its schedule
 
         run = waited("the scheduler makes a run and a worker takes it", made)[0]
         # Those to come go with it.
@@ -103,6 +103,12 @@ class Api:
         """The artifacts of a run, by key."""
         body = {"artifacts": {"flow_run_id": {"any_": [run_id]}}, "sort": "CREATED_DESC"}
         return {a["key"]: a for a in reversed(self._asked("POST", "/artifacts/filter", body))}
+
+    def task_runs(self, run_id: str) -> list[Answer]:
+        """The task runs of a run."""
+        body = {"flow_runs": {"id": {"any_": [run_id]}}}
+        found: list[Answer] = self._asked("POST", "/task_runs/filter", body)
+        return found
 
     def said(self, run_id: str) -> list[str]:
         """The log lines of a run, in their order."""

@@ -82,24 +82,23 @@ def api(home) -> Iterator[Api]:
         yield found
 
 
-@pytest.fixture
-def hold(tmp_path) -> Hold:
-    """Where the test's workers are held."""
-    (tmp_path / "hold").mkdir()
-    return Hold(tmp_path / "hold")
+@pytest.fixture(scope="module")
+def worked(api, tmp_path_factory):
+    """Starts workers, which end with the module, and holds their runs.
 
-
-@pytest.fixture
-def working(api, hold, tmp_path):
-    """Starts a worker, which ends with the test."""
+    Only one module has workers at a time, as they all take from one pool.
+    """
+    home = tmp_path_factory.mktemp("workers")
+    hold = Hold(home)
+    started = {}
     with ExitStack() as running:
 
-        def start(name="one", **own):
-            folder = tmp_path / f"worker-{name}"
-            folder.mkdir(exist_ok=True)
-            return running.enter_context(worker(folder, api.address, hold, name, **own))
+        def working(name="one", **own):
+            if name not in started:
+                started[name] = running.enter_context(worker(home, api.address, hold, name, **own))
+            return started[name]
 
-        yield start
+        yield working, hold
 
 
 @pytest.fixture(scope="session")

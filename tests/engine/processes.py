@@ -5,7 +5,6 @@ not installed is told in a sentence (`NotInstalled`), never passed over.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import pwd
@@ -31,7 +30,8 @@ _MARK = "ULN_ENGINE_TESTS"
 _SESSION = uuid.uuid4().hex
 #: A user and a word, as Prefect's settings take them.
 WORD = "team:a long word"
-_PR_SET_PDEATHSIG = 1
+#: Puts a process into the world that goes when the one that started it is killed (Debian's util-linux).
+_DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 
 
 class NotInstalled(Exception):
@@ -58,11 +58,6 @@ def waited(what: str, look: Callable[[], Any], seconds: float = 240.0, said: Pat
     raise DidNotHappen(f"not within {seconds:.0f} s: {what}\n{last}")
 
 
-def _dies_with_us() -> None:
-    """In the child: whoever kills the tests kills it too."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def environment(**own: str) -> dict[str, str]:
     """This process's own environment without what concerns Prefect, pytest and the service, and with what is given."""
     passed = ("PREFECT_", "PYTEST_", "ULN_", "COV_")
@@ -78,7 +73,7 @@ def running(
     """A process, ended at the end: asked first, then killed."""
     with log.open("ab") as out:
         process = subprocess.Popen(
-            command, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL, preexec_fn=_dies_with_us, **how
+            [*_DIES_WITH_US, *command], env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL, **how
         )
     try:
         yield process
@@ -258,9 +253,22 @@ class Hold:
         return int(waited("a run is held", lambda: sorted(self.folder.glob("held-*")))[0].name.removeprefix("held-"))
 
 
+@dataclass(frozen=True)
+class Worker:
+    """A worker of the pool that runs.
+
+    Attributes:
+        pid: its process.
+        log: what it said.
+    """
+
+    pid: int
+    log: Path
+
+
 @contextmanager
-def worker(home: Path, address: str, hold: Hold, name: str = "one", **own: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker of the pool.
+def worker(home: Path, address: str, hold: Hold, name: str = "one", **own: str) -> Iterator[Worker]:
+    """A worker of the pool, which has one run at a time.
 
     Args:
         home: Prefect's own folder for it.
@@ -272,8 +280,9 @@ def worker(home: Path, address: str, hold: Hold, name: str = "one", **own: str) 
     env = client(address, home, ULN_HOLD=str(hold.folder), PREFECT_WORKER_QUERY_SECONDS="1", **own)
     env["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "hold"), str(PROJECT)])
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name, "--limit", "1"]
-    with running(command, home / f"worker-{name}.log", env, cwd=PROJECT) as process:
-        yield process
+    log = home / f"worker-{name}.log"
+    with running(command, log, env, cwd=PROJECT) as process:
+        yield Worker(process.pid, log)
 
 
 def kill(*pids: int) -> None:

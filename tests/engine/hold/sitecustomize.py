@@ -5,18 +5,20 @@ folder `ULN_HOLD` is the test's: while a file `armed` stands in it, whoever come
 leaves a file `held-<pid>` and waits. Only the standard library, and nothing before the moment.
 """
 
+import itertools
 import json
 import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 _FOLDER = os.environ.get("ULN_HOLD", "")
-_ARMED = os.path.join(_FOLDER, "armed")
+_ARMED = f"{_FOLDER}/armed"
+#: Python's own doings at which it is looked whether the moment has come, each with the place of the path.
 _EVENTS = {"open": 0, "os.rename": 1, "os.mkdir": 0, "os.listdir": 0, "os.scandir": 0}
 _within = threading.local()
-_lock = threading.Lock()
-_passed = 0
+_passed = itertools.count(1)
 
 
 def _heard(event, arguments):
@@ -27,31 +29,23 @@ def _heard(event, arguments):
         return
     _within.busy = True
     try:
-        _hold(event, os.fsdecode(path))
+        if _is_moment(json.loads(Path(_ARMED).read_text(encoding="utf-8")), event, os.fsdecode(path)):
+            _wait()
+    except FileNotFoundError:
+        pass  # released just now
     finally:
         _within.busy = False
 
 
-def _hold(event, path):
-    """Wait where this is the moment: after so many such changes, or as soon as something stands."""
-    global _passed
-    try:
-        with open(_ARMED, encoding="utf-8") as file:
-            moment = json.load(file)
-    except FileNotFoundError:
-        return
+def _is_moment(moment, event, path):
+    """Whether something stands now, or so many changes of a kind have been made and the next one is about to be."""
     if "stands" in moment:
-        if not os.path.lexists(moment["stands"]):
-            return
-    elif event != moment["event"] or not path.startswith(moment["below"]):
-        return
-    else:
-        with _lock:
-            _passed += 1
-            if _passed <= moment["after"]:
-                return
-    with open(os.path.join(_FOLDER, f"held-{os.getpid()}"), "w", encoding="utf-8"):
-        pass
+        return os.path.lexists(moment["stands"])
+    return event == moment["event"] and path.startswith(moment["below"]) and next(_passed) > moment["after"]
+
+
+def _wait():
+    Path(f"{_FOLDER}/held-{os.getpid()}").touch()
     while os.path.lexists(_ARMED):
         time.sleep(0.05)
 
