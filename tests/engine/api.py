@@ -79,7 +79,7 @@ class Api:
         found: Answer = self._asked("GET", f"/flow_runs/{run_id}")
         return found
 
-    def over(self, run_id: str, seconds: float = 300.0) -> Answer:
+    def over(self, run_id: str, seconds: float = 600.0) -> Answer:
         """A run, once it has ended in one way or another."""
 
         def look() -> Answer | None:
@@ -88,6 +88,17 @@ class Api:
 
         found: Answer = waited(f"run {run_id} ends", look, seconds)
         return found
+
+    def completed(self, run_id: str) -> str:
+        """Wait for a run that must end well; its id.
+
+        Raises:
+            AssertionError: it did not; the text is what it said.
+        """
+        state = self.over(run_id)["state"]["name"]
+        if state != "Completed":
+            raise AssertionError(f"{state}: {self.said(run_id)}")
+        return run_id
 
     def states(self, run_id: str) -> list[str]:
         """The names of the states that a run went through, in their order."""

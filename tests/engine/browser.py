@@ -34,10 +34,17 @@ class Pages:
         self.see(*texts)
         return self.page.inner_text("body")
 
+    def turn_to(self, tab: str, *texts: str) -> None:
+        """Open a tab of the page, and wait until some texts are seen."""
+        self.page.get_by_text(tab, exact=True).locator("visible=true").first.click()
+        self.see(*texts)
+
     def see(self, *texts: str) -> None:
         """Wait until texts are seen."""
         for text in texts:
-            expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible()
+            expect(
+                self.page.get_by_text(text).locator("visible=true").first
+            ).to_be_visible()  # some stand there unseen too
 
 
 @contextmanager

@@ -15,3 +15,14 @@ RETURNS_PARAMETERS = {"as_of": RETURNS_AT}
 #: Artifacts that each run makes.
 CENSUS_ARTIFACTS = {"census-2012-01-660", "census-2012-01-661"}
 RETURNS_ARTIFACTS = {"lrs-returns-2012-01-660", "lrs-returns-2012-01-661"}
+#: What people see of them in Prefect's pages.
+SEEN_IN_ARTIFACTS = {
+    "census-2012-01-660": ("quarantined", "22 Items"),
+    "census-2012-01-661": ("quarantined", "22 Items"),
+}
+SEEN_IN_FORMS = {
+    CENSUS: ("the cycle's id, such as 2012-01.", "only these authorities."),
+    RETRY: ("The batch's reference, or the name of its file.", "no pupil's data", "dim data disgyblion"),
+}
+SEEN_WHERE_A_REASON_LACKS = "'reason' is a required property"
+SEEN_WHERE_NO_BATCH_IS = "no-such-batch"

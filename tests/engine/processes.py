@@ -42,7 +42,7 @@ class DidNotHappen(AssertionError):
     """Something that was waited for; the text says what, and what the processes said last."""
 
 
-def waited(what: str, look: Callable[[], Any], seconds: float = 240.0, said: Path | None = None) -> Any:
+def waited(what: str, look: Callable[[], Any], seconds: float = 600.0, said: Path | None = None) -> Any:
     """Look until there is something to see, and give it back.
 
     Raises:
@@ -109,11 +109,11 @@ def _postgres_programs() -> Path:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres() -> Iterator[Path]:
     """A PostgreSQL with an empty database, on a unix socket that only its account and root may enter.
 
     Yields:
-        The address as Prefect's settings take it.
+        The folder of its socket.
 
     Raises:
         NotInstalled: there is no PostgreSQL.
@@ -142,9 +142,20 @@ def postgres() -> Iterator[str]:
         with running([str(programs / "postgres"), "-D", data, *settings], log, env, signal.SIGINT, cwd=home, **how):
             waited("PostgreSQL answers", lambda: run("pg_isready") == 0, said=log)
             run("createdb", "prefect")
-            yield f"postgresql+asyncpg://prefect@/prefect?host={home}"
+            yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def on(database: Path) -> str:
+    """The address of a database as Prefect's settings take it."""
+    return f"postgresql+asyncpg://prefect@/prefect?host={database}"
+
+
+def dumped(database: Path) -> str:
+    """All that stands in a database, as text."""
+    command = [str(_postgres_programs() / "pg_dump"), "--host", str(database), "--username", "prefect", "prefect"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
 
 
 def _free_port() -> int:
@@ -207,7 +218,7 @@ def prefect(*arguments: str, env: dict[str, str]) -> str:
         DidNotHappen: it failed.
     """
     command = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise DidNotHappen(f"prefect {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout
@@ -216,7 +227,7 @@ def prefect(*arguments: str, env: dict[str, str]) -> str:
 def uln(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """A command of the service, as an operator types it."""
     command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
-    return subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,13 @@ import pytest
 from tasks.io.lake import Lake
 from tests.crash.acts import answers_arrive, differing, ended, unknown_to_the_lrs
 from tests.engine import names
+from tests.engine.people import known_in, named_in
 from tests.engine.processes import kill
 
 
 def stood(folder):
     """Every file below a folder, and when it was written."""
     return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()}
-
-
-def complete(api, run):
-    """Wait for a run that must end well."""
-    assert api.over(run)["state"]["name"] == "Completed", api.said(run)
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +37,13 @@ def diary(api, undisturbed, worked, tmp_path_factory):
     # The morning after: a new worker, and the button `Retry` on the run's page.
     working("second", ULN_DATA=str(root))
     api.retry(census)
-    complete(api, census)
+    api.completed(census)
     found["retried"] = stood(root / "lrs" / "outbox")
     # The LRS has none of these: a person says so in the form, and the next run hands them over.
     found["unknown"] = unknown_to_the_lrs(root)
     for name in found["unknown"]:
-        complete(api, api.started(names.RETRY, {"ref": name, "reason": "not on the portal"}))
-    found["fresh"] = complete(api, api.started(names.CENSUS, names.CENSUS_PARAMETERS))
+        api.completed(api.started(names.RETRY, {"ref": name, "reason": "not on the portal"}))
+    found["fresh"] = api.completed(api.started(names.CENSUS, names.CENSUS_PARAMETERS))
     found["sent"] = stood(root / "lrs" / "outbox")
     found["after census"] = ended(root)
     # The LRS answers, and the run that publishes dies between two schools' files, its worker not.
@@ -60,7 +55,7 @@ def diary(api, undisturbed, worked, tmp_path_factory):
     found["crashed"] = api.over(returns)["state"]["name"]
     found["delivered"] = stood(root / "dewi" / "outbox")
     api.retry(returns)
-    complete(api, returns)
+    api.completed(returns)
     found["after returns"] = ended(root)
     return found
 
@@ -104,10 +99,5 @@ def test_the_artifacts_of_each_run_can_be_read_and_name_nobody(api, diary, run, 
     found = api.artifacts(diary[run])
     assert keys <= found.keys()
     assert all(artifact["data"] for artifact in found.values())
-    lake = Lake(diary["root"] / "lake")
-    known = lake.read("pupils", ["upn", "surname", "dob", "postcode"])
-    people = {*known["upn"].dropna(), *known["dob"].dropna(), *known["postcode"].dropna()}
-    people |= {name for name in known["surname"].dropna() if len(name) > 3}
-    people |= set(lake.read("learners", ["uln"])["uln"].dropna())
-    told = json.dumps(found) + json.dumps(api.said(diary[run]))
-    assert len(people) > 300 and [n for n, one in enumerate(sorted(people)) if one and one in told] == []
+    people = known_in(diary["root"])
+    assert len(people) > 300 and named_in(json.dumps(found) + json.dumps(api.said(diary[run])), people) == []

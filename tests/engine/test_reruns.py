@@ -68,7 +68,7 @@ def test_a_run_that_was_killed_half_way_does_only_what_is_left(api, killed, undi
     assert done and not below(root, *(f"lake/{table}/" for table in LEFT)), "killed where it was meant to be"
     run = again(api, killed)
     if run is not None:
-        assert api.over(run)["state"]["name"] == "Completed", api.said(run)
+        api.completed(run)
     assert below(root, *(f"lake/{table}/" for table in DONE)) == done
     assert differing(ended(root), undisturbed.after_census) == []
 
@@ -87,7 +87,7 @@ def test_a_run_that_failed_at_its_last_stage_and_is_retried_takes_the_snapshot_a
     in_the_way.unlink()
     shutil.rmtree(root / "reports" / in_the_way.name / "faults")  # the evidence
     api.retry(run)
-    assert api.over(run)["state"]["name"] == "Completed", api.said(run)
+    api.completed(run)
     assert below(root, "dewi/outbox/") == delivered and below(root, "lake/") == lake
     assert differing(ended(root), undisturbed.after_returns) == []
 
@@ -97,5 +97,5 @@ def test_a_run_after_all_is_done_does_nothing(api, worked, undisturbed, tmp_path
     before = below(root, "")
     worked[0]()
     run = api.started(names.RETURNS, names.RETURNS_PARAMETERS | {"data": str(root)})
-    assert api.over(run)["state"]["name"] == "Completed", api.said(run)
+    api.completed(run)
     assert below(root, "") == before
