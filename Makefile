@@ -14,7 +14,7 @@ PART ?=
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
-.PHONY: letters rehearse test properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
+.PHONY: letters rehearse test engine screenshots properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -27,7 +27,15 @@ rehearse: .venv/ready
 	$(BIN)/uln rehearse --cycle $(CYCLE) --schools $(SCHOOLS)
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine"
+
+# Real servers, workers, PostgreSQL and Chromium: a quarter of an hour. Needs Debian's postgresql and chromium, as .ci/run installs them.
+engine: .venv/ready
+	$(BIN)/python -m pytest -m engine --durations=10
+
+# The pictures of Prefect's pages in the docs, of synthetic runs; needs what `make engine` needs.
+screenshots: .venv/ready
+	$(BIN)/python -m tests.engine.screenshots
 
 # Fifty times as many examples of whatever may come in as the everyday tests take.
 properties: .venv/ready
