@@ -140,7 +140,7 @@ def exceptions_seen(data: str, cycle: Cycle) -> pd.DataFrame:
     return lives_of(ground, [c for c in up_to(cycle) if c not in purged])
 
 
-def milestones_of_learner(data: str, upns: list[str]) -> pd.DataFrame:
+def milestones_under(data: str, upns: list[str]) -> pd.DataFrame:
     """What happened to one learner's exceptions, as things stand now.
 
     Args:

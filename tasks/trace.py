@@ -20,7 +20,7 @@ from tasks.core.learner_story import Held, events, key_fault, same_learner, unkn
 from tasks.core.lrs_form import lrs_genders
 from tasks.core.membership import among, looked_up
 from tasks.core.one_learner import person
-from tasks.exceptions import milestones_of_learner
+from tasks.exceptions import milestones_under
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.reference import opt_outs
@@ -167,7 +167,7 @@ class _Ledger:
             batch_rows=batch_rows,
             decisions=lake.read("batch_decisions", batch_ref=batch_rows["batch_ref"]),
             answers=answers,
-            exceptions=milestones_of_learner(str(self._root.path), own),
+            exceptions=milestones_under(str(self._root.path), own),
             learners=learners,
             deliveries=self._deliveries(places["school_number"], own),
             opt_outs=opted[opted["upn"].isin(own)],
