@@ -41,3 +41,7 @@ class Refused(Exception):
 
 class ServiceFault(Exception):
     """Something of ours could not be done; one sentence with a next step."""
+
+
+class PassingFault(ServiceFault):
+    """Our own storage was away or busy and may be back in a moment: what only reads it, and writes to it, may be tried again."""

@@ -1,4 +1,4 @@
-"""When a school has so few or so many learners, against its last cycle, that a person looks: `volume.toml`, checked here.
+"""When a school's learners are so few or many, against its last cycle's, that a person looks: `volume.toml`, checked.
 
 Shipped as a proposal; a data root may have its own `reference/volume.toml`. To change a bound: there.
 """

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import logging
 import os
+import re
 import sys
 import threading
 import traceback
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from schemas.faults import ConfigurationFault, Refused, ServiceFault
+from schemas.faults import ConfigurationFault, PassingFault, Refused, ServiceFault
 from schemas.texts import both
 from tasks.core.masking import masked
 from tasks.io.data_root import DataRoot, NotWritten, keep_private, make_folder, write_whole
@@ -55,8 +56,30 @@ def within(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> 
         unforeseen = error
     # Outside of the handlers, so that whatever is raised here carries nothing of what it stands for.
     if passing is None:
-        passing = ServiceFault(sentence_of(unforeseen, data=data, cycle=cycle, stage=stage, about="all"))
+        kind = PassingFault if may_pass(unforeseen) else ServiceFault
+        passing = kind(sentence_of(unforeseen, data=data, cycle=cycle, stage=stage, about="all"))
     raise passing
+
+
+#: What a disk, or a share that others have too, answers when it was busy or away for a moment; not that it is full or shut.
+_PASSING = frozenset(
+    {
+        *(errno.EIO, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT),
+        *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+        *(errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET),
+    }
+)
+#: How the lake's library says a number of the system's.
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an exception says that our storage was away or busy, so that the same may do in a moment."""
+    if isinstance(error, PassingFault):
+        return True
+    told = _OS_ERROR.search(str(error))
+    number = error.errno if isinstance(error, OSError) and error.errno is not None else told and int(told[1])
+    return number in _PASSING
 
 
 #: What the system says where a disk, or a user's share of it, is full.

@@ -30,7 +30,7 @@ from tasks.workers import begin, parts, processors
 _LOT_BYTES = 24 * 2**20
 
 
-@stage_task("collect", "collect")
+@stage_task("collect", "collect", retried=True)
 def collect(data: str, as_of: str) -> Counts:
     """Take in the files of `lrs/inbox` that are not known yet.
 

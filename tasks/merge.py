@@ -26,7 +26,7 @@ _LOT_ANSWERS = 125_000
 _COUNTS = ("files", "learners", "ulns", "exceptions", "conflicts")
 
 
-@stage_task("merge", "merge")
+@stage_task("merge", "merge", retried=True)
 def merge(data: str) -> Counts:
     """Merge the result files that were collected and not merged yet.
 

@@ -47,7 +47,7 @@ from tasks.status import counts_of
 from tasks.workers import begin, in_turn, parts, spread
 
 
-@stage_task("conserve", "conserve {cycle}")
+@stage_task("conserve", "conserve {cycle}", retried=True)
 def conserve(data: str, cycle: str) -> Counts:
     """Check that every record of a cycle is exactly one of the states, per school; write the counts as a report.
 
@@ -132,7 +132,7 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
     return counts
 
 
-@stage_task("snapshot", "snapshot {cycle}")
+@stage_task("snapshot", "snapshot {cycle}", retried=True)
 def snapshot(data: str, cycle: str) -> Counts:
     """Write the cycle's Parquet snapshots, with the Delta versions they were taken at.
 

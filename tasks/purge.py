@@ -10,7 +10,7 @@ To purge another kind of thing: a block in `retention.toml`, and here a function
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,14 @@ def due(data: str, before: dt.date, today: dt.date) -> list[Due]:
     ]
 
 
-def purge(data: str, before: dt.date, today: dt.date) -> list[Due]:
+def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = frozenset(Kind)) -> list[Due]:
     """Remove what may go (`due`), and write down what it was; safe to do again at any time.
+
+    Args:
+        data: the data root.
+        before: only what is of an earlier day.
+        today: from which the days of each kind are counted.
+        kinds: of these alone.
 
     Returns:
         What was removed.
@@ -94,7 +100,7 @@ def purge(data: str, before: dt.date, today: dt.date) -> list[Due]:
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
     with one_run_at_a_time(data):
-        going = due(data, before, today)
+        going = [one for one in due(data, before, today) if one.kind in kinds]
         _write_down(lake, going, today)
         for one in going:
             remove(one.paths)

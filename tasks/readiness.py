@@ -19,7 +19,7 @@ _COMPARED = ("ukrlp", "edubase", "found")
 _IN_BOTH = ("text", "action", "where")
 
 
-@stage_task("readiness", "readiness {cycle}")
+@stage_task("readiness", "readiness {cycle}", retried=True)
 def readiness(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: ARG001 - every stage takes the same references
     """Write what the schools of some authorities still need.
 

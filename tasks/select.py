@@ -24,7 +24,7 @@ from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.workers import begin, parts, spread
 
 
-@stage_task("select", "select {cycle}")
+@stage_task("select", "select {cycle}", retried=True)
 def select(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: ARG001 - every stage takes the same references
     """Decide every record of some authorities.
 
@@ -58,7 +58,7 @@ def _held(ground: Ground, lot: Lot) -> pd.DataFrame:
     return ground.lake.read("learners", known, cycle=earlier, upn=upns)
 
 
-@stage_task("cross-check", "cross-check {cycle}")
+@stage_task("cross-check", "cross-check {cycle}", retried=True)
 def cross_check(data: str, cycle: str) -> Counts:
     """Find, once for all Wales, the UPNs that stand among the chosen of two schools or more, and settle the plain cases.
 

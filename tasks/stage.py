@@ -16,7 +16,8 @@ from prefect import task
 from prefect.context import TaskRunContext
 from prefect.states import Failed
 
-from tasks.boundary import OUR_OWN, sentence_of, within
+from schemas.faults import PassingFault
+from tasks.boundary import OUR_OWN, may_pass, sentence_of, within
 from tasks.ground import Ground, Lot, lots
 from tasks.one_worker import give_back
 from tasks.run_log import stage_done
@@ -32,11 +33,13 @@ class Walked:
         counts: by authority.
         faults: one sentence for each authority that could not be done.
         rules: of validating, how many rows each rule tried and how many failed it: tried, failed, by its code.
+        may_pass: whether some of them may pass by themselves (`boundary.may_pass`).
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     rules: dict[str, Counts] = field(default_factory=dict)
+    may_pass: bool = False
 
     def total(self) -> Counts:
         """The counts of all authorities together."""
@@ -130,6 +133,7 @@ def _finish(
             _finish(stage, work, ground, _Begun(own, work(ground, own, **given)), given, walked)
         return
     walked.counts.update(counts)
+    walked.may_pass |= any(may_pass(fault) for fault in faults.values())
     walked.faults |= {la: _told(stage, ground, la, fault) for la, fault in faults.items()}
 
 
@@ -139,12 +143,23 @@ def _told(stage: str, ground: Ground, la: str, fault: Exception) -> str:
     return sentence_of(fault, data=str(ground.root.path), cycle=ground.cycle.id, stage=stage, about=la)
 
 
-def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
+#: After how many seconds a stage is tried again.
+RETRY_SECONDS = [5.0, 30.0]
+
+
+def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether what ended a try may pass, as the engine asks before it tries again."""
+    return isinstance(state.data, PassingFault)
+
+
+def stage_task(name: str, run_name: str, *, retried: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Make a stage of a function: a Prefect task with that name, run name and the exception boundary.
 
     Args:
         name: the stage's word (design: the same in code, tables, reports).
         run_name: template over the function's parameters, references only.
+        retried: whether it is tried again where our storage was away or busy: for a stage that reads, and writes to the lake
+            and the reports alone. Never for one that hands anything over.
     """
 
     def wrap(function: Callable[..., Any]) -> Any:
@@ -161,11 +176,22 @@ def stage_task(name: str, run_name: str) -> Callable[[Callable[..., Any]], Any]:
         @functools.wraps(function)
         def shown(*args: Any, **kwargs: Any) -> Any:
             done = guarded(*args, **kwargs)
-            if isinstance(done, Walked) and done.faults and TaskRunContext.get() is not None:
+            run = TaskRunContext.get()
+            if isinstance(done, Walked) and done.faults and run is not None:
+                if retried and done.may_pass and run.task_run.run_count <= len(RETRY_SECONDS):
+                    raise PassingFault("; ".join(done.faults.values()))
                 # On the dashboard the run is red, and says for whom; the flow gets what became of the others.
                 return Failed(message=f"{name}: {', '.join(done.faults)}", data=done)
             return done
 
-        return task(name=name, task_run_name=run_name, persist_result=False, log_prints=False)(shown)
+        return task(
+            name=name,
+            task_run_name=run_name,
+            persist_result=False,
+            log_prints=False,
+            retries=len(RETRY_SECONDS) if retried else 0,
+            retry_delay_seconds=RETRY_SECONDS,
+            retry_condition_fn=_may_pass,
+        )(shown)
 
     return wrap

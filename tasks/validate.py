@@ -14,7 +14,7 @@ from tasks.stage import Steps, Walked, stage_task, walk
 from tasks.workers import begin, parts
 
 
-@stage_task("validate", "validate {cycle}")
+@stage_task("validate", "validate {cycle}", retried=True)
 def validate(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: ARG001 - every stage takes the same references
     """Run the rules over the chosen rows of some authorities.
 

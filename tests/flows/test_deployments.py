@@ -63,7 +63,7 @@ def test_a_deployment_names_a_flow_and_gives_it_what_its_form_takes(name):
 
 
 def test_only_what_is_safe_without_a_person_is_scheduled():
-    assert set(SCHEDULED) == {"september-census", "january-census", "lrs-returns"}
+    assert set(SCHEDULED) == {"september-census", "january-census", "lrs-returns", "upkeep"}
     nightly = [one["schedules"][0]["timezone"] for name, one in SCHEDULED.items() if name != "lrs-returns"]
     assert set(nightly) == {"Europe/London"}
     assert len({one["schedules"][0]["slug"] for one in SCHEDULED.values()}) == len(SCHEDULED)

@@ -230,13 +230,14 @@ def test_abandoned_from_the_engine_the_reason_is_in_no_name_log_or_result(played
     assert "Zzwhy" not in run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("name", ["retry", "abandon"])
+@pytest.mark.parametrize("name", ["retry", "abandon", "release", "publish", "import_from_inbox"])
 def test_the_operator_s_form_wants_a_reason_and_says_who_will_see_it(name):
     from prefect.utilities.callables import parameter_schema
 
     from flows import operator
 
     form = parameter_schema(getattr(operator, name))
-    assert form.required == ["ref", "reason"]
+    of = {"release": ["school", "cycle"], "publish": ["school", "cycle"], "import_from_inbox": ["file"]}
+    assert form.required == [*of.get(name, ["ref"]), "reason"]
     described = form.properties["reason"]["description"]
     assert "no pupil's data" in described and "dim data disgyblion" in described and "sees parameters" in described

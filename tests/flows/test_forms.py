@@ -8,10 +8,14 @@ from flows import operator
 from flows.census import census
 from flows.lrs_returns import lrs_returns
 from flows.rehearsal import rehearsal
+from flows.upkeep import upkeep
 from schemas.cycles import all_cycles
 from tasks.io.reference import authorities
 
-FLOWS = [census, lrs_returns, rehearsal, operator.retry, operator.abandon]
+FLOWS = [
+    *(census, lrs_returns, rehearsal, upkeep),
+    *(operator.retry, operator.abandon, operator.release, operator.publish, operator.import_from_inbox),
+]
 #: What nobody may read of a pupil, typed into the wrong field.
 UPN = "M660402510001"
 
@@ -53,6 +57,9 @@ def test_every_field_says_in_both_languages_what_it_is(flow):
         (operator.retry, {"ref": "", "reason": "why"}),
         (operator.retry, {"ref": "x", "reason": ""}),
         (operator.abandon, {"ref": "x", "reason": 7}),
+        (operator.release, {"school": UPN, "cycle": "2012-01", "reason": "why"}),
+        (operator.publish, {"school": "6604025", "cycle": UPN, "reason": "why"}),
+        (operator.import_from_inbox, {"file": "", "reason": "why"}),
     ],
     ids=lambda given: given.name if hasattr(given, "name") else "-".join(given),
 )

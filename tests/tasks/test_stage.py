@@ -1,16 +1,24 @@
 """A stage's walk: what one authority's failure costs, and what is told of it."""
 
 import errno
+import importlib
+import json
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from schemas.faults import ServiceFault
+from schemas.faults import PassingFault, ServiceFault
+from tasks.boundary import may_pass
 from tasks.ground import Ground, Lot
 from tasks.io import data_root
 from tasks.io.data_root import DataRoot, NotWritten
-from tasks.stage import Undone, Walked, stage_task, walk
+from tasks.stage import RETRY_SECONDS, Undone, Walked, stage_task, walk
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -130,6 +138,93 @@ def test_a_disk_too_full_for_evidence_still_says_so(ground, monkeypatch):
     with pytest.raises(ServiceFault, match=r"reports/2012-01/faults/test-all-\w+.txt .*No space left") as told:
         broken.fn(data=str(ground.root.path), cycle="2012-01", las=["660"])
     assert told.value.__context__ is None and "Prawf" not in str(told.value)
+
+
+STAGES = {
+    **{"receive": True, "read": True, "select": True, "cross_check": True, "validate": True, "readiness": True},
+    **{"collect": True, "merge": True, "conserve": True, "snapshot": True, "compact": True},
+    **{"batch": False, "release": False, "publish": False, "purge_decided": False},
+}
+
+
+@pytest.mark.parametrize(("name", "retried"), STAGES.items())
+def test_what_reads_and_keeps_is_tried_again_and_what_hands_over_never(name, retried):
+    module = {"cross_check": "select", "conserve": "publish", "snapshot": "publish"}.get(name, name)
+    module = {"compact": "lake_upkeep", "purge_decided": "lake_upkeep"}.get(name, module)
+    stage = getattr(importlib.import_module(f"tasks.{module}"), name)
+    assert stage.retries == (len(RETRY_SECONDS) if retried else 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "passes"),
+    [
+        (OSError(errno.ESTALE, "stale"), True),
+        (NotWritten(errno.EIO, "input", "x"), True),
+        (OSError("Generic LocalFileSystem error: (os error 5)"), True),
+        (OSError(errno.ENOSPC, "full"), False),
+        (PermissionError(errno.EACCES, "shut"), False),
+        (FileNotFoundError(errno.ENOENT, "gone"), False),
+        (ValueError("Prawf"), False),
+        (ServiceFault("cy / en"), False),
+        (PassingFault("cy / en"), True),
+    ],
+    ids=lambda one: type(one).__name__ if isinstance(one, Exception) else str(one),
+)
+def test_only_storage_that_was_away_or_busy_may_pass(fault, passes):
+    assert may_pass(fault) is passes
+
+
+#: Stages whose storage is away for the first so many tries, in a walk or before it; played on the engine.
+PLAY = """
+import errno, json, os, sys
+from flows.engine import settle
+settle(sys.argv[1])
+import tasks.stage
+tasks.stage.RETRY_SECONDS = [0.01, 0.01]
+from tasks.ground import Ground
+from tasks.stage import stage_task, walk
+
+def played(retried, away, in_walk):
+    calls = []
+    def work(*_):
+        yield
+        if in_walk and len(calls) <= away:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), "part.parquet")
+        return {"660": {"n": 1}}
+    @stage_task("test", "test {cycle}", retried=retried)
+    def stage(data, cycle, las):
+        calls.append(las)
+        if not in_walk and len(calls) <= away:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), "part.parquet")
+        return walk("test", work, Ground.of(data, cycle), las)
+    ended = stage(data=sys.argv[1], cycle="2012-01", las=["660"], return_state=True)
+    found = ended.result(raise_on_failure=False)
+    return [len(calls), ended.is_completed(), list(getattr(found, "faults", [type(found).__name__]))]
+
+print(json.dumps({str(case): played(*case) for case in %s}))
+"""
+CASES = {
+    # tried again at once where it was away once, and not where the stage hands over
+    (True, 1, True): [2, True, []],
+    (True, 1, False): [2, True, []],
+    (False, 1, True): [1, False, ["660"]],
+    (False, 1, False): [1, False, ["PassingFault"]],
+    # away for good: tried so often, then told for whom, so that the flow goes on with the others
+    (True, 9, True): [3, False, ["660"]],
+    (True, 9, False): [3, False, ["PassingFault"]],
+}
+
+
+def test_where_storage_was_away_for_a_moment_a_stage_is_tried_again_on_the_engine(ground):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_"))}
+    run = subprocess.run(
+        [sys.executable, "-c", PLAY % list(CASES), str(ground.root.path)],
+        env=kept | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])},
+        cwd=PROJECT, capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert json.loads(run.stdout.splitlines()[-1]) == {str(case): told for case, told in CASES.items()}
+    assert list((ground.root.reports("2012-01") / "faults").iterdir()), "the evidence is kept all the same"
 
 
 def test_counts_of_nothing_are_none():

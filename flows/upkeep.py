@@ -1,0 +1,49 @@
+"""The upkeep flow: once a week the lake's small files are put together, and what has outlived its days goes.
+
+It changes no row and may be ended at any moment. Pupils' data goes only where the controller of the data has decided for how
+long its kind is kept (`decided` in `retention.toml`); all else stays a person's decision, `uln purge`.
+"""
+
+from prefect import flow
+
+from flows.forms import MaybeFolder
+from flows.progress import step
+from flows.stages import Counts, bounded, root_of
+from flows.when import scheduled_time
+from tasks.lake_upkeep import compact, purge_decided
+from tasks.workers import processes_for, workers
+
+#: As a census's (`flows.census`).
+LONGEST_SECONDS = 4 * 3600
+
+
+@flow(
+    name="upkeep",
+    flow_run_name="upkeep",
+    timeout_seconds=LONGEST_SECONDS,
+    persist_result=False,
+    validate_parameters=True,
+)
+@bounded
+def upkeep(data: MaybeFolder = None) -> Counts:
+    """Cynnal y llyn: cywasgu, a dileu'r hyn sy'n ddyledus / Keep the lake: compact it, and remove what is due.
+
+    Days are counted from when the run was scheduled, and by nobody's word.
+
+    Args:
+        data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+
+    Returns:
+        Counts by `step.count`.
+
+    Raises:
+        ConfigurationFault: `reference/retention.toml` is wrong.
+        ServiceFault: another run holds the data root for too long.
+    """
+    root, day = root_of(data), scheduled_time(None)[:10]
+    total: Counts = {}
+    with workers(processes_for(root)):
+        for task, given in ((compact, {}), (purge_decided, {"day": day})):
+            step(task.name, "lake", 1)
+            total |= {f"{task.name}.{name}": n for name, n in task(data=root, **given).items()}
+    return total

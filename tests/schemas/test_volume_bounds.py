@@ -1,0 +1,43 @@
+"""The bounds of a school's volume: shipped, a data root's own, and wrong ones, all faults at once."""
+
+import pytest
+
+from schemas.faults import ConfigurationFault
+from schemas.volume import parse_volume, volume_bounds
+
+
+def test_a_data_root_s_keys_take_the_place_of_the_shipped_ones(tmp_path):
+    own = tmp_path / "volume.toml"
+    shipped = volume_bounds(own)
+    assert 0 < shipped.far_below < 1 < shipped.far_above
+    own.write_text("[bounds]\nleast = 5\n", encoding="utf-8")
+    assert volume_bounds(own).least == 5 and volume_bounds(own).far_below == shipped.far_below
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "far_below = 1.1",
+        "far_below = true",
+        "far_above = 0.9",
+        'far_above = "2"',
+        "least = 2.5",
+        "least = -1",
+        "most = 3",
+    ],
+)
+def test_what_is_wrong_is_refused(content):
+    with pytest.raises(ConfigurationFault):
+        parse_volume(f"[bounds]\n{content}")
+
+
+@pytest.mark.parametrize("content", ["bounds = 1", "[limits]", "[bounds"])
+def test_what_is_no_block_of_bounds_is_refused(content):
+    with pytest.raises(ConfigurationFault):
+        parse_volume(content)
+
+
+def test_all_faults_are_told_at_once():
+    with pytest.raises(ConfigurationFault) as caught:
+        parse_volume("[bounds]\nfar_below = 2\nmost = 1\n[limits]\n")
+    assert len(caught.value.faults) == 3
