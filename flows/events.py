@@ -41,8 +41,8 @@ def tell_arrived(arrived: Shown) -> None:
         if files:
             payload = {"files": sum(files.values()), "authorities": {la: n for la, n in files.items() if la}}
             emit_event(event, {_ID: f"uln.inbox.{inbox}", _NAME: f"{inbox} inbox"}, payload=payload)
-    # The watcher may be stopped before the engine's own thread has sent it.
-    EventsWorker.instance().wait_until_empty()
+    # Sent now, before the watcher may be stopped; and by a connection that is made anew the next time, days later perhaps.
+    EventsWorker.instance().drain()
 
 
 #: An event is no list: who must act sees them all with `uln batches`.

@@ -22,7 +22,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows.events import Event
-from schemas.faults import ConfigurationFault
+from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.texts import both
 
 
@@ -93,14 +93,18 @@ def try_out() -> None:
 
     Raises:
         ConfigurationFault: there is no channel.
+        ServiceFault: one could not be reached; names the channel, not its address.
     """
     blocks = _blocks()
     if not blocks:
         raise ConfigurationFault("uln notify", [both("fault.no_channel")])
     for channel in blocks:
         block: Any = Block.load(f"{_TYPE[channel]}/{_block_name(channel)}")
-        with block.raise_on_failure():
-            block.notify(body=str(both("notify.try_body")), subject=str(both("notify.try_subject")))
+        try:
+            with block.raise_on_failure():
+                block.notify(body=str(both("notify.try_body")), subject=str(both("notify.try_subject")))
+        except Exception as fault:  # noqa: BLE001 - whatever a library says holds the address
+            raise ServiceFault(both("fault.channel", channel=channel, fault=type(fault).__name__)) from None
 
 
 def _block_name(channel: Channel) -> str:

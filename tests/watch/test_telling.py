@@ -63,6 +63,8 @@ def test_failed_runs_and_waiting_batches_are_told_to_webhook_and_mailbox_until_n
     for value in {*people["upn"], *people["family_name"], *people["postcode"]}:
         assert value not in str(told) + str(came) + str(server.events("uln.batches.waiting"))
 
+    nobody = server.uln("notify", "--webhook", "http://127.0.0.1:9/secret", "--try", *at, expect=1)
+    assert "the channel webhook cannot be reached" in nobody and "secret" not in nobody
     assert "3" in server.uln("notify", "--remove", *at) and automations(server) == []
 
 
