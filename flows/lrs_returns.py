@@ -68,6 +68,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
                 conserve(data=root, cycle=cycle)
             except ServiceFault as fault:
                 unbalanced.append(str(fault))
+                tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
                 continue
             tour.stage(publish, as_of=at)
             for name, n in tour.total().items():

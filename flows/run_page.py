@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.states import RowState
-from schemas.texts import all_texts, both, in_language
+from schemas.texts import Both, all_texts, both, in_language
 from tasks.io.outcomes_picture import HIDDEN, write_picture
 from tasks.io.reference import authorities
 from tasks.overview import WALES, Overview
@@ -71,16 +71,15 @@ def overview_page(
 def authorities_page(cycle: str, told: Shown) -> Page:
     """A row for each authority, and the country's total.
 
-    As markdown, whose headings may have two lines: a table of the engine's own would be twice as wide as its page.
+    As markdown, whose cells may have two lines: a table of the engine's own would be twice as wide as its page. What is not
+    chosen is in no column of its own for the same reason; it is what the records have more than the chosen.
     """
+    columns = [name for name in _COLUMNS if name != "not_chosen"]
     names = _names()
-    heads = [both(key) for key in ("exceptions.la_code", *(f"shown.{name}" for name in _COLUMNS))]
-    lines = [
-        _line("<br>".join(map(_plain, dict.fromkeys((head.cy, head.en)))) for head in heads),
-        _line([":--", *["--:"] * len(_COLUMNS)]),
-    ]
+    heads = [both(key) for key in ("exceptions.la_code", *(f"shown.{name}" for name in columns))]
+    lines = [_line(map(_in_two_lines, heads)), _line([":--", *["--:"] * len(columns)])]
     for row in told.rows():
-        cells = [_plain(cell) for cell in (names[row["la_code"]], *(_number(row[name]) for name in _COLUMNS))]
+        cells = [_in_two_lines(names[row["la_code"]]), *(_plain(_number(row[name])) for name in columns)]
         lines.append(_line(f"**{cell}**" for cell in cells) if row["la_code"] == WALES else _line(cells))
     hidden = _plain(both("run_page.hidden", cycle=cycle))
     return Page("authorities", both("run_page.authorities", cycle=cycle), "\n".join([*lines, "", hidden, ""]))
@@ -124,7 +123,7 @@ def outcomes_picture_of(told: Shown) -> bytes | None:
     names = _names()
     bars = [
         {
-            "name": names[row["la_code"]],
+            "name": str(names[row["la_code"]]),
             "number": _number(row["chosen"]),
             **{name: row[name] for name in ("chosen", *_BARS)},
         }
@@ -145,15 +144,13 @@ def _totals(did: Shown) -> dict[str, int]:
     return total
 
 
-def _names() -> dict[str, str]:
-    """What each authority is called, with its code; and the country."""
-    rows = authorities().to_dict("records")
-    names = {row["la_code"]: f"{row['la_code']} {_once(row['la_cy'], row['la_en'])}" for row in rows}
-    return names | {WALES: str(both("run_page.wales"))}
-
-
-def _once(cy: str, en: str) -> str:
-    return cy if cy == en else f"{cy} / {en}"
+def _names() -> dict[str, Both]:
+    """What each authority is called, its code before it, once; and the country."""
+    names = {WALES: both("run_page.wales")}
+    for row in authorities().to_dict("records"):
+        cy, en = f"{row['la_code']} {row['la_cy']}", row["la_en"]
+        names[row["la_code"]] = Both(cy, cy if en == row["la_cy"] else en)
+    return names
 
 
 def _number(n: int | None) -> str:
@@ -182,6 +179,10 @@ def _side_by_side(told: str) -> tuple[str, str]:
 def _lines(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
     lines = [_line(map(_plain, (first, cy, en))) for first, (cy, en) in rows]
     return "\n".join([_line(["", "Cymraeg", "English"]), _line(["--:", ":--", ":--"]), *lines])
+
+
+def _in_two_lines(told: Both) -> str:
+    return "<br>".join(map(_plain, dict.fromkeys((told.cy, told.en))))
 
 
 def _line(cells: Iterable[str]) -> str:

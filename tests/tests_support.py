@@ -1,8 +1,10 @@
-"""Invented learners for the tests, and a stage run without the engine."""
+"""Invented learners for the tests, and stages and flows run without the engine."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 
@@ -20,6 +22,23 @@ def walked(stage: Any, root: Path | str, cycle: str, as_of: str, las: Sequence[s
     if done.faults:
         raise ServiceFault("; ".join(done.faults.values()))
     return done.total()
+
+
+def without_an_engine(monkeypatch: Any) -> list[tuple[str, Any]]:
+    """Let flows tell nobody; what they would have told, the key of each artifact and its content, in order."""
+    told: list[tuple[str, Any]] = []
+
+    def make(content: Any, *, key: str, description: str) -> UUID:  # noqa: ARG001 - as the engine takes it
+        told.append((key, content))
+        return UUID(int=len(told))
+
+    monkeypatch.setattr("flows.dashboard.get_run_logger", lambda: logging.getLogger("test"))
+    for name in ("markdown", "table", "progress"):
+        monkeypatch.setattr(f"flows.dashboard.create_{name}_artifact", make)
+    monkeypatch.setattr(
+        "flows.dashboard.update_progress_artifact", lambda one, share, **_: told.append((f"progress {one.int}", share))
+    )
+    return told
 
 
 def sound_learners(*changes: dict[str, object]) -> pd.DataFrame:

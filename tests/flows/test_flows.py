@@ -62,6 +62,13 @@ def asked(root, question):
         return connection.execute(question).fetchall()
 
 
+def artifact(root, key):
+    """The newest artifact of a key: markdown, or the rows of a table."""
+    (data,) = asked(root, f"select data from artifact where key = '{key}' order by created desc limit 1")[0]
+    content = json.loads(data)
+    return json.loads(content) if content.startswith("[") else content
+
+
 def _make_ready(registration):
     rows = pd.read_csv(registration, dtype="str")
     ready = {"lrb_registered_on": "2011-09-01", "privacy_notice_on": "2011-09-01", "takes_part": "Y"}
@@ -139,13 +146,31 @@ def test_no_pupil_s_data_in_the_engine_or_on_the_terminal(played):
     assert not [n for n, upn in enumerate(sorted(upns)) if upn in everything]
 
 
-def test_one_task_run_per_stage_and_an_artifact_for_each_authority(played):
+def test_one_task_run_per_stage_and_the_artifacts_that_a_run_page_is_made_of(played):
     root = played["root"]
     runs = dict(asked(root, "select name, count(*) from task_run group by name"))
     for stage in ("receive", "read", "select", "validate", "batch", "release"):
         assert runs[f"{stage} 2012-01"] == 2, "one in the rehearsal's census, one in the other"
-    keys = {key for (key,) in asked(root, "select key from artifact")}
-    assert {"census-2012-01-660", "lrs-returns-2012-01-681"} <= keys
+    made = dict(asked(root, "select key, count(*) from artifact group by key"))
+    names = ("progress", "overview", "authorities", "batches", "rules")
+    assert {key: n for key, n in made.items() if key.startswith("census-")} == {
+        f"census-2012-01-{name}": 2 for name in names
+    }, "each run the same keys: so they have a history"
+    # The second returns run had nothing new, and told nothing.
+    assert {key: n for key, n in made.items() if key.startswith("lrs-")} == {
+        f"lrs-returns-2012-01-{name}": 1 for name in names[:-1]
+    }
+    told = [line for (line,) in asked(root, "select message from log") if line.startswith("artifacts:")]
+    assert told == [], "all could be made"
+    page = artifact(root, "lrs-returns-2012-01-overview")
+    assert "### I berson / For a person" in page and "](data:image/png;base64," in page
+    assert "[c]" in artifact(root, "lrs-returns-2012-01-authorities").replace("\\", "")
+    progress = asked(root, "select data, description from artifact where key = 'census-2012-01-progress'")
+    assert [(float(json.loads(data)), text) for data, text in progress] == [
+        (100.0, "census 2012-01: ar ben / census 2012-01: over")
+    ] * 2
+    rules = artifact(root, "census-2012-01-rules")
+    assert any(row["Rheol / Rule"] == "UPN01" for row in rules)
 
 
 def test_a_failing_authority_does_not_stop_wales(played):
@@ -160,9 +185,9 @@ def test_a_failing_authority_does_not_stop_wales(played):
     assert f"{broken}: sent" in said[0] and f"{broken}: sent" not in said[1]
     for la in {"660", "667", "674"} - {broken}:
         assert f"{la}: sent" in said[1]
-    question = f"select data from artifact where key = 'census-2012-01-{broken}' order by created desc limit 1"
-    table = json.loads(json.loads(asked(root, question)[0][0]))
-    assert any("reports/2012-01/faults/validate-" in str(row) for row in table)
+    page = artifact(root, "census-2012-01-overview")
+    assert page.startswith("### Ni ellid ei wneud / Could not be done")
+    assert f"| {broken} |" in page and "reports/2012-01/faults/validate-" in page
 
 
 def test_the_cycle_is_published_once_and_its_snapshot_taken(played):

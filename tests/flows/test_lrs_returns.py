@@ -1,10 +1,10 @@
 """When the returns flow may say that a cycle is done: only where every school's file could be made."""
 
-import logging
 from types import SimpleNamespace
 
 import pytest
 from prefect.states import Completed
+from tests_support import without_an_engine
 
 from flows import lrs_returns as module
 from tasks.stage import Walked
@@ -42,7 +42,6 @@ def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(module, name, stand_in)
-    monkeypatch.setattr("flows.dashboard.get_run_logger", lambda: logging.getLogger("test"))
-    monkeypatch.setattr("flows.dashboard.create_table_artifact", lambda *_, **__: None)
+    without_an_engine(monkeypatch)
     total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
     assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, published, snapshots)

@@ -19,6 +19,10 @@ IDENTIFYING = {
 GATES = {
     "create_table_artifact": {"flows/dashboard.py"},
     "create_markdown_artifact": {"flows/dashboard.py"},
+    # What a page is made of has passed the gate, or is one of the service's own sentences.
+    "Page": {"flows/run_page.py"},
+    "write_picture": {"flows/run_page.py"},
+    "make_page": {"flows/stages.py"},
     "create_link_artifact": set(),
     "create_progress_artifact": {"flows/dashboard.py"},
     "update_progress_artifact": {"flows/dashboard.py"},

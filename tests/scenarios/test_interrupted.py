@@ -7,7 +7,6 @@ later, earlier, or with other files in the inboxes.
 import errno
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
@@ -17,7 +16,7 @@ import pandas as pd
 import pytest
 from prefect.states import Completed
 from test_operators_diary import census, make, returns
-from tests_support import walked
+from tests_support import walked, without_an_engine
 
 from flows import lrs_returns
 from schemas.faults import ServiceFault
@@ -246,8 +245,7 @@ def flow(monkeypatch):
     """The returns flow's own code on a data root, its stages without the engine."""
     for name in ("collect", "merge", "conserve", "publish", "snapshot"):
         monkeypatch.setattr(lrs_returns, name, Direct(getattr(lrs_returns, name)))
-    monkeypatch.setattr("flows.dashboard.get_run_logger", lambda: logging.getLogger("test"))
-    monkeypatch.setattr("flows.dashboard.create_table_artifact", lambda *_, **__: None)
+    without_an_engine(monkeypatch)
     return lambda root, at: lrs_returns.lrs_returns.fn(as_of=at, data=str(root))
 
 

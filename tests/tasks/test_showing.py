@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from flows import dashboard
+from flows import dashboard, run_page
 from schemas.faults import ServiceFault
 from schemas.tables import BATCHES, LEARNERS, PUPILS, RECEIVED, TABLES, Tier
 from schemas.views import OF_ONE_LEARNER, STAGE_COUNTS, STANDING, VIEWS
@@ -81,20 +81,27 @@ def test_one_learner_s_rows_pass_by_no_other_gate_and_to_no_place_for_many():
         shown(view, [{"upn": "M660402510001"}], to=Tier.INTERNAL)
     one = of_one_learner(view, pd.DataFrame({"upn": ["M660402510001"]}), {"M660402510001"})
     with pytest.raises(AttributeError):
-        dashboard.make_table(one, None, key="k", title="t")
+        dashboard.log_counts("receive", ["660"], one)
     with pytest.raises(ServiceFault, match="upn"):
         of_one_learner(PUPILS, pd.DataFrame({"upn": ["M660402510001"]}), {"M660402510001"})
 
 
-def test_the_dashboard_takes_nothing_that_did_not_pass(monkeypatch):
-    made = []
-    monkeypatch.setattr(dashboard, "create_table_artifact", lambda table, **_: made.append(table))
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda rows: dashboard.log_counts("receive", ["660"], rows),
+        lambda rows: run_page.authorities_page("2012-01", rows),
+        lambda rows: run_page.batches_page("2012-01", rows),
+        lambda rows: run_page.rules_page("2012-01", rows),
+        run_page.outcomes_picture_of,
+    ],
+    ids=["log", "authorities", "batches", "rules", "picture"],
+)
+def test_the_dashboard_takes_nothing_that_did_not_pass(show):
     with pytest.raises(AttributeError):
-        dashboard.make_table([{"surname": "Zzmarkername"}], None, key="k", title="t")
-    dashboard.make_table(shown(STAGE_COUNTS, [COUNTED]), "660: M660402510001", key="k", title="t")
-    assert made == [
-        [
-            {"stage": "receive", "count": "files", "number": 3},
-            {"stage": "fault", "count": "660: [UPN]", "number": 1},
-        ]
-    ]
+        show([{"surname": "Zzmarkername"}])
+
+
+def test_where_there_is_nothing_rows_have_none():
+    rows = shown(STAGE_COUNTS, pd.DataFrame({"la_code": ["660", None], "number": pd.array([None, 3], dtype="Int64")}))
+    assert rows.rows() == [{"la_code": "660", "number": None}, {"la_code": None, "number": 3}]
