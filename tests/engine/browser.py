@@ -11,7 +11,7 @@ from tests.engine.processes import WORD, NotInstalled
 
 CHROMIUM = Path("/usr/bin/chromium")
 #: A busy machine draws a page slowly.
-_PATIENCE_MS = 90_000
+_PATIENCE_MS = 300_000
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Pages:
 
     def open(self, path: str, *texts: str) -> str:
         """Open a page, wait until some texts are seen, and give all that is seen."""
-        self.page.goto(f"{self.address}{path}")
+        self.page.goto(f"{self.address}{path}", wait_until="commit")
         self.see(*texts)
         return self.page.inner_text("body")
 
@@ -80,7 +80,7 @@ def _elsewhere(url: str, pages: Pages) -> bool:
 
 
 def _sign_in(pages: Pages) -> None:
-    pages.page.goto(f"{pages.address}/login")
+    pages.page.goto(f"{pages.address}/login", wait_until="commit")
     pages.page.locator("input").first.fill(WORD)
     pages.page.get_by_role("button", name="Login").click()
     pages.page.wait_for_url("**/dashboard**")

@@ -95,13 +95,13 @@ def end_what_is_left() -> None:
                 os.kill(int(folder.name), signal.SIGKILL)
 
 
-def _postgres_programs() -> Path:
+def postgres_programs(debian: Path = Path("/usr/lib/postgresql")) -> Path:
     """Where Debian, or the PATH, has PostgreSQL's programs.
 
     Raises:
         NotInstalled: nowhere.
     """
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[4]))
+    found = sorted(debian.glob("*/bin/initdb"), key=lambda path: int(path.parent.parent.name))
     elsewhere = shutil.which("initdb")
     if not found and elsewhere is None:
         raise NotInstalled("These tests need PostgreSQL: apt-get install postgresql (.ci/run does it).")
@@ -118,7 +118,7 @@ def postgres() -> Iterator[Path]:
     Raises:
         NotInstalled: there is no PostgreSQL.
     """
-    programs = _postgres_programs()
+    programs = postgres_programs()
     # PostgreSQL refuses to be root's.
     account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     how: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
@@ -154,7 +154,7 @@ def on(database: Path) -> str:
 
 def dumped(database: Path) -> str:
     """All that stands in a database, as text."""
-    command = [str(_postgres_programs() / "pg_dump"), "--host", str(database), "--username", "prefect", "prefect"]
+    command = [str(postgres_programs() / "pg_dump"), "--host", str(database), "--username", "prefect", "prefect"]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
 
 
