@@ -44,4 +44,4 @@ class ServiceFault(Exception):
 
 
 class PassingFault(ServiceFault):
-    """Our own storage was away or busy and may be back in a moment: what only reads and keeps may be tried again."""
+    """Our own storage was away or busy for a moment: what only reads it, and writes to it, may be tried again."""
