@@ -9,7 +9,7 @@ To add a cause: an entry of `_causes`; a channel: a function that saves a block,
 import datetime as dt
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from prefect.blocks.core import Block
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
@@ -46,7 +46,7 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
         again_after_hours: how long the same is not told again.
         webhook: an address that takes JSON: `subject` and `body`.
         email: whom to write to.
-        server: of the mail, `smtp://[user:password@]host[:port][?from=address]`; `smtps` with TLS.
+        server: of the mail (`mail_address`).
 
     Returns:
         The channels that are told now.
@@ -135,8 +135,16 @@ def _webhook(url: str) -> CustomWebhookNotificationBlock:
     )
 
 
+#: How the connection to a mail server is kept from others, by what its address begins with; as the library calls it.
+_MAIL = {"smtp": "insecure", "smtp+starttls": "starttls", "smtps": "ssl"}
+
+
 def mail_address(email: str, server: str | None) -> str:
     """Where a mail goes, as the notification library takes it.
+
+    Args:
+        email: whom to write to.
+        server: `smtps://[user:password@]host[:port][?from=address]`; `smtp+starttls`; `smtp` without TLS.
 
     Raises:
         ConfigurationFault: the server is missing or cannot be read.
@@ -146,14 +154,13 @@ def mail_address(email: str, server: str | None) -> str:
         port = found.port
     except ValueError:
         port = -1
-    if found.scheme not in ("smtp", "smtps") or not found.hostname or port == -1 or "@" not in email:
+    if found.scheme not in _MAIL or not found.hostname or port == -1 or "@" not in email:
         raise ConfigurationFault("ULN_SMTP", [both("fault.mail_server")])
-    sender = dict(one.partition("=")[::2] for one in found.query.split("&")).get("from", email)
+    sender = parse_qs(found.query).get("from", [email])[0]
     user = f"{found.username}:{found.password or ''}@" if found.username else ""
-    secure = "mailtos" if found.scheme == "smtps" else "mailto"
     where = found.hostname if port is None else f"{found.hostname}:{port}"
-    how = {"smtp": found.hostname, "to": email, "from": sender, "mode": "ssl" if secure == "mailtos" else "insecure"}
-    return f"{secure}://{user}{where}?{urlencode(how, quote_via=quote)}"
+    how = {"smtp": found.hostname, "to": email, "from": sender, "mode": _MAIL[found.scheme]}
+    return f"{'mailto' if found.scheme == 'smtp' else 'mailtos'}://{user}{where}?{urlencode(how, quote_via=quote)}"
 
 
 def _send(block: BlockDocument, subject: str, body: str) -> SendNotification:

@@ -41,7 +41,7 @@ def said_by_the_service(lang):
 def quotes(quoted, text):
     """Whether the pieces of a quotation, between its dots, stand in a text in their order, and no place is left out."""
     at = 0
-    for piece in filter(None, (piece.strip() for piece in quoted.strip("“”").split(".."))):
+    for piece in filter(None, (piece.strip() for piece in quoted.strip("“”").removeprefix("uln ").split(".."))):
         at = text.find(piece, at)
         if at < 0:
             return False
