@@ -2,7 +2,7 @@
 
 Belongs here: words, order and layout. Does not belong here: which numbers are told (`tasks.overview`; what comes in has
 passed the gate), and the engine (`flows.dashboard`). What a person has to do comes first. Welsh and English stand side by
-side: in columns of their own where there are sentences, in one heading where there are numbers.
+side: under one another where there are sentences, which no column is wide enough for; else in columns or one heading.
 To add an artifact: a page here, its title `run_page.<name>` in `schemas/texts.csv`.
 """
 
@@ -48,13 +48,14 @@ def overview_page(
         faults: what could not be done, one of the service's sentences each, by authority.
         picture: `outcomes_picture_of`.
     """
-    waits = [(_number(row["number"]), f"terminal.{row['what']}") for row in seen.waiting.rows()]
+    waits = [(_number(row["number"]), _side_by_side(both(f"terminal.{row['what']}"))) for row in seen.waiting.rows()]
     total = seen.authorities.rows()[-1]
     batches = [(_number(row["number"]), f"batch.{row['state']}") for row in seen.batch_states.rows()]
     sections: list[str] = []
     if faults:
-        sections += [_head("run_page.not_done"), _lines((la, _side_by_side(told)) for la, told in faults.items())]
-    sections += [_head("terminal.for_a_person"), _told(waits) if waits else str(both("run_page.nothing_waits"))]
+        sections += [_head("run_page.not_done"), _sentences((la, _side_by_side(told)) for la, told in faults.items())]
+    nothing = str(both("run_page.nothing_waits"))
+    sections += [_head("terminal.for_a_person"), _sentences(waits) if waits else nothing]
     sections += [_head("run_page.so_far"), _told((_number(total[name]), f"shown.{name}") for name in _COLUMNS)]
     if batches:
         sections += [_head("run_page.batch_states"), _told(batches)]
@@ -183,6 +184,11 @@ def _lines(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
 
 def _in_two_lines(told: Both) -> str:
     return "<br>".join(map(_plain, dict.fromkeys((told.cy, told.en))))
+
+
+def _sentences(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
+    """What each is about, and its sentence."""
+    return "\n".join(f"- **{_plain(first)}**: {_in_two_lines(Both(cy, en))}" for first, (cy, en) in rows)
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -5,8 +5,11 @@ import pandas as pd
 from scipy.optimize import linprog
 
 
-def ranges(shown, parts, total):
-    """What each hidden number can be, for whoever knows the rest, the sums, and that it is at least 1: (cell, least, most)."""
+def ranges(shown, parts, total, only=None):
+    """What each hidden number can be, for whoever knows the rest, the sums, and that it is at least 1: (cell, least, most).
+
+    Only of some cells, where they are named.
+    """
     cells = [(row, column) for row in shown.index for column in shown.columns]
     place = {cell: n for n, cell in enumerate(cells)}
     equations = []
@@ -22,7 +25,7 @@ def ranges(shown, parts, total):
             matrix[n, at] = sign
     bounds = [(1, None) if pd.isna(shown.loc[cell]) else (shown.loc[cell],) * 2 for cell in cells]
     for cell in cells:
-        if pd.isna(shown.loc[cell]):
+        if pd.isna(shown.loc[cell]) and (only is None or cell in only):
             aim = np.zeros(len(cells))
             aim[place[cell]] = 1
             ends = [linprog(s * aim, A_eq=matrix, b_eq=np.zeros(len(matrix)), bounds=bounds) for s in (1, -1)]

@@ -45,8 +45,8 @@ def suppressed(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd
     """Counts with their sums and total, of which no number below SMALL can be worked out.
 
     Whoever knows all that is left, that sums are sums, and that a hidden number is at least 1, still finds each small one
-    to be anything from 1 to 5 and more. A small sum is at least as many as its parts that are not nought, which are seen
-    to be none; it too could be 5.
+    to be anything from 1 to 5 and more; also who knows all numbers of another row, because they are its own. A small sum
+    is at least as many as its parts that are not nought, which are seen to be none; it too could be 5.
 
     Args:
         counts: as `with_sums` takes them.
@@ -59,10 +59,8 @@ def suppressed(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd
     arcs = {arc.cell: arc for arc in _arcs(whole, parts)}
     hidden = {cell for cell, arc in arcs.items() if arc.number < SMALL}
     for cell in sorted(hidden, key=lambda c: (arcs[c].number, str(c))):
-        arc = arcs[cell]
-        hidden |= _ring(arcs, hidden, arc, SMALL - arc.number) or set()
-        less = (_ring(arcs, hidden, arc, -by) for by in range(arc.number - 1, 0, -1))
-        hidden |= next((ring for ring in less if ring is not None), set())
+        for by in (SMALL - arcs[cell].number, 1 - arcs[cell].number):
+            hidden |= _rings(arcs, hidden, cell, by)
     shown = whole.astype("Int64")
     for row, column in hidden:
         shown.loc[row, column] = pd.NA
@@ -94,6 +92,24 @@ def _arcs(whole: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> Iterator
             # The country's totals are what people ask first, then an authority's; of others the small ones are missed least.
             cost = (1 + math.log10(number)) * (100 if row == TOTAL else 1) * (5 if column in parts else 1)
             yield _Arc((row, column), number, tail, head, cost)
+
+
+def _rings(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], cell: _Cell, by: int) -> set[_Cell]:
+    """The cells to hide, so that one could be greater by so much (less, where negative), or by as much as can be.
+
+    Those to whom another row of the ring belongs know what stands there: for them there is a ring without it.
+    """
+    direction = 1 if by > 0 else -1
+    for amount in range(abs(by), 0, -1):
+        ring = _ring(arcs, hidden, arcs[cell], direction * amount)
+        if ring is None:
+            continue
+        found = set(ring)
+        for row in sorted({row for row, _ in ring} - {cell[0], TOTAL}, key=str):
+            others = {at: arc for at, arc in arcs.items() if at[0] != row}
+            found |= _ring(others, hidden | found, arcs[cell], direction * amount) or set()
+        return found
+    return set()
 
 
 def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) -> set[_Cell] | None:

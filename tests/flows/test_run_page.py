@@ -83,13 +83,13 @@ def test_what_could_not_be_done_comes_first_then_what_waits_for_a_person(seen):
         "I berson / For a person",
         "Y cylch hyd yma / The cycle so far",
     ]
-    assert r"| 661 | cwarantîn \| a \*b\* / quarantine |" in text, "nothing in a sentence is markdown"
+    assert r"- **661**: cwarantîn \| a \*b\* / quarantine" in text, "nothing in a sentence is markdown"
 
 
 def test_every_number_has_its_words_in_both_languages_side_by_side(seen):
     text = overview(seen)
     assert "| 2,800 | Cofnodion | Records |" in text
-    assert "| 1,234 | ffeiliau mewn cwarantîn, " in text and "| files in quarantine, " in text
+    assert "- **1,234**: ffeiliau mewn cwarantîn, " in text and "<br>files in quarantine, " in text
     assert "| 5 | wedi'i ateb | answered |" in text
     assert "| 3 | ffeiliau zip i ysgolion | zips for schools |" in text
     assert "llyfrau" not in text, "what the run did none of is left out"
