@@ -185,7 +185,9 @@ def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(r
             if why == "edition":
                 elsewhere.setattr(module, "edition", lambda: "older")
             if why == "root":
-                given = (str(root.path / "not mounted"), *given[1:])
+                empty = root.path / "mount point"
+                empty.mkdir(exist_ok=True)
+                given = (str(empty), *given[1:])
             if why == "lock":
                 elsewhere.setattr(module, "is_held", lambda _: False)
             if why == "late":
@@ -201,6 +203,7 @@ def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(r
         spread(function, [1 if why == "not_ours" else UPN])
     named = {"unfit": "machines-unfit", "not_ours": "machines-all"}.get(why, socket.gethostname())
     assert named in str(told.value) and UPN not in str(told.value) and " / " in str(told.value)
+    assert why != "root" or not list((root.path / "mount point").iterdir()), "nothing is made on the wrong disk"
     asked = len(client.asked)
     with pytest.raises(ServiceFault) as again:
         spread(masked, [UPN])
@@ -275,3 +278,23 @@ def test_where_nobody_answers_a_run_says_so_and_does_not_begin(tmp_path, monkeyp
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(ServiceFault, match=address), machines(address, 1, str(tmp_path)):
             pass
+
+
+def test_a_worker_is_warmed_where_it_sees_the_lake(root, client, tmp_path):
+    done = []
+    client.submit = lambda function, *given, **_: Future(lambda: function(*given))
+    for one in Machines(client, str(root.path)).warm(lambda: done.append(1)):
+        one.result()
+    assert done == [1, 1]
+    (tmp_path / "new").mkdir()
+    for one in Machines(client, str(tmp_path / "new")).warm(lambda: done.append(2)):
+        one.result()
+    assert done == [1, 1] and not list((tmp_path / "new").iterdir())
+
+
+def test_a_worker_becomes_one_of_the_service_s_before_it_does_anything(root, client, monkeypatch):
+    order = []
+    monkeypatch.setattr(module, "become_worker", lambda data: order.append(data))
+    monkeypatch.setattr(module, "all_tried", lambda *_: order.append("done") or ["x"])
+    spread(masked, ["one", "two"])
+    assert order == [str(root.path), "done", "done"] and len(client.asked) == 2
