@@ -221,6 +221,8 @@ class Awaited:
         run = self._machines
         try:
             result = Staged(*self._reference())
+            # Dask would have a call done anew whose result was with a worker that is lost, though it has been taken.
+            self._future.release()
             content = staged_content(run.folder, result)
         except _lost_by() as error:
             raise run.lost(error) from None

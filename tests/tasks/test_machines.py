@@ -30,8 +30,8 @@ UPN = "M660402510001"
 class Future:
     """What a worker will have given back: here it does it as it is asked."""
 
-    def __init__(self, work):
-        self.work = work
+    def __init__(self, work, forget=lambda: None):
+        self.work, self.release = work, forget
 
     def result(self, **_):
         """Has it done."""
@@ -42,7 +42,7 @@ class Client:
     """Dask's, with workers that are this process."""
 
     def __init__(self, workers=2):
-        self.workers, self.asked = workers, []
+        self.workers, self.asked, self.forgotten = workers, [], []
         self.work = carried_out
 
     def nthreads(self):
@@ -53,7 +53,7 @@ class Client:
         """Notes what is asked."""
         assert function is carried_out
         self.asked.append((given, how))
-        return Future(lambda: self.work(*given))
+        return Future(lambda: self.work(*given), lambda: self.forgotten.append(how["key"]))
 
 
 @pytest.fixture
@@ -94,6 +94,7 @@ def test_the_same_results_and_faults_in_the_same_order_and_nothing_is_left(root,
     assert list(one_by_one(masked, map(str, range(5)), at_once=2)) == list("01234")
     assert [how["key"].partition("-")[0] for _, how in client.asked] == ["masked"] * 2 + ["moment"] * 2 + ["masked"] * 3
     assert not list(root.staging.rglob("*.*")) and not evidence(root)
+    assert client.forgotten == [how["key"] for _, how in client.asked], "else it is done anew where a worker is lost"
 
 
 def test_what_travels_names_nobody_and_what_it_stands_for_is_the_owner_s_alone(root, client):
@@ -294,7 +295,7 @@ def test_a_worker_is_warmed_where_it_sees_the_lake(root, client, tmp_path):
 
 def test_a_worker_becomes_one_of_the_service_s_before_it_does_anything(root, client, monkeypatch):
     order = []
-    monkeypatch.setattr(module, "become_worker", lambda data: order.append(data))
+    monkeypatch.setattr(module, "become_worker", order.append)
     monkeypatch.setattr(module, "all_tried", lambda *_: order.append("done") or ["x"])
     spread(masked, ["one", "two"])
     assert order == [str(root.path), "done", "done"] and len(client.asked) == 2
