@@ -221,6 +221,8 @@ class Awaited:
         run = self._machines
         try:
             result = Staged(*self._reference())
+            # Dask would have a call done anew whose result was with a worker that is lost, though it has been taken.
+            self._future.release()
             content = staged_content(run.folder, result)
         except _lost_by() as error:
             raise run.lost(error) from None
@@ -277,6 +279,8 @@ def carried_out(data: str, wanted: str, run: str, name: str, sha256: str) -> tup
         ServiceFault: this worker cannot do it; says why and where.
     """
     with _ONE_AT_A_TIME:
+        if not _sees(data):
+            raise ServiceFault(both("fault.machine_root", machine=socket.gethostname(), root=data))
         _make_fit(data, wanted)
         result = within(
             lambda: _carried_out(data, run, Staged(name, sha256)), data=data, cycle="process", stage="machines"
@@ -315,18 +319,27 @@ def _see_lake(lake: Lake, versions: dict[str, int]) -> None:
 def warmed_up(data: str, wanted: str, function: Callable[[], None]) -> None:
     """In a worker: do what it shall do at once; what fails now is told when there is work."""
     with _ONE_AT_A_TIME:
-        _make_fit(data, wanted)
-        within(function, data=data, cycle="process", stage="machines")
+        if _sees(data):  # a root that is being made has no lake yet
+            _make_fit(data, wanted)
+            within(function, data=data, cycle="process", stage="machines")
+
+
+def _sees(data: str) -> bool:
+    """Whether the data root is here: its lake, as the root itself is a folder too where nothing is mounted.
+
+    Looked for before anything is told or printed there, which would make the folders on this machine's own disk.
+    """
+    return os.access(DataRoot(Path(data)).lake, os.R_OK | os.W_OK | os.X_OK)
 
 
 def _make_fit(data: str, wanted: str) -> None:
-    """Make this worker process one of the service's, or say why it cannot be."""
-    machine = socket.gethostname()
+    """Make this worker process one of the service's.
+
+    Raises:
+        ServiceFault: it has another edition of the service.
+    """
     if edition() != wanted:
-        raise ServiceFault(both("fault.machine_edition", machine=machine))
-    folder = Path(data) / "lake"
-    if not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
-        raise ServiceFault(both("fault.machine_root", machine=machine, root=data))
+        raise ServiceFault(both("fault.machine_edition", machine=socket.gethostname()))
     if (data, "") not in _fit_for:
         _fit_for.clear()
         _fit_for.add((data, ""))

@@ -1,5 +1,6 @@
-"""One run at a time on a data root: a census during a returns run waits for it, on this machine.
+"""One run at a time on a data root: a census during a returns run waits for it.
 
+On this machine, and on several where the locks of the file system that they share hold between them (`docs/machines.md`).
 The system gives the lock back when its holder dies, however it dies. Whoever gets it is alone, and puts away what a run
 that was killed had begun to write.
 """

@@ -30,8 +30,8 @@ UPN = "M660402510001"
 class Future:
     """What a worker will have given back: here it does it as it is asked."""
 
-    def __init__(self, work):
-        self.work = work
+    def __init__(self, work, forget=lambda: None):
+        self.work, self.release = work, forget
 
     def result(self, **_):
         """Has it done."""
@@ -42,7 +42,7 @@ class Client:
     """Dask's, with workers that are this process."""
 
     def __init__(self, workers=2):
-        self.workers, self.asked = workers, []
+        self.workers, self.asked, self.forgotten = workers, [], []
         self.work = carried_out
 
     def nthreads(self):
@@ -53,7 +53,7 @@ class Client:
         """Notes what is asked."""
         assert function is carried_out
         self.asked.append((given, how))
-        return Future(lambda: self.work(*given))
+        return Future(lambda: self.work(*given), lambda: self.forgotten.append(how["key"]))
 
 
 @pytest.fixture
@@ -94,6 +94,7 @@ def test_the_same_results_and_faults_in_the_same_order_and_nothing_is_left(root,
     assert list(one_by_one(masked, map(str, range(5)), at_once=2)) == list("01234")
     assert [how["key"].partition("-")[0] for _, how in client.asked] == ["masked"] * 2 + ["moment"] * 2 + ["masked"] * 3
     assert not list(root.staging.rglob("*.*")) and not evidence(root)
+    assert client.forgotten == [how["key"] for _, how in client.asked], "else it is done anew where a worker is lost"
 
 
 def test_what_travels_names_nobody_and_what_it_stands_for_is_the_owner_s_alone(root, client):
@@ -185,7 +186,9 @@ def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(r
             if why == "edition":
                 elsewhere.setattr(module, "edition", lambda: "older")
             if why == "root":
-                given = (str(root.path / "not mounted"), *given[1:])
+                empty = root.path / "mount point"
+                empty.mkdir(exist_ok=True)
+                given = (str(empty), *given[1:])
             if why == "lock":
                 elsewhere.setattr(module, "is_held", lambda _: False)
             if why == "late":
@@ -201,6 +204,7 @@ def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(r
         spread(function, [1 if why == "not_ours" else UPN])
     named = {"unfit": "machines-unfit", "not_ours": "machines-all"}.get(why, socket.gethostname())
     assert named in str(told.value) and UPN not in str(told.value) and " / " in str(told.value)
+    assert why != "root" or not list((root.path / "mount point").iterdir()), "nothing is made on the wrong disk"
     asked = len(client.asked)
     with pytest.raises(ServiceFault) as again:
         spread(masked, [UPN])
@@ -275,3 +279,23 @@ def test_where_nobody_answers_a_run_says_so_and_does_not_begin(tmp_path, monkeyp
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(ServiceFault, match=address), machines(address, 1, str(tmp_path)):
             pass
+
+
+def test_a_worker_is_warmed_where_it_sees_the_lake(root, client, tmp_path):
+    done = []
+    client.submit = lambda function, *given, **_: Future(lambda: function(*given))
+    for one in Machines(client, str(root.path)).warm(lambda: done.append(1)):
+        one.result()
+    assert done == [1, 1]
+    (tmp_path / "new").mkdir()
+    for one in Machines(client, str(tmp_path / "new")).warm(lambda: done.append(2)):
+        one.result()
+    assert done == [1, 1] and not list((tmp_path / "new").iterdir())
+
+
+def test_a_worker_becomes_one_of_the_service_s_before_it_does_anything(root, client, monkeypatch):
+    order = []
+    monkeypatch.setattr(module, "become_worker", order.append)
+    monkeypatch.setattr(module, "all_tried", lambda *_: order.append("done") or ["x"])
+    spread(masked, ["one", "two"])
+    assert order == [str(root.path), "done", "done"] and len(client.asked) == 2
