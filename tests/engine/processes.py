@@ -136,7 +136,8 @@ def postgres() -> Iterator[Path]:
         made = run("initdb", "-D", data, "-U", "prefect", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N")
         if made:
             raise DidNotHappen(f"initdb ended with {made}")
-        settings = ["-k", str(home), "-c", "listen_addresses=", "-c", "fsync=off"]
+        # Compiling takes the query behind a run's picture from a fifth of a second to more than Prefect waits for an answer.
+        settings = ["-k", str(home), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "jit=off"]
         log = home / "postgres.log"
         # SIGINT: it does not wait for those that are connected.
         with running([str(programs / "postgres"), "-D", data, *settings], log, env, signal.SIGINT, cwd=home, **how):
