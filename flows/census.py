@@ -57,7 +57,7 @@ def census(
     """Derbyn ffurflenni ac anfon yr hyn sy'n ddyledus i'r LRS / Take the returns in and send what is due to the LRS.
 
     Args:
-        cycle: Y cylch; yn wag os rhoddir y math / The cycle; empty where the kind is given.
+        cycle: Y cylch; os yn wag, ceir ef o'r math / The cycle; if empty it follows from the kind.
         kind: Math y cylch: ei gylch agored adeg trefnu'r rhediad; heb un, NothingDue / The kind of cycle: the one of it that
             is open when the run was scheduled; where none is, the run ends as NothingDue.
         la: Dim ond yr awdurdodau hyn / Only these authorities.
@@ -72,7 +72,7 @@ def census(
         state NothingDue, and nothing was written.
 
     Raises:
-        ConfigurationFault: not one of cycle and kind is given, or the cycle is over: its pupils were purged.
+        ConfigurationFault: neither cycle nor kind is given, the cycle is of another kind, or is over: its pupils were purged.
     """
     at = scheduled_time(as_of)
     due = due_cycle(cycle, kind, at)

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
-from schemas.cycles import SCHEDULED_KINDS, Cycle, open_cycle
+from schemas.cycles import SCHEDULED_KINDS, Cycle, cycle_by_id, open_cycle
 from schemas.faults import ConfigurationFault
 from schemas.texts import both
 from tasks.ground import moment
@@ -43,12 +43,14 @@ def due_cycle(cycle: str | None, kind: str | None, at: str) -> str | None:
         None where no cycle of the kind is open.
 
     Raises:
-        ConfigurationFault: not exactly one of the two was named.
+        ConfigurationFault: neither was named, or a cycle of another kind: that deployment is not for it.
     """
-    if (cycle is None) == (kind is None):
-        raise ConfigurationFault("cycle", [both("fault.cycle_or_kind", kinds=", ".join(SCHEDULED_KINDS))])
-    if kind is None:
+    if cycle is not None:
+        if kind is not None and cycle_by_id(cycle).kind != kind:
+            raise ConfigurationFault("cycle", [both("fault.other_kind", cycle=cycle, kind=kind)])
         return cycle
+    if kind is None:
+        raise ConfigurationFault("cycle", [both("fault.cycle_or_kind", kinds=", ".join(SCHEDULED_KINDS))])
     found = open_cycle(kind, moment(at).date())
     return None if found is None else found.id
 

@@ -70,7 +70,12 @@ def test_a_census_is_for_the_cycle_that_was_named_on_any_day():
     assert due_cycle("2012-01", None, "2099-01-01T02:30") == "2012-01"
 
 
-@pytest.mark.parametrize(("cycle", "kind"), [(None, None), ("2012-01", "january")])
-def test_either_the_cycle_is_named_or_its_kind(cycle, kind):
+def test_from_a_deployment_s_form_a_cycle_of_its_kind_may_be_named_and_no_other():
+    assert due_cycle("2012-01", "january", "2099-01-01T02:30") == "2012-01"
+    with pytest.raises(ConfigurationFault, match="2012-01 is not a september cycle"):
+        due_cycle("2012-01", "september", "2012-01-30T02:30")
+
+
+def test_a_cycle_is_named_or_its_kind():
     with pytest.raises(ConfigurationFault, match="september, january"):
-        due_cycle(cycle, kind, "2012-01-30T02:30")
+        due_cycle(None, None, "2012-01-30T02:30")
