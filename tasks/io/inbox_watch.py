@@ -1,6 +1,6 @@
 """What somebody changes in the two inboxes, round by round, and what the files there look like; for `uln watch`.
 
-Belongs here: the disk. Does not belong here: when a file counts as whole (`tasks.core.arrivals`), who asks (`tasks.arrivals`).
+Belongs here: the disk. Does not belong here: when a file counts as whole (`tasks.core.arrivals`), asking (`tasks.arrivals`).
 """
 
 from collections.abc import Iterable, Iterator
