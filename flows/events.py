@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
+from prefect.runtime import flow_run
 
 from schemas.states import BatchShown
 from tasks.showing import Shown
@@ -50,7 +51,7 @@ _MOST_NAMED = 20
 
 
 def tell_waiting(batches: Shown) -> None:
-    """Batches wait for a person; nothing where none does.
+    """Batches wait for a person; nothing where none does, or where no run of the engine has found them.
 
     The same batches are the same resource: who listens is told once, and again after a while, not by every run.
 
@@ -58,7 +59,7 @@ def tell_waiting(batches: Shown) -> None:
         batches: rows of `views.BATCHES_NAMED`.
     """
     rows = batches.rows()
-    if not rows:
+    if not rows or flow_run.get_id() is None:
         return
     states = Counter(row["state"] for row in rows)
     named = ", ".join(f"{row['batch_ref']} ({row['state']}, {row['age']})" for row in rows[:_MOST_NAMED])

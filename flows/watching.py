@@ -16,8 +16,8 @@ from schemas.faults import ServiceFault
 from schemas.texts import both
 from schemas.views import ARRIVED
 from schemas.watching import how_watched
+from tasks.arrivals import arrivals
 from tasks.io.data_root import DataRoot
-from tasks.io.inbox_watch import arrivals
 from tasks.io.reference import authorities
 from tasks.showing import Shown, shown
 

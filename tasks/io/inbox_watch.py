@@ -1,7 +1,6 @@
-"""Watches the two inboxes for files that arrive, and says which have become whole; for `uln watch`.
+"""What somebody changes in the two inboxes, round by round, and what the files there look like; for `uln watch`.
 
-Belongs here: the disk. Does not belong here: when a file counts as whole (`tasks.core.arrivals`), and who is told (`flows`).
-What lay there before is not told: the schedule finds it, as it finds whatever a watcher has missed.
+Belongs here: the disk. Does not belong here: when a file counts as whole (`tasks.core.arrivals`), asking (`tasks.arrivals`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,29 +9,22 @@ from threading import Event
 
 from watchfiles import watch
 
-from schemas.watching import Arrivals
-from tasks.core.arrivals import Stamp, Waiting, after_round, to_tell
 from tasks.io.data_root import DataRoot
 
-#: What names begin and end with while a file is being written, and the service's own marks.
+#: How the name of a file ends that is being written.
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
-def arrivals(root: DataRoot, how: Arrivals, stop: Event | None = None) -> Iterator[list[Path]]:
-    """The files that arrive, those together that become whole together.
+def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator[set[str]]:
+    """The paths of what was changed, a round at a time; nothing changed makes an empty one.
 
     Args:
         root: the data root; its inboxes are there.
-        how: when a file is whole, and how long it waits for others.
+        seconds: a round ends when nothing has changed for so long, at the latest after twice as long.
         stop: set by whoever has had enough.
-
-    Yields:
-        Paths, sorted.
     """
-    known = Waiting()
-    milliseconds = how.settled_seconds * 1000
-    # A round ends when nothing has changed for so long; at the latest after twice as long.
-    rounds = watch(
+    milliseconds = seconds * 1000
+    for found in watch(
         root.dewi_inbox,
         root.lrs_inbox,
         step=milliseconds,
@@ -41,15 +33,8 @@ def arrivals(root: DataRoot, how: Arrivals, stop: Event | None = None) -> Iterat
         yield_on_timeout=True,
         stop_event=stop,
         ignore_permission_denied=True,
-    )
-    for changes in rounds:
-        touched = set(_files(Path(path) for _, path in changes))
-        stamps = {path: stamp for path in {*known.growing, *touched} if (stamp := _stamp(Path(path))) is not None}
-        known = after_round(known, touched, stamps)
-        told = to_tell(known, how.told_within_rounds)
-        if told:
-            known = Waiting(known.growing)
-            yield sorted(map(Path, told))
+    ):
+        yield set(_files(Path(path) for _, path in found))
 
 
 def _files(paths: Iterable[Path]) -> Iterator[str]:
@@ -60,8 +45,12 @@ def _files(paths: Iterable[Path]) -> Iterator[str]:
             yield from map(str, path.rglob("*"))
 
 
-def _stamp(path: Path) -> Stamp | None:
-    """Size and time; None for what is no file, or is not meant to be looked at yet."""
+def stamps_of(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Size in bytes and time of change in nanoseconds, by path; not of what has gone, is no file or is half-written."""
+    return {path: stamp for path in paths if (stamp := _stamp(Path(path))) is not None}
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
     if path.name.startswith(".") or path.suffix.lower() in _HALF_WRITTEN:
         return None
     try:

@@ -17,8 +17,8 @@ def test_all_faults_are_told_at_once():
     with pytest.raises(ConfigurationFault) as told:
         parse_watching("[arrivals]\nsettled_seconds = 0\nmore = 1\n[x]\n[free_space]\nwarn_below_gib = true\n")
     assert [fault.en for fault in told.value.faults] == [
-        "unknown key x",
-        "[arrivals] unknown key more",
+        "x is not a key that may stand there",
+        "[arrivals] more is not a key that may stand there",
         "[arrivals] settled_seconds must be a whole number, 1 or more",
         "[arrivals] told_within_rounds must be a whole number, 1 or more",
         "[free_space] warn_below_gib must be a whole number, 1 or more",

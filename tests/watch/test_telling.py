@@ -95,7 +95,7 @@ def test_a_file_that_has_arrived_whole_starts_the_flow_that_takes_it_in(server, 
     )
     written_slowly(root / "dewi" / "inbox" / "660" / f"{marked}.xml")
     (root / "dewi" / "inbox" / "660" / "half.part").write_text("x")
-    assert until(lambda: server.events("uln.return.arrived"), 60)
+    assert until(lambda: server.events("uln.return.arrived"))
     watcher.terminate()
     watcher.wait(timeout=60)
 
