@@ -42,7 +42,7 @@ class DidNotHappen(AssertionError):
     """Something that was waited for; the text says what, and what the processes said last."""
 
 
-def waited(what: str, look: Callable[[], Any], seconds: float = 600.0, said: Path | None = None) -> Any:
+def waited(what: str, look: Callable[[], Any], seconds: float = 1800.0, said: Path | None = None) -> Any:
     """Look until there is something to see, and give it back.
 
     Raises:
@@ -156,7 +156,7 @@ def on(database: Path) -> str:
 def dumped(database: Path) -> str:
     """All that stands in a database, as text."""
     command = [str(postgres_programs() / "pg_dump"), "--host", str(database), "--username", "prefect", "prefect"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800).stdout
 
 
 def _free_port() -> int:
@@ -219,7 +219,7 @@ def prefect(*arguments: str, env: dict[str, str]) -> str:
         DidNotHappen: it failed.
     """
     command = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=1800)
     if done.returncode:
         raise DidNotHappen(f"prefect {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout
@@ -228,7 +228,7 @@ def prefect(*arguments: str, env: dict[str, str]) -> str:
 def uln(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """A command of the service, as an operator types it."""
     command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
-    return subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=1800)
 
 
 @dataclass(frozen=True)
