@@ -279,19 +279,24 @@ class Worker:
 
 
 @contextmanager
-def worker(home: Path, address: str, hold: Hold, name: str = "one", **own: str) -> Iterator[Worker]:
-    """A worker of the pool, which has one run at a time.
+def worker(
+    home: Path, address: str, hold: Hold, name: str = "one", limit: int | None = None, **own: str
+) -> Iterator[Worker]:
+    """A worker of the pool.
 
     Args:
         home: Prefect's own folder for it.
         address: of the server's API.
         hold: where its runs are held.
         name: its name.
+        limit: how many runs it has at a time; where it has one, a run that is retried as soon as it has crashed ends the
+            worker (Prefect 3.8.8: `already holding one of this CapacityLimiter's tokens`).
         own: more of its environment, such as ULN_DATA.
     """
     env = client(address, home, ULN_HOLD=str(hold.folder), PREFECT_WORKER_QUERY_SECONDS="1", **own)
     env["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "hold"), str(PROJECT)])
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name, "--limit", "1"]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]
+    command += ["--limit", str(limit)] if limit is not None else []
     log = home / f"worker-{name}.log"
     with running(command, log, env, cwd=PROJECT) as process:
         yield Worker(process.pid, log)
