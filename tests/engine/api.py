@@ -79,7 +79,7 @@ class Api:
         found: Answer = self._asked("GET", f"/flow_runs/{run_id}")
         return found
 
-    def over(self, run_id: str, seconds: float = 600.0) -> Answer:
+    def over(self, run_id: str, seconds: float = 1800.0) -> Answer:
         """A run, once it has ended in one way or another."""
 
         def look() -> Answer | None:

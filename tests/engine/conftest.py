@@ -56,9 +56,9 @@ def worked(api, tmp_path_factory):
     started = {}
     with ExitStack() as running:
 
-        def working(name="one", **own):
+        def working(name="one", limit=None, **own):
             if name not in started:
-                started[name] = running.enter_context(worker(home, api.address, hold, name, **own))
+                started[name] = running.enter_context(worker(home, api.address, hold, name, limit, **own))
             return started[name]
 
         yield working, hold

@@ -42,7 +42,7 @@ class DidNotHappen(AssertionError):
     """Something that was waited for; the text says what, and what the processes said last."""
 
 
-def waited(what: str, look: Callable[[], Any], seconds: float = 600.0, said: Path | None = None) -> Any:
+def waited(what: str, look: Callable[[], Any], seconds: float = 1800.0, said: Path | None = None) -> Any:
     """Look until there is something to see, and give it back.
 
     Raises:
@@ -156,7 +156,7 @@ def on(database: Path) -> str:
 def dumped(database: Path) -> str:
     """All that stands in a database, as text."""
     command = [str(postgres_programs() / "pg_dump"), "--host", str(database), "--username", "prefect", "prefect"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800).stdout
 
 
 def _free_port() -> int:
@@ -219,7 +219,7 @@ def prefect(*arguments: str, env: dict[str, str]) -> str:
         DidNotHappen: it failed.
     """
     command = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=1800)
     if done.returncode:
         raise DidNotHappen(f"prefect {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout
@@ -228,7 +228,7 @@ def prefect(*arguments: str, env: dict[str, str]) -> str:
 def uln(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """A command of the service, as an operator types it."""
     command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
-    return subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=1800)
 
 
 @dataclass(frozen=True)
@@ -279,19 +279,24 @@ class Worker:
 
 
 @contextmanager
-def worker(home: Path, address: str, hold: Hold, name: str = "one", **own: str) -> Iterator[Worker]:
-    """A worker of the pool, which has one run at a time.
+def worker(
+    home: Path, address: str, hold: Hold, name: str = "one", limit: int | None = None, **own: str
+) -> Iterator[Worker]:
+    """A worker of the pool.
 
     Args:
         home: Prefect's own folder for it.
         address: of the server's API.
         hold: where its runs are held.
         name: its name.
+        limit: how many runs it has at a time; where it has one, a run that is retried as soon as it has crashed ends the
+            worker (Prefect 3.8.8: `already holding one of this CapacityLimiter's tokens`).
         own: more of its environment, such as ULN_DATA.
     """
     env = client(address, home, ULN_HOLD=str(hold.folder), PREFECT_WORKER_QUERY_SECONDS="1", **own)
     env["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "hold"), str(PROJECT)])
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name, "--limit", "1"]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]
+    command += ["--limit", str(limit)] if limit is not None else []
     log = home / f"worker-{name}.log"
     with running(command, log, env, cwd=PROJECT) as process:
         yield Worker(process.pid, log)

@@ -23,7 +23,7 @@ def asks_for_the_root(root, but):
 def test_two_runs_at_once_are_done_one_after_the_other_and_nothing_twice(api, worked, undisturbed, tmp_path):
     root = Path(shutil.copytree(undisturbed.waiting, tmp_path / "root"))
     working, hold = worked
-    logs = [working(name).log for name in ("one", "other")]
+    logs = [working(name, limit=1).log for name in ("one", "other")]
     hold.arm_at_hand_over(root, after=1)
     parameters = names.CENSUS_PARAMETERS | {"data": str(root)}
     runs = [api.started(names.CENSUS, parameters) for _ in range(2)]
