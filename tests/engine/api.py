@@ -100,6 +100,22 @@ class Api:
             raise AssertionError(f"{state}: {self.said(run_id)}")
         return run_id
 
+    def crashed(self, run_id: str) -> None:
+        """Wait until a run whose process was killed stands as crashed, and its worker has done with it.
+
+        The worker says so twice: a run that is retried between the two is marked as crashed while it goes on.
+        """
+        state = self.over(run_id)["state"]["name"]
+        if state != "Crashed":
+            raise AssertionError(f"{state}: {self.said(run_id)}")
+        about = {
+            "event": {"name": ["prefect.worker.executed-flow-run"]},
+            "related": {"id": [f"prefect.flow-run.{run_id}"]},
+        }
+        waited(
+            "the worker has done with it", lambda: self._asked("POST", "/events/filter", {"filter": about})["events"]
+        )
+
     def states(self, run_id: str) -> list[str]:
         """The names of the states that a run went through, in their order."""
         found = self._asked("GET", f"/flow_run_states/?flow_run_id={run_id}")

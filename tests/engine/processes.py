@@ -257,12 +257,16 @@ class Hold:
     def release(self) -> None:
         """Let them go on, and hold no other."""
         (self.folder / "armed").unlink(missing_ok=True)
-        for one in self.folder.glob("held-*"):
+        for one in (*self.folder.glob("held-*"), *self.folder.glob("asks-*")):
             one.unlink()
 
     def held(self) -> int:
         """The id of the process that is held, once one is."""
         return int(waited("a run is held", lambda: sorted(self.folder.glob("held-*")))[0].name.removeprefix("held-"))
+
+    def another_asks(self, held: int) -> None:
+        """Wait until another process than the one that is held asks for the data root, which that one has."""
+        waited("another run asks", lambda: [p for p in self.folder.glob("asks-*") if p.name != f"asks-{held}"])
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def killed(api, undisturbed, worked, tmp_path_factory):
     run = api.started(names.CENSUS, names.CENSUS_PARAMETERS | {"data": str(root)})
     kill(hold.held())
     hold.release()
-    assert api.over(run)["state"]["name"] == "Crashed"
+    api.crashed(run)
     copies = {way: Path(shutil.copytree(root, home / way)) for way in ("uln", "schedule")}
     return Killed(run, {"button": root, **copies}, home)
 

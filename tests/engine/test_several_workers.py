@@ -1,6 +1,5 @@
 """Two workers on one pool and one data root: runs wait for each other, and nothing is done twice."""
 
-import contextlib
 import shutil
 from pathlib import Path
 
@@ -8,16 +7,6 @@ from tasks.io.lake import Lake
 from tests.crash.acts import differing, ended
 from tests.engine import names
 from tests.engine.processes import waited
-
-
-def asks_for_the_root(root, but):
-    """Whether a process, other than one, has the data root's lock open."""
-    lock = str(root / "lake" / ".run.lock")
-    for handle in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if str(handle.readlink()) == lock and int(handle.parts[2]) != but:
-                return True
-    return False
 
 
 def test_two_runs_at_once_are_done_one_after_the_other_and_nothing_twice(api, worked, undisturbed, tmp_path):
@@ -35,7 +24,7 @@ def test_two_runs_at_once_are_done_one_after_the_other_and_nothing_twice(api, wo
     (going,) = set(runs) - {queued}
     # Another deployment, so that no limit of Prefect's keeps it: the data root itself does.
     returns = api.started(names.RETURNS, names.RETURNS_PARAMETERS | {"data": str(root)})
-    waited("the returns run asks for the data root", lambda: asks_for_the_root(root, but=held))
+    hold.another_asks(held)
     hold.release()
     ended_runs = {run: api.over(run) for run in (going, queued, returns)}
     assert {run["state"]["name"] for run in ended_runs.values()} == {"Completed"}

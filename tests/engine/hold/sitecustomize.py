@@ -2,7 +2,8 @@
 
 Python imports it when it starts, where this folder stands in PYTHONPATH; only workers of these tests have it there. The
 folder `ULN_HOLD` is the test's: while a file `armed` stands in it, whoever comes to the moment that is written there
-leaves a file `held-<pid>` and waits. Only the standard library, and nothing before the moment.
+leaves a file `held-<pid>` and waits. Whoever asks for the data root meanwhile leaves a file `asks-<pid>`. Only the
+standard library, and nothing before the moment.
 """
 
 import itertools
@@ -29,6 +30,8 @@ def _heard(event, arguments):
         return
     _within.busy = True
     try:
+        if os.fsdecode(path).endswith("/.run.lock"):
+            Path(f"{_FOLDER}/asks-{os.getpid()}").touch()
         if _is_moment(json.loads(Path(_ARMED).read_text(encoding="utf-8")), event, os.fsdecode(path)):
             _wait()
     except FileNotFoundError:
