@@ -43,7 +43,8 @@ def compared(
     Returns:
         index school_number, sorted: learners, before (0 where it had none), in_cycle (null likewise), volume (`Volume`).
     """
-    rows = pd.DataFrame({"learners": now}).sort_index().rename_axis("school_number")
+    rows = pd.DataFrame({"learners": now}).sort_index()
+    rows.index = rows.index.astype("str").rename("school_number")  # also where there is none
     rows["before"], rows["in_cycle"] = 0, pd.Series(None, index=rows.index, dtype="str")
     for cycle, counts in before:
         then = counts.reindex(rows.index)

@@ -68,3 +68,8 @@ def test_only_cycles_for_the_same_learners_are_compared():
     assert earlier_alike(cycle_by_id("2013-01")) == ["2012-01"]
     assert earlier_alike(cycle_by_id("2027-01")) == ["2026-09"]
     assert earlier_alike(cycle_by_id("2012-01")) == earlier_alike(cycle_by_id("2011-09")) == []
+
+
+def test_where_nothing_is_known_there_is_no_school():
+    found = compared(NONE, [], NONE, BOUNDS).reset_index()
+    assert found.empty and found["school_number"].dtype == "str"
