@@ -8,6 +8,9 @@ from tests.crash.acts import differing, ended
 from tests.engine import names
 from tests.engine.processes import waited
 
+#: Where a returns run leaves what it publishes.
+PUBLISHED = ("dewi/outbox/", "snapshots/", "lake: deliveries")
+
 
 def test_two_runs_at_once_are_done_one_after_the_other_and_nothing_twice(api, worked, undisturbed, tmp_path):
     root = Path(shutil.copytree(undisturbed.waiting, tmp_path / "root"))
@@ -33,4 +36,6 @@ def test_two_runs_at_once_are_done_one_after_the_other_and_nothing_twice(api, wo
     assert min(task["start_time"] for task in api.task_runs(returns)) >= last_of_first
     assert all("submitting flow run" in log.read_text(encoding="utf-8") for log in logs), "both workers worked"
     assert Lake(root / "lake").read("batch_rows")["upn"].is_unique
-    assert differing(ended(root), undisturbed.after_census) == []
+    # The returns run has published the cycle, though nothing is answered yet.
+    others = [name for name in differing(ended(root), undisturbed.after_census) if not name.startswith(PUBLISHED)]
+    assert others == []
