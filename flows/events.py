@@ -53,7 +53,8 @@ _MOST_NAMED = 20
 def tell_waiting(batches: Shown) -> None:
     """Batches wait for a person; nothing where none does, or where no run of the engine has found them.
 
-    The same batches are the same resource: who listens is told once, and again after a while, not by every run.
+    How many learners are in them is not told: of one small batch it would be a small number beside its school's name. The
+    same batches are the same resource: who listens is told once, and again after a while, not by every run.
 
     Args:
         batches: rows of `views.BATCHES_NAMED`.
@@ -67,7 +68,6 @@ def tell_waiting(batches: Shown) -> None:
     payload = {
         "stuck": states[BatchShown.STUCK.value],
         "unconfirmed": states[BatchShown.SENT_UNCONFIRMED.value],
-        "learners": sum(row["rows"] - row["answered"] for row in rows),
         "cycles": ", ".join(sorted({row["cycle"] for row in rows})),
         "references": named + (f" (+{len(rows) - _MOST_NAMED})" if len(rows) > _MOST_NAMED else ""),
     }

@@ -183,23 +183,18 @@ def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str
     """What is told: when, under which subject, in which words; by the automation's name."""
     run = {"flow": "{{ flow.name }}", "run": "{{ flow_run.name }}", "state": "{{ flow_run.state.name }}"}
     run |= {"link": "{{ flow_run|ui_url or '' }}"}
-    batches = {name: f"{{{{ event.payload.{name} }}}}" for name in ("stuck", "unconfirmed", "learners", "cycles")}
+    batches = {name: f"{{{{ event.payload.{name} }}}}" for name in ("stuck", "unconfirmed", "cycles")}
     incomplete = {"flow": "{{ event.resource.name }}", "faults": "{{ event.payload.faults }}"}
     places = {
         "failed-run": run,
+        "late-run": run,
         "waiting-batches": batches | {"references": "{{ event.payload.references }}"},
         "incomplete-run": incomplete,
     }
     triggers = {
-        "failed-run": EventTrigger(
-            expect={f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut", "Late")},
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            # A poll that fails every half-hour is told once in a while; another flow's failure at once.
-            for_each={"related:flow:prefect.resource.id"},
-            threshold=1,
-            posture=Posture.Reactive,  # an update sends only what was set
-            within=again_after,
-        ),
+        "failed-run": _runs(("Failed", "Crashed", "TimedOut"), again_after),
+        # Apart, so that a run that began late does not keep its own failure from being told.
+        "late-run": _runs(("Late",), again_after),
         "waiting-batches": _again(Event.BATCHES_WAITING, "uln.batches.*", again_after),
         "incomplete-run": _again(Event.RUN_INCOMPLETE, "uln.flow.*", again_after),
     }
@@ -207,8 +202,21 @@ def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str
 
 
 def _words(name: str, places: dict[str, str]) -> tuple[str, str]:
-    """Subject and text, in both languages."""
+    """Subject and text, in both languages; of runs they are the same, the state is in them."""
+    name = "failed-run" if name == "late-run" else name
     return str(both(f"notify.{name}_subject", **places)), str(both(f"notify.{name}_body", **places))
+
+
+def _runs(states: tuple[str, ...], after: dt.timedelta) -> EventTrigger:
+    """A poll that fails every half-hour is told once in a while; another flow's or deployment's failure at once."""
+    return EventTrigger(
+        expect={f"prefect.flow-run.{state}" for state in states},
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        for_each={"related:flow:prefect.resource.id", "related:deployment:prefect.resource.id"},
+        threshold=1,
+        posture=Posture.Reactive,  # an update sends only what was set
+        within=after,
+    )
 
 
 def _again(event: Event, resources: str, after: dt.timedelta) -> EventTrigger:

@@ -204,7 +204,7 @@ def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
             done = within(lambda: flow_function(*args, **kwargs), **about)
         faults = done.get("faults") if isinstance(done, dict) else None
         if faults and run:
-            tell_incomplete(flow_function.__name__, faults)
+            tell_incomplete(flow_function.__name__.replace("_", "-"), faults)
         return done
 
     return within_bounds

@@ -83,6 +83,10 @@ def for_a_person(data: str, day: dt.date, cycle: str) -> dict[str, list[str]]:
 _WAITS = [BatchShown.SENT_UNCONFIRMED.value, BatchShown.STUCK.value]
 
 
+#: After a cycle has closed, days for which a person is told of its batches; `uln batches` shows them ever after.
+_CHASED_DAYS = 365
+
+
 def batches_waiting(data: str, day: dt.date) -> Shown:
     """The batches of all cycles that wait for a person, as every user of the engine may see them; the oldest first.
 
@@ -91,7 +95,15 @@ def batches_waiting(data: str, day: dt.date) -> Shown:
         day: the day it counts as.
     """
     lake = Lake(DataRoot(Path(data)).lake)
-    found = _shown(lake, lake.read("batches"), day)
+    batches = lake.read("batches")
+    # The poll asks every half-hour: what has time yet, and what nobody chases any more, is not looked through.
+    last = {c.id: (day - dt.timedelta(days=c.answer_within_days)).isoformat() for c in all_cycles().values()}
+    chased = [c.id for c in all_cycles().values() if (day - c.closes_on).days <= _CHASED_DAYS]
+    due = pd.Series(last, dtype="str").reindex(batches["cycle"]).set_axis(batches.index)
+    late = batches["sent_at"].fillna(batches["built_at"]).str[:10] < due
+    unsure = batches["state"].eq(BatchState.SENT_UNCONFIRMED.value)
+    given_up = batches["state"].eq(BatchState.ABANDONED.value)
+    found = _shown(lake, batches[batches["cycle"].isin(chased) & (unsure | (late & ~given_up))], day)
     names = [column.name for column in BATCHES_NAMED.columns]
     return let_through(BATCHES_NAMED, found.loc[found["state"].isin(_WAITS), names])
 

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ _MEASURED = {
     "uln_records": ("Records of a cycle by where they stand", "state"),
     "uln_cycle_balanced": ("1 where every record of the cycle stands in exactly one place", ""),
     "uln_batches": ("Batches by state", "state"),
-    "uln_batches_oldest_days": ("Days since the oldest batch in a state was handed over", "state"),
+    "uln_batches_oldest_days": (
+        "Days since the oldest batch in a state was handed over, or built where it has not been",
+        "state",
+    ),
     "uln_exceptions_open": ("Open exceptions by how many days their learners have waited", "age"),
     "uln_files": ("Files taken in or refused", "status"),
     "uln_stage_milliseconds": ("How long a stage took when it ran last", "stage"),
@@ -107,6 +111,8 @@ def last_durations(root: DataRoot) -> dict[tuple[str, str], int]:
     for path in sorted(root.logs.glob("*.jsonl"))[-_LAST_LOGS:] if root.logs.is_dir() else ():
         for line in path.read_text(encoding="utf-8").splitlines():
             if '"event": "stage_done"' in line:
-                told = json.loads(line)
-                found[told["cycle"], told["stage"]] = int(told["milliseconds"])
+                # A line that a full disk has cut short says nothing any more.
+                with suppress(ValueError, KeyError):
+                    told = json.loads(line)
+                    found[told["cycle"], told["stage"]] = int(told["milliseconds"])
     return found

@@ -133,8 +133,13 @@ def _told(waiting: Mapping[str, Any], total: "pd.Series[Any]") -> pd.DataFrame:
     numbers = {what: found if isinstance(found, int) else len(found) for what, found in waiting.items()}
     there = pd.Series({what: n for what, n in numbers.items() if n}, dtype="Int64")
     wholes = {what: of for what, of in _OF_LEARNERS.items() if what in there}
-    hidden = [what for what, of in wholes.items() if there[what] < SMALL or (of is not None and pd.isna(total[of]))]
+    hidden = [what for what, of in wholes.items() if there[what] < SMALL or _gives_away(there[what], of, total)]
     return there.mask(there.index.isin(hidden)).rename_axis("what").reset_index(name="number")
+
+
+def _gives_away(part: int, of: str | None, total: "pd.Series[Any]") -> bool:
+    """Whether a part would tell a small number of learners beside the whole that is told, or the whole itself is hidden."""
+    return of is not None and (pd.isna(total[of]) or 0 < total[of] - part < SMALL)
 
 
 def _open_ones(batches: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Event
 
-from watchfiles import watch
+from watchfiles import Change, watch
 
 from tasks.io.data_root import DataRoot
 
@@ -34,14 +34,15 @@ def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator
         stop_event=stop,
         ignore_permission_denied=True,
     ):
-        yield set(_files(Path(path) for _, path in found))
+        yield set(_files(found))
 
 
-def _files(paths: Iterable[Path]) -> Iterator[str]:
-    """The files that changed; of a folder that has come, or was renamed, those in it."""
-    for path in paths:
-        yield str(path)
-        if path.is_dir():
+def _files(found: Iterable[tuple[Change, str]]) -> Iterator[str]:
+    """The files that changed; of a folder that has come, or was renamed, those in it: not where its rights changed."""
+    for how, name in found:
+        path = Path(name)
+        yield name
+        if how == Change.added and path.is_dir():
             yield from map(str, path.rglob("*"))
 
 
