@@ -44,7 +44,7 @@ def _artifacts(window: Pages, _api: Api, played: Undisturbed) -> None:
 
 
 def _artifact(window: Pages, api: Api, played: Undisturbed) -> None:
-    key = min(names.SEEN_IN_ARTIFACTS)
+    key = "census-2012-01-overview"
     window.open(f"/artifacts/artifact/{api.artifacts(played.census)[key]['id']}", *names.SEEN_IN_ARTIFACTS[key])
 
 
