@@ -87,6 +87,12 @@ def test_what_waits_for_a_person_tells_of_no_few_learners(sent, monkeypatch, fou
     assert {row["what"]: row["number"] for row in seen.waiting.rows()} == told
 
 
+def test_a_part_that_leaves_few_of_a_whole_that_is_told_is_not_told():
+    whole = pd.Series({"uln": 100})
+    assert [n for n in (94, 95, 96, 99, 100) if overview._gives_away(n, "uln", whole)] == [96, 99]
+    assert not overview._gives_away(96, None, whole)
+
+
 def test_rules_are_told_in_rounded_numbers_and_in_an_order_that_tells_no_more():
     rules = {
         "UPN02": {"tried": 36049, "failed": 3},

@@ -47,6 +47,7 @@ def test_failed_runs_and_waiting_batches_are_told_to_webhook_and_mailbox_until_n
         server.uln("returns", "--as-of", day, *at)
     assert until(lambda: [one for one in told if "1 STUCK, 0 SENT_UNCONFIRMED" in one["subject"]])
     assert until(lambda: len(server.events("uln.batches.waiting")) == 2)
+    assert not any("learners" in event["payload"] for event in server.events("uln.batches.waiting"))
     # What comes after it was told after it: a third cause, and then no second word of the second.
     events = "from flows.events import tell_incomplete; tell_incomplete('returns', 3)"
     server.run(
