@@ -13,7 +13,7 @@ from prefect import flow
 def census(): raise ValueError("of nobody")
 census(return_state=True)
 """
-OURS = ("uln-failed-run", "uln-incomplete-run", "uln-waiting-batches")
+OURS = ("uln-failed-run", "uln-incomplete-run", "uln-late-run", "uln-waiting-batches")
 
 
 def automations(server):
