@@ -23,7 +23,7 @@ SEEN_IN_ARTIFACTS = {
     "census-2012-01-rules": ("UPN01",),
 }
 SEEN_IN_FORMS = {
-    CENSUS: ("The cycle; empty where the kind is given.", "Only these authorities."),
+    CENSUS: ("The cycle; if empty it follows from the kind.", "Only these authorities."),
     RETRY: ("The batch's reference, or the name of its file.", "no pupil's data", "dim data disgyblion"),
 }
 SEEN_WHERE_A_REASON_LACKS = "'reason' is a required property"
