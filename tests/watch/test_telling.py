@@ -66,7 +66,7 @@ def test_failed_runs_and_waiting_batches_are_told_to_webhook_and_mailbox_until_n
 
     nobody = server.uln("notify", "--webhook", "http://127.0.0.1:9/secret", "--try", *at, expect=1)
     assert "the channel webhook cannot be reached" in nobody and "secret" not in nobody
-    assert "3" in server.uln("notify", "--remove", *at) and automations(server) == []
+    assert "4" in server.uln("notify", "--remove", *at) and automations(server) == []
 
 
 def written_slowly(path, pieces=15):
