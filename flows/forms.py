@@ -66,7 +66,6 @@ def _several(items: dict[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"type": "array", "uniqueItems": True, "items": {"type": "string", **items}})
 
 
-_A_TEXT = WithJsonSchema({"type": "string", "minLength": 1})
 # Whether a value may be left out is said by the flow's own default.
 _cycle = _checked("cycle", lambda value: value in _CYCLES, cycles=", ".join(_CYCLES))
 _schools = _checked("schools", _all_are(_is_school), first=_LAS[0], last=_LAS[-1])
@@ -94,7 +93,12 @@ School = Annotated[
 MaybeSchools = Annotated[list[str] | None, _schools, _several({"pattern": _SCHOOL})]
 MaybeMoment = Annotated[str | None, _checked("as_of", _is_moment), WithJsonSchema({"type": "string"})]
 MaybeFolder = Annotated[str | None, _checked("data", _is_text), WithJsonSchema({"type": "string"})]
-Ref = Annotated[str, _checked("ref", _is_text), _A_TEXT]
-Reason = Annotated[str, _checked("reason", _is_text), _A_TEXT]
+#: The form, and the server before it keeps anything, refuse what looks like a UPN or a postcode; a run asks once more.
+_NO_UPN = r"^(?![A-Za-z][0-9]{11}[0-9A-Za-z]$)[\s\S]+$"
+_NO_PUPIL = (
+    r"^(?![\s\S]*[A-Za-z][0-9]{11}[0-9A-Za-z])(?![\s\S]*\b[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}\b)[\s\S]+$"
+)
+Ref = Annotated[str, _checked("ref", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_UPN})]
+Reason = Annotated[str, _checked("reason", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_PUPIL})]
 Number = Annotated[int, _number, _A_NUMBER]
 MaybeNumber = Annotated[int | None, _number, _A_NUMBER]

@@ -5,6 +5,8 @@ belong here: schedules (`prefect.yaml`), what a run does (the flows), how proces
 (`flows.guardian`). The engine is never imported: it runs in processes of its own.
 """
 
+import base64
+import json
 import os
 import secrets
 import signal
@@ -66,12 +68,42 @@ def serve(data: str, port: int, tell: Callable[[Both], None]) -> None:
         _wait_for(server, port, home)
         for name, arguments in _ONCE.items():
             _finished(name, started(name, arguments, environment, home), home)
+        # No worker is there yet: what stands as Running was left by one that has gone with its machine, or with Ctrl-C.
+        end_left_runs(environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"])
         worker = started("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"], environment, home)
         tell(both("serve.ready", url=f"http://{_HOST}:{port}", word=word_file, root=data))
         while True:
             for name, process in (("server", server), ("worker", worker)):
                 _refuse_ended(name, process, home)
             time.sleep(_LOOK_SECONDS)
+
+
+def end_left_runs(address: str, word: str) -> int:
+    """Say of the runs that nobody is at any more that they are over, as the dead cannot.
+
+    Each holds the one place of its deployment for ever: the next nights' runs would wait for it, and none would come.
+
+    Args:
+        address: of the server's API.
+        word: that lets us in.
+
+    Returns:
+        How many there were.
+    """
+    at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
+    left = _asked(address, word, "flow_runs/filter", at_work)
+    over = {"type": "CRASHED", "name": "Crashed", "message": both("terminal.left_run")}
+    for run in left:
+        _asked(address, word, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
+    return len(left)
+
+
+def _asked(address: str, word: str, path: str, body: dict[str, Any]) -> Any:
+    lets_in = "Basic " + base64.b64encode(word.encode()).decode()
+    headers = {"Content-Type": "application/json", "Authorization": lets_in}
+    request = urllib.request.Request(f"{address}/{path}", json.dumps(body).encode(), headers)  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        return json.load(answer)
 
 
 def _refuse_taken(port: int) -> None:

@@ -4,6 +4,8 @@ It changes no row and may be ended at any moment. Pupils' data goes only where t
 long its kind is kept (`decided` in `retention.toml`); all else stays a person's decision, `uln purge`.
 """
 
+from typing import Any
+
 from prefect import flow
 
 from flows.forms import MaybeFolder
@@ -15,6 +17,14 @@ from tasks.workers import processes_for, workers
 
 #: As a census's (`flows.census`).
 LONGEST_SECONDS = 4 * 3600
+
+
+def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
+    """The tasks, in order, each with what it is given besides the data root.
+
+    What goes is judged by snapshots taken at the lake's present versions, and compaction moves these on: it is the last.
+    """
+    return (purge_decided, {"day": day}), (compact, {})
 
 
 @flow(
@@ -43,7 +53,7 @@ def upkeep(data: MaybeFolder = None) -> Counts:
     root, day = root_of(data), scheduled_time(None)[:10]
     total: Counts = {}
     with workers(processes_for(root)):
-        for task, given in ((compact, {}), (purge_decided, {"day": day})):
+        for task, given in steps(day):
             step(task.name, "lake", 1)
             total |= {f"{task.name}.{name}": n for name, n in task(data=root, **given).items()}
     return total

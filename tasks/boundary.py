@@ -71,13 +71,16 @@ _PASSING = frozenset(
 )
 #: How the lake's library says a number of the system's.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+#: How Python says it.
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 def may_pass(error: BaseException) -> bool:
     """Whether an exception says that our storage was away or busy, so that the same may do in a moment."""
     if isinstance(error, PassingFault):
         return True
-    told = _OS_ERROR.search(str(error))
+    # A worker's, of which the text alone came: its last line is what was raised.
+    told = _OS_ERROR.search(str(error)) or _ERRNO.search(str(error).rstrip().rpartition("\n")[2])
     number = error.errno if isinstance(error, OSError) and error.errno is not None else told and int(told[1])
     return number in _PASSING
 

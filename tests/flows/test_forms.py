@@ -1,5 +1,7 @@
 """Parameters of flows: drop-downs of what there is, and one plain sentence in both languages where a value is wrong."""
 
+import re
+
 import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.utilities.callables import parameter_schema
@@ -31,6 +33,16 @@ def test_a_cycle_and_an_authority_are_chosen_from_what_there_is_and_schools_are_
     assert form["la"]["type"] == "array" and form["la"]["items"]["enum"] == list(authorities()["la_code"])
     assert form["school"]["type"] == "array" and form["school"]["items"]["type"] == "string"
     assert not parameter_schema(census).required
+
+
+def test_the_server_refuses_what_looks_like_a_pupil_s_before_it_keeps_it():
+    form = fields(operator.retry)
+    for reason in ("not on the portal, see 1000102504", "portal shows nothing (B1530c56b34370ec5)", "yes"):
+        assert re.search(form["reason"]["pattern"], reason)
+    for reason in (f"{UPN} left", f"x{UPN.lower()}y", "moved to LL77 7NG", "moved to CF101aa", ""):
+        assert not re.search(form["reason"]["pattern"], reason)
+    for ref, taken in {"B15303456343706c5": True, "LRB_10000001_2.csv": True, UPN: False, "": False}.items():
+        assert bool(re.search(form["ref"]["pattern"], ref)) is taken
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)

@@ -3,6 +3,7 @@
 One start for all, as the engine is slow to start. What a kill leaves is tried on `flows.guardian` alone.
 """
 
+import datetime as dt
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from flows.serving import end_left_runs
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -163,6 +166,21 @@ def test_outside_its_window_a_run_ends_as_nothing_due_and_nothing_is_written(ser
     assert (ended["state_type"], ended["state_name"], ended["name"]) == ("COMPLETED", "NothingDue", "census september")
     assert "no september cycle is open" in ended["state"]["message"]
     assert not list((served.root / "lake").iterdir())
+
+
+@pytest.mark.engine
+def test_a_run_that_nobody_is_at_any_more_gives_its_place_back(served):
+    """As after the machine went down: the engine's database says Running, and the place of the deployment is taken."""
+    of_kind = served.ask("deployments/name/upkeep/upkeep")
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=5)).isoformat()
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": later}}
+    run = served.ask(f"deployments/{of_kind['id']}/create_flow_run", {"state": state})
+    for name in ("PENDING", "RUNNING"):
+        served.ask(f"flow_runs/{run['id']}/set_state", {"state": {"type": name}, "force": True})
+    word = (served.root / "prefect" / "word").read_text(encoding="utf-8").strip()
+    assert end_left_runs(f"http://127.0.0.1:{served.port}/api", word) == 1
+    assert served.ask(f"flow_runs/{run['id']}")["state_type"] == "CRASHED"
+    assert end_left_runs(f"http://127.0.0.1:{served.port}/api", word) == 0
 
 
 @pytest.mark.engine

@@ -18,6 +18,7 @@ from flows import census as census_module
 from flows import lrs_returns as returns_module
 from flows.census import census as census_flow
 from flows.cli import app
+from flows.upkeep import steps
 from schemas.faults import ConfigurationFault
 from schemas.retention import Kind, all_retention, parse_retention
 from schemas.tables import PUPIL_FIELDS, TABLES
@@ -266,6 +267,13 @@ def test_a_cycle_that_a_purge_had_begun_to_empty_is_ended(root):
     (root / "snapshots" / "2012-01" / "manifest.json").unlink()
     assert counted(purge(str(root), LATE, LATE))[Kind.PUPILS] == 2
     assert not lake.filled("pupils", "surname")
+
+
+def test_the_weekly_upkeep_takes_the_pupils_whose_days_were_decided_though_it_compacts_the_lake(root):
+    (root / "reference" / "retention.toml").write_text("[pupils]\ndays = 400\ndecided = true\n", encoding="utf-8")
+    done = [task.fn(data=str(root), **given) for task, given in steps(LATE.isoformat())]
+    assert done[0][Kind.PUPILS.value] == 2 and not Lake(root / "lake").filled("pupils", "surname")
+    assert sum(counts.get("files", 0) for counts in done) > 0, "there was something to compact"
 
 
 def test_evidence_goes_by_the_day_it_was_written(root):

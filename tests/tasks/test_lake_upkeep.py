@@ -6,18 +6,20 @@ import os
 import pandas as pd
 import pytest
 
+from flows.upkeep import steps
 from schemas.retention import Kind
 from schemas.tables import SHARED_UPNS
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
-from tasks.lake_upkeep import compact, purge_decided
+from tasks.lake_upkeep import purge_decided
 
 TODAY = dt.date.today().isoformat()  # noqa: DTZ011 - the disk's days are the machine's
 CYCLES = ("2012-01", "2013-01")
 
 
 def upkeep(root):
-    return compact.fn(data=str(root)) | purge_decided.fn(data=str(root), day=TODAY)
+    done = [task.fn(data=str(root), **given) for task, given in steps(TODAY)]
+    return {name: n for counts in done for name, n in counts.items()}
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def test_ended_in_the_middle_the_next_one_does_the_rest(root, monkeypatch):
         patch.setattr(Lake, "shorten_logs", killed)
         with pytest.raises(KeyboardInterrupt):
             upkeep(root)
-    assert upkeep(root)["files"] == 0 and live(root) == 1
+    assert upkeep(root)["files"] == 4 and live(root) == 1
     pd.testing.assert_frame_equal(Lake(root / "lake").read("shared_upns"), before)
 
 

@@ -1,5 +1,6 @@
 """Work spread over processes gives what it gives in place, and nothing of a lost worker outlives its run."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
-from tasks.one_worker import WorkFault
+from tasks.boundary import may_pass
+from tasks.one_worker import WorkFault, tried
 from tasks.workers import attempt, one_by_one, parts, spread, workers
 
 
@@ -112,3 +114,11 @@ def _lives(pid):
     except FileNotFoundError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def _away(number):
+    raise OSError(number, "the share", "/nowhere")
+
+
+def test_a_share_that_was_away_for_a_moment_is_known_by_a_worker_s_words_too():
+    assert may_pass(tried(_away, errno.ESTALE)) and not may_pass(tried(_away, errno.ENOSPC))
