@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine import names
 from tests.engine.browser import pages
-from tests.engine.processes import NotInstalled
+from tests.engine.processes import NotInstalled, waited
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,7 @@ def test_a_form_without_a_reason_starts_nothing_and_with_one_the_run_ends_in_a_s
     reason.fill("to see what it says")
     worked[0](ULN_DATA=str(undisturbed.root))
     window.page.get_by_role("button", name="Submit").click()
-    window.page.wait_for_url(f"**/deployments/deployment/{deployment}**")
-    (run,) = {run["id"] for run in api.runs_of(deployment)} - before
+    (run,) = waited("the form starts a run", lambda: {run["id"] for run in api.runs_of(deployment)} - before)
     assert api.over(run)["state"]["name"] == "Failed"
     window.open(f"/runs/flow-run/{run}", "Failed", names.SEEN_WHERE_NO_BATCH_IS)
 
