@@ -38,11 +38,6 @@ def _run(window: Pages, _api: Api, played: Undisturbed) -> None:
     window.turn_to("Task Runs", "receive 2012-01")
 
 
-def _artifacts(window: Pages, _api: Api, played: Undisturbed) -> None:
-    window.open(f"/runs/flow-run/{played.census}", "Completed")
-    window.turn_to("Artifacts", min(names.CENSUS_ARTIFACTS))
-
-
 def _artifact(window: Pages, api: Api, played: Undisturbed) -> None:
     key = "census-2012-01-overview"
     window.open(f"/artifacts/artifact/{api.artifacts(played.census)[key]['id']}", *names.SEEN_IN_ARTIFACTS[key])
@@ -53,14 +48,8 @@ def _form(window: Pages, api: Api, _played: Undisturbed) -> None:
     window.open(f"/deployments/deployment/{deployment}/run", *names.SEEN_IN_FORMS[names.RETRY])
 
 
-def _deployments(window: Pages, _api: Api, _played: Undisturbed) -> None:
-    window.open("/deployments", *(name.partition("/")[2] for name in names.DEPLOYMENTS))
-
-
 PICTURES = (
-    Picture("deployments", _deployments),
     Picture("run", _run),
-    Picture("artifacts", _artifacts),
     Picture("artifact", _artifact),
     Picture("form", _form),
 )
