@@ -58,12 +58,17 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _one_of(values: list[str]) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "enum": values})
+def _one_of(values: list[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": values}
 
 
-def _several(items: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"type": "array", "uniqueItems": True, "items": {"type": "string", **items}})
+def _several(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "uniqueItems": True, "items": {"type": "string", **items}}
+
+
+def _or_none(schema: dict[str, Any]) -> WithJsonSchema:
+    """A field that may be left empty: the form then sends null, and the server would refuse what does not name it."""
+    return WithJsonSchema({"anyOf": [schema, {"type": "null"}]})
 
 
 # Whether a value may be left out is said by the flow's own default.
@@ -71,28 +76,28 @@ _cycle = _checked("cycle", lambda value: value in _CYCLES, cycles=", ".join(_CYC
 _schools = _checked("schools", _all_are(_is_school), first=_LAS[0], last=_LAS[-1])
 
 _number = _checked("number", _is_number)
-_A_NUMBER = WithJsonSchema({"type": "integer", "minimum": 0})
+_A_NUMBER = {"type": "integer", "minimum": 0}
 
-CycleId = Annotated[str, _cycle, _one_of(_CYCLES)]
-MaybeCycleId = Annotated[str | None, _cycle, _one_of(_CYCLES)]
+CycleId = Annotated[str, _cycle, WithJsonSchema(_one_of(_CYCLES))]
+MaybeCycleId = Annotated[str | None, _cycle, _or_none(_one_of(_CYCLES))]
 MaybeKind = Annotated[
     str | None,
     _checked("kind", lambda value: value in SCHEDULED_KINDS, kinds=", ".join(SCHEDULED_KINDS)),
-    _one_of(list(SCHEDULED_KINDS)),
+    _or_none(_one_of(list(SCHEDULED_KINDS))),
 ]
 MaybeLas = Annotated[
     list[str] | None,
     _checked("las", _all_are(lambda value: value in _LAS), first=_LAS[0], last=_LAS[-1]),
-    _several({"enum": _LAS}),
+    _or_none(_several({"enum": _LAS})),
 ]
 School = Annotated[
     str,
     _checked("school", _is_school, first=_LAS[0], last=_LAS[-1]),
     WithJsonSchema({"type": "string", "pattern": _SCHOOL}),
 ]
-MaybeSchools = Annotated[list[str] | None, _schools, _several({"pattern": _SCHOOL})]
-MaybeMoment = Annotated[str | None, _checked("as_of", _is_moment), WithJsonSchema({"type": "string"})]
-MaybeFolder = Annotated[str | None, _checked("data", _is_text), WithJsonSchema({"type": "string"})]
+MaybeSchools = Annotated[list[str] | None, _schools, _or_none(_several({"pattern": _SCHOOL}))]
+MaybeMoment = Annotated[str | None, _checked("as_of", _is_moment), _or_none({"type": "string"})]
+MaybeFolder = Annotated[str | None, _checked("data", _is_text), _or_none({"type": "string"})]
 #: The form, and the server before it keeps anything, refuse what looks like a UPN or a postcode; a run asks once more.
 _NO_UPN = r"^(?![A-Za-z][0-9]{11}[0-9A-Za-z]$)[\s\S]+$"
 _NO_PUPIL = (
@@ -100,5 +105,5 @@ _NO_PUPIL = (
 )
 Ref = Annotated[str, _checked("ref", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_UPN})]
 Reason = Annotated[str, _checked("reason", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_PUPIL})]
-Number = Annotated[int, _number, _A_NUMBER]
-MaybeNumber = Annotated[int | None, _number, _A_NUMBER]
+Number = Annotated[int, _number, WithJsonSchema(_A_NUMBER)]
+MaybeNumber = Annotated[int | None, _number, _or_none(_A_NUMBER)]
