@@ -25,7 +25,8 @@ def validate(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # no
     walked = walk("validate", _validate, Ground.of(data, cycle), las, tried=tried)
     if tried:
         by_rule = pd.concat(tried).groupby("rule", sort=False)[["tried", "failed"]].sum()
-        walked.rules = {str(rule): {str(k): int(n) for k, n in row.items()} for rule, row in by_rule.iterrows()}
+        of_rule = zip(by_rule.index, by_rule["tried"], by_rule["failed"], strict=True)
+        walked.rules = {str(rule): {"tried": int(n), "failed": int(failed)} for rule, n, failed in of_rule}
     return walked
 
 
