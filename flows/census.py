@@ -24,6 +24,7 @@ from tasks.receive import receive
 from tasks.release import release
 from tasks.select import cross_check, select
 from tasks.validate import validate
+from tasks.ways import fetch, is_elsewhere
 from tasks.workers import processes_for, workers
 
 #: All Wales takes minutes, and a run that waits for another half an hour; one that takes so long is stuck.
@@ -82,6 +83,8 @@ def census(
     tour = Tour(las, flow="census", data=root, cycle=due, steps=9)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
+        if is_elsewhere(root, "dewi_inbox"):
+            fetch(data=root, name="dewi_inbox")
         for stage in (receive, read, select):
             tour.stage(stage, as_of=at)
         tour.step("cross-check")

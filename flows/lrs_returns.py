@@ -21,6 +21,7 @@ from tasks.merge import merge
 from tasks.publish import conserve, publish, published, snapshot
 from tasks.run_log import batches_told
 from tasks.status import cycles_with_returns, purged_cycles
+from tasks.ways import deliver, fetch, is_elsewhere
 from tasks.workers import processes_for, workers
 
 #: As a census's (`flows.census`); it runs every half hour, and the next ones wait for it.
@@ -54,6 +55,8 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     unbalanced: list[str] = []
     with one_run_at_a_time(root), workers(processes_for(root)):
         purged = purged_cycles(root)  # with the root held: the run that it waited for may have been a purge
+        if is_elsewhere(root, "lrs_inbox"):
+            fetch(data=root, name="lrs_inbox")
         step("collect", "LRS", 1)
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
         total["faults"] += total["collect.faults"]
@@ -78,6 +81,8 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
                 tour.step("snapshot")
                 snapshot(data=root, cycle=cycle)
             tour.publish_artifacts(at, conserved=True)
+        if is_elsewhere(root, "dewi_outbox"):
+            deliver(data=root)
         waiting = batches_waiting(root, moment(at).date())
         tell_waiting(waiting)
         batches_told("wait", waiting, logging.WARNING)

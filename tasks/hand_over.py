@@ -11,7 +11,6 @@ and only a decision whose first commit was made has happened.
 """
 
 import datetime as dt
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ from schemas.views import BATCHES_NAMED, BATCHES_SHOWN
 from tasks.core.hand_over import AFTER, allowed, by_evidence, learners_answered, reason_fault, shown
 from tasks.core.membership import among
 from tasks.ground import Ground, Lot, moment
-from tasks.io.data_root import DataRoot, take_away, write_whole
+from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
+from tasks.io.places import lrs_outbox
 from tasks.io.report_csv import write_report
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.showing import Shown
@@ -190,7 +190,8 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> None:
     for at, own_id in ids[~ids.isin(done)].items():
         entry = open_ones.loc[[at]].assign(state=lambda r: r["state_after"])
         if entry["decision"].iloc[0] == Decision.ABANDON.value:
-            take_away(root.lrs_outbox / str(entry["file_name"].iloc[0]), str(entry["file_sha256"].iloc[0]))
+            with lrs_outbox(root) as outbox:
+                outbox.take_away(str(entry["file_name"].iloc[0]), str(entry["file_sha256"].iloc[0]))
         lake.upsert("batches", entry[[c.name for c in BATCHES.columns]], [str(own_id)])
     for cycle in sorted(set(last["cycle"])):
         _report(root, lake, cycle)
@@ -215,11 +216,11 @@ def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
         root: the data root.
         batches: file_name, file_sha256.
     """
-    found = [
-        (root.lrs_outbox / name).exists()
-        and hashlib.sha256((root.lrs_outbox / name).read_bytes()).hexdigest() == sha256
-        for name, sha256 in zip(batches["file_name"], batches["file_sha256"], strict=True)
-    ]
+    if batches.empty:
+        return pd.Series([], index=batches.index, dtype=bool)
+    with lrs_outbox(root) as outbox:
+        names = zip(batches["file_name"], batches["file_sha256"], strict=True)
+        found = [outbox.holds(name, sha256) for name, sha256 in names]
     return pd.Series(found, index=batches.index, dtype=bool)
 
 
@@ -239,6 +240,8 @@ def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
     overtaken = rows.loc[among(rows["upn"], held["upn"]), "batch_ref"]
     settled = by_evidence(ledger, answered=answered, overtaken=overtaken, as_of=as_of)
     given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
-    for name, sha256 in zip(given_up["file_name"], given_up["file_sha256"], strict=True):
-        take_away(ground.root.lrs_outbox / name, sha256)
+    if not given_up.empty:
+        with lrs_outbox(ground.root) as outbox:
+            for name, sha256 in zip(given_up["file_name"], given_up["file_sha256"], strict=True):
+                outbox.take_away(name, sha256)
     lake.replace("batches", settled, **where)

@@ -15,7 +15,8 @@ from schemas.views import BATCHES_NAMED
 from tasks.census_work import batch_files
 from tasks.ground import Ground, Lot
 from tasks.hand_over import lies_in_outbox
-from tasks.io.data_root import write_each
+from tasks.io.places import lrs_outbox
+from tasks.io.transports import Unanswered
 from tasks.run_log import batches_told
 from tasks.showing import shown
 from tasks.stage import Counts, Steps, Undone, Walked, stage_task, walk
@@ -43,11 +44,15 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
     yield
     if not ready.empty:
         made = begun()
-        _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
-        files = {ground.root.lrs_outbox / name: content for one in made for name, content in one.items()}
-        faults = write_each(files)
-        # What this very process could not write was surely not handed over: it is ready for the next run.
-        refused = {path.name: fault for path, fault in faults.items()}
+        files = {name: content for one in made for name, content in one.items()}
+        faults = _handed_over(ground, ledger, is_ready, files, lot)
+        # Of these nobody knows: they stay as the ledger has them, and a person decides.
+        unknown = [name for name, fault in faults.items() if isinstance(fault, Unanswered)]
+        is_ready &= ~ledger["file_name"].isin(unknown)
+        refused = faults
+        ledger = ledger.assign(
+            state=ledger["state"].mask(ledger["file_name"].isin(unknown), BatchState.SENT_UNCONFIRMED.value)
+        )
         ledger = _sent(ledger, is_ready & ~ledger["file_name"].isin(refused), as_of)
         _keep(ground, ledger, lot)
         went = ledger[is_ready & ~ledger["file_name"].isin(refused)]
@@ -62,6 +67,16 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
             sent = ready[~ready["file_name"].isin(refused)]
             raise Undone({la: _counts(*_of(la, ledger, sent)) for la in lot.las}, undone)
     return {la: _counts(*_of(la, ledger, ready)) for la in lot.las}
+
+
+def _handed_over(
+    ground: Ground, ledger: pd.DataFrame, is_ready: pd.Series, files: dict[str, bytes], lot: Lot
+) -> dict[str, Exception]:
+    """Hand files over, with the ledger saying before that nobody knows; what went wrong, by name."""
+    with lrs_outbox(ground.root) as outbox:
+        outbox.ready()  # where nothing can be handed over, the batches stay ready
+        _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
+        return outbox.hand_over(files)
 
 
 def _of(la: str, *tables: pd.DataFrame) -> list[pd.DataFrame]:

@@ -1,0 +1,214 @@
+"""The four folders between the service and DEWi and the LRS, where one of them is elsewhere (`schemas.ways`).
+
+What arrives elsewhere is copied into the data root's own inbox and kept there as received; the stages read it there as
+ever. School files lie in the data root's outbox first and are brought from there. Batch files alone go straight to where
+they are handed over: the ledger knows what was asked for, and the folder there alone proves that it was handed over.
+
+Belongs here: which files go which way, once. Does not belong here: how (`tasks.io.transports`).
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from schemas.faults import PassingFault
+from schemas.ways import Way, ways_of
+from tasks.io.data_root import DataRoot, make_folder, take_away, write_each, write_whole
+from tasks.io.transports import PART, Declined, Seen, Transport, Unanswered, opened
+
+#: What no return and no result file has; more is copied no further, and refused as too large where it is read.
+_MOST = 64 * 2**20 + 1
+_HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
+
+
+def way_to(root: DataRoot, name: str) -> Way | None:
+    """Where a folder is; None where it is the data root's own.
+
+    Raises:
+        ConfigurationFault: what is said of the ways is wrong.
+    """
+    found: Way | None = getattr(ways_of(root.reference), name)
+    return found
+
+
+def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sleep) -> int:
+    """Copy what is new in an inbox elsewhere into the data root's own.
+
+    A file is taken when a second listing, some seconds after the first, shows it as the first did; the next run takes the
+    others. Of a name that has come again with other content both are kept.
+
+    Args:
+        root: the data root.
+        name: `dewi_inbox` or `lrs_inbox`.
+        wait: lets seconds pass.
+
+    Returns:
+        How many files came.
+
+    Raises:
+        Away, Declined: the folder could not be read; what has come so far stands.
+    """
+    way = way_to(root, name)
+    if way is None:
+        return 0
+    inbox: Path = getattr(root, name)
+    index = root.path / "ways" / f"{name}.json"
+    known = _known(index)
+    with opened(way) as there:
+        first = _listed(there)
+        new = {path: seen for path, seen in first.items() if known.get(path) != [seen.size, seen.mark]}
+        if not new:
+            return 0
+        wait(way.settled_seconds)
+        settled = {path: seen for path, seen in _listed(there).items() if new.get(path) == seen}
+        came = sum(_copied(there, path, seen, inbox) for path, seen in settled.items())
+    known |= {path: [seen.size, seen.mark] for path, seen in settled.items()}
+    write_whole(index, json.dumps(known, sort_keys=True).encode())
+    return came
+
+
+def _listed(there: Transport) -> dict[str, Seen]:
+    """What lies in the folder and one below it, by path; one question a folder. A name that leaves its folder is none."""
+    found: dict[str, Seen] = {}
+    top = {name: seen for name, seen in there.listing().items() if _named(name)}
+    for name, seen in sorted(top.items()):
+        below = {name: seen} if seen else {f"{name}/{n}": s for n, s in there.listing(name).items() if _named(n)}
+        found |= {path: one for path, one in below.items() if one is not None}
+    return found
+
+
+def _named(name: str) -> bool:
+    return not name.startswith(".") and not {"/", "\0"} & set(name) and not name.lower().endswith(_HALF_WRITTEN)
+
+
+def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool:
+    """Copy one file; where another stands under its name, under one with its hash."""
+    place = inbox / path
+    make_folder(place.parent)
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=PART[0], suffix=PART[1])
+    os.close(handle)
+    part = Path(name)
+    try:
+        there.fetch(path, part, _MOST)
+        if part.stat().st_size != min(seen.size, _MOST):
+            return False  # it grows still
+        content = part.read_bytes()
+        if place.exists() and place.read_bytes() != content:
+            pure = PurePosixPath(path)
+            place = place.with_name(f"{pure.stem}.{hashlib.sha256(content).hexdigest()[:12]}{pure.suffix}")
+        return write_whole(place, content)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def deliver_new(root: DataRoot) -> int:
+    """Bring what is new in the data root's DEWi outbox to where DEWi takes it from; again does no harm.
+
+    Returns:
+        How many files went.
+
+    Raises:
+        Away, Declined: not all of it went; what did is known.
+    """
+    way = way_to(root, "dewi_outbox")
+    if way is None:
+        return 0
+    index = root.path / "ways" / "dewi_outbox.json"
+    known = _known(index)
+    files = sorted(p for p in root.dewi_outbox.rglob("*") if p.is_file() and not p.name.startswith("."))
+    marks = {p.relative_to(root.dewi_outbox).as_posix(): [p.stat().st_size, str(p.stat().st_mtime_ns)] for p in files}
+    new = [path for path, mark in marks.items() if known.get(path) != mark]
+    if not new:
+        return 0
+    try:
+        with opened(way) as there:
+            for path in new:
+                there.put(path, (root.dewi_outbox / path).read_bytes())
+                known[path] = marks[path]
+    finally:
+        write_whole(index, json.dumps(known, sort_keys=True).encode())
+    return len(new)
+
+
+def _known(index: Path) -> dict[str, list[int | str]]:
+    """What was seen before; a memory that is gone costs a copy, no more."""
+    try:
+        known: dict[str, list[int | str]] = json.loads(index.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known
+
+
+@contextmanager
+def lrs_outbox(root: DataRoot) -> Iterator["LrsOutbox"]:
+    """The folder in which batch files are handed over.
+
+    Raises:
+        Away, Declined: it is elsewhere and not to be had; nothing was handed over.
+    """
+    way = way_to(root, "lrs_outbox")
+    if way is None:
+        yield LrsOutbox(root, None)
+        return
+    with opened(way) as there:
+        yield LrsOutbox(root, there)
+
+
+class LrsOutbox:
+    """The LRS outbox, here or elsewhere."""
+
+    def __init__(self, root: DataRoot, there: Transport | None) -> None:
+        self._root, self._there = root, there
+
+    def ready(self) -> None:
+        """See that files can be handed over, and put away what a run that was killed had begun to.
+
+        Raises:
+            Away, Declined: they cannot.
+        """
+        if self._there is not None:
+            for name in self._there.listing():
+                if name.startswith(PART[0]) and name.endswith(PART[1]):
+                    self._there.remove(name)
+
+    def hand_over(self, files: Mapping[str, bytes]) -> dict[str, Exception]:
+        """Put files in place, each once.
+
+        Returns:
+            What went wrong, by name; `Unanswered` where nobody knows, any other where the file is surely not there.
+        """
+        if self._there is None:
+            faults = write_each({self._root.lrs_outbox / name: data for name, data in files.items()})
+            return {path.name: fault for path, fault in faults.items()}
+        found: dict[str, Exception] = {}
+        for name, data in files.items():
+            try:
+                self._there.put_new(name, data)
+            except (PassingFault, Declined, Unanswered) as fault:
+                found[name] = fault
+        return found
+
+    def holds(self, name: str, sha256: str) -> bool:
+        """Whether the file lies there, byte for byte.
+
+        Raises:
+            Away, Declined: nobody can look.
+        """
+        if self._there is None:
+            path = self._root.lrs_outbox / name
+            content = path.read_bytes() if path.exists() else None
+        else:
+            content = self._there.content(name)
+        return content is not None and hashlib.sha256(content).hexdigest() == sha256
+
+    def take_away(self, name: str, sha256: str) -> None:
+        """Remove a file that we put there, if it still is what we put there."""
+        if self._there is None:
+            take_away(self._root.lrs_outbox / name, sha256)
+        elif self.holds(name, sha256):
+            self._there.remove(name)

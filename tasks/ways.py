@@ -1,0 +1,35 @@
+"""The steps of a run that bring files from and to where they are elsewhere (`tasks.io.places`); none where nothing is.
+
+Belongs here: the engine's side of it. The hand-over to the LRS is `tasks.release`'s.
+"""
+
+from pathlib import Path
+
+from tasks.io.data_root import DataRoot
+from tasks.io.places import deliver_new, fetch_new, way_to
+from tasks.stage import Counts, stage_task
+
+
+def is_elsewhere(data: str, name: str) -> bool:
+    """Whether a folder is not the data root's own."""
+    return way_to(DataRoot(Path(data)), name) is not None
+
+
+@stage_task("fetch", "fetch {name}", retried=True)
+def fetch(data: str, name: str) -> Counts:
+    """Copy what is new in an inbox elsewhere into the data root.
+
+    Returns:
+        Counts: files.
+    """
+    return {"files": fetch_new(DataRoot(Path(data)), name)}
+
+
+@stage_task("deliver", "deliver")
+def deliver(data: str) -> Counts:
+    """Bring what is new in the DEWi outbox to where DEWi takes it from.
+
+    Returns:
+        Counts: files.
+    """
+    return {"files": deliver_new(DataRoot(Path(data)))}
