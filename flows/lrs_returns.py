@@ -81,11 +81,11 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
                 tour.step("snapshot")
                 snapshot(data=root, cycle=cycle)
             tour.publish_artifacts(at, conserved=True)
-        if is_elsewhere(root, "dewi_outbox"):
-            deliver(data=root)
         waiting = batches_waiting(root, moment(at).date())
         tell_waiting(waiting)
         batches_told("wait", waiting, logging.WARNING)
+        if is_elsewhere(root, "dewi_outbox"):
+            deliver(data=root)
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     return total

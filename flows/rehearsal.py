@@ -19,6 +19,7 @@ from schemas.cycles import Cycle, cycle_by_id
 from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.lrs_profiles import all_profiles
 from schemas.texts import both
+from schemas.ways import ways_of
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox
@@ -103,11 +104,13 @@ def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> 
 
 
 def refuse_real_returns(root: DataRoot) -> None:
-    """Stop where the data root holds anything that no rehearsal made.
+    """Stop where the data root holds anything that no rehearsal made, or its files go to other machines.
 
     Raises:
         ServiceFault: says how to go on.
     """
+    if ways_of(root.reference).named:
+        raise ServiceFault(both("fault.rehearsal_elsewhere"))
     holds = any(root.dewi_inbox.rglob("*.*")) or (root.reference / "registration.csv").exists()
     if holds and not root.rehearsal_mark.exists():
         raise ServiceFault(both("fault.real_returns", root=root.path))

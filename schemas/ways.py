@@ -1,12 +1,12 @@
-"""Where DEWi's and the LRS's folders and the lake are: below the data root, or by URL; and what opens the door there.
+"""Where DEWi's and the LRS's folders are: below the data root, or by URL; and what opens the door there.
 
 One place for all of it: `ULN_WAY_<WAY>__<KEY>` in the environment, over blocks `[<way>]` in the data root's
-`reference/ways.toml`; a way that neither names is a folder of the data root. Credentials come from the environment alone
-(`tasks.ways` puts there what a Prefect block holds): in a file or in a URL they are refused.
+`reference/ways.toml`; a way that neither names is a folder of the data root. Credentials come from the environment alone:
+in a file or in a URL they are refused.
 
 Belongs here: what may be said of a way, and what is wrong with what was said. Does not belong here: connecting
-(`tasks.io.places`, `tasks.io.lake`). To add a kind of transport: a class here, its scheme in `_KINDS`, how it connects in
-`tasks.io.places`.
+(`tasks.io.transports`). To add a kind of transport: a class here, its scheme in `_KINDS`, how it connects in
+`tasks.io.transports`.
 """
 
 import os
@@ -25,7 +25,6 @@ from schemas.texts import Both, both
 
 PREFIX = "ULN_WAY_"
 FOLDERS = ("dewi_inbox", "dewi_outbox", "lrs_inbox", "lrs_outbox")
-LAKE = "lake"
 
 
 class _Way(BaseModel):
@@ -33,7 +32,6 @@ class _Way(BaseModel):
 
     Attributes:
         url: where it is; without user's password.
-        block: the Prefect Secret block whose value, an object, holds the credentials; empty where the environment does.
         patience_seconds: how long an answer may take.
         settled_seconds: for how long a file must be as it is before it counts as whole.
     """
@@ -41,7 +39,6 @@ class _Way(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str
-    block: str = ""
     patience_seconds: int = Field(60, ge=1)
     settled_seconds: int = Field(10, ge=0)
 
@@ -130,13 +127,6 @@ class S3Way(ObjectWay):
     secret_key: SecretStr | None = None
     session_token: SecretStr | None = None
 
-    @field_validator("url")
-    @classmethod
-    def _s3(cls, url: str) -> str:
-        if urlsplit(url).scheme != "s3":
-            raise ValueError("scheme")  # the lake may be there and nowhere else
-        return url
-
 
 class AzureWay(ObjectWay):
     """A container of Azure's blob storage.
@@ -154,7 +144,10 @@ class AzureWay(ObjectWay):
 _KINDS: dict[str, type[_Way]] = {"file": FileWay, "sftp": SftpWay, "s3": S3Way, "az": AzureWay}
 #: What no file may hold.
 SECRETS = frozenset(
-    name for kind in _KINDS.values() for name, field in kind.model_fields.items() if "SecretStr" in str(field.annotation)
+    name
+    for kind in _KINDS.values()
+    for name, field in kind.model_fields.items()
+    if "SecretStr" in str(field.annotation)
 )
 
 
@@ -183,7 +176,6 @@ class Ways(BaseSettings):
     dewi_outbox: Way | None = None
     lrs_inbox: Way | None = None
     lrs_outbox: Way | None = None
-    lake: S3Way | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -200,7 +192,7 @@ class Ways(BaseSettings):
     @property
     def named(self) -> dict[str, _Way]:
         """Those that are not folders of the data root, by name."""
-        every = {name: getattr(self, name) for name in (*FOLDERS, LAKE)}
+        every = {name: getattr(self, name) for name in FOLDERS}
         return {name: way for name, way in every.items() if way is not None}
 
 
@@ -242,7 +234,7 @@ def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
     for name, block in given.items():
         for key in sorted(SECRETS & set(block)) if isinstance(block, dict) else ():
             faults.append(both("fault.way_secret_in_file", key=key, variable=f"{PREFIX}{name}__{key}".upper()))
-    known = {f"{PREFIX}{name}".upper() for name in (*FOLDERS, LAKE)}
+    known = {f"{PREFIX}{name}".upper() for name in FOLDERS}
     faults += [
         both("fault.way_unknown_variable", variable=name)
         for name in sorted(environment)
@@ -269,8 +261,6 @@ def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> Both:
         fault = both("fault.unknown_key", key=key)
     elif kind == "missing":
         fault = both("fault.way_missing", key=key)
-    elif kind == "value_error" and "scheme" in message:
-        fault = both("fault.way_scheme", schemes="s3://")
     elif kind == "value_error":
         fault = both("fault.way_secret_in_url" if "secret" in message else "fault.way_incomplete")
     else:

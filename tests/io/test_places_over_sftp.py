@@ -4,15 +4,19 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from schemas.cycles import cycle_by_id
 from schemas.faults import PassingFault
+from schemas.lrs_profiles import all_profiles
 from tasks.io.data_root import DataRoot
 from tasks.io.places import deliver_new, fetch_new, lrs_outbox
 from tasks.io.transports import Declined
+from tasks.rehearsal.lrs_stand_in import answer_outbox
 
 SSHD = "/usr/sbin/sshd"
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not Path(SSHD).exists(), reason="needs Debian's openssh-server")]
@@ -138,3 +142,39 @@ def test_a_folder_that_is_gone_is_told(server, root):
     shutil.rmtree(far / "lrs" / "outbox")
     with lrs_outbox(root) as outbox, pytest.raises(Declined, match="no such folder"):
         outbox.ready()
+
+
+def uln(*arguments, ways):
+    """A command in a process of its own; without ways everything is below the data root."""
+    unset = ("PREFECT_", "PYTEST_") if ways else ("PREFECT_", "PYTEST_", "ULN_WAY_")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(unset)}
+    command = [sys.executable, "-W", "ignore", "-m", "flows.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_a_cycle_by_sftp_ends_in_the_snapshots_of_one_in_local_folders(server, root, tmp_path, monkeypatch):
+    from flows.rehearsal import rehearsal_times
+
+    _, far, _ = server
+    for way in ("DEWI_INBOX", "LRS_INBOX"):
+        monkeypatch.setenv(f"ULN_WAY_{way}__SETTLED_SECONDS", "0")
+    local = tmp_path / "local"
+    uln("rehearse", "--schools", "4", "--data", str(local), ways=False)
+    shutil.copytree(local / "reference", root.reference, dirs_exist_ok=True)
+    shutil.copytree(local / "dewi" / "inbox", far / "dewi" / "inbox", dirs_exist_ok=True)
+    sent, answered = rehearsal_times(cycle_by_id("2012-01"))
+    for _ in range(2):
+        uln("census", "2012-01", "--as-of", sent, "--data", str(root.path), ways=True)
+    handed = {p.name: p.read_bytes() for p in (far / "lrs" / "outbox").iterdir()}
+    assert handed == {p.name: p.read_bytes() for p in (local / "lrs" / "outbox").iterdir()}
+    answer_outbox(far, profiles=all_profiles(), seed=1)
+    uln("returns", "--as-of", answered, "--data", str(root.path), ways=True)
+    for name in ("learners.parquet", "exceptions.parquet"):
+        ours, theirs = (place / "snapshots" / "2012-01" / name for place in (root.path, local))
+        assert ours.read_bytes() == theirs.read_bytes()
+    brought, kept = (
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        for folder in (far / "dewi" / "outbox", local / "dewi" / "outbox")
+    )
+    assert brought == kept and kept
