@@ -121,7 +121,8 @@ def deliver_new(root: DataRoot) -> int:
     index = root.path / "ways" / "dewi_outbox.json"
     known = _known(index)
     files = sorted(p for p in root.dewi_outbox.rglob("*") if p.is_file() and not p.name.startswith("."))
-    marks = {p.relative_to(root.dewi_outbox).as_posix(): [p.stat().st_size, str(p.stat().st_mtime_ns)] for p in files}
+    marks: dict[str, list[int | str]] = {}
+    marks |= {p.relative_to(root.dewi_outbox).as_posix(): [p.stat().st_size, str(p.stat().st_mtime_ns)] for p in files}
     new = [path for path, mark in marks.items() if known.get(path) != mark]
     if not new:
         return 0

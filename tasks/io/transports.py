@@ -473,11 +473,9 @@ class _Objects(Transport):
             yield
         except (ServiceFault, ModuleNotFoundError):
             raise
-        except Exception as refused:  # noqa: BLE001 - each library has its own kinds
-            fault = self._fault(refused)
-            if fault is None:
-                fault = (Unanswered if putting else Away)(both("fault.way_away", way=self.shown))
-            raise fault from refused
+        except Exception as refused:
+            unanswered = (Unanswered if putting else Away)(both("fault.way_away", way=self.shown))
+            raise (self._fault(refused) or unanswered) from refused
 
     @abstractmethod
     def _fault(self, refused: Exception) -> Away | Declined | None:
@@ -562,7 +560,7 @@ class _S3(_Objects):
         # Neither library may put a file a second time by itself: whoever it was for may have taken the first away.
         self._fs.retries = 1
 
-    def _fault(self, refused: Exception) -> Away | Declined | None:
+    def _fault(self, refused: Exception) -> Away | Declined | None:  # noqa: PLR0911 - one for each kind of answer
         answer = getattr(refused.__cause__, "response", None) or getattr(refused, "response", None)
         if answer:
             status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -148,7 +148,7 @@ def uln(*arguments, ways):
     """A command in a process of its own; without ways everything is below the data root."""
     unset = ("PREFECT_", "PYTEST_") if ways else ("PREFECT_", "PYTEST_", "ULN_WAY_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(unset)}
-    command = [sys.executable, "-W", "ignore", "-m", "flows.cli", *arguments]
+    command = [sys.executable, "-W", "ignore", "-c", "from flows.cli import main; main()", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
