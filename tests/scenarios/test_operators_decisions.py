@@ -26,6 +26,7 @@ from tasks.census_work import batch_files
 from tasks.collect import collect
 from tasks.ground import Ground
 from tasks.hand_over import decide
+from tasks.io import places
 from tasks.io.lake import Lake
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
@@ -51,7 +52,7 @@ def died_root(built_root, tmp_path_factory):
     """Monday's run was killed when the ledger had said that it would hand over, and before any file was written."""
     root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("died") / "root"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(release, "write_each", killed)
+        patch.setattr(places, "write_each", killed)
         with pytest.raises(Killed):
             census(root, CYCLE, MONDAY)
     return root
@@ -166,7 +167,7 @@ def test_retried_it_goes_out_with_the_next_run_under_the_same_name_and_with_the_
     # Killed in the hand-over again, it may be retried again.
     uln(died, "retry", other["batch_ref"], "--reason", WHY, "--as-of", WEDNESDAY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(release, "write_each", killed)
+        patch.setattr(places, "write_each", killed)
         with pytest.raises(Killed):
             next_run(died, "2012-02-02T02:30")
     assert next_run(died, "2012-02-02T03:30")["release.unconfirmed"] == 1, "no decision is carried out twice"
@@ -232,7 +233,7 @@ def test_nothing_is_decided_while_a_run_is_on_the_data_root(died, monkeypatch):
 def cut_short(patch, at):
     """Kill the process at one of the places of a decision where something changes outside memory."""
     if at == "file":
-        patch.setattr(hand_over, "take_away", killed)
+        patch.setattr(places, "take_away", killed)
         return
     real = getattr(Lake, {"decision": "append", "ledger": "upsert"}[at])
     table = {"decision": "batch_decisions", "ledger": "batches"}[at]
@@ -347,14 +348,14 @@ def test_a_file_that_lies_in_the_outbox_is_confirmed_and_neither_retried_nor_sen
     built_root, tmp_path, monkeypatch
 ):
     root = Path(shutil.copytree(built_root, tmp_path / "root"))
-    real = release.write_each
+    real = places.write_each
 
     def written_and_killed(files):
         real(files)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(release, "write_each", written_and_killed)
+        patch.setattr(places, "write_each", written_and_killed)
         with pytest.raises(Killed):
             census(root, CYCLE, MONDAY)
     files = outbox(root)
