@@ -177,3 +177,16 @@ def test_a_cycle_by_sftp_ends_in_the_snapshots_of_one_in_local_folders(server, r
         for folder in (far / "dewi" / "outbox", local / "dewi" / "outbox")
     )
     assert brought == kept and kept
+
+
+def test_a_file_that_is_written_anew_between_two_looks_waits_though_its_size_is_the_same(server, root):
+    _, far, _ = server
+    file = far / "lrs" / "inbox" / "r.csv"
+    file.write_bytes(b"once")
+
+    def written_anew(_seconds):
+        file.write_bytes(b"anew")
+        os.utime(file, (1, 1))
+
+    assert fetch_new(root, "lrs_inbox", written_anew) == 0
+    assert fetch_new(root, "lrs_inbox", nothing) == 1 and (root.lrs_inbox / "r.csv").read_bytes() == b"anew"
