@@ -73,6 +73,7 @@ def census(
 
     Raises:
         ConfigurationFault: neither cycle nor kind is given, the cycle is of another kind, or is over: its pupils were purged.
+        ServiceFault: the cycle does not balance, or no authority could be done.
     """
     at = scheduled_time(as_of)
     due = due_cycle(cycle, kind, at)
@@ -100,4 +101,5 @@ def census(
                 tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
                 raise
         tour.publish_artifacts(at, conserved=conserved)
+        tour.refuse_nothing_done()
     return tour.total()

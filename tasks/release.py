@@ -15,6 +15,7 @@ from schemas.views import BATCHES_NAMED
 from tasks.census_work import batch_files
 from tasks.ground import Ground, Lot
 from tasks.hand_over import lies_in_outbox
+from tasks.holds import on_hold
 from tasks.io.data_root import write_each
 from tasks.run_log import batches_told
 from tasks.showing import shown
@@ -35,7 +36,7 @@ def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
 def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
     ledger = _confirmed(ground, ground.lake.read("batches", cycle=ground.cycle.id, **lot.where), as_of)
     _keep(ground, ledger, lot)
-    is_ready = ledger["state"] == BatchState.READY.value
+    is_ready = _may_go(ground, ledger)
     ready = ledger[is_ready]
     at_once = max(1, -(-len(ready) // parts()))
     shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
@@ -62,6 +63,16 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
             sent = ready[~ready["file_name"].isin(refused)]
             raise Undone({la: _counts(*_of(la, ledger, sent)) for la in lot.las}, undone)
     return {la: _counts(*_of(la, ledger, ready)) for la in lot.las}
+
+
+def _may_go(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
+    """Which batches are READY; not those of a school that is on hold, though they were built before it was: they wait."""
+    is_ready = ledger["state"] == BatchState.READY.value
+    schools = sorted(set(ledger.loc[is_ready, "school_number"]))
+    if not schools:
+        return is_ready
+    las = sorted({school[:3] for school in schools})
+    return is_ready & ~ledger["school_number"].isin(on_hold(ground, la_code=las, school_number=schools))
 
 
 def _of(la: str, *tables: pd.DataFrame) -> list[pd.DataFrame]:
