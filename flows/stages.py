@@ -22,6 +22,7 @@ from flows.run_page import Page, authorities_page, batches_page, outcomes_pictur
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from schemas.views import COUNTS_TOLD, STAGE_COUNTS
+from tasks.advance import told_to
 from tasks.boundary import guard, within
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
@@ -68,7 +69,8 @@ class Tour:
         if not going:
             return
         self.step(task.name)
-        ran = task(data=self._data, cycle=self._cycle, las=going, return_state=True, **references)
+        with told_to(self._progress.within):
+            ran = task(data=self._data, cycle=self._cycle, las=going, return_state=True, **references)
         walked = ran.result(raise_on_failure=False)
         if isinstance(walked, ServiceFault | ConfigurationFault | Refused):
             # Nothing of the stage could be begun: it holds for every authority, and is told once.

@@ -18,6 +18,7 @@ from prefect.context import TaskRunContext
 from prefect.states import Failed
 
 from schemas.faults import PassingFault
+from tasks.advance import lot_begins
 from tasks.boundary import OUR_OWN, may_pass, sentence_of, within
 from tasks.ground import Ground, Lot, lots
 from tasks.one_worker import give_back
@@ -83,13 +84,16 @@ def walk(stage: str, work: Callable[..., Steps], ground: Ground, las: list[str],
         given: what else the work takes.
     """
     walked = Walked()
+    cut = lots(ground, las)
     before: _Begun | None = None
-    for lot in lots(ground, las):
+    for number, lot in enumerate(cut):
         begun = _Begun(lot, work(ground, lot, **given))
         if before is not None:
+            lot_begins(number - 1, len(cut))
             _finish(stage, work, ground, before, given, walked)
         before = begun
     if before is not None:
+        lot_begins(len(cut) - 1, len(cut))
         _finish(stage, work, ground, before, given, walked)
     return walked
 

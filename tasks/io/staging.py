@@ -7,6 +7,7 @@ the run itself was killed, when the next one begins (`data_root.clear_parts`).
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
 import time
@@ -99,6 +100,20 @@ def staged_content(folder: Path, staged: Staged) -> bytes | None:
         if hashlib.sha256(content).hexdigest() == staged.sha256:
             return content
     raise NotAsStaged(f"{staged.name} in {folder.name} is not what was put there")
+
+
+def appears(folder: Path) -> bool:
+    """Whether a run's folder is here, or comes within a minute: a machine may see late that another has made it.
+
+    To list the folder around it makes a shared file system look anew, where it remembers that nothing was there.
+    """
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_BETWEEN_LOOKS_SECONDS)
+        with suppress(OSError):
+            if folder.name in os.listdir(folder.parent):
+                return True
+    return False
 
 
 def let_go_of(folder: Path, *staged: Staged) -> None:

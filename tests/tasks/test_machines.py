@@ -212,6 +212,24 @@ def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(r
     assert len(client.asked) == asked
 
 
+def test_a_worker_waits_until_it_sees_the_run_s_folder(root, client, monkeypatch):
+    looks = []
+
+    def slept(_):
+        looks.append(1)
+        if len(looks) == 3:
+            (root.path / "not shown yet").rename(root.staging)
+
+    def work(*given):
+        root.staging.rename(root.path / "not shown yet")
+        return carried_out(*given)
+
+    client.work = work
+    monkeypatch.setattr(staging.time, "sleep", slept)
+    assert (spread(masked, [UPN]), parts()) == (["[UPN]"], 2) and len(looks) == 3
+    assert not evidence(root), "the run did not go on alone"
+
+
 def test_a_worker_waits_until_it_sees_the_lake_as_the_run_has_seen_it(root, monkeypatch):
     looks = iter([False, False, True])
     wanted = []
