@@ -34,6 +34,7 @@ from schemas.texts import Both, all_texts, both, sentence_of
 from schemas.watching import how_watched
 from tasks.hand_over import batches_waiting
 from tasks.io.data_root import DataRoot
+from tasks.io.file_system import file_system_of, is_shared
 from tasks.io.lake import Lake
 from tasks.io.reference import opt_outs, privacy_notice, registration, schools
 
@@ -186,7 +187,8 @@ def _free_space(root: DataRoot, _day: dt.date) -> Iterator[Found]:
 
 def _evidence(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     """No run has met what nobody foresaw."""
-    kept = [path for path in root.path.glob("reports/*/faults/*") if not path.name.startswith(("warning-", "workers"))]
+    others = ("warning-", "workers", _LOST)
+    kept = [path for path in root.path.glob("reports/*/faults/*") if not path.name.startswith(others)]
     if kept:
         newest = max(kept, key=lambda path: (path.stat().st_mtime_ns, path.name))
         yield found(
@@ -194,6 +196,30 @@ def _evidence(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         )
     else:
         yield found("evidence", Level.OK, "none")
+
+
+#: How the evidence begins that a run leaves which has lost its cluster (`tasks.machines`).
+_LOST = "machines-lost-"
+
+
+def _machines(root: DataRoot, _day: dt.date) -> Iterator[Found]:
+    """No run has lost its cluster and gone on alone."""
+    lost = list((root.reports("process") / "faults").glob(f"{_LOST}*"))
+    if lost:
+        newest = max(lost, key=lambda path: (path.stat().st_mtime_ns, path.name))
+        where = newest.relative_to(root.path).as_posix()
+        yield found("machines", Level.WARNING, "lost", number=len(lost), newest=where)
+    else:
+        yield found("machines", Level.OK, "none")
+
+
+def _locks(root: DataRoot, _day: dt.date) -> Iterator[Found]:
+    """One run at a time rests on a lock, which on shared storage has to hold between machines: one of them cannot see that."""
+    kind = file_system_of(root.path)
+    if is_shared(kind):
+        yield found("locks", Level.WARNING, "shared", kind=kind, lock=root.lake / ".run.lock")
+    else:
+        yield found("locks", Level.OK, "fit", kind=kind or "-")
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:
@@ -245,4 +271,4 @@ def _batches(root: DataRoot, day: dt.date) -> Iterator[Found]:
         yield found("batches", Level.OK, "none")
 
 
-CHECKS = (_configuration, _rights, _free_space, _evidence, _lake, _batches)
+CHECKS = (_configuration, _rights, _free_space, _evidence, _machines, _locks, _lake, _batches)
