@@ -1,7 +1,7 @@
-"""The doctor's questions to the engine's server: whether it answers, is of our version, has the schedule and a worker,
-and whether a run that nobody is at holds a place.
+"""The doctor's questions to the engine's server: whether it answers, is of our version, has the schedule and a worker.
 
-What needs no engine is `tasks.doctor`'s; there stands how a check is added.
+And whether a run that nobody is at any more holds a place. What needs no engine is `tasks.doctor`'s; there stands how a
+check is added.
 """
 
 import datetime as dt

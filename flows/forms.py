@@ -68,8 +68,10 @@ def _several(items: dict[str, Any]) -> dict[str, Any]:
 
 
 class _NoDefault(dict[str, Any]):
-    """A field's schema that takes no default: of one with a default of null the form sends null when it is left empty, which
-    the server then refuses; of one without it sends nothing, and the server lets null through too.
+    """A field's schema that takes no default.
+
+    Of a field with a default of null the form sends null when it is left empty, which the server then refuses; of one
+    without a default it sends nothing, and the server lets null through too.
     """
 
     def __setitem__(self, key: str, value: Any) -> None:

@@ -214,7 +214,7 @@ def _machines(root: DataRoot, _day: dt.date) -> Iterator[Found]:
 
 
 def _locks(root: DataRoot, _day: dt.date) -> Iterator[Found]:
-    """One run at a time rests on a lock, which on shared storage has to hold between machines: one of them cannot see that."""
+    """One run at a time rests on a lock; that it holds between machines which share the storage, one of them cannot see."""
     kind = file_system_of(root.path)
     if is_shared(kind):
         yield found("locks", Level.WARNING, "shared", kind=kind, lock=root.lake / ".run.lock")

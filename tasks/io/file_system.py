@@ -1,4 +1,4 @@
-"""Which kind of file system a folder lies on, as the system's table of mounts says; and which kinds several machines share."""
+"""Which kind of file system a folder lies on, as the system's table of mounts says; and which kinds machines share."""
 
 from pathlib import Path
 

@@ -7,7 +7,6 @@ the run itself was killed, when the next one begins (`data_root.clear_parts`).
 """
 
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -111,7 +110,7 @@ def appears(folder: Path) -> bool:
         if look:
             time.sleep(_BETWEEN_LOOKS_SECONDS)
         with suppress(OSError):
-            if folder.name in os.listdir(folder.parent):
+            if folder in folder.parent.iterdir():
                 return True
     return False
 

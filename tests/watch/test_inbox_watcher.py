@@ -1,7 +1,7 @@
 """What the watcher tells of, and to whom: no oftener than is said, no change of rights, and only a server that lets it in."""
 
-import os
 import threading
+from itertools import pairwise
 
 import pytest
 from watchfiles import Change
@@ -40,7 +40,7 @@ def test_returns_and_result_files_start_runs_no_oftener_than_is_said(tmp_path, m
     found = told(root, monkeypatch, rounds)
     returns = [number for number, names in found if any(name.endswith(".xml") for name in names)]
     answers = [number for number, names in found if any(name.endswith(".csv") for name in names)]
-    assert all(b - a >= 3 for a, b in zip(returns, returns[1:], strict=False)) and len(returns) >= 2
+    assert all(b - a >= 3 for a, b in pairwise(returns)) and len(returns) >= 2
     assert answers == list(range(answers[0], answers[0] + len(answers))), "the other inbox does not wait for it"
     names = [name for _, names in found for name in names]
     assert len(names) == len(set(names)) and {f"a{n}.csv" for n in range(8)} <= set(names)
@@ -66,7 +66,7 @@ def test_on_the_disk_a_folder_s_changed_rights_tell_of_nothing_that_lies_in_it(t
     for round_of, touched in enumerate(inbox_watch.changes(root, 1, stop)):
         seen.append(touched)
         if round_of == 0:
-            os.chmod(folder, 0o750)
+            folder.chmod(0o750)
             (root.lrs_inbox / "new.csv").write_text("x", encoding="utf-8")
         if any("new.csv" in path for path in touched) or round_of > 60:
             stop.set()
