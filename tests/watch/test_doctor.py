@@ -99,7 +99,7 @@ def test_a_run_that_lost_its_cluster_is_told_apart_from_what_nobody_foresaw(root
 
 def test_a_data_root_on_storage_that_machines_share(root, tmp_path, monkeypatch):
     mounts = tmp_path / "mounts"
-    lines = f"/dev/sda1 / ext4 rw 0 0\nserver:/uln {root.parent} nfs4 rw 0 0\nserver:/other {root}x nfs4 rw 0 0\n"
+    lines = f"server:/uln {root.parent} nfs4 rw 0 0\n/dev/sda1 / ext4 rw 0 0\nserver:/other {root}x nfs4 rw 0 0\n"
     mounts.write_text(lines, encoding="utf-8")
     monkeypatch.setattr(doctor, "file_system_of", lambda path: file_system_of(path, mounts))
     (told,) = [one for one in examined(str(root), SOON) if one.level is doctor.Level.WARNING]
