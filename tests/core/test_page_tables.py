@@ -126,9 +126,7 @@ def test_years_are_numbers_and_one_that_cannot_be_read_is_last():
 def test_a_day_has_what_came_and_went_on_it():
     returns = pd.DataFrame({"la_code": "660", "received_at": ["2012-01-20T09:00", "2012-01-20T10:00"]})
     batches = pd.DataFrame({"la_code": ["660"], "sent_at": ["2012-01-30T02:30"], "rows": [7]})
-    answers = pd.DataFrame(
-        {"la_code": "660", "received_at": ["2012-02-12T09:15"] * 3, "has_uln": [True, True, False]}
-    )
+    answers = pd.DataFrame({"la_code": "660", "received_at": ["2012-02-12T09:15"] * 3, "has_uln": [True, True, False]})
     found = day_rows(returns, batches, answers)
     assert found.drop(columns="la_code").values.tolist() == [
         ["2012-01-20", 2, 0, 0, 0, 0],
@@ -169,9 +167,7 @@ def test_ages_stand_in_their_order():
 
 
 def test_what_a_person_has_to_do_is_counted_by_authority_and_nought_is_left_out():
-    rows = told(
-        schools("6600001", "6600002"), counts(s6600001={"exception": 3, "held": 0}), ["6600001"]
-    ).reset_index()
+    rows = told(schools("6600001", "6600002"), counts(s6600001={"exception": 3, "held": 0}), ["6600001"]).reset_index()
     found = needs_of_authorities(rows, {"far_above": pd.Series({"660": 0}), "quarantined": pd.Series({"661": 2})})
     assert set(map(tuple, found.values.tolist())) == {
         ("660", "not_returned", 1),
