@@ -197,9 +197,8 @@ def _authorities(facts: Facts) -> dict[str, PageContent]:
 
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:
     """With places among the rows of the same authority, so that no name of another one changes its page."""
-    found = {
-        name: rows.groupby("la_code")[name].rank("dense").astype("int64") for name in rows if "_place" in str(name)
-    }
+    names = [name for name in map(str, rows.columns) if name.endswith("_place")]
+    found = {name: rows.groupby("la_code")[name].rank("dense").astype("int64") for name in names}
     return rows.assign(**found)
 
 
