@@ -87,7 +87,7 @@
   }
 
   function restore() {
-    const [section, told] = decodeURI(location.hash.slice(1)).split("?");
+    const [section, told] = location.hash.slice(1).split("?");
     for (const [what, kept] of new URLSearchParams(told ?? "")) {
       const [name, key] = what.split(".");
       if (!table(name)) continue;
