@@ -89,7 +89,8 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
     ground, day = Ground.of(data, cycle_id), moment(as_of).date()
     looked_at, before = _looked_at(ground, day), _made(ground)
     facts = Facts.of(ground, day, conserved=conserved)
-    stamp = {"as_of": as_of, "run": run, "edition": edition()[:12], "versions": looked_at["versions"]}
+    there = {name: version for name, version in looked_at["versions"].items() if version >= 0}
+    stamp = {"as_of": as_of, "run": run, "edition": edition()[:12], "versions": there}
     made, written = {}, 0
     for folder, content in {WALES_FOLDER: _wales(facts, seen), **_authorities(facts)}.items():
         made[folder] = content.fingerprint(edition())
