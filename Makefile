@@ -23,8 +23,9 @@ SECONDS ?= 120
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Several cycles, one after the other on one data root, in which learners grow older, leave and join: CYCLE="2011-09 2012-01 2013-01".
 rehearse: .venv/ready
-	$(BIN)/uln rehearse --cycle $(CYCLE) --schools $(SCHOOLS)
+	@for cycle in $(CYCLE); do echo "$(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS)"; $(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS) || exit; done
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine"
