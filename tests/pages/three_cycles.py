@@ -56,7 +56,8 @@ def three_cycles(
     root: Path,
     schools: pd.DataFrame,
     pupils_per_school: int = 60,
-    after_each: Callable[[str, str], None] = lambda _cycle, _as_of: None,
+    answered: Callable[[str], None] = lambda _cycle: None,
+    published: Callable[[str, str], None] = lambda _cycle, _as_of: None,
 ) -> ThreeCycles:
     """Play the three cycles.
 
@@ -64,7 +65,8 @@ def three_cycles(
         root: an empty folder.
         schools: rows of the schools register, more than three.
         pupils_per_school: the mean.
-        after_each: called with the cycle and the time after each time that the schools' files were published.
+        answered: called with the cycle each time that the LRS has answered, before that is merged.
+        published: called with the cycle and the time each time that the schools' files were published.
     """
     DataRoot(root).create()
     write_whole(DataRoot(root).rehearsal_mark, b'{"synthetic": true}\n')
@@ -77,16 +79,18 @@ def three_cycles(
                 path.aside.replace(path.path)
             if day == _RETURNS_ON[-1]:
                 # The first two parts' answers are there before the last part goes out.
-                _answers(root, cycle, _ANSWERS_ON)
-                after_each(cycle, _on(cycle, _ANSWERS_ON))
+                answer_outbox(root, profiles=all_profiles(), seed=SEED)
+                answered(cycle)
+                _returns(root, cycle, _ANSWERS_ON)
+                published(cycle, _on(cycle, _ANSWERS_ON))
             for stage in stages.census_stages(root, cycle, _on(cycle, day)).values():
                 stage()
         processed_exceptions(root, _SETTLED, SEED)
-        if cycle == LAST:
-            _returns(root, cycle, _PORTAL_ON)
-        else:
-            _answers(root, cycle, _PORTAL_ON)
-        after_each(cycle, _on(cycle, _PORTAL_ON))
+        if cycle != LAST:
+            answer_outbox(root, profiles=all_profiles(), seed=SEED)
+            answered(cycle)
+        _returns(root, cycle, _PORTAL_ON)
+        published(cycle, _on(cycle, _PORTAL_ON))
     return ThreeCycles(root, schools, silent, _on(LAST, _LOOKED_AT))
 
 
@@ -124,11 +128,6 @@ def _parts(root: Path, cycle: str, silent: str | None) -> list[list[_Kept]]:
             # Schools next to each other arrive on different days, so that no authority is there all at once.
             parts[place[rows["school_number"].min()] % len(parts)].append(kept)
     return parts
-
-
-def _answers(root: Path, cycle: str, day: int) -> None:
-    answer_outbox(root, profiles=all_profiles(), seed=SEED)
-    _returns(root, cycle, day)
 
 
 def _returns(root: Path, cycle: str, day: int) -> None:
