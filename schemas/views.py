@@ -120,6 +120,58 @@ PUBLISHED = Table(
 #: Counts, ages and durations for whoever collects them: all Wales, no school and no authority.
 METRICS = Table("metrics", (*_text("metric", "cycle", "of"), *_counts("number")), key=("metric", "cycle", "of"))
 
+_LEARNERS = ("chosen", *(state.value for state in RowState), "share")
+#: The tables of the pages (`schemas.pages`), a row a school, code, day or batch; learners as numbers alone. What stands in a
+#: `.._place` is where the row is in the order of that column.
+PAGE_TABLES = {
+    name: Table(f"page_{name}", columns, key=())
+    for name, columns in {
+        "needs": (*_text("need"), *_counts("number")),
+        "authorities": (
+            *_text("la_code", "authority_cy", "authority_en"),
+            *_counts("authority_cy_place", "authority_en_place", "schools", "returned", "not_returned", "not_ready"),
+            *_counts(*_LEARNERS),
+        ),
+        "schools": (
+            *_text("la_code", "school_number", "state", "returned_on", "authority_cy", "authority_en"),
+            *_text("school_name", tier=Tier.INTERNAL),
+            *_counts("school_name_place", "authority_cy_place", "authority_en_place", *_LEARNERS, "had_one"),
+        ),
+        # A code that nobody knows is as the LRS wrote it; its meaning is ours.
+        "exceptions": (
+            *_text("return_code", tier=Tier.INTERNAL),
+            *_text("wrong_cy", "wrong_en", "action_cy", "action_en"),
+            *_counts("number", "schools"),
+        ),
+        "ages": (*_text("age"), *_counts("number", "schools")),
+        "waiting": (
+            *_text("school_number"),
+            *_text("school_name", tier=Tier.INTERNAL),
+            *_counts("school_name_place", "number", "late", "oldest"),
+        ),
+        "readiness": (
+            *_text("school_number", "missing_cy", "missing_en", "action_cy", "action_en", "place_cy", "place_en"),
+            *_text("school_name", tier=Tier.INTERNAL),
+            *_counts("school_name_place"),
+        ),
+        "steps": (*_text("missing_cy", "missing_en", "action_cy", "action_en"), *_counts("schools")),
+        "years": (*_text("year"), *_counts(*_LEARNERS)),
+        "days": (*_text("day"), *_counts("returns", "batches", "asked", "answered_uln", "answered_without")),
+        "cycles": (*_text("cycle_cy", "cycle_en"), *_counts("returned", *_LEARNERS)),
+        "batches": (
+            *_text("batch_ref", "school_number", "state", "since"),
+            *_text("school_name", tier=Tier.INTERNAL),
+            *_counts("school_name_place", "age", "rows", "answered"),
+        ),
+        "downloads": (
+            *_text("path", "delivered_on"),
+            *_text("receiver_cy", "receiver_en", tier=Tier.INTERNAL),
+            *_counts("receiver_cy_place", "receiver_en_place", "ulns", "exceptions"),
+        ),
+        "inputs": (*_text("input", "last_on"), *_counts("number")),
+    }.items()
+}
+
 VIEWS = {
     view.name: view
     for view in (
@@ -142,6 +194,7 @@ VIEWS = {
         BATCHES_NAMED,
         PUBLISHED,
         METRICS,
+        *PAGE_TABLES.values(),
     )
 }
 
