@@ -10,7 +10,7 @@ from tasks.io.reference import schools
 from tests.engine.browser import chromium
 from tests.engine.processes import NotInstalled
 from tests.pages.names import HOSTILE_CODE, NAMED, NEATH
-from tests.pages.three_cycles import LAST, three_cycles
+from tests.pages.three_cycles import LAST, pages_of, three_cycles
 from tests.pages.windows import WAYS, served, window_on
 
 #: In the names of the last cycle's first batches: when they were made.
@@ -50,7 +50,7 @@ def played(tmp_path_factory):
 @pytest.fixture(scope="session")
 def site(played):
     """The folder of the last cycle's pages."""
-    return make_site(played.root, LAST, played.looked_at)
+    return pages_of(played)
 
 
 @pytest.fixture(scope="session")

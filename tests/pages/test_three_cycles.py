@@ -11,7 +11,10 @@ from tests.pages.three_cycles import CYCLES, LAST
 def test_learners_grow_older_leave_and_join_over_three_cycles(played):
     lake = Lake(played.root / "lake")
     year = {
-        cycle: lake.read("pupils", ["upn", "nc_year"], cycle=cycle).dropna().drop_duplicates("upn").set_index("upn")["nc_year"]
+        cycle: lake.read("pupils", ["upn", "nc_year"], cycle=cycle)
+        .dropna()
+        .drop_duplicates("upn")
+        .set_index("upn")["nc_year"]
         for cycle in CYCLES
     }
     first, last = year["2012-01"], year[LAST]

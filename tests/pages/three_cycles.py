@@ -19,6 +19,8 @@ import pandas as pd
 from schemas.cycles import cycle_by_id
 from schemas.lrs_profiles import all_profiles
 from tasks.io.data_root import DataRoot, write_whole
+from tasks.overview import overview_of
+from tasks.pages import make_pages
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
@@ -92,6 +94,13 @@ def three_cycles(
         _returns(root, cycle, _PORTAL_ON)
         published(cycle, _on(cycle, _PORTAL_ON))
     return ThreeCycles(root, schools, silent, _on(LAST, _LOOKED_AT))
+
+
+def pages_of(played: ThreeCycles) -> Path:
+    """Make the pages of the last cycle; the folder in which they lie."""
+    data = str(played.root)
+    seen = overview_of(data, LAST, played.looked_at, conserved=False)
+    return make_pages(data, LAST, played.looked_at, seen, conserved=False, run="uln report").folder
 
 
 def _on(cycle: str, day: int) -> str:
