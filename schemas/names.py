@@ -37,7 +37,8 @@ def parse_names(content: str, source: str = "names.toml") -> Names:
         source: how to name it in a fault.
 
     Raises:
-        ConfigurationFault: with every key that is missing, not known, or no list of words, and every place that is not marked.
+        ConfigurationFault: with every key that is missing, not known, or no list of words, and every word with no place
+            marked.
     """
     given: dict[str, Any] = tomllib.loads(content)
     known = ("apart", "cy", "en")

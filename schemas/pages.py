@@ -5,6 +5,7 @@ what stands in it in `tasks.core.page_tables`. To add a column: a line in `pages
 its heading `pages.column.<column>` in `texts.csv`. To add a list of words: a line in `WORDS`.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ _FILE = Path(__file__).with_name("pages.toml")
 _NEEDS = Path(__file__).with_name("page_needs.csv")
 #: The two kinds of pages.
 AUTHORITY, WALES = "authority", "wales"
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:/_-]+/")
 _KINDS = ("name", "text", "number", "share", "day", "sentence", "page", "file")
 #: A list of words by name: its words in order, and where in `texts.csv` they stand.
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -106,6 +108,25 @@ def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]
         Section(name, {page: tuple(known[one] for one in block.get(page, ())) for page in (AUTHORITY, WALES)})
         for name, block in sections.items()
     )
+
+
+def parse_address(content: str, source: str = "pages.toml") -> str:
+    """Where a data root is served, from its own `reference/pages.toml`: `address = "https://../"`.
+
+    Raises:
+        ConfigurationFault: no TOML, another key, or no address that ends in a slash.
+    """
+    try:
+        given = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationFault(source, [str(error)]) from None
+    faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {"address"})]
+    address = given.get("address")
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        faults.append(both("fault.address"))
+    if faults:
+        raise ConfigurationFault(source, faults)
+    return str(address)
 
 
 def _named(block: dict[str, list[str]]) -> set[str]:

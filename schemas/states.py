@@ -90,7 +90,7 @@ class RowState(StrEnum):
 
 
 class SchoolOutcome(StrEnum):
-    """Where a school of the register is in a cycle, as its authority sees it: the first that holds, what waits for somebody first.
+    """Where a school is in a cycle, as its authority sees it: the first that holds; what waits for somebody comes first.
 
     ULN: each learner who was asked for has one. NOBODY: its return has no learner whom the cycle covers.
     """

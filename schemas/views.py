@@ -124,16 +124,16 @@ _LEARNERS = ("chosen", *(state.value for state in RowState), "share")
 #: The tables of the pages (`schemas.pages`), a row a school, code, day or batch; learners as numbers alone. What stands in a
 #: `.._place` is where the row is in the order of that column.
 PAGE_TABLES = {
-    name: Table(f"page_{name}", columns, key=())
+    name: Table(f"page_{name}", (*_text("la_code"), *columns), key=())
     for name, columns in {
         "needs": (*_text("need"), *_counts("number")),
         "authorities": (
-            *_text("la_code", "authority_cy", "authority_en"),
+            *_text("authority_cy", "authority_en"),
             *_counts("authority_cy_place", "authority_en_place", "schools", "returned", "not_returned", "not_ready"),
             *_counts(*_LEARNERS),
         ),
         "schools": (
-            *_text("la_code", "school_number", "state", "returned_on", "authority_cy", "authority_en"),
+            *_text("school_number", "state", "returned_on", "authority_cy", "authority_en"),
             *_text("school_name", tier=Tier.INTERNAL),
             *_counts("school_name_place", "authority_cy_place", "authority_en_place", *_LEARNERS, "had_one"),
         ),

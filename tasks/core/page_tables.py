@@ -107,8 +107,8 @@ def authority_rows(schools: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
         told: `views.CYCLE_BY_AUTHORITY`: la_code, and counts with hidden ones null; the total's la_code is TOTAL.
 
     Returns:
-        la_code, schools (of the register, that take part), returned, not_returned, not_ready, chosen, the states, share; in the
-        order of `told`.
+        la_code, schools (of the register, that take part), returned, not_returned, not_ready, chosen, the states, share; in
+        the order of `told`.
     """
     part = schools[schools["state"] != SchoolOutcome.NOT_TAKING_PART.value]
     whole = pd.concat([part, part.assign(la_code=TOTAL)])

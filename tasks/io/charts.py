@@ -43,8 +43,7 @@ def bars(rows: Sequence[tuple[str, int]], name: str, title: str, told: str, whol
         whole: of which the lengths are shares; the longest one where None.
     """
     chart = leather.Chart()
-    # The library draws from the bottom, and takes equal names for one bar.
-    chart.add_bars([(number, label) for label, number in reversed(rows)], fill_color=_DARK)
+    chart.add_bars([(number, label) for label, number in rows], fill_color=_DARK)
     most = whole or max(number for _, number in rows)
     chart.add_x_scale(0, max(most, 1))
     chart.add_x_axis(ticks=_ticks(most), tick_formatter=_percent if whole else _thousands)
@@ -67,7 +66,9 @@ def lines(
         line: what the line is called, and its numbers.
         dots: likewise.
         ends: the first day and the last as people read them.
-        name, title, told: as for `bars`.
+        name: as for `bars`.
+        title: likewise.
+        told: likewise.
     """
     chart = leather.Chart()
     chart.add_line(list(zip(days, line[1], strict=True)), name=line[0], stroke_color=_DARK, width=3)
@@ -99,9 +100,9 @@ def _percent(thousandths: float, *_: object) -> str:
 def _in_page(svg: str, name: str, title: str, told: str) -> str:
     """With a name and a description, as wide as its place."""
     root = etree.fromstring(svg.encode())
-    width, height = root.attrib.pop("width"), root.attrib.pop("height")
-    root.attrib.pop("version", None)
-    root.set("viewBox", f"0 0 {width} {height}")
+    root.set("viewBox", f"0 0 {root.get('width')} {root.get('height')}")
+    for name in ("width", "height", "version"):
+        del root.attrib[name]
     root.set("role", "img")
     root.set("aria-labelledby", f"chart-{name}-title chart-{name}-desc")
     for at, (tag, text) in enumerate((("title", title), ("desc", told))):

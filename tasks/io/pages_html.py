@@ -38,6 +38,14 @@ _BARS = ("uln", "sent", "waiting", "held", "exception")
 
 
 @dataclass(frozen=True)
+class PageRows:
+    """Rows of a table, as they may be seen; the names of their columns, also where there is no row."""
+
+    columns: tuple[str, ...]
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class PageContent:
     """What a page shows.
 
@@ -45,20 +53,19 @@ class PageContent:
         page: `schemas.pages.AUTHORITY` or WALES.
         cycle: the cycle.
         title: of the authority in Welsh and English; empty for Wales.
-        tables: rows that were let through (`tasks.showing.Shown`), by the table's name.
-        said: the sentence of a section, by the table that it is made from (`page_sentences.Said`).
+        tables: rows that were let through (`tasks.showing`), by the table's name.
+        said: the sentence of a section, by the section's name (`page_sentences.Said`).
     """
 
     page: str
     cycle: Cycle
     title: tuple[str, str]
-    tables: Mapping[str, Any]
+    tables: Mapping[str, PageRows]
     said: Mapping[str, Any]
 
     def fingerprint(self, edition: str) -> str:
         """A hash over all that the page shows, and over what shows it."""
-        rows = {name: shown.rows() for name, shown in self.tables.items()}
-        told = [edition, self.page, self.title, rows, {name: repr(said) for name, said in self.said.items()}]
+        told = [edition, self.page, self.title, {name: table.rows for name, table in self.tables.items()}]
         return hashlib.sha256(json.dumps(told, default=int, sort_keys=True).encode()).hexdigest()
 
 
@@ -119,9 +126,7 @@ def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> byte
             "title": say(f"section.{section.name}"),
             "about": say.either(f"about.{content.page}.{section.name}", f"about.{section.name}"),
             "tables": [
-                _table(table, content, say)
-                for table in section.tables[content.page]
-                if table.name in content.tables
+                _table(table, content, say) for table in section.tables[content.page] if table.name in content.tables
             ],
             "chart": _chart(section.name, content, say),
             "said": [say.sentence(content.said[section.name])] if section.name in content.said else [],
@@ -305,13 +310,13 @@ def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: _Sayer
 
 
 def _table(table: PageTable, content: PageContent, say: _Sayer) -> dict[str, Any]:
-    shown = content.tables[table.name]
-    rows, there = shown.rows(), set(map(str, shown.frame.columns))
+    rows, there = content.tables[table.name].rows, set(content.tables[table.name].columns)
     if table.name == "needs":
         rows = _needs(rows)
-        there = set().union(*rows) if rows else there
+        there = set().union(*rows)
     columns = _columns(table, there, say.lang)
     cells = {name: _in_column(rows, name, kind, say) for name, kind in columns.items()}
+    names_row = next((name for name, kind in columns.items() if kind != "number"), None)
     words: list[tuple[str, str]] = []
     if table.filter in columns:
         order, prefix = WORDS[columns[table.filter].removeprefix("word:")]
@@ -326,6 +331,7 @@ def _table(table: PageTable, content: PageContent, say: _Sayer) -> dict[str, Any
                 "title": say.either(f"column.{table.name}.{name}", f"column.{name}"),
                 "sorts": kind not in ("sentence", "file"),
                 "number": kind in ("number", "share"),
+                "names": name == names_row,
             }
             for name, kind in columns.items()
         ],
@@ -350,11 +356,6 @@ def _chart(section: str, content: PageContent, say: _Sayer) -> Markup | None:
     return None if made is None else Markup(made)  # noqa: S704 - the library escapes what it draws
 
 
-def _rows(content: PageContent, table: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = content.tables[table].rows()
-    return rows
-
-
 def _bars(section: str, told: Sequence[tuple[str, int | None]], content: PageContent, say: _Sayer) -> str | None:
     """Bars of numbers, or of shares in thousandths where the section's are."""
     whole = 1000 if section in ("years", "cycles") else None
@@ -367,35 +368,35 @@ def _bars(section: str, told: Sequence[tuple[str, int | None]], content: PageCon
 
 def _chart_of_schools(content: PageContent, say: _Sayer) -> str | None:
     if content.page == WALES:
-        total = _rows(content, "authorities")[-1]
+        total = content.tables["authorities"].rows[-1]
     else:
-        rows = _rows(content, "schools")
+        rows = content.tables["schools"].rows
         total = {state: sum(row[state] for row in rows) for state in _BARS}
     return _bars("schools", [(say(f"column.{state}"), total[state]) for state in _BARS], content, say)
 
 
 def _chart_of_codes(content: PageContent, say: _Sayer) -> str | None:
-    told = [(row["return_code"], row["number"]) for row in _rows(content, "exceptions")]
+    told = [(row["return_code"], row["number"]) for row in content.tables["exceptions"].rows]
     return _bars("exceptions", told, content, say)
 
 
 def _chart_of_ages(content: PageContent, say: _Sayer) -> str | None:
-    return _bars("ages", [(row["age"], row["number"]) for row in _rows(content, "ages")], content, say)
+    return _bars("ages", [(row["age"], row["number"]) for row in content.tables["ages"].rows], content, say)
 
 
 def _chart_of_years(content: PageContent, say: _Sayer) -> str | None:
-    rows = _rows(content, "years")
+    rows = content.tables["years"].rows
     return _bars("years", [(_text(row, "year", say).text, row["share"]) for row in rows], content, say)
 
 
 def _chart_of_cycles(content: PageContent, say: _Sayer) -> str | None:
-    rows = _rows(content, "cycles")
+    rows = content.tables["cycles"].rows
     told = [(row[f"cycle_{say.lang}"], row["share"]) for row in rows]
     return _bars("cycles", told, content, say) if len(rows) > 1 else None
 
 
 def _chart_of_days(content: PageContent, say: _Sayer) -> str | None:
-    rows = _rows(content, "days")
+    rows = content.tables["days"].rows
     if len(rows) < 2:
         return None
     days = [dt.date.fromisoformat(row["day"]) for row in rows]
