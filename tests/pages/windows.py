@@ -16,7 +16,7 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, Route
 
 #: A busy machine draws a page slowly.
-PATIENCE_MS = 120_000
+PATIENCE_MS = 60_000
 #: How people open the pages.
 WAYS = ("file", "http")
 #: Notes whatever the page's own policy has stopped, from before its first line.
