@@ -1,14 +1,14 @@
 """What is read for the pages of a cycle: of all authorities at once, from the lake and what lies beside it. Reads only.
 
 Belongs here: which rows of the lake, and of what else the service has worked out already. Does not belong here: what becomes
-of them (`tasks.core.page_tables`), and which page shows what (`tasks.pages`). To show something more: an attribute of `Facts`.
+of them (`tasks.core.page_tables`), and which page shows what (`tasks.pages`). To show more: an attribute of `Facts`.
 """
 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -258,7 +258,9 @@ def _cycles_told(status: Mapping[str, Any]) -> pd.DataFrame:
     found = []
     for one, told in status.items():
         total = told_by_authority(told["schools"]).loc[TOTAL]
-        found.append({"cycle": one, "returned": int(total["schools"]), **total[["chosen", *STATES]].to_dict()})
+        found.append(
+            {"cycle": one, "returned": int(cast(int, total["schools"])), **total[["chosen", *STATES]].to_dict()}
+        )
     rows = pd.DataFrame(found, columns=["cycle", "returned", "chosen", *STATES]).astype(
         dict.fromkeys(["returned", "chosen", *STATES], "Int64")
     )

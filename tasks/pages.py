@@ -1,8 +1,9 @@
 """The pages of a cycle: `reports/<cycle>/site/`, one of Wales and one of each authority, in both languages (docs/pages.md).
 
 Belongs here: what is let through to which page, and which are made anew. Does not belong here: what is read
-(`tasks.page_facts`), what stands in a table (`tasks.core.page_tables`), layout (`schemas.pages`), bytes (`tasks.io.pages_html`). No engine, and no clock: a page
-says as of when it is. To add a table: its rows in `_authorities` and `_wales`.
+(`tasks.page_facts`), what stands in a table (`tasks.core.page_tables`), layout (`schemas.pages`), bytes
+(`tasks.io.pages_html`). No engine, and no clock: a page says as of when it is. To add a table: its rows in `_authorities`
+and `_wales`.
 
 A page is made anew where what it shows has changed, or the service has; not because a run was there. `made.json` says at
 which state of the lake all of them were looked through last, and comes last: a run that died before is done again.
@@ -22,6 +23,7 @@ from schemas.faults import ServiceFault
 from schemas.names import letters_apart
 from schemas.pages import AUTHORITY, WALES, parse_address
 from schemas.readiness import lacks
+from schemas.states import SchoolOutcome
 from schemas.tables import Tier
 from schemas.texts import both
 from schemas.views import PAGE_TABLES
@@ -204,6 +206,15 @@ def _content(
     return PageContent(page, facts.ground.cycle, title, tables, said | {"schools": whole})
 
 
+def _waiting_too(facts: Facts, total: "pd.Series[Any]") -> pd.DataFrame:
+    """What waits for a person besides what the run page tells: schools, and learners as the table by authority tells them."""
+    known = {SchoolOutcome.NOT_RETURNED: "not_returned", SchoolOutcome.NOT_READY: "not_ready"}
+    waiting = facts.schools["state"].map({outcome.value: need for outcome, need in known.items()}).dropna()
+    learners = total[["exception", "held"]].astype("Int64")
+    numbers = pd.concat([waiting.value_counts().astype("Int64"), learners[learners.fillna(1) > 0]])
+    return numbers.rename_axis("need").reset_index(name="number")
+
+
 def _let_through(table: str, rows: pd.DataFrame) -> PageRows:
     view = PAGE_TABLES[table]
     names = tuple(column.name for column in view.columns if column.name in rows.columns)
@@ -257,7 +268,7 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
         facts.schools[["school_number", "school_name", "school_name_place"]], on="school_number", how="left"
     )
     frames = {
-        "needs": seen.waiting.frame.rename(columns={"what": "need"}),
+        "needs": pd.concat([seen.waiting.frame.rename(columns={"what": "need"}), _waiting_too(facts, total)]),
         "authorities": rows,
         "schools": public.drop(columns=hide).sort_values("school_name_place"),
         "exceptions": order.drop(columns="at").merge(meanings_of(facts.ground), left_on="return_code", right_on="code"),

@@ -14,7 +14,7 @@ from lxml import etree
 
 _FONT = "Arial, Helvetica, sans-serif"
 _INK, _DARK, _LIGHT = "#1f2328", "#12436d", "#28a197"
-_WIDTH, _BAR, _TOP = 640, 30, 60
+_WIDTH, _BAR, _TOP = 460, 26, 84
 _SVG = "http://www.w3.org/2000/svg"
 
 
@@ -25,7 +25,7 @@ def _settle() -> None:
             setattr(theme, name, _FONT)
         if name in ("label_color", "legend_color", "title_color", "axis_title_color", "zero_color"):
             setattr(theme, name, _INK)
-    theme.background_color, theme.tick_color, theme.margin = "#ffffff", "#c9cdd2", 0.01
+    theme.background_color, theme.tick_color, theme.margin = "#ffffff", "#c9cdd2", 0.06
     theme.tick_font_char_width = 7
 
 
@@ -77,7 +77,7 @@ def lines(
     chart.add_y_scale(0, max(most, 1))
     chart.add_y_axis(ticks=_ticks(most), tick_formatter=_thousands)
     chart.add_x_axis(ticks=[days[0], days[-1]], tick_formatter=lambda _day, at, _count: ends[at])
-    return _in_page(chart.to_svg(width=_WIDTH, height=300), name, title, told)
+    return _in_page(chart.to_svg(width=_WIDTH, height=260), name, title, told)
 
 
 def _ticks(most: int) -> list[int]:
@@ -101,8 +101,8 @@ def _in_page(svg: str, name: str, title: str, told: str) -> str:
     """With a name and a description, as wide as its place."""
     root = etree.fromstring(svg.encode())
     root.set("viewBox", f"0 0 {root.get('width')} {root.get('height')}")
-    for name in ("width", "height", "version"):
-        del root.attrib[name]
+    for attribute in ("width", "height", "version"):
+        del root.attrib[attribute]
     root.set("role", "img")
     root.set("aria-labelledby", f"chart-{name}-title chart-{name}-desc")
     for at, (tag, text) in enumerate((("title", title), ("desc", told))):

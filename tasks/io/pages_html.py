@@ -33,6 +33,10 @@ _DIGITS = re.compile("[0-9]+")
 #: From a page to the data root.
 _ROOT = "../../../../"
 _OTHER: dict[Language, Language] = {"cy": "en", "en": "cy"}
+#: The code of the row of all authorities together.
+_TOTAL = "total"
+#: How a column of a kind looks; others are as they are.
+_LOOKS = {"number": "number", "share": "number", "sentence": "sentence", "name": "name", "page": "name"}
 #: The states that a chart has a bar for.
 _BARS = ("uln", "sent", "waiting", "held", "exception")
 
@@ -316,6 +320,14 @@ def _table(table: PageTable, content: PageContent, say: _Sayer) -> dict[str, Any
         there = set().union(*rows)
     columns = _columns(table, there, say.lang)
     cells = {name: _in_column(rows, name, kind, say) for name, kind in columns.items()}
+    lines = [
+        {
+            "cells": {name: cells[name][n] for name in columns},
+            "leads": row.get("leads"),
+            "total": row.get("la_code") == _TOTAL,
+        }
+        for n, row in enumerate(rows)
+    ]
     names_row = next((name for name, kind in columns.items() if kind != "number"), None)
     words: list[tuple[str, str]] = []
     if table.filter in columns:
@@ -330,13 +342,13 @@ def _table(table: PageTable, content: PageContent, say: _Sayer) -> dict[str, Any
                 "key": name,
                 "title": say.either(f"column.{table.name}.{name}", f"column.{name}"),
                 "sorts": kind not in ("sentence", "file"),
-                "number": kind in ("number", "share"),
+                "look": _LOOKS.get(kind),
                 "names": name == names_row,
             }
             for name, kind in columns.items()
         ],
-        "rows": [{name: cells[name][n] for name in columns} for n in range(len(rows))],
-        "leads": [row.get("leads") for row in rows],
+        "rows": [one for one in lines if not one["total"]],
+        "total": [one for one in lines if one["total"]],
         "search": table.search,
         "filter": table.filter if words else None,
         "words": words,
@@ -386,7 +398,12 @@ def _chart_of_ages(content: PageContent, say: _Sayer) -> str | None:
 
 def _chart_of_years(content: PageContent, say: _Sayer) -> str | None:
     rows = content.tables["years"].rows
-    return _bars("years", [(_text(row, "year", say).text, row["share"]) for row in rows], content, say)
+    return _bars(
+        "years",
+        [(say("year", year=row["year"]) if row["year"] else say("unread_year"), row["share"]) for row in rows],
+        content,
+        say,
+    )
 
 
 def _chart_of_cycles(content: PageContent, say: _Sayer) -> str | None:
@@ -402,8 +419,8 @@ def _chart_of_days(content: PageContent, say: _Sayer) -> str | None:
     days = [dt.date.fromisoformat(row["day"]) for row in rows]
     asked, answered = (list(accumulate(row[name] or 0 for row in rows)) for name in ("asked", "answered_uln"))
     shapes = (say("chart.days.line"), answered), (say("chart.days.dots"), asked)
-    ends = (say.day(rows[0]["day"]), say.day(rows[-1]["day"]))
-    return lines(days, *shapes, ends, "days", say("chart.days"), say.sentence(content.said["days"]))
+    first, last = (say.day(rows[at]["day"]).rpartition(" ")[0] for at in (0, -1))
+    return lines(days, *shapes, (first, last), "days", say("chart.days"), say.sentence(content.said["days"]))
 
 
 _CHARTS: dict[str, Callable[[PageContent, _Sayer], str | None]] = {

@@ -58,7 +58,7 @@
 
   function csv(name) {
     const one = table(name);
-    const rows = [one.tHead.rows[0], ...[...one.tBodies[0].rows].filter((row) => !row.hidden)];
+    const rows = [one.tHead.rows[0], ...[...one.tBodies[0].rows].filter((row) => !row.hidden), ...(one.tFoot?.rows ?? [])];
     return "\ufeff" + rows.map((row) => [...row.cells].map((cell) => quoted(value(cell))).join(",") + "\r\n").join("");
   }
 
