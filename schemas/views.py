@@ -133,25 +133,24 @@ PAGE_TABLES = {
             *_counts(*_LEARNERS),
         ),
         "schools": (
-            *_text("school_number", "state", "returned_on", "authority_cy", "authority_en"),
-            *_text("school_name", tier=Tier.INTERNAL),
+            *_text("school_number", "school_name", "state", "returned_on", "authority_cy", "authority_en"),
             *_counts("school_name_place", "authority_cy_place", "authority_en_place", *_LEARNERS, "had_one"),
         ),
-        # A code that nobody knows is as the LRS wrote it; its meaning is ours.
+        # A code that nobody knows is as the LRS wrote it; where everybody sees it, it is a `code` of ours.
         "exceptions": (
             *_text("return_code", tier=Tier.INTERNAL),
+            *_text("code"),
             *_text("wrong_cy", "wrong_en", "action_cy", "action_en"),
             *_counts("number", "schools"),
         ),
         "ages": (*_text("age"), *_counts("number", "schools")),
         "waiting": (
-            *_text("school_number"),
-            *_text("school_name", tier=Tier.INTERNAL),
+            *_text("school_number", "school_name"),
             *_counts("school_name_place", "number", "late", "oldest"),
         ),
         "readiness": (
-            *_text("school_number", "missing_cy", "missing_en", "action_cy", "action_en", "place_cy", "place_en"),
-            *_text("school_name", tier=Tier.INTERNAL),
+            *_text("school_number", "school_name", "missing_cy", "missing_en", "action_cy", "action_en"),
+            *_text("place_cy", "place_en"),
             *_counts("school_name_place"),
         ),
         "steps": (*_text("missing_cy", "missing_en", "action_cy", "action_en"), *_counts("schools")),
@@ -159,13 +158,11 @@ PAGE_TABLES = {
         "days": (*_text("day"), *_counts("returns", "batches", "asked", "answered_uln", "answered_without")),
         "cycles": (*_text("cycle_cy", "cycle_en"), *_counts("returned", *_LEARNERS)),
         "batches": (
-            *_text("batch_ref", "school_number", "state", "since"),
-            *_text("school_name", tier=Tier.INTERNAL),
+            *_text("batch_ref", "school_number", "school_name", "state", "since"),
             *_counts("school_name_place", "age", "rows", "answered"),
         ),
         "downloads": (
-            *_text("path", "delivered_on"),
-            *_text("receiver_cy", "receiver_en", tier=Tier.INTERNAL),
+            *_text("path", "delivered_on", "receiver_cy", "receiver_en"),
             *_counts("receiver_cy_place", "receiver_en_place", "ulns", "exceptions"),
         ),
         "inputs": (*_text("input", "last_on"), *_counts("number")),

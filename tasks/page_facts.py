@@ -20,6 +20,7 @@ from schemas.states import BatchShown, BatchState, Volume
 from schemas.tables import EXCEPTION_LIVES
 from tasks.code_texts import lrs_codes
 from tasks.core.exception_life import by_age
+from tasks.core.masking import masked
 from tasks.core.membership import looked_up, paired
 from tasks.core.page_tables import (
     HAD_ONE,
@@ -112,7 +113,7 @@ class Facts:
             schools=rows,
             years=year_rows(_years(ground)),
             days=_days(ground, returns),
-            codes=code_rows(lives).merge(meanings_of(ground), left_on="return_code", right_on="code", how="left"),
+            codes=_with_meaning(ground, code_rows(lives)),
             ages=age_rows(by_age(lives, day, terms), terms.ages),
             waiting=waiting,
             missing=missing,
@@ -126,16 +127,18 @@ class Facts:
 
 
 def with_returns(ground: Ground) -> list[str]:
-    """The cycles up to this one that have returns, in order."""
+    """The cycles before this one that have returns, in order, and this one."""
     there = set(ground.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
-    return [one for one in up_to(ground.cycle) if one in there]
+    return [one for one in up_to(ground.cycle) if one in there or one == ground.cycle.id]
 
 
 def _named(register: pd.DataFrame) -> pd.DataFrame:
     """The register with names of authorities, and where each name is in the order of the alphabet."""
     names = {"authority_cy": register["la_cy"], "authority_en": register["la_en"]}
-    named = register[["la_code", "school_number", "school_name"]].assign(**names).reset_index(drop=True)
-    ordered = {f"{of}_place": places(named[of], letters_apart()) for of in ("school_name", *names)}
+    # A register of one's own may hold anything; what looks like an identifier is shown to nobody.
+    names["school_name"] = register["school_name"].fillna("").map(masked).astype("str")
+    named = register[["la_code", "school_number"]].assign(**names).reset_index(drop=True)
+    ordered = {f"{of}_place": places(named[of], letters_apart()) for of in names}
     return named.assign(**ordered)
 
 
@@ -146,7 +149,8 @@ def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
         school: {name: row[name] for name in STATES} | {"had_one": row["not_chosen"].get(HAD_ONE, 0)}
         for school, row in own.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[*STATES, "had_one"]).astype("int64")
+    index = pd.Index(list(rows), dtype="str")
+    return pd.DataFrame(list(rows.values()), index=index, columns=[*STATES, "had_one"]).astype("int64")
 
 
 def _lives(ground: Ground) -> pd.DataFrame:
@@ -196,11 +200,12 @@ def _findings_told(ground: Ground) -> dict[str, pd.Series]:
     return {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
 
 
-def meanings_of(ground: Ground) -> pd.DataFrame:
-    """What is wrong and what to do, by the LRS's code."""
-    codes = lrs_codes(ground.root)
+def _with_meaning(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with what is wrong and what to do, and with the code of ours that says so: UNKNOWN for one that nobody knows."""
     told = {"label_cy": "wrong_cy", "label_en": "wrong_en"}
-    return codes.rename(columns=told)[["code", "wrong_cy", "wrong_en", "action_cy", "action_en"]]
+    codes = lrs_codes(ground.root).rename(columns=told)[["code", *told.values(), "action_cy", "action_en"]]
+    known = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
+    return rows.assign(code=known).merge(codes, on="code", how="left")
 
 
 def _downloads(ground: Ground, register: pd.DataFrame) -> pd.DataFrame:
@@ -208,7 +213,8 @@ def _downloads(ground: Ground, register: pd.DataFrame) -> pd.DataFrame:
     columns = ["la_code", "school_number", "path", "delivered_at", "number", "ulns", "exceptions"]
     rows = ground.lake.read("deliveries", columns, cycle=ground.cycle.id).sort_values(["school_number", "number"])
     rows = rows.drop_duplicates("school_number", keep="last")
-    rows = rows[[(ground.root.path / path).exists() for path in rows["path"]]]
+    # A purge may have taken it since.
+    rows = rows[rows["path"].map(lambda path: (ground.root.path / path).exists()).astype(bool)]
     own = rows["school_number"] == rows["la_code"]
     las = authorities()
     for lang in ("cy", "en"):

@@ -14,7 +14,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pandas as pd
 
@@ -27,7 +27,7 @@ from schemas.states import SchoolOutcome
 from schemas.tables import Tier
 from schemas.texts import both
 from schemas.views import PAGE_TABLES
-from tasks.core.page_sentences import SAYINGS, of_learners
+from tasks.core.page_sentences import SAYINGS, of_whole_page
 from tasks.core.page_tables import STATES, authority_rows, for_all, schools_for_all, share
 from tasks.core.suppression import TOTAL
 from tasks.core.welsh_order import places
@@ -38,7 +38,7 @@ from tasks.io.pages_html import PageContent, PageRows, assets, write_page
 from tasks.io.reference import authorities
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.overview import Overview, overview_of
-from tasks.page_facts import Facts, meanings_of, with_returns
+from tasks.page_facts import Facts
 from tasks.showing import shown
 from tasks.status import purged_cycles
 
@@ -111,10 +111,10 @@ def report_of(data: str, cycle_id: str, as_of: str) -> Site:
         as_of: the time it counts as, ISO.
 
     Raises:
-        ServiceFault: a run holds the data root; or the cycle has no return.
+        ServiceFault: a run holds the data root; or nothing has been received.
     """
     ground = Ground.of(data, cycle_id)
-    if cycle_id not in with_returns(ground):
+    if ground.lake.version("received") < 0:  # where nothing is, nothing is made
         raise ServiceFault(both("fault.no_pages", cycle=cycle_id))
     with one_run_at_a_time(data):
         if cycle_id in purged_cycles(data):
@@ -164,7 +164,7 @@ def _authorities(facts: Facts) -> dict[str, PageContent]:
     frames = {
         "needs": facts.needs,
         "schools": facts.schools.drop(columns=[n for n in facts.schools.columns if n.startswith("authority_")]),
-        "exceptions": facts.codes,
+        "exceptions": facts.codes.drop(columns="code"),
         "ages": facts.ages,
         "waiting": facts.waiting.merge(name, on="school_number"),
         "readiness": _lacking(facts.missing).merge(name, on="school_number").sort_values("school_name_place"),
@@ -176,7 +176,7 @@ def _authorities(facts: Facts) -> dict[str, PageContent]:
         "inputs": facts.inputs,
     }
     # Through the gate once, and then to each its own.
-    told = {table: _let_through(table, rows) for table, rows in frames.items()}
+    told = {table: _let_through(table, rows, Tier.INTERNAL) for table, rows in frames.items()}
     own: dict[str, dict[str, list[dict[str, Any]]]] = {
         la: {table: [] for table in told} for la in facts.schools["la_code"].unique()
     }
@@ -202,7 +202,7 @@ def _content(
     said = {name: SAYINGS[name](told.rows) for name, told in tables.items() if name in SAYINGS}
     # A section is called as the table that its sentence is of, but for one.
     said |= {"readiness": said["steps"]} if "steps" in said else {}
-    whole = of_learners({**total, "share": None if pd.isna(known) else int(cast(int, known))})
+    whole = of_whole_page({**total, "share": None if pd.isna(known) else int(cast(int, known))})
     return PageContent(page, facts.ground.cycle, title, tables, said | {"schools": whole})
 
 
@@ -215,10 +215,10 @@ def _waiting_too(facts: Facts, total: "pd.Series[Any]") -> pd.DataFrame:
     return numbers.rename_axis("need").reset_index(name="number")
 
 
-def _let_through(table: str, rows: pd.DataFrame) -> PageRows:
+def _let_through(table: str, rows: pd.DataFrame, to: Literal[Tier.OPEN, Tier.INTERNAL]) -> PageRows:
     view = PAGE_TABLES[table]
     names = tuple(column.name for column in view.columns if column.name in rows.columns)
-    return PageRows(names, shown(view, rows[list(names)], to=Tier.INTERNAL).rows())
+    return PageRows(names, shown(view, rows[list(names)], to=to).rows())
 
 
 def _lacking(missing: pd.DataFrame) -> pd.DataFrame:
@@ -250,8 +250,10 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
     steps = facts.missing.groupby("code").size().rename("schools")
     texts = pd.DataFrame([vars(one) for one in lacks()]).set_index("code")
     missing = _lacking(texts.join(steps, how="inner").assign(school_name="").reset_index())
-    codes = for_all(facts.codes, "return_code", {"number": is_told["exception"]})
-    order = codes.assign(at=codes["number"].fillna(1)).sort_values(["at", "return_code"], ascending=[False, True])
+    codes = for_all(facts.codes, "code", {"number": is_told["exception"]})
+    # By what is told: the order must not tell which of two hidden ones is larger.
+    codes = codes.assign(at=codes["number"].fillna(1)).sort_values(["at", "code"], ascending=[False, True])
+    meanings = facts.codes[["code", "wrong_cy", "wrong_en", "action_cy", "action_en"]].drop_duplicates("code")
     years = for_all(facts.years, "year", is_told)
     # By what is told alone; of hidden ones no share.
     parts = years[list(STATES)].sum(axis=1).mask(years[list(STATES)].isna().any(axis=1))
@@ -271,7 +273,7 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
         "needs": pd.concat([seen.waiting.frame.rename(columns={"what": "need"}), _waiting_too(facts, total)]),
         "authorities": rows,
         "schools": public.drop(columns=hide).sort_values("school_name_place"),
-        "exceptions": order.drop(columns="at").merge(meanings_of(facts.ground), left_on="return_code", right_on="code"),
+        "exceptions": codes.merge(meanings, on="code"),
         "ages": for_all(facts.ages, "age", {"number": is_told["exception"]}),
         "steps": missing.sort_values(["schools", "code"], ascending=[False, True]),
         "years": years.assign(at=place).sort_values("at"),
@@ -280,5 +282,5 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
         "batches": batches,
         "inputs": inputs.reset_index(),
     }
-    tables = {table: _let_through(table, one) for table, one in frames.items()}
+    tables = {table: _let_through(table, one, Tier.OPEN) for table, one in frames.items()}
     return _content(WALES, facts, ("", ""), tables, seen.authorities.rows()[-1])

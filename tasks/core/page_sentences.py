@@ -28,7 +28,7 @@ class Said:
     places: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of_learners(total: Mapping[str, Any]) -> Said:
+def of_whole_page(total: Mapping[str, Any]) -> Said:
     """Where the learners asked for are.
 
     Args:
@@ -55,7 +55,9 @@ def of_codes(rows: Rows) -> Said:
     if first["number"] is None:
         return Said("few_exceptions")
     wrong = (first["wrong_cy"], first["wrong_en"])
-    return Said("exceptions", {"code": first["return_code"], "number": first["number"], "wrong": wrong})
+    return Said(
+        "exceptions", {"code": first.get("return_code") or first["code"], "number": first["number"], "wrong": wrong}
+    )
 
 
 def of_ages(rows: Rows) -> Said:

@@ -240,10 +240,10 @@ def needs_of_authorities(schools: pd.DataFrame, others: Mapping[str, pd.Series])
             ("on_hold", SchoolOutcome.ON_HOLD),
         )
     }
-    of_learners = {name: schools.groupby("la_code")[name].sum() for name in ("exception", "held")}
+    own_learners = {name: schools.groupby("la_code")[name].sum() for name in ("exception", "held")}
     found = [
         pd.DataFrame({"la_code": counts.index, "need": name, "number": counts.to_numpy()})
-        for name, counts in {**of_states, **of_learners, **others}.items()
+        for name, counts in {**of_states, **own_learners, **others}.items()
     ]
     rows = pd.concat(found, ignore_index=True).astype({"number": "int64"})
     return rows[rows["number"] > 0].reset_index(drop=True)
