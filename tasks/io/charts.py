@@ -100,7 +100,8 @@ def _percent(thousandths: float, *_: object) -> str:
 def _in_page(svg: str, name: str, title: str, told: str) -> str:
     """With a name and a description, as wide as its place."""
     root = etree.fromstring(svg.encode())
-    root.set("viewBox", f"0 0 {root.get('width')} {root.get('height')}")
+    # The library gives a label at either end no room beyond what it draws.
+    root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width')) + 2 * _ROOM} {root.get('height')}")
     for attribute in ("width", "height", "version"):
         del root.attrib[attribute]
     root.set("role", "img")

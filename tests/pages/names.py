@@ -25,12 +25,8 @@ NAMED = IN_ORDER | {
 WALES, GWYNEDD, NEATH = "wales", "661", "671"
 #: Every page: folder, language.
 PAGES = [(folder, lang) for folder in (WALES, GWYNEDD, NEATH) for lang in ("cy", "en")]
-#: Where each page's name is shown.
-SECTIONS = {
-    "authority": [
-        *("needs", "schools", "exceptions", "ages", "readiness", "years", "days", "cycles", "batches", "downloads"),
-        "made",
-    ],
-}
-SECTIONS["wales"] = [name for name in SECTIONS["authority"] if name != "downloads"]
+#: The sections of every page, in order.
+SECTIONS = [
+    *("needs", "schools", "exceptions", "ages", "readiness", "years", "days", "cycles", "batches", "downloads", "made"),
+]
 OTHER = {"cy": "en", "en": "cy"}

@@ -133,4 +133,4 @@ def test_the_headings_say_how_a_table_is_sorted(opened):
     heading = window.heading("schools", "uln")
     assert heading.get_attribute("aria-sort") in (None, "none")
     heading.get_by_role("button").click()
-    assert heading.get_attribute("aria-sort") == "ascending"
+    assert heading.get_attribute("aria-sort") == "descending"

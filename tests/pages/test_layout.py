@@ -30,7 +30,7 @@ _NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement
 #: WCAG 1.4.12.
 _SPACED = "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-bottom: 2em !important }"
 #: A4 landscape between its margins, in CSS pixels.
-_PAPER = 1030
+_PAPER = 1031
 
 
 @pytest.mark.parametrize("width", [320, 640, 768, 1280])
@@ -67,7 +67,7 @@ def test_at_twice_the_size_a_table_is_sorted_and_narrowed(opened):
     window = opened(width=640, height=450, device_scale_factor=2)
     window.open(GWYNEDD, "en")
     window.heading("schools", "uln").get_by_role("button").click()
-    assert window.heading("schools", "uln").get_attribute("aria-sort") == "ascending"
+    assert window.heading("schools", "uln").get_attribute("aria-sort") == "descending"
     window.page.locator('input[data-filter="schools"]').fill("llan")
     assert window.column("schools", "school_name") == ["Ysgol Llan"]
 
@@ -148,14 +148,28 @@ def test_hidden_numbers_and_states_are_told_in_words(opened):
             assert charts.nth(n).locator("text").count() >= 2, "a chart's parts are named in it"
 
 
+@pytest.mark.parametrize("folder", [GWYNEDD, NEATH, WALES])
+def test_no_label_of_a_chart_is_cut(opened, folder):
+    window = opened()
+    window.open(folder, "cy")
+    assert window.state("document.querySelectorAll('figure svg text').length") > 20
+    cut = """[...document.querySelectorAll('figure svg')].flatMap(svg => { const all = svg.getBoundingClientRect();
+        return [...svg.querySelectorAll('text')].filter(text => { const box = text.getBoundingClientRect();
+            return box.left < all.left || box.right > all.right || box.top < all.top || box.bottom > all.bottom })
+            .map(text => text.textContent) })"""
+    assert window.state(cut) == []
+
+
 def test_the_colours_of_a_chart_differ_in_grey(opened):
     """Of two colours in one chart the one is at least half as bright again as the other, as a printer without ink shows."""
     window = opened()
     window.open(GWYNEDD, "en")
     colours = """[...document.querySelectorAll('figure[data-chart] svg')].map(svg => [...new Set([...svg.querySelectorAll(
-        'rect, circle, path, polyline, line')].flatMap(n => [getComputedStyle(n).fill, getComputedStyle(n).stroke])
+        '.series :is(rect, circle, path, line)')].flatMap(n => [getComputedStyle(n).fill, getComputedStyle(n).stroke])
         .filter(c => /^rgb\\(/.test(c)))].map(c => c.match(/[0-9]+/g).map(Number)))"""
-    for found in window.state(colours):
+    charts = window.state(colours)
+    assert max(len(found) for found in charts) > 1, "there is a chart of two things"
+    for found in charts:
         greys = sorted(
             0.2126 * (r / 255) ** 2.2 + 0.7152 * (g / 255) ** 2.2 + 0.0722 * (b / 255) ** 2.2 for r, g, b in found
         )

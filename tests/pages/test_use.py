@@ -23,13 +23,14 @@ def of_gwynedd(names):
 def test_a_page_has_its_sections_in_order_each_with_a_heading(window, folder, lang):
     window.open(folder, lang)
     found = window.state("[...document.querySelectorAll('main section[id]')].map(s => [s.id, !!s.querySelector('h2')])")
-    assert found == [[name, True] for name in SECTIONS.get(folder, SECTIONS["authority"])]
+    assert found == [[name, True] for name in SECTIONS]
 
 
 def test_a_heading_sorts_by_mouse_up_and_down(window):
     window.open(GWYNEDD, "en")
     button = window.heading("schools", "uln").get_by_role("button")
-    for direction in ("ascending", "descending"):
+    # Of numbers the largest are looked for first.
+    for direction in ("descending", "ascending"):
         button.click()
         found = numbers(window.column("schools", "uln"))
         assert found == sorted(found, reverse=direction == "descending")
@@ -44,7 +45,6 @@ def test_a_heading_sorts_by_keyboard_and_keeps_the_focus(window, press):
     window.open(GWYNEDD, "cy")
     before = window.column("schools", "held")
     window.heading("schools", "held").get_by_role("button").focus()
-    window.page.keyboard.press(press)
     window.page.keyboard.press(press)
     assert window.column("schools", "held") != before
     assert numbers(window.column("schools", "held")) == sorted(numbers(before), reverse=True)
@@ -98,11 +98,13 @@ def test_a_state_narrows_a_table_and_each_state_has_its_schools(window):
     choose = window.page.locator('select[data-filter="schools"][data-key="state"]')
     everything = window.column("schools", "state")
     states = choose.locator("option").all_inner_texts()[1:]
-    assert set(states) == set(everything)
+    assert {re.sub(r" \([0-9]+\)$", "", state) for state in states} == set(everything)
     assert len(states) > 1
     for state in states:
         choose.select_option(label=state)
-        assert window.column("schools", "state") == [state] * everything.count(state)
+        word = re.sub(r" \([0-9]+\)$", "", state)
+        assert window.column("schools", "state") == [word] * everything.count(word)
+        assert state == f"{word} ({everything.count(word)})"
     choose.select_option(index=0)
     assert window.column("schools", "state") == everything
 
@@ -110,12 +112,12 @@ def test_a_state_narrows_a_table_and_each_state_has_its_schools(window):
 @pytest.mark.parametrize("lang", ["cy", "en"])
 def test_the_other_language_is_the_same_page_at_the_same_place_with_the_same_rows(window, lang):
     window.open(GWYNEDD, lang)
-    window.page.locator('input[data-filter="schools"]').fill("dd")
+    window.page.locator('input[data-filter="schools"]').fill("las")
     window.heading("schools", "uln").get_by_role("button").click()
     window.page.locator("section#years").scroll_into_view_if_needed()
     window.state("document.querySelector('#years').scrollIntoView()")
     schools = window.column("schools", "school_name")
-    assert schools
+    assert set(schools) == {"Ysgol Ddôl Las", "Ysgol Lôn Las"}
     switch = window.page.locator("a[data-switch-language]")
     assert (switch.get_attribute("lang"), switch.get_attribute("hreflang")) == (OTHER[lang], OTHER[lang])
     # As a person does who has read down to a section and then changes: the switch is at the top of the page.

@@ -23,7 +23,7 @@ _TEXTS = """() => {
 #: Words that are of one language alone, and of no school's name.
 _WORDS = {
     "cy": "yr|mae|wedi|dysgwyr|dysgwr|heb|gan|yn|ac|eu|nad|oes|hyn|hon|ar gyfer|ysgolion|gyda|mewn|cyfeiriad|o'r|i'r|sydd",
-    "en": "the|of|with|has|have|is|are|was|were|schools|learners|learner|batches|by|which|that|there|their|sent|and|not|for",
+    "en": "the|of|with|has|have|are|was|were|schools|learners|learner|batches|by|which|that|there|their|sent|and|not|for",
 }
 _OF = {lang: re.compile(rf"(?<![\w'’])(?:{words})(?![\w'’])", re.IGNORECASE) for lang, words in _WORDS.items()}
 
