@@ -8,8 +8,8 @@ into a page is escaped by the template. Does not belong here: which rows and whi
 import datetime as dt
 import hashlib
 import json
-from collections import Counter
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
