@@ -25,7 +25,7 @@ window.stopped = [];
 document.addEventListener("securitypolicyviolation", (e) => window.stopped.push(`${e.violatedDirective} ${e.blockedURI}`));
 """
 #: The rows of a table that are shown: the text of each cell, in the order on the page.
-_ROWS = """table => [...table.tBodies].flatMap(body => [...body.rows]).filter(row => row.getClientRects().length)
+_ROWS = """(table, parts) => [...table.querySelectorAll(parts)].filter(row => row.getClientRects().length)
     .map(row => [...row.cells].map(cell => cell.innerText.trim()))"""
 
 
@@ -53,7 +53,12 @@ class Window:
 
     def rows(self, name: str) -> list[list[str]]:
         """The rows of a table that are shown."""
-        found: list[list[str]] = self.table(name).evaluate(_ROWS)
+        found: list[list[str]] = self.table(name).evaluate(_ROWS, "tbody tr")
+        return found
+
+    def totals(self, name: str) -> list[list[str]]:
+        """The rows at its foot."""
+        found: list[list[str]] = self.table(name).evaluate(_ROWS, "tfoot tr")
         return found
 
     def keys(self, name: str) -> list[str]:
