@@ -28,7 +28,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "outcome": (tuple(o.value for o in SchoolOutcome), "pages.outcome."),
     "batch": (tuple(b.value for b in BatchShown), "batch."),
     "who": (("team", "authority", "school"), "pages.who."),
-    "input": (("returns", "quarantined", "results", "registered"), "pages.input."),
+    "input": (("returns", "quarantined", "results"), "pages.input."),
 }
 
 

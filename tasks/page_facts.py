@@ -201,7 +201,7 @@ def _findings_told(ground: Ground) -> dict[str, pd.Series]:
 
 
 def _with_meaning(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with what is wrong and what to do, and with the code of ours that says so: UNKNOWN for one that nobody knows."""
+    """The rows with what is wrong, what to do, and the code of ours that says so: UNKNOWN for one that nobody knows."""
     told = {"label_cy": "wrong_cy", "label_en": "wrong_en"}
     codes = lrs_codes(ground.root).rename(columns=told)[["code", *told.values(), "action_cy", "action_en"]]
     known = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")

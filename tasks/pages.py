@@ -176,7 +176,7 @@ def _authorities(facts: Facts) -> dict[str, PageContent]:
         "inputs": facts.inputs,
     }
     # Through the gate once, and then to each its own.
-    told = {table: _let_through(table, rows, Tier.INTERNAL) for table, rows in frames.items()}
+    told = {table: _let_through(table, _placed(rows), Tier.INTERNAL) for table, rows in frames.items()}
     own: dict[str, dict[str, list[dict[str, Any]]]] = {
         la: {table: [] for table in told} for la in facts.schools["la_code"].unique()
     }
@@ -193,6 +193,13 @@ def _authorities(facts: Facts) -> dict[str, PageContent]:
         title = (str(la["la_cy"]), str(la["la_en"]))
         pages[str(la["la_code"])] = _content(AUTHORITY, facts, title, tables, total)
     return pages
+
+
+def _placed(rows: pd.DataFrame) -> pd.DataFrame:
+    """With places among the rows of the same authority, so that no name of another one changes its page."""
+    names = [name for name in map(str, rows.columns) if name.endswith("_place")]
+    found = {name: rows.groupby("la_code")[name].rank("dense").astype("int64") for name in names}
+    return rows.assign(**found)
 
 
 def _content(

@@ -29,7 +29,7 @@ def share(part: pd.Series, whole: pd.Series) -> pd.Series:
     of = whole.astype("Int64")
     found = (part.astype("Int64") * 1000 + of // 2) // of.mask(of == 0)
     # Only all of them is all.
-    return found.mask(((found == 1000) & (part.astype("Int64") < of)).fillna(False), 999)
+    return found.mask(((found == 1000) & (part.astype("Int64") < of)).fillna(False).astype(bool), 999)
 
 
 def school_rows(

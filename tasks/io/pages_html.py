@@ -399,7 +399,7 @@ def _chart_of_schools(content: PageContent, say: _Sayer) -> str | None:
 
 
 def _chart_of_codes(content: PageContent, say: _Sayer) -> str | None:
-    told = [(row.get("return_code", row.get("code")), row["number"]) for row in content.tables["exceptions"].rows]
+    told = [(str(row.get("return_code") or row["code"]), row["number"]) for row in content.tables["exceptions"].rows]
     return _bars("exceptions", told, content, say)
 
 
