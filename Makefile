@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export GX_ANALYTICS_ENABLED := false
 
-# Which parts of the benchmark: speed, engine, register, growth, exceptions; all where none is named.
+# Which parts of the benchmark: speed, engine, register, growth, exceptions, pages; all where none is named.
 PART ?=
 
 # How long `make fuzz` takes, in seconds.

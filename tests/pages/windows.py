@@ -101,7 +101,9 @@ def served(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def window_on(browser: Browser, address: str, *, width: int = 1280, height: int = 900, **own: Any) -> Iterator[Window]:
+def window_on(
+    browser: Browser, address: str, *, width: int = 1280, height: int = 900, guarded: bool = True, **own: Any
+) -> Iterator[Window]:
     """A new window, that nobody used before and that gets to nobody else.
 
     Args:
@@ -109,6 +111,7 @@ def window_on(browser: Browser, address: str, *, width: int = 1280, height: int 
         address: of the folder that holds the pages.
         width: of the window, CSS pixels.
         height: of the window.
+        guarded: keeps it from everybody else, and notes what it does that it must not do; costs time of its own.
         own: more of the browser's settings for it.
     """
     context = browser.new_context(
@@ -117,15 +120,21 @@ def window_on(browser: Browser, address: str, *, width: int = 1280, height: int 
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     found = Window(page, address)
-    page.add_init_script(_WATCHES_THE_POLICY)
-    context.route("**/*", lambda route: _only_here(route, found))
-    page.on("console", lambda said: found.troubles.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: found.troubles.append(str(error)))
-    page.on("dialog", lambda dialog: (found.troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    if guarded:
+        _guard(found)
     try:
         yield found
     finally:
         context.close()
+
+
+def _guard(window: Window) -> None:
+    page = window.page
+    page.add_init_script(_WATCHES_THE_POLICY)
+    page.context.route("**/*", lambda route: _only_here(route, window))
+    page.on("console", lambda said: window.troubles.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: window.troubles.append(str(error)))
+    page.on("dialog", lambda dialog: (window.troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
 
 
 def _only_here(route: Route, window: Window) -> None:
