@@ -34,9 +34,10 @@ test: .venv/ready
 engine: .venv/ready
 	$(BIN)/python -m pytest -m engine --durations=10
 
-# The pictures of Prefect's pages in the docs, of synthetic runs; needs what `make engine` needs.
+# The pictures in the docs, of synthetic runs: Prefect's pages and those of a cycle; needs what `make engine` needs.
 screenshots: .venv/ready
 	$(BIN)/python -m tests.engine.screenshots
+	$(BIN)/python -m tests.pages.screenshots
 
 # Fifty times as many examples of whatever may come in as the everyday tests take.
 properties: .venv/ready
