@@ -93,6 +93,20 @@ def test_in_print_every_cell_and_sentence_stands_on_the_paper(opened, folder, la
     assert [place for page in reader.pages for place in _beyond(page)] == []
 
 
+@pytest.mark.parametrize("lang", ["cy", "en"])
+def test_in_print_a_table_has_its_headings_on_each_sheet(opened, lang):
+    """Those that are buttons on the screen too; the page of Wales has more schools than any sheet holds."""
+    window = opened()
+    window.open(WALES, lang)
+    headings = [window.heading("schools", key).inner_text() for key in window.keys("schools")]
+    numbers = set(window.column("schools", "school_number"))
+    window.page.emulate_media(media="print")
+    sheets = [page.extract_text() for page in PdfReader(io.BytesIO(window.page.pdf(prefer_css_page_size=True))).pages]
+    of_schools = [sheet for sheet in sheets if len(numbers & set(re.findall("[0-9]{7}", sheet))) > 5]
+    assert len(of_schools) > 3
+    assert [head for sheet in of_schools for head in headings if pressed(head) not in pressed(sheet)] == []
+
+
 def _beyond(page):
     """Texts that begin beyond the edges of a printed page."""
     found = []
