@@ -175,6 +175,8 @@ def test_a_run_that_died_before_its_end_is_made_up_for(root):
     (site(root) / "660" / "index.en.html").unlink()
     assert pages_due(str(root), CYCLE, FEBRUARY)
     assert made(root, FEBRUARY) == 1 and bytes_of(root) == whole
+    (site(root) / "661" / "index.cy.html").unlink()
+    assert made(root, FEBRUARY) == 1 and bytes_of(root) == whole
 
 
 def test_a_fault_of_ours_leaves_the_pages_that_were_there(root, monkeypatch):
