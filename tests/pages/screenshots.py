@@ -29,7 +29,7 @@ class Picture:
         lang: of the page.
         width: of the window, CSS pixels.
         height: of the window.
-        at: the section that is shown; the top of the page where None.
+        at: what is at the top of the picture; the top of the page where None.
         media: screen or print.
     """
 
@@ -43,8 +43,8 @@ class Picture:
 
 PICTURES = (
     Picture("pages-wide", "en", 1280),
-    Picture("pages-middle", "cy", 768, at="schools"),
-    Picture("pages-narrow", "en", 320, 640),
+    Picture("pages-middle", "cy", 768, at="schools-caption"),
+    Picture("pages-narrow", "en", 320, 640, at="schools-caption"),
     # A4 on its side, between the margins.
     Picture("pages-print", "cy", 1031, 702, media="print"),
 )
