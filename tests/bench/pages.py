@@ -123,6 +123,8 @@ def ready_once(browser: Any, address: str, name: str) -> float:
 
     with window_on(browser, address, guarded=False) as window:
         window.open(*name.split())
+        # It is loaded before it is drawn.
+        window.page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
         opened = float(
             window.state(
                 """Math.max(performance.getEntriesByName('pages-ready')[0].startTime,

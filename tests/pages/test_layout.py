@@ -43,6 +43,15 @@ def test_nothing_sticks_out_or_is_cut_at_any_width(opened, folder, lang, width):
     assert window.state(_NO_SIDEWAYS)
 
 
+@pytest.mark.parametrize(("folder", "lang"), PAGES)
+def test_on_an_analysts_screen_no_table_moves_sideways(opened, folder, lang):
+    """What is compared is seen at once, however long a school's name is."""
+    window = opened(width=1280)
+    window.open(folder, lang)
+    wide = "[...document.querySelectorAll('table')].filter(t => t.offsetWidth > t.parentElement.clientWidth).map(t => t.dataset.table)"
+    assert window.state(wide) == []
+
+
 @pytest.mark.parametrize("width", [1280, 320])
 def test_text_alone_at_twice_the_size_loses_nothing(opened, width):
     window = opened(width=width)
