@@ -15,6 +15,8 @@ from lxml import etree
 _FONT = "Arial, Helvetica, sans-serif"
 _INK, _DARK, _LIGHT = "#1f2328", "#12436d", "#28a197"
 _WIDTH, _BAR, _TOP = 460, 26, 84
+#: Beyond either end of what the library draws: it gives labels there no room.
+_ROOM = 24
 _SVG = "http://www.w3.org/2000/svg"
 
 
@@ -100,7 +102,7 @@ def _percent(thousandths: float, *_: object) -> str:
 def _in_page(svg: str, name: str, title: str, told: str) -> str:
     """With a name and a description, as wide as its place."""
     root = etree.fromstring(svg.encode())
-    root.set("viewBox", f"0 0 {root.get('width')} {root.get('height')}")
+    root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width', '0')) + 2 * _ROOM} {root.get('height')}")
     for attribute in ("width", "height", "version"):
         del root.attrib[attribute]
     root.set("role", "img")

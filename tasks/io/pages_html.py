@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -35,6 +36,8 @@ _ROOT = "../../../../"
 _OTHER: dict[Language, Language] = {"cy": "en", "en": "cy"}
 #: The code of the row of all authorities together.
 _TOTAL = "total"
+#: The most letters beside a bar.
+_LABEL = 24
 #: How a column of a kind looks; others are as they are.
 _LOOKS = {"number": "number", "share": "number", "sentence": "sentence", "name": "name", "page": "name"}
 #: The states that a chart has a bar for.
@@ -212,7 +215,7 @@ def _number(row: Mapping[str, Any], name: str, _say: _Sayer) -> Cell:
 def _share(row: Mapping[str, Any], name: str, _say: _Sayer) -> Cell:
     value = row[name]
     # Nothing to have a share of is not the same as what is not told.
-    nothing = NOT_TOLD if value is None and row.get("chosen", 1) is None else _NONE
+    nothing = NOT_TOLD if None in [row.get(of, 0) for of in ("chosen", *_BARS)] else _NONE
     return Cell(nothing, -1) if value is None else Cell(_percent(value), int(value), f"{value / 10:.1f}")
 
 
@@ -332,8 +335,9 @@ def _table(table: PageTable, content: PageContent, say: _Sayer) -> dict[str, Any
     words: list[tuple[str, str]] = []
     if table.filter in columns:
         order, prefix = WORDS[columns[table.filter].removeprefix("word:")]
-        used = {row[table.filter] for row in rows}
-        words = [(word, text(prefix + word, say.lang)) for word in order if word in used]
+        of = Counter(row[table.filter] for row in rows)
+        # How many there are of each answers the first question before anything is chosen.
+        words = [(word, f"{text(prefix + word, say.lang)} ({of[word]})") for word in order if word in of]
     return {
         "name": table.name,
         "caption": say(f"table.{table.name}"),
@@ -372,10 +376,17 @@ def _bars(section: str, told: Sequence[tuple[str, int | None]], content: PageCon
     """Bars of numbers, or of shares in thousandths where the section's are."""
     whole = 1000 if section in ("years", "cycles") else None
     written = _percent if whole else say.of
-    named = [(f"{label}: {NOT_TOLD if number is None else written(number)}", number or 0) for label, number in told]
+    named = [
+        (f"{_short(label)}: {NOT_TOLD if number is None else written(number)}", number or 0) for label, number in told
+    ]
     if not any(number for _, number in named):
         return None
     return bars(named, section, say(f"chart.{section}"), say.sentence(content.said[section]), whole)
+
+
+def _short(label: str) -> str:
+    """A label that fits beside its bar; the table has it whole."""
+    return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
 
 
 def _chart_of_schools(content: PageContent, say: _Sayer) -> str | None:

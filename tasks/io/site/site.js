@@ -137,7 +137,9 @@
     waits = setTimeout(remember, 150);
   });
 
-  for (const link of all("a[data-download]")) link.hidden = false;
+  // What does nothing without this program is not offered without it.
+  for (const tools of all(".tools")) tools.hidden = false;
+  for (const button of all("thead button")) button.disabled = false;
   restore();
   performance.mark("pages-ready");
 })();
