@@ -123,12 +123,13 @@ def ready_once(browser: Any, address: str, name: str) -> float:
 
     with window_on(browser, address, guarded=False) as window:
         window.open(*name.split())
-        # It is loaded before it is drawn.
-        window.page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
         opened = float(
             window.state(
-                """Math.max(performance.getEntriesByName('pages-ready')[0].startTime,
-                performance.getEntriesByName('first-contentful-paint')[0].startTime)"""
+                # It is loaded before it is drawn.
+                """async () => Math.max(performance.getEntriesByName('pages-ready')[0].startTime,
+                await new Promise(drawn => new PerformanceObserver(seen => seen.getEntries()
+                    .filter(one => one.name === 'first-contentful-paint').forEach(one => drawn(one.startTime)))
+                    .observe({ type: 'paint', buffered: true })))"""
             )
         )
         sorting = float(
