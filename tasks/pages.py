@@ -89,7 +89,7 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
     ground, day = Ground.of(data, cycle_id), moment(as_of).date()
     looked_at, before = _looked_at(ground, day), _made(ground)
     facts = Facts.of(ground, day, conserved=conserved)
-    stamp = {"as_of": as_of, "run": run, "edition": edition()[:12], "versions": looked_at["versions"]}
+    stamp = {"as_of": as_of, "run": run, "edition": edition()[:12]}
     made, written = {}, 0
     for folder, content in {WALES_FOLDER: _wales(facts, seen), **_authorities(facts)}.items():
         made[folder] = content.fingerprint(edition())
@@ -149,13 +149,13 @@ def _made(ground: Ground) -> dict[str, Any]:
 def _looked_at(ground: Ground, day: dt.date) -> dict[str, Any]:
     """What the pages are made from: where the lake is, what lies beside it, the service, and the day ages count to."""
     beside = hashlib.sha256(edition().encode())
-    manifest = ground.root.snapshots(ground.cycle.id) / "manifest.json"
+    taken = ground.root.snapshots(ground.cycle.id) / "exceptions.parquet"
     own = (path for path in sorted(ground.root.reference.rglob("*")) if path.is_file())
-    for path in (*own, *([manifest] if manifest.exists() else [])):
+    for path in (*own, *([taken] if taken.exists() else [])):
         beside.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     until = min(day, ground.cycle.closes_on + dt.timedelta(days=_AGES_DAYS))
     versions = {name: ground.lake.version(name) for name in _TABLES}
-    return {"versions": versions, "beside": beside.hexdigest(), "day": until.isoformat()}
+    return {"delta_versions": versions, "beside": beside.hexdigest(), "day": until.isoformat()}
 
 
 def _authorities(facts: Facts) -> dict[str, PageContent]:

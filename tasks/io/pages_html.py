@@ -107,7 +107,7 @@ def write_page(content: PageContent, made: Mapping[str, Any]) -> dict[str, bytes
 
     Args:
         content: what it shows.
-        made: as_of, run, edition, versions: when it was made, and from what.
+        made: as_of, run, edition: when it was made, and by what.
 
     Returns:
         Bytes by file name.

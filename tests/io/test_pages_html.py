@@ -13,7 +13,7 @@ from tasks.core.page_sentences import SAYINGS, of_whole_page
 from tasks.io.pages_html import PageContent, PageRows, assets, write_page
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
-MADE = {"as_of": "2012-02-12T09:15", "run": f"lrs-returns {HOSTILE}", "edition": "abc", "versions": {"pupils": 3}}
+MADE = {"as_of": "2012-02-12T09:15", "run": f"lrs-returns {HOSTILE}", "edition": "abc"}
 TOTAL = {"chosen": 400, "held": 15, "waiting": 0, "sent": 0, "uln": 375, "exception": 10, "share": 937}
 LEARNERS = TOTAL | {"had_one": 4}
 
