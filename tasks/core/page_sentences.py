@@ -76,7 +76,8 @@ def of_years(rows: Rows) -> Said:
     if not known:
         return Said("years_not_told" if rows else "no_learners")
     least = min(known, key=lambda row: (row["share"], int(row["year"])))
-    return Said("years", {"year": least["year"], "share": Share(least["share"])})
+    whole = all(row["share"] is not None for row in rows if row["year"])
+    return Said("years" if whole else "years_told", {"year": least["year"], "share": Share(least["share"])})
 
 
 def of_days(rows: Rows) -> Said:

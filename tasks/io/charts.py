@@ -102,7 +102,7 @@ def _percent(thousandths: float, *_: object) -> str:
 def _in_page(svg: str, name: str, title: str, told: str) -> str:
     """With a name and a description, as wide as its place."""
     root = etree.fromstring(svg.encode())
-    root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width')) + 2 * _ROOM} {root.get('height')}")
+    root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width', '0')) + 2 * _ROOM} {root.get('height')}")
     for attribute in ("width", "height", "version"):
         del root.attrib[attribute]
     root.set("role", "img")

@@ -215,7 +215,7 @@ def _number(row: Mapping[str, Any], name: str, _say: _Sayer) -> Cell:
 def _share(row: Mapping[str, Any], name: str, _say: _Sayer) -> Cell:
     value = row[name]
     # Nothing to have a share of is not the same as what is not told.
-    nothing = NOT_TOLD if value is None and None in (row.get("chosen", 1), row.get("uln", 1)) else _NONE
+    nothing = NOT_TOLD if None in [row.get(of, 0) for of in ("chosen", *_BARS)] else _NONE
     return Cell(nothing, -1) if value is None else Cell(_percent(value), int(value), f"{value / 10:.1f}")
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from schemas.states import SchoolOutcome
+from tasks.core.page_sentences import SAYINGS
 from tasks.core.page_tables import (
     STATES,
     age_rows,
@@ -121,6 +122,21 @@ def test_years_are_numbers_and_one_that_cannot_be_read_is_last():
         ["10", 2, 2, 1000],
         ["", 1, 1, 1000],
     ]
+
+
+@pytest.mark.parametrize(
+    ("shares", "key"),
+    [
+        ({"9": 950, "10": 900}, "years"),
+        ({"9": 950, "10": None}, "years_told"),
+        ({"9": None}, "years_not_told"),
+        ({}, "no_learners"),
+        ({"9": 950, "": None}, "years"),
+    ],
+)
+def test_of_shares_that_are_not_told_none_is_called_the_smallest(shares, key):
+    said = SAYINGS["years"]([{"year": year, "share": one} for year, one in shares.items()])
+    assert said.key == key and said.places.get("year", "9") == ("10" if shares.get("10") else "9")
 
 
 def test_a_day_has_what_came_and_went_on_it():
