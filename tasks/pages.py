@@ -213,10 +213,10 @@ def _content(
     return PageContent(page, facts.ground.cycle, title, tables, said | {"schools": whole})
 
 
-def _waiting_too(facts: Facts, total: "pd.Series[Any]") -> pd.DataFrame:
+def _waiting_too(schools: pd.DataFrame, total: "pd.Series[Any]") -> pd.DataFrame:
     """What waits for a person besides what the run page tells: schools, and learners as the table by authority tells them."""
     known = {SchoolOutcome.NOT_RETURNED: "not_returned", SchoolOutcome.NOT_READY: "not_ready"}
-    waiting = facts.schools["state"].map({outcome.value: need for outcome, need in known.items()}).dropna()
+    waiting = schools["state"].map({outcome.value: need for outcome, need in known.items()}).dropna()
     learners = total[["exception", "held"]].astype("Int64")
     numbers = pd.concat([waiting.value_counts().astype("Int64"), learners[learners.fillna(1) > 0]])
     return numbers.rename_axis("need").reset_index(name="number")
@@ -249,7 +249,8 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
     is_told = {name: not pd.isna(total[name]) for name in STATES}
     told = seen.authorities.frame
     las = authorities().set_index("la_code")
-    rows = authority_rows(facts.schools, told)
+    public = schools_for_all(facts.schools)
+    rows = authority_rows(public, told)
     rows = rows[(rows["schools"] > 0) | (rows["la_code"] == TOTAL)]
     for lang in ("cy", "en"):
         name = rows["la_code"].map(las[f"la_{lang}"])
@@ -269,17 +270,13 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
     days = for_all(facts.days, "day", dict.fromkeys(["asked", "answered_uln", "answered_without"], True))
     files = facts.days.groupby("day")[["returns", "batches"]].sum().reset_index()
     inputs = facts.inputs.groupby("input", sort=False).agg(number=("number", "sum"), last_on=("last_on", "max"))
-    public = schools_for_all(facts.schools).merge(
-        facts.schools.drop(columns=["state", "la_code", "school_name", "returned_on"]), on="school_number"
-    )
-    hide = ["chosen", *STATES, "share", "had_one"]
     batches = seen.batches.frame.merge(
         facts.schools[["school_number", "school_name", "school_name_place"]], on="school_number", how="left"
     )
     frames = {
-        "needs": pd.concat([seen.waiting.frame.rename(columns={"what": "need"}), _waiting_too(facts, total)]),
+        "needs": pd.concat([seen.waiting.frame.rename(columns={"what": "need"}), _waiting_too(public, total)]),
         "authorities": rows,
-        "schools": public.drop(columns=hide).sort_values("school_name_place"),
+        "schools": public.sort_values("school_name_place"),
         "exceptions": codes.merge(meanings, on="code"),
         "ages": for_all(facts.ages, "age", {"number": is_told["exception"]}),
         "steps": missing.sort_values(["schools", "code"], ascending=[False, True]),

@@ -49,41 +49,46 @@ def school_rows(
         on_hold: school numbers.
 
     Returns:
-        la_code, school_number, school_name, state (SchoolOutcome), chosen, the states, share, had_one, returned_on; a row for
-        each school of the register, in its order.
+        la_code, school_number, school_name, state (SchoolOutcome), for_all (the same by what the school has done alone,
+        whatever became of its learners), chosen, the states, share, had_one, returned_on; a row for each school of the
+        register, in its order.
     """
     rows = register[["la_code", "school_number", "school_name"]].reset_index(drop=True)
     own = counts.reindex(rows["school_number"]).fillna(0).astype("int64").reset_index(drop=True)
     rows = rows.assign(chosen=own[list(STATES)].sum(axis=1), **{name: own[name] for name in (*STATES, "had_one")})
     rows["returned_on"] = rows["school_number"].map(returned_on).astype("str")
-    no_part = among(rows["school_number"], lacks.loc[lacks["code"].isin(NO_PART), "school_number"])
-    returned = rows["returned_on"].notna()
-    cases = {
-        SchoolOutcome.NOT_TAKING_PART: no_part & (rows["chosen"] == 0),
-        SchoolOutcome.NOT_RETURNED: ~returned,
-        SchoolOutcome.NOT_READY: among(rows["school_number"], lacks["school_number"]) & (rows["uln"] == 0),
+    has_done = {
+        SchoolOutcome.NOT_TAKING_PART: among(
+            rows["school_number"], lacks.loc[lacks["code"].isin(NO_PART), "school_number"]
+        ),
+        SchoolOutcome.NOT_RETURNED: rows["returned_on"].isna(),
+        SchoolOutcome.NOT_READY: among(rows["school_number"], lacks["school_number"]),
         SchoolOutcome.ON_HOLD: rows["school_number"].isin(list(on_hold)),
+    }
+    became = {
         SchoolOutcome.EXCEPTION: rows["exception"] > 0,
         SchoolOutcome.HELD: rows["held"] > 0,
         SchoolOutcome.SENT: rows["sent"] > 0,
         SchoolOutcome.RETURNED: rows["waiting"] > 0,
         SchoolOutcome.ULN: rows["chosen"] + rows["had_one"] > 0,
     }
-    words = [outcome.value for outcome in cases]
-    chosen = [case.to_numpy(dtype=bool) for case in cases.values()]
-    rows["state"] = pd.Series(np.select(chosen, words, SchoolOutcome.NOBODY.value), index=rows.index, dtype="str")
+    # A school that is not ready any more, or takes no part any more, may have learners who went out before.
+    once = {
+        SchoolOutcome.NOT_TAKING_PART: rows["chosen"] == 0,
+        SchoolOutcome.NOT_READY: rows["uln"] == 0,
+    }
+    as_its_own = {outcome: which & once.get(outcome, True) for outcome, which in has_done.items()}
+    rows["state"] = _first(as_its_own | became, SchoolOutcome.NOBODY, rows.index)
+    rows["for_all"] = _first(has_done, SchoolOutcome.RETURNED, rows.index)
     rows["share"] = share(rows["uln"], rows["chosen"])
-    names = ["la_code", "school_number", "school_name", "state", "chosen", *STATES, "share", "had_one", "returned_on"]
-    return rows[names]
+    names = ["la_code", "school_number", "school_name", "state", "for_all"]
+    return rows[[*names, "chosen", *STATES, "share", "had_one", "returned_on"]]
 
 
-#: As everybody may see it: what a school has sent and lacks tells nothing of a learner, what became of its learners does.
-_PUBLIC = {
-    outcome.value: SchoolOutcome.RETURNED.value
-    for outcome in (
-        *(SchoolOutcome.EXCEPTION, SchoolOutcome.HELD, SchoolOutcome.SENT, SchoolOutcome.ULN, SchoolOutcome.NOBODY),
-    )
-}
+def _first(cases: Mapping[SchoolOutcome, pd.Series], otherwise: SchoolOutcome, index: pd.Index) -> pd.Series:
+    words = [outcome.value for outcome in cases]
+    holds = [case.to_numpy(dtype=bool) for case in cases.values()]
+    return pd.Series(np.select(holds, words, otherwise.value), index=index, dtype="str")
 
 
 def schools_for_all(rows: pd.DataFrame) -> pd.DataFrame:
@@ -93,17 +98,16 @@ def schools_for_all(rows: pd.DataFrame) -> pd.DataFrame:
         rows: `school_rows`.
 
     Returns:
-        la_code, school_number, school_name, state, returned_on; no word of what became of its learners.
+        The rows with for_all as their state, and no count of learners.
     """
-    told = rows["state"].replace(_PUBLIC)
-    return rows[["la_code", "school_number", "school_name", "returned_on"]].assign(state=told)
+    return rows.drop(columns=["chosen", *STATES, "share", "had_one", "for_all"]).assign(state=rows["for_all"])
 
 
 def authority_rows(schools: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
     """Where every authority is: its schools, and its learners as far as they are told.
 
     Args:
-        schools: `school_rows`.
+        schools: `schools_for_all`.
         told: `views.CYCLE_BY_AUTHORITY`: la_code, and counts with hidden ones null; the total's la_code is TOTAL.
 
     Returns:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.states import SchoolOutcome
 from tasks.core.page_sentences import SAYINGS
 from tasks.core.page_tables import (
     STATES,
@@ -80,13 +79,17 @@ def test_what_a_school_has_not_done_comes_before_what_became_of_its_learners():
 
 
 def test_everybody_sees_of_a_school_only_what_it_has_sent_and_lacks():
-    outcomes = [outcome.value for outcome in SchoolOutcome]
-    rows = pd.DataFrame({"state": outcomes, "uln": 3}).assign(
-        la_code="660", school_number="6604025", school_name="x", returned_on="2012-01-20"
-    )
-    public = schools_for_all(rows)
-    assert set(public["state"]) == {"not_returned", "not_ready", "on_hold", "returned", "not_taking_part"}
-    assert set(public.columns) == {"la_code", "school_number", "school_name", "state", "returned_on"}
+    register = schools("6600001", "6600002", "6600003", "6600004", "6600005")
+    lacks = [("6600002", "lrb_late"), ("6600005", "special_not_chosen")]
+    there = ["6600002", "6600003", "6600004", "6600005"]
+    seen = []
+    for became in ({}, {"uln": 3}, {"exception": 2, "held": 1}, {"sent": 4}, {"waiting": 1}, {"had_one": 2}):
+        found = counts(**{f"s{number}": became for number in there})
+        rows = told(register, found, there, lacks=lacks, on_hold=["6600003"]).reset_index()
+        public = schools_for_all(rows)
+        assert not {"chosen", *STATES, "share", "had_one", "for_all"} & set(public.columns)
+        seen.append(public["state"].tolist())
+    assert seen == [["not_returned", "not_ready", "on_hold", "returned", "not_taking_part"]] * 6
 
 
 def test_only_all_of_them_is_all_and_nothing_has_no_share():
@@ -106,7 +109,7 @@ def test_authorities_have_their_schools_and_as_many_learners_as_are_told():
         }
     )
     learners["uln"] = pd.array([None, 0, None], dtype="Int64")
-    found = authority_rows(rows, learners).set_index("la_code")
+    found = authority_rows(schools_for_all(rows), learners).set_index("la_code")
     assert found.loc["660", ["schools", "returned", "not_returned"]].tolist() == [2, 1, 1]
     assert found.loc[TOTAL, ["schools", "returned", "not_returned"]].tolist() == [3, 1, 2]
     assert found["share"].isna().all()
