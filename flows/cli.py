@@ -440,6 +440,34 @@ def slips(
 
 
 @app.command()
+def report(
+    cycle: OptionalCycle = None,
+    open_it: Annotated[bool, typer.Option("--open")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Make the pages of a cycle, and say where they are."""
+    import webbrowser
+
+    from flows.language import chosen
+    from flows.when import now
+    from tasks.pages import WALES_FOLDER, report_of
+    from tasks.status import cycles_with_returns
+
+    root = _data(data)
+    with told_plainly(root):
+        seen = cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
+        if seen is None:
+            out.print(escape(say("terminal.no_returns", root=root)))
+            return
+        site = report_of(root, seen.id, now(as_of))
+    page = site.folder / WALES_FOLDER / f"index.{chosen.get() or 'cy'}.html"
+    out.print(escape(say("terminal.pages_made", number=site.written, page=page)), soft_wrap=True)
+    if open_it:
+        webbrowser.open(page.as_uri())
+
+
+@app.command()
 def serve(
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200,
     data: DataOption = None,

@@ -10,7 +10,7 @@ from prefect import flow
 from flows.events import tell_waiting
 from flows.forms import MaybeFolder, MaybeMoment
 from flows.progress import step
-from flows.stages import Counts, Tour, bounded, chosen_authorities, root_of
+from flows.stages import Counts, Tour, bounded, chosen_authorities, publish_pages, root_of
 from flows.when import scheduled_time
 from schemas.faults import ServiceFault
 from tasks.collect import collect
@@ -60,7 +60,11 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         step("merge", "LRS", 1)
         total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
         for cycle in cycles_with_returns(root):
-            if cycle in purged or published(root, cycle):
+            if cycle in purged:
+                continue
+            if published(root, cycle):
+                # Days go by, and a run may have died after its snapshot.
+                publish_pages("lrs-returns", root, cycle, at, conserved=True)
                 continue
             tour = Tour(chosen_authorities(None, None), flow="lrs-returns", data=root, cycle=cycle, steps=3)
             tour.step("conserve")

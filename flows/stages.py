@@ -26,7 +26,8 @@ from tasks.advance import told_to
 from tasks.boundary import guard, within
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
-from tasks.overview import overview_of, rules_told
+from tasks.overview import Overview, overview_of, rules_told
+from tasks.pages import address_of, make_pages, pages_due
 from tasks.run_log import run_log, stage_counts, stage_fault
 from tasks.showing import Shown, shown
 
@@ -122,8 +123,13 @@ class Tour:
         faults = self.faults if unbalanced is None else {**self.faults, both("run_page.wales"): unbalanced}
         seen = self._attempted("overview", lambda: overview_of(self._data, cycle, as_of, conserved=conserved))
         if seen is not None:
+            pages: str | None = None
+            # A cycle that does not balance keeps the pages on which it did.
+            if unbalanced is None:
+                pages = publish_pages(self._flow, self._data, cycle, as_of, seen, conserved=conserved)
+                faults = faults if pages else {**faults, both("run_page.pages"): both("run_page.pages_not_made")}
             picture = self._attempted("picture", lambda: outcomes_picture_of(seen.authorities))
-            self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture))
+            self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture, pages))
             self._make("authorities", lambda: authorities_page(cycle, seen.authorities))
             self._make("batches", lambda: batches_page(cycle, seen.batches))
         # Of some authorities alone it would tell what those of all hide.
@@ -136,6 +142,32 @@ class Tour:
 
     def _attempted(self, name: str, make: Callable[[], Result]) -> Result | None:
         return attempted(make, data=self._data, cycle=self._cycle, about=f"{self._flow}-{name}")
+
+
+def publish_pages(
+    flow: str, data: str, cycle: str, as_of: str, seen: Overview | None = None, *, conserved: bool
+) -> str | None:
+    """Make those of a cycle's pages anew that show something else than before; where they cannot be made, say so and go on.
+
+    Args:
+        flow: the flow's name; it stands on the pages.
+        data: the data root.
+        cycle: the cycle.
+        as_of: the time that the run counts as, ISO.
+        seen: what everybody may see of the cycle, where the caller has it; else it is asked for if a page is due.
+        conserved: as `overview_of` takes it.
+
+    Returns:
+        Where the page of Wales is, as people find it; None where the pages could not be made.
+    """
+
+    def make() -> str:
+        if seen is not None or pages_due(data, cycle, as_of):
+            told = seen or overview_of(data, cycle, as_of, conserved=conserved)
+            make_pages(data, cycle, as_of, told, conserved=conserved, run=f"{flow} {cycle}")
+        return address_of(data, cycle)
+
+    return attempted(make, data=data, cycle=cycle, about=f"{flow}-pages")
 
 
 def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> Shown:

@@ -89,6 +89,24 @@ class RowState(StrEnum):
     EXCEPTION = "exception"
 
 
+class SchoolOutcome(StrEnum):
+    """Where a school is in a cycle, as its authority sees it: the first that holds; what waits for somebody comes first.
+
+    ULN: each learner who was asked for has one. NOBODY: its return has no learner whom the cycle covers.
+    """
+
+    NOT_RETURNED = "not_returned"
+    NOT_READY = "not_ready"
+    ON_HOLD = "on_hold"
+    EXCEPTION = "exception"
+    HELD = "held"
+    SENT = "sent"
+    RETURNED = "returned"
+    ULN = "uln"
+    NOBODY = "nobody"
+    NOT_TAKING_PART = "not_taking_part"
+
+
 class ExceptionState(StrEnum):
     """Where an exception is in its life (`tasks.core.exception_life`), in the order in which the states are tried."""
 

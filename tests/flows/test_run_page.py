@@ -218,7 +218,10 @@ def test_no_count_of_learners_is_in_the_log(tmp_path, monkeypatch, seen, caplog)
     ]
 
 
-@pytest.mark.parametrize("broken", ["flows.dashboard.create_markdown_artifact", "flows.stages.outcomes_picture_of"])
+BROKEN = ["flows.dashboard.create_markdown_artifact", "flows.stages.outcomes_picture_of", "flows.stages.make_pages"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_an_artifact_that_cannot_be_made_fails_no_run_and_is_told(tmp_path, monkeypatch, seen, caplog, broken):
     told = without_an_engine(monkeypatch)
     monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
@@ -230,6 +233,31 @@ def test_an_artifact_that_cannot_be_made_fails_no_run_and_is_told(tmp_path, monk
     assert "reports/2012-01/faults/artifacts-" in caplog.text and "ZeroDivisionError" not in caplog.text
     evidence = (tmp_path / "reports" / "2012-01" / "faults").glob("artifacts-*")
     assert any("ZeroDivisionError" in path.read_text(encoding="utf-8") for path in evidence)
+
+
+def test_the_run_page_says_where_the_pages_are_or_that_they_could_not_be_made(tmp_path, monkeypatch, seen):
+    def overview_told():
+        told = without_an_engine(monkeypatch)
+        monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
+        Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1).publish_artifacts(AT, conserved=True)
+        return dict(told)["census-2012-01-overview"]
+
+    assert "`reports/2012-01/site/wales/index.cy.html`" in overview_told()
+    assert (tmp_path / "reports/2012-01/site/660/index.en.html").exists()
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "pages.toml").write_text('address = "https://uln.example/"\n', encoding="utf-8")
+    assert "<https://uln.example/reports/2012-01/site/wales/index.cy.html>" in overview_told()
+    monkeypatch.setattr(stages, "make_pages", lambda *_, **__: 1 / 0)
+    told = overview_told()
+    assert "the pages could not be made" in told.partition("For a person")[0] and "index.cy.html" not in told
+
+
+def test_a_cycle_that_does_not_balance_keeps_its_last_pages(tmp_path, monkeypatch, seen):
+    without_an_engine(monkeypatch)
+    monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour.publish_artifacts(AT, conserved=False, unbalanced="x")
+    assert not (tmp_path / "reports").exists()
 
 
 def test_where_the_cycle_cannot_be_counted_the_run_goes_on(tmp_path, monkeypatch, caplog):
