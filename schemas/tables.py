@@ -196,6 +196,18 @@ OPERATOR_DECISIONS = Table(
     ),
     key=("decision", "ref", "number"),
 )
+#: What the LRS web service has taken, as a job each; a batch may be checked (CHK) before it is handed over (FUL).
+LRS_JOBS = Table(
+    "lrs_jobs",
+    (
+        *_ref(
+            "kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn", "file_name", "submitted_at"
+        ),
+        # The last code that the LRS gave when it was asked for the answers; null while nobody has asked.
+        *_internal("code"),
+    ),
+    key=("kind", "batch_ref", "job_ref"),
+)
 BATCH_ROWS = Table(
     "batch_rows",
     (
@@ -287,6 +299,7 @@ TABLES = {
         BATCHES,
         BATCH_DECISIONS,
         OPERATOR_DECISIONS,
+        LRS_JOBS,
         BATCH_ROWS,
         LRS_RETURNS,
         LEARNERS,

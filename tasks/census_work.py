@@ -16,7 +16,7 @@ import pyarrow as pa
 from expectations.runner import ready as load_rules
 from schemas.cycles import up_to
 from schemas.faults import ServiceFault
-from schemas.lrs_profiles import Profile, all_profiles
+from schemas.lrs_profiles import BY_SERVICE, SOAP, Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.states import BatchState, Disposition, NotChosen, Severity
 from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS, SENT_FIELDS
@@ -36,6 +36,7 @@ from tasks.holds import on_hold
 from tasks.io.dewi_inbox import document_at
 from tasks.io.lake import arrow_of
 from tasks.io.lrs_files import batch_file_name, write_batch
+from tasks.io.lrs_settings import lrs_service
 from tasks.io.plasc_xml import read_pupils
 from tasks.io.reference import registration, schools
 from tasks.lrs_forms import lrs_forms
@@ -335,8 +336,10 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
         rows: `Due.rows` of whole schools.
         as_of: the scheduled time; names the files.
     """
-    cycle, fmt = ground.cycle, ground.cycle.lrs_format
-    profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
+    cycle, by_service = ground.cycle, lrs_service(ground.root.reference).by_service
+    # What a learner says follows from the cycle's own layout (`lrs_forms`); how it is written, from the way it goes.
+    fmt, layout = (SOAP, BY_SERVICE) if by_service else (cycle.lrs_format, cycle.lrs_profile)
+    profile = all_profiles(ground.root.reference / "lrs")[layout]
     ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
     ledger = ground.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
     taken = set(ledger["file_name"])
