@@ -69,6 +69,10 @@ def hand_over_by_service(ground: Ground, ledger: pd.DataFrame, contents: dict[st
     if not settings.can_call:
         raise ServiceFault(both("fault.lrs_no_address"))
     service, codes = learner_service(settings), service_codes(ground.root.reference)
+    away = service.reached()
+    if away is not None:
+        # Asked before any learner is named: a side that ends a connection that it does not trust may do so in mid-call.
+        return Called(ledger, _undone([(la, codes[away]) for la in ready["la_code"]]))
     met: list[tuple[str, ServiceCode]] = []
     for start in range(0, len(ready), settings.calls_at_once):
         group = ready.iloc[start : start + settings.calls_at_once]
