@@ -140,11 +140,13 @@ def census(
     la: LaOption = [],
     school: Annotated[list[str], typer.Option("--school", callback=_schools)] = [],
     as_of: AsOfOption = None,
+    check_only: Annotated[bool, typer.Option("--check-only")] = False,
     data: DataOption = None,
 ) -> None:
     """Take the returns in and send what is due to the LRS."""
     root = _data(data)
-    counts = run_flow("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
+    given = {"la": la or None, "school": school or None, "as_of": as_of, "check_only": check_only}
+    counts = run_flow("census:census", cycle=cycle, data=root, **given)
     tell_status(root, cycle, la, as_of)
     tell_counts(counts)
     _exit_on_faults(counts)

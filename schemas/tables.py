@@ -208,6 +208,17 @@ LRS_JOBS = Table(
     ),
     key=("kind", "batch_ref", "job_ref"),
 )
+#: ULNs that schools sent in their returns, and what the LRS says of them; no register entry follows from it.
+ULN_CHECKS = Table(
+    "uln_checks",
+    (
+        *(Column(n, _TEXT, Tier.PERSONAL, required=True) for n in ("upn", "uln")),
+        *_ref("cycle", "la_code", "school_number", "ukprn", "job_ref", "asked_at"),
+        # Null until the LRS has answered; what differs, as the LRS calls it.
+        *_internal("code", "flags"),
+    ),
+    key=("upn", "uln"),
+)
 BATCH_ROWS = Table(
     "batch_rows",
     (
@@ -300,6 +311,7 @@ TABLES = {
         BATCH_DECISIONS,
         OPERATOR_DECISIONS,
         LRS_JOBS,
+        ULN_CHECKS,
         BATCH_ROWS,
         LRS_RETURNS,
         LEARNERS,

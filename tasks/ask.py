@@ -21,6 +21,7 @@ from tasks.io.lrs_messages import result_file
 from tasks.io.lrs_settings import lrs_service
 from tasks.lrs_calls import learner_service
 from tasks.stage import Counts, stage_task
+from tasks.verify import ask_for_verifications, open_verifications
 
 #: Jobs whose answers are kept in one commit.
 _AT_ONCE = 50
@@ -38,7 +39,8 @@ def has_jobs(data: str) -> bool:
     """Whether there is anything to ask for."""
     root = DataRoot(Path(data))
     lake = Lake(root.lake)
-    return lake.version("lrs_jobs") >= 0 and not open_jobs(root, lake, JobKind.FULL).empty
+    full = lake.version("lrs_jobs") >= 0 and not open_jobs(root, lake, JobKind.FULL).empty
+    return full or (lake.version("uln_checks") >= 0 and not open_verifications(lake).empty)
 
 
 @stage_task("ask", "ask", retried=True)
@@ -46,7 +48,7 @@ def ask(data: str) -> Counts:
     """Ask for the answers of the open jobs.
 
     Returns:
-        Counts: jobs, answered, unfinished, failed.
+        Counts: jobs, answered, unfinished, failed; verified (ULNs of returns), where some wait to be.
 
     Raises:
         ServiceFault: some could not be asked for; what came of the others is kept.
@@ -56,10 +58,13 @@ def ask(data: str) -> Counts:
     settings, codes = lrs_service(root.reference), service_codes(root.reference)
     jobs = open_jobs(root, lake, JobKind.FULL)
     counts = {"jobs": 0, "answered": 0, "unfinished": 0, "failed": 0}
-    if jobs.empty:
+    verifying = not open_verifications(lake).empty
+    if jobs.empty and not verifying:
         return counts
     if not settings.can_call:
         raise ServiceFault(both("fault.lrs_no_address"))
+    if verifying:
+        counts |= ask_for_verifications(root, lake)
     service = learner_service(settings)
     wrong: list[ServiceCode] = []
     with ThreadPoolExecutor(settings.calls_at_once) as threads:

@@ -1,9 +1,10 @@
-"""What the LRS web service answered, as files like those of its portal.
+"""What the LRS web service answered: batches as files like those of its portal, verifications as rows.
 
-Belongs here: a message put into a file, and read back from it. Does not belong here: the call (`lrs_service`), and the
-reading of a result file (`lrs_files`), which takes this form as any other XML.
+Belongs here: what is made of a message. Does not belong here: the call (`lrs_service`), and the reading of a result file
+(`lrs_files`), which takes this form as any other XML.
 """
 
+import pandas as pd
 from lxml import etree
 
 
@@ -21,3 +22,19 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
         etree.SubElement(root, name).text = text
     root.append(etree.fromstring(message))
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def verified_learners(message: bytes) -> pd.DataFrame:
+    """What a verification says: upn and uln as they were asked about, code, flags (of what differs, `;` between them).
+
+    Args:
+        message: GetVerifyBatchOutputResponse.
+    """
+    rows = []
+    for one in etree.fromstring(message).iter("{*}VerifiedLearner"):
+        cells = [(etree.QName(cell).localname, (cell.text or "").strip()) for cell in one.iterchildren(etree.Element)]
+        flags = ";".join(text for name, text in cells if name == "FailureFlag")
+        named = dict(cells)
+        asked = {"upn": named.get("MISIdentifier"), "uln": named.get("SearchedULN")}
+        rows.append({**asked, "code": named.get("ResponseCode"), "flags": flags})
+    return pd.DataFrame(rows, columns=["upn", "uln", "code", "flags"]).astype("str")

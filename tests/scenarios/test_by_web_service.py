@@ -23,11 +23,16 @@ from tasks.batch import batch
 from tasks.collect import collect
 from tasks.hand_over import decide
 from tasks.io.lake import Lake
+from tasks.lrs_check import lrs_check
 from tasks.merge import merge
+from tasks.read import read
+from tasks.receive import receive
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, answer_jobs, serving, settings_of
 from tasks.release import release
+from tasks.select import cross_check, select
+from tasks.validate import validate
 
 PROJECT = Path(__file__).resolve().parents[2]
 CYCLE = "2012-01"
@@ -393,3 +398,46 @@ def test_a_run_that_dies_before_it_has_written_down_an_answer_asks_once_more_and
         asking.ask.fn(data=str(root))
     found = taken_in(root)
     assert (found["answered"], found["files"], found["rows"]) == (ALL, ALL, len(all_sent(root)))
+
+
+@pytest.fixture
+def checked(built_root, certificates, tmp_path, monkeypatch):
+    """A root of whose learners none has been sent, and the web service to check with; batches go as files."""
+    monkeypatch.setenv("ULN_LRS_PASSWORD", PASSWORD)
+    root = Path(shutil.copytree(built_root, tmp_path / "check"))
+    with serving(root, certificates) as stand_in:
+        use(root, stand_in, certificates, check_seconds=0)
+        text = (root / "reference" / "lrs_service.toml").read_text(encoding="utf-8")
+        (root / "reference" / "lrs_service.toml").write_text(text.replace("web-service", "files"), encoding="utf-8")
+        for stage in (receive, read, select):
+            walked(stage, root, CYCLE, MONDAY)
+        cross_check.fn(data=str(root), cycle=CYCLE)
+        walked(validate, root, CYCLE, MONDAY)
+        yield root, stand_in
+
+
+def test_a_check_sends_nothing_remembers_nothing_as_sent_and_tells_what_the_lrs_would_say(checked):
+    root, stand_in = checked
+    first = walked(lrs_check, root, CYCLE, MONDAY)
+    assert first["unfinished"] == first["batches"] == 2 and first["checked"] == 0
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    second = walked(lrs_check, root, CYCLE, TUESDAY)
+    assert stand_in.taken["SubmitBatch"] == 2, "asked once; the second check asks for the answers"
+    assert second["unfinished"] == 0 and second["checked"] == second["learners"] > 0 < second["exceptions"]
+    lines = (root / "reports" / CYCLE / "lrs_check" / "660.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 1 + second["exceptions"] and "Beth i'w wneud" in lines[0] and "What to do" in lines[0]
+    rows = Lake(root / "lake").read("pupils", ["upn", "surname", "forename"]).dropna()
+    assert not [word for word in rows.to_numpy().ravel() if len(word) > 3 and f'"{word}"' in "".join(lines)]
+    # Nobody was registered, and nobody counts as sent: all of them go.
+    assert not (root / "rehearsal" / "lrs" / "register.parquet").exists()
+    lake = Lake(root / "lake")
+    assert lake.version("batches") < 0 and lake.version("batch_rows") < 0
+    assert next_run(root, WEDNESDAY)[0]["release.learners"] == second["learners"]
+
+
+def test_a_check_that_the_lrs_refuses_is_told_and_asked_anew(checked):
+    root, stand_in = checked
+    stand_in.planned["SubmitBatch"] = deque(["WSEC0006", "WSEC0006"])
+    with pytest.raises(ServiceFault, match="WSEC0006"):
+        walked(lrs_check, root, CYCLE, MONDAY)
+    assert walked(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2 and stand_in.taken["SubmitBatch"] == 2
