@@ -441,3 +441,24 @@ def test_a_check_that_the_lrs_refuses_is_told_and_asked_anew(checked):
     with pytest.raises(ServiceFault, match="WSEC0006"):
         walked(lrs_check, root, CYCLE, MONDAY)
     assert walked(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2 and stand_in.taken["SubmitBatch"] == 2
+
+
+def doctor(root):
+    from tasks.doctor import _lrs_web_service
+    from tasks.io.data_root import DataRoot
+
+    return {one.level.value: one.what.en for one in _lrs_web_service(DataRoot(root), dt.date(2012, 2, 12))}
+
+
+def test_the_doctor_proves_the_connection_and_tells_of_jobs_that_failed_without_sending_anybody(root, lrs, certificates):
+    assert doctor(root) == {"ok": "can be reached with our certificate"} and not lrs.taken
+    next_run(root, TUESDAY)
+    job = min((root / "rehearsal" / "lrs" / "jobs").glob("*.xml"))
+    job.rename(job.with_suffix(".lost"))
+    taken_in(root)
+    assert doctor(root)["warning"] == "1 jobs could not be carried out, or are not known (1001)"
+    with serving(root, certificates) as gone:
+        use(root, gone, certificates)
+    assert "NOT_REACHED" in doctor(root)["fault"]
+    (root / "reference" / "lrs_service.toml").unlink()
+    assert doctor(root) == {"ok": "not set up: batches go as files"}

@@ -35,8 +35,8 @@ def met(root, day=SOON):
 
 def test_where_all_is_well_each_check_says_so(root):
     found = list(examined(str(root), SOON))
-    assert [one.level.value for one in found] == ["ok"] * 8
-    assert len({one.check for one in found}) == 8
+    assert [one.level.value for one in found] == ["ok"] * 9
+    assert len({one.check for one in found}) == 9
 
 
 def test_packages_of_another_version(root, monkeypatch):
