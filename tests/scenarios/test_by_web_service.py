@@ -450,7 +450,9 @@ def doctor(root):
     return {one.level.value: one.what.en for one in _lrs_web_service(DataRoot(root), dt.date(2012, 2, 12))}
 
 
-def test_the_doctor_proves_the_connection_and_tells_of_jobs_that_failed_without_sending_anybody(root, lrs, certificates):
+def test_the_doctor_proves_the_connection_and_tells_of_jobs_that_failed_without_sending_anybody(
+    root, lrs, certificates
+):
     assert doctor(root) == {"ok": "can be reached with our certificate"} and not lrs.taken
     next_run(root, TUESDAY)
     job = min((root / "rehearsal" / "lrs" / "jobs").glob("*.xml"))
