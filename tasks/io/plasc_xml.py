@@ -130,8 +130,7 @@ def read_pupils(
         Refused: as `inspect`, where the content is not what was inspected.
     """
     if layout in layouts:
-        others = _of_root(layouts[layout].root, layouts).values()
-        pupils = pupil_columns(content, layouts[layout], others, declared, unknown_elements)
+        pupils = pupil_columns(content, layouts[layout], layouts.values(), declared, unknown_elements)
         if pupils is not None:
             return pupils
     return _walked_pupils(content, layouts)
