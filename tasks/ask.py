@@ -8,8 +8,6 @@ answered. The file is written before the job counts as answered, so that a run t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pandas as pd
-
 from schemas.faults import PassingFault, ServiceFault
 from schemas.service_codes import Outcome, ServiceCode, meaning, service_codes
 from schemas.states import JobKind
@@ -19,20 +17,12 @@ from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
 from tasks.io.lrs_messages import result_file
 from tasks.io.lrs_settings import lrs_service
-from tasks.lrs_calls import learner_service
+from tasks.lrs_calls import learner_service, open_jobs
 from tasks.stage import Counts, stage_task
 from tasks.verify import ask_for_verifications, open_verifications
 
 #: Jobs whose answers are kept in one commit.
 _AT_ONCE = 50
-
-
-def open_jobs(root: DataRoot, lake: Lake, kind: JobKind) -> pd.DataFrame:
-    """The jobs of a kind that are not answered; rows of `lrs_jobs`, in order of their numbers."""
-    jobs = lake.read("lrs_jobs", kind=kind.value)
-    codes = service_codes(root.reference)
-    answered = [one.code for one in codes.values() if one.outcome == Outcome.ANSWERED.value]
-    return jobs[~jobs["code"].isin(answered)].sort_values(["job_ref", "batch_ref"], ignore_index=True)
 
 
 def has_jobs(data: str) -> bool:

@@ -33,13 +33,12 @@ from schemas.states import BatchShown, JobKind
 from schemas.tables import TABLES
 from schemas.texts import Both, all_texts, both, sentence_of
 from schemas.watching import how_watched
-from tasks.ask import open_jobs
 from tasks.hand_over import batches_waiting
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.lrs_settings import lrs_service
 from tasks.io.reference import opt_outs, privacy_notice, registration, schools
-from tasks.lrs_calls import learner_service
+from tasks.lrs_calls import learner_service, open_jobs
 
 
 class Level(StrEnum):

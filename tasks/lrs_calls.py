@@ -5,7 +5,7 @@ at once; then its job is kept (`lrs_jobs`), then it is SENT. What was surely not
 the batch stays SENT_UNCONFIRMED, and a person decides (`tasks.hand_over`). A run that died after the job was kept finds it.
 Where a call says that the next one would meet the same, nothing more is called.
 
-No code of the LRS stands here: what follows from one is data (`schemas.service_codes`).
+No engine here: the doctor looks too. No code of the LRS stands here: what follows from one is data (`schemas.service_codes`).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +21,8 @@ from schemas.states import BatchState, JobKind
 from schemas.tables import BATCHES, LRS_JOBS
 from schemas.texts import both
 from tasks.ground import Ground
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
 from tasks.io.lrs_settings import LrsService, lrs_service
 
 if TYPE_CHECKING:
@@ -143,6 +145,14 @@ def keep_jobs(ground: Ground, batches: pd.DataFrame, replies: list[Submitted], k
     jobs = batches.assign(job_ref=[one.job_ref for one in replies], kind=kind.value, submitted_at=as_of, code=None)
     jobs = jobs[jobs["job_ref"] != ""].astype({"code": "str"})
     ground.lake.append("lrs_jobs", jobs[[c.name for c in LRS_JOBS.columns]])
+
+
+def open_jobs(root: DataRoot, lake: Lake, kind: JobKind) -> pd.DataFrame:
+    """The jobs of a kind that are not answered; rows of `lrs_jobs`, in order of their numbers."""
+    jobs = lake.read("lrs_jobs", kind=kind.value)
+    codes = service_codes(root.reference)
+    answered = [one.code for one in codes.values() if one.outcome == Outcome.ANSWERED.value]
+    return jobs[~jobs["code"].isin(answered)].sort_values(["job_ref", "batch_ref"], ignore_index=True)
 
 
 def _undone(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
