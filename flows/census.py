@@ -16,6 +16,7 @@ from schemas.texts import both
 from tasks.batch import batch
 from tasks.census_work import warm
 from tasks.io.run_lock import one_run_at_a_time
+from tasks.lrs_check import lrs_check
 from tasks.publish import conserve
 from tasks.purge import refuse_purged
 from tasks.read import read
@@ -24,6 +25,7 @@ from tasks.receive import receive
 from tasks.release import release
 from tasks.select import cross_check, select
 from tasks.validate import validate
+from tasks.verify import verifies, verify
 from tasks.workers import processes_for, workers
 
 #: All Wales takes minutes, and a run that waits for another half an hour; one that takes so long is stuck.
@@ -53,6 +55,7 @@ def census(
     school: MaybeSchools = None,
     as_of: MaybeMoment = None,
     data: MaybeFolder = None,
+    check_only: bool = False,
 ) -> Counts | State[Counts]:
     """Derbyn ffurflenni ac anfon yr hyn sy'n ddyledus i'r LRS / Take the returns in and send what is due to the LRS.
 
@@ -66,6 +69,8 @@ def census(
         as_of: Amser y rhediad, ISO; yr amser a drefnwyd os yn wag / The time the run counts as, ISO; the scheduled
             time if empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+        check_only: Dim ond gofyn i wasanaeth gwe'r LRS beth fyddai'n ei ateb; ni anfonir dim / Only ask the LRS web service
+            what it would answer; nothing is sent.
 
     Returns:
         Counts over all authorities, by `stage.count`; `faults` is 0 where everything could be done. Where nothing is due the
@@ -88,9 +93,15 @@ def census(
         tour.step("cross-check")
         cross_check(data=root, cycle=due)
         tour.stage(validate, as_of=at)
-        tour.stage(batch, as_of=at, schools=school)
-        tour.stage(release, as_of=at)
+        if check_only:
+            tour.stage(lrs_check, as_of=at, schools=school)
+        else:
+            tour.stage(batch, as_of=at, schools=school)
+            tour.stage(release, as_of=at)
         tour.stage(readiness, as_of=at)
+        if verifies(root):
+            # Last: what stops an authority here keeps none of its batches back.
+            tour.stage(verify, as_of=at)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
         conserved = not tour.total()["faults"]
         if conserved:

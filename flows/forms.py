@@ -19,6 +19,8 @@ from tasks.io.reference import authorities
 
 _CYCLES = list(all_cycles())
 _LAS = [str(code) for code in authorities()["la_code"]]
+#: How a rehearsal hands batches over.
+WAYS = ["files", "soap"]
 #: A school's number: its authority's code and four digits.
 _SCHOOL = r"^\d{7}$"
 
@@ -127,3 +129,4 @@ Ref = Annotated[str, _checked("ref", _is_text), WithJsonSchema({"type": "string"
 Reason = Annotated[str, _checked("reason", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_PUPIL})]
 Number = Annotated[int, _number, WithJsonSchema(_A_NUMBER)]
 MaybeNumber = Annotated[int | None, _number, _OrNone(_A_NUMBER)]
+Way = Annotated[str, _checked("way", lambda value: value in WAYS, ways=", ".join(WAYS)), WithJsonSchema(_one_of(WAYS))]

@@ -59,6 +59,13 @@ class Decision(StrEnum):
     ABANDON = "abandon"
 
 
+class JobKind(StrEnum):
+    """What the LRS web service is asked to do with a batch: FULL gives ULNs, CHECK says what it would answer."""
+
+    FULL = "FUL"
+    CHECK = "CHK"
+
+
 class OperatorDecision(StrEnum):
     """What a person may decide of a school or a file.
 

@@ -115,7 +115,8 @@ def test_what_is_right_or_left_out_is_taken_as_it_is():
         "as_of": "2012-02-20",
         "kind": None,
         "data": None,
+        "check_only": True,
     }
     assert census.validate_parameters(given) == given
-    nothing = dict.fromkeys(given) | {"kind": "january"}
+    nothing = dict.fromkeys(given) | {"kind": "january", "check_only": False}
     assert census.validate_parameters({"kind": "january"}) == nothing
