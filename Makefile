@@ -30,7 +30,7 @@ rehearse: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine"
 
-# Real servers, workers, PostgreSQL and Chromium: ten minutes. Needs Debian's postgresql and chromium, as .ci/run installs them.
+# Real servers, workers, PostgreSQL and Chromium: twenty minutes. Needs Debian's postgresql and chromium, as .ci/run installs them.
 engine: .venv/ready
 	$(BIN)/python -m pytest -m engine --durations=10
 

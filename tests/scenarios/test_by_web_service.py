@@ -134,6 +134,20 @@ def registers(root):
     ]
 
 
+@pytest.mark.usefixtures("lrs")
+def test_a_school_on_hold_waits_until_it_is_released(root, monkeypatch):
+    held, other = sorted(set(ledger(root)["school_number"]))
+    monkeypatch.setattr("tasks.release.on_hold", lambda _ground, **_where: [held])
+    counts, faults = next_run(root, TUESDAY)
+    rows = Lake(root / "lake").read("batch_rows").merge(ledger(root)[["batch_ref", "school_number", "state"]])
+    assert dict(rows[["school_number", "state"]].drop_duplicates().to_numpy()) == {held: "READY", other: "SENT"}
+    assert faults == [] and set(given_to_lrs(root)) == set(rows.loc[rows["school_number"] == other, "upn"])
+    assert counts["release.sent"] == (ledger(root)["school_number"] == other).sum()
+    monkeypatch.setattr("tasks.release.on_hold", lambda _ground, **_where: [])
+    next_run(root, WEDNESDAY)
+    assert states(root) == {"SENT": ALL} and given_to_lrs(root) == all_sent(root)
+
+
 def test_each_learner_is_handed_over_once_and_the_registers_are_those_of_files(root, lrs, built_root, tmp_path):
     counts, faults = next_run(root, TUESDAY)
     assert (counts["release.sent"], faults, states(root)) == (ALL, [], {"SENT": ALL})
