@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from schemas.cycles import up_to
-from schemas.exceptions import exception_terms
+from schemas.exceptions import ExceptionTerms, exception_terms
 from schemas.names import letters_apart
 from schemas.states import BatchShown, BatchState, Volume
 from schemas.tables import EXCEPTION_LIVES
@@ -22,6 +22,7 @@ from tasks.code_texts import lrs_codes
 from tasks.core.exception_life import by_age
 from tasks.core.masking import masked
 from tasks.core.membership import looked_up, paired
+from tasks.core.merging import ONE_LEARNER_TWICE, ULN_DIFFERS, ULN_SHARED
 from tasks.core.page_tables import (
     HAD_ONE,
     STATES,
@@ -47,6 +48,9 @@ from tasks.overview import counted, told_by_authority
 from tasks.status import readiness_of, standing_of
 from tasks.workers import spread
 
+#: What the workbooks say of a learner whose ULN stands against another.
+_CONFLICTS = (ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE)
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -56,6 +60,7 @@ class Facts:
         missing: what schools lack (`status.readiness_of`).
         codes: with the meanings of the codes.
         cycles, cycles_told: this one and earlier ones; by authority, and as everybody may see them.
+        terms: how ages are counted.
     """
 
     ground: Ground
@@ -72,6 +77,7 @@ class Facts:
     inputs: pd.DataFrame
     cycles: pd.DataFrame
     cycles_told: pd.DataFrame
+    terms: ExceptionTerms
 
     @classmethod
     def of(cls, ground: Ground, day: dt.date, *, conserved: bool) -> "Facts":
@@ -86,6 +92,7 @@ class Facts:
         register = _named(schools(ground.root.reference))
         columns = ["sha256", "kind", "status", "cycle", "la_code", "school_number", "received_at"]
         received = lake.read("received", columns, cycle=cycle.id)
+        refused = _refused(ground, columns)
         returns = received[(received["kind"] == "return") & (received["status"] == "accepted")]
         missing = readiness_of(data, cycle)
         volume = volumes(ground)
@@ -107,7 +114,7 @@ class Facts:
         waits |= _batches_that_wait(batches) | _findings_told(ground)
         far = volume.index[volume["volume"] == Volume.FAR_ABOVE.value].to_series()
         waits["far_above"] = far.groupby(far.str[:3]).size()
-        waits["quarantined"] = received[received["status"] == "quarantined"].groupby("la_code").size()
+        waits["quarantined"] = refused.groupby("la_code").size()
         return cls(
             ground=ground,
             schools=rows,
@@ -120,9 +127,10 @@ class Facts:
             needs=needs_of_authorities(rows, waits),
             batches=batches,
             downloads=_downloads(ground, register),
-            inputs=_inputs(ground, received),
+            inputs=_inputs(ground, returns, refused),
             cycles=_cycles(status),
             cycles_told=_cycles_told(status),
+            terms=terms,
         )
 
 
@@ -197,7 +205,9 @@ def _batches_that_wait(batches: pd.DataFrame) -> dict[str, pd.Series]:
 def _findings_told(ground: Ground) -> dict[str, pd.Series]:
     rules = {"to_correct_on_portal": CORRECT_ON_PORTAL, "changed_while_waiting": CHANGED_WHILE_WAITING}
     rows = ground.lake.read("findings", ["rule", "la_code"], cycle=ground.cycle.id, rule=list(rules.values()))
-    return {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
+    told = {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
+    conflicts = ground.lake.read("findings", ["row_ref", "la_code"], cycle=ground.cycle.id, rule=list(_CONFLICTS))
+    return told | {"conflicts": conflicts.drop_duplicates("row_ref").groupby("la_code").size()}
 
 
 def _with_meaning(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
@@ -222,19 +232,24 @@ def _downloads(ground: Ground, register: pd.DataFrame) -> pd.DataFrame:
         authority = looked_up(rows["la_code"], las["la_code"], las[f"la_{lang}"])
         name = school.mask(own, authority).fillna(rows["school_number"])
         rows = rows.assign(**{f"receiver_{lang}": name, f"receiver_{lang}_place": places(name, letters_apart())})
-    rows = rows.assign(own=~own, delivered_on=rows["delivered_at"].str[:10])
+    # A workbook of an authority has all its lines, and no ULNs.
+    ulns = rows["ulns"].astype("Int64").mask(own)
+    rows = rows.assign(own=~own, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
     return rows.sort_values(["la_code", "own", "receiver_cy_place", "school_number"], ignore_index=True)
 
 
-def _inputs(ground: Ground, received: pd.DataFrame) -> pd.DataFrame:
+def _refused(ground: Ground, columns: list[str]) -> pd.DataFrame:
+    """The files refused while the cycle was open: of which cycle they are is not known of them."""
+    rows = ground.lake.read("received", columns, status="quarantined")
+    on = rows["received_at"].str[:10]
+    return rows[on.between(ground.cycle.census_from.isoformat(), ground.cycle.closes_on.isoformat())]
+
+
+def _inputs(ground: Ground, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
     """What the pages are made from: input, number, last_on; by la_code."""
-    kinds = {
-        "returns": (received["kind"] == "return") & (received["status"] == "accepted"),
-        "quarantined": received["status"] == "quarantined",
-    }
     found = []
-    for name, which in kinds.items():
-        of = received[which].groupby("la_code")["received_at"]
+    for name, rows in {"returns": returns, "quarantined": refused}.items():
+        of = rows.groupby("la_code")["received_at"]
         last_on = of.max().str[:10]
         found.append(pd.DataFrame({"input": name, "number": of.size(), "last_on": last_on}).reset_index())
     columns = ["sha256", "batch_ref", "received_at"]

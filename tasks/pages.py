@@ -90,15 +90,22 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
     looked_at, before = _looked_at(ground, day), _made(ground)
     facts = Facts.of(ground, day, conserved=conserved)
     stamp = {"as_of": as_of, "run": run, "edition": edition()[:12]}
-    made, written = {}, 0
-    for folder, content in {WALES_FOLDER: _wales(facts, seen), **_authorities(facts)}.items():
-        made[folder] = content.fingerprint(edition())
-        if before.get("pages", {}).get(folder) == made[folder] and _stands(site_of(ground) / folder):
-            continue
-        files = assets() | write_page(content, stamp)
-        written += write_together({site_of(ground) / folder / name: page for name, page in files.items()}) > 0
-    told = json.dumps({"looked_at": looked_at, "pages": made}, indent=1, sort_keys=True).encode() + b"\n"
-    write_whole(site_of(ground) / "made.json", told)
+    pages = {WALES_FOLDER: _wales(facts, seen), **_authorities(facts)}
+    made = {folder: content.fingerprint(edition()) for folder, content in pages.items()}
+    stand = {
+        folder: one
+        for folder, one in made.items()
+        if before.get("pages", {}).get(folder) == one and _stands(site_of(ground) / folder)
+    }
+    files = {one: assets() | write_page(pages[one], stamp) for one in made if one not in stand}
+    if files and before:
+        # Of a page that is half put in its place nothing is known, also where all becomes again what it was.
+        _write_made(ground, {"looked_at": None, "pages": stand})
+    written = sum(
+        write_together({site_of(ground) / folder / name: page for name, page in own.items()}) > 0
+        for folder, own in files.items()
+    )
+    _write_made(ground, {"looked_at": looked_at, "pages": made})
     return Site(site_of(ground), written)
 
 
@@ -137,7 +144,11 @@ def address_of(data: str, cycle_id: str) -> str:
 
 
 def _stands(folder: Path) -> bool:
-    return all((folder / f"index.{lang}.html").exists() for lang in ("cy", "en"))
+    return all((folder / name).exists() for name in (*assets(), *(f"index.{lang}.html" for lang in ("cy", "en"))))
+
+
+def _write_made(ground: Ground, told: dict[str, Any]) -> None:
+    write_whole(site_of(ground) / "made.json", json.dumps(told, indent=1, sort_keys=True).encode() + b"\n")
 
 
 def _made(ground: Ground) -> dict[str, Any]:
@@ -267,7 +278,15 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
     parts = years[list(STATES)].sum(axis=1).mask(years[list(STATES)].isna().any(axis=1))
     years = years.assign(share=share(years["uln"], parts))
     place = pd.to_numeric(years["year"], errors="coerce").fillna(99)
-    days = for_all(facts.days, "day", dict.fromkeys(["asked", "answered_uln", "answered_without"], True))
+    # What was handed over is what was sent, has a ULN or an exception: with its sum a hidden one of them would be known.
+    is_known = {
+        "asked": all(is_told[name] for name in ("sent", "uln", "exception")),
+        "answered_uln": is_told["uln"],
+        "answered_without": is_told["exception"],
+    }
+    days = for_all(facts.days, "day", is_known)
+    ages = for_all(facts.ages, "age", {"number": is_told["exception"]})
+    from_youngest = {age: at for at, age in enumerate(facts.terms.ages)}
     files = facts.days.groupby("day")[["returns", "batches"]].sum().reset_index()
     inputs = facts.inputs.groupby("input", sort=False).agg(number=("number", "sum"), last_on=("last_on", "max"))
     batches = seen.batches.frame.merge(
@@ -278,7 +297,7 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
         "authorities": rows,
         "schools": public.sort_values("school_name_place"),
         "exceptions": codes.merge(meanings, on="code"),
-        "ages": for_all(facts.ages, "age", {"number": is_told["exception"]}),
+        "ages": ages.sort_values("age", key=lambda age: age.map(from_youngest)),
         "steps": missing.sort_values(["schools", "code"], ascending=[False, True]),
         "years": years.assign(at=place).sort_values("at"),
         "days": files.merge(days, on="day").sort_values("day"),

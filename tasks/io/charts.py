@@ -6,6 +6,7 @@ pages' policy forbids; the same numbers give the same bytes. To add a kind of ch
 """
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 
 import leather
@@ -32,6 +33,7 @@ def _settle() -> None:
 
 
 _settle()
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def bars(rows: Sequence[tuple[str, int]], name: str, title: str, told: str, whole: int | None = None) -> str:
@@ -73,12 +75,14 @@ def lines(
         told: likewise.
     """
     chart = leather.Chart()
-    chart.add_line(list(zip(days, line[1], strict=True)), name=line[0], stroke_color=_DARK, width=3)
-    chart.add_dots(list(zip(days, dots[1], strict=True)), name=dots[0], fill_color=_LIGHT, radius=4)
+    # As moments: of dates that lie close together the library makes hours, which it cannot.
+    at_noon = [dt.datetime.combine(day, dt.time(12)) for day in days]
+    chart.add_line(list(zip(at_noon, line[1], strict=True)), name=line[0], stroke_color=_DARK, width=3)
+    chart.add_dots(list(zip(at_noon, dots[1], strict=True)), name=dots[0], fill_color=_LIGHT, radius=4)
     most = max((*line[1], *dots[1]), default=0)
     chart.add_y_scale(0, max(most, 1))
     chart.add_y_axis(ticks=_ticks(most), tick_formatter=_thousands)
-    chart.add_x_axis(ticks=[days[0], days[-1]], tick_formatter=lambda _day, at, _count: ends[at])
+    chart.add_x_axis(ticks=[at_noon[0], at_noon[-1]], tick_formatter=lambda _day, at, _count: ends[at])
     return _in_page(chart.to_svg(width=_WIDTH, height=260), name, title, told)
 
 
@@ -99,9 +103,14 @@ def _percent(thousandths: float, *_: object) -> str:
     return f"{int(thousandths) // 10}%"
 
 
+def _plain(text: str) -> str:
+    """Without the characters that XML forbids: a code of the LRS may hold them."""
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _in_page(svg: str, name: str, title: str, told: str) -> str:
     """With a name and a description, as wide as its place."""
-    root = etree.fromstring(svg.encode())
+    root = etree.fromstring(_plain(svg).encode())
     root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width', '0')) + 2 * _ROOM} {root.get('height')}")
     for attribute in ("width", "height", "version"):
         del root.attrib[attribute]
@@ -109,7 +118,7 @@ def _in_page(svg: str, name: str, title: str, told: str) -> str:
     root.set("aria-labelledby", f"chart-{name}-title chart-{name}-desc")
     for at, (tag, text) in enumerate((("title", title), ("desc", told))):
         element = etree.Element(f"{{{_SVG}}}{tag}", id=f"chart-{name}-{tag}")
-        element.text = text
+        element.text = _plain(text)
         root.insert(at, element)
     found: str = etree.tostring(root, encoding="unicode")
     return found

@@ -29,6 +29,7 @@ from tasks.io.charts import bars, lines
 _SITE = Path(__file__).with_name("site")
 #: What stands for a number that is not told, in official statistics too: confidential, cyfrinachol.
 NOT_TOLD = "[c]"
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
 _NONE = "–"
 _DIGITS = re.compile("[0-9]+")
 #: From a page to the data root.
@@ -124,7 +125,7 @@ def _template() -> Any:
 
 
 def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> bytes:
-    say = _Sayer(lang)
+    say = _Sayer(lang, NOT_TOLD if content.page == WALES else _NONE)
     name = content.title[0 if lang == "cy" else 1] or say("wales")
     title = content.cycle.title_cy if lang == "cy" else content.cycle.title_en
     sections = [
@@ -158,8 +159,9 @@ def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> byte
 class _Sayer:
     """The texts of the pages in one language."""
 
-    def __init__(self, lang: Language) -> None:
-        self.lang = lang
+    def __init__(self, lang: Language, missing: str) -> None:
+        """With what stands where there is no number: on the page of Wales it is hidden, elsewhere there is none."""
+        self.lang, self.missing = lang, missing
 
     def __call__(self, key: str, **places: Any) -> str:
         return text(f"pages.{key}", self.lang).format(**{name: self.of(value) for name, value in places.items()})
@@ -179,13 +181,13 @@ class _Sayer:
     def of(self, value: Any) -> str:
         """What fills a place: a number, a day, a share, a pair in both languages, or text."""
         if value is None:
-            return NOT_TOLD
+            return self.missing
         if isinstance(value, int):
             return f"{value:,}"
         if isinstance(value, tuple):
             return str(value[0 if self.lang == "cy" else 1])
         if hasattr(value, "thousandths"):
-            return NOT_TOLD if value.thousandths is None else _percent(value.thousandths)
+            return self.missing if value.thousandths is None else _percent(value.thousandths)
         return self.day(str(value)) if _is_day(str(value)) else str(value)
 
     def day(self, iso: str) -> str:
@@ -200,16 +202,22 @@ class _Sayer:
 
 
 def _is_day(value: str) -> bool:
-    return len(value) == 10 and value[4] == value[7] == "-" and value.replace("-", "").isdigit()
+    if not _ISO_DAY(value):
+        return False
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:  # a code of the LRS may look like anything
+        return False
+    return True
 
 
 def _percent(thousandths: int) -> str:
     return f"{thousandths / 10:.1f}%"
 
 
-def _number(row: Mapping[str, Any], name: str, _say: _Sayer) -> Cell:
+def _number(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
     value = row[name]
-    return Cell(NOT_TOLD, -1) if value is None else Cell(f"{value:,}", int(value), str(value))
+    return Cell(say.missing, -1) if value is None else Cell(f"{value:,}", int(value), str(value))
 
 
 def _share(row: Mapping[str, Any], name: str, _say: _Sayer) -> Cell:
@@ -377,7 +385,8 @@ def _bars(section: str, told: Sequence[tuple[str, int | None]], content: PageCon
     whole = 1000 if section in ("years", "cycles") else None
     written = _percent if whole else say.of
     named = [
-        (f"{_short(label)}: {NOT_TOLD if number is None else written(number)}", number or 0) for label, number in told
+        (f"{_short(label)}: {say.missing if number is None else written(number)}", number or 0)
+        for label, number in told
     ]
     if not any(number for _, number in named):
         return None
@@ -425,10 +434,11 @@ def _chart_of_cycles(content: PageContent, say: _Sayer) -> str | None:
 
 def _chart_of_days(content: PageContent, say: _Sayer) -> str | None:
     rows = content.tables["days"].rows
-    if len(rows) < 2:
+    # A line over days of which some are hidden would show them as nought.
+    if len(rows) < 2 or any(row[name] is None for row in rows for name in ("asked", "answered_uln")):
         return None
     days = [dt.date.fromisoformat(row["day"]) for row in rows]
-    asked, answered = (list(accumulate(row[name] or 0 for row in rows)) for name in ("asked", "answered_uln"))
+    asked, answered = (list(accumulate(row[name] for row in rows)) for name in ("asked", "answered_uln"))
     shapes = (say("chart.days.line"), answered), (say("chart.days.dots"), asked)
     first, last = (say.day(rows[at]["day"]).rpartition(" ")[0] for at in (0, -1))
     return lines(days, *shapes, (first, last), "days", say("chart.days"), say.sentence(content.said["days"]))

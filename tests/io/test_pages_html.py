@@ -139,6 +139,32 @@ def test_what_is_not_told_is_told_as_that_and_is_in_no_chart():
     assert "ULN: [c]" in labels and "Held: [c]" in labels
 
 
+def test_days_of_which_some_are_hidden_have_no_line():
+    days = [a_row("days", 30) | {"day": f"2012-02-{day}"} for day in (11, 12, 13)]
+    drawn = "//figure[@data-chart='days']"
+    assert pages(WALES, days=days)["en"].xpath(drawn)
+    assert not pages(WALES, days=[*days, days[0] | {"day": "2012-02-14", "answered_uln": None}])["en"].xpath(drawn)
+
+
+@pytest.mark.parametrize("last", ["2012-02-02", "2012-02-03", "2012-02-28", "2012-09-01", "2014-01-01"])
+def test_days_are_drawn_however_near_or_far_apart(last):
+    days = [a_row("days", 30) | {"day": day} for day in ("2012-02-01", last)]
+    assert pages(days=days)["cy"].xpath("//figure[@data-chart='days']//*[local-name()='svg']")
+
+
+def test_where_nothing_is_hidden_no_number_is_told_as_hidden():
+    cycles = [a_row("cycles", 7) | {"share": share} for share in (None, 937)]
+    made = pages(AUTHORITY, cycles=cycles, downloads=[a_row("downloads", 7) | {"ulns": None}])["en"]
+    assert "[c]" not in made.xpath("string(//main)")
+    assert "[c]" in pages(WALES, cycles=cycles)["en"].xpath("string(//section[@id='cycles'])")
+
+
+@pytest.mark.parametrize("code", ["2012-99-99", "\u00b2\u2070\u00b9\u00b2-\u00b9\u00b9-\u00b9\u00b9", "RC\x01X"])
+def test_a_code_that_looks_like_a_day_or_like_nothing_stops_no_page(code):
+    made = pages(exceptions=[a_row("exceptions", 7) | {"return_code": code}])["en"]
+    assert code[:2] in made.xpath("string(//section[@id='exceptions'])")
+
+
 def test_numbers_are_sorted_as_numbers_and_given_to_a_spreadsheet_as_numbers():
     tree = pages(number=1234)["en"]
     cell = tree.xpath("//table[@data-table='schools']//td[@data-csv='1234']")[0]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from lxml import html
 from test_operators_diary import returns
+from tests_support import walked
 
 from schemas.faults import ServiceFault
 from schemas.states import RowState
@@ -18,6 +19,7 @@ from tasks.core.suppression import SMALL
 from tasks.io.lake import Lake
 from tasks.overview import overview_of
 from tasks.pages import address_of, make_pages, pages_due, report_of
+from tasks.receive import receive
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.status import counts_of
 
@@ -140,6 +142,27 @@ def test_the_page_of_wales_tells_of_no_few_learners(answered_root):
     assert not tree.xpath("//table[@data-table='batches']//th[@data-key='rows' or @data-key='answered']")
 
 
+@pytest.mark.parametrize(
+    ("hidden", "untold"),
+    [
+        (["exception", "held"], {"asked", "answered_without"}),
+        (["sent", "held"], {"asked"}),
+        (["uln", "held"], {"asked", "answered_uln"}),
+        ([], set()),
+    ],
+)
+def test_no_list_of_the_page_of_wales_gives_a_hidden_sum_away(root, hidden, untold):
+    seen = overview_of(str(root), CYCLE, FEBRUARY, conserved=False)
+    frame = seen.authorities.frame
+    frame.loc[frame.index[-1], hidden] = pd.NA
+    (root / "reports" / CYCLE / "site" / "made.json").unlink()
+    make_pages(str(root), CYCLE, FEBRUARY, seen, conserved=False, run="a test")
+    days = rows_of(page(root, "wales"), "days")
+    # Whoever was handed over is sent, has a ULN or an exception: the sum of three would tell the one that is hidden.
+    columns = ("asked", "answered_uln", "answered_without")
+    assert {name for name in columns if {row[name] for row in days} <= {"0", "[c]"}} == untold
+
+
 def test_the_page_of_wales_and_the_run_page_hide_the_same(answered_root):
     seen = overview_of(str(answered_root), CYCLE, FEBRUARY, conserved=False).authorities.rows()
     tree = page(answered_root, "wales")
@@ -177,6 +200,60 @@ def test_a_run_that_died_before_its_end_is_made_up_for(root):
     assert made(root, FEBRUARY) == 1 and bytes_of(root) == whole
     (site(root) / "661" / "index.cy.html").unlink()
     assert made(root, FEBRUARY) == 1 and bytes_of(root) == whole
+
+
+def test_style_and_program_that_are_gone_come_again(root):
+    whole = bytes_of(root)
+    (site(root) / "660" / "site.css").unlink()
+    assert made(root, FEBRUARY) == 1 and bytes_of(root) == whole
+
+
+def test_of_pages_of_which_some_are_made_the_others_are_due_though_all_becomes_what_it_was(root, monkeypatch):
+    whole, put = bytes_of(root), pages.write_together
+
+    def one_then_none(files):
+        monkeypatch.setattr(pages, "write_together", broken)
+        return put(files)
+
+    def broken(_files):
+        raise OSError
+
+    monkeypatch.setattr(pages, "write_together", one_then_none)
+    with pytest.raises(OSError):
+        made(root, MAY)
+    monkeypatch.setattr(pages, "write_together", put)
+    assert pages_due(str(root), CYCLE, FEBRUARY) and made(root, FEBRUARY) == 1
+    assert bytes_of(root) == whole
+
+
+def refused_on(root, folder):
+    """What the page says of files in quarantine: to do, and among what it was made from."""
+    tree = page(root, folder)
+    there = {name: rows_of(tree, name) for name in tree.xpath("//table/@data-table")}
+    told = [row["number"] for row in there.get("needs", []) if "quarantine" in row["what"]]
+    return told, [row["number"] for row in there.get("inputs", []) if "refused" in row["input"]]
+
+
+def test_a_refused_file_is_on_its_authority_s_page(root):
+    (before,), (listed,) = refused_on(root, "660")
+    assert before == listed and refused_on(root, "661") == ([], [])
+    for la in ("660", "661"):
+        (root / "dewi" / "inbox" / la).mkdir(exist_ok=True)
+        (root / "dewi" / "inbox" / la / "torn.xml").write_bytes(f"<Message><Header>{la}".encode())
+    walked(receive, root, CYCLE, TUESDAY, ["660", "661"])
+    made(root, FEBRUARY)
+    more = [str(int(before) + 1)]
+    assert refused_on(root, "660") == (more, more) and refused_on(root, "661") == (["1"], ["1"])
+    assert refused_on(root, "wales")[1] == [str(int(before) + 2)]
+
+
+def test_ages_are_in_their_order_whichever_authority_comes_first(root, monkeypatch):
+    from tasks import page_facts
+
+    ages = pd.DataFrame({"la_code": ["660", "660", "661"], "age": ["0-7", "91+", "8-28"], "number": [40, 50, 60]})
+    monkeypatch.setattr(page_facts, "age_rows", lambda _lives, _ages: ages)
+    made(root, FEBRUARY)
+    assert [row["age"] for row in rows_of(page(root, "wales"), "ages")] == ["0-7", "8-28", "91+"]
 
 
 def test_a_fault_of_ours_leaves_the_pages_that_were_there(root, monkeypatch):
