@@ -175,7 +175,7 @@ def test_hidden_numbers_and_states_are_told_in_words(opened):
 def test_no_label_of_a_chart_is_cut(opened, folder):
     window = opened()
     window.open(folder, "cy")
-    assert window.state("document.querySelectorAll('figure svg text').length") > 20
+    assert window.state("document.querySelectorAll('figure svg text').length") > 10
     cut = """[...document.querySelectorAll('figure svg')].flatMap(svg => { const all = svg.getBoundingClientRect();
         return [...svg.querySelectorAll('text')].filter(text => { const box = text.getBoundingClientRect();
             return box.left < all.left || box.right > all.right || box.top < all.top || box.bottom > all.bottom })
