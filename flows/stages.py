@@ -50,6 +50,7 @@ class Tour:
         """
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.faults: dict[str, str] = {}
+        self._nothing_done: set[str] = set()
         self._rules: dict[str, Counts] = {}
         self._las, self._flow, self._data, self._cycle = las, flow, data, cycle
         self._progress = Progress(flow, data=data, cycle=cycle, steps=steps)
@@ -76,6 +77,7 @@ class Tour:
         if isinstance(walked, ServiceFault | ConfigurationFault | Refused):
             # Nothing of the stage could be begun: it holds for every authority, and is told once.
             self.faults |= dict.fromkeys(going, str(walked))
+            self._nothing_done |= set(going)
             log_fault(task.name, str(walked))
             stage_fault(task.name, self._cycle, {"": str(walked)})
             return
@@ -84,6 +86,8 @@ class Tour:
         for la, counts in walked.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= walked.faults
+        # One of which some could be done, such as all batches but one, has counts.
+        self._nothing_done |= walked.faults.keys() - walked.counts.keys()
         self._rules = walked.rules or self._rules
         counted = _shown({la: {task.name: counts} for la, counts in walked.counts.items()})
         log_counts(task.name, list(walked.counts), counted)
@@ -108,7 +112,7 @@ class Tour:
         Raises:
             ServiceFault: no authority could be done.
         """
-        if self._las and set(self._las) <= set(self.faults):
+        if self._las and set(self._las) <= self._nothing_done:
             raise ServiceFault(both("fault.nobody_done", number=len(self._las)))
 
     def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:

@@ -114,7 +114,7 @@ class LearnerService:
                 self._settings.address, timeout=self._limits(), stream=True, allow_redirects=False
             ):
                 return None
-        except requests.RequestException as error:
+        except (requests.RequestException, OSError) as error:  # also of a certificate or key that cannot be read
             return _why_not(error, begun=False)
 
     def _call(self, operation: str, ukprn: str, **given: Any) -> Reply:
@@ -205,8 +205,9 @@ class _MutualTls(HTTPAdapter):  # type: ignore[misc]  # the library has no types
         self._context = ssl.create_default_context(cafile=settings.authority or None)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         if settings.certificate:
+            # As a function, also of no password: else OpenSSL asks for one on the terminal, and the run waits for ever.
             self._context.load_cert_chain(
-                settings.certificate, settings.key or None, settings.key_password.get_secret_value() or None
+                settings.certificate, settings.key or None, settings.key_password.get_secret_value
             )
         super().__init__(max_retries=0)
 
@@ -238,11 +239,14 @@ def _why_not(error: Exception, *, begun: bool) -> str:
     return Connection.NO_ANSWER if begun else Connection.NOT_REACHED
 
 
+#: What a server answers that has not looked at a call. After others, such as leading elsewhere, it may have taken it.
+_REFUSALS = {400, 401, 403, 404, 405, 411, 413, 415}
+
+
 def _read_reply(status: int, content: bytes) -> Reply:
     message = _message(content)
     if message is None:
-        refused = 300 <= status < 500
-        return Reply(Connection.REFUSED if refused else Connection.ODD_ANSWER)
+        return Reply(Connection.REFUSED if status in _REFUSALS else Connection.ODD_ANSWER)
     if message.tag == f"{_SOAP}Fault":
         return Reply(_text(message, "ErrorCode") or Connection.UNKNOWN)
     code = next((one.text for one in message if _local(one) == "ResponseCode"), None)
@@ -265,7 +269,7 @@ def _with_job(reply: Reply) -> Reply:
     if not reply.message:
         return reply
     job = _text(etree.fromstring(reply.message), "JobID")
-    return Reply(reply.code, job) if job.isdigit() else Reply(reply.code)
+    return Reply(reply.code, job) if job.isascii() and job.isdigit() else Reply(reply.code)
 
 
 def _text(message: etree._Element, name: str) -> str:

@@ -5,7 +5,7 @@ from prefect.states import Completed
 from tests_support import without_an_engine
 
 from flows import census as module
-from flows.stages import chosen_authorities
+from flows.stages import Tour, chosen_authorities
 from schemas.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root import DataRoot
 from tasks.stage import Walked
@@ -45,6 +45,18 @@ class Receives:
         return Completed(data=walked)
 
 
+class _Gives:
+    """A stage that ends with what it was given."""
+
+    name = "release"
+
+    def __init__(self, walked):
+        self._walked = walked
+
+    def __call__(self, **_given):
+        return Completed(data=self._walked)
+
+
 @pytest.mark.parametrize(("failing", "fails"), [(["660", "661"], True), (["660"], False), ([], False)])
 def test_a_census_in_which_every_authority_fails_has_failed(tmp_path, monkeypatch, failing, fails):
     told = without_an_engine(monkeypatch)
@@ -60,3 +72,16 @@ def test_a_census_in_which_every_authority_fails_has_failed(tmp_path, monkeypatc
         assert "census-2012-01-overview" in dict(told), "its page says what stopped each"
     else:
         assert module.census.fn(**given)["faults"] == len(failing)
+
+
+def test_an_authority_of_which_one_batch_was_refused_has_had_the_others_done(tmp_path, monkeypatch):
+    without_an_engine(monkeypatch)
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    some = Walked({"660": {"sent": 6, "learners": 40, "unconfirmed": 0}}, {"660": "one batch was refused"})
+    tour.stage(_Gives(some))
+    assert tour.faults == {"660": "one batch was refused"}
+    tour.refuse_nothing_done()
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour.stage(_Gives(Walked({}, {"660": "no batch could be handed over"})))
+    with pytest.raises(ServiceFault, match="any of the 1"):
+        tour.refuse_nothing_done()

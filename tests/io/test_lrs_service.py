@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import zeep
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
 from schemas.lrs_profiles import BY_SERVICE, SOAP, all_profiles
@@ -17,7 +19,7 @@ from schemas.service_codes import Connection, service_codes
 from schemas.states import JobKind
 from tasks.io.lrs_files import read_result, write_batch
 from tasks.io.lrs_messages import result_file
-from tasks.io.lrs_service import LearnerService
+from tasks.io.lrs_service import LearnerService, _read_reply
 from tasks.io.lrs_settings import lrs_service
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, answer_jobs, serving, settings_of
@@ -145,6 +147,30 @@ def test_each_thing_that_goes_wrong_has_its_code_and_is_tried_once(lrs, caller, 
     assert told.cy != told.en and code in told.en
     # Of what may have been taken nobody says that it was not.
     assert (service_codes()[code].outcome == "unknown") or heard == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (404, Connection.REFUSED),
+        (302, Connection.ODD_ANSWER),
+        (408, Connection.ODD_ANSWER),
+        (409, Connection.ODD_ANSWER),
+    ],
+)
+def test_only_an_answer_of_one_that_has_not_looked_says_that_nothing_was_taken(status, code):
+    assert _read_reply(status, b"<html/>").code == code
+
+
+def test_a_certificate_that_is_none_and_a_key_without_its_password_are_told_and_not_asked_for(caller, tmp_path):
+    (tmp_path / "none.pem").write_text("no certificate", encoding="ascii")
+    service = caller(certificate=tmp_path / "none.pem", key="")
+    assert service.reached() == service.submit(document(), JobKind.FULL).code == Connection.NOT_TRUSTED
+    key = ec.generate_private_key(ec.SECP256R1())
+    locked = serialization.BestAvailableEncryption(b"unknown")
+    pem = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    (tmp_path / "locked.pem").write_bytes(key.private_bytes(*pem, locked))
+    assert caller(key=tmp_path / "locked.pem").reached() == Connection.NOT_TRUSTED
 
 
 def test_an_answer_that_comes_too_slowly_is_none_and_one_that_takes_its_time_is_one(lrs, caller):

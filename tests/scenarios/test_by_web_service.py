@@ -134,6 +134,20 @@ def registers(root):
     ]
 
 
+def test_what_keeps_uln_from_being_verified_keeps_no_answer_back(root, lrs, monkeypatch):
+    next_run(root, TUESDAY)
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+
+    def away(*_):
+        raise ServiceFault("away / away")
+
+    monkeypatch.setattr(asking, "open_verifications", lambda _lake: pd.DataFrame({"upn": ["one"]}))
+    monkeypatch.setattr(asking, "ask_for_verifications", away)
+    with pytest.raises(ServiceFault, match="away"):
+        asking.ask.fn(data=str(root))
+    assert len(list((root / "lrs" / "inbox").glob("*_RESULT_*"))) == ALL and lrs.taken["GetSubmitBatchOutput"] == ALL
+
+
 @pytest.mark.usefixtures("lrs")
 def test_a_school_on_hold_waits_until_it_is_released(root, monkeypatch):
     held, other = sorted(set(ledger(root)["school_number"]))
