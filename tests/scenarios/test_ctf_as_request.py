@@ -29,6 +29,7 @@ def a_ctf(
     day="2012-01-19",
     qualifier="partial",
     source="4025",
+    # What stands there where the school that receives the file is not known.
     dest="<LEA>XXX</LEA><Estab>XXXX</Estab>",
 ):
     """A transfer file of a school: of each pupil what stands in it, in the order of the specification."""
