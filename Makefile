@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export GX_ANALYTICS_ENABLED := false
 
-# Which parts of the benchmark: speed, engine, register, growth, exceptions; all where none is named.
+# Which parts of the benchmark: speed, engine, register, growth, exceptions, pages; all where none is named.
 PART ?=
 
 # How long `make fuzz` takes, in seconds.
@@ -23,19 +23,21 @@ SECONDS ?= 120
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Several cycles, one after the other on one data root, in which learners grow older, leave and join: CYCLE="2011-09 2012-01 2013-01".
 rehearse: .venv/ready
-	$(BIN)/uln rehearse --cycle $(CYCLE) --schools $(SCHOOLS)
+	@for cycle in $(CYCLE); do echo "$(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS)"; $(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS) || exit; done
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine"
 
-# Real servers, workers, PostgreSQL and Chromium: ten minutes. Needs Debian's postgresql and chromium, as .ci/run installs them.
+# Real servers, workers, PostgreSQL and Chromium: twenty minutes. Needs Debian's postgresql and chromium, as .ci/run installs them.
 engine: .venv/ready
 	$(BIN)/python -m pytest -m engine --durations=10
 
-# The pictures of Prefect's pages in the docs, of synthetic runs; needs what `make engine` needs.
+# The pictures in the docs, of synthetic runs: Prefect's pages and those of a cycle; needs what `make engine` needs.
 screenshots: .venv/ready
 	$(BIN)/python -m tests.engine.screenshots
+	$(BIN)/python -m tests.pages.screenshots
 
 # Fifty times as many examples of whatever may come in as the everyday tests take.
 properties: .venv/ready
@@ -75,6 +77,7 @@ types: .venv/ready
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/run.txt
 	uv pip compile pyproject.toml --extra machines --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/machines.txt
+	uv pip compile pyproject.toml --extra ways --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/ways.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/dev.txt
 
 # Runs of the service killed, torn and left without disk at every point where they change the data root: three quarters of an hour.

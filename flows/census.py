@@ -16,6 +16,7 @@ from schemas.texts import both
 from tasks.batch import batch
 from tasks.census_work import warm
 from tasks.io.run_lock import one_run_at_a_time
+from tasks.lrs_check import lrs_check
 from tasks.publish import conserve
 from tasks.purge import refuse_purged
 from tasks.read import read
@@ -24,6 +25,7 @@ from tasks.receive import receive
 from tasks.release import release
 from tasks.select import cross_check, select
 from tasks.validate import validate
+from tasks.verify import verifies, verify
 from tasks.ways import fetch, is_elsewhere
 from tasks.workers import processes_for, workers
 
@@ -54,6 +56,7 @@ def census(
     school: MaybeSchools = None,
     as_of: MaybeMoment = None,
     data: MaybeFolder = None,
+    check_only: bool = False,
 ) -> Counts | State[Counts]:
     """Derbyn ffurflenni ac anfon yr hyn sy'n ddyledus i'r LRS / Take the returns in and send what is due to the LRS.
 
@@ -67,6 +70,8 @@ def census(
         as_of: Amser y rhediad, ISO; yr amser a drefnwyd os yn wag / The time the run counts as, ISO; the scheduled
             time if empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
+        check_only: Dim ond gofyn i wasanaeth gwe'r LRS beth fyddai'n ei ateb; ni anfonir dim / Only ask the LRS web service
+            what it would answer; nothing is sent.
 
     Returns:
         Counts over all authorities, by `stage.count`; `faults` is 0 where everything could be done. Where nothing is due the
@@ -74,6 +79,7 @@ def census(
 
     Raises:
         ConfigurationFault: neither cycle nor kind is given, the cycle is of another kind, or is over: its pupils were purged.
+        ServiceFault: the cycle does not balance, or no authority could be done.
     """
     at = scheduled_time(as_of)
     due = due_cycle(cycle, kind, at)
@@ -90,9 +96,15 @@ def census(
         tour.step("cross-check")
         cross_check(data=root, cycle=due)
         tour.stage(validate, as_of=at)
-        tour.stage(batch, as_of=at, schools=school)
-        tour.stage(release, as_of=at)
+        if check_only:
+            tour.stage(lrs_check, as_of=at, schools=school)
+        else:
+            tour.stage(batch, as_of=at, schools=school)
+            tour.stage(release, as_of=at)
         tour.stage(readiness, as_of=at)
+        if verifies(root):
+            # Last: what stops an authority here keeps none of its batches back.
+            tour.stage(verify, as_of=at)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
         conserved = not tour.total()["faults"]
         if conserved:
@@ -103,4 +115,5 @@ def census(
                 tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
                 raise
         tour.publish_artifacts(at, conserved=conserved)
+        tour.refuse_nothing_done()
     return tour.total()

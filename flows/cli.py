@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -113,6 +113,7 @@ def rehearse(
     schools: Annotated[str, typer.Option()] = "all",
     cycle: Annotated[str, typer.Option(callback=_cycle)] = "2012-01",
     seed: Annotated[int, typer.Option(min=0)] = 1,
+    via: Annotated[Literal["files", "soap"], typer.Option()] = "files",
     data: DataOption = None,
 ) -> None:
     """Rehearse a whole cycle on synthetic learners."""
@@ -124,7 +125,7 @@ def rehearse(
     root = _data(data)
     started = time.monotonic()
     wanted = None if schools == "all" else int(schools)
-    counts = run_flow("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root)
+    counts = run_flow("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root, via=via)
     tell_status(root, cycle, [])
     tell_counts(counts["census"], counts["returns"])
     tell_stand_in(counts["stand_in"])
@@ -139,11 +140,13 @@ def census(
     la: LaOption = [],
     school: Annotated[list[str], typer.Option("--school", callback=_schools)] = [],
     as_of: AsOfOption = None,
+    check_only: Annotated[bool, typer.Option("--check-only")] = False,
     data: DataOption = None,
 ) -> None:
     """Take the returns in and send what is due to the LRS."""
     root = _data(data)
-    counts = run_flow("census:census", cycle=cycle, la=la or None, school=school or None, as_of=as_of, data=root)
+    given = {"la": la or None, "school": school or None, "as_of": as_of, "check_only": check_only}
+    counts = run_flow("census:census", cycle=cycle, data=root, **given)
     tell_status(root, cycle, la, as_of)
     tell_counts(counts)
     _exit_on_faults(counts)
@@ -437,6 +440,34 @@ def slips(
         err.print(f"[bold red]uln:[/] {escape(say('terminal.slips_gone', school=one))}")
     if made.gone:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    cycle: OptionalCycle = None,
+    open_it: Annotated[bool, typer.Option("--open")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Make the pages of a cycle, and say where they are."""
+    import webbrowser
+
+    from flows.language import chosen
+    from flows.when import now
+    from tasks.pages import WALES_FOLDER, report_of
+    from tasks.status import cycles_with_returns
+
+    root = _data(data)
+    with told_plainly(root):
+        seen = cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
+        if seen is None:
+            out.print(escape(say("terminal.no_returns", root=root)))
+            return
+        site = report_of(root, seen.id, now(as_of))
+    page = site.folder / WALES_FOLDER / f"index.{chosen.get() or 'cy'}.html"
+    out.print(escape(say("terminal.pages_made", number=site.written, page=page)), soft_wrap=True)
+    if open_it:
+        webbrowser.open(page.as_uri())
 
 
 @app.command()

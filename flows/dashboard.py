@@ -7,6 +7,7 @@ No artifact fails a run: what cannot be made is told in the log, its evidence is
 """
 
 import re
+import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 from uuid import UUID
@@ -18,6 +19,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL
 
 from flows.run_page import Page
 from schemas.texts import both
@@ -84,19 +86,38 @@ def make_page(page: Page, key: str) -> None:
         create_table_artifact(page.content, key=key, description=page.title)
 
 
-class Progress:
-    """How far a run is, as one artifact that moves: made with the first step, so that a run with nothing to do makes none."""
+#: Seconds between two words of how far a stage is: a page shows no more, and each costs the server a write.
+TOLD_EVERY_SECONDS = 5.0
 
-    def __init__(self, flow: str, *, data: str, cycle: str, steps: int) -> None:
+
+class Progress:
+    """How far a run is, as one artifact that moves: made with the first step, so that a run with nothing to do makes none.
+
+    It moves with each step, and within a step every few seconds; that only on a server that stands, as nobody looks at the
+    one that a terminal's run has for itself.
+    """
+
+    def __init__(
+        self, flow: str, *, data: str, cycle: str, steps: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._about = artifact_key(flow, cycle, "progress")
         self._of, self._where = steps, {"data": data, "cycle": cycle, "about": self._about}
         self._title, self._begun, self._lost = f"{flow} {cycle}", 0, False
         self._id: UUID | None = None
+        self._clock, self._told_at, self._stage, self._share = clock, clock(), "", 0.0
 
     def step(self, stage: str) -> None:
         """A step of the run begins."""
+        self._stage, self._share = stage, 0.0
         self._tell(stage, 100 * self._begun / self._of)
         self._begun += 1
+
+    def within(self, share: float) -> None:
+        """So much of the step that began last is done, from 0 to 1; told once in a while, and never taken back."""
+        if share <= self._share or self._clock() - self._told_at < TOLD_EVERY_SECONDS or not PREFECT_API_URL.value():
+            return
+        self._share = share
+        self._tell(self._stage, 100 * (self._begun - 1 + share) / self._of)
 
     def done(self) -> None:
         """The run has done all that it does."""
@@ -107,6 +128,7 @@ class Progress:
             return
         told = both("run_page.progress", cycle=self._title, stage=stage)
         made = attempted(lambda: self._told(min(percent, 100.0), told), **self._where)
+        self._told_at = self._clock()
         self._lost = made is None  # a server that does not take it is not asked again at each step
 
     def _told(self, percent: float, told: str) -> UUID:

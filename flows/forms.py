@@ -7,6 +7,7 @@ To add a parameter that several flows have: a type here, its sentence `form.<nam
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -18,6 +19,8 @@ from tasks.io.reference import authorities
 
 _CYCLES = list(all_cycles())
 _LAS = [str(code) for code in authorities()["la_code"]]
+#: How a rehearsal hands batches over.
+WAYS = ["files", "soap"]
 #: A school's number: its authority's code and four digits.
 _SCHOOL = r"^\d{7}$"
 
@@ -66,9 +69,28 @@ def _several(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "uniqueItems": True, "items": {"type": "string", **items}}
 
 
-def _or_none(schema: dict[str, Any]) -> WithJsonSchema:
-    """A field that may be left empty: the form then sends null, and the server would refuse what does not name it."""
-    return WithJsonSchema({"anyOf": [schema, {"type": "null"}]})
+class _NoDefault(dict[str, Any]):
+    """A field's schema that takes no default.
+
+    Of a field with a default of null the form sends null when it is left empty, which the server then refuses; of one
+    without a default it sends nothing, and the server lets null through too.
+    """
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key != "default":
+            super().__setitem__(key, value)
+
+
+@dataclass(frozen=True)
+class _OrNone:
+    """How the form shows a field that may be left empty: as one that may not be, without asking for its type first."""
+
+    schema: dict[str, Any]
+
+    def __get_pydantic_json_schema__(self, _core: Any, _handler: Any) -> dict[str, Any]:
+        """Asked for by the library, which then adds the parameter's default."""
+        one_of = {"enum": [*self.schema["enum"], None]} if "enum" in self.schema else {}
+        return _NoDefault(self.schema | one_of)
 
 
 # Whether a value may be left out is said by the flow's own default.
@@ -79,25 +101,25 @@ _number = _checked("number", _is_number)
 _A_NUMBER = {"type": "integer", "minimum": 0}
 
 CycleId = Annotated[str, _cycle, WithJsonSchema(_one_of(_CYCLES))]
-MaybeCycleId = Annotated[str | None, _cycle, _or_none(_one_of(_CYCLES))]
+MaybeCycleId = Annotated[str | None, _cycle, _OrNone(_one_of(_CYCLES))]
 MaybeKind = Annotated[
     str | None,
     _checked("kind", lambda value: value in SCHEDULED_KINDS, kinds=", ".join(SCHEDULED_KINDS)),
-    _or_none(_one_of(list(SCHEDULED_KINDS))),
+    _OrNone(_one_of(list(SCHEDULED_KINDS))),
 ]
 MaybeLas = Annotated[
     list[str] | None,
     _checked("las", _all_are(lambda value: value in _LAS), first=_LAS[0], last=_LAS[-1]),
-    _or_none(_several({"enum": _LAS})),
+    _OrNone(_several({"enum": _LAS})),
 ]
 School = Annotated[
     str,
     _checked("school", _is_school, first=_LAS[0], last=_LAS[-1]),
     WithJsonSchema({"type": "string", "pattern": _SCHOOL}),
 ]
-MaybeSchools = Annotated[list[str] | None, _schools, _or_none(_several({"pattern": _SCHOOL}))]
-MaybeMoment = Annotated[str | None, _checked("as_of", _is_moment), _or_none({"type": "string"})]
-MaybeFolder = Annotated[str | None, _checked("data", _is_text), _or_none({"type": "string"})]
+MaybeSchools = Annotated[list[str] | None, _schools, _OrNone(_several({"pattern": _SCHOOL}))]
+MaybeMoment = Annotated[str | None, _checked("as_of", _is_moment), _OrNone({"type": "string"})]
+MaybeFolder = Annotated[str | None, _checked("data", _is_text), _OrNone({"type": "string"})]
 #: The form, and the server before it keeps anything, refuse what looks like a UPN or a postcode; a run asks once more.
 _NO_UPN = r"^(?![A-Za-z][0-9]{11}[0-9A-Za-z]$)[\s\S]+$"
 _NO_PUPIL = (
@@ -106,4 +128,5 @@ _NO_PUPIL = (
 Ref = Annotated[str, _checked("ref", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_UPN})]
 Reason = Annotated[str, _checked("reason", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_PUPIL})]
 Number = Annotated[int, _number, WithJsonSchema(_A_NUMBER)]
-MaybeNumber = Annotated[int | None, _number, _or_none(_A_NUMBER)]
+MaybeNumber = Annotated[int | None, _number, _OrNone(_A_NUMBER)]
+Way = Annotated[str, _checked("way", lambda value: value in WAYS, ways=", ".join(WAYS)), WithJsonSchema(_one_of(WAYS))]

@@ -5,13 +5,16 @@ Only in a data root that holds nothing else: synthetic learners must never stand
 
 import datetime as dt
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 from prefect import flow
 
 from flows.census import census
-from flows.forms import CycleId, MaybeFolder, MaybeNumber, Number
+from flows.forms import CycleId, MaybeFolder, MaybeNumber, Number, Way
 from flows.lrs_returns import lrs_returns
 from flows.progress import step
 from flows.stages import Counts, bounded, root_of
@@ -20,9 +23,13 @@ from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.lrs_profiles import all_profiles
 from schemas.texts import both
 from schemas.ways import ways_of
+from tasks.ground import moment
 from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.lrs_settings import FILE_NAME
 from tasks.io.reference import schools
+from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_stand_in import answer_outbox
+from tasks.rehearsal.lrs_web_stand_in import PASSWORD, answer_jobs, serving, settings_of
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.stage import stage_task
@@ -47,6 +54,7 @@ def rehearsal(
     schools_wanted: MaybeNumber = None,
     seed: Number = 1,
     data: MaybeFolder = None,
+    via: Way = "files",
 ) -> dict[str, Counts]:
     """Chwarae cylch ar ddysgwyr ffug / Play a cycle on synthetic learners, with a stand-in for the LRS.
 
@@ -55,6 +63,8 @@ def rehearsal(
         schools_wanted: Faint o ysgolion; pob un os yn wag / How many schools; all if empty.
         seed: Yr un hedyn, yr un Gymru / The same seed makes the same Wales, to the byte.
         data: Gwreiddyn y data, heb ddysgwyr go iawn / The data root, which holds no real learners.
+        via: Sut y trosglwyddir sypiau: ffeiliau, neu wasanaeth gwe'r LRS / How batches are handed over: files, or the
+            LRS web service.
 
     Returns:
         The counts of the making, the census, the stand-in and the returns.
@@ -66,11 +76,36 @@ def rehearsal(
     root = root_of(data)
     sent, answered = rehearsal_times(row)
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
-    census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # it has a cycle: something is due
-    step("LRS stand-in", cycle, 1)
-    stand_in = play_lrs(data=root, seed=seed)
-    returns_counts = lrs_returns(as_of=answered, data=root)
+    with _lrs(Path(root), via):
+        census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # it has a cycle: something is due
+        step("LRS stand-in", cycle, 1)
+        stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
+        returns_counts = lrs_returns(as_of=answered, data=root)
     return {"made": made, "census": census_counts, "stand_in": stand_in, "returns": returns_counts}
+
+
+@contextmanager
+def _lrs(root: Path, via: str) -> Iterator[None]:
+    """The stand-in's web service while the rehearsal lasts, and this data root set to it; nothing where files are used."""
+    settings = DataRoot(root).reference / FILE_NAME
+    if via == "files":
+        settings.unlink(missing_ok=True)
+        yield
+        return
+    certificates = make_certificates(root / "rehearsal" / "certificates")
+    before = os.environ.get(_PASSWORD)
+    with serving(root, certificates) as stand_in:
+        write_whole(settings, settings_of(stand_in, certificates).encode())
+        os.environ[_PASSWORD] = PASSWORD
+        try:
+            yield
+        finally:
+            os.environ.pop(_PASSWORD)
+            if before is not None:
+                os.environ[_PASSWORD] = before
+
+
+_PASSWORD = "ULN_LRS_PASSWORD"  # noqa: S105 - where it is looked for
 
 
 def rehearsal_times(cycle: Cycle) -> tuple[str, str]:
@@ -117,13 +152,16 @@ def refuse_real_returns(root: DataRoot) -> None:
 
 
 @stage_task("lrs-stand-in", "lrs-stand-in")
-def play_lrs(data: str, seed: int) -> Counts:
-    """Let the stand-in answer what stands in `lrs/outbox`.
+def play_lrs(data: str, seed: int, via: str = "files", as_of: str = "") -> Counts:
+    """Let the stand-in answer what it was given: what stands in `lrs/outbox`, or the jobs of its web service.
 
     Returns:
         Counts: files, rows, ulns, and learners without a ULN by `exception.<code>`.
     """
     root = DataRoot(Path(data))
-    summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
+    if via == "files":
+        summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
+    else:
+        summary = answer_jobs(root.path, moment(as_of).date(), seed)
     without = {f"exception.{code}": n for code, n in sorted(summary.exceptions.items())}
     return {"files": summary.files, "rows": summary.rows, "ulns": summary.ulns, **without}

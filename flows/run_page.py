@@ -37,7 +37,12 @@ class Page:
 
 
 def overview_page(
-    cycle: str, seen: Overview, did: Shown, faults: Mapping[str, str], picture: bytes | None = None
+    cycle: str,
+    seen: Overview,
+    did: Shown,
+    faults: Mapping[str, str],
+    picture: bytes | None = None,
+    pages: str | None = None,
 ) -> Page:
     """What waits for a person, where the cycle stands, and what the run did.
 
@@ -47,6 +52,7 @@ def overview_page(
         did: rows of `views.STAGE_COUNTS`: what the run did.
         faults: what could not be done, one of the service's sentences each, by authority.
         picture: `outcomes_picture_of`.
+        pages: where the cycle's pages are (`tasks.pages.address_of`).
     """
     waits = [(_number(row["number"]), _side_by_side(both(f"terminal.{row['what']}"))) for row in seen.waiting.rows()]
     total = seen.authorities.rows()[-1]
@@ -65,6 +71,8 @@ def overview_page(
     done = _totals(did)
     if done:
         sections += [_head("run_page.did"), _told((_number(n), key) for key, n in done.items())]
+    if pages:
+        sections += [_head("run_page.pages"), f"<{pages}>" if "://" in pages else f"`{pages}`"]
     sections.append(_plain(both("run_page.hidden", cycle=cycle)))
     return Page("overview", both("run_page.overview", cycle=cycle), "\n\n".join(sections) + "\n")
 

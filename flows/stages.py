@@ -22,10 +22,12 @@ from flows.run_page import Page, authorities_page, batches_page, outcomes_pictur
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import both
 from schemas.views import COUNTS_TOLD, STAGE_COUNTS
+from tasks.advance import told_to
 from tasks.boundary import guard, within
 from tasks.io.data_root import DataRoot
 from tasks.io.reference import authorities
-from tasks.overview import overview_of, rules_told
+from tasks.overview import Overview, overview_of, rules_told
+from tasks.pages import address_of, make_pages, pages_due
 from tasks.run_log import run_log, stage_counts, stage_fault
 from tasks.showing import Shown, shown
 
@@ -48,6 +50,7 @@ class Tour:
         """
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.faults: dict[str, str] = {}
+        self._nothing_done: set[str] = set()
         self._rules: dict[str, Counts] = {}
         self._las, self._flow, self._data, self._cycle = las, flow, data, cycle
         self._progress = Progress(flow, data=data, cycle=cycle, steps=steps)
@@ -68,11 +71,13 @@ class Tour:
         if not going:
             return
         self.step(task.name)
-        ran = task(data=self._data, cycle=self._cycle, las=going, return_state=True, **references)
+        with told_to(self._progress.within):
+            ran = task(data=self._data, cycle=self._cycle, las=going, return_state=True, **references)
         walked = ran.result(raise_on_failure=False)
         if isinstance(walked, ServiceFault | ConfigurationFault | Refused):
             # Nothing of the stage could be begun: it holds for every authority, and is told once.
             self.faults |= dict.fromkeys(going, str(walked))
+            self._nothing_done |= set(going)
             log_fault(task.name, str(walked))
             stage_fault(task.name, self._cycle, {"": str(walked)})
             return
@@ -81,6 +86,8 @@ class Tour:
         for la, counts in walked.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= walked.faults
+        # One of which some could be done, such as all batches but one, has counts.
+        self._nothing_done |= walked.faults.keys() - walked.counts.keys()
         self._rules = walked.rules or self._rules
         counted = _shown({la: {task.name: counts} for la, counts in walked.counts.items()})
         log_counts(task.name, list(walked.counts), counted)
@@ -99,6 +106,15 @@ class Tour:
         total["faults"] = len(self.faults) + sum(n for k, n in total.items() if k.endswith(".faults"))
         return dict(total)
 
+    def refuse_nothing_done(self) -> None:
+        """End a run that could do nothing for anybody as failed: it would look like one that had little to do.
+
+        Raises:
+            ServiceFault: no authority could be done.
+        """
+        if self._las and set(self._las) <= self._nothing_done:
+            raise ServiceFault(both("fault.nobody_done", number=len(self._las)))
+
     def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:
         """Tell on the dashboard where the cycle stands, what waits for a person, and what the run did.
 
@@ -111,8 +127,13 @@ class Tour:
         faults = self.faults if unbalanced is None else {**self.faults, both("run_page.wales"): unbalanced}
         seen = self._attempted("overview", lambda: overview_of(self._data, cycle, as_of, conserved=conserved))
         if seen is not None:
+            pages: str | None = None
+            # A cycle that does not balance keeps the pages on which it did.
+            if unbalanced is None:
+                pages = publish_pages(self._flow, self._data, cycle, as_of, seen, conserved=conserved)
+                faults = faults if pages else {**faults, both("run_page.pages"): both("run_page.pages_not_made")}
             picture = self._attempted("picture", lambda: outcomes_picture_of(seen.authorities))
-            self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture))
+            self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture, pages))
             self._make("authorities", lambda: authorities_page(cycle, seen.authorities))
             self._make("batches", lambda: batches_page(cycle, seen.batches))
         # Of some authorities alone it would tell what those of all hide.
@@ -125,6 +146,32 @@ class Tour:
 
     def _attempted(self, name: str, make: Callable[[], Result]) -> Result | None:
         return attempted(make, data=self._data, cycle=self._cycle, about=f"{self._flow}-{name}")
+
+
+def publish_pages(
+    flow: str, data: str, cycle: str, as_of: str, seen: Overview | None = None, *, conserved: bool
+) -> str | None:
+    """Make those of a cycle's pages anew that show something else than before; where they cannot be made, say so and go on.
+
+    Args:
+        flow: the flow's name; it stands on the pages.
+        data: the data root.
+        cycle: the cycle.
+        as_of: the time that the run counts as, ISO.
+        seen: what everybody may see of the cycle, where the caller has it; else it is asked for if a page is due.
+        conserved: as `overview_of` takes it.
+
+    Returns:
+        Where the page of Wales is, as people find it; None where the pages could not be made.
+    """
+
+    def make() -> str:
+        if seen is not None or pages_due(data, cycle, as_of):
+            told = seen or overview_of(data, cycle, as_of, conserved=conserved)
+            make_pages(data, cycle, as_of, told, conserved=conserved, run=f"{flow} {cycle}")
+        return address_of(data, cycle)
+
+    return attempted(make, data=data, cycle=cycle, about=f"{flow}-pages")
 
 
 def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> Shown:

@@ -30,7 +30,9 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 #: What a run did that is told, in this order.
 _COUNTS = (
     *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
-    *("release.sent", "release.learners"),
+    *("lrs-check.batches", "lrs-check.checked", "lrs-check.exceptions", "lrs-check.unfinished"),
+    *("release.sent", "release.learners", "release.later", "ask.jobs", "ask.unfinished", "ask.failed"),
+    *("verify.asked", "verify.told", "ask.verified"),
     *("collect.rows", "collect.untied", "merge.conflicts", "publish.zips", "faults"),
 )
 

@@ -47,7 +47,7 @@ def watch_inboxes(data: str, stop: Event | None = None) -> Iterator[tuple[int, b
     """
     refuse_without_server()
     root = DataRoot(Path(data)).create()
-    how = how_watched(root.reference / "watching.toml").arrivals
+    how = how_watched(root.reference / "watching.toml")
     for paths in arrivals(root, how, stop):
         answers = _server_lets_us_in()
         if answers:

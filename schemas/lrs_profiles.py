@@ -32,6 +32,8 @@ SOURCES = frozenset(
         "ability_to_share",
     ]
 )
+#: The layout of what a call of the LRS web service hands over, and the ledger's word for that form.
+BY_SERVICE, SOAP = "WS", "SOAP"
 _LRS_NAME_LENGTH = 35
 _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

@@ -1,4 +1,4 @@
-"""PLASC layouts as data: which element holds which field, for each layout of the return.
+"""PLASC layouts as data: which element holds which field, for each layout of the return, and of what may stand in for one.
 
 To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (field x layout -> path,
 aliases separated by |). Nothing here opens a return.
@@ -35,6 +35,9 @@ class PlascLayout:
         paths: field -> element paths below the pupil record, the first that holds something is taken.
         known: element paths that are known and not used; a leading / counts from the root element, an ending /* stands
             for everything below.
+        request: whether it stands in for a return: it counts where its school has sent none, and has the day on which it
+            was made for a census date.
+        destination: paths from the root element to what, put together, is the number of the school that it is for.
     """
 
     name: str
@@ -47,6 +50,8 @@ class PlascLayout:
     paths: dict[str, tuple[str, ...]]
     known: frozenset[str]
     marker: str = ""
+    request: bool = False
+    destination: tuple[str, ...] = ()
 
 
 def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
@@ -82,6 +87,8 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
             paths={field: tuple(path_of[field][name].split("|")) for field in PUPIL_FIELDS},
             known=frozenset(block["known"]),
             marker=block.get("marker", ""),
+            request=block.get("request", False),
+            destination=tuple(block.get("destination", ())),
         )
         for name, block in merged.items()
     }
@@ -89,11 +96,14 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
 
 def _block_faults(block: dict[str, Any]) -> list[Both]:
     needed = (*_TEXTS, *_LISTS, "header")
-    faults = [both("fault.unknown_key", key=key) for key in sorted(set(block) - {*needed, "marker"})]
+    faults = [
+        both("fault.unknown_key", key=key) for key in sorted(set(block) - {*needed, "marker", "request", "destination"})
+    ]
     faults += [both("fault.missing_key", key=key) for key in needed if key not in block]
     texts = [key for key in (*_TEXTS, "marker") if key in block]
     faults += [both("fault.a_text", key=key) for key in texts if not (isinstance(block[key], str) and block[key])]
-    lists = [key for key in _LISTS if key in block]
+    faults += [both("fault.wrong_kind", key="request")] if type(block.get("request", False)) is not bool else []
+    lists = [key for key in (*_LISTS, "destination") if key in block]
     faults += [both("fault.a_list", key=key) for key in lists if not _is_list_of_texts(block[key])]
     header = block.get("header", {})
     if not isinstance(header, dict) or not all(isinstance(path, str) and path for path in header.values()):
@@ -131,3 +141,8 @@ def all_layouts() -> dict[str, PlascLayout]:
     """The shipped layouts, by name, in the order in which they are tried."""
     layouts, paths = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("layouts.toml", "paths.csv"))
     return parse_layouts(layouts, paths)
+
+
+def request_layouts() -> list[str]:
+    """The names of the layouts that stand in for a return."""
+    return [layout.name for layout in all_layouts().values() if layout.request]

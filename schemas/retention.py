@@ -25,6 +25,7 @@ class Kind(StrEnum):
     BATCH_FILES = "batch_files"
     SCHOOL_FILES = "school_files"
     EVIDENCE = "evidence"
+    LOGS = "logs"
     LAKE_VERSIONS = "lake_versions"
     PUPILS = "pupils"
 

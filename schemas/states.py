@@ -59,6 +59,13 @@ class Decision(StrEnum):
     ABANDON = "abandon"
 
 
+class JobKind(StrEnum):
+    """What the LRS web service is asked to do with a batch: FULL gives ULNs, CHECK says what it would answer."""
+
+    FULL = "FUL"
+    CHECK = "CHK"
+
+
 class OperatorDecision(StrEnum):
     """What a person may decide of a school or a file.
 
@@ -87,6 +94,24 @@ class RowState(StrEnum):
     SENT = "sent"
     ULN = "uln"
     EXCEPTION = "exception"
+
+
+class SchoolOutcome(StrEnum):
+    """Where a school is in a cycle, as its authority sees it: the first that holds; what waits for somebody comes first.
+
+    ULN: each learner who was asked for has one. NOBODY: its return has no learner whom the cycle covers.
+    """
+
+    NOT_RETURNED = "not_returned"
+    NOT_READY = "not_ready"
+    ON_HOLD = "on_hold"
+    EXCEPTION = "exception"
+    HELD = "held"
+    SENT = "sent"
+    RETURNED = "returned"
+    ULN = "uln"
+    NOBODY = "nobody"
+    NOT_TAKING_PART = "not_taking_part"
 
 
 class ExceptionState(StrEnum):

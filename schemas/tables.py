@@ -196,6 +196,29 @@ OPERATOR_DECISIONS = Table(
     ),
     key=("decision", "ref", "number"),
 )
+#: What the LRS web service has taken, as a job each; a batch may be checked (CHK) before it is handed over (FUL).
+LRS_JOBS = Table(
+    "lrs_jobs",
+    (
+        *_ref(
+            "kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn", "file_name", "submitted_at"
+        ),
+        # The last code that the LRS gave when it was asked for the answers; null while nobody has asked.
+        *_internal("code"),
+    ),
+    key=("kind", "batch_ref", "job_ref"),
+)
+#: ULNs that schools sent in their returns, and what the LRS says of them; no register entry follows from it.
+ULN_CHECKS = Table(
+    "uln_checks",
+    (
+        *(Column(n, _TEXT, Tier.PERSONAL, required=True) for n in ("upn", "uln")),
+        *_ref("cycle", "la_code", "school_number", "ukprn", "job_ref", "asked_at"),
+        # Null until the LRS has answered; what differs, as the LRS calls it.
+        *_internal("code", "flags"),
+    ),
+    key=("upn", "uln"),
+)
 BATCH_ROWS = Table(
     "batch_rows",
     (
@@ -287,6 +310,8 @@ TABLES = {
         BATCHES,
         BATCH_DECISIONS,
         OPERATOR_DECISIONS,
+        LRS_JOBS,
+        ULN_CHECKS,
         BATCH_ROWS,
         LRS_RETURNS,
         LEARNERS,

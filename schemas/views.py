@@ -120,6 +120,55 @@ PUBLISHED = Table(
 #: Counts, ages and durations for whoever collects them: all Wales, no school and no authority.
 METRICS = Table("metrics", (*_text("metric", "cycle", "of"), *_counts("number")), key=("metric", "cycle", "of"))
 
+_LEARNERS = ("chosen", *(state.value for state in RowState), "share")
+#: The tables of the pages (`schemas.pages`), a row a school, code, day or batch; learners as numbers alone. What stands in a
+#: `.._place` is where the row is in the order of that column.
+PAGE_TABLES = {
+    name: Table(f"page_{name}", (*_text("la_code"), *columns), key=())
+    for name, columns in {
+        "needs": (*_text("need"), *_counts("number")),
+        "authorities": (
+            *_text("authority_cy", "authority_en"),
+            *_counts("authority_cy_place", "authority_en_place", "schools", "returned", "not_returned", "not_ready"),
+            *_counts(*_LEARNERS),
+        ),
+        "schools": (
+            *_text("school_number", "school_name", "state", "returned_on", "authority_cy", "authority_en"),
+            *_counts("school_name_place", "authority_cy_place", "authority_en_place", *_LEARNERS, "had_one"),
+        ),
+        # A code that nobody knows is as the LRS wrote it; where everybody sees it, it is a `code` of ours.
+        "exceptions": (
+            *_text("return_code", tier=Tier.INTERNAL),
+            *_text("code"),
+            *_text("wrong_cy", "wrong_en", "action_cy", "action_en"),
+            *_counts("number", "schools"),
+        ),
+        "ages": (*_text("age"), *_counts("number", "schools")),
+        "waiting": (
+            *_text("school_number", "school_name"),
+            *_counts("school_name_place", "number", "late", "oldest"),
+        ),
+        "readiness": (
+            *_text("school_number", "school_name", "missing_cy", "missing_en", "action_cy", "action_en"),
+            *_text("place_cy", "place_en"),
+            *_counts("school_name_place"),
+        ),
+        "steps": (*_text("missing_cy", "missing_en", "action_cy", "action_en"), *_counts("schools")),
+        "years": (*_text("year"), *_counts(*_LEARNERS)),
+        "days": (*_text("day"), *_counts("returns", "batches", "asked", "answered_uln", "answered_without")),
+        "cycles": (*_text("cycle_cy", "cycle_en"), *_counts("returned", *_LEARNERS)),
+        "batches": (
+            *_text("batch_ref", "school_number", "school_name", "state", "since"),
+            *_counts("school_name_place", "age", "rows", "answered"),
+        ),
+        "downloads": (
+            *_text("path", "delivered_on", "receiver_cy", "receiver_en"),
+            *_counts("receiver_cy_place", "receiver_en_place", "ulns", "exceptions"),
+        ),
+        "inputs": (*_text("input", "last_on"), *_counts("number")),
+    }.items()
+}
+
 VIEWS = {
     view.name: view
     for view in (
@@ -142,6 +191,7 @@ VIEWS = {
         BATCHES_NAMED,
         PUBLISHED,
         METRICS,
+        *PAGE_TABLES.values(),
     )
 }
 

@@ -23,6 +23,14 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class Starts:
+    """How many seconds pass before arrivals start a run of the same deployment again: a census, an lrs-returns."""
+
+    census_again_after_seconds: int
+    lrs_returns_again_after_seconds: int
+
+
+@dataclass(frozen=True)
 class Notifications:
     """How many hours pass before the same is told again."""
 
@@ -42,11 +50,17 @@ class Watching:
     """All of it."""
 
     arrivals: Arrivals
+    starts: Starts
     notifications: Notifications
     free_space: FreeSpace
 
 
-_BLOCKS: dict[str, type[Any]] = {"arrivals": Arrivals, "notifications": Notifications, "free_space": FreeSpace}
+_BLOCKS: dict[str, type[Any]] = {
+    "arrivals": Arrivals,
+    "starts": Starts,
+    "notifications": Notifications,
+    "free_space": FreeSpace,
+}
 
 
 def parse_watching(content: str, source: str = "watching.toml") -> dict[str, Any]:

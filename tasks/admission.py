@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schemas.cycles import Cycle
 from schemas.faults import Refused
-from schemas.plasc_layouts import all_layouts
+from schemas.plasc_layouts import all_layouts, request_layouts
 from schemas.texts import both
 from tasks.io.dewi_inbox import open_arrival
 from tasks.io.plasc_xml import ReturnHeader, inspect
@@ -75,13 +75,22 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
         folder: the authority in whose folder it lies; None where it lies in none.
 
     Raises:
-        Refused: unknown_school, la_mismatch or outside_cycle.
+        Refused: unknown_school, la_mismatch, for_another_school or outside_cycle.
     """
     if header.school_number not in register:
         kind = "unit" if _UNIT_NUMBER.fullmatch(header.school_number) else "school"
         raise Refused("unknown_school", both(f"detail.unknown_{kind}", school=repr(header.school_number[:20])))
     if folder is not None and header.la_code != folder:
         raise Refused("la_mismatch", both("detail.la_mismatch", found=header.la_code, folder=folder))
-    if not cycle.covers(census_day(header)):
-        span = {"first": cycle.census_from, "last": cycle.census_to}
+    if header.destination != header.school_number and header.destination in register:
+        raise Refused("for_another_school", both("detail.destination", school=header.destination))
+    if not is_of(header, cycle):
+        last = cycle.closes_on if header.layout in request_layouts() else cycle.census_to
+        span = {"first": cycle.census_from, "last": last}
         raise Refused("outside_cycle", both("detail.outside_cycle", found=census_day(header), cycle=cycle.id, **span))
+
+
+def is_of(header: ReturnHeader, cycle: Cycle) -> bool:
+    """Whether a return is of that cycle: by its census date; what stands in for one, by the day on which it was made."""
+    day = census_day(header)
+    return cycle.is_open(day) if header.layout in request_layouts() else cycle.covers(day)

@@ -7,27 +7,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
-from schemas.watching import Arrivals
-from tasks.core.arrivals import Waiting, after_round, to_tell
+from schemas.watching import Watching
+from tasks.core.arrivals import Pause, Waiting, after_pause, after_round, to_tell
 from tasks.io.data_root import DataRoot
 from tasks.io.inbox_watch import changes, stamps_of
 
 
-def arrivals(root: DataRoot, how: Arrivals, stop: Event | None = None) -> Iterator[list[Path]]:
-    """The files that arrive, those together that become whole together.
+def arrivals(root: DataRoot, how: Watching, stop: Event | None = None) -> Iterator[list[Path]]:
+    """The files that arrive, those together that become whole together; of an inbox that was told of a while ago.
 
     Args:
         root: the data root; its inboxes are there.
-        how: when a file is whole, and how long it waits for others.
+        how: when a file is whole, how long it waits for others, and how often an inbox is told of.
         stop: set by whoever has had enough.
 
     Yields:
         Paths, sorted.
     """
-    known = Waiting()
-    for touched in changes(root, how.settled_seconds, stop):
+    known, seconds = Waiting(), how.arrivals.settled_seconds
+    again_after = {
+        root.dewi_inbox: how.starts.census_again_after_seconds,
+        root.lrs_inbox: how.starts.lrs_returns_again_after_seconds,
+    }
+    pauses = dict.fromkeys(again_after, Pause())
+    for touched in changes(root, seconds, stop):
         known = after_round(known, touched, stamps_of({*known.growing, *touched}))
-        told = to_tell(known, how.told_within_rounds)
-        if told:
+        whole = to_tell(known, how.arrivals.told_within_rounds)
+        if whole:
             known = Waiting(known.growing)
-            yield sorted(map(Path, told))
+        told: set[Path] = set()
+        for inbox, pause in pauses.items():
+            own = {path for path in whole if Path(path).is_relative_to(inbox)}
+            # A round takes so many seconds or longer; rounds are counted, as a clock may be put back.
+            pauses[inbox], now = after_pause(pause, own, -(-again_after[inbox] // seconds))
+            told |= set(map(Path, now))
+        if told:
+            yield sorted(told)

@@ -10,8 +10,10 @@ from schemas.tables import BATCH_ROWS, BATCHES
 from tasks.census_work import Built, batches_of, due_batches, due_rows
 from tasks.core.batching import one_of_each
 from tasks.core.superseding import TOLD
+from tasks.decisions import report_decisions
 from tasks.ground import Ground, Lot, moment
 from tasks.hand_over import carry_out_decisions, settle_by_evidence
+from tasks.io.lrs_settings import lrs_service
 from tasks.own_findings import record
 from tasks.stage import Steps, Walked, stage_task, walk
 from tasks.workers import parts, spread
@@ -34,7 +36,9 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
     """
     moment(as_of)  # told once, before any authority is begun
     ground = Ground.of(data, cycle)
+    lrs_service(ground.root.reference)  # likewise
     carry_out_decisions(ground.root, ground.lake)
+    report_decisions(ground.root, ground.lake)
     return walk("batch", _batch, ground, las, as_of=as_of, only=schools)
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from expectations.runner import ready as load_rules
 from schemas.cycles import up_to
 from schemas.faults import ServiceFault
-from schemas.lrs_profiles import Profile, all_profiles
+from schemas.lrs_profiles import BY_SERVICE, SOAP, Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.states import BatchState, Disposition, NotChosen, Severity
 from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS, SENT_FIELDS
@@ -36,6 +36,7 @@ from tasks.holds import on_hold
 from tasks.io.dewi_inbox import document_at
 from tasks.io.lake import arrow_of
 from tasks.io.lrs_files import batch_file_name, write_batch
+from tasks.io.lrs_settings import lrs_service
 from tasks.io.plasc_xml import read_pupils
 from tasks.io.reference import registration, schools
 from tasks.lrs_forms import lrs_forms
@@ -222,7 +223,7 @@ def judged(ground: Ground, portion: Portion) -> Judged:
     chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **portion.where)
     shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    current = _current_rows(ground, portion)
+    current = current_rows(ground, portion)
     second = _second_upns(ground, portion, chosen, current)
     result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(current), second)
     findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
@@ -261,7 +262,7 @@ def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current
     return second
 
 
-def _current_rows(ground: Ground, portion: Portion) -> pd.DataFrame:
+def current_rows(ground: Ground, portion: Portion) -> pd.DataFrame:
     """The rows of the schools' current returns, chosen or not: school_number, upn, enrol_status."""
     decided = ground.lake.read("dispositions", ["row_ref", "reason"], cycle=ground.cycle.id, **portion.where)
     wanted = ["row_ref", "school_number", "upn", "enrol_status"]
@@ -327,16 +328,20 @@ def due_batches(ground: Ground, portion: Portion, as_of: str, only: list[str] | 
     return Batched(due.rows[["upn", "known_as"]], batches_of(ground, due.rows, as_of), due.changed, due.on_hold)
 
 
-def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str) -> Built:
+def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str, *, by_service: bool | None = None) -> Built:
     """Build batches, and write each once to know its hash.
 
     Args:
         ground: the data root, lake and cycle.
         rows: `Due.rows` of whole schools.
         as_of: the scheduled time; names the files.
+        by_service: whether they are for the LRS web service; as it is set where None.
     """
-    cycle, fmt = ground.cycle, ground.cycle.lrs_format
-    profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
+    cycle = ground.cycle
+    by_service = lrs_service(ground.root.reference).by_service if by_service is None else by_service
+    # What a learner says follows from the cycle's own layout (`lrs_forms`); how it is written, from the way it goes.
+    fmt, layout = (SOAP, BY_SERVICE) if by_service else (cycle.lrs_format, cycle.lrs_profile)
+    profile = all_profiles(ground.root.reference / "lrs")[layout]
     ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
     ledger = ground.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
     taken = set(ledger["file_name"])
@@ -393,14 +398,27 @@ def batch_files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
     Raises:
         ServiceFault: a file would not be what was built; names the batch.
     """
+    la_codes = ready["la_code"].unique().tolist()
+    rows = ground.lake.read("batch_rows", cycle=ground.cycle.id, la_code=la_codes, batch_ref=ready["batch_ref"])
+    return contents_of(ground, ready, rows)
+
+
+def contents_of(ground: Ground, batches: pd.DataFrame, rows: pd.DataFrame) -> dict[str, bytes]:
+    """What each batch hands over, by its file name.
+
+    Args:
+        ground: the data root, lake and cycle.
+        batches: rows of `batches`.
+        rows: those of `batch_rows`.
+
+    Raises:
+        ServiceFault: it would not be what was built; names the batch.
+    """
     profiles: dict[str, Profile] = all_profiles(ground.root.reference / "lrs")
-    rows = ground.lake.read(
-        "batch_rows", cycle=ground.cycle.id, la_code=ready["la_code"].unique().tolist(), batch_ref=ready["batch_ref"]
-    ).sort_values(["batch_ref", "position"], ignore_index=True)
-    of_batch = rows.groupby("batch_ref", sort=False)
+    of_batch = rows.sort_values(["batch_ref", "position"], ignore_index=True).groupby("batch_ref", sort=False)
     files = {}
     columns = ["batch_ref", "profile", "format", "ukprn", "file_name", "file_sha256"]
-    for ref, profile, fmt, ukprn, name, sha256 in zip(*(ready[c] for c in columns), strict=True):
+    for ref, profile, fmt, ukprn, name, sha256 in zip(*(batches[c] for c in columns), strict=True):
         content = write_batch(of_batch.get_group(ref), profile=profiles[profile], fmt=fmt, ukprn=ukprn, file_name=name)
         if hashlib.sha256(content).hexdigest() != sha256:
             raise ServiceFault(both("fault.batch_would_differ", ref=ref))

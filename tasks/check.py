@@ -13,7 +13,7 @@ from schemas.lrs_profiles import Profile, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.states import Disposition, Severity
 from schemas.texts import both
-from tasks.admission import admit, census_day
+from tasks.admission import admit, census_day, is_of
 from tasks.core.evidence import evidence, repeated_upns
 from tasks.core.lrs_form import lrs_names
 from tasks.core.selection import select
@@ -122,7 +122,7 @@ def _check(
 ) -> CheckedReturn:
     found = read_return(content, all_layouts())
     day = census_day(found.header)
-    cycle = cycle or next((c for c in all_cycles().values() if c.covers(day)), None)
+    cycle = cycle or next((c for c in all_cycles().values() if is_of(found.header, c)), None)
     if cycle is None:
         raise Refused("outside_cycle", both("detail.no_cycle", found=day))
     admit(found.header, cycle, register)

@@ -16,6 +16,7 @@ from schemas.faults import Refused
 from schemas.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
 from tasks.boundary import keep_evidence
+from tasks.decisions import report_decisions
 from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of, storable
 from tasks.io.lake import Lake
@@ -68,6 +69,7 @@ def collect(data: str, as_of: str) -> Counts:
     # By what stands in the lake, not by what this run has taken in: one that died may have left the report to this one.
     if _tie_again(lake) or root.untied_report.exists():
         report_untied(root, lake)
+    report_decisions(root, lake)
     return counts
 
 

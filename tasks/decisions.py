@@ -6,7 +6,6 @@ is worked out from what is kept: a command that dies after it has happened, and 
 To add a decision: a word in `schemas.states.OperatorDecision`, a module that asks here, its commands and its flow.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -57,7 +56,7 @@ def keep(
     row |= {"decision": decision.value, "ref": ref, "number": len(before) + 1, "decided_at": as_of}
     row |= {"counted": counted, "reason": reason}
     lake.append("operator_decisions", pa.Table.from_pylist([row], schema=OPERATOR_DECISIONS.schema))
-    _report(root, lake)
+    report_decisions(root, lake)
 
 
 def last_decided(lake: Lake, decision: OperatorDecision, **where: Any) -> pd.DataFrame:
@@ -78,9 +77,16 @@ def school_ref(cycle: str, school: str) -> str:
     return f"{cycle}/{school}"
 
 
-def _report(root: DataRoot, lake: Lake) -> None:
-    """`reports/operator_decisions.csv`: every decision, its reason and when it was made."""
+def report_decisions(root: DataRoot, lake: Lake) -> None:
+    """`reports/operator_decisions.csv`: every decision, its reason and when it was made; nothing where there is none.
+
+    With each decision, and with each run that collects or batches, as a decision that was cut short is in the lake alone.
+    """
+    if lake.version("operator_decisions") < 0:
+        return
     rows = lake.read("operator_decisions").sort_values(["decided_at", "decision", "ref", "number"])
     heads = {name: both(f"decisions.{name}") for name in _REPORTED}
     table = rows[list(_REPORTED)].astype({"counted": "str"}).rename(columns=heads)
-    write_whole(Path(root.path / "reports" / "operator_decisions.csv"), write_report(table))
+    path, content = root.path / "reports" / "operator_decisions.csv", write_report(table)
+    if not path.is_file() or path.read_bytes() != content:
+        write_whole(path, content)

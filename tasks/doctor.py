@@ -28,14 +28,18 @@ from schemas.plasc_layouts import all_layouts
 from schemas.quarantine_reasons import all_reasons
 from schemas.retention import all_retention
 from schemas.return_codes import all_return_codes
-from schemas.states import BatchShown
+from schemas.service_codes import Outcome, service_codes
+from schemas.states import BatchShown, JobKind
 from schemas.tables import TABLES
 from schemas.texts import Both, all_texts, both, sentence_of
 from schemas.watching import how_watched
 from tasks.hand_over import batches_waiting
 from tasks.io.data_root import DataRoot
+from tasks.io.file_system import file_system_of, is_shared
 from tasks.io.lake import Lake
+from tasks.io.lrs_settings import lrs_service
 from tasks.io.reference import opt_outs, privacy_notice, registration, schools
+from tasks.lrs_calls import learner_service, open_jobs
 
 
 class Level(StrEnum):
@@ -144,6 +148,7 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         *(lambda: all_profiles(own / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
         *(lambda: exception_terms(own / "exceptions.toml"), lambda: all_retention(own / "retention.toml")),
         *(lambda: root.access, lambda: how_watched(own / "watching.toml")),
+        *(lambda: lrs_service(own), lambda: service_codes(own)),
     )
     sound = True
     for load in loaders:
@@ -186,7 +191,8 @@ def _free_space(root: DataRoot, _day: dt.date) -> Iterator[Found]:
 
 def _evidence(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     """No run has met what nobody foresaw."""
-    kept = [path for path in root.path.glob("reports/*/faults/*") if not path.name.startswith(("warning-", "workers"))]
+    others = ("warning-", "workers", _LOST)
+    kept = [path for path in root.path.glob("reports/*/faults/*") if not path.name.startswith(others)]
     if kept:
         newest = max(kept, key=lambda path: (path.stat().st_mtime_ns, path.name))
         yield found(
@@ -194,6 +200,30 @@ def _evidence(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         )
     else:
         yield found("evidence", Level.OK, "none")
+
+
+#: How the evidence begins that a run leaves which has lost its cluster (`tasks.machines`).
+_LOST = "machines-lost-"
+
+
+def _machines(root: DataRoot, _day: dt.date) -> Iterator[Found]:
+    """No run has lost its cluster and gone on alone."""
+    lost = list((root.reports("process") / "faults").glob(f"{_LOST}*"))
+    if lost:
+        newest = max(lost, key=lambda path: (path.stat().st_mtime_ns, path.name))
+        where = newest.relative_to(root.path).as_posix()
+        yield found("machines", Level.WARNING, "lost", number=len(lost), newest=where)
+    else:
+        yield found("machines", Level.OK, "none")
+
+
+def _locks(root: DataRoot, _day: dt.date) -> Iterator[Found]:
+    """One run at a time rests on a lock; that it holds between machines which share the storage, one of them cannot see."""
+    kind = file_system_of(root.path)
+    if is_shared(kind):
+        yield found("locks", Level.WARNING, "shared", kind=kind, lock=root.lake / ".run.lock")
+    else:
+        yield found("locks", Level.OK, "fit", kind=kind or "-")
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:
@@ -245,4 +275,27 @@ def _batches(root: DataRoot, day: dt.date) -> Iterator[Found]:
         yield found("batches", Level.OK, "none")
 
 
-CHECKS = (_configuration, _rights, _free_space, _evidence, _lake, _batches)
+def _lrs_web_service(root: DataRoot, _day: dt.date) -> Iterator[Found]:
+    """The LRS web service can be reached, where it is used; no learner and no password is sent. Its jobs go well."""
+    try:
+        settings, codes = lrs_service(root.reference), service_codes(root.reference)
+    except ConfigurationFault:
+        return  # told with the configuration
+    if not settings.can_call:
+        yield found("lrs_service", Level.OK, "none")
+        return
+    away = learner_service(settings).reached()
+    if away is None:
+        yield found("lrs_service", Level.OK, "fit")
+    else:
+        yield found("lrs_service", Level.FAULT, "away", told=codes[away].told)
+    if Lake(root.lake).damage("lrs_jobs"):
+        return
+    jobs = open_jobs(root, Lake(root.lake), JobKind.FULL)
+    failed = jobs[jobs["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)]
+    if len(failed):
+        named = ", ".join(failed["job_ref"].head(_MOST_NAMED)) + (", .." if len(failed) > _MOST_NAMED else "")
+        yield found("lrs_service", Level.WARNING, "failed", number=len(failed), jobs=named)
+
+
+CHECKS = (_configuration, _rights, _free_space, _evidence, _machines, _locks, _lake, _batches, _lrs_web_service)

@@ -93,7 +93,7 @@ def _answers(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame
 
 
 def _returns(lake: Lake, cycles: list[str]) -> pd.DataFrame:
-    columns = ["sha256", "cycle", "school_number", "header_datetime", "serial_no", "received_at"]
+    columns = ["sha256", "cycle", "school_number", "header_datetime", "serial_no", "layout", "received_at"]
     rows = lake.read("received", columns, cycle=cycles, kind="return", status="accepted")
     return oldest_first(rows)[["sha256", "cycle", "school_number", "received_at"]]
 

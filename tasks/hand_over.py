@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from schemas.cycles import all_cycles
 from schemas.faults import ServiceFault
-from schemas.states import BatchShown, BatchState, Decision
+from schemas.states import BatchShown, BatchState, Decision, JobKind
 from schemas.tables import BATCH_DECISIONS, BATCHES, Tier
 from schemas.texts import both
 from schemas.views import BATCHES_NAMED, BATCHES_SHOWN
@@ -29,6 +29,7 @@ from tasks.core.membership import among
 from tasks.ground import Ground, Lot, moment
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
+from tasks.io.lrs_settings import lrs_service
 from tasks.io.places import lrs_outbox
 from tasks.io.report_csv import write_report
 from tasks.io.run_lock import one_run_at_a_time
@@ -152,6 +153,9 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
         if decision is Decision.RETRY and unknown and lies_in_outbox(root, meant).iloc[0]:
             # Handed over once more it would be sent twice.
             raise ServiceFault(both("fault.in_outbox", **about))
+        jobs = jobs_of(lake, meant["batch_ref"])
+        if decision is Decision.RETRY and unknown and len(jobs):
+            raise ServiceFault(both("fault.has_job", **about, job=jobs.iloc[0]))
         now = _shown(lake, meant, day).iloc[0]
         if now["state"] == AFTER[decision].value:
             return Decided(**about, changed=False, told=both(f"terminal.already_{decision.value}", **about))
@@ -224,6 +228,13 @@ def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=batches.index, dtype=bool)
 
 
+def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
+    """The numbers of the jobs as which the LRS web service has taken some batches, by batch_ref."""
+    jobs = lake.read("lrs_jobs", ["batch_ref", "job_ref"], kind=JobKind.FULL.value, batch_ref=batch_refs)
+    found: pd.Series = jobs.drop_duplicates("batch_ref").set_index("batch_ref")["job_ref"]
+    return found
+
+
 def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
     """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`).
 
@@ -238,7 +249,8 @@ def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
     rows = lake.read("batch_rows", ["batch_ref", "upn"], batch_ref=waiting["batch_ref"], **where)
     held = register_of(lake, ground.cycle, upn=rows["upn"])[["upn", "uln"]].dropna()
     overtaken = rows.loc[among(rows["upn"], held["upn"]), "batch_ref"]
-    settled = by_evidence(ledger, answered=answered, overtaken=overtaken, as_of=as_of)
+    by_service = lrs_service(ground.root.reference).by_service
+    settled = by_evidence(ledger, answered=answered, overtaken=overtaken, by_service=by_service, as_of=as_of)
     given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
     if not given_up.empty:
         with lrs_outbox(ground.root) as outbox:

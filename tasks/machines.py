@@ -32,6 +32,7 @@ from tasks.io.run_lock import is_held
 from tasks.io.staging import (
     NotAsStaged,
     Staged,
+    appears,
     close_staging,
     let_go_of,
     open_staging,
@@ -291,6 +292,10 @@ def carried_out(data: str, wanted: str, run: str, name: str, sha256: str) -> tup
 def _carried_out(data: str, run: str, call: Staged) -> Staged:
     root = DataRoot(Path(data))
     folder = root.staging / run
+    # Of a run that this worker has worked for a folder that is gone says that it is over; of another perhaps only that it
+    # is seen late.
+    if (data, run) not in _fit_for and not appears(folder):
+        return _TO_NOBODY
     content = staged_content(folder, call)
     if content is None:
         return _TO_NOBODY

@@ -76,9 +76,7 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
         conserved: whether `publish.conserve` has just counted the cycle, and nothing has moved since; then its report is
             read instead of counting again.
     """
-    counted = DataRoot(Path(data)).reports(cycle_id) / "conservation.json"
-    status: Any = json.loads(counted.read_bytes()) if conserved else as_status(cycle_id, counts_of(data, cycle_id))
-    by_authority = _by_authority(status["schools"])
+    by_authority = told_by_authority(counted(data, cycle_id, conserved=conserved)["schools"])
     day = moment(as_of).date()
     waiting: dict[str, Any] = {
         **for_a_person(data, day, cycle_id),
@@ -92,6 +90,20 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
         batches=shown(OPEN_BATCHES, _open_ones(batches)),
         batch_states=shown(BATCHES_BY_STATE, _by_state(batches)),
     )
+
+
+def counted(data: str, cycle_id: str, *, conserved: bool) -> Any:
+    """Where a cycle's records stand by school (`standing.as_status`).
+
+    Args:
+        data: the data root.
+        cycle_id: the cycle.
+        conserved: whether the report of the last conservation check still says so; where there is none it is counted.
+    """
+    report = DataRoot(Path(data)).reports(cycle_id) / "conservation.json"
+    if conserved and report.exists():
+        return json.loads(report.read_bytes())
+    return as_status(cycle_id, counts_of(data, cycle_id))
 
 
 def rules_told(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Shown:
@@ -113,8 +125,12 @@ def rules_told(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Shown:
     return shown(RULES_TRIED, order.drop(columns="at"))
 
 
-def _by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Counts by la_code, with schools and the total, small ones hidden."""
+def told_by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Counts by la_code, with schools and the total, small ones hidden.
+
+    Args:
+        schools: those of `standing.as_status`.
+    """
     own = [
         {"la_code": school[:3], "not_chosen": sum(row["not_chosen"].values()), **{s: row[s] for s in _STATES}}
         for school, row in schools.items()

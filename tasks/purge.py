@@ -75,6 +75,7 @@ def due(data: str, before: dt.date, today: dt.date) -> list[Due]:
         *_batch_files(root, lake, cut[Kind.BATCH_FILES]),
         *_school_files(root, lake, cut[Kind.SCHOOL_FILES]),
         *_evidence(root, cut[Kind.EVIDENCE]),
+        *_logs(root, cut[Kind.LOGS]),
         *_lake_versions(lake, today - dt.date.fromisoformat(cut[Kind.LAKE_VERSIONS])),
         *_pupils(data, lake, cut[Kind.PUPILS]),
     ]
@@ -204,6 +205,13 @@ def _evidence(root: DataRoot, cut: str) -> Iterator[Due]:
     for path in [*found, root.near_misses_report]:
         if path.exists() and last_day(path) < cut:
             yield Due(Kind.EVIDENCE, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
+
+
+def _logs(root: DataRoot, cut: str) -> Iterator[Due]:
+    """The days' logs; a file's name is its day, and a day that is not over is not before any."""
+    for path in sorted(root.logs.glob("????-??-??.jsonl")):
+        if path.stem < cut:
+            yield Due(Kind.LOGS, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 
 def _lake_versions(lake: Lake, older_than: dt.timedelta) -> Iterator[Due]:

@@ -23,7 +23,7 @@ _WRITTEN_AT_ONCE = 100_000
 _NEEDED = ["path", "sha256", "la_code", "school_number", "layout", "declared", "unknown_elements"]
 
 
-@stage_task("read", "read {cycle}", retried=True)
+@stage_task("read", "read {cycle}", retried=True, counts_new=True)
 def read(data: str, cycle: str, las: list[str], as_of: str) -> Walked:  # noqa: ARG001 - every stage takes the same references
     """Read the returns of some authorities that were received and not read yet.
 

@@ -31,7 +31,7 @@ from tasks.workers import one_by_one, processors
 _AT_ONCE = 8
 
 
-@stage_task("receive", "receive {cycle}", retried=True)
+@stage_task("receive", "receive {cycle}", retried=True, counts_new=True)
 def receive(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
     """Take in what is new in `dewi/inbox/<la>` of some authorities.
 

@@ -1,4 +1,4 @@
-"""Release: hand each built batch over to the LRS outbox, once.
+"""Release: hand each built batch over to the LRS, once: into its outbox, or by its web service (`tasks.lrs_calls`).
 
 Design law 2: before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died between the two finds
 the file in the outbox and confirms it; where the file is not there, nobody knows whether the LRS has taken it, and a
@@ -10,13 +10,17 @@ from itertools import repeat
 
 import pandas as pd
 
+from schemas.faults import PassingFault
+from schemas.lrs_profiles import SOAP
 from schemas.states import BatchState
 from schemas.views import BATCHES_NAMED
 from tasks.census_work import batch_files
 from tasks.ground import Ground, Lot
-from tasks.hand_over import lies_in_outbox
+from tasks.hand_over import jobs_of, lies_in_outbox
+from tasks.holds import on_hold
 from tasks.io.places import lrs_outbox
-from tasks.io.transports import Unanswered
+from tasks.io.transports import Declined, Unanswered
+from tasks.lrs_calls import hand_over_by_service
 from tasks.run_log import batches_told
 from tasks.showing import shown
 from tasks.stage import Counts, Steps, Undone, Walked, stage_task, walk
@@ -25,10 +29,10 @@ from tasks.workers import begin, parts
 
 @stage_task("release", "release {cycle}")
 def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
-    """Put some authorities' READY batches into `lrs/outbox`.
+    """Hand some authorities' READY batches over, each the way that it was built for.
 
     Returns:
-        Counts by authority: sent, learners, unconfirmed.
+        Counts by authority: sent, learners, unconfirmed; later, where the LRS is closed at this hour.
     """
     return walk("release", _release, Ground.of(data, cycle), las, as_of=as_of)
 
@@ -36,56 +40,73 @@ def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
 def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
     ledger = _confirmed(ground, ground.lake.read("batches", cycle=ground.cycle.id, **lot.where), as_of)
     _keep(ground, ledger, lot)
-    is_ready = ledger["state"] == BatchState.READY.value
+    is_ready = _may_go(ground, ledger)
     ready = ledger[is_ready]
     at_once = max(1, -(-len(ready) // parts()))
     shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
     begun = begin(batch_files, repeat(ground), shares)
     yield
+    undone: dict[str, Exception] = {}
+    later = False
     if not ready.empty:
-        made = begun()
-        files = {name: content for one in made for name, content in one.items()}
-        faults = _handed_over(ground, ledger, is_ready, files, lot)
-        # Of these nobody knows: they stay as the ledger has them, and a person decides.
-        unknown = [name for name, fault in faults.items() if isinstance(fault, Unanswered)]
-        is_ready &= ~ledger["file_name"].isin(unknown)
-        refused = faults
-        ledger = ledger.assign(
-            state=ledger["state"].mask(ledger["file_name"].isin(unknown), BatchState.SENT_UNCONFIRMED.value)
-        )
-        ledger = _sent(ledger, is_ready & ~ledger["file_name"].isin(refused), as_of)
-        _keep(ground, ledger, lot)
-        went = ledger[is_ready & ~ledger["file_name"].isin(refused)]
+        contents = {name: content for one in begun() for name, content in one.items()}
+        ledger, undone = _into_outbox(ground, lot, ledger, contents, as_of)
+        called = hand_over_by_service(ground, ledger, contents, as_of)
+        ledger, undone, later = called.ledger, called.undone | undone, called.later
+        went = ledger[is_ready & (ledger["state"] == BatchState.SENT.value)]
         batches_told(
             "release", shown(BATCHES_NAMED, went[["batch_ref", "cycle", "la_code", "school_number", "state", "rows"]])
         )
-        if refused:
-            name_of = (
-                ready[ready["file_name"].isin(refused)].drop_duplicates("la_code").set_index("la_code")["file_name"]
-            )
-            undone: dict[str, Exception] = {str(la): refused[str(name)] for la, name in name_of.items()}
-            sent = ready[~ready["file_name"].isin(refused)]
-            raise Undone({la: _counts(*_of(la, ledger, sent)) for la in lot.las}, undone)
-    return {la: _counts(*_of(la, ledger, ready)) for la in lot.las}
+    counts = {la: _counts(ledger[ledger["la_code"] == la], is_ready, later) for la in lot.las}
+    if undone:
+        raise Undone(counts, undone)
+    return counts
 
 
-def _handed_over(
-    ground: Ground, ledger: pd.DataFrame, is_ready: pd.Series, files: dict[str, bytes], lot: Lot
-) -> dict[str, Exception]:
-    """Hand files over, with the ledger saying before that nobody knows; what went wrong, by name."""
-    with lrs_outbox(ground.root) as outbox:
-        outbox.ready()  # where nothing can be handed over, the batches stay ready
-        _keep(ground, ledger.assign(state=ledger["state"].mask(is_ready, BatchState.SENT_UNCONFIRMED.value)), lot)
-        return outbox.hand_over(files)
+def _may_go(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
+    """Which batches are READY; not those of a school that is on hold, though they were built before it was: they wait."""
+    is_ready = ledger["state"] == BatchState.READY.value
+    schools = sorted(set(ledger.loc[is_ready, "school_number"]))
+    if not schools:
+        return is_ready
+    las = sorted({school[:3] for school in schools})
+    return is_ready & ~ledger["school_number"].isin(on_hold(ground, la_code=las, school_number=schools))
 
 
-def _of(la: str, *tables: pd.DataFrame) -> list[pd.DataFrame]:
-    return [table[table["la_code"] == la] for table in tables]
+def _into_outbox(
+    ground: Ground, lot: Lot, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str
+) -> tuple[pd.DataFrame, dict[str, Exception]]:
+    """Put the batches that go as files, and of which there is content, into the outbox.
+
+    Returns:
+        The ledger after it, and what stopped an authority's.
+    """
+    goes = ledger["state"].eq(BatchState.READY.value) & ledger["format"].ne(SOAP) & ledger["file_name"].isin(contents)
+    if not goes.any():
+        return ledger, {}
+    try:
+        with lrs_outbox(ground.root) as outbox:
+            outbox.ready()
+            _keep(ground, ledger.assign(state=ledger["state"].mask(goes, BatchState.SENT_UNCONFIRMED.value)), lot)
+            faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
+    except (PassingFault, Declined) as away:  # nothing was handed over: the batches stay ready
+        return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), away)
+    # What was surely not handed over is ready for the next run; of what nobody knows, the ledger says so.
+    unknown = goes & ledger["file_name"].isin([name for name, fault in faults.items() if isinstance(fault, Unanswered)])
+    after = ledger.assign(state=ledger["state"].mask(unknown, BatchState.SENT_UNCONFIRMED.value))
+    sent = _sent(after, goes & ~ledger["file_name"].isin(faults), as_of)
+    _keep(ground, sent, lot)
+    first = ledger[ledger["file_name"].isin(faults)].drop_duplicates("la_code")
+    return sent, {str(la): faults[str(name)] for la, name in zip(first["la_code"], first["file_name"], strict=True)}
 
 
-def _counts(ledger: pd.DataFrame, ready: pd.DataFrame) -> Counts:
+def _counts(ledger: pd.DataFrame, was_ready: pd.Series, later: bool) -> Counts:
+    was_ready = was_ready.reindex(ledger.index)
+    sent = ledger[was_ready & (ledger["state"] == BatchState.SENT.value)]
     unconfirmed = int((ledger["state"] == BatchState.SENT_UNCONFIRMED.value).sum())
-    return {"sent": len(ready), "learners": int(ready["rows"].sum()), "unconfirmed": unconfirmed}
+    counts = {"sent": len(sent), "learners": int(sent["rows"].sum()), "unconfirmed": unconfirmed}
+    waits = was_ready & ledger["state"].eq(BatchState.READY.value) & ledger["format"].eq(SOAP)
+    return counts | ({"later": int(waits.sum())} if later and waits.any() else {})
 
 
 def _keep(ground: Ground, ledger: pd.DataFrame, lot: Lot) -> None:
@@ -98,7 +119,8 @@ def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:
 
 
 def _confirmed(ground: Ground, ledger: pd.DataFrame, as_of: str) -> pd.DataFrame:
-    """The ledger, with those batches as sent whose file lies in the outbox though no run has said so."""
+    """The ledger, with those batches as sent that have arrived though no run has said so: in the outbox, or as a job."""
     unconfirmed = ledger["state"] == BatchState.SENT_UNCONFIRMED.value
     there = lies_in_outbox(ground.root, ledger[unconfirmed]).reindex(ledger.index, fill_value=False)
-    return _sent(ledger, there, as_of)
+    taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ground.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
+    return _sent(ledger, there | taken, as_of)

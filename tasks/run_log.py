@@ -3,6 +3,10 @@
 `logs/<day>.jsonl`: time, level, run, cycle, authority, school, batch, stage, message, numbers. The service writes what has
 passed the gate (`tasks.showing`) and its own sentences; of other libraries' records those from WARNING on, masked as all
 are (`tasks.boundary`), without whatever they carry besides their text. A file a day, so that several processes can append.
+Worker processes write nothing here of their own: what they count and what they could not do comes back with their results,
+and the run tells it, by stage and authority. What they would tell besides is of single calls, which several machines and
+every try repeat, and each would have to know the run; what they print is kept as evidence
+(`boundary.quiet_output`).
 To tell something more: a function here that takes a `Shown`, and its sentence `log.*` in `texts.csv`.
 """
 

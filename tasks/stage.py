@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from prefect import task
 from prefect.context import TaskRunContext
 from prefect.states import Failed
 
 from schemas.faults import PassingFault
+from tasks.advance import lot_begins
 from tasks.boundary import OUR_OWN, may_pass, sentence_of, within
 from tasks.ground import Ground, Lot, lots
 from tasks.one_worker import give_back
@@ -82,13 +84,16 @@ def walk(stage: str, work: Callable[..., Steps], ground: Ground, las: list[str],
         given: what else the work takes.
     """
     walked = Walked()
+    cut = lots(ground, las)
     before: _Begun | None = None
-    for lot in lots(ground, las):
+    for number, lot in enumerate(cut):
         begun = _Begun(lot, work(ground, lot, **given))
         if before is not None:
+            lot_begins(number - 1, len(cut))
             _finish(stage, work, ground, before, given, walked)
         before = begun
     if before is not None:
+        lot_begins(len(cut) - 1, len(cut))
         _finish(stage, work, ground, before, given, walked)
     return walked
 
@@ -152,7 +157,22 @@ def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
     return isinstance(state.data, PassingFault)
 
 
-def stage_task(name: str, run_name: str, *, retried: bool = False) -> Callable[[Callable[..., Any]], Any]:
+#: What the tries before this one did, by task run, of stages that count what is new; gone when the run has its next try.
+_tries_before: dict[UUID, dict[str, Counts]] = {}
+
+
+def with_tries_before(before: dict[str, Counts], now: dict[str, Counts]) -> dict[str, Counts]:
+    """Counts by authority over all tries of a stage that counts what is new; faults are those that are left."""
+    counts = {la: dict(own) for la, own in before.items()}
+    for la, own in now.items():
+        earlier = counts.get(la, {})
+        counts[la] = {name: n if name == "faults" else earlier.get(name, 0) + n for name, n in own.items()}
+    return counts
+
+
+def stage_task(
+    name: str, run_name: str, *, retried: bool = False, counts_new: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
     """Make a stage of a function: a Prefect task with that name, run name and the exception boundary.
 
     Args:
@@ -160,6 +180,8 @@ def stage_task(name: str, run_name: str, *, retried: bool = False) -> Callable[[
         run_name: template over the function's parameters, references only.
         retried: whether it is tried again where our storage was away or busy: for a stage that reads, and writes to the lake
             and the reports alone. Never for one that hands anything over.
+        counts_new: whether a try counts only what the tries before it left, as those who receive and read do: then the run
+            counts all of them.
     """
 
     def wrap(function: Callable[..., Any]) -> Any:
@@ -177,8 +199,14 @@ def stage_task(name: str, run_name: str, *, retried: bool = False) -> Callable[[
         def shown(*args: Any, **kwargs: Any) -> Any:
             done = guarded(*args, **kwargs)
             run = TaskRunContext.get()
-            if isinstance(done, Walked) and done.faults and run is not None:
+            if run is None or not isinstance(done, Walked):
+                return done
+            if counts_new:
+                done.counts = with_tries_before(_tries_before.pop(run.task_run.id, {}), done.counts)
+            if done.faults:
                 if retried and done.may_pass and run.task_run.run_count <= len(RETRY_SECONDS):
+                    if counts_new:
+                        _tries_before[run.task_run.id] = done.counts
                     raise PassingFault("; ".join(done.faults.values()))
                 # On the dashboard the run is red, and says for whom; the flow gets what became of the others.
                 return Failed(message=f"{name}: {', '.join(done.faults)}", data=done)

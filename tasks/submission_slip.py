@@ -34,7 +34,7 @@ class Submission:
 
 RECEIVED_COLUMNS = (
     *("sha256", "kind", "status", "reason", "file_name", "member", "school_number", "declared", "received_at"),
-    *("header_datetime", "serial_no"),
+    *("header_datetime", "serial_no", "layout"),
 )
 BATCH_COLUMNS = ("school_number", "file_name", "rows", "sent_at", "state", "batch_ref")
 

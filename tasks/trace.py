@@ -201,6 +201,7 @@ class _Ledger:
         """Where the chosen records of the learner stand now: cycle, school_number, upn, state; sorted."""
         found = [pd.DataFrame({"cycle": [], "school_number": [], "upn": [], "state": []}, dtype="str")]
         rows = held.pupils[["cycle", "la_code", "school_number"]].drop_duplicates()
+        # The few places of one learner, each with a question of its own; no table is walked.
         for cycle, la, school in rows.itertuples(index=False, name=None):
             _, _, standing = standing_of(self._lake, cycle_by_id(cycle), la_code=la, school_number=school)
             own = standing[among(standing["row_ref"], held.pupils["row_ref"])]

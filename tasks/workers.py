@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from tasks.advance import calls_begin
 from tasks.boundary import guarded
 from tasks.io.data_root import DataRoot
 from tasks.machines import LOCAL, machines, runner_named
@@ -219,17 +220,20 @@ def _as_done(
     futures: deque[_Results],
     work: _Workers | None,
 ) -> Iterator[Result | Exception]:
-    done = 0
+    done, tell = 0, calls_begin(len(calls))
     try:
         while futures:  # a result that was handed on is not kept
             results = futures.popleft().result()
             done += len(results)
+            tell(done)
             yield from results
     except BrokenExecutor:
         if work is not None:
             work.pool, work.count = None, 1
-    for call in calls[done:]:
-        yield tried(function, *call)
+    for place, call in enumerate(calls[done:], done + 1):
+        result = tried(function, *call)
+        tell(place)
+        yield result
 
 
 def _begin(data: str | None) -> None:

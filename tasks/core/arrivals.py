@@ -44,3 +44,30 @@ def after_round(before: Waiting, touched: Set[str], stamps: Mapping[str, Stamp])
 def to_tell(now: Waiting, most_rounds: int) -> Set[str]:
     """The files that are told now: all that are whole, once none grows any more or the first has waited long enough."""
     return now.whole if not now.growing or now.rounds >= most_rounds else frozenset()
+
+
+@dataclass(frozen=True)
+class Pause:
+    """What has to pass before an inbox is told of again, so that its arrivals start a run of a deployment only so often.
+
+    Attributes:
+        whole: the paths of files that are whole and wait for it.
+        rounds: how many rounds are left of it.
+    """
+
+    whole: Set[str] = frozenset()
+    rounds: int = 0
+
+
+def after_pause(before: Pause, whole: Set[str], least_rounds: int) -> tuple[Pause, Set[str]]:
+    """What waits after a further round, and what is told now.
+
+    Args:
+        before: what was known.
+        whole: the inbox's files that have become whole in the round (`to_tell`).
+        least_rounds: between two times that it is told.
+    """
+    waiting, left = before.whole | whole, max(before.rounds - 1, 0)
+    if waiting and not left:
+        return Pause(frozenset(), least_rounds), waiting
+    return Pause(waiting, left), frozenset()

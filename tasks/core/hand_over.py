@@ -10,6 +10,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
+from schemas.lrs_profiles import SOAP
 from schemas.states import BatchShown, BatchState, Decision
 from tasks.core.identifiers import uln_valid
 from tasks.core.masking import identifiers_in
@@ -17,6 +18,8 @@ from tasks.core.membership import among
 
 #: Why the ledger itself gave a batch up: it was still to go when a learner in it got a ULN by another way.
 OVERTAKEN = "overtaken"
+#: Or when batches began to go by another way: what was built for the one cannot go by the other.
+REROUTED = "rerouted"
 _MAY = {
     Decision.RETRY: {BatchShown.SENT_UNCONFIRMED},
     Decision.ABANDON: {BatchShown.SENT_UNCONFIRMED, BatchShown.STUCK},
@@ -75,25 +78,31 @@ def learners_answered(answers: pd.DataFrame) -> pd.Series:
     return answers.drop_duplicates(["batch_ref", "upn"]).groupby("batch_ref").size()
 
 
-def by_evidence(batches: pd.DataFrame, *, answered: pd.Series, overtaken: pd.Series, as_of: str) -> pd.DataFrame:
+def by_evidence(
+    batches: pd.DataFrame, *, answered: pd.Series, overtaken: pd.Series, by_service: bool, as_of: str
+) -> pd.DataFrame:
     """The ledger after what is known without asking anybody, before anything is built or handed over.
 
     A batch that has an answer has arrived: it is SENT and not handed over (again). A batch that is still to go, though a
-    learner in it has a ULN by now, is given up; whoever else is in it is due again.
+    learner in it has a ULN by now, is given up; whoever else is in it is due again. So is one that was built for the other
+    way to the LRS.
 
     Args:
         batches: rows of the ledger.
         answered: batch_refs with an answer.
         overtaken: batch_refs with a learner who has a ULN.
+        by_service: whether batches go by the web service now.
         as_of: when it counts as found.
     """
     arrived = batches["state"].isin(_NOT_KNOWN_TO_HAVE_GONE) & among(batches["batch_ref"], answered)
-    given_up = batches["state"].eq(BatchState.READY.value) & among(batches["batch_ref"], overtaken) & ~arrived
-    state = batches["state"].mask(arrived, BatchState.SENT.value).mask(given_up, BatchState.ABANDONED.value)
+    to_go = batches["state"].eq(BatchState.READY.value) & ~arrived
+    late = to_go & among(batches["batch_ref"], overtaken)
+    rerouted = to_go & ~late & batches["format"].eq(SOAP).ne(by_service)
+    state = batches["state"].mask(arrived, BatchState.SENT.value).mask(late | rerouted, BatchState.ABANDONED.value)
     return batches.assign(
         state=state,
         sent_at=batches["sent_at"].mask(arrived, as_of),
-        reason=batches["reason"].mask(given_up, OVERTAKEN),
+        reason=batches["reason"].mask(late, OVERTAKEN).mask(rerouted, REROUTED),
     )
 
 

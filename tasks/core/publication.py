@@ -22,6 +22,7 @@ from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 from tasks.core.mis_rules import broken_rules
 from tasks.core.one_learner import former_upns
 from tasks.core.superseding import TOLD
+from tasks.core.verification import FOUND
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
 RETURN_HAS_ULN_OF_ANOTHER = "REG04"
@@ -121,6 +122,7 @@ def for_schools(
         rows[conflict != ""].assign(code=conflict[conflict != ""].str.split(";").astype(object)).explode("code"),
         _finding_lines(rows, findings),
         _change_lines(rows, findings),
+        _verified_lines(rows, findings),
         _answer_lines(rows, exceptions),
     ]
     listed = pd.concat(lines).merge(texts.assign(rank=range(len(texts))), on="code", how="left")
@@ -200,6 +202,12 @@ def _change_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     # Who is not chosen, as the register holds the ULN, has one as well.
     state = found["state"].where(found["reason"].ne(NotChosen.ULN_HELD.value), RowState.ULN.value)
     return found.assign(code=state.map(TOLD).astype("str"))[state.isin(list(TOLD))]
+
+
+def _verified_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+    """What the LRS said of the ULN that stands in the return."""
+    found = findings.loc[findings["rule"].isin(list(FOUND.values())), ["row_ref", "rule"]]
+    return rows.merge(found, on="row_ref").rename(columns={"rule": "code"})
 
 
 def _named(fields: pd.Series, lang: Language) -> pd.Series:

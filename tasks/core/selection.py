@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from schemas.cycles import Cycle
+from schemas.plasc_layouts import request_layouts
 from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
@@ -22,8 +23,11 @@ _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(
 def current_returns(returns: pd.DataFrame) -> pd.Series:
     """The return that counts for each school: the newest by header DateTime, then SerialNo.
 
+    What stands in for a return (a CTF) counts where the school has sent no return.
+
     Args:
-        returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no of a cycle's accepted returns.
+        returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout of a cycle's accepted
+            returns.
 
     Returns:
         sha256 of the current returns, indexed by school_number.
@@ -35,13 +39,16 @@ def current_returns(returns: pd.DataFrame) -> pd.Series:
 def oldest_first(returns: pd.DataFrame) -> pd.DataFrame:
     """A cycle's accepted returns by school, the newest of each last: by header DateTime, then SerialNo.
 
+    What stands in for returns comes before all of them.
+
     Args:
-        returns: sha256, school_number, header_datetime, serial_no and whatever else is wanted.
+        returns: sha256, school_number, header_datetime, serial_no, layout and whatever else is wanted.
     """
     order = returns.assign(
+        own=~returns["layout"].isin(request_layouts()),
         at=moments(returns["header_datetime"]),
         serial=pd.to_numeric(returns["serial_no"], errors="coerce"),
-    ).sort_values(["school_number", "at", "serial", "sha256"], na_position="first")
+    ).sort_values(["school_number", "own", "at", "serial", "sha256"], na_position="first")
     return order[list(returns.columns)]
 
 

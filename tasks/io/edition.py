@@ -14,7 +14,18 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _ROOMS = ("schemas", "expectations", "tasks", "data/reference")
 #: Libraries that judge, order or write.
 _SHAPING = (
-    *("anyascii", "deltalake", "great-expectations", "lxml", "numpy", "pandas", "polib", "pyarrow"),
+    *(
+        "anyascii",
+        "deltalake",
+        "great-expectations",
+        "jinja2",
+        "leather",
+        "lxml",
+        "numpy",
+        "pandas",
+        "polib",
+        "pyarrow",
+    ),
     *("typst", "tzdata", "xlsxwriter", "xml2arrow"),
 )
 

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from lxml import etree
 
 from schemas.faults import Refused
-from schemas.lrs_profiles import Profile
+from schemas.lrs_profiles import SOAP, Profile
 from schemas.texts import both
 from tasks.io.untrusted_xml import parse
 
@@ -53,7 +53,10 @@ _READ = {
 
 
 def batch_file_name(ukprn: str, at: dt.datetime, fmt: str) -> str:
-    """`LRB_<UKPRN>_<DDMMYYYYHHMM>.CSV` or `.XML`; the ending must be in capitals (LRB quick reference guide)."""
+    """`LRB_<UKPRN>_<DDMMYYYYHHMM>.CSV` or `.XML`; the ending must be in capitals (LRB quick reference guide).
+
+    What goes by the web service ends in `.SOAP`, and is in no folder.
+    """
     return f"LRB_{ukprn}_{at:%d%m%Y%H%M}.{fmt}"
 
 
@@ -63,7 +66,7 @@ def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, f
     Args:
         rows: upn, the sent fields, ability_to_share; in the order of the file.
         profile: the layout.
-        fmt: CSV or XML.
+        fmt: CSV, XML or SOAP: what a call of the web service hands over.
         ukprn: the school's.
         file_name: its stem stands in the file too, so that an answer can be tied to it.
     """
@@ -77,7 +80,7 @@ def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, f
     cells: dict[str, list[str]] = {
         c: pa.array(rows[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in sorted(filled)
     }
-    return _xml(cells, len(rows), about, profile) if fmt == "XML" else _csv(cells, len(rows), about, profile)
+    return _xml(cells, len(rows), about, profile) if fmt in ("XML", SOAP) else _csv(cells, len(rows), about, profile)
 
 
 def _csv(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:

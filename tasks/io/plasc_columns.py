@@ -82,7 +82,7 @@ def _apart(paths: tuple[str, ...], known: Collection[str]) -> bool:
 
 def _by_one_layout(content: bytes, layout: PlascLayout, others: Collection[PlascLayout]) -> bool:
     """Whether no other layout's container is named in the file."""
-    names = {one.identifiers.encode() for one in others} - {layout.identifiers.encode()}
+    names = {one.identifiers.encode() for one in others if one.root == layout.root} - {layout.identifiers.encode()}
     return not any(mark + name in content for name in names for mark in (b"<", b":"))
 
 

@@ -48,6 +48,7 @@ class ReturnHeader:
         leavers: records of pupils no longer on roll, counted; they are not read.
         unknown_elements: element path below the pupil record -> how often it occurs; a path with a leading / starts at
             the root element: it lies outside the records that are read, so pupils may be missing.
+        destination: the number of the school that it says it is for, where its layout has one.
     """
 
     la_code: str
@@ -60,6 +61,7 @@ class ReturnHeader:
     declared: int
     leavers: int
     unknown_elements: dict[str, int]
+    destination: str = ""
 
     @property
     def school_number(self) -> str:
@@ -88,7 +90,7 @@ def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
     Raises:
         Refused: the file cannot be used; the reason is one of `schemas/quarantine_reasons.csv`.
     """
-    root = _root(content, layouts)
+    root, layouts = _root(content, layouts)
     layout = _layout(root, layouts)
     facts = _header_facts(root, layout)
     records = _at(root, layout.on_roll)
@@ -99,6 +101,7 @@ def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
         declared=len(records),
         leavers=len(_at(root, layout.no_longer_on_roll)),
         unknown_elements=dict(sorted(unknown.items())),
+        destination="".join((e.text or "").strip() for path in layout.destination for e in _at(root, path)[:1]),
     )
 
 
@@ -165,7 +168,7 @@ def _unknown(
 
 
 def _walked_pupils(content: bytes, layouts: dict[str, PlascLayout]) -> pa.Table:
-    root = _root(content, layouts)
+    root, layouts = _root(content, layouts)
     layout = _layout(root, layouts)
     rows, _ = _walk(root, _at(root, layout.on_roll), layout, layouts)
     columns = [pa.array([row.get(field) for row in rows], pa.string()) for field in PUPIL_FIELDS]
@@ -278,11 +281,17 @@ def _local(element: etree._Element) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
-def _root(content: bytes, layouts: dict[str, PlascLayout]) -> etree._Element:
+def _root(content: bytes, layouts: dict[str, PlascLayout]) -> tuple[etree._Element, dict[str, PlascLayout]]:
+    """The root element, and the layouts that begin with it: the others' containers mean nothing in it."""
     root = parse(content)
-    if _local(root) not in {layout.root for layout in layouts.values()}:
+    own = _of_root(_local(root), layouts)
+    if not own:
         raise Refused("wrong_root", both("detail.root", name=_local(root)[:40]))
-    return root
+    return root, own
+
+
+def _of_root(name: str, layouts: dict[str, PlascLayout]) -> dict[str, PlascLayout]:
+    return {one.name: one for one in layouts.values() if one.root == name}
 
 
 def _at(root: etree._Element, path: str) -> list[etree._Element]:

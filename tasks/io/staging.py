@@ -101,6 +101,20 @@ def staged_content(folder: Path, staged: Staged) -> bytes | None:
     raise NotAsStaged(f"{staged.name} in {folder.name} is not what was put there")
 
 
+def appears(folder: Path) -> bool:
+    """Whether a run's folder is here, or comes within a minute: a machine may see late that another has made it.
+
+    To list the folder around it makes a shared file system look anew, where it remembers that nothing was there.
+    """
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_BETWEEN_LOOKS_SECONDS)
+        with suppress(OSError):
+            if folder in folder.parent.iterdir():
+                return True
+    return False
+
+
 def let_go_of(folder: Path, *staged: Staged) -> None:
     """Remove what has been read and is not needed again."""
     for one in staged:

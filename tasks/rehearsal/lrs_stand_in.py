@@ -1,5 +1,7 @@
 """A stand-in for the LRS: answers what stands in `lrs/outbox`, from a register of its own, into `lrs/inbox`.
 
+Its web service (`lrs_web_stand_in`) answers from the same register, by the same rules.
+
 Belongs here: what an LRS would see and say. It reads batch files by their headings and nothing else of the service: not
 the lake, not the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`) and the list of what it has
 answered outlast a run.
@@ -92,7 +94,7 @@ def answer_outbox(
     Raises:
         ServiceFault: a batch's name does not say when it was made, or its headings are not those of any layout.
     """
-    state = _State(root)
+    state = StandInState(root)
     batches = [
         (path, sha256, content)
         for path in sorted((root / "lrs" / "outbox").glob("LRB_*"))
@@ -103,26 +105,56 @@ def answer_outbox(
     ]
     if not batches:
         return StandInSummary()
-    headings = _headings(all_profiles() | profiles)
+    headings = headings_of(all_profiles() | profiles)
     tables = [_read(path, content) for path, _, content in batches]
-    rows = pd.concat(
-        [_rows(path, t, headings) for (path, _, _), t in zip(batches, tables, strict=True)], ignore_index=True
-    )
-    answers, register = _judge(rows, state.register, seed)
-    ends = np.cumsum([len(t) for t in tables])
-    for (path, _, _), table, end in zip(batches, tables, ends, strict=True):
-        mine = answers.iloc[end - len(table) : end]
-        result = table.assign(ULN=mine["uln"].fillna("").to_list(), ReturnCode=mine["code"].to_list())
+    days = [_day_of(path) for path, _, _ in batches]
+    named = [path.name for path, _, _ in batches]
+    summary, results = answered_batches(state, tables, days, named, headings, seed)
+    for (path, _, _), result in zip(batches, results, strict=True):
         name = f"{path.stem}_RESULT{'_2' if second_pass else ''}.CSV"
         write_whole(root / "lrs" / "inbox" / name, _csv_bytes(result))
-    state.register = register
     state.answered |= {sha256 for _, sha256, _ in batches}
-    state.open = _still_open(state.open, rows.assign(code=answers["code"], at_portal=answers["at_portal"]))
     state.save()
-    without = answers.loc[answers["uln"].isna(), "code"]
-    return StandInSummary(
-        len(batches), len(rows), int(answers["uln"].notna().sum()), dict(sorted(Counter(without.to_list()).items()))
+    return summary
+
+
+def answered_batches(
+    state: "StandInState",
+    tables: list[pd.DataFrame],
+    days: list[dt.date],
+    named: list[str],
+    headings: dict[str, str],
+    seed: int,
+) -> tuple[StandInSummary, list[pd.DataFrame]]:
+    """Answer some batches together, however they came; what the LRS knows afterwards is in the state, not saved yet.
+
+    Args:
+        state: what the LRS knows.
+        tables: the batches, every cell text.
+        days: on which each is answered.
+        named: how each is called.
+        headings: heading -> our name (`headings_of`).
+        seed: see `answer_outbox`.
+
+    Returns:
+        Counts; and each batch with its ULN and ReturnCode.
+
+    Raises:
+        ServiceFault: headings are not those of any layout.
+    """
+    rows = pd.concat(
+        [_rows(t, day, name, headings) for t, day, name in zip(tables, days, named, strict=True)], ignore_index=True
     )
+    answers, state.register = _judge(rows, state.register, seed)
+    ends = np.cumsum([len(t) for t in tables])
+    results = []
+    for table, end in zip(tables, ends, strict=True):
+        mine = answers.iloc[end - len(table) : end]
+        results.append(table.assign(ULN=mine["uln"].fillna("").to_list(), ReturnCode=mine["code"].to_list()))
+    state.open = _still_open(state.open, rows.assign(code=answers["code"], at_portal=answers["at_portal"]))
+    without = answers.loc[answers["uln"].isna(), "code"]
+    counts = dict(sorted(Counter(without.to_list()).items()))
+    return StandInSummary(len(tables), len(rows), int(answers["uln"].notna().sum()), counts), results
 
 
 def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
@@ -141,7 +173,7 @@ def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
     Returns:
         How many exceptions were settled.
     """
-    state = _State(root)
+    state = StandInState(root)
     can = state.open[state.open["at_portal"] == "Y"]
     order = _lots(can["ukprn"] + "|" + can["upn"], f"{seed}|portal", 2**32).sort_values(kind="stable")
     worked = can.loc[order.index[: round(len(can) * share)]].sort_values(["ukprn", "upn"])
@@ -176,7 +208,7 @@ def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
     return len(worked)
 
 
-class _State:
+class StandInState:
     """What the stand-in remembers: the register (uln, the five, origin), what it has answered, what is open."""
 
     def __init__(self, root: Path) -> None:
@@ -205,7 +237,7 @@ class _State:
         write_whole(self._folder / "answered.json", json.dumps(kept, indent=1).encode() + b"\n")
 
 
-def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
+def headings_of(profiles: dict[str, Profile]) -> dict[str, str]:
     """Heading (or XML name) -> our name for what it holds."""
     found: dict[str, str] = {}
     for profile in profiles.values():
@@ -230,22 +262,26 @@ def _read(path: Path, content: bytes) -> pd.DataFrame:
     return pd.DataFrame(records, dtype="str").fillna("")
 
 
-def _rows(path: Path, table: pd.DataFrame, headings: dict[str, str]) -> pd.DataFrame:
-    """ukprn, the fields that matter, and `at` (the day of the batch, from its name).
+def _day_of(path: Path) -> dt.date:
+    """The day of a batch file, from its name.
 
     Raises:
-        ServiceFault: see `answer_outbox`.
+        ServiceFault: it says none.
     """
     named = _BATCH_NAME.match(path.name)
     if named is None:
         raise ServiceFault(both("fault.stand_in_date", file=path.name))
-    at = dt.datetime.strptime(named[1], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
+    return dt.datetime.strptime(named[1], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
+
+
+def _rows(table: pd.DataFrame, day: dt.date, named: str, headings: dict[str, str]) -> pd.DataFrame:
+    """ukprn, the fields that matter, and `at` (the day)."""
     column_of = {headings[c]: c for c in reversed(list(table.columns)) if c in headings}
     if not {"ukprn", "upn", "given_name", "family_name"} <= set(column_of):
-        raise ServiceFault(both("fault.stand_in_headings", file=path.name))
+        raise ServiceFault(both("fault.stand_in_headings", file=named))
     blank = pd.Series("", index=table.index, dtype="str")
     found = {name: table[column_of[name]].str.strip() if name in column_of else blank for name in ["ukprn", *_READ]}
-    rows = pd.DataFrame(found).assign(at=pd.Timestamp(at))
+    rows = pd.DataFrame(found).assign(at=pd.Timestamp(day))
     return rows.assign(ukprn=rows["ukprn"].iloc[0] if len(rows) else "")
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from tests.bench import pages as of_pages
 from tests.bench.common import BUILD, fresh, in_own_process
 from tests.bench.exceptions import as_lines
 from tests.bench.wales import wales
@@ -33,6 +34,9 @@ GOALS: dict[str, tuple[str, str, float]] = {
     "register_13m_ratio": ("select and merge on 13 million learners against none", "most", 2.0),
     "causes_named": ("planted causes of possible matches named right", "least", 0.9),
     "unaided": ("learners sent who have a ULN without a person's help", "least", 0.97),
+    "page_kb": ("kB of the heaviest page with all that it loads", "most", 1000.0),
+    "page_ready_s": ("seconds until a page is drawn and its tables sorted", "most", 1.0),
+    "pages_share": ("processor time of all pages against publishing", "most", 0.5),
     "nothing_to_do_s": ("seconds of a poll with nothing new", "most", 1.0),
 }
 
@@ -139,12 +143,20 @@ def exceptions() -> Figures:
     return {"causes_named": found["causes_named"], "unaided": found["unaided"], "exceptions": found}
 
 
+def pages() -> Figures:
+    """The pages of a cycle: their weight, how soon they can be used, what they cost."""
+    found = in_own_process("pages")
+    share = found["pages_cpu_s"] / found["publish_cpu_s"]
+    return {"page_kb": found["page_kb"], "page_ready_s": found["page_ready_s"], "pages_share": share, "pages": found}
+
+
 PARTS: dict[str, Callable[[], Figures]] = {
     "speed": speed,
     "engine": engine,
     "register": register,
     "growth": growth,
     "exceptions": exceptions,
+    "pages": pages,
 }
 
 
@@ -163,6 +175,8 @@ def as_table(figures: Figures) -> str:
         lines += ["(x floor of read: receive and read together, for a return need be parsed once)", ""]
     if "exceptions" in figures:
         lines += as_lines(figures["exceptions"])
+    if "pages" in figures:
+        lines += of_pages.as_lines(figures["pages"])
     lines += [f"{'goal':<56}{'bound':>10}{'figure':>10}"]
     for name, (text, kind, bound) in GOALS.items():
         if name in figures:

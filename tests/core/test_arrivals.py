@@ -1,6 +1,6 @@
 """A file is told once, when it is whole: as rounds pass in which it grows, rests, comes again or goes."""
 
-from tasks.core.arrivals import Waiting, after_round, to_tell
+from tasks.core.arrivals import Pause, Waiting, after_pause, after_round, to_tell
 
 
 def rounds(*seen, most=100):
@@ -48,3 +48,22 @@ def test_a_stream_that_never_ends_does_not_keep_the_first_ones_waiting():
 def test_one_that_comes_again_is_told_again():
     once = [("a", {"a": (1, 1)}), ("", {"a": (1, 1)})]
     assert rounds(*once, ("a", {"a": (2, 2)}), ("", {"a": (2, 2)})) == [[], ["a"], [], ["a"]]
+
+
+def test_however_many_come_an_inbox_is_told_of_only_so_often_and_of_all_of_them():
+    now, told = Pause(), []
+    for n in range(12):
+        now, these = after_pause(now, {f"file {n}"}, 5)
+        told.append(sorted(these))
+    assert [n for n, these in enumerate(told) if these] == [0, 5, 10]
+    assert sorted(one for these in told for one in these) == sorted(f"file {n}" for n in range(11)), (
+        "none is told twice, or lost"
+    )
+
+
+def test_after_a_quiet_time_the_next_file_is_told_at_once():
+    now, _ = after_pause(Pause(), {"a"}, 3)
+    for _ in range(4):
+        now, these = after_pause(now, frozenset(), 3)
+        assert not these
+    assert after_pause(now, {"b"}, 3)[1] == {"b"}

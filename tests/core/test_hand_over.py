@@ -19,6 +19,7 @@ def ledger(*rows):
         "cycle": "2012-01",
         "la_code": "660",
         "school_number": "6604025",
+        "format": "CSV",
         "state": "SENT",
         "built_at": "2012-01-30T02:30",
         "sent_at": None,
@@ -87,12 +88,27 @@ def test_what_may_be_decided_in_which_state():
 def test_what_the_ledger_learns_by_itself(state, answered, overtaken, becomes):
     refs = {True: pd.Series(["B1"]), False: pd.Series([], dtype="str")}
     found = by_evidence(
-        ledger({"state": state}), answered=refs[answered], overtaken=refs[overtaken], as_of="2012-03-01"
+        ledger({"state": state}),
+        answered=refs[answered],
+        overtaken=refs[overtaken],
+        by_service=False,
+        as_of="2012-03-01",
     )
     one = found.iloc[0]
     assert one["state"] == becomes
     assert (one["sent_at"] == "2012-03-01") == (state != "SENT" and becomes == "SENT")
     assert (one["reason"] == "overtaken") == (state == "READY" and becomes == "ABANDONED")
+
+
+@pytest.mark.parametrize("state", ["READY", "SENT_UNCONFIRMED", "SENT", "ABANDONED"])
+@pytest.mark.parametrize(("fmt", "by_service"), [("CSV", True), ("SOAP", False), ("SOAP", True), ("CSV", False)])
+def test_what_is_to_go_is_given_up_where_it_was_built_for_the_other_way(state, fmt, by_service):
+    none = pd.Series([], dtype="str")
+    batches = ledger({"state": state, "format": fmt})
+    one = by_evidence(batches, answered=none, overtaken=none, by_service=by_service, as_of="2012-03-01").iloc[0]
+    given_up = state == "READY" and (fmt == "SOAP") != by_service
+    assert one["state"] == ("ABANDONED" if given_up else state)
+    assert (one["reason"] == "rerouted") is given_up
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Selection: one disposition for every record, and the first reason that holds."""
 
+from itertools import permutations
+
 import pandas as pd
 import pytest
 
@@ -141,8 +143,20 @@ def test_school_not_ready_names_each_missing_thing(learner):
 )
 def test_newest_return_counts_whatever_the_order(first, second):
     rows = [
-        {"sha256": name, "school_number": "6604025", "header_datetime": at, "serial_no": serial}
+        {"sha256": name, "school_number": "6604025", "header_datetime": at, "serial_no": serial, "layout": "naw"}
         for name, (at, serial) in (("old", first), ("new", second))
     ]
     for order in (rows, rows[::-1]):
         assert current_returns(pd.DataFrame(order).astype("str")).to_dict() == {"6604025": "new"}
+
+
+def test_what_stands_in_for_a_return_counts_only_where_the_school_has_sent_none():
+    rows = [
+        {"sha256": "plasc", "school_number": "6604025", "header_datetime": "2012-01-17T10:00:00", "layout": "naw"},
+        {"sha256": "ctf", "school_number": "6604025", "header_datetime": "2012-01-30T10:00:00", "layout": "ctf"},
+        {"sha256": "old", "school_number": "6604026", "header_datetime": "2012-01-17T10:00:00", "layout": "ctf"},
+        {"sha256": "new", "school_number": "6604026", "header_datetime": "2012-01-30T10:00:00", "layout": "ctf"},
+    ]
+    for order in permutations(rows):
+        found = current_returns(pd.DataFrame(order).assign(serial_no="").astype("str"))
+        assert found.to_dict() == {"6604025": "plasc", "6604026": "new"}

@@ -131,9 +131,12 @@ def ended(root: Path) -> dict[str, str]:
             continue
         if path.is_dir():
             found[f"{relative}/"] = ""
-        elif path.name == "manifest.json":
+        elif path.name in ("manifest.json", "made.json"):
             kept = json.loads(path.read_text(encoding="utf-8"))
-            found[relative] = _hash(json.dumps({**kept, "delta_versions": sorted(kept["delta_versions"])}).encode())
+            # The pages say of the lake's versions where they were looked through.
+            about = kept.get("looked_at", kept)
+            about["delta_versions"] = sorted(about["delta_versions"])
+            found[relative] = _hash(json.dumps(kept).encode())
         else:
             found[relative] = _hash(path.read_bytes())
     lake = Lake(root / "lake")

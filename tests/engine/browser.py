@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.engine.processes import WORD, NotInstalled
 
@@ -48,6 +48,21 @@ class Pages:
 
 
 @contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window.
+
+    Raises:
+        NotInstalled: there is none.
+    """
+    if not CHROMIUM.exists():
+        raise NotInstalled("These tests need Chromium: apt-get install chromium (.ci/run does it).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
 def pages(api: str, width: int = 1280, height: int = 900) -> Iterator[Pages]:
     """A window whose user has given the word.
 
@@ -59,11 +74,8 @@ def pages(api: str, width: int = 1280, height: int = 900) -> Iterator[Pages]:
     Raises:
         NotInstalled: there is no Chromium.
     """
-    if not CHROMIUM.exists():
-        raise NotInstalled("These tests need Chromium: apt-get install chromium (.ci/run does it).")
-    expect.set_options(timeout=_PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
+        expect.set_options(timeout=_PATIENCE_MS)
         page = browser.new_page(
             viewport={"width": width, "height": height}, locale="en-GB", timezone_id="Europe/London"
         )
@@ -72,7 +84,6 @@ def pages(api: str, width: int = 1280, height: int = 900) -> Iterator[Pages]:
         page.on("request", lambda asked: found.elsewhere.append(asked.url) if _elsewhere(asked.url, found) else None)
         _sign_in(found)
         yield found
-        browser.close()
 
 
 def _elsewhere(url: str, pages: Pages) -> bool:

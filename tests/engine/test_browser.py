@@ -43,6 +43,7 @@ def test_a_form_without_a_reason_starts_nothing_and_with_one_the_run_ends_in_a_s
 ):
     deployment = api.deployment(names.RETRY)["id"]
     window.open(f"/deployments/deployment/{deployment}/run", "Submit")
+    assert window.page.locator("textarea").count() == len(("ref", "reason", "as_of", "data")), "none asks for its type"
     before = {run["id"] for run in api.runs_of(deployment)}
     ref, reason = (window.page.locator("textarea").nth(n) for n in range(2))
     ref.fill("no-such-batch")

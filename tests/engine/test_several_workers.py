@@ -9,7 +9,7 @@ from tests.engine import names
 from tests.engine.processes import waited
 
 #: Where a returns run leaves what it publishes.
-PUBLISHED = ("dewi/outbox/", "snapshots/", "lake: deliveries")
+PUBLISHED = ("dewi/outbox/", "snapshots/", "lake: deliveries", "reports/2012-01/site/")
 
 
 def test_two_runs_at_once_are_done_one_after_the_other_and_nothing_twice(api, worked, undisturbed, tmp_path):

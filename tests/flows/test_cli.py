@@ -1,6 +1,7 @@
 """The terminal: answers without the engine where it only reads; one sentence and an exit code where something is wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +41,11 @@ def test_commands_that_only_read_never_import_the_engine(command, tmp_path):
         f"try:\n    app({[command, *arguments, '--data', str(tmp_path)]!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         "assert 'prefect' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=False)
+    # A command that ran in this process before has named an engine's home here; who has one asks the engine.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, env=clean, check=False
+    )
     assert done.returncode == 0, done.stderr[-1500:]
 
 

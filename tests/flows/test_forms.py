@@ -1,10 +1,12 @@
 """Parameters of flows: drop-downs of what there is, and one plain sentence in both languages where a value is wrong."""
 
 import re
+from inspect import signature
 
 import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools.validation import validate
 
 from flows import operator
 from flows.census import census
@@ -23,12 +25,11 @@ UPN = "M660402510001"
 
 
 def fields(flow):
-    """What the form has of each parameter; of one that may be left empty, what it is when it is not."""
+    """What the form has of each parameter; of drop-downs what it shows of them, which are texts."""
     found = {}
     for name, field in parameter_schema(flow).properties.items():
-        *filled, empty = field.get("anyOf", [field, None])
-        assert (field.get("default", "there") is None) is (empty == {"type": "null"}), "what is empty is sent as null"
-        found[name] = field | filled[0]
+        shown = {"enum": [one for one in field["enum"] if isinstance(one, str)]} if "enum" in field else {}
+        found[name] = field | shown
     return found
 
 
@@ -49,6 +50,24 @@ def test_the_server_refuses_what_looks_like_a_pupil_s_before_it_keeps_it():
         assert not re.search(form["reason"]["pattern"], reason)
     for ref, taken in {"B15303456343706c5": True, "LRB_10000001_2.csv": True, UPN: False, "": False}.items():
         assert bool(re.search(form["ref"]["pattern"], ref)) is taken
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_no_field_asks_for_its_type_first_and_what_is_left_empty_may_be_sent_as_null_or_not_at_all(flow):
+    form = parameter_schema(flow).model_dump()
+    optional = [name for name in form["properties"] if name not in form["required"]]
+    filled = {"ref": "x", "file": "x", "reason": "y", "school": "6604025", "cycle": "2012-01"}
+    given = {name: filled[name] for name in form["required"]}
+    # Of a field with a default the form sends that default, and the server takes null only where there is none.
+    empty = [name for name in optional if "default" not in form["properties"][name]]
+    assert all(type(field.get("type")) is str and "anyOf" not in field for field in form["properties"].values())
+    assert [form["properties"][name].get("default", 0) for name in optional if name not in empty] == [
+        signature(flow.fn).parameters[name].default for name in optional if name not in empty
+    ]
+    assert validate(given, form) == validate(given | dict.fromkeys(empty), form) == []
+    assert flow.validate_parameters(given | dict.fromkeys(empty)) == flow.validate_parameters(given)
+    assert all(signature(flow.fn).parameters[name].default is None for name in empty)
+    assert all(signature(flow.fn).parameters[name].default is not None for name in optional if name not in empty)
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
@@ -96,7 +115,8 @@ def test_what_is_right_or_left_out_is_taken_as_it_is():
         "as_of": "2012-02-20",
         "kind": None,
         "data": None,
+        "check_only": True,
     }
     assert census.validate_parameters(given) == given
-    nothing = dict.fromkeys(given) | {"kind": "january"}
+    nothing = dict.fromkeys(given) | {"kind": "january", "check_only": False}
     assert census.validate_parameters({"kind": "january"}) == nothing

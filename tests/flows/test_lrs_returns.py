@@ -7,6 +7,7 @@ from prefect.states import Completed
 from tests_support import without_an_engine
 
 from flows import lrs_returns as module
+from schemas.faults import ServiceFault
 from tasks.stage import Walked
 
 
@@ -45,3 +46,28 @@ def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch
     without_an_engine(monkeypatch)
     total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
     assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, published, snapshots)
+
+
+class Asking:
+    """Asking for answers that ends in a fault."""
+
+    def __call__(self, **_):
+        """Answer as a task whose state is asked for."""
+        return SimpleNamespace(result=lambda **_: ServiceFault("yr LRS / the LRS"))
+
+
+def test_what_cannot_be_asked_for_is_told_and_holds_up_nothing(tmp_path, monkeypatch):
+    collect = Stage("collect", faults=0)
+    stand_ins = {
+        "has_jobs": lambda _: True,
+        "ask": Asking(),
+        "collect": collect,
+        "merge": Stage("merge"),
+        "cycles_with_returns": lambda _: [],
+        "purged_cycles": lambda _: {},
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(module, name, stand_in)
+    without_an_engine(monkeypatch)
+    total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
+    assert (total["faults"], total["ask.faults"], collect.calls) == (1, 1, 1)

@@ -4,6 +4,7 @@ import base64
 import logging
 import re
 import struct
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -24,9 +25,12 @@ from schemas.views import (
     RULES_TRIED,
     STAGE_COUNTS,
 )
+from tasks.ground import Ground, moment
+from tasks.io.data_root import DataRoot
 from tasks.overview import WALES, Overview
 from tasks.showing import shown as let_through
-from tasks.stage import Walked
+from tasks.stage import Walked, walk
+from tasks.workers import begin, spread
 
 AT = "2012-02-12T09:15"
 NOBODY = {"schools": 0, "records": 0, "not_chosen": 0, "chosen": 0} | dict.fromkeys(
@@ -214,7 +218,10 @@ def test_no_count_of_learners_is_in_the_log(tmp_path, monkeypatch, seen, caplog)
     ]
 
 
-@pytest.mark.parametrize("broken", ["flows.dashboard.create_markdown_artifact", "flows.stages.outcomes_picture_of"])
+BROKEN = ["flows.dashboard.create_markdown_artifact", "flows.stages.outcomes_picture_of", "flows.stages.make_pages"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_an_artifact_that_cannot_be_made_fails_no_run_and_is_told(tmp_path, monkeypatch, seen, caplog, broken):
     told = without_an_engine(monkeypatch)
     monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
@@ -226,6 +233,31 @@ def test_an_artifact_that_cannot_be_made_fails_no_run_and_is_told(tmp_path, monk
     assert "reports/2012-01/faults/artifacts-" in caplog.text and "ZeroDivisionError" not in caplog.text
     evidence = (tmp_path / "reports" / "2012-01" / "faults").glob("artifacts-*")
     assert any("ZeroDivisionError" in path.read_text(encoding="utf-8") for path in evidence)
+
+
+def test_the_run_page_says_where_the_pages_are_or_that_they_could_not_be_made(tmp_path, monkeypatch, seen):
+    def overview_told():
+        told = without_an_engine(monkeypatch)
+        monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
+        Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1).publish_artifacts(AT, conserved=True)
+        return dict(told)["census-2012-01-overview"]
+
+    assert "`reports/2012-01/site/wales/index.cy.html`" in overview_told()
+    assert (tmp_path / "reports/2012-01/site/660/index.en.html").exists()
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "pages.toml").write_text('address = "https://uln.example/"\n', encoding="utf-8")
+    assert "<https://uln.example/reports/2012-01/site/wales/index.cy.html>" in overview_told()
+    monkeypatch.setattr(stages, "make_pages", lambda *_, **__: 1 / 0)
+    told = overview_told()
+    assert "the pages could not be made" in told.partition("For a person")[0] and "index.cy.html" not in told
+
+
+def test_a_cycle_that_does_not_balance_keeps_its_last_pages(tmp_path, monkeypatch, seen):
+    without_an_engine(monkeypatch)
+    monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour.publish_artifacts(AT, conserved=False, unbalanced="x")
+    assert not (tmp_path / "reports").exists()
 
 
 def test_where_the_cycle_cannot_be_counted_the_run_goes_on(tmp_path, monkeypatch, caplog):
@@ -243,6 +275,43 @@ def test_progress_is_one_artifact_that_moves(tmp_path, monkeypatch):
         progress.step(stage)
     progress.done()
     assert told == [("census-2012-01-progress", 0), ("progress 1", 25), ("progress 1", 50), ("progress 1", 100)]
+
+
+@pytest.mark.parametrize("server", ["http://127.0.0.1:9/api", None])
+def test_progress_moves_within_a_stage_every_few_seconds_on_a_server_that_stands(tmp_path, monkeypatch, server):
+    told, time = without_an_engine(monkeypatch), [0.0]
+    monkeypatch.setattr(dashboard, "PREFECT_API_URL", SimpleNamespace(value=lambda: server))
+    progress = Progress("census", data=str(tmp_path), cycle="2012-01", steps=2, clock=lambda: time[0])
+    progress.step("receive")
+    progress.step("read")
+    for seconds, share in ((1, 0.1), (4, 0.2), (5, 0.3), (6, 0.4), (20, 0.2), (30, 0.8), (31, 0.9)):
+        time[0] = seconds
+        progress.within(share)
+    within = [("progress 1", 65.0), ("progress 1", 90.0)] if server else []
+    assert told == [("census-2012-01-progress", 0), ("progress 1", 50), *within], "seldom, and never back"
+
+
+def test_a_stage_s_calls_move_the_run_s_progress(tmp_path, monkeypatch):
+    told = without_an_engine(monkeypatch)
+    monkeypatch.setattr(dashboard, "PREFECT_API_URL", SimpleNamespace(value=lambda: "http://127.0.0.1:9/api"))
+    monkeypatch.setattr(dashboard, "TOLD_EVERY_SECONDS", 0)
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+
+    def work(*_):
+        begun = begin(moment, ["2012-01-29"] * 4)
+        yield
+        begun()
+        spread(moment, ["2012-01-29"])
+        return {"660": {}}
+
+    ground = Ground.of(str(DataRoot(tmp_path).create().path), "2012-01")
+
+    def stage(las, **_):
+        return Completed(data=walk("read", work, ground, las))
+
+    stage.name = "read"
+    tour.stage(stage)
+    assert [share for _, share in told] == [0, 12.5, 25, 37.5, 50, 75]
 
 
 def test_progress_that_nobody_takes_is_given_up(tmp_path, monkeypatch, caplog):

@@ -1,10 +1,14 @@
-"""Which authorities a run visits, and how many processes it is worth."""
+"""Which authorities a run visits, how many processes it is worth, and how it ends where it could do nothing."""
 
 import pytest
+from prefect.states import Completed
+from tests_support import without_an_engine
 
-from flows.stages import chosen_authorities
-from schemas.faults import ConfigurationFault
+from flows import census as module
+from flows.stages import Tour, chosen_authorities
+from schemas.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root import DataRoot
+from tasks.stage import Walked
 from tasks.workers import processes_for
 
 
@@ -24,3 +28,60 @@ def test_workers_only_where_there_is_much_to_do(tmp_path, monkeypatch):
     with (folder / "much.xml").open("wb") as file:
         file.truncate(21 * 2**20)
     assert processes_for(str(tmp_path)) == 3
+
+
+class Receives:
+    """A stage that cannot do some authorities."""
+
+    name = "receive"
+
+    def __init__(self, failing):
+        self.failing = failing
+
+    def __call__(self, las, **_):
+        """What it did of each."""
+        walked = Walked({la: {"files": 1} for la in las if la not in self.failing})
+        walked.faults = {la: "cy / en" for la in las if la in self.failing}
+        return Completed(data=walked)
+
+
+class _Gives:
+    """A stage that ends with what it was given."""
+
+    name = "release"
+
+    def __init__(self, walked):
+        self._walked = walked
+
+    def __call__(self, **_given):
+        return Completed(data=self._walked)
+
+
+@pytest.mark.parametrize(("failing", "fails"), [(["660", "661"], True), (["660"], False), ([], False)])
+def test_a_census_in_which_every_authority_fails_has_failed(tmp_path, monkeypatch, failing, fails):
+    told = without_an_engine(monkeypatch)
+    for stage in ("read", "select", "validate", "batch", "release", "readiness"):
+        monkeypatch.setattr(module, stage, Receives(()))
+    monkeypatch.setattr(module, "receive", Receives(failing))
+    for once in ("cross_check", "conserve"):
+        monkeypatch.setattr(module, once, lambda **_: {})
+    given = {"cycle": "2012-01", "la": ["660", "661"], "as_of": "2012-01-30T02:30", "data": str(tmp_path)}
+    if fails:
+        with pytest.raises(ServiceFault, match="any of the 2 authorities"):
+            module.census.fn(**given)
+        assert "census-2012-01-overview" in dict(told), "its page says what stopped each"
+    else:
+        assert module.census.fn(**given)["faults"] == len(failing)
+
+
+def test_an_authority_of_which_one_batch_was_refused_has_had_the_others_done(tmp_path, monkeypatch):
+    without_an_engine(monkeypatch)
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    some = Walked({"660": {"sent": 6, "learners": 40, "unconfirmed": 0}}, {"660": "one batch was refused"})
+    tour.stage(_Gives(some))
+    assert tour.faults == {"660": "one batch was refused"}
+    tour.refuse_nothing_done()
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour.stage(_Gives(Walked({}, {"660": "no batch could be handed over"})))
+    with pytest.raises(ServiceFault, match="any of the 1"):
+        tour.refuse_nothing_done()

@@ -21,6 +21,7 @@ GATES = {
     "create_markdown_artifact": {"flows/dashboard.py"},
     # What a page is made of has passed the gate, or is one of the service's own sentences.
     "Page": {"flows/run_page.py"},
+    "write_page": {"tasks/pages.py"},
     "write_picture": {"flows/run_page.py"},
     "make_page": {"flows/stages.py"},
     "create_link_artifact": set(),

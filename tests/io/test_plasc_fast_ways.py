@@ -40,7 +40,7 @@ def record(box="PupilIdentifiers", inside="", beside=""):
 def both_ways(content, layouts=None):
     """The return as it is read, held equal to the walk; and whether each fast way was taken."""
     layouts = layouts or all_layouts()
-    root = plasc_xml._root(content, layouts)
+    root, layouts = plasc_xml._root(content, layouts)
     layout = plasc_xml._layout(root, layouts)
     _, unknown = plasc_xml._walk(root, plasc_xml._at(root, layout.on_roll), layout, layouts)
     header = inspect(content, layouts)
@@ -191,7 +191,7 @@ def test_layouts_that_the_reader_would_take_otherwise_are_left_to_the_walk():
 def test_whatever_a_layout_calls_known_the_grammar_takes_it_as_the_walk_does(known):
     odd = "<Odd/><Odd><x/><y><x/></y></Odd>" + f"<Odd><{'x' * 300}/></Odd>"
     content = xml(record(beside=odd) + "<Other/>", extra="<Other><x/></Other>")
-    for layout in all_layouts().values():
+    for layout in (one for one in all_layouts().values() if one.root == "Message"):
         layouts = {"only": replace(layout, name="only", known=(layout.known - {"/School"}) | {known})}
         for sent in (
             content.replace("<Pupils>", "<School><Phase/></School><Pupils>"),

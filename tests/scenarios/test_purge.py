@@ -289,6 +289,23 @@ def test_evidence_goes_by_the_day_it_was_written(root):
     assert [p.name for p in faults.iterdir()] == ["new.txt"] and not near.exists()
 
 
+@pytest.mark.parametrize("decided", [True, False])
+def test_logs_go_by_their_day_and_without_a_person_only_where_that_was_decided(root, decided):
+    logs = root / "logs"
+    logs.mkdir(exist_ok=True)
+    for name in ("2014-01-01.jsonl", "2014-12-31.jsonl", "metrics.prom"):
+        (logs / name).write_text("{}\n", encoding="utf-8")
+    (root / "reference" / "retention.toml").write_text(
+        f"[logs]\ndays = 30\ndecided = {str(decided).lower()}\n", encoding="utf-8"
+    )
+    for task, given in steps(LATE.isoformat()):
+        task.fn(data=str(root), **given)
+    assert (logs / "2014-01-01.jsonl").exists() is not decided
+    assert counted(due(str(root), LATE, LATE)).get(Kind.LOGS, 0) == int(not decided)
+    purge(str(root), LATE, LATE)
+    assert sorted(path.name for path in logs.iterdir()) == ["2014-12-31.jsonl", "metrics.prom"]
+
+
 def test_former_versions_of_the_lake_go_and_what_was_committed_once_stays_so(root, monkeypatch):
     monkeypatch.setattr(lakes, "LEAST_KEPT", dt.timedelta(0))
     lake = Lake(root / "lake")

@@ -9,6 +9,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from learners_in_schools import A, B, census, got, hand_in, learner, lrs_answers, returns, sent, two_schools, uln, upn
 from tests_support import walked
@@ -18,13 +19,16 @@ from flows.cli import app
 from schemas.cycles import cycle_by_id
 from schemas.faults import ServiceFault
 from schemas.states import OperatorDecision
+from tasks import decisions
 from tasks import publish_again as publishing
 from tasks.batch import batch
+from tasks.collect import collect
 from tasks.decisions import last_decided
 from tasks.exceptions import exceptions_seen
 from tasks.ground import Ground
 from tasks.holds import on_hold
 from tasks.import_export import import_export
+from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.publish import published
 from tasks.read import read
@@ -98,6 +102,54 @@ def test_released_by_a_person_it_goes_with_the_next_run_once(fallen):
     assert [WHY in ",".join(row) for row in csv.reader(report.splitlines())] == [False, True]
     again = terminal(fallen, "release", A, "--cycle", SECOND, "--reason", WHY, "--as-of", WEDNESDAY)
     assert "nothing was changed" in again and len(Lake(fallen / "lake").read("operator_decisions")) == 1
+
+
+def test_a_batch_built_before_the_hold_waits_for_its_release_and_one_that_went_is_not_touched(fallen):
+    root = fallen
+    lake = Lake(root / "lake")
+    hand_in(root, A, "2013-01-19", *learners(A, 200, 230), census_day="2013-01-15")
+    for stage in (receive, read, select, batch):
+        walked(stage, root, SECOND, TUESDAY)
+    (built,) = lake.read("batches", school_number=A).to_dict("records")
+    assert (built["state"], built["rows"]) == ("READY", 30), "the run died before it could hand it over"
+    hand_in(root, A, "2013-01-20", *learners(A, 200, 210), census_day="2013-01-15")
+    for stage in (receive, read, select):
+        walked(stage, root, SECOND, WEDNESDAY)
+    before = lake.read("batches", school_number=B)
+    assert next_run(root, WEDNESDAY) == {
+        "batch": {"batches": 0, "learners": 0, "changed": 0, "on_hold": 1},
+        "release": {"sent": 0, "learners": 0, "unconfirmed": 0},
+    }
+    assert list(lake.read("batches", school_number=A)["state"]) == ["READY"]
+    assert not (root / "lrs" / "outbox" / built["file_name"]).exists()
+    status = status_of(str(root), SECOND)["schools"]
+    # Whoever is in a live batch counts as sent, that nobody is batched twice; the list of who waits names the school.
+    assert status[A]["balanced"] and status[A]["sent"] == 10 and attention(str(root), SECOND)["on_hold"]
+    pd.testing.assert_frame_equal(lake.read("batches", school_number=B), before)
+    terminal(root, "release", A, "--cycle", SECOND, "--reason", WHY, "--as-of", WEDNESDAY)
+    assert next_run(root, "2013-01-31T02:30")["release"]["sent"] == 1
+    assert (root / "lrs" / "outbox" / built["file_name"]).exists() and status_of(str(root), SECOND)["total"][
+        "waiting"
+    ] == 0
+
+
+@pytest.mark.parametrize("run", ["census", "returns", "decision"])
+def test_a_decision_cut_short_before_its_report_stands_there_after_the_next_run_or_decision(fallen, monkeypatch, run):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(decisions, "write_report", killed)
+    terminal(fallen, "release", A, "--cycle", SECOND, "--reason", WHY, "--as-of", TUESDAY, expect=1)
+    monkeypatch.undo()
+    report = fallen / "reports" / "operator_decisions.csv"
+    assert len(Lake(fallen / "lake").read("operator_decisions")) == 1 and not report.exists()
+    if run == "census":
+        next_run(fallen, WEDNESDAY)
+    elif run == "returns":
+        collect.fn(data=str(fallen), as_of=WEDNESDAY)
+    else:
+        decisions.keep(DataRoot(fallen), OperatorDecision.IMPORT, "x", WHY, WEDNESDAY, 0)
+    assert report.read_text(encoding="utf-8-sig").count(f"{SECOND}/{A}") == 1
 
 
 def test_a_later_return_that_is_whole_ends_the_hold_and_one_with_far_fewer_begins_it_again(fallen):

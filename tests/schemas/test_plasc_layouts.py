@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.faults import ConfigurationFault
-from schemas.plasc_layouts import all_layouts, parse_layouts
+from schemas.plasc_layouts import all_layouts, parse_layouts, request_layouts
 from schemas.tables import PUPIL_FIELDS
 
 BLOCK = """
@@ -33,8 +33,10 @@ def faults_of(layouts=BLOCK, paths=PATHS):
 
 def test_every_shipped_layout_holds_every_field_and_both_names_of_uln_gender_and_postcode():
     layouts = all_layouts()
-    assert list(layouts) == ["english-like", "naw", "naw-2024"]
-    for layout in layouts.values():
+    assert list(layouts) == ["english-like", "naw", "naw-2024", "ctf"]
+    assert request_layouts() == ["ctf"]
+    assert set(layouts["ctf"].paths["gender"]) == {"Gender", "Sex"} and tuple(layouts["ctf"].paths) == PUPIL_FIELDS
+    for layout in (one for one in layouts.values() if not one.request):
         box = layout.identifiers
         assert tuple(layout.paths) == PUPIL_FIELDS
         assert set(layout.paths["uln"]) == {f"{box}/ULN", f"{box}/UniqueLearnerNumber"}
@@ -71,11 +73,22 @@ def test_all_faults_are_told_at_once():
         ('["X"]', '"X"', "collections must be a list"),
         ('["X"]', "[]", "collections must be a list"),
         ('root = "R"', "root = 1", "root must be a text"),
+        ('root = "R"', 'root = "R"\nrequest = "yes"', "request"),
+        ('root = "R"', 'root = "R"\ndestination = "x"', "destination must be a list"),
         ("[a]", "[a", "line"),
         (BLOCK, "", "no layout"),
         (BLOCK, BLOCK + BLOCK.replace("[a", "[b"), "column 'b' is missing"),
     ],
-    ids=["text-for-list", "empty-list", "number-for-text", "no-toml", "no-block", "layout-without-column"],
+    ids=[
+        "text-for-list",
+        "empty-list",
+        "number-for-text",
+        "text-for-yes",
+        "text-for-places",
+        "no-toml",
+        "no-block",
+        "layout-without-column",
+    ],
 )
 def test_a_faulty_block_is_told(sound, faulty, told):
     assert told in faults_of(BLOCK.replace(sound, faulty))

@@ -6,7 +6,7 @@ from schemas.return_codes import all_return_codes
 from schemas.states import BatchShown, Decision
 from schemas.tables import SENT_FIELDS
 from schemas.texts import both, text
-from tasks.core import merging, mis_rules, publication, superseding
+from tasks.core import merging, mis_rules, publication, superseding, verification
 from tasks.core.hand_over import allowed
 
 
@@ -14,7 +14,7 @@ def test_what_merging_and_publishing_find():
     found = {merging.ULN_DIFFERS, merging.ULN_SHARED, merging.ONE_LEARNER_TWICE}
     found |= {publication.ULN_OF_ANOTHER_BIRTH, *(rule.code for rule in mis_rules.LEARNER_RULES)}
     found |= {publication.RETURN_HAS_ULN_OF_ANOTHER, publication.ASKED_BY_ANOTHER_SCHOOL}
-    found |= set(superseding.TOLD.values())
+    found |= set(superseding.TOLD.values()) | set(verification.FOUND.values())
     assert {f.code for f in merge_findings()} == found
 
 

@@ -14,6 +14,7 @@ import pytest
 from schemas.faults import ConfigurationFault, ServiceFault
 from tasks import machines as module
 from tasks import workers as spreading
+from tasks.advance import told_to
 from tasks.core.masking import masked
 from tasks.ground import moment
 from tasks.io import staging
@@ -210,6 +211,32 @@ def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(r
         spread(masked, [UPN])
     assert str(again.value) == str(told.value)
     assert len(client.asked) == asked
+
+
+@pytest.mark.usefixtures("root")
+def test_what_workers_have_done_is_told_as_it_comes():
+    told = []
+    with told_to(told.append):
+        assert spread(masked, ["a", "b", "c", "d"]) == ["a", "b", "c", "d"] and parts() == 2
+    assert told == [0.125, 0.25, 0.375, 0.5]
+
+
+def test_a_worker_waits_until_it_sees_the_run_s_folder(root, client, monkeypatch):
+    looks = []
+
+    def slept(_):
+        looks.append(1)
+        if len(looks) == 3:
+            (root.path / "not shown yet").rename(root.staging)
+
+    def work(*given):
+        root.staging.rename(root.path / "not shown yet")
+        return carried_out(*given)
+
+    client.work = work
+    monkeypatch.setattr(staging.time, "sleep", slept)
+    assert (spread(masked, [UPN]), parts()) == (["[UPN]"], 2) and len(looks) == 3
+    assert not evidence(root), "the run did not go on alone"
 
 
 def test_a_worker_waits_until_it_sees_the_lake_as_the_run_has_seen_it(root, monkeypatch):

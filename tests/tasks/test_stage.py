@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
@@ -223,6 +225,47 @@ CASES = {
     (True, 9, True): [3, False, ["660"]],
     (True, 9, False): [3, False, ["PassingFault"]],
 }
+
+
+def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(ground, monkeypatch):
+    own, tries = in_three_lots(monkeypatch)[:2], []
+
+    @stage_task("test", "test {cycle}", retried=True, counts_new=True)
+    def stage(data, cycle, las):
+        return walk("test", work, Ground.of(data, cycle), las)
+
+    def work(_, lot):
+        yield
+        if lot.las == ("661",) and len(tries) == 1:
+            raise OSError(errno.ESTALE, "stale")
+        # What the first try has read is nothing new to the second; the odd file is met by each.
+        return {la: {"read": 0 if la == "660" and len(tries) > 1 else 5, "faults": 1} for la in lot.las}
+
+    def tried():
+        tries.append(run := SimpleNamespace(id=UUID(int=7), run_count=len(tries) + 1))
+        monkeypatch.setattr("tasks.stage.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
+        return stage.fn(data=str(ground.root.path), cycle="2012-01", las=own)
+
+    with pytest.raises(PassingFault):
+        tried()
+    assert tried().counts == {"660": {"read": 5, "faults": 1}, "661": {"read": 5, "faults": 1}}
+    tries.append(None)
+    assert tried().counts["660"]["read"] == 0, "another run of the stage starts from nothing"
+
+
+@pytest.mark.parametrize("name", ["receive", "read"])
+def test_receive_and_read_count_all_their_tries(ground, monkeypatch, name):
+    done = iter(
+        (Walked({"660": {"n": 2}}, {"661": "cy / en"}, may_pass=True), Walked({"660": {"n": 0}, "661": {"n": 3}}))
+    )
+    module = importlib.import_module(f"tasks.{name}")
+    monkeypatch.setattr(module, "walk", lambda *_, **__: next(done))
+    given = {"data": str(ground.root.path), "cycle": "2012-01", "las": ["660", "661"], "as_of": "2012-01-30T02:30"}
+    stage, run = getattr(module, name), SimpleNamespace(id=UUID(int=8), run_count=1)
+    monkeypatch.setattr("tasks.stage.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
+    with pytest.raises(PassingFault):
+        stage.fn(**given)
+    assert stage.fn(**given).total() == {"n": 5}
 
 
 def test_on_the_engine_a_stage_is_tried_again_where_storage_was_away_and_a_flow_ends_in_time(ground):

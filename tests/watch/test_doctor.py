@@ -20,6 +20,7 @@ from flows.cli import app
 from schemas.texts import all_texts
 from tasks import doctor
 from tasks.doctor import examined
+from tasks.io.file_system import file_system_of
 from tasks.io.lake import Lake
 
 CYCLE = "2012-01"
@@ -35,8 +36,8 @@ def met(root, day=SOON):
 
 def test_where_all_is_well_each_check_says_so(root):
     found = list(examined(str(root), SOON))
-    assert [one.level.value for one in found] == ["ok"] * 8
-    assert len({one.check for one in found}) == 8
+    assert [one.level.value for one in found] == ["ok"] * 11
+    assert len({one.check for one in found}) == 11
 
 
 def test_packages_of_another_version(root, monkeypatch):
@@ -83,6 +84,29 @@ def test_evidence_of_what_nobody_foresaw(root):
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text("of a pupil", encoding="utf-8")
     assert "1 have left evidence; the newest: reports/2012-01/faults/read-660-0.txt" in met(root)["evidence", "warning"]
+
+
+def test_a_run_that_lost_its_cluster_is_told_apart_from_what_nobody_foresaw(root):
+    kept = root / "reports" / "process" / "faults" / "machines-lost-0.txt"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text("closed", encoding="utf-8")
+    told = met(root)
+    assert (
+        list(told) == [("machines", "warning")]
+        and "reports/process/faults/machines-lost-0.txt" in told["machines", "warning"]
+    )
+
+
+def test_a_data_root_on_storage_that_machines_share(root, tmp_path, monkeypatch):
+    mounts = tmp_path / "mounts"
+    lines = f"server:/uln {root.parent} nfs4 rw 0 0\n/dev/sda1 / ext4 rw 0 0\nserver:/other {root}x nfs4 rw 0 0\n"
+    mounts.write_text(lines, encoding="utf-8")
+    monkeypatch.setattr(doctor, "file_system_of", lambda path: file_system_of(path, mounts))
+    (told,) = [one for one in examined(str(root), SOON) if one.level is doctor.Level.WARNING]
+    assert told.check == "locks" and "lies on nfs4" in told.what.en
+    assert f"flock -n {root / 'lake' / '.run.lock'} true" in told.action.en and told.action.cy != told.action.en
+    mounts.write_text(lines.replace(f"{root.parent} nfs4", f"{root.parent} xfs"), encoding="utf-8")
+    assert met(root) == {}
 
 
 def _a_file(lake, table):
@@ -169,7 +193,7 @@ def test_the_terminal_tells_it_with_what_to_do_and_fails_where_there_is_a_fault(
 
 PREFECT_YAML = """
 deployments:
-  - {name: lrs-returns, work_pool: {name: uln}, schedules: [{cron: "*/30 * * * *", timezone: Europe/London}]}
+  - {name: lrs-returns, entrypoint: "flows/lrs_returns.py:lrs_returns", work_pool: {name: uln}, schedules: [{cron: "*/30 * * * *", timezone: Europe/London}]}
   - {name: retry, work_pool: {name: uln}}
 """
 
@@ -178,13 +202,24 @@ def deployment(name, cron=None, *, paused=False, active=True):
     schedules = (
         [SimpleNamespace(schedule=CronSchedule(cron=cron, timezone="Europe/London"), active=active)] if cron else []
     )
-    return SimpleNamespace(name=name, schedules=schedules, paused=paused)
+    return SimpleNamespace(id=name, name=name, schedules=schedules, paused=paused)
+
+
+def at_work(hours, *, pending=False, of="lrs-returns"):
+    """A run that began, or since it was due has not begun, so many hours ago."""
+    zero, gone = dt.timedelta(), dt.timedelta(hours=hours)
+    ran, late = (zero, gone) if pending else (gone, zero)
+    about = {"estimated_run_time": ran, "estimated_start_time_delta": late, "start_time": None if pending else 1}
+    return SimpleNamespace(deployment_id=of, name="lrs-returns", **about)
 
 
 class Client:
     """A server as the doctor asks it."""
 
-    def __init__(self, *deployments, workers=("ONLINE",), paused=False, version=prefect.__version__, fault=None):
+    def __init__(
+        self, *deployments, workers=("ONLINE",), paused=False, version=prefect.__version__, fault=None, runs=()
+    ):
+        self.read_flow_runs = lambda **_: list(runs)
         self.read_deployments = lambda **_: list(deployments)
         self.read_workers_for_work_pool = lambda _: [SimpleNamespace(status=status) for status in workers]
         self.read_work_pool = lambda _: SimpleNamespace(is_paused=paused)
@@ -218,6 +253,9 @@ SOUND = (deployment("lrs-returns", "*/30 * * * *"), deployment("retry"))
         (Client(*SOUND, workers=("OFFLINE",)), {("worker", "fault", "no worker")}),
         (Client(*SOUND, workers=()), {("worker", "fault", "no worker")}),
         (Client(*SOUND, paused=True), {("worker", "fault", "is paused")}),
+        (Client(*SOUND, runs=[at_work(1), at_work(99, of="other")]), set()),
+        (Client(*SOUND, runs=[at_work(3)]), {("runs", "fault", "wait for their place: lrs-returns")}),
+        (Client(*SOUND, runs=[at_work(3, pending=True)]), {("runs", "fault", "wait for their place: lrs-returns")}),
     ],
 )
 def test_the_server_the_schedule_and_the_worker(client, ill, tmp_path, monkeypatch):

@@ -1,0 +1,87 @@
+"""Ask: the LRS web service for the answers of the jobs that it has taken, as result files into the LRS inbox.
+
+What it answers is kept as it came, in a file like those of the portal: from there on everything is as with files
+(`tasks.collect`). Asking changes nothing at the LRS, and is done again as often as it takes: a job is asked for until it is
+answered. The file is written before the job counts as answered, so that a run that dies between the two asks once more.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from schemas.faults import PassingFault, ServiceFault
+from schemas.service_codes import Outcome, ServiceCode, meaning, service_codes
+from schemas.states import JobKind
+from schemas.tables import LRS_JOBS
+from schemas.texts import both
+from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.lake import Lake
+from tasks.io.lrs_messages import result_file
+from tasks.io.lrs_settings import lrs_service
+from tasks.lrs_calls import learner_service, open_jobs
+from tasks.stage import Counts, stage_task
+from tasks.verify import ask_for_verifications, open_verifications
+
+#: Jobs whose answers are kept in one commit.
+_AT_ONCE = 50
+
+
+def has_jobs(data: str) -> bool:
+    """Whether there is anything to ask for."""
+    root = DataRoot(Path(data))
+    lake = Lake(root.lake)
+    full = lake.version("lrs_jobs") >= 0 and not open_jobs(root, lake, JobKind.FULL).empty
+    return full or (lake.version("uln_checks") >= 0 and not open_verifications(lake).empty)
+
+
+@stage_task("ask", "ask", retried=True)
+def ask(data: str) -> Counts:
+    """Ask for the answers of the open jobs.
+
+    Returns:
+        Counts: jobs, answered, unfinished, failed; verified (ULNs of returns), where some wait to be.
+
+    Raises:
+        ServiceFault: some could not be asked for; what came of the others is kept.
+    """
+    root = DataRoot(Path(data))
+    lake = Lake(root.lake)
+    settings, codes = lrs_service(root.reference), service_codes(root.reference)
+    jobs = open_jobs(root, lake, JobKind.FULL)
+    counts = {"jobs": 0, "answered": 0, "unfinished": 0, "failed": 0}
+    verifying = not open_verifications(lake).empty
+    if jobs.empty and not verifying:
+        return counts
+    if not settings.can_call:
+        raise ServiceFault(both("fault.lrs_no_address"))
+    service = learner_service(settings)
+    wrong: list[ServiceCode] = []
+    with ThreadPoolExecutor(settings.calls_at_once) as threads:
+        for start in range(0, len(jobs), _AT_ONCE):
+            group = jobs.iloc[start : start + _AT_ONCE]
+            replies = list(threads.map(service.output, group["job_ref"], group["ukprn"]))
+            meant = [meaning(reply.code, codes) for reply in replies]
+            for one, reply, what in zip(group.to_dict("records"), replies, meant, strict=True):
+                counts["jobs"] += 1
+                if what.outcome == Outcome.ANSWERED.value:
+                    stem = str(one["file_name"]).rpartition(".")[0]
+                    content = result_file(reply.message, str(one["ukprn"]), stem, str(one["job_ref"]))
+                    write_whole(root.lrs_inbox / f"{stem}_RESULT_{one['job_ref']}.XML", content)
+                counts[_COUNTED.get(what.outcome, "unfinished")] += 1
+            told = group.assign(code=[one.code for one in meant]).astype({"code": "str"})
+            # What became of the call alone says nothing of the job.
+            told = told[[one.kind == "result" for one in meant]]
+            lake.upsert("lrs_jobs", told[[c.name for c in LRS_JOBS.columns]])
+            wrong += [one for one in meant if one.kind != "result" and one.outcome != Outcome.LATER.value]
+            if any(one.stops == "Y" for one in meant):
+                break
+    if wrong:
+        first = wrong[0]
+        kind = PassingFault if first.kind == "connection" else ServiceFault
+        raise kind(both("fault.lrs_call", batches=sum(one == first for one in wrong), told=first.told))
+    if verifying:
+        # Last: what keeps ULNs from being verified keeps no answer back.
+        counts |= ask_for_verifications(root, lake)
+    return counts
+
+
+_COUNTED = {Outcome.ANSWERED.value: "answered", Outcome.FAILED.value: "failed"}

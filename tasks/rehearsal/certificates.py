@@ -1,0 +1,89 @@
+"""Certificates for a rehearsal's web service: an authority, the service and who calls it, made on the spot.
+
+They are good for nothing else: the authority's key is forgotten when they are made. Without a clock, they are always valid.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tasks.io.data_root import write_whole
+
+_FROM, _TO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """PEM files: of the authority its certificate, of the others certificate and key."""
+
+    authority: Path
+    service: Path
+    caller: Path
+
+
+def make_certificates(folder: Path) -> Certificates:
+    """Make an authority, and a certificate each for the service on loopback and for who calls it.
+
+    Args:
+        folder: where they are put.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    authority = _built("Rehearsal authority", key, key, "Rehearsal authority", None)
+    made = Certificates(folder / "authority.pem", folder / "service.pem", folder / "caller.pem")
+    write_whole(made.authority, authority.public_bytes(serialization.Encoding.PEM))
+    for path, purpose in (
+        (made.service, ExtendedKeyUsageOID.SERVER_AUTH),
+        (made.caller, ExtendedKeyUsageOID.CLIENT_AUTH),
+    ):
+        own = ec.generate_private_key(ec.SECP256R1())
+        certificate = _built(path.stem, own, key, "Rehearsal authority", purpose)
+        secret = own.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_whole(path, certificate.public_bytes(serialization.Encoding.PEM) + secret)
+    return made
+
+
+def _built(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    signing: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    purpose: x509.ObjectIdentifier | None,
+) -> x509.Certificate:
+    is_authority = purpose is None
+    usage = x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        **dict.fromkeys(
+            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+            False,
+        ),
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_FROM)
+        .not_valid_after(_TO)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
+    )
+    if purpose is not None:
+        here = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(here), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    return builder.sign(signing, hashes.SHA256())

@@ -1,0 +1,375 @@
+"""The stand-in's web service: SOAP over mutual TLS on loopback, from our own description of the LRS's, with faults on demand.
+
+What it answers it gets from the stand-in's one register (`lrs_stand_in`), by the same rules as for files. As the LRS does,
+it takes a batch in and answers it later: `answer_jobs` is its night. Jobs and their answers outlast a run
+(`rehearsal/lrs/jobs/`), so that another process may serve them. It sees what is sent to it and nothing else.
+
+Calls are held against the same schema as at the LRS (WSEC0001); a job of the kind CHK leaves nothing in the register. What
+the real service does with a batch that it was given twice is not public: here it becomes two jobs.
+
+To plant a new kind of fault: a word in `Fault`, a line in `_Handler._answer`.
+"""
+
+import datetime as dt
+import socket
+import ssl
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+from lxml import etree
+
+import schemas
+from schemas.lrs_profiles import all_profiles
+from schemas.states import JobKind
+from tasks.io.data_root import write_whole
+from tasks.rehearsal.certificates import Certificates
+from tasks.rehearsal.lrs_stand_in import StandInState, StandInSummary, answered_batches, headings_of
+
+_FOLDER = Path(schemas.__file__).with_name("lrs")
+_BATCH, _VERIFY = "http://api.lrs.miap.gov.uk/batchmsg", "http://api.lrs.miap.gov.uk/vldmsg"
+_SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+_FAULTS = "http://api.lrs.miap.gov.uk/exceptions"
+#: The password that it takes.
+PASSWORD = "rehearsal"  # noqa: S105 - of a service that stands on loopback while a rehearsal lasts
+_CLOSED, _BAD, _PASSWORD, _UNKNOWN_JOB = "WSEC0004", "WSEC0001", "WSEC0005", "WSRC0018"
+_TAKEN, _UNFINISHED, _FINISHED = "WSRC0007", "WSRC0008", "WSRC0009"
+_NEW, _KNOWN, _POSSIBLE = "RC001", "RC002", "RC007"
+_STARTED, _ENDED = "2000-01-01T20:00:00", "2000-01-01T20:00:00"
+
+
+class Fault(StrEnum):
+    """What goes wrong with a call.
+
+    DROPPED_BEFORE, DROPPED_AFTER: the connection ends before, or after, the call was taken. SILENT: it was taken, and no
+    answer comes. ODD: taken, and answered with what is no SOAP. GATEWAY: refused by what stands before the service. BROKEN:
+    taken, and answered with an empty 500. TWICE: each learner is answered for twice. Any code of the LRS: its fault.
+    """
+
+    DROPPED_BEFORE = "dropped_before"
+    DROPPED_AFTER = "dropped_after"
+    SILENT = "silent"
+    ODD = "odd"
+    GATEWAY = "gateway"
+    BROKEN = "broken"
+    TWICE = "twice"
+
+
+class WebStandIn:
+    """The service while it stands.
+
+    Attributes:
+        address: where.
+        planned: what goes wrong with the next calls of an operation, in order; None for one that goes well.
+        closed: whether it is out of hours.
+        taken: how often each message was taken, by its name.
+        seconds: how long each answer takes.
+        let_go: what SILENT waits for.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.address = ""
+        self.planned: dict[str, deque[str | None]] = {}
+        self.closed = False
+        self.taken: Counter[str] = Counter()
+        self.seconds = 0.0
+        self.let_go = threading.Event()
+        self._root, self._jobs = root, _jobs(root)
+        self._one_at_a_time = threading.Lock()
+
+    def reply(self, message: etree._Element) -> etree._Element:
+        """What the service says to a message."""
+        name = etree.QName(message).localname
+        if self.closed:
+            return _fault(_CLOSED)
+        if not _schema(message).validate(etree.fromstring(etree.tostring(message))):
+            return _fault(_BAD)
+        if message.findtext("OrgPassword") != PASSWORD:
+            return _fault(_PASSWORD)
+        with self._one_at_a_time:
+            self.taken[name] += 1
+            if name in ("SubmitBatch", "SubmitVerifyBatch"):
+                return _element(message, ResponseCode=_TAKEN, JobID=str(self._keep(message)))
+            path = self._jobs / f"{message.findtext('JobID')}.xml"
+            if not path.exists():
+                return _element(message, ResponseCode=_UNKNOWN_JOB, **_times())
+            if name == "GetVerifyBatchOutput":
+                return _verified(etree.parse(path).getroot(), StandInState(self._root).register)
+            if not _answer_of(path).exists():
+                return _element(message, ResponseCode=_UNFINISHED, **_times())
+            return etree.parse(_answer_of(path)).getroot()
+
+    def _keep(self, message: etree._Element) -> int:
+        numbers = [int(path.stem) for path in self._jobs.glob("*.xml") if path.stem.isdigit()]
+        number = max(numbers, default=1000) + 1
+        kept = deepcopy(message)
+        for secret in kept.findall("OrgPassword"):
+            kept.remove(secret)
+        write_whole(self._jobs / f"{number}.xml", etree.tostring(kept, encoding="UTF-8"))
+        return number
+
+    def goes_wrong(self, name: str) -> str | None:
+        """What goes wrong with this call of an operation."""
+        planned = self.planned.get(name)
+        return planned.popleft() if planned else None
+
+
+def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
+    """The LRS's night: answer every job that has none.
+
+    Args:
+        root: the data root.
+        day: from which ages count.
+        seed: see `lrs_stand_in.answer_outbox`.
+
+    Returns:
+        Counts; jobs that only check do not count.
+    """
+    due = [path for path in _jobs(root).glob("*.xml") if path.stem.isdigit() and not _answer_of(path).exists()]
+    messages = {path: etree.parse(path).getroot() for path in sorted(due)}
+    batches = [(path, message) for path, message in messages.items() if message.findtext("JobType")]
+    full = [(path, message) for path, message in batches if message.findtext("JobType") == JobKind.FULL.value]
+    for job in batches:
+        if job not in full:
+            _answer(root, [job], day, seed, keep=False)
+    if not full:
+        return StandInSummary()
+    # In the order in which files would lie in the outbox.
+    return _answer(root, sorted(full, key=lambda job: (*_first(job[1]), int(job[0].stem))), day, seed, keep=True)
+
+
+def _answer(
+    root: Path, jobs: list[tuple[Path, etree._Element]], day: dt.date, seed: int, *, keep: bool
+) -> StandInSummary:
+    state = StandInState(root)
+    tables = [_table(message) for _, message in jobs]
+    days, named = [day] * len(jobs), [path.name for path, _ in jobs]
+    summary, results = answered_batches(state, tables, days, named, headings_of(all_profiles()), seed)
+    if keep:
+        state.save()
+    for (path, message), result in zip(jobs, results, strict=True):
+        shown = result if keep else result.assign(ULN="")
+        write_whole(_answer_of(path), etree.tostring(_output(message, shown), encoding="UTF-8"))
+    return summary
+
+
+@contextmanager
+def serving(root: Path, certificates: Certificates) -> Iterator[WebStandIn]:
+    """The service, on a free port of loopback, for as long as it is needed.
+
+    Args:
+        root: the data root; nothing of it is looked at but the stand-in's own folder.
+        certificates: the service's own, and whose callers it takes.
+    """
+    stand_in = WebStandIn(root)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.service)
+    context.load_verify_locations(certificates.authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = _Server(context, stand_in)
+    stand_in.address = f"https://127.0.0.1:{server.server_address[1]}/LearnerService.svc"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield stand_in
+    finally:
+        stand_in.let_go.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, context: ssl.SSLContext, stand_in: WebStandIn) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self._context, self.stand_in = context, stand_in
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        # In the connection's own thread: whoever does not finish the handshake holds up nobody else.
+        with self._context.wrap_socket(request, server_side=True) as secured:
+            _Handler(secured, client_address, self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that goes away, or has no certificate, is that caller's affair."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+    timeout: ClassVar[float] = 60
+
+    def do_GET(self) -> None:
+        self._send(200, (_FOLDER / "learner_service.wsdl").read_bytes())
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        body = etree.fromstring(content).find(f"{{{_SOAP}}}Body")
+        assert body is not None  # noqa: S101 - only this service calls it
+        self._answer(body[0])
+
+    def _answer(self, message: etree._Element) -> None:
+        stand_in = self.server.stand_in
+        wrong = stand_in.goes_wrong(etree.QName(message).localname)
+        if wrong == Fault.DROPPED_BEFORE:
+            return self._drop()
+        if wrong == Fault.GATEWAY:
+            return self._send(403, b"<html>forbidden</html>")
+        if wrong is not None and wrong not in set(Fault):
+            return self._send(500, _envelope(_fault(wrong)))
+        reply = stand_in.reply(message)
+        if stand_in.seconds:
+            stand_in.let_go.wait(stand_in.seconds)
+        if wrong == Fault.SILENT:
+            stand_in.let_go.wait(60)
+        if wrong in (Fault.DROPPED_AFTER, Fault.SILENT):
+            return self._drop()
+        if wrong == Fault.ODD:
+            return self._send(200, b"<html>maintenance")
+        if wrong == Fault.BROKEN:
+            return self._send(500, b"")
+        if wrong == Fault.TWICE:
+            reply.extend([deepcopy(one) for one in reply.findall("Learner")])
+        return self._send(500 if etree.QName(reply).localname == "Fault" else 200, _envelope(reply))
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/xml; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: what it is sent names learners."""
+
+
+def settings_of(stand_in: WebStandIn, certificates: Certificates) -> str:
+    """`reference/lrs_service.toml` for a data root that shall use it."""
+    said = {
+        "route": "web-service",
+        "address": stand_in.address,
+        "user_name": "rehearsal",
+        "certificate": certificates.caller,
+        "authority": certificates.authority,
+    }
+    return "".join(f'{key} = "{value}"\n' for key, value in said.items())
+
+
+def _jobs(root: Path) -> Path:
+    return root / "rehearsal" / "lrs" / "jobs"
+
+
+def _answer_of(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.answer.xml")
+
+
+def _first(message: etree._Element) -> tuple[str, str]:
+    return message.findtext("UKPRN") or "", message.findtext("Learner/MISIdentifier") or ""
+
+
+def _schema(message: etree._Element) -> etree.XMLSchema:
+    name = (etree.QName(message).namespace or "").rpartition("/")[2]
+    return etree.XMLSchema(etree.parse(_FOLDER / f"{name}.xsd"))
+
+
+def _table(message: etree._Element) -> pd.DataFrame:
+    """A batch as it came: every cell text, the UKPRN in the first row."""
+    records = [{str(cell.tag): cell.text or "" for cell in one} for one in message.findall("Learner")]
+    records[0]["UKPRN"] = message.findtext("UKPRN") or ""
+    return pd.DataFrame(records, dtype="str").fillna("")
+
+
+def _output(message: etree._Element, result: pd.DataFrame) -> etree._Element:
+    """The answers of a batch: its learners as they came, each with the ULN before and the code after what was sent."""
+    codes = Counter(result["ReturnCode"])
+    rejected = sum(n for code, n in codes.items() if code not in (_NEW, _KNOWN, _POSSIBLE))
+    output = etree.Element(f"{{{_BATCH}}}GetSubmitBatchOutputResponse", nsmap={"b": _BATCH})
+    cells = {
+        "ResponseCode": _FINISHED,
+        "JobStatus": "Complete",
+        "NewLearnersCount": codes[_NEW],
+        "ExistsUpdatedLearnersCount": codes[_KNOWN],
+        "PossibleMatchLearnersCount": codes[_POSSIBLE],
+        "LearnersNotFoundCount": 0,
+        "RejectedLearnersCount": rejected,
+        "JobStartedDateTime": _STARTED,
+        "JobFinishedDateTime": _ENDED,
+    }
+    for name, value in cells.items():
+        etree.SubElement(output, name).text = str(value)
+    for learner, uln, code in zip(message.findall("Learner"), result["ULN"], result["ReturnCode"], strict=True):
+        answered = deepcopy(learner)
+        for empty in answered.findall("ULN"):
+            answered.remove(empty)
+        first = etree.Element("ULN")
+        first.text = uln
+        answered.insert(0, first)
+        etree.SubElement(answered, "ReturnCode").text = code
+        output.append(answered)
+    return output
+
+
+def _verified(message: etree._Element, register: pd.DataFrame) -> etree._Element:
+    """What becomes of a verification: WSVRC001, 003, 005 and 006, with the flags of what differs."""
+    response = etree.Element(f"{{{_VERIFY}}}GetVerifyBatchOutputResponse", nsmap={"v": _VERIFY})
+    etree.SubElement(response, "ResponseCode").text = _FINISHED
+    known = register.set_index("uln")
+    compared = {"GivenName": "given_name", "FamilyName": "family_name", "DateOfBirth": "dob", "Gender": "gender"}
+    flags = {"GivenName": "VRF1", "FamilyName": "VRF5", "DateOfBirth": "VRF7", "Gender": "VRF8"}
+    for learner in message.findall("Learner"):
+        asked = {str(cell.tag): cell.text or "" for cell in learner}
+        found = etree.SubElement(response, "VerifiedLearner")
+        etree.SubElement(found, "MISIdentifier").text = asked.get("MISIdentifier", "")
+        for name in ("ULN", "FamilyName", "GivenName", "DateOfBirth", "Gender"):
+            etree.SubElement(found, f"Searched{name}").text = asked.get(name, "")
+        uln = asked["ULN"]
+        code, wrong = "WSVRC006", list[str]()
+        if uln in known.index:
+            held = known.loc[uln]
+            wrong = [n for n, f in compared.items() if asked.get(n) and asked[n].upper() != str(held[f]).upper()]
+            code = "WSVRC001" if not wrong else "WSVRC003" if set(wrong) <= {"GivenName"} else "WSVRC005"
+        etree.SubElement(found, "ResponseCode").text = code
+        for name in wrong:
+            etree.SubElement(found, "FailureFlag").text = flags[name]
+    return response
+
+
+def _times() -> dict[str, str]:
+    return {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
+
+
+def _element(message: etree._Element, **cells: str) -> etree._Element:
+    """The response to a message, with some cells."""
+    name = etree.QName(message)
+    response = etree.Element(f"{{{name.namespace}}}{name.localname}Response", nsmap={"r": name.namespace})
+    for cell, value in cells.items():
+        etree.SubElement(response, cell).text = value
+    return response
+
+
+def _fault(code: str) -> etree._Element:
+    fault = etree.Element(f"{{{_SOAP}}}Fault", nsmap={"s": _SOAP})
+    etree.SubElement(fault, "faultcode").text = "s:Server"
+    etree.SubElement(fault, "faultstring").text = "MIAPAPIException"
+    detail = etree.SubElement(fault, "detail")
+    exception = etree.SubElement(detail, f"{{{_FAULTS}}}MIAPAPIException", nsmap={"e": _FAULTS})
+    etree.SubElement(exception, "ErrorCode").text = code
+    return fault
+
+
+def _envelope(message: etree._Element) -> bytes:
+    envelope = etree.Element(f"{{{_SOAP}}}Envelope", nsmap={"s": _SOAP})
+    etree.SubElement(envelope, f"{{{_SOAP}}}Body").append(message)
+    return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")

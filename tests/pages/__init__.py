@@ -1,0 +1,1 @@
+"""The pages of a cycle in a real browser."""

@@ -1,0 +1,494 @@
+"""The operator's diary where batches go by the LRS web service: nothing lost, nothing doubled, whatever becomes of a call."""
+
+import datetime as dt
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_operators_diary import census
+from tests_support import walked
+
+from schemas.faults import ConfigurationFault, PassingFault, ServiceFault
+from schemas.lrs_profiles import all_profiles
+from schemas.states import Decision
+from tasks import ask as asking
+from tasks.batch import batch
+from tasks.collect import collect
+from tasks.hand_over import decide
+from tasks.io.lake import Lake
+from tasks.lrs_check import lrs_check
+from tasks.merge import merge
+from tasks.read import read
+from tasks.receive import receive
+from tasks.rehearsal.certificates import make_certificates
+from tasks.rehearsal.lrs_stand_in import answer_outbox
+from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, answer_jobs, serving, settings_of
+from tasks.release import release
+from tasks.select import cross_check, select
+from tasks.validate import validate
+
+PROJECT = Path(__file__).resolve().parents[2]
+CYCLE = "2012-01"
+MONDAY, TUESDAY, WEDNESDAY, IN_FEBRUARY = "2012-01-30T02:30", "2012-01-31T02:30", "2012-02-01T02:30", "2012-02-12T09:15"
+#: The batches of two small schools.
+ALL = 7
+WHY = "asked the LRS by telephone"
+
+
+class Killed(BaseException):
+    """What no boundary catches, as SIGKILL."""
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def ready_root(built_root, certificates, tmp_path_factory):
+    """Monday's run was to hand over by the web service, which was closed: its batches are READY, none has gone."""
+    root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("ready") / "root"))
+    with pytest.MonkeyPatch.context() as patch, serving(root, certificates) as lrs:
+        patch.setenv("ULN_LRS_PASSWORD", PASSWORD)
+        patch.setattr("tasks.census_work.all_profiles", in_small_calls)
+        lrs.closed = True
+        use(root, lrs, certificates)
+        counts = census(root, CYCLE, MONDAY)
+    assert counts["release.later"] == counts["batch.batches"] == ALL and counts["release.sent"] == 0
+    assert set(ledger(root)["state"]) == {"READY"}
+    return root
+
+
+def in_small_calls(*given):
+    """The layouts, with so low a limit in a call that two small schools have some."""
+    from dataclasses import replace
+
+    return {name: replace(one, limit=9) if name == "WS" else one for name, one in all_profiles(*given).items()}
+
+
+@pytest.fixture
+def root(ready_root, tmp_path, monkeypatch):
+    monkeypatch.setenv("ULN_LRS_PASSWORD", PASSWORD)
+    monkeypatch.setattr("tasks.census_work.all_profiles", in_small_calls)
+    return Path(shutil.copytree(ready_root, tmp_path / "root"))
+
+
+@pytest.fixture
+def lrs(root, certificates):
+    with serving(root, certificates) as stand_in:
+        use(root, stand_in, certificates)
+        yield stand_in
+
+
+def use(root, stand_in, certificates, **changes):
+    said = settings_of(stand_in, certificates) + "".join(f"{key} = {value}\n" for key, value in changes.items())
+    (root / "reference" / "lrs_service.toml").write_text(said, encoding="utf-8")
+
+
+def ledger(root):
+    return Lake(root / "lake").read("batches").sort_values(["school_number", "batch_ref"], ignore_index=True)
+
+
+def states(root):
+    return dict(Counter(ledger(root)["state"]))
+
+
+def next_run(root, at):
+    """What the next census does where no return has come since: batch and release."""
+    done = {stage.name: stage.fn(data=str(root), cycle=CYCLE, las=["660"], as_of=at) for stage in (batch, release)}
+    return {f"{k}.{n}": c for k, w in done.items() for n, c in w.total().items()}, list(done["release"].faults.values())
+
+
+def given_to_lrs(root):
+    """How often the LRS was given each learner."""
+    from lxml import etree
+
+    jobs = [p for p in (root / "rehearsal" / "lrs" / "jobs").glob("*.xml") if p.stem.isdigit()]
+    return Counter(e.text for p in jobs for e in etree.parse(p).iterfind("Learner/MISIdentifier"))
+
+
+def all_sent(root):
+    return Counter(Lake(root / "lake").read("batch_rows")["upn"])
+
+
+def taken_in(root, at=IN_FEBRUARY, day=dt.date(2012, 1, 30)):
+    """The LRS works, and the returns run asks, collects and merges."""
+    answer_jobs(root, day, seed=7)
+    asked = asking.ask.fn(data=str(root))
+    return asked | collect.fn(data=str(root), as_of=at) | merge.fn(data=str(root))
+
+
+def registers(root):
+    """Register and exceptions, but for the batch that a learner was in."""
+    lake = Lake(root / "lake")
+    return [
+        lake.read(name).drop(columns="batch_ref").sort_values("upn", ignore_index=True)
+        for name in ("learners", "exceptions")
+    ]
+
+
+def test_what_keeps_uln_from_being_verified_keeps_no_answer_back(root, lrs, monkeypatch):
+    next_run(root, TUESDAY)
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+
+    def away(*_):
+        raise ServiceFault("away / away")
+
+    monkeypatch.setattr(asking, "open_verifications", lambda _lake: pd.DataFrame({"upn": ["one"]}))
+    monkeypatch.setattr(asking, "ask_for_verifications", away)
+    with pytest.raises(ServiceFault, match="away"):
+        asking.ask.fn(data=str(root))
+    assert len(list((root / "lrs" / "inbox").glob("*_RESULT_*"))) == ALL and lrs.taken["GetSubmitBatchOutput"] == ALL
+
+
+@pytest.mark.usefixtures("lrs")
+def test_a_school_on_hold_waits_until_it_is_released(root, monkeypatch):
+    held, other = sorted(set(ledger(root)["school_number"]))
+    monkeypatch.setattr("tasks.release.on_hold", lambda _ground, **_where: [held])
+    counts, faults = next_run(root, TUESDAY)
+    rows = Lake(root / "lake").read("batch_rows").merge(ledger(root)[["batch_ref", "school_number", "state"]])
+    assert dict(rows[["school_number", "state"]].drop_duplicates().to_numpy()) == {held: "READY", other: "SENT"}
+    assert faults == [] and set(given_to_lrs(root)) == set(rows.loc[rows["school_number"] == other, "upn"])
+    assert counts["release.sent"] == (ledger(root)["school_number"] == other).sum()
+    monkeypatch.setattr("tasks.release.on_hold", lambda _ground, **_where: [])
+    next_run(root, WEDNESDAY)
+    assert states(root) == {"SENT": ALL} and given_to_lrs(root) == all_sent(root)
+
+
+def test_each_learner_is_handed_over_once_and_the_registers_are_those_of_files(root, lrs, built_root, tmp_path):
+    counts, faults = next_run(root, TUESDAY)
+    assert (counts["release.sent"], faults, states(root)) == (ALL, [], {"SENT": ALL})
+    assert given_to_lrs(root) == all_sent(root) and set(given_to_lrs(root).values()) == {1}
+    assert next_run(root, WEDNESDAY)[0]["release.sent"] == 0 and lrs.taken["SubmitBatch"] == ALL
+    assert taken_in(root)["answered"] == ALL
+    files = Path(shutil.copytree(built_root, tmp_path / "files"))
+    census(files, CYCLE, MONDAY)
+    answer_outbox(files, profiles=all_profiles(), seed=7)
+    collect.fn(data=str(files), as_of=IN_FEBRUARY)
+    merge.fn(data=str(files))
+    for ours, theirs in zip(registers(root), registers(files), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)
+    assert len(registers(root)[0]) > 40 and len(registers(root)[1]) > 0
+
+
+def test_out_of_hours_is_no_fault_and_the_next_run_calls_again(root, lrs):
+    lrs.closed = True
+    counts, faults = next_run(root, TUESDAY)
+    assert (counts["release.later"], counts["release.sent"], faults) == (ALL, 0, [])
+    assert states(root) == {"READY": ALL} and not lrs.taken
+    lrs.closed = False
+    counts, _ = next_run(root, WEDNESDAY)
+    assert counts["release.sent"] == ALL and "release.later" not in counts
+
+
+@pytest.mark.parametrize("fault", [Fault.DROPPED_BEFORE, Fault.DROPPED_AFTER, Fault.BROKEN, Fault.ODD, "WSEC0999"])
+def test_a_call_of_which_nobody_knows_waits_for_a_person_and_is_not_repeated(root, lrs, certificates, fault):
+    use(root, lrs, certificates, calls_at_once=1)
+    lrs.planned["SubmitBatch"] = deque([None, fault])
+    counts, faults = next_run(root, TUESDAY)
+    assert states(root) == {"SENT": 1, "SENT_UNCONFIRMED": 1, "READY": ALL - 2}
+    assert (counts["release.sent"], counts["release.unconfirmed"]) == (1, 1)
+    assert len(faults) == 1 and " / " in faults[0] and "uln retry" in faults[0]
+    assert not Lake(root / "lake").read("lrs_jobs").merge(unsure(root), on="batch_ref").size
+    before = given_to_lrs(root)
+    counts, _ = next_run(root, WEDNESDAY)
+    assert counts["release.sent"] == ALL - 2 and states(root) == {"SENT": ALL - 1, "SENT_UNCONFIRMED": 1}
+    assert all(n == 1 for n in given_to_lrs(root).values()) and before.keys() <= given_to_lrs(root).keys()
+
+
+def unsure(root):
+    found = ledger(root)
+    return found.loc[found["state"] == "SENT_UNCONFIRMED", ["batch_ref"]]
+
+
+def test_what_was_dropped_before_it_was_heard_goes_when_a_person_has_asked(root, lrs, certificates):
+    use(root, lrs, certificates, calls_at_once=1)
+    lrs.planned["SubmitBatch"] = deque([Fault.DROPPED_BEFORE])
+    next_run(root, TUESDAY)
+    decide(str(root), unsure(root)["batch_ref"].iloc[0], Decision.RETRY, WHY, WEDNESDAY)
+    assert next_run(root, WEDNESDAY)[0]["release.sent"] == ALL
+    assert given_to_lrs(root) == all_sent(root) and set(given_to_lrs(root).values()) == {1}
+
+
+def test_a_call_that_was_heard_though_its_answer_was_lost_is_settled_by_a_file_from_the_portal(root, lrs, certificates):
+    """Its job is not known, so it is asked for nowhere; a person takes its result from the portal."""
+    use(root, lrs, certificates, calls_at_once=1)
+    lrs.planned["SubmitBatch"] = deque([Fault.DROPPED_AFTER])
+    next_run(root, TUESDAY)
+    next_run(root, WEDNESDAY)
+    lost = ledger(root).merge(unsure(root), on="batch_ref").iloc[0]
+    assert taken_in(root)["answered"] == ALL - 1
+    upns = Lake(root / "lake").read("batch_rows", batch_ref=lost["batch_ref"])["upn"]
+    lines = "".join(f"{lost['ukprn']},{upn},,RC007\n" for upn in upns)
+    (root / "lrs" / "inbox" / "portal.csv").write_text(f"UKPRN,MISIdentifier,ULN,ReturnCode\n{lines}", encoding="utf-8")
+    collect.fn(data=str(root), as_of=IN_FEBRUARY)
+    next_run(root, IN_FEBRUARY)
+    assert states(root) == {"SENT": ALL} and set(given_to_lrs(root).values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("code", "goes_on"), [("WSEC0003", True), ("WSEC0001", True), ("WSEC0005", False), ("WSEC0006", False)]
+)
+def test_what_the_lrs_refuses_is_ready_again_and_only_what_concerns_all_stops_the_others(
+    root, lrs, certificates, code, goes_on
+):
+    use(root, lrs, certificates, calls_at_once=1)
+    lrs.planned["SubmitBatch"] = deque([code])
+    counts, faults = next_run(root, TUESDAY)
+    assert counts["release.sent"] == (ALL - 1 if goes_on else 0) and counts["release.unconfirmed"] == 0
+    assert len(faults) == 1 and f"({code})" in faults[0]
+    assert next_run(root, WEDNESDAY)[0]["release.sent"] == (1 if goes_on else ALL)
+    assert set(given_to_lrs(root).values()) == {1}
+
+
+def test_where_the_lrs_is_away_nothing_is_called(root, certificates):
+    with serving(root, certificates) as gone:
+        use(root, gone, certificates)
+    counts, faults = next_run(root, TUESDAY)
+    assert counts["release.sent"] == 0 and states(root) == {"READY": ALL}
+    assert len(faults) == 1 and "NOT_REACHED" in faults[0]
+
+
+def test_settings_that_are_wrong_or_gone_stop_the_run_before_anything_goes(root, lrs, monkeypatch):
+    path = root / "reference" / "lrs_service.toml"
+    monkeypatch.delenv("ULN_LRS_PASSWORD")
+    with pytest.raises(ServiceFault, match="password is needed"):
+        walked(release, root, CYCLE, TUESDAY)
+    path.unlink()
+    with pytest.raises(ServiceFault, match="names no address"):
+        walked(release, root, CYCLE, TUESDAY)
+    assert states(root) == {"READY": ALL} and not lrs.taken
+    path.write_text('password = "secret"\naddress = "http://x"\nother = 1\n', encoding="utf-8")
+    with pytest.raises(ConfigurationFault) as caught:
+        batch.fn(data=str(root), cycle=CYCLE, las=["660"], as_of=TUESDAY)
+    assert len(caught.value.faults) == 3 and "secret" not in str(caught.value) and "http://x" not in str(caught.value)
+
+
+def test_batches_that_were_built_for_the_other_way_are_given_up_and_their_learners_go_by_this_one(root, lrs):
+    (root / "reference" / "lrs_service.toml").write_text('route = "files"\n', encoding="utf-8")
+    counts, faults = next_run(root, TUESDAY)
+    assert faults == [] and counts["release.sent"] == 2
+    assert states(root) == {"ABANDONED": ALL, "SENT": 2} and not lrs.taken
+    assert set(ledger(root).query("state == 'ABANDONED'")["reason"]) == {"rerouted"}
+    assert len(list((root / "lrs" / "outbox").glob("*.CSV"))) == 2
+
+
+#: Every commit of the hand-over, before and after it.
+POINTS = [
+    (name, n, side)
+    for name in ("upsert", "append")
+    for n in range(6 if name == "upsert" else 3)
+    for side in ("before", "after")
+]
+
+
+@pytest.mark.parametrize(("name", "n", "side"), POINTS)
+def test_killed_at_any_commit_of_the_hand_over_nothing_is_lost_or_doubled(
+    root, lrs, certificates, monkeypatch, name, n, side
+):
+    use(root, lrs, certificates, calls_at_once=2)
+    real, passed = getattr(Lake, name), iter(range(100))
+
+    def dying(self, *given, **named):
+        here = next(passed) == n
+        if here and side == "before":
+            raise Killed
+        done = real(self, *given, **named)
+        if here:
+            raise Killed
+        return done
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Lake, name, dying)
+        release.fn(data=str(root), cycle=CYCLE, las=["660"], as_of=TUESDAY)
+    heard = given_to_lrs(root)
+    next_run(root, WEDNESDAY)
+    # What nobody knows of was either heard or not; a person looks, and only what was not heard goes again.
+    waits = ledger(root).merge(unsure(root), on="batch_ref")
+    assert len(waits) <= 2
+    rows = Lake(root / "lake").read("batch_rows")
+    for _, one in waits.iterrows():
+        upns = set(rows.loc[rows["batch_ref"] == one["batch_ref"], "upn"])
+        assert len(upns & heard.keys()) in (0, len(upns))
+        if not upns & heard.keys():
+            decide(str(root), one["batch_ref"], Decision.RETRY, WHY, WEDNESDAY)
+    next_run(root, IN_FEBRUARY)
+    assert given_to_lrs(root) == all_sent(root) and set(given_to_lrs(root).values()) == {1}
+
+
+def test_a_job_that_was_kept_confirms_its_batch_and_forbids_a_retry(root, lrs, certificates, monkeypatch):
+    use(root, lrs, certificates, calls_at_once=1)
+    real = Lake.append
+
+    def dying(self, *given, **named):
+        real(self, *given, **named)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Lake, "append", dying)
+        release.fn(data=str(root), cycle=CYCLE, las=["660"], as_of=TUESDAY)
+    ref = unsure(root)["batch_ref"].iloc[0]
+    with pytest.raises(ServiceFault, match="as job 1001"):
+        decide(str(root), ref, Decision.RETRY, WHY, TUESDAY)
+    assert next_run(root, WEDNESDAY)[0]["release.sent"] == ALL - 1
+    assert states(root) == {"SENT": ALL} and set(given_to_lrs(root).values()) == {1}
+
+
+RUNS = """
+import sys
+from tasks.release import release
+release.fn(data=sys.argv[1], cycle="2012-01", las=["660"], as_of="2012-01-31T02:30")
+"""
+
+
+def test_a_process_killed_in_mid_call_leaves_what_it_had_begun_to_a_person(root, lrs, certificates):
+    use(root, lrs, certificates, calls_at_once=1)
+    lrs.planned["SubmitBatch"] = deque([None, Fault.SILENT])
+    command = [sys.executable, "-W", "ignore", "-c", RUNS, str(root)]
+    running = subprocess.Popen(command, cwd=PROJECT, env=os.environ | {"ULN_WORKERS": "1"})
+    try:
+        for _ in range(3000):
+            if lrs.taken["SubmitBatch"] == 2 or running.poll() is not None:
+                break
+            time.sleep(0.05)
+        assert running.poll() is None and lrs.taken["SubmitBatch"] == 2
+    finally:
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    lrs.let_go.set()
+    assert states(root) == {"SENT": 1, "SENT_UNCONFIRMED": 1, "READY": ALL - 2}
+    next_run(root, WEDNESDAY)
+    assert states(root) == {"SENT": ALL - 1, "SENT_UNCONFIRMED": 1} and set(given_to_lrs(root).values()) == {1}
+
+
+@pytest.mark.usefixtures("lrs")
+def test_answers_are_asked_for_until_they_are_there_and_once(root):
+    next_run(root, TUESDAY)
+    assert asking.has_jobs(str(root))
+    assert asking.ask.fn(data=str(root)) == {"jobs": ALL, "answered": 0, "unfinished": ALL, "failed": 0}
+    assert list((root / "lrs" / "inbox").iterdir()) == []
+    found = taken_in(root)
+    assert (found["answered"], found["files"], found["untied"], found["faults"]) == (ALL, ALL, 0, 0)
+    assert not asking.has_jobs(str(root)) and asking.ask.fn(data=str(root))["jobs"] == 0
+    assert set(Lake(root / "lake").read("lrs_jobs")["code"]) == {"WSRC0009"}
+
+
+def test_answers_given_twice_in_one_message_change_nothing(root, lrs):
+    next_run(root, TUESDAY)
+    lrs.planned["GetSubmitBatchOutput"] = deque([Fault.TWICE] * ALL)
+    found = taken_in(root)
+    assert found["rows"] == 2 * len(all_sent(root)) and len(registers(root)[0]) == len(set(registers(root)[0]["upn"]))
+    assert states(root) == {"SENT": ALL}
+
+
+@pytest.mark.parametrize("fault", [Fault.DROPPED_AFTER, Fault.ODD, Fault.GATEWAY, "WSEC0999"])
+def test_what_cannot_be_asked_for_is_told_and_asked_again(root, lrs, fault):
+    next_run(root, TUESDAY)
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    lrs.planned["GetSubmitBatchOutput"] = deque([None, fault])
+    with pytest.raises(ServiceFault) as caught:
+        asking.ask.fn(data=str(root))
+    assert " / " in str(caught.value) and isinstance(caught.value, PassingFault) == (fault != "WSEC0999")
+    assert 1 <= len(list((root / "lrs" / "inbox").iterdir())) < ALL
+    found = asking.ask.fn(data=str(root))
+    assert found["failed"] == 0 and len(list((root / "lrs" / "inbox").iterdir())) == ALL
+
+
+def test_out_of_hours_and_failed_jobs_hold_up_nobody_s_answers(root, lrs):
+    next_run(root, TUESDAY)
+    lrs.closed = True
+    assert asking.ask.fn(data=str(root))["unfinished"] == ALL
+    lrs.closed = False
+    job = min((root / "rehearsal" / "lrs" / "jobs").glob("*.xml"))
+    job.rename(job.with_suffix(".lost"))
+    found = taken_in(root)
+    assert (found["answered"], found["failed"], found["files"]) == (ALL - 1, 1, ALL - 1)
+    assert sorted(set(Lake(root / "lake").read("lrs_jobs")["code"])) == ["WSRC0009", "WSRC0018"]
+
+
+@pytest.mark.usefixtures("lrs")
+def test_a_run_that_dies_before_it_has_written_down_an_answer_asks_once_more_and_takes_it_in_once(root, monkeypatch):
+    next_run(root, TUESDAY)
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+
+    def dying(*_given, **_named):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Lake, "upsert", dying)
+        asking.ask.fn(data=str(root))
+    found = taken_in(root)
+    assert (found["answered"], found["files"], found["rows"]) == (ALL, ALL, len(all_sent(root)))
+
+
+@pytest.fixture
+def checked(built_root, certificates, tmp_path, monkeypatch):
+    """A root of whose learners none has been sent, and the web service to check with; batches go as files."""
+    monkeypatch.setenv("ULN_LRS_PASSWORD", PASSWORD)
+    root = Path(shutil.copytree(built_root, tmp_path / "check"))
+    with serving(root, certificates) as stand_in:
+        use(root, stand_in, certificates, check_seconds=0)
+        text = (root / "reference" / "lrs_service.toml").read_text(encoding="utf-8")
+        (root / "reference" / "lrs_service.toml").write_text(text.replace("web-service", "files"), encoding="utf-8")
+        for stage in (receive, read, select):
+            walked(stage, root, CYCLE, MONDAY)
+        cross_check.fn(data=str(root), cycle=CYCLE)
+        walked(validate, root, CYCLE, MONDAY)
+        yield root, stand_in
+
+
+def test_a_check_sends_nothing_remembers_nothing_as_sent_and_tells_what_the_lrs_would_say(checked):
+    root, stand_in = checked
+    first = walked(lrs_check, root, CYCLE, MONDAY)
+    assert first["unfinished"] == first["batches"] == 2 and first["checked"] == 0
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    second = walked(lrs_check, root, CYCLE, TUESDAY)
+    assert stand_in.taken["SubmitBatch"] == 2, "asked once; the second check asks for the answers"
+    assert second["unfinished"] == 0 and second["checked"] == second["learners"] > 0 < second["exceptions"]
+    lines = (root / "reports" / CYCLE / "lrs_check" / "660.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 1 + second["exceptions"] and "Beth i'w wneud" in lines[0] and "What to do" in lines[0]
+    rows = Lake(root / "lake").read("pupils", ["upn", "surname", "forename"]).dropna()
+    assert not [word for word in rows.to_numpy().ravel() if len(word) > 3 and f'"{word}"' in "".join(lines)]
+    # Nobody was registered, and nobody counts as sent: all of them go.
+    assert not (root / "rehearsal" / "lrs" / "register.parquet").exists()
+    lake = Lake(root / "lake")
+    assert lake.version("batches") < 0 and lake.version("batch_rows") < 0
+    assert next_run(root, WEDNESDAY)[0]["release.learners"] == second["learners"]
+
+
+def test_a_check_that_the_lrs_refuses_is_told_and_asked_anew(checked):
+    root, stand_in = checked
+    stand_in.planned["SubmitBatch"] = deque(["WSEC0006", "WSEC0006"])
+    with pytest.raises(ServiceFault, match="WSEC0006"):
+        walked(lrs_check, root, CYCLE, MONDAY)
+    assert walked(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2 and stand_in.taken["SubmitBatch"] == 2
+
+
+def doctor(root):
+    from tasks.doctor import _lrs_web_service
+    from tasks.io.data_root import DataRoot
+
+    return {one.level.value: one.what.en for one in _lrs_web_service(DataRoot(root), dt.date(2012, 2, 12))}
+
+
+def test_the_doctor_proves_the_connection_and_tells_of_jobs_that_failed_without_sending_anybody(
+    root, lrs, certificates
+):
+    assert doctor(root) == {"ok": "can be reached with our certificate"} and not lrs.taken
+    next_run(root, TUESDAY)
+    job = min((root / "rehearsal" / "lrs" / "jobs").glob("*.xml"))
+    job.rename(job.with_suffix(".lost"))
+    taken_in(root)
+    assert doctor(root)["warning"] == "1 jobs could not be carried out, or are not known (1001)"
+    with serving(root, certificates) as gone:
+        use(root, gone, certificates)
+    assert "NOT_REACHED" in doctor(root)["fault"]
+    (root / "reference" / "lrs_service.toml").unlink()
+    assert doctor(root) == {"ok": "not set up: batches go as files"}

@@ -1,0 +1,137 @@
+"""ULNs that schools send in their returns, held against the LRS: told, never changed; asked once, and only where it is wanted."""
+
+import io
+import zipfile
+from collections import deque
+
+import pandas as pd
+import pytest
+from openpyxl import load_workbook
+from ten_learners import ASKED, FIRST, REGISTRATION, ULN, UPN, pupil, send_return
+from tests_support import walked
+
+from schemas.faults import ServiceFault
+from tasks import ask as asking
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+from tasks.publish import publish
+from tasks.read import read
+from tasks.receive import receive
+from tasks.rehearsal.certificates import make_certificates
+from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, serving, settings_of
+from tasks.select import cross_check, select
+from tasks.validate import validate
+from tasks.verify import verifies, verify
+
+#: Whose ULN it is to the LRS: Ann's own; Bryn's of one with another forename; Carys's of somebody else; Dewi's nobody's.
+KNOWN = {"Ann": {}, "Bryn": {"given_name": "Brynmor"}, "Carys": {"family_name": "Arall", "dob": "1990-01-01"}}
+SENT_WITH = ("Ann", "Bryn", "Carys", "Dewi")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A school's return in which four learners have a ULN and two have none; the LRS's register knows three of them."""
+    root = tmp_path / "root"
+    DataRoot(root).create()
+    (root / "reference" / "registration.csv").write_text(REGISTRATION, encoding="utf-8")
+    pupils = [pupil(who, uln=ULN[who]) for who in SENT_WITH] + [pupil("Elin"), pupil("Ffion", uln="1234567890")]
+    send_return(root, "2012-01-18", pupils)
+    five = {"dob": "1996-11-05", "gender": "2", "postcode": "LL77 7NG", "origin": "known before"}
+    rows = [{"uln": ULN[w], "given_name": w, "family_name": f"Teulu{w}", **five, **other} for w, other in KNOWN.items()]
+    (root / "rehearsal" / "lrs").mkdir(parents=True)
+    columns = ["uln", "given_name", "family_name", "dob", "gender", "postcode", "origin"]
+    pd.DataFrame(rows, columns=columns).astype("str").to_parquet(root / "rehearsal" / "lrs" / "register.parquet")
+    return root
+
+
+@pytest.fixture
+def lrs(root, certificates, monkeypatch):
+    monkeypatch.setenv("ULN_LRS_PASSWORD", PASSWORD)
+    with serving(root, certificates) as stand_in:
+        settings = settings_of(stand_in, certificates).replace("web-service", "files") + "verify_ulns = true\n"
+        (root / "reference" / "lrs_service.toml").write_text(settings, encoding="utf-8")
+        for stage in (receive, read, select):
+            walked(stage, root, FIRST, ASKED)
+        cross_check.fn(data=str(root), cycle=FIRST)
+        walked(validate, root, FIRST, ASKED)
+        yield stand_in
+
+
+def told(root):
+    """What the records are told of their ULNs: rule by learner."""
+    findings = Lake(root / "lake").read("findings").query("rule.str.startswith('VRF')")
+    upns = Lake(root / "lake").read("pupils").set_index("row_ref")["upn"]
+    who = {upn: name for name, upn in UPN.items()}
+    return {who[upns[ref]]: rule for ref, rule in zip(findings["row_ref"], findings["rule"], strict=True)}
+
+
+def test_nobody_is_asked_about_unless_it_is_wanted(root):
+    assert not verifies(str(root))
+
+
+def test_each_uln_is_asked_about_once_and_what_does_not_agree_is_told(root, lrs):
+    assert verifies(str(root))
+    before = Lake(root / "lake").read("pupils")
+    assert walked(verify, root, FIRST, ASKED) == {"asked": 4, "told": 0}
+    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 0}
+    assert asking.has_jobs(str(root)) and asking.ask.fn(data=str(root))["verified"] == 4
+    assert told(root) == {"Bryn": "VRF01", "Carys": "VRF02", "Dewi": "VRF02"}
+    assert not asking.has_jobs(str(root))
+    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 3}
+    assert lrs.taken == {"SubmitVerifyBatch": 1, "GetVerifyBatchOutput": 1}
+    checks = Lake(root / "lake").read("uln_checks").set_index("upn")
+    assert checks.loc[UPN["Carys"], "flags"] == "VRF5;VRF7" or "VRF7" in checks.loc[UPN["Carys"], "flags"]
+    # No ULN is changed by it, nor does the register learn one.
+    pd.testing.assert_frame_equal(Lake(root / "lake").read("pupils"), before)
+    assert Lake(root / "lake").read("learners").empty
+
+
+def test_the_school_reads_it_in_its_work_list_in_both_languages(root, lrs):
+    walked(verify, root, FIRST, ASKED)
+    asking.ask.fn(data=str(root))
+    walked(publish, root, FIRST, ASKED)
+    [path] = (root / "dewi" / "outbox").rglob("*.zip")
+    with zipfile.ZipFile(path) as bundle:
+        [name] = [one for one in bundle.namelist() if one.endswith(".xlsx")]
+        book = load_workbook(io.BytesIO(bundle.read(name)))
+    cells = [str(c) for sheet in book for row in sheet.iter_rows(values_only=True) for c in row if c]
+    assert {"VRF01", "VRF02"} <= set(cells)
+    assert any("is not this learner's" in c for c in cells) and any("nad ULN y dysgwr hwn" in c for c in cells)
+    assert lrs.taken["GetVerifyBatchOutput"] == 1
+
+
+def test_a_newer_return_that_corrects_a_uln_is_told_of_no_more(root, lrs):
+    walked(verify, root, FIRST, ASKED)
+    asking.ask.fn(data=str(root))
+    send_return(root, "2012-01-25", [pupil("Ann", uln=ULN["Ann"]), pupil("Bryn", uln=ULN["Bryn"]), pupil("Carys")])
+    for stage in (receive, read, select):
+        walked(stage, root, FIRST, ASKED)
+    walked(validate, root, FIRST, ASKED)
+    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 1}
+    assert told(root) == {"Bryn": "VRF01"} and lrs.taken["SubmitVerifyBatch"] == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.DROPPED_AFTER, Fault.ODD, "WSEC0006"])
+def test_what_was_lost_is_asked_again_for_it_creates_nothing(root, lrs, fault):
+    lrs.planned["SubmitVerifyBatch"] = deque([fault])
+    with pytest.raises(ServiceFault, match="/"):
+        walked(verify, root, FIRST, ASKED)
+    assert walked(verify, root, FIRST, ASKED)["asked"] == 4
+    lrs.planned["GetVerifyBatchOutput"] = deque([fault])
+    with pytest.raises(ServiceFault, match="/"):
+        asking.ask.fn(data=str(root))
+    assert asking.ask.fn(data=str(root))["verified"] == 4
+
+
+def test_out_of_hours_nothing_is_asked_and_nothing_is_wrong(root, lrs):
+    lrs.closed = True
+    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 0}
+    lrs.closed = False
+    assert walked(verify, root, FIRST, ASKED)["asked"] == 4
+    lrs.closed = True
+    assert asking.ask.fn(data=str(root))["verified"] == 0
