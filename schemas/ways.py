@@ -1,4 +1,4 @@
-"""Where DEWi's and the LRS's folders are: below the data root, or by URL; and what opens the door there.
+"""Where DEWi's and the LRS's folders, and the lake, are: below the data root, or by URL; and what opens the door there.
 
 One place for all of it: `ULN_WAY_<WAY>__<KEY>` in the environment, over blocks `[<way>]` in the data root's
 `reference/ways.toml`; a way that neither names is a folder of the data root. Credentials come from the environment alone:
@@ -25,6 +25,7 @@ from schemas.texts import Both, both
 
 PREFIX = "ULN_WAY_"
 FOLDERS = ("dewi_inbox", "dewi_outbox", "lrs_inbox", "lrs_outbox")
+LAKE = "lake"
 
 
 class _Way(BaseModel):
@@ -165,6 +166,13 @@ Way = Annotated[
 ]
 
 
+#: Where tables may lie: where a commit is one step that no other writer can take at the same time.
+LakeWay = Annotated[
+    Annotated[FileWay, Tag("file")] | Annotated[S3Way, Tag("s3")],
+    Discriminator(_kind, custom_error_type="scheme_of_lake", custom_error_message="scheme"),
+]
+
+
 class Ways(BaseSettings):
     """Every way; None where it is a folder of the data root."""
 
@@ -176,6 +184,7 @@ class Ways(BaseSettings):
     dewi_outbox: Way | None = None
     lrs_inbox: Way | None = None
     lrs_outbox: Way | None = None
+    lake: LakeWay | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -192,7 +201,7 @@ class Ways(BaseSettings):
     @property
     def named(self) -> dict[str, _Way]:
         """Those that are not folders of the data root, by name."""
-        every = {name: getattr(self, name) for name in FOLDERS}
+        every = {name: getattr(self, name) for name in (*FOLDERS, LAKE)}
         return {name: way for name, way in every.items() if way is not None}
 
 
@@ -234,7 +243,7 @@ def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
     for name, block in given.items():
         for key in sorted(SECRETS & set(block)) if isinstance(block, dict) else ():
             faults.append(both("fault.way_secret_in_file", key=key, variable=f"{PREFIX}{name}__{key}".upper()))
-    known = {f"{PREFIX}{name}".upper() for name in FOLDERS}
+    known = {f"{PREFIX}{name}".upper() for name in (*FOLDERS, LAKE)}
     faults += [
         both("fault.way_unknown_variable", variable=name)
         for name in sorted(environment)
@@ -257,6 +266,8 @@ def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> Both:
     key = str(place[-1])
     if kind == "scheme":
         fault = both("fault.way_scheme", schemes=", ".join(f"{scheme}://" for scheme in _KINDS))
+    elif kind == "scheme_of_lake":
+        fault = both("fault.way_scheme", schemes="file://, s3://")
     elif kind == "extra_forbidden":
         fault = both("fault.unknown_key", key=key)
     elif kind == "missing":

@@ -28,7 +28,7 @@ _AT_ONCE = 50
 def has_jobs(data: str) -> bool:
     """Whether there is anything to ask for."""
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     full = lake.version("lrs_jobs") >= 0 and not open_jobs(root, lake, JobKind.FULL).empty
     return full or (lake.version("uln_checks") >= 0 and not open_verifications(lake).empty)
 
@@ -44,7 +44,7 @@ def ask(data: str) -> Counts:
         ServiceFault: some could not be asked for; what came of the others is kept.
     """
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     settings, codes = lrs_service(root.reference), service_codes(root.reference)
     jobs = open_jobs(root, lake, JobKind.FULL)
     counts = {"jobs": 0, "answered": 0, "unfinished": 0, "failed": 0}

@@ -39,7 +39,7 @@ def collect(data: str, as_of: str) -> Counts:
         Counts: files, rows, untied, quarantined, faults.
     """
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     before = lake.read("received", ["sha256", "kind", "status", "reason"])
     # What was refused is looked at again: a layout with its headings may have come since.
     refused = before[(before["kind"] == "lrs_result") & (before["status"] == "quarantined")]

@@ -50,7 +50,7 @@ def keep(
         counted: what it was made in view of; what that is says the decision's own module.
         whose: cycle, la_code, school_number, where it is of a school.
     """
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     before = lake.read("operator_decisions", ["number"], decision=decision.value, ref=ref)
     row: dict[str, Any] = {"cycle": None, "la_code": None, "school_number": None} | whose
     row |= {"decision": decision.value, "ref": ref, "number": len(before) + 1, "decided_at": as_of}

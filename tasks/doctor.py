@@ -228,7 +228,7 @@ def _locks(root: DataRoot, _day: dt.date) -> Iterator[Found]:
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     """Each table opens, its files are there, and what one table says of another is so."""
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     damaged = [(name, what) for name in TABLES if (what := lake.damage(name)) is not None]
     for name, what in damaged:
         yield found("lake", Level.FAULT, what, table=name)
@@ -262,7 +262,7 @@ _MOST_NAMED = 5
 
 def _batches(root: DataRoot, day: dt.date) -> Iterator[Found]:
     """No batch waits for a person."""
-    if any(Lake(root.lake).damage(name) for name in ("batches", "lrs_returns")):
+    if any(Lake.of(root).damage(name) for name in ("batches", "lrs_returns")):
         return  # told with the lake
     waiting = batches_waiting(str(root.path), day).frame
     for case, state in (("unconfirmed", BatchShown.SENT_UNCONFIRMED), ("stuck", BatchShown.STUCK)):
@@ -289,9 +289,9 @@ def _lrs_web_service(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         yield found("lrs_service", Level.OK, "fit")
     else:
         yield found("lrs_service", Level.FAULT, "away", told=codes[away].told)
-    if Lake(root.lake).damage("lrs_jobs"):
+    if Lake.of(root).damage("lrs_jobs"):
         return
-    jobs = open_jobs(root, Lake(root.lake), JobKind.FULL)
+    jobs = open_jobs(root, Lake.of(root), JobKind.FULL)
     failed = jobs[jobs["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)]
     if len(failed):
         named = ", ".join(failed["job_ref"].head(_MOST_NAMED)) + (", .." if len(failed) > _MOST_NAMED else "")

@@ -34,7 +34,7 @@ class Ground:
     def of(cls, data: str, cycle: str) -> "Ground":
         """Resolve the references that a task was given."""
         root = DataRoot(Path(data))
-        return cls(root, Lake(root.lake), cycle_by_id(cycle))
+        return cls(root, Lake.of(root), cycle_by_id(cycle))
 
 
 @dataclass(frozen=True)

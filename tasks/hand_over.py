@@ -65,7 +65,7 @@ def batches_shown(data: str, day: dt.date, cycle: str | None = None) -> Shown:
     Returns:
         As `hand_over.shown`; and decided, the last decision and its time, null where there was none.
     """
-    lake = Lake(DataRoot(Path(data)).lake)
+    lake = Lake.of(DataRoot(Path(data)))
     where: dict[str, Any] = {} if cycle is None else {"cycle": cycle}
     found = _shown(lake, lake.read("batches", **where), day)
     last = _last_decisions(lake).set_index("batch_ref")
@@ -95,7 +95,7 @@ def batches_waiting(data: str, day: dt.date) -> Shown:
         data: the data root.
         day: the day it counts as.
     """
-    lake = Lake(DataRoot(Path(data)).lake)
+    lake = Lake.of(DataRoot(Path(data)))
     batches = lake.read("batches")
     # The poll asks every half-hour: what has time yet, and what nobody chases any more, is not looked through.
     last = {c.id: (day - dt.timedelta(days=c.answer_within_days)).isoformat() for c in all_cycles().values()}
@@ -138,7 +138,7 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
         raise ServiceFault(both(fault))
     day = moment(as_of).date()
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     if lake.version("batches") < 0:  # where nothing is, nothing is made
         raise ServiceFault(both("fault.no_batch", ref=ref))
     with one_run_at_a_time(data):

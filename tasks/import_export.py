@@ -43,7 +43,7 @@ def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: 
         raise ServiceFault(both("fault.no_export"))
     with one_run_at_a_time(data):
         sha256 = _in_inbox(root, path)
-        lake = Lake(root.lake)
+        lake = Lake.of(root)
         if last_decided(lake, OperatorDecision.IMPORT, ref=sha256).empty:
             keep(root, OperatorDecision.IMPORT, sha256, reason, as_of, 0)
         collect.fn(data=data, as_of=as_of)

@@ -24,7 +24,7 @@ def compact(data: str) -> Counts:
     Returns:
         Counts: tables (that had some), files (fewer than before).
     """
-    lake = Lake(DataRoot(Path(data)).lake)
+    lake = Lake.of(DataRoot(Path(data)))
     with one_run_at_a_time(data):
         spared = [lake.compact(name) for name in TABLES]
     return {"tables": sum(n > 0 for n in spared), "files": sum(spared)}

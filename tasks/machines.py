@@ -166,7 +166,7 @@ class Machines:
         """
         if self.unfit is not None:
             raise self.unfit
-        versions = Lake(DataRoot(Path(self.data)).lake).versions()
+        versions = Lake.of(DataRoot(Path(self.data))).versions()
         content = pickle.dumps((function, calls, versions), protocol=pickle.HIGHEST_PROTOCOL)
         call = put_call(self.folder, next(self._numbers), content)
         key = f"{function.__name__}-{self.folder.name}-{call.name}"
@@ -307,7 +307,7 @@ def _carried_out(data: str, run: str, call: Staged) -> Staged:
     function, calls, versions = pickle.loads(content)  # noqa: S301
     if function.__module__.partition(".")[0] != "tasks":
         raise TypeError("a worker does the service's own functions alone")
-    _see_lake(Lake(root.lake), versions)
+    _see_lake(Lake.of(root), versions)
     found = pickle.dumps(all_tried(function, calls), protocol=pickle.HIGHEST_PROTOCOL)
     return put_result(folder, call, found) or _TO_NOBODY
 

@@ -34,7 +34,7 @@ def merge(data: str) -> Counts:
         Counts: files, learners, ulns, exceptions, conflicts.
     """
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     # How many of its answers are tied belongs to the id: one that ties later is merged then.
     sizes = lake.sizes("lrs_returns", "sha256", tied="Y")
     ids = {sha256: f"merge/{sha256}/{n}" for sha256, n in sizes.items()}

@@ -71,7 +71,7 @@ def measured(data: str, day: dt.date) -> Shown:
 
 def _rows(data: str, day: dt.date) -> Iterator[dict[str, Any]]:
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     for cycle in cycles_with_returns(data):
         counts = shown(STANDING, counts_of(data, cycle).reset_index()).frame
         totals = {state.value: int(counts[state.value].sum()) for state in RowState}

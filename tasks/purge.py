@@ -69,7 +69,7 @@ def due(data: str, before: dt.date, today: dt.date) -> list[Due]:
     root = DataRoot(Path(data))
     kept_for = all_retention(root.reference / "retention.toml")
     cut = {kind: one.cut_off(before, today).isoformat() for kind, one in kept_for.items()}
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     return [
         *_taken_in(root, lake, cut),
         *_batch_files(root, lake, cut[Kind.BATCH_FILES]),
@@ -99,7 +99,7 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
         OSError: something could not be removed; what was is written down, the next purge does the rest.
     """
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     with one_run_at_a_time(data):
         going = [one for one in due(data, before, today) if one.kind in kinds]
         _write_down(lake, going, today)

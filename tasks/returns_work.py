@@ -89,7 +89,7 @@ def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str)
         unusable |= {places[n]: fault for n, fault in refused.items()}
         rows = rows.assign(file=rows["file"].map(dict(enumerate(places))))
     rows["sha256"] = rows.pop("file").map(dict(enumerate(hashes))).astype("str")
-    tied = tied_answers(Lake(root.lake), rows).assign(received_at=as_of)
+    tied = tied_answers(Lake.of(root), rows).assign(received_at=as_of)
     tied["return_code"] = normalise_code(tied["return_code"])
     return Answers(arrow_of(LRS_RETURNS, tied), unusable)
 
@@ -125,7 +125,7 @@ def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.Da
     Returns:
         As `merging.merge_answers`; and the UPNs that the register knew.
     """
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     named = ["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]
     answers = lake.read("lrs_returns", named, upn=upns, tied="Y")
     held = lake.read("learners", ["upn", "uln"], upn=upns)

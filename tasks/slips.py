@@ -58,7 +58,7 @@ def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: li
     names = dict(zip(register["school_number"], register["school_name"], strict=True))
     made = Slips()
     with one_run_at_a_time(data):
-        rows = Lake(root.lake).read(
+        rows = Lake.of(root).read(
             "deliveries", ["school_number", "la_code", "path", "sha256", "number"], cycle=cycle_id
         )
         # An authority's workbook stands among them, under the authority's code.

@@ -138,19 +138,19 @@ def status_of(data: str, cycle_id: str, la: list[str] | None = None) -> dict[str
 
 def purged_cycles(data: str) -> dict[str, str]:
     """The cycles whose pupils were purged, or were going to be: they are over. Cycle and day."""
-    rows = Lake(DataRoot(Path(data)).lake).read("purged", ["ref", "purged_on"], kind=Kind.PUPILS.value)
+    rows = Lake.of(DataRoot(Path(data))).read("purged", ["ref", "purged_on"], kind=Kind.PUPILS.value)
     return dict(zip(rows["ref"], rows["purged_on"], strict=True))
 
 
 def cycles_with_returns(data: str) -> list[str]:
     """The cycles that any return was accepted for, sorted."""
-    return sorted(set(Lake(DataRoot(Path(data)).lake).read("received", ["cycle"])["cycle"].dropna()))
+    return sorted(set(Lake.of(DataRoot(Path(data))).read("received", ["cycle"])["cycle"].dropna()))
 
 
 def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     """What a person has to look at, by the text's key under `terminal.`: how many, or which where they have a name."""
     root = DataRoot(Path(data))
-    lake = Lake(root.lake)
+    lake = Lake.of(root)
     outside = misplaced(root.dewi_inbox, list(authorities()["la_code"]))
     pupils = lake.read("pupils", ["upn", "former_upn"], cycle=cycle_id)
     upns = pd.concat([pupils["upn"], pupils["former_upn"]])
@@ -186,7 +186,7 @@ def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> S
     Returns:
         element, times, returns (how many hold it), path (of the first of them); sorted by element.
     """
-    received = Lake(DataRoot(Path(data)).lake).read("received", cycle=cycle_id)
+    received = Lake.of(DataRoot(Path(data))).read("received", cycle=cycle_id)
     noted = received[received["unknown_elements"].notna() & (received["la_code"].isin(la) if la else True)]
     found = [
         {"element": element, "times": times, "path": path}

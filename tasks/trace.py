@@ -92,7 +92,7 @@ class _Ledger:
     """The lake, asked for one learner at a time; how returns spell their UPNs is looked through once."""
 
     def __init__(self, root: DataRoot) -> None:
-        self._root, self._lake = root, Lake(root.lake)
+        self._root, self._lake = root, Lake.of(root)
         as_sent = self._lake.distinct("pupils", "upn")
         self._spelled = pd.DataFrame({"as_sent": as_sent, "upn": canonical_upn(as_sent)})
         # Few have a former UPN: with these the others need not be looked through for each step.

@@ -8,7 +8,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote
 
 import pandas as pd
@@ -19,32 +19,46 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from schemas.faults import ServiceFault
 from schemas.tables import AREA, TABLES, Table
 from schemas.texts import both
+from tasks.io.data_root import DataRoot
 from tasks.io.lake_files import GREAT, OpenedTable, conditions, opened_table, stored
+from tasks.io.lake_place import LakePlace, folder_place, place_of
 
 
 class Lake:
-    """The tables under one folder (or, later, one URL)."""
+    """The tables at one place."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, place: LakePlace | Path) -> None:
+        self.place = place if isinstance(place, LakePlace) else folder_place(place)
+
+    @classmethod
+    def of(cls, root: DataRoot) -> Self:
+        """A data root's.
+
+        Raises:
+            ConfigurationFault: what is said of where it lies is wrong.
+        """
+        return cls(place_of(root))
 
     def _uri(self, table: Table) -> str:
-        return str(self.folder / table.name)
+        return f"{self.place.uri}/{table.name}"
 
     def _open(self, table: Table) -> DeltaTable | None:
         """The table as it is now; None where it does not exist yet."""
-        if not DeltaTable.is_deltatable(self._uri(table)):
+        if not DeltaTable.is_deltatable(self._uri(table), self.place.options):
             return None
         delta = self._opened(table).delta
         delta.update_incremental()
         return delta
 
     def _opened(self, table: Table) -> OpenedTable:
+        folder = self.place.folder
+        if folder is None:
+            return opened_table(table.name, self.place, 0, 0)
         # A table that was removed and made again is another, though its folder may have the same number.
-        log = self.folder / table.name / "_delta_log"
+        log = folder / table.name / "_delta_log"
         first = log / f"{0:020}.json"  # gone where a purge has shortened the log; the folder's own time moves on
         return opened_table(
-            table.name, self._uri(table), log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
+            table.name, self.place, log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
         )
 
     def version(self, name: str) -> int:
@@ -68,19 +82,18 @@ class Lake:
             `files`: one that the log names is gone, or has another size. None where all is well, or nothing is there yet.
         """
         table = TABLES[name]
-        folder = self.folder / table.name
-        if not folder.exists():
+        there = self.place.sizes(table.name)
+        if not there:
             return None
         try:
-            delta = DeltaTable(self._uri(table))
+            delta = DeltaTable(self._uri(table), storage_options=self.place.options)
             added = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
             columns = {field.name for field in delta.schema().fields}
         except Exception:  # noqa: BLE001 - whatever the library says of a broken log
             return "unreadable"
         if columns != set(stored(table, table.schema.empty_table()).column_names):
             return "columns"
-        paths = [(folder / unquote(one["path"]), one["size_bytes"]) for one in added]
-        whole = all(path.is_file() and path.stat().st_size == size for path, size in paths)
+        whole = all(there.get(unquote(one["path"])) == one["size_bytes"] for one in added)
         return None if whole else "files"
 
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
@@ -180,6 +193,7 @@ class Lake:
             mode="overwrite" if delta else "append",
             predicate=predicate if delta else None,
             partition_by=list(table.slices) or None,
+            storage_options=self.place.options,
         )
         return True
 
@@ -208,6 +222,7 @@ class Lake:
             mode="append",
             partition_by=list(table.slices) or None,
             commit_properties=_carrying(ids),
+            storage_options=self.place.options,
         )
 
     def compact(self, name: str) -> int:
@@ -228,10 +243,10 @@ class Lake:
         for name, table in TABLES.items():
             delta = self._open(table)
             names = _unneeded(delta, older_than, dry_run=True) if delta is not None else []
+            there = self.place.sizes(name) if names else {}
             # The log goes on to name files that went with an earlier purge.
-            paths = [path for one in names if (path := self.folder / name / unquote(one)).exists()]
-            if paths:
-                sizes = [path.stat().st_size for path in paths]
+            sizes = [there[path] for one in names if (path := unquote(one)) in there]
+            if sizes:
                 found[name] = (len(sizes), sum(sizes))
         return found
 
@@ -251,7 +266,7 @@ class Lake:
             delta = self._open(table)
             if delta is not None:
                 delta.cleanup_metadata()
-                if not (self.folder / name / "_delta_log" / f"{delta.version():020}.checkpoint.parquet").exists():
+                if f"_delta_log/{delta.version():020}.checkpoint.parquet" not in self.place.sizes(name):
                     delta.create_checkpoint()
 
     def committed(self, name: str, transactions: Iterable[str]) -> set[str]:

@@ -20,6 +20,7 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 from schemas.tables import AREA, TABLES, Table
+from tasks.io.lake_place import LakePlace
 
 
 def stored(table: Table, rows: pa.Table) -> pa.Table:
@@ -44,10 +45,10 @@ def conditions(table: Table, where: dict[str, Any]) -> dict[str, pa.Array]:
 class OpenedTable:
     """A table that was opened: its log is read once, afterwards only what was added; its files are listed once a version."""
 
-    def __init__(self, table: Table, uri: str) -> None:
-        self.delta = DeltaTable(uri)
+    def __init__(self, table: Table, place: LakePlace) -> None:
+        self.delta = DeltaTable(f"{place.uri}/{table.name}", storage_options=place.options)
         self._table = table
-        self._on, self._kind = pafs.SubTreeFileSystem(uri, pafs.LocalFileSystem()), ds.ParquetFileFormat()
+        self._on, self._kind = pafs.SubTreeFileSystem(table.name, place.files), ds.ParquetFileFormat()
         self._listed_at = -1
         self._files: list[_File] = []
 
@@ -154,15 +155,15 @@ def _only(rows: pa.Table, where: dict[str, pa.Array]) -> pa.Table:
 
 
 @cache
-def opened_table(name: str, uri: str, _number: int, _made: int) -> OpenedTable:
+def opened_table(name: str, place: LakePlace, _number: int, _made: int) -> OpenedTable:
     """The table, kept for the process: opening one costs more than most reads of it.
 
     Args:
         name: the table.
-        uri: where it lies.
+        place: where the lake lies.
         _number, _made: what differs where a table was removed and made again at the same place.
     """
-    return OpenedTable(TABLES[name], uri)
+    return OpenedTable(TABLES[name], place)
 
 
 def _values(wanted: Any) -> pa.Array:
