@@ -71,6 +71,18 @@ _PASSING = frozenset(
 )
 #: How the lake's library says a number of the system's.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+#: How the lake's library, and Arrow, say that a store was not reached, or had no time.
+_STORE_AWAY = re.compile(
+    r"Generic S3 error(?s:.*?)(HTTP error|\b(429|50\d) )"
+    r"|AWS Error (NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT)"
+)
+#: How they say that it lets us not in, or has no such bucket.
+_STORE_REFUSES = re.compile(
+    r"Generic S3 error(?s:.*?)\b40[134] |"
+    r"AWS Error (ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|NO_SUCH_BUCKET)"
+)
+#: How the lake's library says that another writer was quicker; the same again sees what that one wrote.
+_OVERTAKEN = re.compile(r"CommitFailedError|A concurrent transaction|Transaction failed")
 #: How Python says it.
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
@@ -82,7 +94,8 @@ def may_pass(error: BaseException) -> bool:
     # A worker's, of which the text alone came: its last line is what was raised.
     told = _OS_ERROR.search(str(error)) or _ERRNO.search(str(error).rstrip().rpartition("\n")[2])
     number = error.errno if isinstance(error, OSError) and error.errno is not None else told and int(told[1])
-    return number in _PASSING
+    text = f"{type(error).__name__}: {error}"
+    return number in _PASSING or bool(_STORE_AWAY.search(text) or _OVERTAKEN.search(text))
 
 
 #: What the system says where a disk, or a user's share of it, is full.
@@ -93,7 +106,10 @@ def sentence_of(error: Exception, *, data: str, cycle: str, stage: str, about: s
     """What may be told of a fault that is not one of ours: where its evidence is, or which file could not be written."""
     where = keep_evidence(data, cycle, stage, about, error)
     if not isinstance(error, NotWritten):
-        return both("fault.unforeseen", stage=stage, about=about, where=where)
+        text = f"{type(error).__name__}: {error}"
+        stores = (("lake_refuses", _STORE_REFUSES), ("lake_away", _STORE_AWAY), ("lake_overtaken", _OVERTAKEN))
+        case = next((case for case, says in stores if says.search(text)), "unforeseen")
+        return both(f"fault.{case}", stage=stage, about=about, where=where)
     path = Path(error.filename)
     named = path.relative_to(data) if path.is_relative_to(data) else path
     return both("fault.no_room" if error.errno in _NO_ROOM else "fault.no_right", path=named.as_posix())

@@ -33,6 +33,8 @@ from schemas.states import BatchShown, JobKind
 from schemas.tables import TABLES
 from schemas.texts import Both, all_texts, both, sentence_of
 from schemas.watching import how_watched
+from schemas.ways import ways_of
+from tasks.boundary import may_pass
 from tasks.hand_over import batches_waiting
 from tasks.io.data_root import DataRoot
 from tasks.io.file_system import file_system_of, is_shared
@@ -89,8 +91,12 @@ def examined(data: str, day: dt.date) -> Iterator[Found]:
     yield from _versions()
     yield from _folders(root)
     if root.path.is_dir():
+        away = list(_store(root))
+        yield from away
+        lake_serves = all(one.level is not Level.FAULT for one in away)
         for check in CHECKS:
-            yield from check(root, day)
+            if lake_serves or check not in _OF_THE_LAKE:
+                yield from check(root, day)
 
 
 def _versions() -> Iterator[Found]:
@@ -147,7 +153,7 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         *(lambda: registration(own), lambda: opt_outs(own), lambda: schools(own), lambda: privacy_notice(own)),
         *(lambda: all_profiles(own / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
         *(lambda: exception_terms(own / "exceptions.toml"), lambda: all_retention(own / "retention.toml")),
-        *(lambda: root.access, lambda: how_watched(own / "watching.toml")),
+        *(lambda: ways_of(own), lambda: root.access, lambda: how_watched(own / "watching.toml")),
         *(lambda: lrs_service(own), lambda: service_codes(own)),
     )
     sound = True
@@ -226,6 +232,22 @@ def _locks(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         yield found("locks", Level.OK, "fit", kind=kind or "-")
 
 
+def _store(root: DataRoot) -> Iterator[Found]:
+    """A lake that is not a folder can be reached, and loses no commit; nothing where it is one."""
+    try:
+        lake = Lake.of(root)
+    except ConfigurationFault:
+        return  # told with the configuration
+    if lake.place.folder is not None:
+        return
+    try:
+        case = "keeps" if lake.keeps_commits() else "loses"
+    except Exception as error:  # noqa: BLE001 - whatever either library says of a store
+        case = "away" if may_pass(error) else "refuses"
+    level = Level.OK if case == "keeps" else Level.FAULT
+    yield found("lake", level, case, place=lake.place.uri)
+
+
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     """Each table opens, its files are there, and what one table says of another is so."""
     lake = Lake.of(root)
@@ -298,4 +320,5 @@ def _lrs_web_service(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         yield found("lrs_service", Level.WARNING, "failed", number=len(failed), jobs=named)
 
 
+_OF_THE_LAKE = (_lake, _batches, _lrs_web_service)
 CHECKS = (_configuration, _rights, _free_space, _evidence, _machines, _locks, _lake, _batches, _lrs_web_service)

@@ -5,8 +5,10 @@ must not happen twice carries an application transaction id. Knows tables and ke
 """
 
 import datetime as dt
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
@@ -95,6 +97,26 @@ class Lake:
             return "columns"
         whole = all(there.get(unquote(one["path"])) == one["size_bytes"] for one in added)
         return None if whole else "files"
+
+    def keeps_commits(self) -> bool:
+        """Whether the place lets no second writer take a first one's commit away; writes a table of its own, and removes it.
+
+        Two who saw the table as it was before write to it: where the place overwrites what stands there, one row is gone.
+        """
+        if self.place.folder is not None:
+            return True
+        name = f".uln-proof-{secrets.token_hex(4)}"
+        given = {"storage_options": self.place.options}
+        row = pa.table({"proof": ["x"]})
+        try:
+            write_deltalake(f"{self.place.uri}/{name}", row, storage_options=self.place.options)
+            saw = [DeltaTable(f"{self.place.uri}/{name}", **given) for _ in range(2)]
+            for one in saw:
+                write_deltalake(one, row, mode="append")
+            return int(DeltaTable(f"{self.place.uri}/{name}", **given).count()) == len(saw) + 1
+        finally:
+            with suppress(OSError):
+                self.place.files.delete_dir(name)
 
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
         """Rows of a table, in order (`arrow_of`).

@@ -67,6 +67,7 @@ def _in_store(way: S3Way) -> LakePlace:
     keys = {"ACCESS_KEY_ID": way.access_key, "SECRET_ACCESS_KEY": way.secret_key, "SESSION_TOKEN": way.session_token}
     options = {f"AWS_{name}": key.get_secret_value() for name, key in keys.items() if key is not None}
     options |= {"AWS_REGION": way.region, "conditional_put": "etag", "timeout": f"{patience}s"}
+    options |= {"connect_timeout": f"{patience}s", "max_retries": "3", "retry_timeout": f"{patience}s"}
     arrow: dict[str, Any] = {"region": way.region, "connect_timeout": patience, "request_timeout": patience}
     arrow |= {
         name: key.get_secret_value()

@@ -1,0 +1,214 @@
+"""The lake in an S3 store on loopback: what holds on a disk holds there, and no fault of the line loses or doubles a row."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from faulty_line import FaultyLine
+from s3_server import s3_server
+
+from schemas.cycles import cycle_by_id
+from schemas.tables import TABLES
+from tasks.boundary import may_pass, sentence_of
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+
+pytestmark = pytest.mark.engine
+HOME = Path(__file__).resolve().parents[2]
+#: A writer in a process of its own: the lake's library lets nobody else of a process do anything while it waits for a store.
+WRITER = """
+import sys
+import pandas as pd
+from pathlib import Path
+from tasks.boundary import may_pass
+from tasks.io.data_root import DataRoot
+from tasks.io.lake import Lake
+lake = Lake.of(DataRoot(Path(sys.argv[1])))
+for n in range(int(sys.argv[2]), int(sys.argv[3])):
+    rows = pd.DataFrame({"cycle": ["2012-01"] * 3, "upn": [f"A{n:09d}{place:03d}" for place in range(3)]})
+    for _ in range(30):
+        try:
+            if not lake.committed("shared_upns", [f"n/{n}"]):
+                lake.append("shared_upns", rows, [f"n/{n}"])
+            break
+        except Exception as error:
+            if not may_pass(error):
+                raise
+    else:
+        sys.exit("never")
+    print(n, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with s3_server() as running:
+        running.bucket("uln")
+        yield running
+
+
+@pytest.fixture
+def root(tmp_path):
+    return DataRoot(tmp_path / "root").create()
+
+
+def leads(server, place, **more):
+    said = {"URL": f"s3://uln/{place}", "ENDPOINT": server.endpoint, "REGION": server.region}
+    said |= {"ACCESS_KEY": server.access_key, "SECRET_KEY": server.secret_key, "PATIENCE_SECONDS": "20"} | more
+    return {f"ULN_WAY_LAKE__{name}": value for name, value in said.items()}
+
+
+@pytest.fixture
+def lake(server, root, tmp_path, monkeypatch):
+    for name, value in leads(server, tmp_path.name).items():
+        monkeypatch.setenv(name, value)
+    return Lake.of(root)
+
+
+def upns(*numbers):
+    return pd.DataFrame({"cycle": "2012-01", "upn": [f"A{n:012d}" for n in numbers]}).astype("str")
+
+
+def writer(root, first, last, ways):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ULN_WAY_")} | ways
+    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(root.path), str(first), str(last)]
+    return subprocess.Popen(
+        command, env=environment, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wrote(process):
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told[-2000:]
+
+
+def test_a_table_there_is_as_one_on_the_disk(lake, tmp_path, root):
+    said = []
+    for one in (lake, Lake(tmp_path / "disk")):
+        assert one.replace("shared_upns", upns(1, 2, 3), cycle="2012-01")
+        assert not one.replace("shared_upns", upns(3, 2, 1), cycle="2012-01")
+        assert one.append("shared_upns", upns(4, 5), ["t/1"]) and one.committed("shared_upns", ["t/1", "t/2"]) == {
+            "t/1"
+        }
+        assert one.upsert("shared_upns", upns(5, 6)) and not one.upsert("shared_upns", upns(5, 6))
+        assert one.version("shared_upns") == 2 and one.version("pupils") == -1 and one.damage("pupils") is None
+        assert one.compact("shared_upns") == 2 and one.damage("shared_upns") is None
+        one.shorten_logs()
+        assert one.former_versions(pd.Timedelta(0).to_pytimedelta()) == {}
+        said.append(
+            (one.read("shared_upns"), list(one.distinct("shared_upns", "upn")), one.sizes("shared_upns", "cycle"))
+        )
+    pd.testing.assert_frame_equal(said[0][0], said[1][0])
+    assert said[0][1:] == said[1][1:] and len(said[0][0]) == 6
+    assert [path for path in root.lake.rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_is_gone_is_damage(lake, server, tmp_path):
+    lake.append("shared_upns", upns(1))
+    client = server.client()
+    keys = [one["Key"] for one in client.list_objects_v2(Bucket="uln", Prefix=f"{tmp_path.name}/")["Contents"]]
+    client.delete_object(Bucket="uln", Key=next(key for key in keys if key.endswith(".parquet")))
+    assert lake.damage("shared_upns") == "files"
+
+
+def test_two_writers_at_once_lose_and_double_nothing(lake, server, root, tmp_path):
+    ways = leads(server, tmp_path.name)
+    both = [writer(root, first, first + 12, ways) for first in (0, 100)]
+    for one in both:
+        wrote(one)
+    rows = lake.read("shared_upns")
+    assert len(rows) == 2 * 12 * 3 and rows["upn"].is_unique
+    assert lake.version("shared_upns") == 23
+
+
+def test_whatever_answer_is_lost_no_row_is_lost_or_doubled(lake, server, root, tmp_path):
+    with FaultyLine("127.0.0.1", server.port) as line:
+        ways = leads(server, tmp_path.name, ENDPOINT=f"http://127.0.0.1:{line.port}", PATIENCE_SECONDS="2")
+        wrote(writer(root, 0, 1, ways))
+        before = line.seen["server"]
+        wrote(writer(root, 1, 2, ways))
+        of_one = line.seen["server"] - before
+        for n in range(2, 14):
+            line.swallow_answers(of_one * (n - 2) // 12)
+            wrote(writer(root, n, n + 1, ways))
+    rows = lake.read("shared_upns")
+    assert len(rows) == 14 * 3 and rows["upn"].is_unique
+
+
+def test_a_writer_that_is_killed_anywhere_loses_and_doubles_nothing(lake, server, root, tmp_path):
+    with FaultyLine("127.0.0.1", server.port) as line:
+        ways = leads(server, tmp_path.name, ENDPOINT=f"http://127.0.0.1:{line.port}")
+        wrote(writer(root, 0, 1, ways))
+        for n in range(1, 9):
+            line.cut_after(600 * n, "server")
+            dies = writer(root, n, n + 1, ways)
+            while line.seen["server"] < 600 * n and dies.poll() is None:
+                dies.stdout.readline() if dies.poll() is not None else None
+            dies.kill()
+            dies.communicate()
+            wrote(writer(root, n, n + 1, leads(server, tmp_path.name)))
+    rows = lake.read("shared_upns")
+    assert len(rows) == 9 * 3 and rows["upn"].is_unique and lake.damage("shared_upns") is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says", "passes"),
+    [
+        ({"SECRET_KEY": "of-somebody-else"}, "does not let the service in", False),
+        ({"URL": "s3://no-such-bucket/lake"}, "no such bucket", False),
+        ({"ENDPOINT": "http://127.0.0.1:9"}, "does not answer", True),
+    ],
+    ids=["key", "bucket", "away"],
+)
+@pytest.mark.parametrize("does", ["append", "damage"])
+def test_a_store_that_does_not_serve_is_told_in_one_sentence(server, root, monkeypatch, wrong, says, passes, does):
+    for name, value in (leads(server, "told", PATIENCE_SECONDS="2") | leads(server, "told", **wrong)).items():
+        monkeypatch.setenv(name, value)
+    lake = Lake.of(root)
+    if does == "damage" and "URL" in wrong:
+        assert lake.damage("shared_upns") is None, "nothing is there yet"
+        return
+    with pytest.raises(Exception) as met:
+        lake.append("shared_upns", upns(1)) if does == "append" else lake.damage("shared_upns")
+    told = sentence_of(met.value, data=str(root.path), cycle="2012-01", stage="read", about="all")
+    assert says in told and "\n" not in told and may_pass(met.value) is passes
+    evidence = "".join(path.read_text(encoding="utf-8") for path in root.path.rglob("read-all-*.txt"))
+    assert evidence and server.secret_key not in evidence + repr(lake.place)
+
+
+def uln(*arguments, ways):
+    unset = ("PREFECT_", "PYTEST_", "ULN_WAY_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)} | ways
+    command = [sys.executable, "-W", "ignore", "-c", "from flows.cli import main; main()", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HOME, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_a_cycle_ends_in_the_tables_and_snapshots_of_one_on_the_disk(server, root, tmp_path):
+    from flows.rehearsal import rehearsal_times
+
+    local, ways = tmp_path / "local", leads(server, tmp_path.name)
+    uln("rehearse", "--schools", "4", "--data", str(local), ways={})
+    for name in ("reference", "dewi/inbox"):
+        shutil.copytree(local / name, root.path / name, dirs_exist_ok=True)
+    sent, answered = rehearsal_times(cycle_by_id("2012-01"))
+    uln("census", "2012-01", "--as-of", sent, "--data", str(root.path), ways=ways)
+    shutil.copytree(local / "lrs" / "inbox", root.lrs_inbox, dirs_exist_ok=True)
+    uln("returns", "--as-of", answered, "--data", str(root.path), ways=ways)
+    uln("doctor", "--data", str(root.path), ways=ways)
+    for name in ("learners.parquet", "exceptions.parquet"):
+        ours, theirs = (place / "snapshots" / "2012-01" / name for place in (root.path, local))
+        assert ours.read_bytes() == theirs.read_bytes()
+    os.environ.update(ways)
+    try:
+        there = Lake.of(root)
+    finally:
+        for name in ways:
+            del os.environ[name]
+    for name in set(TABLES) - {"received"}:
+        pd.testing.assert_frame_equal(there.read(name), Lake(local / "lake").read(name))
+    assert [path.name for path in root.lake.rglob("*") if path.is_file()] == [".run.lock"]
