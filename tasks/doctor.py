@@ -241,11 +241,11 @@ def _store(root: DataRoot) -> Iterator[Found]:
     if lake.place.folder is not None:
         return
     try:
-        case = "keeps" if lake.keeps_commits() else "loses"
+        case = "fit" if lake.keeps_commits() else "loses"
     except Exception as error:  # noqa: BLE001 - whatever either library says of a store
         case = "away" if may_pass(error) else "refuses"
-    level = Level.OK if case == "keeps" else Level.FAULT
-    yield found("lake", level, case, place=lake.place.uri)
+    level = Level.OK if case == "fit" else Level.FAULT
+    yield found("store", level, case, place=lake.place.uri)
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:
