@@ -21,14 +21,14 @@ from tasks.io.data_root import DataRoot
 from tasks.io.dewi_inbox import let_go, quarantine, sha256_of, storable
 from tasks.io.lake import Lake
 from tasks.io.lrs_files import LARGEST_RESULT
-from tasks.one_worker import tried
+from tasks.one_worker import give_back, tried
 from tasks.returns_work import Growing, answers_in, tied_answers
 from tasks.stage import Counts, stage_task
 from tasks.untied import report_untied
 from tasks.workers import begin, parts, processors
 
-#: Result files taken in together, in bytes: about as many answers as a lot of a census has records.
-_LOT_BYTES = 24 * 2**20
+#: Result files taken in together, in bytes: about half of all Wales's answers.
+_LOT_BYTES = 12 * 2**20
 
 
 @stage_task("collect", "collect", retried=True)
@@ -62,6 +62,7 @@ def collect(data: str, as_of: str) -> Counts:
         begun = _collect(root, lake, lot, refused_for, as_of, counts)
         next(begun)  # the workers have this lot while what is in the lot before it is written
         accepted |= set(written)
+        give_back()
         written = begun
     accepted |= set(written)
     # After the commits, and of all that was ever accepted: what a killed run left behind goes too.
@@ -87,7 +88,7 @@ class _Arrival:
 
 
 def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
-    """Files that are taken in together: the answers for all Wales at once, of a larger country as many at a time."""
+    """Files that are taken in together, so many bytes at a time."""
     lot: list[_Arrival] = []
     for one in arrivals:
         if lot and sum(a.size for a in lot) + one.size > _LOT_BYTES:
@@ -135,7 +136,10 @@ def _collect(
                 accepted.append(one.sha256)
                 rows.append({**about, "status": "accepted", "received_at": as_of})
             counts["files"] += 1
-    _record(lake, accepted, pa.concat_tables([answers.rows for answers in found]), counts)
+    rows_found = pa.concat_tables([answers.rows for answers in found])
+    del found, answers
+    _record(lake, accepted, rows_found, counts)
+    del rows_found
     if rows:
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})

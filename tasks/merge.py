@@ -17,6 +17,7 @@ from tasks.core.membership import among
 from tasks.core.merging import with_conflicts
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
+from tasks.one_worker import give_back
 from tasks.returns_work import merged_answers
 from tasks.stage import Counts, stage_task
 from tasks.workers import parts, spread
@@ -51,6 +52,7 @@ def merge(data: str) -> Counts:
         carried = [*(ids[sha256] for sha256 in new), everything] if place == len(lots) else []
         for name, n in _merge(root, lake, upns, carried).items():
             counts[name] += n
+        give_back()
     return counts
 
 
@@ -77,6 +79,8 @@ def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Count
     merged = spread(merged_answers, repeat(root), shares)
     learners = pd.concat([learners for learners, _, _ in merged], ignore_index=True)
     exceptions = pd.concat([exceptions for _, exceptions, _ in merged], ignore_index=True)
+    held = pd.concat([held for *_, held in merged])
+    del merged
     # Only what is sent of learners who share a ULN is looked at again.
     others = lake.read("learners", uln=learners["uln"])
     others = others[~among(others["upn"], learners["upn"])]
@@ -85,7 +89,7 @@ def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Count
     entries = with_conflicts(entries, lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], upn=shared))
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
-    lake.upsert("learners", entries, ids, known=pd.concat([*(held for _, _, held in merged), others["upn"]]))
+    lake.upsert("learners", entries, ids, known=pd.concat([held, others["upn"]]))
     return {
         "learners": len(learners),
         "ulns": int(learners["uln"].notna().sum()),

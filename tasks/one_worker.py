@@ -78,7 +78,7 @@ def keep_memory() -> None:
 
 
 #: Bytes that a process may keep; all Wales stays below.
-_KEPT = 600 * 2**20
+_KEPT = 400 * 2**20
 
 
 def give_back() -> None:

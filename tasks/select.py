@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from pandas.util import hash_pandas_object
 
 from schemas.cycles import up_to
 from schemas.states import Disposition, NotChosen
@@ -20,6 +21,7 @@ from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.one_learner import giving_way
 from tasks.ground import Ground, Lot, all_portions
+from tasks.one_worker import give_back
 from tasks.stage import Counts, Steps, Walked, stage_task, walk
 from tasks.workers import begin, parts, spread
 
@@ -66,16 +68,28 @@ def cross_check(data: str, cycle: str) -> Counts:
         Counts: shared_upns (what is left to the schools), asked_elsewhere (records that give way).
     """
     ground = Ground.of(data, cycle)
-    portions = all_portions(ground)
-    found = spread(chosen_upns, repeat(ground), portions)
-    pairs = pd.concat([pd.DataFrame({name: [] for name in ("row_ref", "upn", "school_number")}, dtype="str"), *found])
-    shared = pairs[among(pairs["upn"], shared_upns(pairs))]
+    shared = _shared(ground)
+    give_back()
     gives_way = giving_way(claimed(ground, shared))
     _mark(ground, gives_way)
     left = shared_upns(shared[~among(shared["row_ref"], gives_way)])
     table = pd.DataFrame({"upn": left}, dtype="str").assign(cycle=cycle)
     ground.lake.replace("shared_upns", table.astype("str"), cycle=cycle)
     return {"shared_upns": len(table), "asked_elsewhere": len(gives_way)}
+
+
+def _shared(ground: Ground) -> pd.DataFrame:
+    """The chosen records of UPNs that stand in two schools or more: row_ref, upn, school_number.
+
+    A whole country's are put together by their hashes alone: two UPNs that share one are looked at, and no more.
+    """
+    found = spread(chosen_upns, repeat(ground), all_portions(ground))
+    hashes = [hash_pandas_object(one["upn"], index=False) for one in found]
+    every = pd.concat([pd.Series(dtype="uint64"), *hashes], ignore_index=True)
+    twice = every[every.duplicated()].unique()
+    none = pd.DataFrame({name: [] for name in ("row_ref", "upn", "school_number")}, dtype="str")
+    pairs = pd.concat([none, *(one[own.isin(twice).to_numpy()] for one, own in zip(found, hashes, strict=True))])
+    return pairs[among(pairs["upn"], shared_upns(pairs))]
 
 
 def _mark(ground: Ground, gives_way: pd.Series) -> None:

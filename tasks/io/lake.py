@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
 from schemas.faults import ServiceFault
 from schemas.tables import AREA, TABLES, Table
@@ -216,6 +216,7 @@ class Lake:
             predicate=predicate if delta else None,
             partition_by=list(table.slices) or None,
             storage_options=self.place.options,
+            writer_properties=_AS_WRITTEN,
         )
         return True
 
@@ -245,6 +246,7 @@ class Lake:
             partition_by=list(table.slices) or None,
             commit_properties=_carrying(ids),
             storage_options=self.place.options,
+            writer_properties=_AS_WRITTEN,
         )
 
     def compact(self, name: str) -> int:
@@ -256,7 +258,7 @@ class Lake:
         delta = self._open(TABLES[name])
         if delta is None:
             return 0
-        done = delta.optimize.compact()
+        done = delta.optimize.compact(writer_properties=_AS_WRITTEN)
         return int(done["numFilesRemoved"]) - int(done["numFilesAdded"])
 
     def former_versions(self, older_than: dt.timedelta) -> dict[str, tuple[int, int]]:
@@ -335,7 +337,14 @@ class Lake:
         # Only the slices in which the old rows stand are read and rewritten.
         on += [f"t.{p} IN ({_literals(replaced[p].unique().to_pylist())})" for p in table.slices]
         (
-            delta.merge(stored(table, changed), " AND ".join(on), "s", "t", commit_properties=_carrying(ids))
+            delta.merge(
+                stored(table, changed),
+                " AND ".join(on),
+                "s",
+                "t",
+                commit_properties=_carrying(ids),
+                writer_properties=_AS_WRITTEN,
+            )
             .when_matched_update_all()
             .when_not_matched_insert_all()
             .execute()
@@ -343,6 +352,8 @@ class Lake:
         return True
 
 
+#: Readers and writers have these rows of a file in memory together, however few they ask for at a time.
+_AS_WRITTEN = WriterProperties(max_row_group_size=65_536)
 #: Whoever reads a table, or writes to it, has its files open for less than this.
 LEAST_KEPT = dt.timedelta(days=7)
 
