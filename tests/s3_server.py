@@ -1,0 +1,175 @@
+"""A server of the S3 protocol on loopback, in a process of its own, that knows its users: moto's, made fit for faults.
+
+moto answers as S3 does, but lets two requests run into each other, takes half a body for a whole one, and lets anybody in.
+Here a request is answered after the one before it (so that a conditional put is one step), a body that breaks off is
+refused, and keys and policies are looked at. What it keeps is in its memory and goes with it.
+
+Belongs here: the server, its buckets and users. Does not belong here: what is tried against it. For a line to it that
+breaks: `tests/faulty_line.py`, between a client and `port`.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_ACCOUNT, _REGION = "123456789012", "us-east-1"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running server.
+
+    Attributes:
+        endpoint, port: where it is.
+        access_key, secret_key: of a user who may do anything.
+        region: the one that its buckets are in.
+        log: a line for each request: method, path with query, status.
+    """
+
+    endpoint: str
+    port: int
+    access_key: str
+    secret_key: str
+    log: Path
+    region: str = _REGION
+
+    def client(self, service: str = "s3") -> Any:
+        """boto3's client of the service, as a second opinion on what lies there."""
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+        )
+
+    def bucket(self, name: str) -> str:
+        """Make a bucket.
+
+        Returns:
+            Its name.
+        """
+        self.client().create_bucket(Bucket=name)
+        return name
+
+    def user(self, name: str, *statements: dict[str, Any]) -> tuple[str, str]:
+        """Make a user who may do what the statements of an IAM policy say, and nothing else.
+
+        Returns:
+            access key, secret key.
+        """
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
+    def requests(self) -> list[str]:
+        """Every request so far."""
+        return self.log.read_text(encoding="utf-8").splitlines()
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """A server, until the end of the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "requests"
+        log.touch()
+        environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "0", "MOTO_ACCOUNT_ID": _ACCOUNT}
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", __file__, str(log)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            said = process.stdout.readline()
+            assert said, "moto's server did not start: is moto[s3] installed?"
+            port, access_key, secret_key = said.split()
+            yield S3Server(f"http://127.0.0.1:{port}", int(port), access_key, secret_key, log)
+        finally:
+            process.stdin.close()  # which ends it
+            process.stdout.close()
+            process.wait()
+
+
+def _one_at_a_time(app: Any, log: Path) -> Any:
+    """The application, answering whole requests in their order."""
+    turn = threading.Lock()
+
+    def answered(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        # A slow sender must not keep the others waiting: its body is read before its turn.
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        chunked = environ.get("wsgi.input_terminated")
+        body = environ["wsgi.input"].read() if chunked else environ["wsgi.input"].read(length)
+        path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}".rstrip("?")
+        with turn:
+            refused = ""
+            if not chunked and len(body) != length:
+                refused = "400 IncompleteBody"
+            elif "HTTP_AUTHORIZATION" not in environ:
+                refused = "403 AccessDenied"
+            if refused:
+                with log.open("a", encoding="utf-8") as lines:
+                    lines.write(f"{environ['REQUEST_METHOD']} {path} {refused}\n")
+                start_response(refused, [("Content-Type", "application/xml")])
+                return [f"<Error><Code>{refused.split()[1]}</Code><Message/></Error>".encode()]
+            status: list[str] = []
+
+            def start(code: str, headers: Any, exc_info: Any = None) -> Any:
+                status.append(code)
+                return start_response(code, headers, exc_info)
+
+            parts = app({**environ, "wsgi.input": io.BytesIO(body)}, start)
+            try:
+                content = b"".join(parts)
+            finally:
+                if hasattr(parts, "close"):
+                    parts.close()
+            with log.open("a", encoding="utf-8") as lines:
+                lines.write(f"{environ['REQUEST_METHOD']} {path} {status[0].split()[0]}\n")
+            return [content]
+
+    return answered
+
+
+def _serve(log: Path) -> None:
+    """Serve until the parent lets go of our standard input."""
+    from moto.iam.models import iam_backends
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    iam = iam_backends[_ACCOUNT]["aws"]
+    iam.create_user(_REGION, "all")
+    anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.put_user_policy("all", "all", json.dumps({"Version": "2012-10-17", "Statement": [anything]}))
+    key = iam.create_access_key("all")
+    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), log)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdout.write(f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]))
