@@ -117,7 +117,7 @@ def _one_at_a_time(app: Any, log: Path) -> Any:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         chunked = environ.get("wsgi.input_terminated")
         body = environ["wsgi.input"].read() if chunked else environ["wsgi.input"].read(length)
-        path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}".rstrip("?")
+        path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode("latin-1").decode().rstrip("?")
         with turn:
             refused = ""
             if not chunked and len(body) != length:
