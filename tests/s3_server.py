@@ -20,8 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 _ACCOUNT, _REGION = "123456789012", "us-east-1"
+_FILL = "_fill"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ class S3Server:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return key["AccessKeyId"], key["SecretAccessKey"]
 
+    def fill(self, bucket: str, names: list[str]) -> None:
+        """Let many objects of one byte lie in a bucket, in one request that no store has."""
+        body = "\n".join(names).encode()
+        request = Request(f"{self.endpoint}/{_FILL}/{bucket}", body, {"Content-Type": "text/plain"})
+        urlopen(request, timeout=60).close()
+
     def requests(self) -> list[str]:
         """Every request so far."""
         return self.log.read_text(encoding="utf-8").splitlines()
@@ -98,9 +106,9 @@ def s3_server() -> Iterator[S3Server]:
         )
         assert process.stdin is not None and process.stdout is not None
         try:
-            said = process.stdout.readline()
-            assert said, "moto's server did not start: is moto[s3] installed?"
-            port, access_key, secret_key = said.split()
+            started = process.stdout.readline()
+            assert started, "moto's server did not start: is moto[s3] installed?"
+            port, access_key, secret_key = started.split()
             yield S3Server(f"http://127.0.0.1:{port}", int(port), access_key, secret_key, log)
         finally:
             process.stdin.close()  # which ends it
@@ -108,8 +116,8 @@ def s3_server() -> Iterator[S3Server]:
             process.wait()
 
 
-def _one_at_a_time(app: Any, log: Path) -> Any:
-    """The application, answering whole requests in their order."""
+def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
+    """The application over moto's memory, answering whole requests in their order."""
     turn = threading.Lock()
 
     def answered(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -119,16 +127,20 @@ def _one_at_a_time(app: Any, log: Path) -> Any:
         body = environ["wsgi.input"].read() if chunked else environ["wsgi.input"].read(length)
         path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode("latin-1").decode().rstrip("?")
         with turn:
-            refused = ""
-            if not chunked and len(body) != length:
-                refused = "400 IncompleteBody"
+            said = ""
+            if path.startswith(f"/{_FILL}/"):
+                for name in body.decode().splitlines():
+                    store.put_object(path.rpartition("/")[2], name, b"x")
+                said = "200 Filled"
+            elif not chunked and len(body) != length:
+                said = "400 IncompleteBody"
             elif "HTTP_AUTHORIZATION" not in environ:
-                refused = "403 AccessDenied"
-            if refused:
+                said = "403 AccessDenied"
+            if said:  # not by moto
                 with log.open("a", encoding="utf-8") as lines:
-                    lines.write(f"{environ['REQUEST_METHOD']} {path} {refused}\n")
-                start_response(refused, [("Content-Type", "application/xml")])
-                return [f"<Error><Code>{refused.split()[1]}</Code><Message/></Error>".encode()]
+                    lines.write(f"{environ['REQUEST_METHOD']} {path} {said}\n")
+                start_response(said, [("Content-Type", "application/xml")])
+                return [f"<Error><Code>{said.split()[1]}</Code><Message/></Error>".encode()]
             status: list[str] = []
 
             def start(code: str, headers: Any, exc_info: Any = None) -> Any:
@@ -156,6 +168,7 @@ def _serve(log: Path) -> None:
         MotoRequestHandler,
         create_backend_app,
     )
+    from moto.s3.models import s3_backends
     from werkzeug.serving import make_server
 
     iam = iam_backends[_ACCOUNT]["aws"]
@@ -163,7 +176,7 @@ def _serve(log: Path) -> None:
     anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     iam.put_user_policy("all", "all", json.dumps({"Version": "2012-10-17", "Statement": [anything]}))
     key = iam.create_access_key("all")
-    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), log)
+    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n")
