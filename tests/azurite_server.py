@@ -1,6 +1,6 @@
 """Microsoft's Azurite on loopback, in a process of its own: Azure's blob storage as its makers' own tests have it.
 
-`.ci/run` puts it under build/azurite by npm. What it keeps is in its memory and goes with it.
+`make engine` puts it under build/azurite, by npm. What it keeps is in its memory and goes with it.
 
 Belongs here: the server, its containers and tokens. Does not belong here: what is tried against it.
 """
@@ -70,11 +70,18 @@ class AzuriteServer:
 @contextmanager
 def azurite_server() -> Iterator[AzuriteServer]:
     """A server, until the end of the block."""
-    assert PROGRAM.exists(), "Azurite is missing: make azurite"
+    assert PROGRAM.exists(), "Azurite is missing: make engine puts it under build"
     key = base64.b64encode(bytes(range(64))).decode()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        command = [str(PROGRAM), "--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck"]
+        command = [
+            str(PROGRAM),
+            "--blobPort",
+            "0",
+            "--inMemoryPersistence",
+            "--disableTelemetry",
+            "--skipApiVersionCheck",
+        ]
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{key}", "HOME": folder}
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder)

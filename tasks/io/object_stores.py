@@ -9,6 +9,7 @@ Belongs here: requests to stores, and what their answers mean. Does not belong h
 configured.
 """
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,7 +71,8 @@ class ObjectFolder(Transport):
 
     def _fault(self, refused: Exception, *, putting: bool = False) -> Away | Declined | Unanswered:
         status, code = self._said(refused)
-        if status == 0 or (status >= 500 and status != 501 and _CASES.get(code) != "busy"):
+        refuses = status < 500 or status in (501, 507) or _CASES.get(code) == "busy"
+        if status == 0 or not refuses:
             lost = putting and not self._never_reached(refused)
             return (Unanswered if lost else Away)(both("fault.way_away", way=self.shown))
         case = _CASES.get(code) or _STATUSES.get(status, "not_taken")
@@ -89,6 +91,7 @@ class ObjectFolder(Transport):
         return any(isinstance(one, (ClientConnectorError, ConnectionTimeoutError)) for one in _chain(refused))
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
+        """What begins with the folder's name; a page of a thousand or more a request."""
         with self._told():
             try:
                 found = self._fs.ls(self._at(folder), detail=True, timeout=self._limit())
@@ -103,6 +106,7 @@ class ObjectFolder(Transport):
         }
 
     def fetch(self, path: str, into: Path, most: int) -> None:
+        """One request, and the bytes in memory."""
         with self._told():
             content = self._read(path, most)
         if content is None:
@@ -110,6 +114,7 @@ class ObjectFolder(Transport):
         into.write_bytes(content)
 
     def content(self, path: str) -> bytes | None:
+        """One request."""
         with self._told():
             return self._read(path, None)
 
@@ -129,6 +134,7 @@ class ObjectFolder(Transport):
         return bytes(content)
 
     def put_new(self, path: str, data: bytes) -> None:
+        """One conditional put; where nobody says how it went, one look."""
         try:
             self._create(path, data)
         except Exception as refused:
@@ -140,10 +146,12 @@ class ObjectFolder(Transport):
             self._settled(path, data, refused)
 
     def put(self, path: str, data: bytes) -> None:
+        """One put."""
         with self._told():
             self._fs.pipe_file(self._at(path), data, timeout=self._limit(len(data)))
 
     def remove(self, path: str) -> None:
+        """One request; to remove nothing is no fault."""
         with self._told(), suppress(FileNotFoundError):
             self._fs.rm_file(self._at(path))
 
@@ -162,6 +170,9 @@ class S3Folder(ObjectFolder):
         super().__init__(way)
         from aiobotocore.httpsession import AIOHTTPSession  # noqa: PLC0415
         from s3fs import S3FileSystem  # noqa: PLC0415
+
+        # In its details of a request stand the tokens that it carries.
+        logging.getLogger("botocore").setLevel(logging.INFO)
 
         class Once(AIOHTTPSession):  # type: ignore[misc, unused-ignore]
             """Sends a request once, as aiohttp lets its own tests do."""
@@ -252,7 +263,8 @@ class AzureFolder(ObjectFolder):
         status = getattr(refused, "status_code", None)
         if status is None:
             return (401, "") if type(refused).__name__ == "ClientAuthenticationError" else None
-        return int(status), str(getattr(refused, "error_code", None) or "")
+        code = getattr(refused, "error_code", None) or ""
+        return int(status), str(getattr(code, "value", code))
 
     def _mark(self, info: dict[str, Any]) -> str:
         return str(info.get("etag", ""))
