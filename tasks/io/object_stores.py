@@ -230,7 +230,7 @@ class AzureFolder(ObjectFolder):
         from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415
         from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415
 
-        class Once(AioHttpTransport):
+        class Once(AioHttpTransport):  # type: ignore[misc, unused-ignore]
             """Sends a request once, as aiohttp lets its own tests do."""
 
             async def open(self) -> None:

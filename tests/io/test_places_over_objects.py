@@ -273,6 +273,11 @@ def test_school_files_are_brought_once(store, root):
 # What is told
 
 
+def is_shut_out(store, sentence: str) -> bool:
+    """Whether credentials are told to be wrong; Azurite gives Azure's code for lacking rights, Azure its own (below)."""
+    return ("does not let the service in" if store.kind == "s3" else "does not allow it") in sentence
+
+
 def told(fault: BaseException) -> str:
     """What people read of a fault: one sentence in both languages, and no credential in anything that came of it."""
     assert isinstance(fault, ServiceFault)
@@ -281,15 +286,13 @@ def told(fault: BaseException) -> str:
     return sentence
 
 
-@pytest.mark.parametrize(
-    ("who", "says"),
-    [("reader", "does not allow it"), ("stranger", "does not let the service in")],
-)
-def test_who_may_not_is_told_and_nothing_is_put(store, root, lead, who, says):
+@pytest.mark.parametrize("who", ["reader", "stranger"])
+def test_who_may_not_is_told_and_nothing_is_put(store, root, lead, who):
     lead(**getattr(store, who))
     with lrs_outbox(root) as outbox:
         fault = outbox.hand_over({"batch": b"x"})["batch"]
-    assert isinstance(fault, Declined) and says in told(fault)
+    assert isinstance(fault, Declined)
+    assert is_shut_out(store, told(fault)) if who == "stranger" else "does not allow it" in told(fault)
     assert store.lying("lrs/outbox") == {} and len(store.asked("PUT")) == 1
 
 
@@ -297,7 +300,7 @@ def test_whom_the_store_does_not_know_reads_nothing(store, root, lead):
     lead(**store.stranger)
     with pytest.raises(Declined) as refused:
         fetch_new(root, "dewi_inbox", nothing)
-    assert "does not let the service in" in told(refused.value)
+    assert is_shut_out(store, told(refused.value))
 
 
 def test_a_bucket_that_is_not_there_is_told(store, root, lead):
