@@ -9,7 +9,6 @@ Belongs here: requests to stores, and what their answers mean. Does not belong h
 configured.
 """
 
-import logging
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -170,9 +169,6 @@ class S3Folder(ObjectFolder):
         super().__init__(way)
         from aiobotocore.httpsession import AIOHTTPSession  # noqa: PLC0415
         from s3fs import S3FileSystem  # noqa: PLC0415
-
-        # In its details of a request stand the tokens that it carries.
-        logging.getLogger("botocore").setLevel(logging.INFO)
 
         class Once(AIOHTTPSession):  # type: ignore[misc, unused-ignore]
             """Sends a request once, as aiohttp lets its own tests do."""

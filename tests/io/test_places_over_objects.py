@@ -6,9 +6,11 @@ by a server that answers what it is told to.
 
 import hashlib
 import logging
+import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from s3_server import s3_server
 
 from schemas.faults import PassingFault, ServiceFault
 from schemas.ways import FOLDERS, ways_of
+from tasks.boundary import guard
 from tasks.io import places
 from tasks.io.data_root import DataRoot
 from tasks.io.places import deliver_new, fetch_new, lrs_outbox
@@ -543,6 +546,25 @@ def test_a_store_that_tells_in_its_own_way_that_the_very_file_stands_there_is_un
         assert isinstance(outbox.hand_over({"batch": b"y"})["batch"], Declined)
 
 
+@pytest.fixture
+def boundary(root, monkeypatch):
+    """What holds in a process of the service, until the end of the test."""
+    factory, level = logging.getLogRecordFactory(), logging.getLogger("botocore").level
+    for place, name in (
+        (warnings, "showwarning"),
+        (sys, "excepthook"),
+        (sys, "unraisablehook"),
+        (threading, "excepthook"),
+    ):
+        monkeypatch.setattr(place, name, getattr(place, name))
+    monkeypatch.setattr("tasks.boundary._guarded", None)
+    guard(str(root.path))
+    yield
+    logging.setLogRecordFactory(factory)
+    logging.getLogger("botocore").setLevel(level)
+
+
+@pytest.mark.usefixtures("boundary")
 def test_no_credential_is_in_a_log_or_in_anything_that_shows_a_fault(store, root, lead, caplog):
     caplog.set_level(logging.DEBUG)
     passing = {"session_token": "token-of-ours"} if store.kind == "s3" else {}
