@@ -66,15 +66,9 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
             return 0
         wait(way.settled_seconds)
         settled = {path: seen for path, seen in _listed(there).items() if new.get(path) == seen}
-        came = 0
-        try:
-            for path, seen in settled.items():
-                copied = _copied(there, path, seen, inbox)
-                if copied is not None:
-                    came += copied
-                    known[path] = [seen.size, seen.mark]
-        finally:
-            write_whole(index, json.dumps(known, sort_keys=True).encode())
+        came = sum(_copied(there, path, seen, inbox) for path, seen in settled.items())
+    known |= {path: [seen.size, seen.mark] for path, seen in settled.items()}
+    write_whole(index, json.dumps(known, sort_keys=True).encode())
     return came
 
 
@@ -92,24 +86,17 @@ def _named(name: str) -> bool:
     return not name.startswith(".") and not {"/", "\0"} & set(name) and not name.lower().endswith(_HALF_WRITTEN)
 
 
-def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | None:
-    """Copy one file; where another stands under its name, under one with its hash.
-
-    Returns:
-        Whether it is new here; None where it is not as it was seen, so that the next run looks again.
-    """
+def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool:
+    """Copy one file; where another stands under its name, under one with its hash."""
     place = inbox / path
     make_folder(place.parent)
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=PART[0], suffix=PART[1])
     os.close(handle)
     part = Path(name)
     try:
-        try:
-            there.fetch(path, part, _MOST)
-        except FileNotFoundError:
-            return None  # whoever put it there took it away again
+        there.fetch(path, part, _MOST)
         if part.stat().st_size != min(seen.size, _MOST):
-            return None  # it grows still
+            return False  # it grows still
         content = part.read_bytes()
         if place.exists() and place.read_bytes() != content:
             pure = PurePosixPath(path)
