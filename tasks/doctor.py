@@ -309,13 +309,12 @@ def _ways(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     if not named:
         yield found("ways", Level.OK, "none")
     for name, way in named.items():
-        writes = name.endswith("_outbox")
         try:
-            number = proven(way, writes=writes)
+            number = proven(way, writes=name.endswith("_outbox"))
         except ServiceFault as fault:
             yield found("ways", Level.FAULT, "shut", way=name, told=fault.args[0])
         else:
-            yield found("ways", Level.OK, "written" if writes else "read", way=name, place=way.shown, number=number)
+            yield found("ways", Level.OK, "fit", way=name, place=way.shown, number=number)
 
 
 CHECKS = (_configuration, _rights, _free_space, _evidence, _machines, _locks, _lake, _batches, _lrs_web_service, _ways)

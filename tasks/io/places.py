@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from schemas.faults import PassingFault
@@ -75,7 +75,7 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
         came = 0
         try:
             with ThreadPoolExecutor(_AT_ONCE) as threads:
-                copied = threads.map(lambda one: _copied(there, *one, inbox), settled.items())
+                copied = threads.map(lambda one: _copied(there, one[0], one[1], inbox), settled.items())
                 for (path, seen), is_new in zip(settled.items(), copied, strict=True):
                     if is_new is not None:
                         known[path] = [seen.size, seen.mark]
@@ -166,12 +166,22 @@ def deliver_new(root: DataRoot) -> int:
         return 0
     try:
         with opened(way) as there:
+            for folder in sorted({path.rpartition("/")[0] for path in new}):
+                with suppress(Declined):  # there may be no such folder yet; what else it is, the put tells
+                    _put_away(there, folder)
             for path in new:
                 there.put(path, (root.dewi_outbox / path).read_bytes())
                 known[path] = marks[path]
     finally:
         write_whole(index, json.dumps(known, sort_keys=True).encode())
     return len(new)
+
+
+def _put_away(there: Transport, folder: str = "") -> None:
+    """Remove what a run that was killed, or lost its connection, had begun to put into a folder."""
+    for name in there.listing(folder):
+        if name.startswith(PART[0]) and name.endswith(PART[1]):
+            there.remove(f"{folder}/{name}".lstrip("/"))
 
 
 def _known(index: Path) -> dict[str, list[int | str]]:
@@ -211,9 +221,7 @@ class LrsOutbox:
             Away, Declined: they cannot.
         """
         if self._there is not None:
-            for name in self._there.listing():
-                if name.startswith(PART[0]) and name.endswith(PART[1]):
-                    self._there.remove(name)
+            _put_away(self._there)
 
     def hand_over(self, files: Mapping[str, bytes]) -> dict[str, Exception]:
         """Put files in place, each once.

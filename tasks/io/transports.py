@@ -393,8 +393,8 @@ class _Sftp(Transport):
             if there != data:
                 raise self._other_file(path)
             return
-        # The rename may have been done though nobody said so. By a new connection, what was to be renamed is taken away: where
-        # that was still to be had it can be renamed no more, however late the old connection's request is carried out.
+        # The rename may have been done though nobody said so. By a new connection, what was to be renamed is taken away:
+        # where that was still to be had it can be renamed no more, however late the old connection's request is carried out.
         try:
             self._connect()
             was_left = self._withdrawn(part)

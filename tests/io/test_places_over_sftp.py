@@ -135,14 +135,13 @@ def test_links_are_not_followed_and_a_name_in_another_encoding_is_kept_byte_for_
     (server.far / "secret").write_bytes(b"of somebody else")
     (server.far / "lrs/inbox/link.csv").symlink_to(server.far / "secret")
     (server.far / "lrs/inbox/folder").symlink_to(server.far / "dewi")
-    odd = os.fsencode(server.far / "lrs/inbox") + b"/caf\xe9.csv"
-    with open(odd, "wb") as file:
-        file.write(b"x")
+    server.put(os.fsdecode(b"lrs/inbox/caf\xe9.csv"), b"x")
     assert fetch_new(root, "lrs_inbox", nothing) == 1 and fetch_new(root, "lrs_inbox", nothing) == 0
-    assert os.listdir(os.fsencode(root.lrs_inbox)) == [b"caf\xe9.csv"]
+    assert [os.fsencode(p.name) for p in root.lrs_inbox.iterdir()] == [b"caf\xe9.csv"]
 
 
-def test_what_a_fetch_that_was_killed_had_begun_goes_away(server, root):
+@pytest.mark.usefixtures("server")
+def test_what_a_fetch_that_was_killed_had_begun_goes_away(root):
     (root.dewi_inbox / "660").mkdir()
     for left in (root.lrs_inbox / ".uln-0123.part", root.dewi_inbox / "660" / ".uln-0123.part"):
         left.write_bytes(b"half")

@@ -302,8 +302,8 @@ def test_each_way_to_another_machine_is_tried_and_leaves_nothing_there(root, tmp
     (far / "dewi_inbox" / "660").mkdir()
     told = {one.what.en for one in examined(str(root), SOON) if one.check == "ways"}
     assert told == {
-        f"dewi_inbox: {(far / 'dewi_inbox').as_uri()} can be read; names there: 1",
-        f"lrs_outbox: {(far / 'lrs_outbox').as_uri()} can be written, and nothing was handed over; names there: 0",
+        f"dewi_inbox: {(far / 'dewi_inbox').as_uri()} can be used, and nothing was handed over; names there: 1",
+        f"lrs_outbox: {(far / 'lrs_outbox').as_uri()} can be used, and nothing was handed over; names there: 0",
     }
     assert list((far / "lrs_outbox").iterdir()) == []
     (far / "lrs_outbox").rmdir()
