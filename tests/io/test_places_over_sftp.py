@@ -207,7 +207,7 @@ def test_a_server_that_says_nothing_has_its_time_and_no_more(server, root, monke
         assert told(met.value)
 
 
-def test_a_server_that_falls_silent_as_batches_go_is_asked_for_the_first_alone(server, root, monkeypatch):
+def test_a_server_that_falls_silent_as_batches_go_has_taken_none_of_them(server, root, monkeypatch):
     named(server, monkeypatch, patience=1)
     with lrs_outbox(root) as outbox:
         outbox.ready()
