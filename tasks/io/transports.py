@@ -86,8 +86,8 @@ class Transport(ABC):
         """Copy a file, or its first `most` bytes, to this machine.
 
         Raises:
-            FileNotFoundError: it is there no more.
             Away, Declined: it could not be read whole.
+            FileNotFoundError: it is there no more.
         """
 
     @abstractmethod
@@ -196,11 +196,13 @@ class _File(Transport):
             return {one.name: _seen(one) for one in found if one.is_dir() or one.is_file()}
 
     def fetch(self, path: str, into: Path, most: int) -> None:
-        file = Path(self._at(path))
-        if not file.exists():
-            raise FileNotFoundError
-        with self._told(), file.open("rb") as found:
-            into.write_bytes(found.read(most))
+        try:
+            with Path(self._at(path)).open("rb") as file:
+                into.write_bytes(file.read(most))
+        except FileNotFoundError:
+            raise
+        except OSError as refused:
+            raise Declined(_of_errno(self.shown, refused)) from refused
 
     def content(self, path: str) -> bytes | None:
         with self._told():
@@ -399,21 +401,25 @@ class _Sftp(Transport):
             if there != data:
                 raise self._other_file(path)
             return
-        # The rename may have been done though nobody said so: looked at by a new connection, before anything else.
+        # The rename may have been done though nobody said so. By a new connection, what was to be renamed is taken away:
+        # where that was still to be had it can be renamed no more, however late the old connection's request is carried out.
         try:
             self._connect()
-            if self._there(part):
-                self._left(part)
-                raise Away(both("fault.way_away", way=self.shown)) from fault
-        except (Away, Declined) as still:
-            if self._channel is None:
-                raise Unanswered(both("fault.way_unanswered", way=self.shown, file=path)) from fault
-            raise still
+            was_left = self._withdrawn(part)
+        except (Away, Declined):
+            raise Unanswered(both("fault.way_unanswered", way=self.shown, file=path)) from fault
+        if was_left:
+            raise Away(both("fault.way_away", way=self.shown)) from fault
         self._settled(path, data, fault)
 
-    def _there(self, part: str) -> bool:
+    def _withdrawn(self, part: str) -> bool:
+        """Remove what was begun; whether it was there."""
         with self._told():
-            return bool(self._done(self._channel.exists, part))
+            try:
+                self._done(self._channel.remove, part)
+            except self._library.SFTPNoSuchFile:
+                return False
+            return True
 
     def put(self, path: str, data: bytes) -> None:
         folder = self._at(path).rpartition("/")[0]
