@@ -30,8 +30,17 @@ rehearse: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine"
 
-# Real servers, workers, PostgreSQL and Chromium: twenty minutes. Needs Debian's postgresql and chromium, as .ci/run installs them.
-engine: .venv/ready
+# Microsoft's stand-in for Azure's storage, on which tests/io/test_places_over_objects.py puts; newer ones need a newer node than
+# Debian's.
+AZURITE := build/azurite/3.35.0
+
+$(AZURITE):
+	npm install --prefix build/azurite --no-save --no-package-lock --no-audit --no-fund --loglevel=error azurite@$(notdir $@)
+	@touch $@
+
+# Real servers, workers, PostgreSQL and Chromium: twenty minutes. Needs Debian's postgresql, chromium, nodejs and npm, as .ci/run
+# installs them.
+engine: .venv/ready $(AZURITE)
 	$(BIN)/python -m pytest -m engine --durations=10
 
 # The pictures in the docs, of synthetic runs: Prefect's pages and those of a cycle; needs what `make engine` needs.

@@ -90,7 +90,7 @@ def census(
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
         if is_elsewhere(root, "dewi_inbox"):
-            fetch(data=root, name="dewi_inbox")
+            tour.apart(fetch, data=root, name="dewi_inbox")
         for stage in (receive, read, select):
             tour.stage(stage, as_of=at)
         tour.step("cross-check")

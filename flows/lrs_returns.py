@@ -9,13 +9,12 @@ import logging
 
 from prefect import flow
 
-from flows.dashboard import log_fault
 from flows.events import tell_waiting
 from flows.forms import MaybeFolder, MaybeMoment
 from flows.progress import step
-from flows.stages import Counts, Tour, bounded, chosen_authorities, publish_pages, root_of
+from flows.stages import Counts, Tour, apart, bounded, chosen_authorities, publish_pages, root_of
 from flows.when import scheduled_time
-from schemas.faults import ConfigurationFault, ServiceFault
+from schemas.faults import ServiceFault
 from tasks.ask import ask, has_jobs
 from tasks.collect import collect
 from tasks.ground import moment
@@ -23,7 +22,7 @@ from tasks.hand_over import batches_waiting
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.merge import merge
 from tasks.publish import conserve, publish, published, snapshot
-from tasks.run_log import batches_told, stage_fault
+from tasks.run_log import batches_told
 from tasks.status import cycles_with_returns, purged_cycles
 from tasks.ways import deliver, fetch, is_elsewhere
 from tasks.workers import processes_for, workers
@@ -60,13 +59,12 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     with one_run_at_a_time(root), workers(processes_for(root)):
         purged = purged_cycles(root)  # with the root held: the run that it waited for may have been a purge
         if is_elsewhere(root, "lrs_inbox"):
-            fetch(data=root, name="lrs_inbox")
+            total |= apart(fetch, "returns", data=root, name="lrs_inbox")
         if has_jobs(root):
-            total |= _asked(root)
-            total["faults"] += total.get("ask.faults", 0)
+            total |= apart(ask, "returns", data=root)
         step("collect", "LRS", 1)
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
-        total["faults"] += total["collect.faults"]
+        total["faults"] += sum(total.get(f"{stage}.faults", 0) for stage in ("fetch", "ask", "collect"))
         step("merge", "LRS", 1)
         total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
         for cycle in cycles_with_returns(root):
@@ -96,20 +94,8 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         tell_waiting(waiting)
         batches_told("wait", waiting, logging.WARNING)
         if is_elsewhere(root, "dewi_outbox"):
-            deliver(data=root)
+            total |= apart(deliver, "returns", data=root)
+            total["faults"] += total.get("deliver.faults", 0)
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     return total
-
-
-def _asked(root: str) -> Counts:
-    """Ask the web service for its answers; what cannot be asked for now does not hold up the answers that are there."""
-    step("ask", "LRS", 1)
-    asked = ask(data=root, return_state=True).result(raise_on_failure=False)
-    if isinstance(asked, ServiceFault | ConfigurationFault):
-        log_fault("ask", str(asked))
-        stage_fault("ask", "returns", {"": str(asked)})
-        return {"ask.faults": 1}
-    if isinstance(asked, BaseException):
-        raise asked
-    return {f"ask.{name}": n for name, n in asked.items()}

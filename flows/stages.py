@@ -51,6 +51,7 @@ class Tour:
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.faults: dict[str, str] = {}
         self._nothing_done: set[str] = set()
+        self._apart: Counts = {}
         self._rules: dict[str, Counts] = {}
         self._las, self._flow, self._data, self._cycle = las, flow, data, cycle
         self._progress = Progress(flow, data=data, cycle=cycle, steps=steps)
@@ -96,9 +97,18 @@ class Tour:
         for fault in walked.faults.values():
             log_fault(task.name, fault)
 
+    def apart(self, task: Any, **references: Any) -> None:
+        """Run a step that is no authority's, and without which all of them go on (`apart`).
+
+        Args:
+            task: a stage task.
+            references: what it takes.
+        """
+        self._apart |= apart(task, self._cycle, **references)
+
     def total(self) -> Counts:
         """The counts of all authorities, by `stage.count`, and the number of faults."""
-        total: Counts = defaultdict(int)
+        total: Counts = defaultdict(int, self._apart)
         for stages in self.counts.values():
             for stage, counts in stages.items():
                 for name, n in counts.items():
@@ -146,6 +156,28 @@ class Tour:
 
     def _attempted(self, name: str, make: Callable[[], Result]) -> Result | None:
         return attempted(make, data=self._data, cycle=self._cycle, about=f"{self._flow}-{name}")
+
+
+def apart(task: Any, about: str, **references: Any) -> Counts:
+    """Run a step without which a run goes on; what stops it is told, its task run is red, and it counts as a fault.
+
+    Args:
+        task: a stage task that returns counts.
+        about: the cycle, or what else the run log shall say that it is about.
+        references: what the task takes.
+
+    Returns:
+        Its counts, by `stage.count`; `stage.faults` alone where it could not be done.
+    """
+    step(task.name, about, 1)
+    done = task(return_state=True, **references).result(raise_on_failure=False)
+    if isinstance(done, ServiceFault | ConfigurationFault):
+        log_fault(task.name, str(done))
+        stage_fault(task.name, about, {"": str(done)})
+        return {f"{task.name}.faults": 1}
+    if isinstance(done, BaseException):
+        raise done
+    return {f"{task.name}.{name}": n for name, n in done.items()}
 
 
 def publish_pages(

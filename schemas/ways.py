@@ -199,7 +199,7 @@ class Ways(BaseSettings):
         return env_settings, init_settings
 
     @property
-    def named(self) -> dict[str, _Way]:
+    def named(self) -> dict[str, Way]:
         """Those that are not folders of the data root, by name."""
         every = {name: getattr(self, name) for name in (*FOLDERS, LAKE)}
         return {name: way for name, way in every.items() if way is not None}

@@ -149,6 +149,7 @@ def guard(data: str) -> None:
     global _guarded  # noqa: PLW0603 - the process has one logging, one excepthook, one data root
     _guarded = data
     logging.setLogRecordFactory(_Record)
+    logging.getLogger("botocore").setLevel(logging.INFO)  # in its details of a request stand the tokens that it carries
     warnings.showwarning = _warn
     sys.excepthook = _uncaught
     sys.unraisablehook = lambda met: _uncaught(met.exc_type, met.exc_value, None)

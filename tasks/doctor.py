@@ -22,7 +22,7 @@ from expectations.catalogue import all_rules
 from schemas.ctf_versions import all_versions
 from schemas.cycles import all_cycles
 from schemas.exceptions import exception_terms
-from schemas.faults import ConfigurationFault
+from schemas.faults import ConfigurationFault, ServiceFault
 from schemas.lrs_profiles import all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.quarantine_reasons import all_reasons
@@ -33,13 +33,14 @@ from schemas.states import BatchShown, JobKind
 from schemas.tables import TABLES
 from schemas.texts import Both, all_texts, both, sentence_of
 from schemas.watching import how_watched
-from schemas.ways import ways_of
+from schemas.ways import LAKE, ways_of
 from tasks.boundary import may_pass
 from tasks.hand_over import batches_waiting
 from tasks.io.data_root import DataRoot
 from tasks.io.file_system import file_system_of, is_shared
 from tasks.io.lake import Lake
 from tasks.io.lrs_settings import lrs_service
+from tasks.io.places import proven
 from tasks.io.reference import opt_outs, privacy_notice, registration, schools
 from tasks.lrs_calls import learner_service, open_jobs
 
@@ -153,8 +154,8 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         *(lambda: registration(own), lambda: opt_outs(own), lambda: schools(own), lambda: privacy_notice(own)),
         *(lambda: all_profiles(own / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
         *(lambda: exception_terms(own / "exceptions.toml"), lambda: all_retention(own / "retention.toml")),
-        *(lambda: ways_of(own), lambda: root.access, lambda: how_watched(own / "watching.toml")),
-        *(lambda: lrs_service(own), lambda: service_codes(own)),
+        *(lambda: root.access, lambda: how_watched(own / "watching.toml")),
+        *(lambda: lrs_service(own), lambda: service_codes(own), lambda: ways_of(own)),
     )
     sound = True
     for load in loaders:
@@ -320,5 +321,23 @@ def _lrs_web_service(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         yield found("lrs_service", Level.WARNING, "failed", number=len(failed), jobs=named)
 
 
+def _ways(root: DataRoot, _day: dt.date) -> Iterator[Found]:
+    """Each folder on another machine can be used; nothing is handed over."""
+    try:
+        every = ways_of(root.reference).named
+    except ConfigurationFault:
+        return  # told with the configuration
+    named = {name: way for name, way in every.items() if name != LAKE}
+    if not named:
+        yield found("ways", Level.OK, "none")
+    for name, way in named.items():
+        try:
+            number = proven(way, writes=name.endswith("_outbox"))
+        except ServiceFault as fault:
+            yield found("ways", Level.FAULT, "shut", way=name, told=fault.args[0])
+        else:
+            yield found("ways", Level.OK, "fit", way=name, place=way.shown, number=number)
+
+
 _OF_THE_LAKE = (_lake, _batches, _lrs_web_service)
-CHECKS = (_configuration, _rights, _free_space, _evidence, _machines, _locks, _lake, _batches, _lrs_web_service)
+CHECKS = (_configuration, _rights, _free_space, _evidence, _machines, _locks, _lake, _batches, _lrs_web_service, _ways)

@@ -38,7 +38,15 @@ def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
 
 
 def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
-    ledger = _confirmed(ground, ground.lake.read("batches", cycle=ground.cycle.id, **lot.where), as_of)
+    ledger = ground.lake.read("batches", cycle=ground.cycle.id, **lot.where)
+    undone: dict[str, Exception] = {}
+    away: Exception | None = None
+    try:
+        there = _in_outbox(ground, ledger)
+    except (PassingFault, Declined) as fault:  # nobody can look: what is unconfirmed stays so
+        away, there = fault, pd.Series(False, index=ledger.index)
+        undone = dict.fromkeys(ledger.loc[_is_unconfirmed(ledger), "la_code"], fault)
+    ledger = _confirmed(ground, ledger, there, as_of)
     _keep(ground, ledger, lot)
     is_ready = _may_go(ground, ledger)
     ready = ledger[is_ready]
@@ -46,11 +54,11 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
     shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
     begun = begin(batch_files, repeat(ground), shares)
     yield
-    undone: dict[str, Exception] = {}
     later = False
     if not ready.empty:
         contents = {name: content for one in begun() for name, content in one.items()}
-        ledger, undone = _into_outbox(ground, lot, ledger, contents, as_of)
+        ledger, not_handed_over = _into_outbox(ground, lot, ledger, contents, as_of, away)
+        undone |= not_handed_over
         called = hand_over_by_service(ground, ledger, contents, as_of)
         ledger, undone, later = called.ledger, called.undone | undone, called.later
         went = ledger[is_ready & (ledger["state"] == BatchState.SENT.value)]
@@ -74,9 +82,14 @@ def _may_go(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
 
 
 def _into_outbox(
-    ground: Ground, lot: Lot, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str
+    ground: Ground,
+    lot: Lot,
+    ledger: pd.DataFrame,
+    contents: dict[str, bytes],
+    as_of: str,
+    away: Exception | None,
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
-    """Put the batches that go as files, and of which there is content, into the outbox.
+    """Put the batches that go as files, and of which there is content, into the outbox, unless it is known to be away.
 
     Returns:
         The ledger after it, and what stopped an authority's.
@@ -84,13 +97,15 @@ def _into_outbox(
     goes = ledger["state"].eq(BatchState.READY.value) & ledger["format"].ne(SOAP) & ledger["file_name"].isin(contents)
     if not goes.any():
         return ledger, {}
+    if away is not None:
+        return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), away)
     try:
         with lrs_outbox(ground.root) as outbox:
             outbox.ready()
             _keep(ground, ledger.assign(state=ledger["state"].mask(goes, BatchState.SENT_UNCONFIRMED.value)), lot)
             faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
-    except (PassingFault, Declined) as away:  # nothing was handed over: the batches stay ready
-        return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), away)
+    except (PassingFault, Declined) as fault:  # nothing was handed over: the batches stay ready
+        return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), fault)
     # What was surely not handed over is ready for the next run; of what nobody knows, the ledger says so.
     unknown = goes & ledger["file_name"].isin([name for name, fault in faults.items() if isinstance(fault, Unanswered)])
     after = ledger.assign(state=ledger["state"].mask(unknown, BatchState.SENT_UNCONFIRMED.value))
@@ -118,9 +133,21 @@ def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:
     return ledger.assign(state=ledger["state"].mask(which, BatchState.SENT.value), sent_at=sent_at)
 
 
-def _confirmed(ground: Ground, ledger: pd.DataFrame, as_of: str) -> pd.DataFrame:
+def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:
+    return ledger["state"] == BatchState.SENT_UNCONFIRMED.value
+
+
+def _in_outbox(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
+    """Which unconfirmed batches lie in the outbox.
+
+    Raises:
+        Away, Declined: it is elsewhere, and nobody can look.
+    """
+    return lies_in_outbox(ground.root, ledger[_is_unconfirmed(ledger)]).reindex(ledger.index, fill_value=False)
+
+
+def _confirmed(ground: Ground, ledger: pd.DataFrame, there: pd.Series, as_of: str) -> pd.DataFrame:
     """The ledger, with those batches as sent that have arrived though no run has said so: in the outbox, or as a job."""
-    unconfirmed = ledger["state"] == BatchState.SENT_UNCONFIRMED.value
-    there = lies_in_outbox(ground.root, ledger[unconfirmed]).reindex(ledger.index, fill_value=False)
+    unconfirmed = _is_unconfirmed(ledger)
     taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ground.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
     return _sent(ledger, there | taken, as_of)

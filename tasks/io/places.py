@@ -13,16 +13,20 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from schemas.faults import PassingFault
+from schemas.texts import both
 from schemas.ways import Way, ways_of
 from tasks.io.data_root import DataRoot, make_folder, take_away, write_each, write_whole
-from tasks.io.transports import PART, Declined, Seen, Transport, Unanswered, opened
+from tasks.io.transports import PART, Away, Declined, Seen, Transport, Unanswered, opened, part_name
 
 #: What no return and no result file has; more is copied no further, and refused as too large where it is read.
 _MOST = 64 * 2**20 + 1
+#: Files that are copied side by side: each waits some times for the other machine's answer.
+_AT_ONCE = 8
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
@@ -59,6 +63,8 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
     inbox: Path = getattr(root, name)
     index = root.path / "ways" / f"{name}.json"
     known = _known(index)
+    for left in inbox.rglob(f"{PART[0]}*{PART[1]}"):
+        left.unlink()  # of a run that was killed; the run lock is ours
     with opened(way) as there:
         first = _listed(there)
         new = {path: seen for path, seen in first.items() if known.get(path) != [seen.size, seen.mark]}
@@ -66,10 +72,35 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
             return 0
         wait(way.settled_seconds)
         settled = {path: seen for path, seen in _listed(there).items() if new.get(path) == seen}
-        came = sum(_copied(there, path, seen, inbox) for path, seen in settled.items())
-    known |= {path: [seen.size, seen.mark] for path, seen in settled.items()}
-    write_whole(index, json.dumps(known, sort_keys=True).encode())
+        came = 0
+        try:
+            with ThreadPoolExecutor(_AT_ONCE) as threads:
+                copied = threads.map(lambda one: _copied(there, one[0], one[1], inbox), settled.items())
+                for (path, seen), is_new in zip(settled.items(), copied, strict=True):
+                    if is_new is not None:
+                        known[path] = [seen.size, seen.mark]
+                        came += is_new
+        finally:
+            write_whole(index, json.dumps(known, sort_keys=True).encode())
     return came
+
+
+def proven(way: Way, *, writes: bool) -> int:
+    """Try a way without handing a file over: list its folder and, where we write, put a hidden part there and remove it.
+
+    Returns:
+        How many names lie there.
+
+    Raises:
+        Away, Declined, Unanswered: it cannot be used.
+    """
+    with opened(way) as there:
+        found = there.listing()
+        if writes:
+            name = part_name()
+            there.put_new(name, b"uln")
+            there.remove(name)
+        return len(found)
 
 
 def _listed(there: Transport) -> dict[str, Seen]:
@@ -86,17 +117,24 @@ def _named(name: str) -> bool:
     return not name.startswith(".") and not {"/", "\0"} & set(name) and not name.lower().endswith(_HALF_WRITTEN)
 
 
-def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool:
-    """Copy one file; where another stands under its name, under one with its hash."""
+def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | None:
+    """Copy one file; where another stands under its name, under one with its hash.
+
+    Returns:
+        Whether it is new; None where it could not be taken whole, as it was not there any more or grows still.
+    """
     place = inbox / path
     make_folder(place.parent)
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=PART[0], suffix=PART[1])
     os.close(handle)
     part = Path(name)
     try:
-        there.fetch(path, part, _MOST)
+        try:
+            there.fetch(path, part, _MOST)
+        except FileNotFoundError:
+            return None
         if part.stat().st_size != min(seen.size, _MOST):
-            return False  # it grows still
+            return None
         content = part.read_bytes()
         if place.exists() and place.read_bytes() != content:
             pure = PurePosixPath(path)
@@ -128,12 +166,22 @@ def deliver_new(root: DataRoot) -> int:
         return 0
     try:
         with opened(way) as there:
+            for folder in sorted({path.rpartition("/")[0] for path in new}):
+                with suppress(Declined):  # there may be no such folder yet; what else it is, the put tells
+                    _put_away(there, folder)
             for path in new:
                 there.put(path, (root.dewi_outbox / path).read_bytes())
                 known[path] = marks[path]
     finally:
         write_whole(index, json.dumps(known, sort_keys=True).encode())
     return len(new)
+
+
+def _put_away(there: Transport, folder: str = "") -> None:
+    """Remove what a run that was killed, or lost its connection, had begun to put into a folder."""
+    for name in there.listing(folder):
+        if name.startswith(PART[0]) and name.endswith(PART[1]):
+            there.remove(f"{folder}/{name}".lstrip("/"))
 
 
 def _known(index: Path) -> dict[str, list[int | str]]:
@@ -173,9 +221,7 @@ class LrsOutbox:
             Away, Declined: they cannot.
         """
         if self._there is not None:
-            for name in self._there.listing():
-                if name.startswith(PART[0]) and name.endswith(PART[1]):
-                    self._there.remove(name)
+            _put_away(self._there)
 
     def hand_over(self, files: Mapping[str, bytes]) -> dict[str, Exception]:
         """Put files in place, each once.
@@ -190,8 +236,12 @@ class LrsOutbox:
         for name, data in files.items():
             try:
                 self._there.put_new(name, data)
-            except (PassingFault, Declined, Unanswered) as fault:
+            except Declined as fault:
                 found[name] = fault
+            except (PassingFault, Unanswered) as fault:
+                # Nobody answers: the others are not tried, so that each need not be waited for.
+                away = Away(both("fault.way_away", way=self._there.shown))
+                return found | {name: fault} | dict.fromkeys(list(files)[list(files).index(name) + 1 :], away)
         return found
 
     def holds(self, name: str, sha256: str) -> bool:

@@ -1,4 +1,4 @@
-"""How a folder by URL is read and written: SFTP, S3-compatible stores, Azure's, and folders of this machine.
+"""How a folder by URL is read and written: SFTP, folders of this machine, and what holds of any transport.
 
 Through fsspec's file systems, with what they leave open closed: a host key that is not known, or is another, is refused;
 nothing is tried again behind our back; what is put appears whole under its name or not at all; every answer has its time.
@@ -6,7 +6,8 @@ What goes wrong is one of three: `Away` (nothing was changed there), `Declined` 
 `Unanswered` (what was to be put may stand there or not).
 
 Belongs here: bytes, names and faults of a transport. Does not belong here: which folder it is, and what is done with the
-files (`tasks.io.places`). To add a transport: a class with these methods, its kind in `opened`, and in `schemas.ways`.
+files (`tasks.io.places`); object stores (`tasks.io.object_stores`). To add a transport: a class with these methods, its
+kind in `opened`, and in `schemas.ways`.
 """
 
 import errno
@@ -86,6 +87,7 @@ class Transport(ABC):
 
         Raises:
             Away, Declined: it could not be read whole.
+            FileNotFoundError: it is there no more.
         """
 
     @abstractmethod
@@ -155,7 +157,14 @@ def opened(way: Way) -> Iterator[Transport]:
         Away, Declined: the server is not to be had, is not the one that it should be, or does not let us in.
         ServiceFault: what is needed for it is not installed.
     """
-    kinds: dict[type, Callable[[Any], Transport]] = {FileWay: _File, SftpWay: _Sftp, S3Way: _S3, AzureWay: _Azure}
+    from tasks.io.object_stores import AzureFolder, S3Folder  # noqa: PLC0415 - they are Transports
+
+    kinds: dict[type, Callable[[Any], Transport]] = {
+        FileWay: _File,
+        SftpWay: _Sftp,
+        S3Way: S3Folder,
+        AzureWay: AzureFolder,
+    }
     try:
         transport = kinds[type(way)](way)
     except ModuleNotFoundError as missing:
@@ -187,8 +196,13 @@ class _File(Transport):
             return {one.name: _seen(one) for one in found if one.is_dir() or one.is_file()}
 
     def fetch(self, path: str, into: Path, most: int) -> None:
-        with self._told(), Path(self._at(path)).open("rb") as file:
-            into.write_bytes(file.read(most))
+        try:
+            with Path(self._at(path)).open("rb") as file:
+                into.write_bytes(file.read(most))
+        except FileNotFoundError:
+            raise
+        except OSError as refused:
+            raise Declined(_of_errno(self.shown, refused)) from refused
 
     def content(self, path: str) -> bytes | None:
         with self._told():
@@ -387,21 +401,25 @@ class _Sftp(Transport):
             if there != data:
                 raise self._other_file(path)
             return
-        # The rename may have been done though nobody said so: looked at by a new connection, before anything else.
+        # The rename may have been done though nobody said so. By a new connection, what was to be renamed is taken away:
+        # where that was still to be had it can be renamed no more, however late the old connection's request is carried out.
         try:
             self._connect()
-            if self._there(part):
-                self._left(part)
-                raise Away(both("fault.way_away", way=self.shown)) from fault
-        except (Away, Declined) as still:
-            if self._channel is None:
-                raise Unanswered(both("fault.way_unanswered", way=self.shown, file=path)) from fault
-            raise still
+            was_left = self._withdrawn(part)
+        except (Away, Declined):
+            raise Unanswered(both("fault.way_unanswered", way=self.shown, file=path)) from fault
+        if was_left:
+            raise Away(both("fault.way_away", way=self.shown)) from fault
         self._settled(path, data, fault)
 
-    def _there(self, part: str) -> bool:
+    def _withdrawn(self, part: str) -> bool:
+        """Remove what was begun; whether it was there."""
         with self._told():
-            return bool(self._done(self._channel.exists, part))
+            try:
+                self._done(self._channel.remove, part)
+            except self._library.SFTPNoSuchFile:
+                return False
+            return True
 
     def put(self, path: str, data: bytes) -> None:
         folder = self._at(path).rpartition("/")[0]
@@ -460,176 +478,3 @@ class _Sftp(Transport):
                 from fsspec.asyn import sync  # noqa: PLC0415
 
                 sync(fs.loop, end, timeout=5)
-
-
-class _Objects(Transport):
-    """What object stores have in common: an object is there whole or not at all, and a put may ask that none be there."""
-
-    _fs: Any
-
-    @contextmanager
-    def _told(self, *, putting: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except (ServiceFault, ModuleNotFoundError):
-            raise
-        except Exception as refused:
-            unanswered = (Unanswered if putting else Away)(both("fault.way_away", way=self.shown))
-            raise (self._fault(refused) or unanswered) from refused
-
-    @abstractmethod
-    def _fault(self, refused: Exception) -> Away | Declined | None:
-        """What the library's exception means; None where no answer came."""
-
-    @abstractmethod
-    def _mark(self, info: dict[str, Any]) -> str:
-        """What changes when the object does."""
-
-    @abstractmethod
-    def _create(self, path: str, data: bytes) -> None:
-        """Put, if nothing stands there; FileExistsError otherwise."""
-
-    def listing(self, folder: str = "") -> dict[str, Seen | None]:
-        with self._told():
-            try:
-                found = self._fs.ls(self._at(folder), detail=True, timeout=self._limit())
-            except FileNotFoundError as empty:
-                if empty.__cause__ is not None:
-                    raise
-                found = []  # a store has no folders: nothing begins with that
-        return {
-            name: None if one["type"] == "directory" else Seen(int(one["size"]), self._mark(one))
-            for one in found
-            if (name := one["name"].rstrip("/").rpartition("/")[2]) and one["name"].rstrip("/") != self._at(folder)
-        }
-
-    def fetch(self, path: str, into: Path, most: int) -> None:
-        with self._told():
-            into.write_bytes(self._fs.cat_file(self._at(path), start=0, end=most, timeout=self._limit(most)))
-
-    def content(self, path: str) -> bytes | None:
-        with self._told():
-            try:
-                return bytes(self._fs.cat_file(self._at(path), timeout=self._limit(2**26)))
-            except FileNotFoundError:
-                return None
-
-    def put_new(self, path: str, data: bytes) -> None:
-        try:
-            with self._told(putting=True):
-                try:
-                    self._create(path, data)
-                except FileExistsError:
-                    if self.content(path) != data:
-                        raise self._other_file(path) from None
-        except Unanswered as fault:
-            self._settled(path, data, fault)
-
-    def put(self, path: str, data: bytes) -> None:
-        with self._told():
-            self._fs.pipe_file(self._at(path), data, timeout=self._limit(len(data)))
-
-    def remove(self, path: str) -> None:
-        with self._told(), suppress(FileNotFoundError):
-            self._fs.rm_file(self._at(path))
-
-
-class _S3(_Objects):
-    """A bucket, by s3fs."""
-
-    def __init__(self, way: S3Way) -> None:
-        super().__init__(way)
-        from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError  # noqa: PLC0415
-        from s3fs import S3FileSystem  # noqa: PLC0415
-
-        self._not_reached = (ConnectTimeoutError, EndpointConnectionError)
-        self._fs = S3FileSystem(
-            key=way.access_key and way.access_key.get_secret_value(),
-            secret=way.secret_key and way.secret_key.get_secret_value(),
-            token=way.session_token and way.session_token.get_secret_value(),
-            endpoint_url=way.endpoint,
-            client_kwargs={"region_name": way.region},
-            config_kwargs={
-                "connect_timeout": way.patience_seconds,
-                "read_timeout": way.patience_seconds,
-                "retries": {"max_attempts": 0},
-            },
-            use_listings_cache=False,
-            skip_instance_cache=True,
-        )
-        # Neither library may put a file a second time by itself: whoever it was for may have taken the first away.
-        self._fs.retries = 1
-
-    def _fault(self, refused: Exception) -> Away | Declined | None:  # noqa: PLR0911 - one for each kind of answer
-        answer = getattr(refused.__cause__, "response", None) or getattr(refused, "response", None)
-        if answer:
-            status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-            code = str(answer.get("Error", {}).get("Code", ""))
-            if status in (500, 502, 504):
-                return None
-            if status in (401, 403):
-                login = code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
-                return Declined(both("fault.way_login" if login else "fault.way_denied", way=self.shown))
-            if status == 404:
-                return Declined(both("fault.way_no_folder", way=self.shown))
-            return Declined(both("fault.way_not_taken", way=self.shown))
-        if type(refused).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
-            return Declined(both("fault.way_login", way=self.shown))
-        if isinstance(refused, self._not_reached):
-            return Away(both("fault.way_away", way=self.shown))
-        return None
-
-    def _mark(self, info: dict[str, Any]) -> str:
-        return str(info.get("ETag", ""))
-
-    def _create(self, path: str, data: bytes) -> None:
-        self._fs.pipe_file(self._at(path), data, mode="create", timeout=self._limit(len(data)))
-
-    def close(self) -> None:
-        """End the session."""
-        if getattr(self._fs, "_s3", None) is not None:
-            self._fs.close_session(self._fs.loop, self._fs.s3)
-
-
-class _Azure(_Objects):
-    """A container, by adlfs."""
-
-    def __init__(self, way: AzureWay) -> None:
-        super().__init__(way)
-        from adlfs import AzureBlobFileSystem  # noqa: PLC0415
-
-        key = way.account_key and way.account_key.get_secret_value()
-        given: dict[str, Any] = {"account_name": way.account, "account_key": key}
-        if way.endpoint:
-            given = {
-                "account_name": way.account,
-                "connection_string": f"AccountName={way.account};AccountKey={key};BlobEndpoint={way.endpoint};",
-            }
-        self._fs = AzureBlobFileSystem(
-            **given,
-            sas_token=way.sas_token and way.sas_token.get_secret_value(),
-            connection_timeout=way.patience_seconds,
-            read_timeout=way.patience_seconds,
-            use_listings_cache=False,
-            skip_instance_cache=True,
-        )
-
-    def _fault(self, refused: Exception) -> Away | Declined | None:
-        cause = refused if getattr(refused, "status_code", None) else refused.__cause__
-        status = getattr(cause, "status_code", None)
-        if isinstance(refused, PermissionError) or status in (401, 403):
-            return Declined(both("fault.way_login", way=self.shown))
-        if isinstance(refused, FileNotFoundError) or status == 404:
-            return Declined(both("fault.way_no_folder", way=self.shown))
-        if status is not None and status < 500:
-            return Declined(both("fault.way_not_taken", way=self.shown))
-        return None
-
-    def _mark(self, info: dict[str, Any]) -> str:
-        return str(info.get("etag", ""))
-
-    def _create(self, path: str, data: bytes) -> None:
-        self._fs.pipe_file(self._at(path), data, overwrite=False, timeout=self._limit(len(data)))
-
-    def close(self) -> None:
-        """The library ends its own sessions."""

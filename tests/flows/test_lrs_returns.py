@@ -48,19 +48,26 @@ def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch
     assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, published, snapshots)
 
 
-class Asking:
-    """Asking for answers that ends in a fault."""
+class Stopped:
+    """A step that ends in a fault."""
+
+    def __init__(self, name):
+        self.name = name
 
     def __call__(self, **_):
         """Answer as a task whose state is asked for."""
         return SimpleNamespace(result=lambda **_: ServiceFault("yr LRS / the LRS"))
 
 
-def test_what_cannot_be_asked_for_is_told_and_holds_up_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stopped", ["fetch", "ask", "deliver"])
+def test_what_cannot_be_had_from_or_brought_to_another_machine_is_told_and_holds_up_nothing(
+    tmp_path, monkeypatch, stopped
+):
     collect = Stage("collect", faults=0)
     stand_ins = {
-        "has_jobs": lambda _: True,
-        "ask": Asking(),
+        "has_jobs": lambda _: stopped == "ask",
+        "is_elsewhere": lambda _, way: way == {"fetch": "lrs_inbox", "deliver": "dewi_outbox"}.get(stopped),
+        stopped: Stopped(stopped),
         "collect": collect,
         "merge": Stage("merge"),
         "cycles_with_returns": lambda _: [],
@@ -68,6 +75,9 @@ def test_what_cannot_be_asked_for_is_told_and_holds_up_nothing(tmp_path, monkeyp
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(module, name, stand_in)
+    told = []
+    monkeypatch.setattr("flows.stages.stage_fault", lambda stage, _, faults: told.append((stage, faults)))
     without_an_engine(monkeypatch)
     total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
-    assert (total["faults"], total["ask.faults"], collect.calls) == (1, 1, 1)
+    assert (total["faults"], total[f"{stopped}.faults"], collect.calls) == (1, 1, 1)
+    assert told == [(stopped, {"": "yr LRS / the LRS"})]

@@ -85,3 +85,27 @@ def test_an_authority_of_which_one_batch_was_refused_has_had_the_others_done(tmp
     tour.stage(_Gives(Walked({}, {"660": "no batch could be handed over"})))
     with pytest.raises(ServiceFault, match="any of the 1"):
         tour.refuse_nothing_done()
+
+
+def test_an_inbox_elsewhere_that_is_away_counts_as_a_fault_and_its_authorities_go_on(tmp_path, monkeypatch):
+    class Away:
+        name = "fetch"
+
+        def __call__(self, **_):
+            return self
+
+        def result(self, **_):
+            return ServiceFault("y gweinydd / the server")
+
+    class Stage(Away):
+        name = "receive"
+
+        def result(self, **_):
+            return Walked({"660": {"files": 1}})
+
+    without_an_engine(monkeypatch)
+    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour.apart(Away(), data=str(tmp_path), name="dewi_inbox")
+    tour.stage(Stage())
+    assert tour.total() == {"fetch.faults": 1, "receive.files": 1, "faults": 1}
+    tour.refuse_nothing_done()

@@ -36,8 +36,8 @@ def met(root, day=SOON):
 
 def test_where_all_is_well_each_check_says_so(root):
     found = list(examined(str(root), SOON))
-    assert [one.level.value for one in found] == ["ok"] * 11
-    assert len({one.check for one in found}) == 11
+    assert [one.level.value for one in found] == ["ok"] * 12
+    assert len({one.check for one in found}) == 12
 
 
 def test_packages_of_another_version(root, monkeypatch):
@@ -292,3 +292,24 @@ def test_every_case_that_is_not_well_says_what_to_do():
     cases = {key for key in keys if not key.endswith("_do")}
     well = {key for key in cases if f"{key}_do" not in keys}
     assert {key.rpartition(".")[2] for key in well} == {"fit", "none"}
+
+
+def test_each_way_to_another_machine_is_tried_and_leaves_nothing_there(root, tmp_path, monkeypatch):
+    far = tmp_path / "far"
+    for way in ("dewi_inbox", "lrs_outbox"):
+        (far / way).mkdir(parents=True)
+        monkeypatch.setenv(f"ULN_WAY_{way.upper()}__URL", (far / way).as_uri())
+    (far / "dewi_inbox" / "660").mkdir()
+    told = {one.what.en for one in examined(str(root), SOON) if one.check == "ways"}
+    assert told == {
+        f"dewi_inbox: {(far / 'dewi_inbox').as_uri()} can be used, and nothing was handed over; names there: 1",
+        f"lrs_outbox: {(far / 'lrs_outbox').as_uri()} can be used, and nothing was handed over; names there: 0",
+    }
+    assert list((far / "lrs_outbox").iterdir()) == []
+    (far / "lrs_outbox").rmdir()
+    assert "lrs_outbox cannot be used" in met(root)["ways", "fault"] and "no such folder" in met(root)["ways", "fault"]
+
+
+def test_ways_that_cannot_be_read(root, monkeypatch):
+    monkeypatch.setenv("ULN_WAY_LRS_OUTBOX__URL", "gopher://lrs.example")
+    assert list(met(root)) == [("configuration", "fault")]

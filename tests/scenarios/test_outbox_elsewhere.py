@@ -1,0 +1,93 @@
+"""An LRS outbox on another machine that is away, or whose answer is lost, as the operator meets it."""
+
+import datetime as dt
+import shutil
+
+import pytest
+from test_operators_diary import census
+from tests_support import walked
+
+from schemas.faults import ServiceFault
+from schemas.texts import both
+from tasks.hand_over import for_a_person
+from tasks.io import transports
+from tasks.io.lake import Lake
+from tasks.release import release
+
+CYCLE = "2012-01"
+MONDAY, TUESDAY = "2012-01-30T02:30", "2012-01-31T02:30"
+
+
+@pytest.fixture
+def far(tmp_path, monkeypatch):
+    """The LRS's folder, not below the data root."""
+    folder = tmp_path / "far"
+    folder.mkdir()
+    monkeypatch.setenv("ULN_WAY_LRS_OUTBOX__URL", folder.as_uri())
+    return folder
+
+
+@pytest.fixture
+def built(built_root, tmp_path):
+    return shutil.copytree(built_root, tmp_path / "root")
+
+
+def states(root):
+    return set(Lake(root / "lake").read("batches")["state"])
+
+
+def unanswered(self, path, data, _puts=transports._File.put_new):
+    """The file is put, and nobody hears of it."""
+    _puts(self, path, data)
+    raise transports.Unanswered(both("fault.way_unanswered", way=self.shown, file=path))
+
+
+def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_the_next_run_sends(
+    built, far, monkeypatch
+):
+    far.rmdir()
+    looked = []
+    opened = transports.opened
+    monkeypatch.setattr("tasks.io.places.opened", lambda way: looked.append(way) or opened(way))
+    with pytest.raises(ServiceFault, match="there is no such folder") as met:
+        census(built, CYCLE, MONDAY)
+    assert str(met.value).count("there is no such folder") == 1 and states(built) == {"READY"}
+    assert len(looked) == 1, "it is asked once"
+    far.mkdir()
+    sent = walked(release, built, CYCLE, TUESDAY)
+    assert sent["sent"] == len(list(far.iterdir())) > 0 and states(built) == {"SENT"}
+
+
+def test_a_hand_over_of_which_nobody_knows_is_told_and_found_by_the_next_run(built, far, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault, match="nobody knows whether"):
+        patch.setattr(transports._File, "put_new", unanswered)
+        census(built, CYCLE, MONDAY)
+    ledger = Lake(built / "lake").read("batches")
+    unsure = ledger[ledger["state"] == "SENT_UNCONFIRMED"]
+    # Whoever does not answer is asked no further: the others were surely not handed over.
+    assert len(unsure) == 1 and set(ledger["state"]) <= {"SENT_UNCONFIRMED", "READY"}
+    assert for_a_person(str(built), dt.date(2012, 1, 31), CYCLE)["unconfirmed_batches"] == list(unsure["file_name"])
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in far.iterdir()}
+    walked(release, built, CYCLE, TUESDAY)
+    assert states(built) == {"SENT"}
+    after = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in far.iterdir()}
+    assert before.items() <= after.items(), "nothing is handed over twice"
+
+
+def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_once(built, far, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault):
+        patch.setattr(transports._File, "put_new", unanswered)
+        census(built, CYCLE, MONDAY)
+    before = Lake(built / "lake").read("batches")
+    gone = far.rename(far.with_name("gone"))
+    looked = []
+
+    def away(way):
+        looked.append(way)
+        raise transports.Away(both("fault.way_away", way=way.shown))
+
+    monkeypatch.setattr("tasks.io.places.opened", away)
+    with pytest.raises(ServiceFault, match="does not answer"):
+        walked(release, built, CYCLE, TUESDAY)
+    assert len(looked) == 1 and Lake(built / "lake").read("batches").equals(before)
+    assert len(list(gone.iterdir())) == 1
