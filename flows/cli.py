@@ -113,7 +113,7 @@ def rehearse(
     schools: Annotated[str, typer.Option()] = "all",
     cycle: Annotated[str, typer.Option(callback=_cycle)] = "2012-01",
     seed: Annotated[int, typer.Option(min=0)] = 1,
-    via: Annotated[Literal["files", "soap"], typer.Option()] = "files",
+    via: Annotated[Literal["files", "sftp", "s3", "soap"], typer.Option()] = "files",
     data: DataOption = None,
 ) -> None:
     """Rehearse a whole cycle on synthetic learners."""

@@ -20,7 +20,7 @@ from tasks.io.reference import authorities
 _CYCLES = list(all_cycles())
 _LAS = [str(code) for code in authorities()["la_code"]]
 #: How a rehearsal hands batches over.
-WAYS = ["files", "soap"]
+WAYS = ["files", "sftp", "s3", "soap"]
 #: A school's number: its authority's code and four digits.
 _SCHOOL = r"^\d{7}$"
 

@@ -30,6 +30,7 @@ from tasks.io.reference import schools
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, answer_jobs, serving, settings_of
+from tasks.rehearsal.other_side import bring, other_side, take
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.stage import stage_task
@@ -63,8 +64,8 @@ def rehearsal(
         schools_wanted: Faint o ysgolion; pob un os yn wag / How many schools; all if empty.
         seed: Yr un hedyn, yr un Gymru / The same seed makes the same Wales, to the byte.
         data: Gwreiddyn y data, heb ddysgwyr go iawn / The data root, which holds no real learners.
-        via: Sut y trosglwyddir sypiau: ffeiliau, neu wasanaeth gwe'r LRS / How batches are handed over: files, or the
-            LRS web service.
+        via: Sut y trosglwyddir: ffolderi'r gwreiddyn, gwasanaeth gwe'r LRS, SFTP neu storfa S3 / How things are handed
+            over: folders of the data root, the LRS web service, SFTP or an S3 store.
 
     Returns:
         The counts of the making, the census, the stand-in and the returns.
@@ -76,7 +77,7 @@ def rehearsal(
     root = root_of(data)
     sent, answered = rehearsal_times(row)
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
-    with _lrs(Path(root), via):
+    with _lrs(Path(root), via), _elsewhere(DataRoot(Path(root)), via):
         census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # it has a cycle: something is due
         step("LRS stand-in", cycle, 1)
         stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
@@ -88,7 +89,7 @@ def rehearsal(
 def _lrs(root: Path, via: str) -> Iterator[None]:
     """The stand-in's web service while the rehearsal lasts, and this data root set to it; nothing where files are used."""
     settings = DataRoot(root).reference / FILE_NAME
-    if via == "files":
+    if via != "soap":
         settings.unlink(missing_ok=True)
         yield
         return
@@ -105,6 +106,23 @@ def _lrs(root: Path, via: str) -> Iterator[None]:
                 os.environ[_PASSWORD] = before
 
 
+@contextmanager
+def _elsewhere(root: DataRoot, via: str) -> Iterator[None]:
+    """The other side's folders while the rehearsal lasts, with the returns there and the ways leading there."""
+    if via not in _FAR:
+        yield
+        return
+    with other_side(root, via) as ways:
+        os.environ.update(ways)
+        try:
+            bring(root, "dewi_inbox")
+            yield
+        finally:
+            for name in ways:
+                del os.environ[name]
+
+
+_FAR = ("sftp", "s3")
 _PASSWORD = "ULN_LRS_PASSWORD"  # noqa: S105 - where it is looked for
 
 
@@ -159,9 +177,13 @@ def play_lrs(data: str, seed: int, via: str = "files", as_of: str = "") -> Count
         Counts: files, rows, ulns, and learners without a ULN by `exception.<code>`.
     """
     root = DataRoot(Path(data))
-    if via == "files":
-        summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
-    else:
+    if via == "soap":
         summary = answer_jobs(root.path, moment(as_of).date(), seed)
+    else:
+        if via in _FAR:
+            take(root)
+        summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
+        if via in _FAR:
+            bring(root, "lrs_inbox")
     without = {f"exception.{code}": n for code, n in sorted(summary.exceptions.items())}
     return {"files": summary.files, "rows": summary.rows, "ulns": summary.ulns, **without}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from faulty_line import FaultyLine
-from s3_server import s3_server
+from tasks.rehearsal.s3_stand_in import s3_server
 
 from schemas.cycles import cycle_by_id
 from schemas.tables import TABLES
