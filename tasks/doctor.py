@@ -92,9 +92,8 @@ def examined(data: str, day: dt.date) -> Iterator[Found]:
     yield from _versions()
     yield from _folders(root)
     if root.path.is_dir():
-        away = list(_store(root))
-        yield from away
-        lake_serves = all(one.level is not Level.FAULT for one in away)
+        lake_serves, told = _store(root)
+        yield from told
         for check in CHECKS:
             if lake_serves or check not in _OF_THE_LAKE:
                 yield from check(root, day)
@@ -233,20 +232,20 @@ def _locks(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         yield found("locks", Level.OK, "fit", kind=kind or "-")
 
 
-def _store(root: DataRoot) -> Iterator[Found]:
-    """A lake that is not a folder can be reached, and loses no commit; nothing where it is one."""
+def _store(root: DataRoot) -> tuple[bool, list[Found]]:
+    """Whether the lake can be looked at; and of one that is no folder, whether it is reached and loses no commit."""
     try:
         lake = Lake.of(root)
     except ConfigurationFault:
-        return  # told with the configuration
+        return False, []  # told with the configuration
     if lake.place.folder is not None:
-        return
+        return True, []
     try:
         case = "fit" if lake.keeps_commits() else "loses"
     except Exception as error:  # noqa: BLE001 - whatever either library says of a store
         case = "away" if may_pass(error) else "refuses"
-    level = Level.OK if case == "fit" else Level.FAULT
-    yield found("store", level, case, place=lake.place.uri)
+    serves = case == "fit"
+    return serves, [found("store", Level.OK if serves else Level.FAULT, case, place=lake.place.uri)]
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:

@@ -48,8 +48,6 @@ def other_side(root: DataRoot, via: str) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _by_s3(_root: DataRoot) -> Iterator[dict[str, dict[str, str]]]:
-    import moto  # noqa: F401, PLC0415 - said at once where it is missing
-
     with s3_server() as server:
         bucket = server.bucket("uln")
         keys = {"endpoint": server.endpoint, "region": server.region}

@@ -46,7 +46,7 @@ class S3Server:
 
     def client(self, service: str = "s3") -> Any:
         """boto3's client of the service, as a second opinion on what lies there."""
-        import boto3
+        import boto3  # noqa: PLC0415 - what moto brings is for those alone who serve
 
         return boto3.client(
             service,
@@ -81,8 +81,8 @@ class S3Server:
     def fill(self, bucket: str, names: list[str]) -> None:
         """Let many objects of one byte lie in a bucket, in one request that no store has."""
         body = "\n".join(names).encode()
-        request = Request(f"{self.endpoint}/{_FILL}/{bucket}", body, {"Content-Type": "text/plain"})
-        urlopen(request, timeout=60).close()
+        request = Request(f"{self.endpoint}/{_FILL}/{bucket}", body, {"Content-Type": "text/plain"})  # noqa: S310 - our own address
+        urlopen(request, timeout=60).close()  # noqa: S310 - likewise
 
     def requests(self) -> list[str]:
         """Every request so far."""
@@ -96,7 +96,7 @@ def s3_server() -> Iterator[S3Server]:
         log = Path(folder) / "requests"
         log.touch()
         environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "0", "MOTO_ACCOUNT_ID": _ACCOUNT}
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this very file
             [sys.executable, "-W", "ignore", __file__, str(log)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -104,16 +104,23 @@ def s3_server() -> Iterator[S3Server]:
             env=environment,
             text=True,
         )
-        assert process.stdin is not None and process.stdout is not None
         try:
-            started = process.stdout.readline()
-            assert started, "moto's server did not start: is moto[s3] installed?"
-            port, access_key, secret_key = started.split()
+            port, access_key, secret_key = _said(process)
             yield S3Server(f"http://127.0.0.1:{port}", int(port), access_key, secret_key, log)
         finally:
-            process.stdin.close()  # which ends it
-            process.stdout.close()
-            process.wait()
+            process.communicate()  # lets go of its standard input, which ends it
+
+
+def _said(process: subprocess.Popen[str]) -> list[str]:
+    """The one line that a server says once it serves.
+
+    Raises:
+        ModuleNotFoundError: it says nothing, as what it takes is not installed.
+    """
+    told = (process.stdout.readline() if process.stdout else "").split()
+    if not told:
+        raise ModuleNotFoundError("moto[s3]", name="moto[s3]")
+    return told
 
 
 def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
@@ -162,14 +169,14 @@ def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
 
 def _serve(log: Path) -> None:
     """Serve until the parent lets go of our standard input."""
-    from moto.iam.models import iam_backends
-    from moto.moto_server.werkzeug_app import (
+    from moto.iam.models import iam_backends  # noqa: PLC0415
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
         DomainDispatcherApplication,
         MotoRequestHandler,
         create_backend_app,
     )
-    from moto.s3.models import s3_backends
-    from werkzeug.serving import make_server
+    from moto.s3.models import s3_backends  # noqa: PLC0415
+    from werkzeug.serving import make_server  # noqa: PLC0415
 
     iam = iam_backends[_ACCOUNT]["aws"]
     iam.create_user(_REGION, "all")
@@ -179,8 +186,7 @@ def _serve(log: Path) -> None:
     app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdout.write(f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n")
-    sys.stdout.flush()
+    os.write(1, f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n".encode())
     sys.stdin.read()
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from faulty_line import FaultyLine
-from tasks.rehearsal.s3_stand_in import s3_server
 
 from schemas.cycles import cycle_by_id
 from schemas.tables import TABLES
 from tasks.boundary import may_pass, sentence_of
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
+from tasks.rehearsal.s3_stand_in import s3_server
 
 pytestmark = pytest.mark.engine
 HOME = Path(__file__).resolve().parents[2]

@@ -23,7 +23,6 @@ from urllib.parse import unquote
 import pytest
 from azurite_server import azurite_server
 from faulty_line import FaultyLine
-from s3_server import s3_server
 
 from schemas.faults import PassingFault, ServiceFault
 from schemas.ways import FOLDERS, ways_of
@@ -32,6 +31,7 @@ from tasks.io import places
 from tasks.io.data_root import DataRoot
 from tasks.io.places import deliver_new, fetch_new, lrs_outbox
 from tasks.io.transports import Away, Declined, Unanswered, opened
+from tasks.rehearsal.s3_stand_in import s3_server
 
 STORES = ["s3", pytest.param("azure", marks=pytest.mark.engine)]
 NUMBERS = count()

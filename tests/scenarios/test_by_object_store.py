@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from s3_server import s3_server
 from test_cut_to_size import equal, lrs, make, play
 
 from schemas.ways import FOLDERS
 from tasks.io.data_root import DataRoot
 from tasks.io.places import deliver_new, fetch_new
+from tasks.rehearsal.s3_stand_in import s3_server
 
 
 class Bucket:
