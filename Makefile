@@ -14,7 +14,7 @@ PART ?=
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
-.PHONY: letters rehearse test engine screenshots properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
+.PHONY: ways letters rehearse test engine screenshots properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -26,6 +26,12 @@ SECONDS ?= 120
 # Several cycles, one after the other on one data root, in which learners grow older, leave and join: CYCLE="2011-09 2012-01 2013-01".
 rehearse: .venv/ready
 	@for cycle in $(CYCLE); do echo "$(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS)"; $(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS) || exit; done
+
+# A rehearsal by each way, in data roots below build/ways, and whether all end in the same snapshots: ten minutes for all Wales.
+WAYS := files sftp s3 soap
+ways: .venv/ready
+	@for way in $(WAYS); do rm -rf build/ways/$$way; echo "uln rehearse --via $$way"; $(BIN)/uln rehearse --via $$way --schools $(SCHOOLS) --data build/ways/$$way || exit; done
+	$(BIN)/python -m tests.same_snapshots build/ways $(WAYS)
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine"
