@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.crash import far
 from tests.crash.acts import ACTS, Act, Played, decide_to_send, differing, ended, unknown_to_the_lrs
 from tests.crash.hazards import HAZARDS, impossible
 from tests.crash.points import FULL, KILLED, TEARABLE, TORN, Point, Stop, stands, unseen
@@ -55,7 +57,7 @@ def play(home: Path, acts: Sequence[Act] = ACTS) -> list[Played]:
     played = []
     root = home / "unstopped"
     for act in acts:
-        aside(act.before, root)
+        aside(far.before, act.before, root)
         start = Path(shutil.copytree(root, home / f"before-{act.name}"))
         before = stands(root)
         done = uln(*act.command, root=root)
@@ -121,10 +123,20 @@ _SAMPLE = (
 )
 
 
-def sample(played: list[Played]) -> list[tuple[Played, Stop]]:
-    """One stop of each kind of `_SAMPLE`, the first of its kind."""
+#: And where the folders are elsewhere: before a batch has its name there and right after, as files come and go.
+_SAMPLE_BY_SFTP = (
+    ("census", KILLED, "sftp.rename", "far/lrs/outbox/"),
+    ("census", KILLED, "sftp.open", "far/lrs/outbox/"),
+    ("returns", KILLED, "os.rename", "lrs/inbox/"),
+    ("returns", KILLED, "sftp.posix_rename", "far/dewi/outbox/"),
+)
+_SAMPLES = {"folders": _SAMPLE, "sftp": _SAMPLE_BY_SFTP}
+
+
+def sample(played: list[Played], kinds: tuple[tuple[str, str, str, str], ...]) -> list[tuple[Played, Stop]]:
+    """One stop of each kind, the first of its kind."""
     found = []
-    for name, how, kind, below in _SAMPLE:
+    for name, how, kind, below in kinds:
         act = next(one for one in played if one.act.name == name)
         at = next(n for n, p in enumerate(act.points) if p.kind == kind and p.paths[0].startswith(below))
         found.append((act, Stop(at, how)))
@@ -139,6 +151,7 @@ def main() -> int:
     parser.add_argument("--at", type=int, nargs="*", help="only these points")
     parser.add_argument("--how", choices=[KILLED, TORN, FULL], help="only so")
     parser.add_argument("--hazard", nargs="*", choices=list(HAZARDS), default=list(HAZARDS), help="only these")
+    parser.add_argument("--via", choices=["folders", "sftp"], default="folders", help="where the four folders are")
     parser.add_argument("--lanes", type=int, default=2, help="commands that run at once")
     parser.add_argument("--report", type=Path, help="a file for the points of each act and what came of each, in JSON")
     chosen = parser.parse_args()
@@ -149,11 +162,19 @@ def main() -> int:
         home = Path(folder)
         for name in ("engine", "client", "roots"):
             (home / name).mkdir()
-        with engine(home / "engine") as address:
+        (home / "machine").mkdir()
+        with (
+            far.machine(home / "machine") if chosen.via == "sftp" else nullcontext(),
+            engine(home / "engine") as address,
+        ):
             load(home / "client", address)
             played = play(home, ACTS[:2] if chosen.sample else ACTS)
             _say(f"{', '.join(f'{one.act.name} {len(one.points)} points' for one in played)}; {_since(began)}")
-            work = sample(played) if chosen.sample else [(one, stop) for one in played for stop in stops(one)]
+            work = (
+                sample(played, _SAMPLES[chosen.via])
+                if chosen.sample
+                else [(one, stop) for one in played for stop in stops(one)]
+            )
             wanted = [
                 (one, stop, home / "roots")
                 for one, stop in work
@@ -167,7 +188,9 @@ def main() -> int:
                 found = [_told(n, one.result()) for n, one in enumerate(as_completed(begun), 1)]
             _say(f"{sum(bool(one.waited) for one in found)} stops left a hand-over to a person; {_since(began)}")
             hazards = {
-                name: _met(name, played, home / "roots") for name in chosen.hazard[: 1 if chosen.sample else None]
+                name: _met(name, played, home / "roots")
+                for name in chosen.hazard[: 1 if chosen.sample else None]
+                if chosen.via == "folders"
             }
     if chosen.report:
         acts = {one.act.name: [asdict(point) for point in one.points] for one in played}

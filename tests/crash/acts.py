@@ -7,6 +7,7 @@ and so leaves quarantine, and answers that settle what was open.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from tasks.io.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
+from tests.crash import far
 from tests.crash.points import ASIDE, Point
 
 CYCLE, SEED = "2012-01", 7
@@ -122,12 +124,13 @@ def ended(root: Path) -> dict[str, str]:
 
     Files are taken byte for byte. What may differ though all is well: how many commits a table has had, and so the number
     of its version in a manifest; data files of commits that never were, which no reader of a table sees; that a person
-    has decided of a hand-over. The engine's own files are its own, and a log tells when it was written.
+    has decided of a hand-over. The engine's own files are its own, and a log tells when it was written; as does what
+    is known of files elsewhere.
     """
     found = {}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root).as_posix()
-        if relative.split("/")[0] in ("lake", *ASIDE) or path.name == "decisions.csv":
+        if relative.split("/")[0] in ("lake", "ways", *ASIDE) or path.name == "decisions.csv":
             continue
         if path.is_dir():
             found[f"{relative}/"] = ""
@@ -159,10 +162,11 @@ def unknown_to_the_lrs(root: Path) -> list[str]:
     """The files of the batches of which the ledger does not know whether they were handed over, and that lie nowhere."""
     ledger = Lake(root / "lake").read("batches", ["file_name", "state"])
     names = ledger.loc[ledger["state"] == BatchState.SENT_UNCONFIRMED.value, "file_name"]
-    return sorted(name for name in names if not (root / "lrs" / "outbox" / name).exists())
+    return sorted(name for name in names if not (far.outbox(root) / name).exists())
 
 
 def decide_to_send(root: Path) -> None:
     """A person has asked the LRS, which has none of them: they may go (`uln retry`)."""
+    os.environ |= far.ways(root)
     for name in unknown_to_the_lrs(root):
         decide(str(root), name, Decision.RETRY, "not on the portal", "2012-02-20T03:00")

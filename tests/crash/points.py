@@ -28,6 +28,8 @@ from typing import Any
 import deltalake.table
 import deltalake.writer.writer
 
+from tests.crash import far
+
 KILLED, TORN, FULL = "killed", "torn", "full"
 PROJECT = Path(__file__).resolve().parents[2]
 #: What the engine keeps there for itself, and what runs tell of themselves: nothing is decided by either.
@@ -48,6 +50,8 @@ _EVENTS = {
     "os.utime": ((0, 3),),
 }
 _COMMIT, _END = "commit", "end"
+#: Who makes changes on another machine; from a thread of its library.
+_BY_SFTP = "tasks/io/transports.py"
 #: What can be stopped in its middle.
 TEARABLE = frozenset({"open", "os.rename", _COMMIT})
 
@@ -90,6 +94,8 @@ def watch(root: Path, met: Callable[[Point], None], stop: Stop | None = None) ->
     sys.addaudithook(instrument.heard)
     deltalake.table.RawDeltaTable = _watched_table(instrument)
     deltalake.writer.writer.write_deltalake_rust = instrument.committing(deltalake.writer.writer.write_deltalake_rust)
+    if far.in_use():
+        far.watch(root.resolve(), lambda kind, paths: instrument.pass_by(kind, paths, by=_BY_SFTP))
     return lambda: instrument.pass_by(_END, ())
 
 
@@ -149,11 +155,11 @@ class _Instrument:
         entries = (self.root / "lake").glob("*/_delta_log/*")
         return {entry.relative_to(self.root).as_posix() for entry in entries if "#" not in entry.name}
 
-    def pass_by(self, kind: str, paths: tuple[str, ...], new: list[str] | None = None) -> None:
+    def pass_by(self, kind: str, paths: tuple[str, ...], new: list[str] | None = None, by: str | None = None) -> None:
         """A point: tell it, and stop there if this is where to."""
         self._busy = True
         try:
-            self._met(Point(kind, paths, _whose()))
+            self._met(Point(kind, paths, by or _whose()))
             here = self._stop is not None and self._stop.at == self._passed
             self._passed += 1
             if self._stop is None:

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.crash import far
 from tests.crash.points import Point, Stop, watch
 
 #: Looks, not seconds: a machine that is held for a while holds both.
@@ -108,11 +109,14 @@ def load(home: Path, address: str) -> None:
     import tasks.collect
     import tasks.ground
     import tasks.io.data_root
+    import tasks.io.places
     import tasks.merge
 
     expectations.runner.ready()
     # One file after the other, so that the n-th point is the same one each time.
-    tasks.io.data_root._AT_A_TIME = 1
+    tasks.io.data_root._AT_A_TIME = tasks.io.places._AT_ONCE = 1
+    if far.in_use():
+        load_also(("asyncssh", "sshfs"))
     # Several lots, so that runs are stopped between them too.
     tasks.ground.LOT_RECORDS, tasks.merge._LOT_ANSWERS, tasks.collect._LOT_BYTES = 100, 40, 5000
 
@@ -156,6 +160,7 @@ def started(*arguments: str, root: Path, stop: Stop | None = None, first: Callab
         try:
             os.dup2(said, 1)
             os.dup2(said, 2)
+            os.environ |= far.ways(root)
             if first is not None:
                 first()
             status = _command([*arguments, "--data", str(root)], root, points, stop)

@@ -117,3 +117,30 @@ def test_only_the_edges_change_a_data_root(sample):
     assert len(points) > 50
     assert {p["by"].rpartition("/")[0] for p in points if p["kind"] != "end"} == {"tasks/io"}
     assert {p["kind"] for p in points} >= {"open", "os.rename", "os.mkdir", "commit", "end"}
+
+
+@pytest.mark.engine
+def test_where_the_folders_are_on_another_machine_nothing_is_lost_or_doubled_either(tmp_path):
+    report = tmp_path / "report.json"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_"))}
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "tests.crash",
+        "--via",
+        "sftp",
+        "--sample",
+        "--report",
+        str(report),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env=environment, check=False)
+    assert done.stdout.splitlines()[-1] == "crash: 4 points tried, 0 differences", done.stdout + done.stderr[-3000:]
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert {one["point"]["kind"]: one["waited"] > 0 for one in found["tried"]} == {
+        "sftp.open": True, "sftp.rename": True, "os.rename": False, "sftp.posix_rename": False,
+    }  # fmt: skip
+    there = [point for points in found["acts"].values() for point in points if point["kind"].startswith("sftp.")]
+    assert {point["paths"][0].split("/")[1:3] == ["lrs", "outbox"] for point in there} == {True, False}
+    assert all(point["by"] == "tasks/io/transports.py" for point in there)
