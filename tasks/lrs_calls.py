@@ -157,6 +157,15 @@ def open_jobs(root: DataRoot, lake: Lake, kind: JobKind) -> pd.DataFrame:
     return jobs[~jobs["code"].isin(answered)].sort_values(["job_ref", "batch_ref"], ignore_index=True)
 
 
+def awaited_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
+    """The open jobs whose answers may still come: neither lost by the LRS nor of a batch that was given up."""
+    jobs = open_jobs(root, lake, JobKind.FULL)
+    lost = jobs["code"].map({one.code: one.outcome for one in service_codes(root.reference).values()})
+    ledger = lake.read("batches", ["batch_ref", "state"], cycle=sorted(set(jobs["cycle"])))
+    given_up = ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"]
+    return jobs[~lost.eq(Outcome.FAILED.value) & ~jobs["batch_ref"].isin(given_up)].reset_index(drop=True)
+
+
 def _undone(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
     """Of each authority the first thing that stopped a batch of it; to wait for another hour is no fault."""
     undone: dict[str, Exception] = {}

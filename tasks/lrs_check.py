@@ -68,7 +68,8 @@ def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> St
     batches, batch_rows = frame_of(built.batches), frame_of(built.rows)
     codes = service_codes(ground.root.reference)
     refused = _asked(ground, batches, contents_of(ground, batches, batch_rows), codes, as_of)
-    answers = _answers(ground, batches, codes)
+    answers, lost = _answers(ground, batches, codes)
+    refused = lost | refused
     found = _findings(ground, batch_rows, answers)
     for la in lot.las:
         told = _as_list(ground, found[found["exception"] & (found["la_code"] == la)])
@@ -94,7 +95,7 @@ def _asked(
     """Have those batches checked that have no such job yet; what the LRS refused, by authority."""
     settings = lrs_service(ground.root.reference)
     service = learner_service(settings)
-    before = ground.lake.read("lrs_jobs", ["batch_ref"], kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
+    before = _jobs(ground, batches, codes)
     new = batches[~batches["batch_ref"].isin(before["batch_ref"])]
     refused: dict[str, Exception] = {}
     for start in range(0, len(new), settings.calls_at_once):
@@ -109,30 +110,54 @@ def _asked(
     return refused
 
 
-def _answers(ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode]) -> pd.DataFrame:
-    """What the LRS says of the checked batches: batch_ref, upn, return_code; for as long as the settings let it take."""
+def _jobs(ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode]) -> pd.DataFrame:
+    """The check jobs of some batches, but for those that the LRS has lost: they are asked for anew."""
+    jobs = ground.lake.read("lrs_jobs", kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
+    lost = [one.code for one in codes.values() if one.outcome == Outcome.FAILED.value]
+    return jobs[~jobs["code"].isin(lost)].reset_index(drop=True)
+
+
+def _answers(
+    ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode]
+) -> tuple[pd.DataFrame, dict[str, Exception]]:
+    """What the LRS says of the checked batches, for as long as the settings let it take.
+
+    Returns:
+        batch_ref, upn, return_code; and what it could not answer, by authority.
+    """
     settings, profiles = lrs_service(ground.root.reference), all_profiles(ground.root.reference / "lrs")
     service = learner_service(settings)
-    waits = ground.lake.read("lrs_jobs", kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
+    waits = _jobs(ground, batches, codes)
+    undone: dict[str, Exception] = {}
     until = time.monotonic() + settings.check_seconds
     found = [pd.DataFrame({"batch_ref": [], "upn": [], "return_code": []}, dtype="str")]
     while not waits.empty:
         told = []
         for one in waits.to_dict("records"):
             reply = service.output(str(one["job_ref"]), str(one["ukprn"]))
-            told.append(reply.code)
-            if meaning(reply.code, codes).outcome == Outcome.ANSWERED.value:
+            meant = meaning(reply.code, codes)
+            # What became of the call alone says nothing of the job.
+            told.append(reply.code if meant.kind == "result" else one["code"])
+            if meant.outcome not in (Outcome.ANSWERED.value, Outcome.UNFINISHED.value, Outcome.LATER.value):
+                undone.setdefault(str(one["la_code"]), ServiceFault(both("fault.lrs_call", batches=1, told=meant.told)))
+            if meant.stops == "Y":
+                break
+            if meant.outcome == Outcome.ANSWERED.value:
                 content = result_file(reply.message, str(one["ukprn"]), str(one["file_name"]), str(one["job_ref"]))
                 rows = read_result(content, profiles)
                 rows = rows.assign(upn=rows["mis_identifier"], batch_ref=one["batch_ref"])
                 found.append(rows.assign(return_code=normalise_code(rows["return_code"]))[found[0].columns.to_list()])
-        asked = waits.assign(code=told).astype({"code": "str"})
+        asked = waits.head(len(told)).assign(code=told).astype({"code": "str"})
         ground.lake.upsert("lrs_jobs", asked[[c.name for c in LRS_JOBS.columns]])
-        waits = waits[[meaning(code, codes).outcome == Outcome.UNFINISHED.value for code in told]]
+        unfinished = [
+            code is not None and meaning(str(code), codes).outcome == Outcome.UNFINISHED.value for code in told
+        ]
+        stopped = len(told) < len(waits) or meant.stops == "Y"
+        waits = waits[unfinished] if not stopped else waits.head(0)
         if waits.empty or time.monotonic() + _EVERY > until:
             break
         time.sleep(_EVERY)
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(found, ignore_index=True), undone
 
 
 def _findings(ground: Ground, batch_rows: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import BY_SERVICE, all_profiles
-from schemas.service_codes import Outcome, ServiceCode, meaning, service_codes
+from schemas.service_codes import Connection, Outcome, ServiceCode, meaning, service_codes
 from schemas.tables import PUPIL_FIELDS, ULN_CHECKS
 from schemas.texts import both
 from tasks.census_work import current_rows
@@ -63,6 +63,7 @@ def _verify(ground: Ground, lot: Lot, as_of: str) -> Steps:
         raise ServiceFault(both("fault.lrs_no_address"))
     checks = ground.lake.read("uln_checks", ["upn", "uln", "code"])
     lost = checks["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)
+    lost |= checks["code"].eq(Connection.ODD_ANSWER)  # whom an answer has left out
     held = register_of(ground.lake, ground.cycle, upn=rows["upn"])
     new = to_verify(rows, checks[~lost], held)
     new = _forms(ground, new)
@@ -155,10 +156,10 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
         if meant.outcome in (Outcome.ANSWERED.value, Outcome.FAILED.value):
             said = verified_learners(reply.message).drop_duplicates(["upn", "uln"], keep="last")
             now = rows.drop(columns=["code", "flags"]).merge(said, on=["upn", "uln"], how="left")
-            # Of whom it says nothing, it has answered all the same.
-            now["code"] = now["code"].fillna(reply.code)
+            verified += int(now["code"].notna().sum())
+            # Of whom it says nothing is asked anew by the next census.
+            now["code"] = now["code"].fillna(Connection.ODD_ANSWER if meant.outcome == Outcome.ANSWERED else reply.code)
             lake.upsert("uln_checks", now[[c.name for c in ULN_CHECKS.columns]])
-            verified += len(now)
             cycles.setdefault(str(rows["cycle"].iloc[0]), set()).update(rows["la_code"])
         elif meant.kind != "result" and meant.outcome != Outcome.LATER.value:
             wrong.append(meant)

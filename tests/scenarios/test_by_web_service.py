@@ -22,6 +22,7 @@ from tasks import ask as asking
 from tasks.batch import batch
 from tasks.collect import collect
 from tasks.hand_over import decide
+from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.lrs_check import lrs_check
 from tasks.merge import merge
@@ -411,6 +412,19 @@ def test_out_of_hours_and_failed_jobs_hold_up_nobody_s_answers(root, lrs):
     found = taken_in(root)
     assert (found["answered"], found["failed"], found["files"]) == (ALL - 1, 1, ALL - 1)
     assert sorted(set(Lake(root / "lake").read("lrs_jobs")["code"])) == ["WSRC0009", "WSRC0018"]
+    assert not asking.has_jobs(str(root)), "what the LRS has lost is not asked for every half-hour"
+    assert asking.ask.fn(data=str(root))["jobs"] == 0
+
+
+@pytest.mark.usefixtures("lrs")
+def test_nobody_asks_for_the_answers_of_a_batch_that_was_given_up(root):
+    next_run(root, TUESDAY)
+    one = ledger(root)["batch_ref"].iloc[0]
+    decide(str(root), one, Decision.ABANDON, WHY, "2012-02-25T02:30")
+    next_run(root, "2012-02-26T02:30")
+    assert dict(zip(*ledger(root)[["batch_ref", "state"]].to_numpy().T, strict=True))[one] == "ABANDONED"
+    asked = set(asking.awaited_jobs(DataRoot(root), Lake(root / "lake"))["batch_ref"])
+    assert one not in asked and len(asked) >= ALL - 1
 
 
 @pytest.mark.usefixtures("lrs")
@@ -469,6 +483,32 @@ def test_a_check_that_the_lrs_refuses_is_told_and_asked_anew(checked):
     with pytest.raises(ServiceFault, match="WSEC0006"):
         walked(lrs_check, root, CYCLE, MONDAY)
     assert walked(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2 and stand_in.taken["SubmitBatch"] == 2
+
+
+def test_a_check_that_the_lrs_has_lost_is_told_and_asked_anew(checked):
+    root, stand_in = checked
+    walked(lrs_check, root, CYCLE, MONDAY)
+    job = min((root / "rehearsal" / "lrs" / "jobs").glob("*.xml"))
+    job.rename(job.with_suffix(".lost"))
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    with pytest.raises(ServiceFault, match="WSRC0018"):
+        walked(lrs_check, root, CYCLE, TUESDAY)
+    assert walked(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 1 and stand_in.taken["SubmitBatch"] == 3
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    assert walked(lrs_check, root, CYCLE, WEDNESDAY)["unfinished"] == 0 and stand_in.taken["SubmitBatch"] == 3
+
+
+def test_a_check_of_which_nothing_can_be_asked_is_told_and_asked_for_no_further(checked):
+    root, stand_in = checked
+    walked(lrs_check, root, CYCLE, MONDAY)
+    before = stand_in.taken["GetSubmitBatchOutput"]
+    stand_in.planned["GetSubmitBatchOutput"] = deque(["WSEC0005", None])
+    with pytest.raises(ServiceFault, match="WSEC0005"):
+        walked(lrs_check, root, CYCLE, TUESDAY)
+    assert list(stand_in.planned["GetSubmitBatchOutput"]) == [None] and stand_in.taken["GetSubmitBatchOutput"] >= before
+    stand_in.planned.clear()
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    assert walked(lrs_check, root, CYCLE, WEDNESDAY)["unfinished"] == 0 and stand_in.taken["SubmitBatch"] == 2
 
 
 def doctor(root):

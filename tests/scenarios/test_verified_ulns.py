@@ -12,6 +12,7 @@ from tests_support import walked
 
 from schemas.faults import ServiceFault
 from tasks import ask as asking
+from tasks import verify as verifying
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.publish import publish
@@ -126,6 +127,21 @@ def test_what_was_lost_is_asked_again_for_it_creates_nothing(root, lrs, fault):
     with pytest.raises(ServiceFault, match="/"):
         asking.ask.fn(data=str(root))
     assert asking.ask.fn(data=str(root))["verified"] == 4
+
+
+def test_whom_an_answer_leaves_out_is_not_verified_and_asked_about_again(root, lrs, monkeypatch):
+    walked(verify, root, FIRST, ASKED)
+    whole = verifying.verified_learners
+    with monkeypatch.context() as patch:
+        patch.setattr(verifying, "verified_learners", lambda message: whole(message).query("upn != @UPN['Ann']"))
+        assert asking.ask.fn(data=str(root))["verified"] == 3
+    assert walked(verify, root, FIRST, ASKED)["asked"] == 1
+    assert asking.ask.fn(data=str(root))["verified"] == 1 and lrs.taken["SubmitVerifyBatch"] == 2
+    assert walked(verify, root, FIRST, ASKED)["asked"] == 0
+
+
+def test_an_answer_without_a_message_says_nothing_of_anybody():
+    assert verifying.verified_learners(b"").empty
 
 
 def test_out_of_hours_nothing_is_asked_and_nothing_is_wrong(root, lrs):
