@@ -26,7 +26,7 @@ from tasks.io.lake import Lake
 from tasks.io.lrs_settings import LrsService, lrs_service
 
 if TYPE_CHECKING:
-    from tasks.io.lrs_service import LearnerService
+    from tasks.io.lrs_service import LearnerService, Reply
 
 #: What follows for a batch; of any other outcome nobody knows.
 _STATE_AFTER = {
@@ -149,12 +149,50 @@ def keep_jobs(ground: Ground, batches: pd.DataFrame, replies: list[Submitted], k
     ground.lake.append("lrs_jobs", jobs[[c.name for c in LRS_JOBS.columns]])
 
 
-def open_jobs(root: DataRoot, lake: Lake, kind: JobKind) -> pd.DataFrame:
-    """The jobs of a kind that are not answered; rows of `lrs_jobs`, in order of their numbers."""
-    jobs = lake.read("lrs_jobs", kind=kind.value)
-    codes = service_codes(root.reference)
-    answered = [one.code for one in codes.values() if one.outcome == Outcome.ANSWERED.value]
-    return jobs[~jobs["code"].isin(answered)].sort_values(["job_ref", "batch_ref"], ignore_index=True)
+def meant_by(reply: "Reply", codes: dict[str, ServiceCode]) -> ServiceCode:
+    """What a reply to a question for answers means; one that says that there are some and brings none is no answer."""
+    meant = meaning(reply.code, codes)
+    return codes[Connection.ODD_ANSWER] if meant.outcome == Outcome.ANSWERED.value and not reply.message else meant
+
+
+def open_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
+    """The jobs that hand over and of which the LRS has not said how they ended; as `lrs_jobs`, in order of their numbers."""
+    jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
+    return _in_order(jobs[~_outcomes(root, jobs).isin([Outcome.ANSWERED.value, Outcome.FAILED.value])])
+
+
+def failed_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
+    """The jobs that hand over and that the LRS could not carry out, whose batches somebody still waits for; as `open_jobs`."""
+    jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
+    failed = jobs[_outcomes(root, jobs).eq(Outcome.FAILED.value)]
+    if failed.empty:
+        return failed
+    of_these = {"batch_ref": failed["batch_ref"]}
+    answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", **of_these)["batch_ref"]
+    given_up = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value, **of_these)["batch_ref"]
+    return _in_order(failed[~failed["batch_ref"].isin(pd.concat([answered, given_up]))])
+
+
+def is_wrong(meant: ServiceCode) -> bool:
+    """Whether a question for answers came to nothing: of the job it says nothing, and another hour alone mends nothing."""
+    return meant.kind != "result" and meant.outcome not in (Outcome.LATER.value, Outcome.FAILED.value)
+
+
+#: Jobs that are named in a sentence.
+_MOST_NAMED = 5
+
+
+def named(jobs: list[str]) -> str:
+    """The numbers of some jobs, as many as a sentence takes."""
+    return ", ".join(jobs[:_MOST_NAMED]) + (", .." if len(jobs) > _MOST_NAMED else "")
+
+
+def _outcomes(root: DataRoot, jobs: pd.DataFrame) -> pd.Series:
+    return jobs["code"].map({one.code: one.outcome for one in service_codes(root.reference).values()})
+
+
+def _in_order(jobs: pd.DataFrame) -> pd.DataFrame:
+    return jobs.sort_values(["job_ref", "batch_ref"], ignore_index=True)
 
 
 def _undone(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:

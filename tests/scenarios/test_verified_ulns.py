@@ -14,6 +14,7 @@ from schemas.faults import ServiceFault
 from tasks import ask as asking
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
+from tasks.io.lrs_service import LearnerService, Reply
 from tasks.publish import publish
 from tasks.read import read
 from tasks.receive import receive
@@ -124,6 +125,46 @@ def test_what_was_lost_is_asked_again_for_it_creates_nothing(root, lrs, fault):
     assert walked(verify, root, FIRST, ASKED)["asked"] == 4
     lrs.planned["GetVerifyBatchOutput"] = deque([fault])
     with pytest.raises(ServiceFault, match="/"):
+        asking.ask.fn(data=str(root))
+    assert asking.ask.fn(data=str(root))["verified"] == 4
+
+
+def test_whom_an_answer_leaves_out_is_not_verified_and_is_asked_about_again(root, lrs):
+    walked(verify, root, FIRST, ASKED)
+    lrs.planned["GetVerifyBatchOutput"] = deque([Fault.LEFT_OUT])
+    assert asking.ask.fn(data=str(root)) | {"jobs": 0} == {
+        **dict.fromkeys(("jobs", "answered", "unfinished", "failed"), 0),
+        "verified": 3,
+        "left_out": 1,
+    }
+    checks = Lake(root / "lake").read("uln_checks")
+    [out] = checks.loc[checks["code"] == "LEFT_OUT", "upn"]
+    assert not asking.has_jobs(str(root)) and walked(verify, root, FIRST, ASKED)["asked"] == 1
+    assert asking.ask.fn(data=str(root))["verified"] == 1
+    after = Lake(root / "lake").read("uln_checks").set_index("upn")["code"]
+    assert after[out].startswith("WSVRC") and told(root) == {"Bryn": "VRF01", "Carys": "VRF02", "Dewi": "VRF02"}
+
+
+@pytest.mark.parametrize("reply", ["WSRC0010", Reply("WSRC0010"), Reply("WSRC0018")], ids=["reply", "fault", "unknown"])
+def test_a_verification_that_came_to_nothing_is_told_in_a_sentence_and_asked_about_again(root, lrs, monkeypatch, reply):
+    """With a message that says only that, and with none at all."""
+    walked(verify, root, FIRST, ASKED)
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault, match=r"did not verify 4 ULNs.*WSRC00") as caught:
+        if isinstance(reply, Reply):
+            patch.setattr(LearnerService, "verification", lambda *_: reply)
+        else:
+            lrs.planned["GetVerifyBatchOutput"] = deque([reply])
+        asking.ask.fn(data=str(root))
+    assert "evidence" not in str(caught.value) and " / " in str(caught.value)
+    assert not asking.has_jobs(str(root)) and walked(verify, root, FIRST, ASKED)["asked"] == 4
+    assert asking.ask.fn(data=str(root))["verified"] == 4
+
+
+@pytest.mark.usefixtures("lrs")
+def test_an_answer_to_a_verification_that_brings_nothing_is_none(root, monkeypatch):
+    walked(verify, root, FIRST, ASKED)
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault, match="ODD_ANSWER"):
+        patch.setattr(LearnerService, "verification", lambda *_: Reply("WSRC0009"))
         asking.ask.fn(data=str(root))
     assert asking.ask.fn(data=str(root))["verified"] == 4
 
