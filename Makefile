@@ -11,6 +11,9 @@ export GX_ANALYTICS_ENABLED := false
 # Which parts of the benchmark: speed, engine, register, growth, exceptions, pages; all where none is named.
 PART ?=
 
+# Where the four folders are that `make crash` plays with: folders, sftp.
+VIA ?= folders
+
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
@@ -95,9 +98,10 @@ lock:
 	uv pip compile pyproject.toml --extra ways --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/ways.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/dev.txt
 
-# Runs of the service killed, torn and left without disk at every point where they change the data root: three quarters of an hour.
+# Runs of the service killed, torn and left without disk at every point where they change the data root, or with VIA=sftp the
+# folders on another machine: an hour and a half.
 crash: .venv/ready
-	$(BIN)/python -m tests.crash
+	$(BIN)/python -m tests.crash --via $(VIA)
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache

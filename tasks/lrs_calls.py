@@ -155,22 +155,21 @@ def meant_by(reply: "Reply", codes: dict[str, ServiceCode]) -> ServiceCode:
     return codes[Connection.ODD_ANSWER] if meant.outcome == Outcome.ANSWERED.value and not reply.message else meant
 
 
-def open_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
-    """The jobs that hand over and of which the LRS has not said how they ended; as `lrs_jobs`, in order of their numbers."""
+def awaited_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
+    """The jobs that hand over and whose answers may still come; as `lrs_jobs`, in order of their numbers.
+
+    Neither those of which the LRS has said how they ended, nor those of batches that were given up.
+    """
     jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
-    return _in_order(jobs[~_outcomes(root, jobs).isin([Outcome.ANSWERED.value, Outcome.FAILED.value])])
+    return _still_wanted(lake, jobs[~_outcomes(root, jobs).isin([Outcome.ANSWERED.value, Outcome.FAILED.value])])
 
 
 def failed_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
-    """The jobs that hand over and that the LRS could not carry out, whose batches somebody still waits for; as `open_jobs`."""
+    """The jobs that the LRS could not carry out, whose batches are neither given up nor answered another way; as above."""
     jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
-    failed = jobs[_outcomes(root, jobs).eq(Outcome.FAILED.value)]
-    if failed.empty:
-        return failed
-    of_these = {"batch_ref": failed["batch_ref"]}
-    answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", **of_these)["batch_ref"]
-    given_up = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value, **of_these)["batch_ref"]
-    return _in_order(failed[~failed["batch_ref"].isin(pd.concat([answered, given_up]))])
+    failed = _still_wanted(lake, jobs[_outcomes(root, jobs).eq(Outcome.FAILED.value)])
+    answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=failed["batch_ref"])["batch_ref"]
+    return failed[~failed["batch_ref"].isin(answered)]
 
 
 def is_wrong(meant: ServiceCode) -> bool:
@@ -191,8 +190,12 @@ def _outcomes(root: DataRoot, jobs: pd.DataFrame) -> pd.Series:
     return jobs["code"].map({one.code: one.outcome for one in service_codes(root.reference).values()})
 
 
-def _in_order(jobs: pd.DataFrame) -> pd.DataFrame:
-    return jobs.sort_values(["job_ref", "batch_ref"], ignore_index=True)
+def _still_wanted(lake: Lake, jobs: pd.DataFrame) -> pd.DataFrame:
+    if jobs.empty:
+        return jobs
+    given_up = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value, batch_ref=jobs["batch_ref"])
+    wanted = jobs[~jobs["batch_ref"].isin(given_up["batch_ref"])]
+    return wanted.sort_values(["job_ref", "batch_ref"], ignore_index=True)
 
 
 def _undone(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:

@@ -1,8 +1,9 @@
 """The LRS's own check of what is due, before anything is handed over (`uln census --check-only`).
 
 The batches that would go are built and asked about as jobs of the kind CHK: the LRS registers nobody, and the ledger does
-not know of them; only the jobs are kept, so that the next check asks for their answers instead of asking anew. Of a job that
-the LRS has lost, or could not carry out, the batch is asked about anew: it creates nothing. What the LRS would answer stands in `reports/<cycle>/lrs_check/<LA>.csv`: where the record is, never whose it is.
+not know of them; only the jobs are kept, so that the next check asks for their answers instead of asking anew. Where the LRS
+has lost a job, or could not carry it out, the next check asks about its batch anew. What the LRS would answer stands in
+`reports/<cycle>/lrs_check/<LA>.csv`: where the record is, never whose it is.
 """
 
 import time
@@ -166,7 +167,7 @@ def _answers(
 
 
 def _not_told(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
-    """Of each authority why answers could not be had: first what the LRS has lost, which is asked about anew the next time."""
+    """Of each authority why answers could not be had: first what the LRS has lost."""
     faults: dict[str, Exception] = {}
     lost = Counter((la, one.code) for la, one in met if one.outcome == Outcome.FAILED.value)
     for (la, code), number in lost.items():

@@ -28,10 +28,10 @@ def verified_learners(message: bytes) -> pd.DataFrame:
     """What a verification says: upn and uln as they were asked about, code, flags (of what differs, `;` between them).
 
     Args:
-        message: GetVerifyBatchOutputResponse.
+        message: GetVerifyBatchOutputResponse; empty where there is none, and then it says nothing.
     """
     rows = []
-    for one in etree.fromstring(message).iter("{*}VerifiedLearner"):
+    for one in () if not message else etree.fromstring(message).iter("{*}VerifiedLearner"):
         cells = [(etree.QName(cell).localname, (cell.text or "").strip()) for cell in one.iterchildren(etree.Element)]
         flags = ";".join(text for name, text in cells if name == "FailureFlag")
         named = dict(cells)

@@ -88,6 +88,8 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
 def proven(way: Way, *, writes: bool) -> int:
     """Try a way without handing a file over: list its folder and, where we write, put a hidden part there and remove it.
 
+    Under that name another is put as well, which must be refused: a store that puts it over the first could lose a batch.
+
     Returns:
         How many names lie there.
 
@@ -99,7 +101,14 @@ def proven(way: Way, *, writes: bool) -> int:
         if writes:
             name = part_name()
             there.put_new(name, b"uln")
-            there.remove(name)
+            try:
+                there.put_new(name, b"another")
+            except Declined:
+                pass  # as it must be: what stands there is never replaced
+            else:
+                raise Declined(both("fault.way_overwrites", way=there.shown))
+            finally:
+                there.remove(name)
         return len(found)
 
 

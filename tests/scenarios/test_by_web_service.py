@@ -22,6 +22,7 @@ from tasks import ask as asking
 from tasks.batch import batch
 from tasks.collect import collect
 from tasks.hand_over import decide
+from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.lrs_service import LearnerService, Reply
 from tasks.lrs_check import lrs_check
@@ -469,6 +470,17 @@ def test_an_answer_that_brings_nothing_is_none_and_is_asked_for_again(root, monk
         with pytest.raises(PassingFault, match="ODD_ANSWER"):
             asking.ask.fn(data=str(root))
     assert list((root / "lrs" / "inbox").iterdir()) == [] and asking.ask.fn(data=str(root))["answered"] == ALL
+
+
+@pytest.mark.usefixtures("lrs")
+def test_nobody_asks_for_the_answers_of_a_batch_that_was_given_up(root):
+    next_run(root, TUESDAY)
+    one = ledger(root)["batch_ref"].iloc[0]
+    decide(str(root), one, Decision.ABANDON, WHY, "2012-02-25T02:30")
+    next_run(root, "2012-02-26T02:30")
+    assert dict(zip(*ledger(root)[["batch_ref", "state"]].to_numpy().T, strict=True))[one] == "ABANDONED"
+    asked = set(asking.awaited_jobs(DataRoot(root), Lake(root / "lake"))["batch_ref"])
+    assert one not in asked and len(asked) >= ALL - 1
 
 
 @pytest.mark.usefixtures("lrs")

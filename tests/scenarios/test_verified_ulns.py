@@ -12,6 +12,7 @@ from tests_support import walked
 
 from schemas.faults import ServiceFault
 from tasks import ask as asking
+from tasks import verify as verifying
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.lrs_service import LearnerService, Reply
@@ -167,6 +168,10 @@ def test_an_answer_to_a_verification_that_brings_nothing_is_none(root, monkeypat
         patch.setattr(LearnerService, "verification", lambda *_: Reply("WSRC0009"))
         asking.ask.fn(data=str(root))
     assert asking.ask.fn(data=str(root))["verified"] == 4
+
+
+def test_an_answer_without_a_message_says_nothing_of_anybody():
+    assert verifying.verified_learners(b"").empty
 
 
 def test_out_of_hours_nothing_is_asked_and_nothing_is_wrong(root, lrs):
