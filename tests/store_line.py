@@ -6,6 +6,7 @@ tried against it.
 
 import http.client
 import threading
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
@@ -36,7 +37,7 @@ class StoreLine:
         self.server, self._overwrites, self._meets = server, overwrites, meets
         self._loses: list[tuple[str, bool]] = []
         self._waits: dict[str, threading.Event] = {}
-        self._one = threading.Lock()
+        self._one, self._turn = threading.Lock(), threading.Lock()
         self.lost: list[str] = []
         self.met: list[str] = []
 
@@ -80,14 +81,15 @@ class StoreLine:
         body = asked.rfile.read(int(asked.headers.get("Content-Length") or 0))
         name = unquote(asked.path.partition("?")[0]).removeprefix("/")
         loses = next((one for one in self._loses if asked.command == "PUT" and one[0] in name), None)
-        if asked.command == "PUT" and "If-None-Match" in asked.headers:
-            if self._meets:
-                self._meet(name)
-            if self._overwrites:  # the header is signed and stays: what stands there goes instead
+        on_condition = asked.command == "PUT" and "If-None-Match" in asked.headers
+        if on_condition and self._meets:
+            self._meet(name)
+        with self._turn if self._overwrites else nullcontext():  # nobody sees that it was gone in between
+            if on_condition and self._overwrites:  # the header is signed and stays: what stands there goes instead
                 bucket, _, key = name.partition("/")
                 self.server.client().delete_object(Bucket=bucket, Key=key)
-        if loses is None or loses[1]:
-            answer, content = self._answer(asked, body)
+            if loses is None or loses[1]:
+                answer, content = self._answer(asked, body)
         if loses is not None:
             self._loses.remove(loses)
             self.lost.append(name)
