@@ -16,6 +16,7 @@ from rich.table import Table
 from flows.language import heading, pair, say, told
 from schemas.cycles import Cycle, all_cycles, cycle_by_id
 from schemas.faults import Refused
+from schemas.service_codes import ServiceCode, meaning, service_codes
 from schemas.texts import Language, all_texts
 from schemas.texts import text as in_language
 from tasks.showing import Shown
@@ -32,7 +33,7 @@ _COUNTS = (
     *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
     *("lrs-check.batches", "lrs-check.checked", "lrs-check.exceptions", "lrs-check.unfinished"),
     *("release.sent", "release.learners", "release.later", "ask.jobs", "ask.unfinished", "ask.failed"),
-    *("verify.asked", "verify.told", "ask.verified"),
+    *("verify.asked", "verify.told", "ask.verified", "ask.left_out"),
     *("collect.rows", "collect.untied", "merge.conflicts", "publish.zips", "faults"),
 )
 
@@ -196,6 +197,7 @@ def tell_story(root: str, found: Sequence["Story"]) -> None:
     from tasks.io.data_root import DataRoot
 
     reasons = texts_of(DataRoot(Path(root))).drop_duplicates("code").set_index("code")
+    codes = service_codes(DataRoot(Path(root)).reference)
     out.print(f"[yellow]{say('trace.personal')}[/]")
     if len(found) > 1:
         out.print(say("trace.several", number=len(found)))
@@ -210,7 +212,7 @@ def tell_story(root: str, found: Sequence["Story"]) -> None:
             table.add_column(say(f"trace.{name}"), overflow="fold")
         table.show_lines = True
         for event in one.told.of_learner.fillna("").to_dict("records"):
-            words = {lang: _places_of(event, reasons, lang) for lang in get_args(Language)}
+            words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
             what = _side_by_side(f"trace.{event['kind']}", words, "\n")
             where = "\n".join(filter(None, (event["file"], _place_in_file(event))))
             table.add_row(
@@ -231,12 +233,14 @@ def _stands_in_words(row: dict[Any, Any]) -> dict[Language, dict[str, str]]:
     return {lang: shared | {"state": in_language(key, lang)} for lang in get_args(Language)}
 
 
-def _places_of(event: dict[Any, Any], reasons: Any, lang: Language) -> dict[str, str]:
+def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode], lang: Language) -> dict[str, str]:
     """What fills the places of an event's text: a code's meaning and a state in words."""
     kind, code = event["kind"], event["code"]
     reason = str(reasons[f"wrong_{lang}"].get(code, "")) if code else ""
     if kind == "not_chosen":
         reason = f"{in_language(f'reason.{code}', lang)} {event['detail']}".strip()
+    if kind == "verified":
+        reason = getattr(meaning(code, codes), f"label_{lang}")
     if kind == "purged":
         reason = in_language(f"purge.{code}", lang)
     state = event["state"]

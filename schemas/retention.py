@@ -28,6 +28,7 @@ class Kind(StrEnum):
     LOGS = "logs"
     LAKE_VERSIONS = "lake_versions"
     PUPILS = "pupils"
+    VERIFICATIONS = "verifications"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from schemas.text_tables import parse_table
 from schemas.texts import Both, both
 
 _FILE = Path(__file__).with_name("lrs") / "service_codes.csv"
+_SURE = {"follows": ("known", "inferred"), "confidence": ("known", "restated", "unknown")}
 _KINDS = ("result", "error", "verified", "connection")
 
 
@@ -40,7 +41,7 @@ class Outcome(StrEnum):
 
 
 class Connection(StrEnum):
-    """What became of a call to which the LRS gave no code; rows of the table, too."""
+    """What became of a call, or of a learner in one, to which the LRS gave no code; rows of the table, too."""
 
     NOT_MADE = "NOT_MADE"
     NOT_REACHED = "NOT_REACHED"
@@ -48,6 +49,7 @@ class Connection(StrEnum):
     REFUSED = "REFUSED"
     NO_ANSWER = "NO_ANSWER"
     ODD_ANSWER = "ODD_ANSWER"
+    LEFT_OUT = "LEFT_OUT"
     UNKNOWN = "UNKNOWN"
 
 
@@ -57,12 +59,17 @@ class ServiceCode:
 
     Attributes:
         stops: Y where nothing more is called in the same run: the next call would meet the same.
+        follows: how sure `outcome` and `stops` are: known where this service sees it itself, inferred where it is our own
+            reading of what the code is called. No published text says what a caller has to do after a code.
+        source, confidence: of what the code is called: known, or restated by others who talk to the real service (no text of
+            the LRS itself was found).
     """
 
     code: str
     kind: str
     outcome: str
     stops: str
+    follows: str
     label_en: str
     label_cy: str
     action_en: str
@@ -100,7 +107,7 @@ def _load(path: Path, _changed: int) -> dict[str, ServiceCode]:
         raise ConfigurationFault(path.name, [both("fault.not_utf8")]) from None
     codes = {c.code: c for c in parse_table(text, ServiceCode, path.name, own=path != _FILE)}
     faults: list[str] = [both("fault.code_missing", code=one) for one in Connection if one not in codes]
-    allowed = {"outcome": tuple(Outcome), "kind": _KINDS, "stops": ("Y", "N"), "confidence": ("known", "unknown")}
+    allowed = {"outcome": tuple(Outcome), "kind": _KINDS, "stops": ("Y", "N"), **_SURE}
     faults += [
         both("fault.one_of", column=column, allowed=", ".join(values)).at(f"{c.code}:")
         for c in codes.values()

@@ -1,22 +1,23 @@
 """Ask: the LRS web service for the answers of the jobs that it has taken, as result files into the LRS inbox.
 
 What it answers is kept as it came, in a file like those of the portal: from there on everything is as with files
-(`tasks.collect`). Asking changes nothing at the LRS, and is done again as often as it takes: a job is asked for until it is
-answered. The file is written before the job counts as answered, so that a run that dies between the two asks once more.
+(`tasks.collect`). Asking changes nothing at the LRS, and is done again as often as it takes: a job is asked for until the
+LRS has answered it, or has said that it cannot; that is told once, and by the doctor until somebody has settled the batch.
+The file is written before the job counts as answered, so that a run that dies between the two asks once more.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from schemas.faults import PassingFault, ServiceFault
-from schemas.service_codes import Outcome, ServiceCode, meaning, service_codes
+from schemas.service_codes import Outcome, ServiceCode, service_codes
 from schemas.tables import LRS_JOBS
 from schemas.texts import both
 from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
 from tasks.io.lrs_messages import result_file
 from tasks.io.lrs_settings import lrs_service
-from tasks.lrs_calls import awaited_jobs, learner_service
+from tasks.lrs_calls import awaited_jobs, is_wrong, learner_service, meant_by, named
 from tasks.stage import Counts, stage_task
 from tasks.verify import ask_for_verifications, open_verifications
 
@@ -40,7 +41,7 @@ def ask(data: str) -> Counts:
         Counts: jobs, answered, unfinished, failed; verified (ULNs of returns), where some wait to be.
 
     Raises:
-        ServiceFault: some could not be asked for; what came of the others is kept.
+        ServiceFault: some could not be asked for, or the LRS could not carry them out; what came of the others is kept.
     """
     root = DataRoot(Path(data))
     lake = Lake.of(root)
@@ -54,29 +55,36 @@ def ask(data: str) -> Counts:
         raise ServiceFault(both("fault.lrs_no_address"))
     service = learner_service(settings)
     wrong: list[ServiceCode] = []
+    failed: list[str] = []
     with ThreadPoolExecutor(settings.calls_at_once) as threads:
         for start in range(0, len(jobs), _AT_ONCE):
             group = jobs.iloc[start : start + _AT_ONCE]
             replies = list(threads.map(service.output, group["job_ref"], group["ukprn"]))
-            meant = [meaning(reply.code, codes) for reply in replies]
+            meant = [meant_by(reply, codes) for reply in replies]
             for one, reply, what in zip(group.to_dict("records"), replies, meant, strict=True):
                 counts["jobs"] += 1
                 if what.outcome == Outcome.ANSWERED.value:
                     stem = str(one["file_name"]).rpartition(".")[0]
                     content = result_file(reply.message, str(one["ukprn"]), stem, str(one["job_ref"]))
                     write_whole(root.lrs_inbox / f"{stem}_RESULT_{one['job_ref']}.XML", content)
+                if what.outcome == Outcome.FAILED.value:
+                    failed.append(str(one["job_ref"]))
                 counts[_COUNTED.get(what.outcome, "unfinished")] += 1
             told = group.assign(code=[one.code for one in meant]).astype({"code": "str"})
             # What became of the call alone says nothing of the job.
-            told = told[[one.kind == "result" for one in meant]]
+            told = told[[one.kind == "result" or one.outcome == Outcome.FAILED.value for one in meant]]
             lake.upsert("lrs_jobs", told[[c.name for c in LRS_JOBS.columns]])
-            wrong += [one for one in meant if one.kind != "result" and one.outcome != Outcome.LATER.value]
+            wrong += [one for one in meant if is_wrong(one)]
             if any(one.stops == "Y" for one in meant):
                 break
+    told_of = [both("fault.lrs_job_failed", number=len(failed), jobs=named(failed))] if failed else []
     if wrong:
         first = wrong[0]
-        kind = PassingFault if first.kind == "connection" else ServiceFault
-        raise kind(both("fault.lrs_call", batches=sum(one == first for one in wrong), told=first.told))
+        told_of.append(both("fault.lrs_call", batches=sum(one == first for one in wrong), told=first.told))
+    if told_of:
+        # What failed is told by this run alone: none that tries again must take its place.
+        kind = PassingFault if wrong and wrong[0].kind == "connection" and not failed else ServiceFault
+        raise kind("; ".join(told_of))
     if verifying:
         # Last: what keeps ULNs from being verified keeps no answer back.
         counts |= ask_for_verifications(root, lake)

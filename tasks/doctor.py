@@ -28,8 +28,8 @@ from schemas.plasc_layouts import all_layouts
 from schemas.quarantine_reasons import all_reasons
 from schemas.retention import all_retention
 from schemas.return_codes import all_return_codes
-from schemas.service_codes import Outcome, service_codes
-from schemas.states import BatchShown, JobKind
+from schemas.service_codes import service_codes
+from schemas.states import BatchShown
 from schemas.tables import TABLES
 from schemas.texts import Both, all_texts, both, sentence_of
 from schemas.watching import how_watched
@@ -43,7 +43,7 @@ from tasks.io.lrs_settings import lrs_service
 from tasks.io.places import keeps_what_stands, proven
 from tasks.io.reference import opt_outs, privacy_notice, registration, schools
 from tasks.io.transports import opened
-from tasks.lrs_calls import learner_service, open_jobs
+from tasks.lrs_calls import failed_jobs, learner_service, named
 
 
 class Level(StrEnum):
@@ -322,11 +322,9 @@ def _lrs_web_service(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         yield found("lrs_service", Level.FAULT, "away", told=codes[away].told)
     if Lake.of(root).damage("lrs_jobs"):
         return
-    jobs = open_jobs(root, Lake.of(root), JobKind.FULL)
-    failed = jobs[jobs["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)]
-    if len(failed):
-        named = ", ".join(failed["job_ref"].head(_MOST_NAMED)) + (", .." if len(failed) > _MOST_NAMED else "")
-        yield found("lrs_service", Level.WARNING, "failed", number=len(failed), jobs=named)
+    failed = list(failed_jobs(root, Lake.of(root))["job_ref"])
+    if failed:
+        yield found("lrs_service", Level.WARNING, "failed", number=len(failed), jobs=named(failed))
 
 
 def _ways(root: DataRoot, _day: dt.date) -> Iterator[Found]:

@@ -26,7 +26,7 @@ from tasks.io.lake import Lake
 from tasks.io.lrs_settings import LrsService, lrs_service
 
 if TYPE_CHECKING:
-    from tasks.io.lrs_service import LearnerService
+    from tasks.io.lrs_service import LearnerService, Reply
 
 #: What follows for a batch; of any other outcome nobody knows.
 _STATE_AFTER = {
@@ -149,21 +149,53 @@ def keep_jobs(ground: Ground, batches: pd.DataFrame, replies: list[Submitted], k
     ground.lake.append("lrs_jobs", jobs[[c.name for c in LRS_JOBS.columns]])
 
 
-def open_jobs(root: DataRoot, lake: Lake, kind: JobKind) -> pd.DataFrame:
-    """The jobs of a kind that are not answered; rows of `lrs_jobs`, in order of their numbers."""
-    jobs = lake.read("lrs_jobs", kind=kind.value)
-    codes = service_codes(root.reference)
-    answered = [one.code for one in codes.values() if one.outcome == Outcome.ANSWERED.value]
-    return jobs[~jobs["code"].isin(answered)].sort_values(["job_ref", "batch_ref"], ignore_index=True)
+def meant_by(reply: "Reply", codes: dict[str, ServiceCode]) -> ServiceCode:
+    """What a reply to a question for answers means; one that says that there are some and brings none is no answer."""
+    meant = meaning(reply.code, codes)
+    return codes[Connection.ODD_ANSWER] if meant.outcome == Outcome.ANSWERED.value and not reply.message else meant
 
 
 def awaited_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
-    """The open jobs whose answers may still come: neither lost by the LRS nor of a batch that was given up."""
-    jobs = open_jobs(root, lake, JobKind.FULL)
-    lost = jobs["code"].map({one.code: one.outcome for one in service_codes(root.reference).values()})
-    ledger = lake.read("batches", ["batch_ref", "state"], cycle=sorted(set(jobs["cycle"])))
-    given_up = ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"]
-    return jobs[~lost.eq(Outcome.FAILED.value) & ~jobs["batch_ref"].isin(given_up)].reset_index(drop=True)
+    """The jobs that hand over and whose answers may still come; as `lrs_jobs`, in order of their numbers.
+
+    Neither those of which the LRS has said how they ended, nor those of batches that were given up.
+    """
+    jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
+    return _still_wanted(lake, jobs[~_outcomes(root, jobs).isin([Outcome.ANSWERED.value, Outcome.FAILED.value])])
+
+
+def failed_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
+    """The jobs that the LRS could not carry out, whose batches are neither given up nor answered another way; as above."""
+    jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
+    failed = _still_wanted(lake, jobs[_outcomes(root, jobs).eq(Outcome.FAILED.value)])
+    answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=failed["batch_ref"])["batch_ref"]
+    return failed[~failed["batch_ref"].isin(answered)]
+
+
+def is_wrong(meant: ServiceCode) -> bool:
+    """Whether a question for answers came to nothing: of the job it says nothing, and another hour alone mends nothing."""
+    return meant.kind != "result" and meant.outcome not in (Outcome.LATER.value, Outcome.FAILED.value)
+
+
+#: Jobs that are named in a sentence.
+_MOST_NAMED = 5
+
+
+def named(jobs: list[str]) -> str:
+    """The numbers of some jobs, as many as a sentence takes."""
+    return ", ".join(jobs[:_MOST_NAMED]) + (", .." if len(jobs) > _MOST_NAMED else "")
+
+
+def _outcomes(root: DataRoot, jobs: pd.DataFrame) -> pd.Series:
+    return jobs["code"].map({one.code: one.outcome for one in service_codes(root.reference).values()})
+
+
+def _still_wanted(lake: Lake, jobs: pd.DataFrame) -> pd.DataFrame:
+    if jobs.empty:
+        return jobs
+    given_up = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value, batch_ref=jobs["batch_ref"])
+    wanted = jobs[~jobs["batch_ref"].isin(given_up["batch_ref"])]
+    return wanted.sort_values(["job_ref", "batch_ref"], ignore_index=True)
 
 
 def _undone(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:

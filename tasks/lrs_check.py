@@ -1,11 +1,13 @@
 """The LRS's own check of what is due, before anything is handed over (`uln census --check-only`).
 
 The batches that would go are built and asked about as jobs of the kind CHK: the LRS registers nobody, and the ledger does
-not know of them; only the jobs are kept, so that the next check asks for their answers instead of asking anew. What the LRS
-would answer stands in `reports/<cycle>/lrs_check/<LA>.csv`: where the record is, never whose it is.
+not know of them; only the jobs are kept, so that the next check asks for their answers instead of asking anew. Where the LRS
+has lost a job, or could not carry it out, the next check asks about its batch anew. What the LRS would answer stands in
+`reports/<cycle>/lrs_check/<LA>.csv`: where the record is, never whose it is.
 """
 
 import time
+from collections import Counter
 from itertools import repeat
 
 import pandas as pd
@@ -13,7 +15,7 @@ import pandas as pd
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import all_profiles
 from schemas.return_codes import normalise_code
-from schemas.service_codes import Outcome, ServiceCode, meaning, service_codes
+from schemas.service_codes import Outcome, ServiceCode, service_codes
 from schemas.states import JobKind
 from schemas.tables import LRS_JOBS
 from schemas.texts import both, text
@@ -27,7 +29,7 @@ from tasks.io.lrs_files import read_result
 from tasks.io.lrs_messages import result_file
 from tasks.io.lrs_settings import lrs_service
 from tasks.io.report_csv import write_report
-from tasks.lrs_calls import keep_jobs, learner_service, submitted
+from tasks.lrs_calls import is_wrong, keep_jobs, learner_service, meant_by, submitted
 from tasks.stage import Steps, Undone, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
@@ -67,9 +69,9 @@ def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> St
     built = batches_of(ground, one_of_each(rows), as_of, by_service=True)
     batches, batch_rows = frame_of(built.batches), frame_of(built.rows)
     codes = service_codes(ground.root.reference)
-    refused = _asked(ground, batches, contents_of(ground, batches, batch_rows), codes, as_of)
-    answers, lost = _answers(ground, batches, codes)
-    refused = lost | refused
+    refused, stopped = _asked(ground, batches, contents_of(ground, batches, batch_rows), codes, as_of)
+    answers, not_told = _answers(ground, batches, codes, stopped=stopped)
+    refused = not_told | refused
     found = _findings(ground, batch_rows, answers)
     for la in lot.las:
         told = _as_list(ground, found[found["exception"] & (found["la_code"] == la)])
@@ -91,12 +93,15 @@ def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> St
 
 def _asked(
     ground: Ground, batches: pd.DataFrame, contents: dict[str, bytes], codes: dict[str, ServiceCode], as_of: str
-) -> dict[str, Exception]:
-    """Have those batches checked that have no such job yet; what the LRS refused, by authority."""
+) -> tuple[dict[str, Exception], bool]:
+    """Have those batches checked that have no such job that may still be answered.
+
+    Returns:
+        What the LRS refused, by authority; and whether nothing more is to be called.
+    """
     settings = lrs_service(ground.root.reference)
     service = learner_service(settings)
-    before = _jobs(ground, batches, codes)
-    new = batches[~batches["batch_ref"].isin(before["batch_ref"])]
+    new = batches[~batches["batch_ref"].isin(_jobs(ground, batches, codes)["batch_ref"])]
     refused: dict[str, Exception] = {}
     for start in range(0, len(new), settings.calls_at_once):
         group = new.iloc[start : start + settings.calls_at_once]
@@ -106,58 +111,71 @@ def _asked(
             if one.meant.outcome != Outcome.TAKEN.value:
                 refused.setdefault(str(la), ServiceFault(both("fault.lrs_call", batches=1, told=one.meant.told)))
         if any(one.meant.stops == "Y" for one in replies):
-            break
-    return refused
+            return refused, True
+    return refused, False
 
 
 def _jobs(ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode]) -> pd.DataFrame:
-    """The check jobs of some batches, but for those that the LRS has lost: they are asked for anew."""
+    """The jobs by which these batches are being checked, or were; not those that came to nothing."""
     jobs = ground.lake.read("lrs_jobs", kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
-    lost = [one.code for one in codes.values() if one.outcome == Outcome.FAILED.value]
-    return jobs[~jobs["code"].isin(lost)].reset_index(drop=True)
+    return jobs[~jobs["code"].isin([one.code for one in codes.values() if one.outcome == Outcome.FAILED.value])]
 
 
 def _answers(
-    ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode]
+    ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode], *, stopped: bool
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
     """What the LRS says of the checked batches, for as long as the settings let it take.
 
+    Args:
+        ground: the data root, lake and cycle.
+        batches: which.
+        codes: `service_codes`.
+        stopped: whether the LRS has said that it cannot be called just now.
+
     Returns:
-        batch_ref, upn, return_code; and what it could not answer, by authority.
+        batch_ref, upn, return_code; and why an authority's could not be had, where they could not.
     """
     settings, profiles = lrs_service(ground.root.reference), all_profiles(ground.root.reference / "lrs")
     service = learner_service(settings)
     waits = _jobs(ground, batches, codes)
-    undone: dict[str, Exception] = {}
     until = time.monotonic() + settings.check_seconds
     found = [pd.DataFrame({"batch_ref": [], "upn": [], "return_code": []}, dtype="str")]
-    while not waits.empty:
-        told = []
+    met: list[tuple[str, ServiceCode]] = []
+    while not (stopped or waits.empty):
+        told = list[ServiceCode]()
         for one in waits.to_dict("records"):
             reply = service.output(str(one["job_ref"]), str(one["ukprn"]))
-            meant = meaning(reply.code, codes)
-            # What became of the call alone says nothing of the job.
-            told.append(reply.code if meant.kind == "result" else one["code"])
-            if meant.outcome not in (Outcome.ANSWERED.value, Outcome.UNFINISHED.value, Outcome.LATER.value):
-                undone.setdefault(str(one["la_code"]), ServiceFault(both("fault.lrs_call", batches=1, told=meant.told)))
-            if meant.stops == "Y":
-                break
-            if meant.outcome == Outcome.ANSWERED.value:
+            told.append(meant_by(reply, codes))
+            if told[-1].outcome == Outcome.ANSWERED.value:
                 content = result_file(reply.message, str(one["ukprn"]), str(one["file_name"]), str(one["job_ref"]))
                 rows = read_result(content, profiles)
                 rows = rows.assign(upn=rows["mis_identifier"], batch_ref=one["batch_ref"])
                 found.append(rows.assign(return_code=normalise_code(rows["return_code"]))[found[0].columns.to_list()])
-        asked = waits.head(len(told)).assign(code=told).astype({"code": "str"})
-        ground.lake.upsert("lrs_jobs", asked[[c.name for c in LRS_JOBS.columns]])
-        unfinished = [
-            code is not None and meaning(str(code), codes).outcome == Outcome.UNFINISHED.value for code in told
-        ]
-        stopped = len(told) < len(waits) or meant.stops == "Y"
-        waits = waits[unfinished] if not stopped else waits.head(0)
-        if waits.empty or time.monotonic() + _EVERY > until:
+            if stopped := told[-1].stops == "Y":
+                break
+        asked = waits.iloc[: len(told)].assign(code=[one.code for one in told]).astype({"code": "str"})
+        # What became of the call alone says nothing of the job.
+        of_job = [one.kind == "result" or one.outcome == Outcome.FAILED.value for one in told]
+        ground.lake.upsert("lrs_jobs", asked.loc[of_job, [c.name for c in LRS_JOBS.columns]])
+        met += zip(asked["la_code"], told, strict=True)
+        waits = asked[[one.outcome == Outcome.UNFINISHED.value for one in told]]
+        if time.monotonic() + _EVERY > until:
             break
-        time.sleep(_EVERY)
-    return pd.concat(found, ignore_index=True), undone
+        if not (stopped or waits.empty):
+            time.sleep(_EVERY)
+    return pd.concat(found, ignore_index=True), _not_told(met)
+
+
+def _not_told(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
+    """Of each authority why answers could not be had: first what the LRS has lost."""
+    faults: dict[str, Exception] = {}
+    lost = Counter((la, one.code) for la, one in met if one.outcome == Outcome.FAILED.value)
+    for (la, code), number in lost.items():
+        faults.setdefault(la, ServiceFault(both("fault.lrs_check_lost", batches=number, code=code)))
+    wrong = Counter((la, one) for la, one in met if is_wrong(one))
+    for (la, one), number in wrong.items():
+        faults.setdefault(la, ServiceFault(both("fault.lrs_call", batches=number, told=one.told)))
+    return faults
 
 
 def _findings(ground: Ground, batch_rows: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:

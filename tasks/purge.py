@@ -78,6 +78,7 @@ def due(data: str, before: dt.date, today: dt.date) -> list[Due]:
         *_logs(root, cut[Kind.LOGS]),
         *_lake_versions(lake, today - dt.date.fromisoformat(cut[Kind.LAKE_VERSIONS])),
         *_pupils(data, lake, cut[Kind.PUPILS]),
+        *_verifications(lake, cut[Kind.VERIFICATIONS]),
     ]
 
 
@@ -107,6 +108,8 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
             remove(one.paths)
             if one.kind is Kind.PUPILS:
                 _empty(data, one.ref)
+            if one.kind is Kind.VERIFICATIONS:
+                lake.replace("uln_checks", lake.read("uln_checks").head(0), cycle=one.ref)
         # Last: what was emptied just now is a former version from now on, and goes when its own days have passed.
         kept_for = all_retention(root.reference / "retention.toml")[Kind.LAKE_VERSIONS]
         for one in going:
@@ -227,6 +230,13 @@ def _pupils(data: str, lake: Lake, cut: str) -> Iterator[Due]:
         # One that a purge had begun is ended, though the lake has moved on since the snapshot.
         if cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id))):
             yield Due(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)
+
+
+def _verifications(lake: Lake, cut: str) -> Iterator[Due]:
+    """Of a cycle that is open a census still goes by them: what it was told of it asks about no more."""
+    for cycle in all_cycles().values():
+        if cycle.closes_on.isoformat() < cut and (rows := lake.filled("uln_checks", "upn", cycle=cycle.id)):
+            yield Due(Kind.VERIFICATIONS, cycle.id, (), rows, 0, cycle.id)
 
 
 def _empty(data: str, cycle: str) -> None:

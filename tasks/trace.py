@@ -111,6 +111,7 @@ class _Ledger:
             lake.read("learners", ["upn"], other_ulns=several[several.str.split(";").map(lambda ulns: upn in ulns)]),
             lake.read("pupils", ["upn"], uln=spelled[spelled.str.strip() == upn]),
             lake.read("lrs_returns", ["upn"], uln=upn),
+            lake.read("uln_checks", ["upn"], uln=upn),
         ]
         return sorted(set(canonical_upn(pd.concat(rows)["upn"]).dropna()))
 
@@ -170,6 +171,7 @@ class _Ledger:
             exceptions=milestones_under(str(self._root.path), own),
             learners=learners,
             deliveries=self._deliveries(places["school_number"], own),
+            verifications=lake.read("uln_checks", upn=own),
             opt_outs=opted[opted["upn"].isin(own)],
             purged=lake.read("purged"),
         )

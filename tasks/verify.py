@@ -1,7 +1,8 @@
 """Verify: ask the LRS web service whether ULNs in the schools' returns are their learners'; off by default (`verify_ulns`).
 
 Asking creates nothing at the LRS, so that what was asked and lost is asked again. Each ULN of a learner is asked about once;
-answers come to the returns run (`tasks.ask`). What does not agree is told to the school as a finding on the record; no ULN
+answers come to the returns run (`tasks.ask`). Whom an answer leaves out, or whose job came to nothing, was not verified, and
+the next census asks about them again. What does not agree is told to the school as a finding on the record; no ULN
 is changed by it, neither the school's nor the register's.
 """
 
@@ -17,14 +18,14 @@ from schemas.tables import PUPIL_FIELDS, ULN_CHECKS
 from schemas.texts import both
 from tasks.census_work import current_rows
 from tasks.core.lrs_form import lrs_rows
-from tasks.core.verification import FOUND, to_verify, told_of, with_ulns
+from tasks.core.verification import FOUND, answered, to_verify, told_of, with_ulns
 from tasks.ground import Ground, Lot, Portion, lots
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.lrs_messages import verified_learners
 from tasks.io.lrs_settings import lrs_service
 from tasks.io.reference import registration
-from tasks.lrs_calls import learner_service
+from tasks.lrs_calls import is_wrong, learner_service, meant_by
 from tasks.own_findings import record
 from tasks.stage import Counts, Steps, Undone, Walked, stage_task, walk
 from tasks.status import register_of
@@ -63,7 +64,6 @@ def _verify(ground: Ground, lot: Lot, as_of: str) -> Steps:
         raise ServiceFault(both("fault.lrs_no_address"))
     checks = ground.lake.read("uln_checks", ["upn", "uln", "code"])
     lost = checks["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)
-    lost |= checks["code"].eq(Connection.ODD_ANSWER)  # whom an answer has left out
     held = register_of(ground.lake, ground.cycle, upn=rows["upn"])
     new = to_verify(rows, checks[~lost], held)
     new = _forms(ground, new)
@@ -140,28 +140,31 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
     """Ask for the answers of the open verifications, and tell the schools what they say.
 
     Returns:
-        Counts: verified (learners).
+        Counts: verified (learners); left_out, where an answer says nothing of some.
 
     Raises:
-        ServiceFault: some could not be asked for; what came of the others is kept.
+        ServiceFault: some could not be asked for, or verified; what came of the others is kept.
     """
     settings, codes = lrs_service(root.reference), service_codes(root.reference)
     service = learner_service(settings)
-    verified, wrong = 0, list[ServiceCode]()
+    counts, wrong, lost = {"verified": 0}, list[ServiceCode](), dict[str, int]()
     cycles: dict[str, set[str]] = {}
     checks = open_verifications(lake)
     for (job, ukprn), rows in checks.groupby(["job_ref", "ukprn"], sort=True):
         reply = service.verification(str(job), str(ukprn))
-        meant = meaning(reply.code, codes)
-        if meant.outcome in (Outcome.ANSWERED.value, Outcome.FAILED.value):
-            said = verified_learners(reply.message).drop_duplicates(["upn", "uln"], keep="last")
-            now = rows.drop(columns=["code", "flags"]).merge(said, on=["upn", "uln"], how="left")
-            verified += int(now["code"].notna().sum())
-            # Of whom it says nothing is asked anew by the next census.
-            now["code"] = now["code"].fillna(Connection.ODD_ANSWER if meant.outcome == Outcome.ANSWERED else reply.code)
-            lake.upsert("uln_checks", now[[c.name for c in ULN_CHECKS.columns]])
+        meant = meant_by(reply, codes)
+        if meant.outcome == Outcome.ANSWERED.value:
+            now = answered(rows, verified_learners(reply.message))
+            lake.upsert("uln_checks", now)
+            left_out = int(now["code"].eq(Connection.LEFT_OUT.value).sum())
+            counts["verified"] += len(now) - left_out
+            if left_out:
+                counts["left_out"] = counts.get("left_out", 0) + left_out
             cycles.setdefault(str(rows["cycle"].iloc[0]), set()).update(rows["la_code"])
-        elif meant.kind != "result" and meant.outcome != Outcome.LATER.value:
+        elif meant.outcome == Outcome.FAILED.value:
+            lake.upsert("uln_checks", rows.assign(code=meant.code).astype({"code": "str"}))
+            lost[meant.code] = lost.get(meant.code, 0) + len(rows)
+        elif is_wrong(meant):
             wrong.append(meant)
         if meant.stops == "Y":
             break
@@ -169,9 +172,11 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
         ground = Ground.of(str(root.path), cycle)
         for lot in lots(ground, sorted(las)):
             tell(ground, lot, pd.concat([current_ulns(ground, portion) for portion in lot.portions(1)]))
-    if wrong:
-        raise ServiceFault(both("fault.lrs_call", batches=len(wrong), told=wrong[0].told))
-    return {"verified": verified}
+    told = [both("fault.lrs_not_verified", number=number, code=code) for code, number in lost.items()]
+    told += [both("fault.lrs_call", batches=len(wrong), told=wrong[0].told)] if wrong else []
+    if told:
+        raise ServiceFault("; ".join(told))
+    return counts
 
 
 def open_verifications(lake: Lake) -> pd.DataFrame:

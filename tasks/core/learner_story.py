@@ -36,6 +36,8 @@ class Kind(StrEnum):
     NOT_CHOSEN = "not_chosen"
     HELD = "held"
     WARNED = "warned"
+    VERIFICATION_ASKED = "verification_asked"
+    VERIFIED = "verified"
     BATCHED = "batched"
     HANDED_OVER = "handed_over"
     DECIDED = "decided"
@@ -71,6 +73,7 @@ class Held:
         exceptions: `exception_life.milestones` of the learner's.
         deliveries: of the learner's schools and their authorities; and members, the names of the files in it that name the
             learner with ; between them, null where the delivery is gone.
+        verifications: of ULNs that a return gives; told at the time at which they were asked for.
         opt_outs: upn, recorded_on.
         purged: what was removed of what is named here.
     """
@@ -86,6 +89,7 @@ class Held:
     exceptions: pd.DataFrame
     learners: pd.DataFrame
     deliveries: pd.DataFrame
+    verifications: pd.DataFrame
     opt_outs: pd.DataFrame
     purged: pd.DataFrame
 
@@ -152,6 +156,7 @@ def events(held: Held) -> pd.DataFrame:
         returned,
         *_decided(held, returned),
         *_found(held, returned),
+        _verified(held),
         *_sent(held),
         _decisions(held),
         *_answered(held),
@@ -219,6 +224,12 @@ def _found(held: Held, returned: pd.DataFrame) -> list[pd.DataFrame]:
     rows["at"] = rows["at"].mask(ours & (rows["at"] < last), last)
     blocking = rows["severity"] == Severity.BLOCKING.value
     return [rows[blocking].assign(kind=Kind.HELD.value), rows[~blocking].assign(kind=Kind.WARNED.value)]
+
+
+def _verified(held: Held) -> pd.DataFrame:
+    rows = held.verifications
+    kind = rows["code"].notna().map({True: Kind.VERIFIED.value, False: Kind.VERIFICATION_ASKED.value})
+    return rows.assign(at=rows["asked_at"], kind=kind, detail=rows["flags"])
 
 
 def _latest(times: pd.Series) -> str:

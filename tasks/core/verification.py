@@ -1,11 +1,11 @@
-"""Which ULNs in returns the LRS is asked about, and what its answers say of a record. No ULN follows from an answer.
+"""Which ULNs in returns the LRS is asked about, and what its answers say of them and of a record. No ULN follows from one.
 
 To tell a further outcome: `FOUND`, its row in `schemas/merge_findings.csv`.
 """
 
 import pandas as pd
 
-from schemas.service_codes import Outcome
+from schemas.service_codes import Connection, Outcome
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, paired
 
@@ -38,6 +38,24 @@ def to_verify(rows: pd.DataFrame, asked: pd.DataFrame, held: pd.DataFrame) -> pd
     known = pd.concat([paired(asked["upn"], asked["uln"]), paired(held["upn"], held["uln"])])
     new = rows[~among(pair, known)].sort_values(["school_number", "upn", "row_ref"])
     return new.drop_duplicates(["upn", "uln"], ignore_index=True)
+
+
+def answered(asked: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
+    """What an answer says of each of those that it was asked about; whom it leaves out, LEFT_OUT.
+
+    Args:
+        asked: upn, uln, code, flags and whatever else is wanted; one job's.
+        said: upn, uln, code, flags. The UPN is null where the LRS gives none back: then the ULN alone names the learner,
+            unless it was asked about for several.
+
+    Returns:
+        The rows of `asked` in their order, with their codes and flags.
+    """
+    once = asked.drop_duplicates("uln", keep=False).set_index("uln")["upn"]
+    said = said.assign(upn=said["upn"].fillna(said["uln"].map(once))).dropna(subset=["upn", "uln", "code"])
+    said = said.drop_duplicates(["upn", "uln"], keep="last")
+    rows = asked.drop(columns=["code", "flags"]).merge(said, on=["upn", "uln"], how="left")
+    return rows.assign(code=rows["code"].fillna(Connection.LEFT_OUT.value))[list(asked.columns)]
 
 
 def told_of(rows: pd.DataFrame, checks: pd.DataFrame, outcomes: dict[str, str]) -> pd.DataFrame:

@@ -15,7 +15,8 @@ code means for a batch (`schemas.service_codes`). To add a call: its operation i
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -110,8 +111,9 @@ class LearnerService:
     def reached(self) -> str | None:
         """Why the service cannot be reached, as a code; None where it can. Sends nothing but a request for the page."""
         try:
-            with self._session().get(
-                self._settings.address, timeout=self._limits(), stream=True, allow_redirects=False
+            with (
+                self._on_its_own_connection() as session,
+                session.get(self._settings.address, timeout=self._limits(), stream=True, allow_redirects=False),
             ):
                 return None
         except (requests.RequestException, OSError) as error:  # also of a certificate or key that cannot be read
@@ -149,14 +151,17 @@ class LearnerService:
             "Connection": "close",
         }
         try:
-            with self._session().post(
-                self._settings.address,
-                data=body,
-                headers=headers,
-                timeout=self._limits(),
-                stream=True,
-                allow_redirects=False,
-            ) as response:
+            with (
+                self._on_its_own_connection() as session,
+                session.post(
+                    self._settings.address,
+                    data=body,
+                    headers=headers,
+                    timeout=self._limits(),
+                    stream=True,
+                    allow_redirects=False,
+                ) as response,
+            ):
                 status, reply = response.status_code, self._read(response)
         except (requests.RequestException, OSError) as error:
             return Reply(_why_not(error, begun=body.begun))
@@ -173,6 +178,15 @@ class LearnerService:
 
     def _limits(self) -> tuple[float, float]:
         return self._settings.connect_seconds, self._settings.answer_seconds
+
+    @contextmanager
+    def _on_its_own_connection(self) -> Iterator[requests.Session]:
+        session = self._session()
+        try:
+            yield session
+        finally:
+            # Asked to close, a server may keep it all the same, and the library would then use it again.
+            session.close()
 
     def _session(self) -> requests.Session:
         if not hasattr(self._threads, "session"):

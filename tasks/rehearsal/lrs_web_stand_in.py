@@ -50,7 +50,8 @@ class Fault(StrEnum):
 
     DROPPED_BEFORE, DROPPED_AFTER: the connection ends before, or after, the call was taken. SILENT: it was taken, and no
     answer comes. ODD: taken, and answered with what is no SOAP. GATEWAY: refused by what stands before the service. BROKEN:
-    taken, and answered with an empty 500. TWICE: each learner is answered for twice. Any code of the LRS: its fault.
+    taken, and answered with an empty 500. TWICE: each learner is answered for twice. LEFT_OUT: the first is not answered for.
+    Any code of the LRS: its fault; of a result (WSRC): a reply with that code and nothing else.
     """
 
     DROPPED_BEFORE = "dropped_before"
@@ -60,6 +61,7 @@ class Fault(StrEnum):
     GATEWAY = "gateway"
     BROKEN = "broken"
     TWICE = "twice"
+    LEFT_OUT = "left_out"
 
 
 class WebStandIn:
@@ -223,6 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._drop()
         if wrong == Fault.GATEWAY:
             return self._send(403, b"<html>forbidden</html>")
+        if wrong is not None and wrong.startswith("WSRC"):
+            return self._send(200, _envelope(_element(message, ResponseCode=wrong, **_rest_of(message))))
         if wrong is not None and wrong not in set(Fault):
             return self._send(500, _envelope(_fault(wrong)))
         reply = stand_in.reply(message)
@@ -237,7 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
         if wrong == Fault.BROKEN:
             return self._send(500, b"")
         if wrong == Fault.TWICE:
-            reply.extend([deepcopy(one) for one in reply.findall("Learner")])
+            reply.extend([deepcopy(one) for one in _learners(reply)])
+        if wrong == Fault.LEFT_OUT:
+            reply.remove(_learners(reply)[0])
         return self._send(500 if etree.QName(reply).localname == "Fault" else 200, _envelope(reply))
 
     def _drop(self) -> None:
@@ -348,6 +354,15 @@ def _verified(message: etree._Element, register: pd.DataFrame) -> etree._Element
 
 def _times() -> dict[str, str]:
     return {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
+
+
+def _rest_of(message: etree._Element) -> dict[str, str]:
+    """What a reply without learners has to hold beside its code."""
+    return {"JobID": "0"} if etree.QName(message).localname.startswith("Submit") else _times()
+
+
+def _learners(reply: etree._Element) -> list[etree._Element]:
+    return reply.findall("Learner") + reply.findall("VerifiedLearner")
 
 
 def _element(message: etree._Element, **cells: str) -> etree._Element:

@@ -1,10 +1,13 @@
 """Calls of the LRS web service over loopback: what is said, and that each thing that goes wrong has its own code."""
 
+import contextlib
 import datetime as dt
 import logging
 import socket
+import ssl
 import threading
 from collections import deque
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
@@ -214,8 +217,6 @@ def test_a_server_that_ends_the_connection_without_a_word_after_the_handshake_is
     caller, certificates
 ):
     """Under TLS an end without notice is an error of TLS, too: it says nothing of what was heard."""
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.service)
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -232,6 +233,68 @@ def test_a_server_that_ends_the_connection_without_a_word_after_the_handshake_is
         address = f"https://127.0.0.1:{listening.getsockname()[1]}/x"
         assert caller(address=address).submit(document(), JobKind.FULL).code == Connection.NO_ANSWER
         thread.join()
+
+
+class Lingering:
+    """A side that keeps connections though it is asked to close them, and counts the messages that it gets on each.
+
+    Attributes:
+        messages: how many came on each connection, in their order.
+        drops: the places, in the order of all messages, of those after which it ends the connection without a word.
+    """
+
+    def __init__(self, certificates):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificates.service)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"https://127.0.0.1:{self._listening.getsockname()[1]}/x"
+        self.messages, self.drops, self._number = [], set(), count()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                plain, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
+
+    def _serve(self, plain):
+        with contextlib.suppress(OSError), self._context.wrap_socket(plain, server_side=True) as secured:
+            place, got = len(self.messages), b""
+            self.messages.append(0)
+            while part := secured.recv(65536):
+                got += part
+                if not got.rstrip().endswith(b"Envelope>"):
+                    continue
+                self.messages[place] += 1
+                got = b""
+                if next(self._number) in self.drops:
+                    secured.shutdown(socket.SHUT_RDWR)
+                    return
+                secured.sendall(
+                    b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(TAKEN) + TAKEN
+                )
+
+    def close(self):
+        """Take no connection any more."""
+        self._listening.close()
+
+
+TAKEN = (
+    b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><r:SubmitBatchResponse '
+    b'xmlns:r="http://api.lrs.miap.gov.uk/batchmsg"><ResponseCode>WSRC0007</ResponseCode><JobID>1</JobID>'
+    b"</r:SubmitBatchResponse></e:Body></e:Envelope>"
+)
+
+
+@pytest.mark.parametrize("drops", [set(), {1}, {0, 1, 2}], ids=["none", "the-second", "all"])
+def test_a_call_is_made_once_on_a_connection_of_its_own_whatever_becomes_of_the_connection(caller, certificates, drops):
+    """On a connection that is kept the libraries may call again by themselves, or meet its end with a call under way."""
+    with contextlib.closing(Lingering(certificates)) as other_side:
+        other_side.drops = drops
+        service = caller(address=other_side.address)
+        codes = [service.submit(document(), JobKind.FULL).code for _ in range(3)]
+    assert codes == [Connection.NO_ANSWER if n in drops else "WSRC0007" for n in range(3)]
+    assert other_side.messages == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """ULNs that schools send in their returns, held against the LRS: told, never changed; asked once, and only where it is wanted."""
 
+import datetime as dt
 import io
 import zipfile
 from collections import deque
@@ -10,17 +11,23 @@ from openpyxl import load_workbook
 from ten_learners import ASKED, FIRST, REGISTRATION, ULN, UPN, pupil, send_return
 from tests_support import walked
 
+from flows.telling import tell_story
+from schemas.cycles import all_cycles
 from schemas.faults import ServiceFault
+from schemas.retention import Kind, all_retention
 from tasks import ask as asking
 from tasks import verify as verifying
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
+from tasks.io.lrs_service import LearnerService, Reply
 from tasks.publish import publish
+from tasks.purge import due, purge
 from tasks.read import read
 from tasks.receive import receive
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, serving, settings_of
 from tasks.select import cross_check, select
+from tasks.trace import stories
 from tasks.validate import validate
 from tasks.verify import verifies, verify
 
@@ -106,6 +113,48 @@ def test_the_school_reads_it_in_its_work_list_in_both_languages(root, lrs):
     assert lrs.taken["GetVerifyBatchOutput"] == 1
 
 
+def story(root, who):
+    [one] = stories(str(root), UPN[who])
+    rows = one.told.of_learner.fillna("")
+    rows = rows[rows["kind"].str.startswith("verif")]
+    return list(rows[["at", "kind", "school_number", "uln", "code"]].itertuples(index=False, name=None))
+
+
+@pytest.mark.usefixtures("lrs")
+def test_what_was_asked_and_said_of_a_learner_s_uln_stands_in_the_learner_s_story(root, capsys):
+    walked(verify, root, FIRST, ASKED)
+    place = (ASKED, "verification_asked", "6604025", ULN["Carys"], "")
+    assert story(root, "Carys") == [place] and story(root, "Elin") == []
+    asking.ask.fn(data=str(root))
+    assert story(root, "Carys") == [(ASKED, "verified", "6604025", ULN["Carys"], "WSVRC005")]
+    assert story(root, "Ann") == [(ASKED, "verified", "6604025", ULN["Ann"], "WSVRC001")]
+    tell_story(str(root), stories(str(root), ULN["Carys"]))
+    said = " ".join(word for word in capsys.readouterr().out.replace("│", " ").split())
+    assert "WSVRC005" in said and "The ULN is another learner's" in said and ULN["Ann"] not in said
+
+
+@pytest.mark.usefixtures("lrs")
+def test_what_the_lrs_said_goes_when_the_cycle_has_had_its_days_and_not_before(root):
+    walked(verify, root, FIRST, ASKED)
+    asking.ask.fn(data=str(root))
+    closed = all_cycles()[FIRST].closes_on
+    days = all_retention()[Kind.VERIFICATIONS].days
+    over, lake = closed + dt.timedelta(days=days), Lake(root / "lake")
+
+    def going(day):
+        return [(one.ref, one.files) for one in due(str(root), day, day) if one.kind is Kind.VERIFICATIONS]
+
+    assert going(over) == [] and going(over + dt.timedelta(days=1)) == [(FIRST, 4)]
+    # Another cycle's stay; that of an open cycle goes by them, however few days there are.
+    lake.upsert("uln_checks", lake.read("uln_checks").head(1).assign(cycle="2013-01", upn="Z660402512345"))
+    (root / "reference" / "retention.toml").write_text("[verifications]\ndays = 0\ndecided = true\n", encoding="utf-8")
+    assert going(closed) == []
+    purge(str(root), closed + dt.timedelta(days=1), closed + dt.timedelta(days=1))
+    assert lake.read("uln_checks")["cycle"].tolist() == ["2013-01"] and going(closed + dt.timedelta(days=1)) == []
+    written = lake.read("purged", kind="verifications")
+    assert written[["ref", "files"]].to_numpy().tolist() == [[FIRST, 4]]
+
+
 def test_a_newer_return_that_corrects_a_uln_is_told_of_no_more(root, lrs):
     walked(verify, root, FIRST, ASKED)
     asking.ask.fn(data=str(root))
@@ -129,15 +178,44 @@ def test_what_was_lost_is_asked_again_for_it_creates_nothing(root, lrs, fault):
     assert asking.ask.fn(data=str(root))["verified"] == 4
 
 
-def test_whom_an_answer_leaves_out_is_not_verified_and_asked_about_again(root, lrs, monkeypatch):
+def test_whom_an_answer_leaves_out_is_not_verified_and_is_asked_about_again(root, lrs):
     walked(verify, root, FIRST, ASKED)
-    whole = verifying.verified_learners
-    with monkeypatch.context() as patch:
-        patch.setattr(verifying, "verified_learners", lambda message: whole(message).query("upn != @UPN['Ann']"))
-        assert asking.ask.fn(data=str(root))["verified"] == 3
-    assert walked(verify, root, FIRST, ASKED)["asked"] == 1
-    assert asking.ask.fn(data=str(root))["verified"] == 1 and lrs.taken["SubmitVerifyBatch"] == 2
-    assert walked(verify, root, FIRST, ASKED)["asked"] == 0
+    lrs.planned["GetVerifyBatchOutput"] = deque([Fault.LEFT_OUT])
+    assert asking.ask.fn(data=str(root)) | {"jobs": 0} == {
+        **dict.fromkeys(("jobs", "answered", "unfinished", "failed"), 0),
+        "verified": 3,
+        "left_out": 1,
+    }
+    checks = Lake(root / "lake").read("uln_checks")
+    [out] = checks.loc[checks["code"] == "LEFT_OUT", "upn"]
+    assert not asking.has_jobs(str(root)) and walked(verify, root, FIRST, ASKED)["asked"] == 1
+    assert asking.ask.fn(data=str(root))["verified"] == 1
+    after = Lake(root / "lake").read("uln_checks").set_index("upn")["code"]
+    assert after[out].startswith("WSVRC") and told(root) == {"Bryn": "VRF01", "Carys": "VRF02", "Dewi": "VRF02"}
+
+
+@pytest.mark.parametrize("reply", ["WSRC0010", Reply("WSRC0010"), Reply("WSRC0018")], ids=["reply", "fault", "unknown"])
+def test_a_verification_that_came_to_nothing_is_told_in_a_sentence_and_asked_about_again(root, lrs, monkeypatch, reply):
+    """With a message that says only that, and with none at all."""
+    walked(verify, root, FIRST, ASKED)
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault, match=r"did not verify 4 ULNs.*WSRC00") as caught:
+        if isinstance(reply, Reply):
+            patch.setattr(LearnerService, "verification", lambda *_: reply)
+        else:
+            lrs.planned["GetVerifyBatchOutput"] = deque([reply])
+        asking.ask.fn(data=str(root))
+    assert "evidence" not in str(caught.value) and " / " in str(caught.value)
+    assert not asking.has_jobs(str(root)) and walked(verify, root, FIRST, ASKED)["asked"] == 4
+    assert asking.ask.fn(data=str(root))["verified"] == 4
+
+
+@pytest.mark.usefixtures("lrs")
+def test_an_answer_to_a_verification_that_brings_nothing_is_none(root, monkeypatch):
+    walked(verify, root, FIRST, ASKED)
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault, match="ODD_ANSWER"):
+        patch.setattr(LearnerService, "verification", lambda *_: Reply("WSRC0009"))
+        asking.ask.fn(data=str(root))
+    assert asking.ask.fn(data=str(root))["verified"] == 4
 
 
 def test_an_answer_without_a_message_says_nothing_of_anybody():

@@ -41,6 +41,14 @@ def test_only_what_is_sure_not_to_have_been_taken_may_be_sent_again_by_itself():
     assert meaning("WSEC7777", codes).outcome == Outcome.UNKNOWN
 
 
+def test_of_what_the_lrs_says_itself_nothing_is_called_known_and_what_follows_is_called_ours():
+    theirs = [c for c in service_codes().values() if c.kind != "connection"]
+    assert {(c.follows, c.confidence) for c in theirs} == {("inferred", "restated")}
+    # What a gateway's refusal means is our reading; all else of a connection this service sees itself.
+    ours = {c.code: c.follows for c in service_codes().values() if c.kind == "connection"}
+    assert {code for code, follows in ours.items() if follows == "inferred"} == {"REFUSED"}
+
+
 def test_a_table_of_one_s_own_takes_the_shipped_one_s_place(tmp_path):
     assert service_codes(tmp_path) == service_codes()
     own = SHIPPED.replace("WSEC0004,error,later,Y", "WSEC0004,error,not_taken,Y")
@@ -53,8 +61,8 @@ def test_faults_are_told_at_once(tmp_path):
     (tmp_path / "service_codes.csv").write_text(own, encoding="utf-8")
     with pytest.raises(ConfigurationFault):
         service_codes(tmp_path)
-    english = "code,kind,outcome,stops,label_en,label_cy,action_en,action_cy,source,confidence\n"
-    (tmp_path / "service_codes.csv").write_text(f"{english}A,fault,soon,maybe,a,b,c,d,e,f\n", encoding="utf-8")
+    english = "code,kind,outcome,stops,follows,label_en,label_cy,action_en,action_cy,source,confidence\n"
+    (tmp_path / "service_codes.csv").write_text(f"{english}A,fault,soon,maybe,surely,a,b,c,d,e,f\n", encoding="utf-8")
     with pytest.raises(ConfigurationFault) as caught:
         service_codes(tmp_path)
-    assert len(caught.value.faults) == len(Connection) + 4
+    assert len(caught.value.faults) == len(Connection) + 5
