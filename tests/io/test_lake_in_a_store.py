@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from faulty_line import FaultyLine
+from store_line import StoreLine
 
 from schemas.cycles import cycle_by_id
 from schemas.tables import TABLES
@@ -30,7 +32,7 @@ from tasks.boundary import may_pass
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 lake = Lake.of(DataRoot(Path(sys.argv[1])))
-for n in range(int(sys.argv[2]), int(sys.argv[3])):
+for n in map(int, sys.stdin):
     rows = pd.DataFrame({"cycle": ["2012-01"] * 3, "upn": [f"A{n:09d}{place:03d}" for place in range(3)]})
     for _ in range(30):
         try:
@@ -75,16 +77,29 @@ def upns(*numbers):
     return pd.DataFrame({"cycle": "2012-01", "upn": [f"A{n:012d}" for n in numbers]}).astype("str")
 
 
-def writer(root, first, last, ways):
+def writer(root, ways):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ULN_WAY_")} | ways
-    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(root.path), str(first), str(last)]
-    return subprocess.Popen(
-        command, env=environment, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(root.path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, cwd=HOME, text=True, **pipes)
 
 
-def wrote(process):
-    _, told = process.communicate(timeout=300)
+def asked(process, *numbers):
+    """Let a writer write, and do not wait for it."""
+    process.stdin.writelines(f"{n}\n" for n in numbers)
+    process.stdin.flush()
+
+
+def wrote(process, *numbers):
+    """Let a writer write, and wait until it has."""
+    asked(process, *numbers)
+    for n in numbers:
+        assert process.stdout.readline() == f"{n}\n", process.communicate()[1][-2000:]
+
+
+def ended(process):
+    """Let a writer come to its end."""
+    _, told = process.communicate(timeout=600)
     assert process.returncode == 0, told[-2000:]
 
 
@@ -118,41 +133,63 @@ def test_a_file_that_is_gone_is_damage(lake, server, tmp_path):
 
 
 def test_two_writers_at_once_lose_and_double_nothing(lake, server, root, tmp_path):
-    ways = leads(server, tmp_path.name)
-    both = [writer(root, first, first + 12, ways) for first in (0, 100)]
-    for one in both:
-        wrote(one)
+    lake.append("shared_upns", upns(999_999_999))
+    with StoreLine(server, meets=True) as line:
+        both = [writer(root, leads(server, tmp_path.name, ENDPOINT=line.endpoint)) for _ in range(2)]
+        for first, one in zip((0, 100), both, strict=True):
+            asked(one, *range(first, first + 6))
+        for one in both:
+            ended(one)
+        assert len([name for name in line.met if "_delta_log" in name]) >= 3, "they hardly met"
     rows = lake.read("shared_upns")
-    assert len(rows) == 2 * 12 * 3 and rows["upn"].is_unique
-    assert lake.version("shared_upns") == 23
+    assert len(rows) == 1 + 2 * 6 * 3 and rows["upn"].is_unique
+    assert lake.version("shared_upns") == 12
 
 
-def test_whatever_answer_is_lost_no_row_is_lost_or_doubled(lake, server, root, tmp_path):
+def test_an_answer_to_a_put_that_is_lost_loses_and_doubles_no_row(lake, server, root, tmp_path):
+    with StoreLine(server) as line:
+        one = writer(root, leads(server, tmp_path.name, ENDPOINT=line.endpoint))
+        lost = [(part, done) for part in ("_delta_log/", ".parquet") for done in (True, False)] * 2
+        for n, (part, done) in enumerate(lost):  # the table's first commit, and later ones
+            line.lose_answer(part, done=done)
+            wrote(one, n)
+            assert part in line.lost.pop() and not line.lost
+        ended(one)
+    rows = lake.read("shared_upns")
+    assert len(rows) == 8 * 3 and rows["upn"].is_unique and lake.damage("shared_upns") is None
+
+
+def test_wherever_a_line_breaks_no_row_is_lost_or_doubled(lake, server, root, tmp_path):
     with FaultyLine("127.0.0.1", server.port) as line:
         ways = leads(server, tmp_path.name, ENDPOINT=f"http://127.0.0.1:{line.port}", PATIENCE_SECONDS="2")
-        wrote(writer(root, 0, 1, ways))
+        one = writer(root, ways)
+        wrote(one, 0)
         before = line.seen["server"]
-        wrote(writer(root, 1, 2, ways))
+        wrote(one, 1)
         of_one = line.seen["server"] - before
         for n in range(2, 14):
             line.swallow_answers(of_one * (n - 2) // 12)
-            wrote(writer(root, n, n + 1, ways))
+            wrote(one, n)
+        ended(one)
     rows = lake.read("shared_upns")
     assert len(rows) == 14 * 3 and rows["upn"].is_unique
 
 
 def test_a_writer_that_is_killed_anywhere_loses_and_doubles_nothing(lake, server, root, tmp_path):
     with FaultyLine("127.0.0.1", server.port) as line:
-        ways = leads(server, tmp_path.name, ENDPOINT=f"http://127.0.0.1:{line.port}")
-        wrote(writer(root, 0, 1, ways))
+        lasts = writer(root, leads(server, tmp_path.name))
+        wrote(lasts, 0)
         for n in range(1, 9):
             line.cut_after(600 * n, "server")
-            dies = writer(root, n, n + 1, ways)
-            while line.seen["server"] < 600 * n and dies.poll() is None:
-                dies.stdout.readline() if dies.poll() is not None else None
+            dies = writer(root, leads(server, tmp_path.name, ENDPOINT=f"http://127.0.0.1:{line.port}"))
+            asked(dies, n)
+            until, there = 600 * n, line.seen["server"]
+            while line.seen["server"] - there < until and dies.poll() is None:
+                time.sleep(0.002)
             dies.kill()
             dies.communicate()
-            wrote(writer(root, n, n + 1, leads(server, tmp_path.name)))
+            wrote(lasts, n)
+        ended(lasts)
     rows = lake.read("shared_upns")
     assert len(rows) == 9 * 3 and rows["upn"].is_unique and lake.damage("shared_upns") is None
 
@@ -161,13 +198,12 @@ def met(root):
     return [one for one in examined(str(root.path), dt.date(2012, 2, 1)) if one.check in {"store", "lake"}]
 
 
-def test_the_doctor_tells_a_store_that_lets_a_commit_be_overwritten(root, monkeypatch):
-    with s3_server(overwrites=True) as careless:
-        careless.bucket("uln")
-        for name, value in leads(careless, "lake").items():
+def test_the_doctor_tells_a_store_that_lets_a_commit_be_overwritten(server, root, tmp_path, monkeypatch):
+    with StoreLine(server, overwrites=True) as careless:
+        for name, value in leads(server, tmp_path.name, ENDPOINT=careless.endpoint).items():
             monkeypatch.setenv(name, value)
         (told,) = met(root)
-        left = careless.client().list_objects_v2(Bucket="uln").get("Contents", [])
+    left = server.client().list_objects_v2(Bucket="uln", Prefix=tmp_path.name).get("Contents", [])
     assert told.level is Level.FAULT and "overwrites what another writer has committed" in told.what.en
     assert not [one["Key"] for one in left if ".uln-" in one["Key"]]
 
