@@ -40,8 +40,9 @@ from tasks.io.data_root import DataRoot
 from tasks.io.file_system import file_system_of, is_shared
 from tasks.io.lake import Lake
 from tasks.io.lrs_settings import lrs_service
-from tasks.io.places import proven
+from tasks.io.places import keeps_what_stands, proven
 from tasks.io.reference import opt_outs, privacy_notice, registration, schools
+from tasks.io.transports import opened
 from tasks.lrs_calls import failed_jobs, learner_service, named
 
 
@@ -235,17 +236,25 @@ def _locks(root: DataRoot, _day: dt.date) -> Iterator[Found]:
 def _store(root: DataRoot) -> tuple[bool, list[Found]]:
     """Whether the lake can be looked at; and of one that is no folder, whether it is reached and loses no commit."""
     try:
-        lake = Lake.of(root)
+        way, lake = ways_of(root.reference).lake, Lake.of(root)
     except ConfigurationFault:
         return False, []  # told with the configuration
-    if lake.place.folder is not None:
+    if way is None or lake.place.folder is not None:
         return True, []
+    place = lake.place.uri
     try:
-        case = "fit" if lake.keeps_commits() else "loses"
+        lake.try_out()
     except Exception as error:  # noqa: BLE001 - whatever either library says of a store
-        case = "away" if may_pass(error) else "refuses"
-    serves = case == "fit"
-    return serves, [found("store", Level.OK if serves else Level.FAULT, case, place=lake.place.uri)]
+        return False, [found("store", Level.FAULT, "away" if may_pass(error) else "refuses", place=place)]
+    # The lake's library looks before it commits: only a put that is made blindly shows what the store does with it.
+    try:
+        with opened(way) as there:
+            keeps = keeps_what_stands(there)
+    except ServiceFault as fault:
+        return True, [found("store", Level.WARNING, "unproven", place=place, told=fault.args[0])]
+    return keeps, [
+        found("store", Level.OK, "fit", place=place) if keeps else found("store", Level.FAULT, "loses", place=place)
+    ]
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:

@@ -98,18 +98,26 @@ def proven(way: Way, *, writes: bool) -> int:
     """
     with opened(way) as there:
         found = there.listing()
-        if writes:
-            name = part_name()
-            there.put_new(name, b"uln")
-            try:
-                there.put_new(name, b"another")
-            except Declined:
-                pass  # as it must be: what stands there is never replaced
-            else:
-                raise Declined(both("fault.way_overwrites", way=there.shown))
-            finally:
-                there.remove(name)
+        if writes and not keeps_what_stands(there):
+            raise Declined(both("fault.way_overwrites", way=there.shown))
         return len(found)
+
+
+def keeps_what_stands(there: Transport) -> bool:
+    """Whether a second put under a name is refused, as it must be; nothing is left there.
+
+    Raises:
+        Away, Declined, Unanswered: the first was not done.
+    """
+    name = part_name()
+    there.put_new(name, b"uln")
+    try:
+        there.put_new(name, b"another")
+    except Declined:
+        return True
+    finally:
+        there.remove(name)
+    return False
 
 
 def _listed(there: Transport) -> dict[str, Seen]:

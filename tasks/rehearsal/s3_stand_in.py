@@ -90,14 +90,18 @@ class S3Server:
 
 
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
-    """A server, until the end of the block."""
+def s3_server(*, overwrites: bool = False) -> Iterator[S3Server]:
+    """A server, until the end of the block.
+
+    Args:
+        overwrites: it heeds no `If-None-Match`, as some stores do not.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "requests"
         log.touch()
         environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "0", "MOTO_ACCOUNT_ID": _ACCOUNT}
         process = subprocess.Popen(  # noqa: S603 - this very file
-            [sys.executable, "-W", "ignore", __file__, str(log)],
+            [sys.executable, "-W", "ignore", __file__, str(log), *(["overwrites"] if overwrites else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -123,7 +127,7 @@ def _said(process: subprocess.Popen[str]) -> list[str]:
     return told
 
 
-def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
+def _one_at_a_time(app: Any, store: Any, log: Path, *, overwrites: bool) -> Any:
     """The application over moto's memory, answering whole requests in their order."""
     turn = threading.Lock()
 
@@ -148,6 +152,10 @@ def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
                     lines.write(f"{environ['REQUEST_METHOD']} {path} {said}\n")
                 start_response(said, [("Content-Type", "application/xml")])
                 return [f"<Error><Code>{said.split()[1]}</Code><Message/></Error>".encode()]
+            if (
+                overwrites and "HTTP_IF_NONE_MATCH" in environ
+            ):  # which is signed, and stays: what stands there goes instead
+                store.delete_object(*environ["PATH_INFO"].removeprefix("/").split("/", 1))
             status: list[str] = []
 
             def start(code: str, headers: Any, exc_info: Any = None) -> Any:
@@ -167,7 +175,7 @@ def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
     return answered
 
 
-def _serve(log: Path) -> None:
+def _serve(log: Path, *, overwrites: bool) -> None:
     """Serve until the parent lets go of our standard input."""
     from moto.iam.models import iam_backends  # noqa: PLC0415
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
@@ -183,7 +191,8 @@ def _serve(log: Path) -> None:
     anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     iam.put_user_policy("all", "all", json.dumps({"Version": "2012-10-17", "Statement": [anything]}))
     key = iam.create_access_key("all")
-    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
+    answers, store = DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"]
+    app = _one_at_a_time(answers, store, log, overwrites=overwrites)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.write(1, f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n".encode())
@@ -191,4 +200,4 @@ def _serve(log: Path) -> None:
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]))
+    _serve(Path(sys.argv[1]), overwrites=sys.argv[2:] == ["overwrites"])

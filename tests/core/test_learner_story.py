@@ -64,7 +64,7 @@ def rows_of(name, *rows, more=()):
 
 
 MORE = {"deliveries": ["members"], "exceptions": ["cause", *MILESTONES, "asked_by"]}
-TABLE_OF = {"decisions": "batch_decisions", "answers": "lrs_returns"}
+TABLE_OF = {"decisions": "batch_decisions", "answers": "lrs_returns", "verifications": "uln_checks"}
 
 
 def held(**given):

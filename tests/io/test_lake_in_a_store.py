@@ -1,5 +1,6 @@
 """The lake in an S3 store on loopback: what holds on a disk holds there, and no fault of the line loses or doubles a row."""
 
+import datetime as dt
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from faulty_line import FaultyLine
 from schemas.cycles import cycle_by_id
 from schemas.tables import TABLES
 from tasks.boundary import may_pass, sentence_of
+from tasks.doctor import Level, examined
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.rehearsal.s3_stand_in import s3_server
@@ -153,6 +155,51 @@ def test_a_writer_that_is_killed_anywhere_loses_and_doubles_nothing(lake, server
             wrote(writer(root, n, n + 1, leads(server, tmp_path.name)))
     rows = lake.read("shared_upns")
     assert len(rows) == 9 * 3 and rows["upn"].is_unique and lake.damage("shared_upns") is None
+
+
+def met(root):
+    return [one for one in examined(str(root.path), dt.date(2012, 2, 1)) if one.check in {"store", "lake"}]
+
+
+def test_the_doctor_tells_a_store_that_lets_a_commit_be_overwritten(root, monkeypatch):
+    with s3_server(overwrites=True) as careless:
+        careless.bucket("uln")
+        for name, value in leads(careless, "lake").items():
+            monkeypatch.setenv(name, value)
+        (told,) = met(root)
+        left = careless.client().list_objects_v2(Bucket="uln").get("Contents", [])
+    assert told.level is Level.FAULT and "overwrites what another writer has committed" in told.what.en
+    assert not [one["Key"] for one in left if ".uln-" in one["Key"]]
+
+
+@pytest.mark.usefixtures("lake")
+def test_the_doctor_says_that_it_could_not_try_it(root, monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    told, _ = met(root)
+    assert told.level is Level.WARNING and "was not tried" in told.what.en and "s3fs" in told.what.en
+
+
+def test_the_doctor_tells_a_store_that_serves_and_leaves_nothing_there(lake, server, root, tmp_path):
+    lake.append("shared_upns", upns(1))
+    assert [one.level for one in met(root)] == [Level.OK, Level.OK]
+    there = server.client().list_objects_v2(Bucket="uln", Prefix=tmp_path.name)["Contents"]
+    assert not [one["Key"] for one in there if ".uln-" in one["Key"]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"SECRET_KEY": "of-somebody-else"}, "does not let the service in"),
+        ({"URL": "s3://no-such-bucket/lake"}, "no such bucket"),
+        ({"ENDPOINT": "http://127.0.0.1:9"}, "does not answer"),
+    ],
+    ids=["key", "bucket", "away"],
+)
+def test_the_doctor_tells_a_store_that_does_not_serve_and_looks_no_further(server, root, monkeypatch, wrong, says):
+    for name, value in (leads(server, "doctor", PATIENCE_SECONDS="2") | leads(server, "doctor", **wrong)).items():
+        monkeypatch.setenv(name, value)
+    (told,) = met(root)
+    assert told.level is Level.FAULT and says in told.what.en and told.action is not None
 
 
 @pytest.mark.parametrize(

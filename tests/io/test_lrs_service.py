@@ -275,6 +275,7 @@ class Lingering:
                 )
 
     def close(self):
+        """Take no connection any more."""
         self._listening.close()
 
 
