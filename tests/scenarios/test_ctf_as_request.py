@@ -141,6 +141,18 @@ def test_a_return_counts_before_a_transfer_file_whichever_came_last(root):
     assert status_of(str(root), FIRST)["schools"]["6604025"]["balanced"]
 
 
+def test_without_a_year_group_the_date_of_birth_tells_it(root):
+    """Born in the year of year 10, of year 9 and of no year that can be read."""
+    bare = [in_ctf("Ann"), in_ctf("Bryn", dob="1997-09-01"), in_ctf("Carys", dob="1996-13-05")]
+    sections = re.compile("<BasicDetails>.*?</BasicDetails>")
+    put(root, "request.xml", a_ctf([sections.sub("", one) for one in bare]))
+    counts = census(root, FIRST, ASKED)
+    assert counts["read.records"] == 3 and sent(root)["upn"].tolist() == [UPN["Ann"]]
+    assert counts["validate.held"] == 1, "whoever cannot be judged is held, so that a person sees it"
+    school = status_of(str(root), FIRST)["schools"]["6604025"]
+    assert school["balanced"] and school["records"] == 3
+
+
 def refusal(content, folder="660", cycle=FIRST):
     with pytest.raises(Refused) as caught:
         admit(inspect(content, all_layouts()), cycle_by_id(cycle), SCHOOLS, folder)
@@ -156,6 +168,16 @@ def test_whose_and_of_when_it_must_be():
     assert refusal(own, folder="661") == "la_mismatch"
     # A pupil's file on the way to another school is no request, nor is one that this service has made.
     assert refusal(a_ctf([], dest="<LEA>660</LEA><Estab>4026</Estab>")) == "for_another_school"
+    # Nor is one on the way to a school that is not in our register, such as an English one.
+    assert refusal(a_ctf([], dest="<LEA>873</LEA><Estab>4001</Estab>")) == "for_another_school"
+    # What stands for nobody in particular, or for the authority, is no school.
+    for nobody in (
+        "<LEA>XXX</LEA><Estab>XXXX</Estab>",
+        "<LEA>MMM</LEA><Estab>MMMM</Estab>",
+        "<LEA>660</LEA><Estab>LLLL</Estab>",
+        "",
+    ):
+        admit(inspect(a_ctf([], dest=nobody), all_layouts()), cycle_by_id(FIRST), SCHOOLS, "660")
     admit(
         inspect(a_ctf([], dest="<LEA>660</LEA><Estab>4025</Estab>"), all_layouts()), cycle_by_id(FIRST), SCHOOLS, "660"
     )
