@@ -141,16 +141,19 @@ def test_a_return_counts_before_a_transfer_file_whichever_came_last(root):
     assert status_of(str(root), FIRST)["schools"]["6604025"]["balanced"]
 
 
-def test_without_a_year_group_the_date_of_birth_tells_it(root):
-    """Born in the year of year 10, of year 9 and of no year that can be read."""
-    bare = [in_ctf("Ann"), in_ctf("Bryn", dob="1997-09-01"), in_ctf("Carys", dob="1996-13-05")]
+def test_whoever_has_no_year_group_is_chosen_by_the_date_of_birth_and_held_so_that_the_school_enters_it(root):
+    """A file in parts may have no BasicDetails; one is born in the year of year 8, of another no year can be read."""
+    bare = [in_ctf("Ann"), in_ctf("Bryn", dob="1998-11-05"), in_ctf("Carys", dob="1996-13-05")]
     sections = re.compile("<BasicDetails>.*?</BasicDetails>")
-    put(root, "request.xml", a_ctf([sections.sub("", one) for one in bare]))
+    put(root, "request.xml", a_ctf([*(sections.sub("", one) for one in bare), in_ctf("Dewi")]))
     counts = census(root, FIRST, ASKED)
-    assert counts["read.records"] == 3 and sent(root)["upn"].tolist() == [UPN["Ann"]]
-    assert counts["validate.held"] == 1, "whoever cannot be judged is held, so that a person sees it"
+    assert (counts["read.records"], counts["select.chosen"], counts["validate.held"]) == (4, 3, 2)
+    assert sent(root)["upn"].tolist() == [UPN["Dewi"]]
+    findings = Lake(root / "lake").read("findings", ["row_ref", "rule", "severity"])
+    held = findings[findings["severity"] == "blocking"].groupby("row_ref")["rule"].agg(set).tolist()
+    assert sorted(held, key=len) == [{"YRG01"}, {"YRG01", "DOB02"}]
     school = status_of(str(root), FIRST)["schools"]["6604025"]
-    assert school["balanced"] and school["records"] == 3
+    assert school["balanced"] and school["records"] == 4
 
 
 def refusal(content, folder="660", cycle=FIRST):
