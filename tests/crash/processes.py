@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.crash import far, service
+from tests.crash import far
 from tests.crash.points import Point, Stop, watch
 
 #: Looks, not seconds: a machine that is held for a while holds both.
@@ -117,8 +117,6 @@ def load(home: Path, address: str) -> None:
     tasks.io.data_root._AT_A_TIME = tasks.io.places._AT_ONCE = 1
     if far.in_use():
         load_also(("asyncssh", "sshfs"))
-    if service.in_use():
-        load_also(("tasks.io.lrs_service",))
     # Several lots, so that runs are stopped between them too.
     tasks.ground.LOT_RECORDS, tasks.merge._LOT_ANSWERS, tasks.collect._LOT_BYTES = 100, 40, 5000
 
