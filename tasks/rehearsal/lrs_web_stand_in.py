@@ -4,8 +4,10 @@ What it answers it gets from the stand-in's one register (`lrs_stand_in`), by th
 it takes a batch in and answers it later: `answer_jobs` is its night. Jobs and their answers outlast a run
 (`rehearsal/lrs/jobs/`), so that another process may serve them. It sees what is sent to it and nothing else.
 
-Calls are held against the same schema as at the LRS (WSEC0001); a job of the kind CHK leaves nothing in the register. What
-the real service does with a batch that it was given twice is not public: here it becomes two jobs.
+Calls are held against the same schema as at the LRS, by which order, forms and the most learners in a call are judged
+(WSEC0001); then the password, and whether the call has as many learners as it says. A job is known to those alone who have
+handed it over, by the way in which they did. A job of the kind CHK leaves nothing in the register. What the real service
+does with a batch that it was given twice is not public: here it becomes two jobs.
 
 To plant a new kind of fault: a word in `Fault`, a line in `_Handler._answer`.
 """
@@ -42,7 +44,11 @@ PASSWORD = "rehearsal"  # noqa: S105 - of a service that stands on loopback whil
 _CLOSED, _BAD, _PASSWORD, _UNKNOWN_JOB = "WSEC0004", "WSEC0001", "WSEC0005", "WSRC0018"
 _TAKEN, _UNFINISHED, _FINISHED = "WSRC0007", "WSRC0008", "WSRC0009"
 _NEW, _KNOWN, _POSSIBLE = "RC001", "RC002", "RC007"
-_STARTED, _ENDED = "2000-01-01T20:00:00", "2000-01-01T20:00:00"
+_STARTED, _ENDED = "2000-01-01 20:00:00", "2000-01-01 20:00:00"
+#: Where another number of learners stands in a call than it says.
+_MISCOUNTED = {"SubmitBatch": "WSRC0017", "SubmitVerifyBatch": "WSRC0030"}
+#: By which message a job is begun that is asked for by another.
+_BEGUN_BY = {"GetSubmitBatchOutput": "SubmitBatch", "GetVerifyBatchOutput": "SubmitVerifyBatch"}
 
 
 class Fault(StrEnum):
@@ -97,10 +103,12 @@ class WebStandIn:
             return _fault(_PASSWORD)
         with self._one_at_a_time:
             self.taken[name] += 1
-            if name in ("SubmitBatch", "SubmitVerifyBatch"):
+            if name in _MISCOUNTED:
+                if int(message.findtext("LearnerRecordCount") or 0) != len(message.findall("Learner")):
+                    return _element(message, ResponseCode=_MISCOUNTED[name], **_rest_of(message))
                 return _element(message, ResponseCode=_TAKEN, JobID=str(self._keep(message)))
             path = self._jobs / f"{message.findtext('JobID')}.xml"
-            if not path.exists():
+            if not path.exists() or not _began(etree.parse(path).getroot(), message):
                 return _element(message, ResponseCode=_UNKNOWN_JOB, **_times())
             if name == "GetVerifyBatchOutput":
                 return _verified(etree.parse(path).getroot(), StandInState(self._root).register)
@@ -354,6 +362,12 @@ def _verified(message: etree._Element, register: pd.DataFrame) -> etree._Element
 
 def _times() -> dict[str, str]:
     return {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
+
+
+def _began(job: etree._Element, asks: etree._Element) -> bool:
+    """Whether a message that asks for answers asks for those of this job."""
+    kind = _BEGUN_BY[etree.QName(asks).localname]
+    return etree.QName(job).localname == kind and job.findtext("UKPRN") == asks.findtext("UKPRN")
 
 
 def _rest_of(message: etree._Element) -> dict[str, str]:

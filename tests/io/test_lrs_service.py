@@ -298,11 +298,48 @@ def test_a_call_is_made_once_on_a_connection_of_its_own_whatever_becomes_of_the_
 
 
 @pytest.mark.parametrize(
-    "rows", [LEARNERS.assign(given_name=" "), LEARNERS.assign(gender="7"), LEARNERS.assign(family_name="x" * 36)]
+    "changes",
+    [
+        {"given_name": " "},
+        {"gender": "7"},
+        {"family_name": "x" * 36},
+        {"postcode": "SW1A 1AC"},
+        {"postcode": "D02 X285"},
+        {"dob": "1997-02-29"},
+        {"dob": "1997-11-31"},
+        {"dob": "05/11/1996"},
+        {"ability_to_share": "3"},
+    ],
+    ids=lambda changes: "-".join(next(iter(changes.items()))).replace(" ", "_"),
 )
-def test_what_does_not_fit_the_schema_is_not_called(lrs, caller, rows):
-    assert caller().submit(document(rows), JobKind.FULL).code == Connection.NOT_MADE
+def test_what_does_not_fit_the_schema_is_not_called(lrs, caller, changes):
+    assert caller().submit(document(LEARNERS.assign(**changes)), JobKind.FULL).code == Connection.NOT_MADE
     assert not lrs.taken
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"postcode": "ZZ99 3WZ"}, {"postcode": "BFPO 1234"}, {"postcode": None}, {"dob": "2000-02-29"}, {"dob": None}],
+)
+def test_what_the_lrs_would_let_through_is_called(caller, changes):
+    assert caller().submit(document(LEARNERS.assign(**changes).astype("str")), JobKind.FULL).code == "WSRC0007"
+
+
+def test_the_stand_in_takes_no_more_than_the_lrs_would(lrs, caller):
+    service = caller()
+    many = pd.concat([LEARNERS] * 101, ignore_index=True)
+    assert service.submit(document(many.head(200)), JobKind.FULL).code == "WSRC0007"
+    assert service.submit(document(many), JobKind.FULL).code == Connection.NOT_MADE
+    one = {"MISIdentifier": "M660402510001", "ULN": "1000102504", "FamilyName": "A", "GivenName": "B"}
+    learner = {"MISIdentifier": "M660402510001", "GivenName": "B", "FamilyName": "A"}
+    miscounted = {"LearnerRecordCount": 2, "Learner": [learner]}
+    assert service._call("submitBatchRegistration", UKPRN, JobType="FUL", **miscounted).code == "WSRC0017"
+    assert service._call("submitVerifyBatch", UKPRN, LearnerRecordCount=2, Learner=[one]).code == "WSRC0030"
+    checks = service.submit_verification(UKPRN, [one])
+    # A job is its organisation's, and of its kind.
+    assert service.output(checks.job_ref, UKPRN).code == service.verification("1001", UKPRN).code == "WSRC0018"
+    assert service.output("1001", "10000009").code == "WSRC0018" and service.output("1001", UKPRN).code == "WSRC0008"
+    assert sorted(path.stem for path in lrs._jobs.glob("*.xml")) == ["1001", "1002"], "what was miscounted is no job"
 
 
 @pytest.mark.parametrize(

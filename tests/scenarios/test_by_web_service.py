@@ -447,9 +447,9 @@ def test_the_doctor_tells_of_a_failed_job_until_its_batch_is_abandoned_or_answer
         asking.ask.fn(data=str(root))
     assert "1001" in doctor(root)["warning"]
     lake = Lake(root / "lake")
-    [ref] = lake.read("lrs_jobs", code="WSRC0018")["batch_ref"]
+    [[ref, ukprn]] = lake.read("lrs_jobs", ["batch_ref", "ukprn"], code="WSRC0018")[["batch_ref", "ukprn"]].to_numpy()
     upns = lake.read("batch_rows", batch_ref=ref)["upn"]
-    lines = "".join(f"{ledger(root)['ukprn'].iloc[0]},{upn},,RC007\n" for upn in upns)
+    lines = "".join(f"{ukprn},{upn},,RC007\n" for upn in upns)
     answered = Path(shutil.copytree(root, root.with_name("answered")))
     (answered / "lrs" / "inbox" / "portal.csv").write_text(
         f"UKPRN,MISIdentifier,ULN,ReturnCode\n{lines}", encoding="utf-8"

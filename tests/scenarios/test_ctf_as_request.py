@@ -141,6 +141,21 @@ def test_a_return_counts_before_a_transfer_file_whichever_came_last(root):
     assert status_of(str(root), FIRST)["schools"]["6604025"]["balanced"]
 
 
+def test_whoever_has_no_year_group_is_chosen_by_the_date_of_birth_and_held_so_that_the_school_enters_it(root):
+    """A file in parts may have no BasicDetails; one is born in the year of year 8, of another no year can be read."""
+    bare = [in_ctf("Ann"), in_ctf("Bryn", dob="1998-11-05"), in_ctf("Carys", dob="1996-13-05")]
+    sections = re.compile("<BasicDetails>.*?</BasicDetails>")
+    put(root, "request.xml", a_ctf([*(sections.sub("", one) for one in bare), in_ctf("Dewi")]))
+    counts = census(root, FIRST, ASKED)
+    assert (counts["read.records"], counts["select.chosen"], counts["validate.held"]) == (4, 3, 2)
+    assert sent(root)["upn"].tolist() == [UPN["Dewi"]]
+    findings = Lake(root / "lake").read("findings", ["row_ref", "rule", "severity"])
+    held = findings[findings["severity"] == "blocking"].groupby("row_ref")["rule"].agg(set).tolist()
+    assert sorted(held, key=len) == [{"YRG01"}, {"YRG01", "DOB02"}]
+    school = status_of(str(root), FIRST)["schools"]["6604025"]
+    assert school["balanced"] and school["records"] == 4
+
+
 def refusal(content, folder="660", cycle=FIRST):
     with pytest.raises(Refused) as caught:
         admit(inspect(content, all_layouts()), cycle_by_id(cycle), SCHOOLS, folder)
@@ -156,6 +171,16 @@ def test_whose_and_of_when_it_must_be():
     assert refusal(own, folder="661") == "la_mismatch"
     # A pupil's file on the way to another school is no request, nor is one that this service has made.
     assert refusal(a_ctf([], dest="<LEA>660</LEA><Estab>4026</Estab>")) == "for_another_school"
+    # Nor is one on the way to a school that is not in our register, such as an English one.
+    assert refusal(a_ctf([], dest="<LEA>873</LEA><Estab>4001</Estab>")) == "for_another_school"
+    # What stands for nobody in particular, or for the authority, is no school.
+    for nobody in (
+        "<LEA>XXX</LEA><Estab>XXXX</Estab>",
+        "<LEA>MMM</LEA><Estab>MMMM</Estab>",
+        "<LEA>660</LEA><Estab>LLLL</Estab>",
+        "",
+    ):
+        admit(inspect(a_ctf([], dest=nobody), all_layouts()), cycle_by_id(FIRST), SCHOOLS, "660")
     admit(
         inspect(a_ctf([], dest="<LEA>660</LEA><Estab>4025</Estab>"), all_layouts()), cycle_by_id(FIRST), SCHOOLS, "660"
     )
