@@ -51,11 +51,13 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         Counts by `stage.count`; `faults` is 0 where everything could be done.
 
     Raises:
-        ServiceFault: a cycle does not balance; the others were published.
+        ServiceFault: a cycle does not balance, the others were published; or of no cycle that was due could any authority
+            be published.
     """
     root, at = root_of(data), scheduled_time(as_of)
     total: Counts = {"faults": 0}
     unbalanced: list[str] = []
+    tours: list[Tour] = []
     with one_run_at_a_time(root), workers(processes_for(root)):
         purged = purged_cycles(root)  # with the root held: the run that it waited for may have been a purge
         if is_elsewhere(root, "lrs_inbox"):
@@ -82,6 +84,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
                 unbalanced.append(str(fault))
                 tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
                 continue
+            tours.append(tour)
             tour.stage(publish, as_of=at)
             for name, n in tour.total().items():
                 total[name] = total.get(name, 0) + n
@@ -98,4 +101,8 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             total["faults"] += total.get("deliver.faults", 0)
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
+    # Of several cycles one alone that could be published is something done.
+    if all(tour.is_nothing_done() for tour in tours):
+        for tour in tours:
+            tour.refuse_nothing_done()
     return total

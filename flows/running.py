@@ -1,9 +1,10 @@
 """How a command of `uln` is carried out: on the engine or without, with something that moves, and a sentence for each fault.
 
-Belongs here: what is the same for all commands. Does not belong here: the commands (`flows.cli`), what they tell
-(`flows.telling`), and the engine's own settings (`flows.engine`).
+Belongs here: what is the same for all commands. Does not belong here: the commands (`flows.cli`), what they take
+(`flows.arguments`) and tell (`flows.telling`), and the engine's own settings (`flows.engine`).
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,8 +18,52 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from flows.language import say, told
 from flows.telling import err
+from schemas.cycles import Cycle, cycle_by_id, last_of
 from schemas.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.texts import sentence_of
+
+
+def named_root(data: str | None) -> str:
+    """The data root that a command was given, else ULN_DATA, else the checkout's own; as a full path.
+
+    Args:
+        data: what `--data` holds.
+    """
+    return str(Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve())
+
+
+@contextmanager
+def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
+    """The data root of a command, for as long as it works there; faults are told plainly.
+
+    Args:
+        data: what `--data` holds.
+        standing: whether there must be such a folder already.
+
+    Yields:
+        The data root, as a full path.
+    """
+    root = named_root(data)
+    with told_plainly(root):
+        if standing and not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        yield root
+
+
+def settled(root: str) -> None:
+    """Make the process one that may import the engine: masked logs, the engine's own files below the data root."""
+    from flows.engine import settle
+    from tasks.boundary import guard
+
+    guard(root)
+    settle(root)
+
+
+def cycle_seen(root: str, cycle: str | None) -> Cycle | None:
+    """The cycle that a command asks of: the one it names, else the last that has returns; None where none has."""
+    from tasks.status import cycles_with_returns
+
+    return cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
 
 
 @contextmanager
@@ -104,14 +149,12 @@ def signs_of_life(path: Path) -> AbstractContextManager[Any]:
 
 def run_flow(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
-    from flows.engine import settle, stopping_at_once
-    from tasks.boundary import guard
+    from flows.engine import stopping_at_once
     from tasks.census_work import warm
     from tasks.workers import processes_for, workers
 
     data = parameters["data"]
-    guard(data)
-    settle(data)
+    settled(data)
     # The workers load what they need while the engine starts.
     with told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
         module, _, function = name.partition(":")

@@ -116,13 +116,17 @@ class Tour:
         total["faults"] = len(self.faults) + sum(n for k, n in total.items() if k.endswith(".faults"))
         return dict(total)
 
+    def is_nothing_done(self) -> bool:
+        """Whether no authority could be done."""
+        return bool(self._las) and set(self._las) <= self._nothing_done
+
     def refuse_nothing_done(self) -> None:
         """End a run that could do nothing for anybody as failed: it would look like one that had little to do.
 
         Raises:
             ServiceFault: no authority could be done.
         """
-        if self._las and set(self._las) <= self._nothing_done:
+        if self.is_nothing_done():
             raise ServiceFault(both("fault.nobody_done", number=len(self._las)))
 
     def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:

@@ -4,6 +4,7 @@ Belongs here: how it looks on a screen, in the language of the terminal (`flows.
 (`cli`), or where the numbers come from (`tasks.status`). Nothing here imports the engine.
 """
 
+import json
 import sys
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+
+
+def tell_plain(text: str) -> None:
+    """What another program reads, as it is: no width, no colours."""
+    sys.stdout.write(text)
+
+
+def tell_json(what: object) -> None:
+    """What `--json` asks for."""
+    tell_plain(json.dumps(what, ensure_ascii=False, indent=1) + "\n")
 
 
 #: What a run did that is told, in this order.

@@ -12,6 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from flows.events import tell_arrived
+from flows.when import seconds
 from schemas.faults import ServiceFault
 from schemas.texts import both
 from schemas.views import ARRIVED
@@ -48,7 +49,7 @@ def watch_inboxes(data: str, stop: Event | None = None) -> Iterator[tuple[int, b
     refuse_without_server()
     root = DataRoot(Path(data)).create()
     how = how_watched(root.reference / "watching.toml")
-    for paths in arrivals(root, how, stop):
+    for paths in arrivals(root, how, seconds, stop):
         answers = _server_lets_us_in()
         if answers:
             tell_arrived(arrived(root, paths))

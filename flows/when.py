@@ -70,6 +70,11 @@ def _text(at: dt.datetime) -> str:
     return at.astimezone(LONDON).replace(tzinfo=None, microsecond=0).isoformat(timespec="minutes")
 
 
+def seconds() -> int:
+    """Seconds since 1970, which summer time does not move: to see how long ago something was, also in another process."""
+    return int(dt.datetime.now(tz=dt.UTC).timestamp())
+
+
 def today() -> dt.date:
     """The day it is in Wales."""
     return dt.datetime.now(tz=LONDON).date()

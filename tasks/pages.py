@@ -32,9 +32,10 @@ from tasks.core.page_tables import STATES, authority_rows, for_all, schools_for_
 from tasks.core.suppression import TOTAL
 from tasks.core.welsh_order import places
 from tasks.ground import Ground, moment
-from tasks.io.data_root import write_together, write_whole
+from tasks.io.data_root import DataRoot, write_together, write_whole
 from tasks.io.edition import edition
-from tasks.io.pages_html import PageContent, PageRows, assets, write_page
+from tasks.io.page_words import PageContent, PageRows
+from tasks.io.pages_html import assets, without_links, write_page
 from tasks.io.reference import authorities
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.overview import Overview, overview_of
@@ -128,6 +129,22 @@ def report_of(data: str, cycle_id: str, as_of: str) -> Site:
             return Site(site_of(ground), 0)
         seen = overview_of(data, cycle_id, as_of, conserved=False)
         return make_pages(data, cycle_id, as_of, seen, conserved=False, run="uln report")
+
+
+def drop_dead_links(root: DataRoot) -> int:
+    """Take the links to files that are gone from all pages that there are: a cycle that was purged keeps its pages.
+
+    Args:
+        root: the data root; whoever calls has it to himself.
+
+    Returns:
+        How many pages were changed.
+    """
+    found = sorted(root.path.glob("reports/*/site/*/index.*.html"))
+    return sum(
+        write_whole(page, without_links(page.read_bytes(), lambda path: not (root.path / path).exists()))
+        for page in found
+    )
 
 
 def address_of(data: str, cycle_id: str) -> str:

@@ -31,6 +31,7 @@ from tasks.io.reference import authorities
 from tasks.io.removal import last_day, remove, size_of
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.io.slips_pdf import beside
+from tasks.pages import drop_dead_links
 from tasks.publish import published
 from tasks.status import counts_of, purged_cycles, standing_of
 
@@ -108,8 +109,13 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
             remove(one.paths)
             if one.kind is Kind.PUPILS:
                 _empty(data, one.ref)
+<<<<<<< HEAD
             if one.kind is Kind.VERIFICATIONS:
                 lake.replace("uln_checks", lake.read("uln_checks").head(0), cycle=one.ref)
+=======
+        # Also where nothing goes: a purge that died may have left some.
+        drop_dead_links(root)
+>>>>>>> cli
         # Last: what was emptied just now is a former version from now on, and goes when its own days have passed.
         kept_for = all_retention(root.reference / "retention.toml")[Kind.LAKE_VERSIONS]
         for one in going:

@@ -59,6 +59,22 @@ class Pause:
     rounds: int = 0
 
 
+def pause_left(told_at: int | None, now: int, least_seconds: int, round_seconds: int) -> Pause:
+    """What is left of an inbox's pause when a watcher begins: the one before it may have told of it a moment ago.
+
+    Args:
+        told_at: when it was last told of, in seconds of any clock; None where that is not known.
+        now: the same clock.
+        least_seconds: between two times that it is told.
+        round_seconds: how long a round is at the least.
+    """
+    if told_at is None:
+        return Pause()
+    # A clock that was put back shows a time to come: then the whole pause, and no more.
+    left = least_seconds - max(now - told_at, 0)
+    return Pause(rounds=max(-(-left // round_seconds), 0))
+
+
 def after_pause(before: Pause, whole: Set[str], least_rounds: int) -> tuple[Pause, Set[str]]:
     """What waits after a further round, and what is told now.
 

@@ -66,8 +66,14 @@ def of_ages(rows: Rows) -> Said:
 
 
 def of_readiness(rows: Rows) -> Said:
-    """How many steps are missing."""
-    return Said("readiness", {"number": len(rows)}) if rows else Said("all_ready")
+    """How many schools lack something, and how many steps those are; a row is a step of a school."""
+    schools = {row["school_number"] for row in rows}
+    return Said("readiness", {"schools": len(schools), "number": len(rows)}) if rows else Said("all_ready")
+
+
+def of_steps(rows: Rows) -> Said:
+    """How many kinds of steps are missing; a school may lack several, so that their schools do not add up."""
+    return Said("steps", {"number": len(rows)}) if rows else Said("all_ready")
 
 
 def of_years(rows: Rows) -> Said:
@@ -111,7 +117,7 @@ SAYINGS: dict[str, Callable[[Rows], Said]] = {
     "exceptions": of_codes,
     "ages": of_ages,
     "readiness": of_readiness,
-    "steps": of_readiness,
+    "steps": of_steps,
     "years": of_years,
     "days": of_days,
     "cycles": of_cycles,

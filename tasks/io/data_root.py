@@ -109,6 +109,11 @@ class DataRoot:
         return self.logs / "metrics.prom"
 
     @property
+    def arrivals_told(self) -> Path:
+        """When arrivals were last told of, for the next watcher; times alone."""
+        return self.logs / "arrivals.json"
+
+    @property
     def quarantine(self) -> Path:
         """What was refused, by the hash of its content, with its reason."""
         return self.path / "quarantine"

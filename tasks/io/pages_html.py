@@ -1,80 +1,38 @@
 """The bytes of a page: HTML in one language, from tables that have passed the gate; and the style and program beside it.
 
-Belongs here: how a number, a day and a word look, and what a browser and a reader of screens need. Everything that is put
+Belongs here: how a cell of each kind looks, and what a browser and a reader of screens need. Everything that is put
 into a page is escaped by the template. Does not belong here: which rows and which numbers (`tasks.pages`), layout
-(`schemas.pages`). The page has no clock: when it was made is given. To add a kind of column: a line in `_CELLS`.
+(`schemas.pages`), words (`tasks.io.page_words`), charts (`tasks.io.page_charts`). The page has no clock: when it was made is
+given. To add a kind of column: a line in `_CELLS`.
 """
 
-import datetime as dt
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import accumulate
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from schemas.cycles import Cycle
 from schemas.names import language_of
 from schemas.pages import WALES, WORDS, PageTable, all_needs, all_sections
-from schemas.texts import Language, all_texts, text
-from tasks.io.charts import bars, lines
+from schemas.texts import Language, text
+from tasks.io.page_charts import chart_of
+from tasks.io.page_words import BARS, NONE, NOT_TOLD, OTHER, PageContent, Sayer, percent
 
 _SITE = Path(__file__).with_name("site")
-#: What stands for a number that is not told, in official statistics too: confidential, cyfrinachol.
-NOT_TOLD = "[c]"
-_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
-_NONE = "–"
 _DIGITS = re.compile("[0-9]+")
 #: From a page to the data root.
 _ROOT = "../../../../"
-_OTHER: dict[Language, Language] = {"cy": "en", "en": "cy"}
+#: A link from a page to a file of the data root, and what it is on.
+_TO_FILE = re.compile(rf'<a href="{re.escape(_ROOT)}([^"]+)">(.*?)</a>', re.DOTALL)
 #: The code of the row of all authorities together.
 _TOTAL = "total"
-#: The most letters beside a bar.
-_LABEL = 24
 #: How a column of a kind looks; others are as they are.
 _LOOKS = {"number": "number", "share": "number", "sentence": "sentence", "name": "name", "page": "name"}
-#: The states that a chart has a bar for.
-_BARS = ("uln", "sent", "waiting", "held", "exception")
-
-
-@dataclass(frozen=True)
-class PageRows:
-    """Rows of a table, as they may be seen; the names of their columns, also where there is no row."""
-
-    columns: tuple[str, ...]
-    rows: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class PageContent:
-    """What a page shows.
-
-    Attributes:
-        page: `schemas.pages.AUTHORITY` or WALES.
-        cycle: the cycle.
-        title: of the authority in Welsh and English; empty for Wales.
-        tables: rows that were let through (`tasks.showing`), by the table's name.
-        said: the sentence of a section, by the section's name (`page_sentences.Said`).
-    """
-
-    page: str
-    cycle: Cycle
-    title: tuple[str, str]
-    tables: Mapping[str, PageRows]
-    said: Mapping[str, Any]
-
-    def fingerprint(self, edition: str) -> str:
-        """A hash over all that the page shows, and over what shows it."""
-        told = [edition, self.page, self.title, {name: table.rows for name, table in self.tables.items()}]
-        return hashlib.sha256(json.dumps(told, default=int, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -116,6 +74,20 @@ def write_page(content: PageContent, made: Mapping[str, Any]) -> dict[str, bytes
     return {f"index.{lang}.html": _page(content, made, lang) for lang in ("cy", "en")}
 
 
+def without_links(page: bytes, is_gone: Callable[[str], bool]) -> bytes:
+    """A page on which files that are gone are named and not linked.
+
+    Args:
+        page: its bytes.
+        is_gone: whether a file is, by its path below the data root.
+    """
+
+    def named(link: re.Match[str]) -> str:
+        return link[2] if is_gone(unescape(link[1])) else link[0]
+
+    return _TO_FILE.sub(named, page.decode()).encode()
+
+
 @cache
 def _template() -> Any:
     settings = Environment(
@@ -125,7 +97,7 @@ def _template() -> Any:
 
 
 def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> bytes:
-    say = _Sayer(lang, NOT_TOLD if content.page == WALES else _NONE)
+    say = Sayer(lang, NOT_TOLD if content.page == WALES else NONE)
     name = content.title[0 if lang == "cy" else 1] or say("wales")
     title = content.cycle.title_cy if lang == "cy" else content.cycle.title_en
     sections = [
@@ -136,14 +108,14 @@ def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> byte
             "tables": [
                 _table(table, content, say) for table in section.tables[content.page] if table.name in content.tables
             ],
-            "chart": _chart(section.name, content, say),
+            "chart": chart_of(section.name, content, say),
             "said": [say.sentence(content.said[section.name])] if section.name in content.said else [],
         }
         for section in all_sections()
     ]
     html: str = _template().render(
         lang=lang,
-        other=_OTHER[lang],
+        other=OTHER[lang],
         say=say,
         page=content.page,
         name=name,
@@ -156,85 +128,26 @@ def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> byte
     return html.encode()
 
 
-class _Sayer:
-    """The texts of the pages in one language."""
-
-    def __init__(self, lang: Language, missing: str) -> None:
-        """With what stands where there is no number: on the page of Wales it is hidden, elsewhere there is none."""
-        self.lang, self.missing = lang, missing
-
-    def __call__(self, key: str, **places: Any) -> str:
-        return text(f"pages.{key}", self.lang).format(**{name: self.of(value) for name, value in places.items()})
-
-    def other(self, key: str) -> str:
-        """The text in the other language."""
-        return text(f"pages.{key}", _OTHER[self.lang])
-
-    def either(self, *keys: str) -> str:
-        """The first of some texts that there is; nothing where there is none."""
-        return next((self(key) for key in keys if f"pages.{key}" in all_texts()), "")
-
-    def sentence(self, said: Any) -> str:
-        """A sentence of a section (`page_sentences.Said`)."""
-        return self(f"says.{said.key}", **said.places)
-
-    def of(self, value: Any) -> str:
-        """What fills a place: a number, a day, a share, a pair in both languages, or text."""
-        if value is None:
-            return self.missing
-        if isinstance(value, int):
-            return f"{value:,}"
-        if isinstance(value, tuple):
-            return str(value[0 if self.lang == "cy" else 1])
-        if hasattr(value, "thousandths"):
-            return self.missing if value.thousandths is None else _percent(value.thousandths)
-        return self.day(str(value)) if _is_day(str(value)) else str(value)
-
-    def day(self, iso: str) -> str:
-        """`4 Chwefror 2012`."""
-        months = text("pages.months", self.lang).split()
-        year, month, day = iso[:10].split("-")
-        return f"{int(day)} {months[int(month) - 1]} {year}"
-
-    def moment(self, iso: str) -> str:
-        """A day and, where it is known, a time."""
-        return self.day(iso) + (f", {iso[11:16]}" if len(iso) > 10 else "")
-
-
-def _is_day(value: str) -> bool:
-    if not _ISO_DAY(value):
-        return False
-    try:
-        dt.date.fromisoformat(value)
-    except ValueError:  # a code of the LRS may look like anything
-        return False
-    return True
-
-
-def _percent(thousandths: int) -> str:
-    return f"{thousandths / 10:.1f}%"
-
-
-def _number(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
+def _number(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
     value = row[name]
     return Cell(say.missing, -1) if value is None else Cell(f"{value:,}", int(value), str(value))
 
 
-def _share(row: Mapping[str, Any], name: str, _say: _Sayer) -> Cell:
+def _share(row: Mapping[str, Any], name: str, _say: Sayer) -> Cell:
     value = row[name]
     # Nothing to have a share of is not the same as what is not told.
-    nothing = NOT_TOLD if None in [row.get(of, 0) for of in ("chosen", *_BARS)] else _NONE
-    return Cell(nothing, -1) if value is None else Cell(_percent(value), int(value), f"{value / 10:.1f}")
+    nothing = NOT_TOLD if None in [row.get(of, 0) for of in ("chosen", *BARS)] else NONE
+    return Cell(nothing, -1) if value is None else Cell(percent(value), int(value), f"{value / 10:.1f}")
 
 
-def _text(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
+def _text(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
     value = row[name]
     if name == "year" and not value:
         return Cell(say("unread_year"))
-    return Cell(_NONE if value is None else str(value))
+    return Cell(NONE if value is None else str(value))
 
 
-def _name(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
+def _name(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
     at = name if name in row else f"{name}_{say.lang}"
     if row[at] is None:
         return Cell(row.get("school_number") or say("wales"), int(row.get(f"{at}_place") or 0))
@@ -242,29 +155,29 @@ def _name(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
     return Cell(row[at], int(row[f"{at}_place"]), lang=None if lang == say.lang else lang)
 
 
-def _page_of(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
+def _page_of(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
     cell = _name(row, name, say)
     if row[f"{name}_{say.lang}"] is None:
         return Cell(say("wales"), 999)
     return Cell(cell.text, cell.order, href=f"../{row['la_code']}/index.{say.lang}.html")
 
 
-def _day(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
+def _day(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
     iso = row[name]
     if not iso:
-        return Cell(_NONE, 0)
+        return Cell(NONE, 0)
     return Cell(say.day(iso), int(iso[:10].replace("-", "")), iso[:10], day=iso[:10])
 
 
-def _sentence(row: Mapping[str, Any], name: str, say: _Sayer) -> Cell:
-    return Cell(row[f"{name}_{say.lang}"] or _NONE)
+def _sentence(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+    return Cell(row[f"{name}_{say.lang}"] or NONE)
 
 
-def _file(row: Mapping[str, Any], _of: str, _say: _Sayer) -> Cell:
+def _file(row: Mapping[str, Any], _of: str, _say: Sayer) -> Cell:
     return Cell(Path(row["path"]).name, href=_ROOT + row["path"])
 
 
-_CELLS: dict[str, Callable[[Mapping[str, Any], str, _Sayer], Cell]] = {
+_CELLS: dict[str, Callable[[Mapping[str, Any], str, Sayer], Cell]] = {
     "number": _number,
     "share": _share,
     "text": _text,
@@ -276,7 +189,7 @@ _CELLS: dict[str, Callable[[Mapping[str, Any], str, _Sayer], Cell]] = {
 }
 
 
-def _word(row: Mapping[str, Any], name: str, words: str, say: _Sayer) -> Cell:
+def _word(row: Mapping[str, Any], name: str, words: str, say: Sayer) -> Cell:
     order, prefix = WORDS[words]
     return Cell(text(prefix + row[name], say.lang), order.index(row[name]), word=row[name])
 
@@ -313,7 +226,7 @@ def _columns(table: PageTable, there: set[str], lang: Language) -> dict[str, str
     }
 
 
-def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: _Sayer) -> list[Cell]:
+def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: Sayer) -> list[Cell]:
     if kind.startswith("word:"):
         return [_word(row, name, kind.removeprefix("word:"), say) for row in rows]
     cells = [_CELLS[kind](row, name, say) for row in rows]
@@ -324,7 +237,7 @@ def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: _Sayer
     return [replace(cell, order=order.index(cell.text)) for cell in cells]
 
 
-def _table(table: PageTable, content: PageContent, say: _Sayer) -> dict[str, Any]:
+def _table(table: PageTable, content: PageContent, say: Sayer) -> dict[str, Any]:
     rows, there = content.tables[table.name].rows, set(content.tables[table.name].columns)
     if table.name == "needs":
         rows = _needs(rows)
@@ -368,87 +281,6 @@ def _table(table: PageTable, content: PageContent, say: _Sayer) -> dict[str, Any
     }
 
 
-def _file_name(content: PageContent, table: str, say: _Sayer) -> str:
+def _file_name(content: PageContent, table: str, say: Sayer) -> str:
     name = content.title[0 if say.lang == "cy" else 1] or say("wales")
     return f"{content.cycle.id} {name} {table}.csv".replace(" ", "-")
-
-
-def _chart(section: str, content: PageContent, say: _Sayer) -> Markup | None:
-    """The chart of a section, from its table; none where there is nothing to draw."""
-    draw = _CHARTS.get(section)
-    made = draw(content, say) if draw else None
-    return None if made is None else Markup(made)  # noqa: S704 - the library escapes what it draws
-
-
-def _bars(section: str, told: Sequence[tuple[str, int | None]], content: PageContent, say: _Sayer) -> str | None:
-    """Bars of numbers, or of shares in thousandths where the section's are."""
-    whole = 1000 if section in ("years", "cycles") else None
-    written = _percent if whole else say.of
-    named = [
-        (f"{_short(label)}: {say.missing if number is None else written(number)}", number or 0)
-        for label, number in told
-    ]
-    if not any(number for _, number in named):
-        return None
-    return bars(named, section, say(f"chart.{section}"), say.sentence(content.said[section]), whole)
-
-
-def _short(label: str) -> str:
-    """A label that fits beside its bar; the table has it whole."""
-    return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
-
-
-def _chart_of_schools(content: PageContent, say: _Sayer) -> str | None:
-    if content.page == WALES:
-        total = content.tables["authorities"].rows[-1]
-    else:
-        rows = content.tables["schools"].rows
-        total = {state: sum(row[state] for row in rows) for state in _BARS}
-    return _bars("schools", [(say(f"column.{state}"), total[state]) for state in _BARS], content, say)
-
-
-def _chart_of_codes(content: PageContent, say: _Sayer) -> str | None:
-    told = [(str(row.get("return_code") or row["code"]), row["number"]) for row in content.tables["exceptions"].rows]
-    return _bars("exceptions", told, content, say)
-
-
-def _chart_of_ages(content: PageContent, say: _Sayer) -> str | None:
-    return _bars("ages", [(row["age"], row["number"]) for row in content.tables["ages"].rows], content, say)
-
-
-def _chart_of_years(content: PageContent, say: _Sayer) -> str | None:
-    rows = content.tables["years"].rows
-    return _bars(
-        "years",
-        [(say("year", year=row["year"]) if row["year"] else say("unread_year"), row["share"]) for row in rows],
-        content,
-        say,
-    )
-
-
-def _chart_of_cycles(content: PageContent, say: _Sayer) -> str | None:
-    rows = content.tables["cycles"].rows
-    told = [(row[f"cycle_{say.lang}"], row["share"]) for row in rows]
-    return _bars("cycles", told, content, say) if len(rows) > 1 else None
-
-
-def _chart_of_days(content: PageContent, say: _Sayer) -> str | None:
-    rows = content.tables["days"].rows
-    # A line over days of which some are hidden would show them as nought.
-    if len(rows) < 2 or any(row[name] is None for row in rows for name in ("asked", "answered_uln")):
-        return None
-    days = [dt.date.fromisoformat(row["day"]) for row in rows]
-    asked, answered = (list(accumulate(row[name] for row in rows)) for name in ("asked", "answered_uln"))
-    shapes = (say("chart.days.line"), answered), (say("chart.days.dots"), asked)
-    first, last = (say.day(rows[at]["day"]).rpartition(" ")[0] for at in (0, -1))
-    return lines(days, *shapes, (first, last), "days", say("chart.days"), say.sentence(content.said["days"]))
-
-
-_CHARTS: dict[str, Callable[[PageContent, _Sayer], str | None]] = {
-    "schools": _chart_of_schools,
-    "exceptions": _chart_of_codes,
-    "ages": _chart_of_ages,
-    "years": _chart_of_years,
-    "days": _chart_of_days,
-    "cycles": _chart_of_cycles,
-}

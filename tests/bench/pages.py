@@ -126,24 +126,52 @@ def ready_once(browser: Any, address: str, name: str) -> float:
 
     with window_on(browser, address, guarded=False) as window:
         window.open(*name.split())
-        opened = float(
-            window.state(
-                # It is loaded before it is drawn.
-                """async () => Math.max(performance.getEntriesByName('pages-ready')[0].startTime,
-                await new Promise(drawn => new PerformanceObserver(seen => seen.getEntries()
-                    .filter(one => one.name === 'first-contentful-paint').forEach(one => drawn(one.startTime)))
-                    .observe({ type: 'paint', buffered: true })))"""
-            )
+        return (_drawn(window) + _sorted(window)) / 1000
+
+
+def spent_once(browser: Any, address: str, name: str) -> float:
+    """Seconds of processor time that the page's own thread spends until each of its tables has been sorted once.
+
+    Args:
+        browser: the browser, a Chromium.
+        address: of the folder that holds the pages.
+        name: of the page, as `weights` has it.
+    """
+    from tests.pages.windows import window_on
+
+    with window_on(browser, address, guarded=False) as window:
+        asked = window.page.context.new_cdp_session(window.page)
+        asked.send("Performance.enable", {"timeDomain": "threadTicks"})
+        window.open(*name.split())
+        _drawn(window)
+        _sorted(window)
+        told = {one["name"]: one["value"] for one in asked.send("Performance.getMetrics")["metrics"]}
+        return float(told["TaskDuration"])
+
+
+def _drawn(window: Any) -> float:
+    """Milliseconds until the page has been drawn and its program is ready."""
+    return float(
+        window.state(
+            # It is loaded before it is drawn.
+            """async () => Math.max(performance.getEntriesByName('pages-ready')[0].startTime,
+            await new Promise(drawn => new PerformanceObserver(seen => seen.getEntries()
+                .filter(one => one.name === 'first-contentful-paint').forEach(one => drawn(one.startTime)))
+                .observe({ type: 'paint', buffered: true })))"""
         )
-        sorting = float(
-            window.state(
-                """() => { const began = performance.now();
-                for (const button of document.querySelectorAll('thead th:first-child button')) button.click();
-                document.body.getBoundingClientRect();
-                return performance.now() - began; }"""
-            )
+    )
+
+
+def _sorted(window: Any) -> float:
+    """Milliseconds that it takes to sort each table once."""
+    return float(
+        window.state(
+            """() => { const began = performance.now();
+            for (const button of document.querySelectorAll('thead th:first-child button')) button.click();
+            document.body.getBoundingClientRect();
+            return performance.now() - began; }"""
         )
-    return (opened + sorting) / 1000
+    )
 
 
 def as_lines(figures: Figures) -> list[str]:

@@ -48,11 +48,68 @@ def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch
     assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, published, snapshots)
 
 
+<<<<<<< HEAD
 class Stopped:
     """A step that ends in a fault."""
 
     def __init__(self, name):
         self.name = name
+=======
+class Publishes:
+    """Publishing that can do nothing for some authorities of a cycle."""
+
+    name = "publish"
+
+    def __init__(self, failing):
+        self.failing = failing
+
+    def __call__(self, cycle, las, **_):
+        """What it did of each."""
+        failing = self.failing.get(cycle, ())
+        walked = Walked({la: {"zips": 1} for la in las if la not in failing})
+        walked.faults = {la: "cy / en" for la in las if la in failing}
+        return Completed(data=walked)
+
+
+@pytest.mark.parametrize(
+    ("failing", "fails"),
+    [
+        ({"2011-09": ["660", "661"], "2012-01": ["660", "661"]}, True),
+        ({"2011-09": ["660", "661"], "2012-01": ["660"]}, False),
+        ({"2012-01": ["660", "661"]}, False),
+        ({}, False),
+    ],
+    ids=["nobody", "one-authority-of-one-cycle", "one-cycle", "all"],
+)
+def test_a_run_that_could_publish_for_no_authority_has_failed(tmp_path, monkeypatch, failing, fails):
+    stand_ins = {
+        "collect": Stage("collect", faults=0),
+        "merge": Stage("merge"),
+        "conserve": Stage("conserve"),
+        "publish": Publishes(failing),
+        "snapshot": Stage("snapshot"),
+        "cycles_with_returns": lambda _: ["2011-09", "2012-01"],
+        "published": lambda *_: False,
+        "purged_cycles": lambda _: {},
+        "chosen_authorities": lambda *_: ["660", "661"],
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(module, name, stand_in)
+    told = without_an_engine(monkeypatch)
+    given = {"as_of": "2012-02-12T09:15", "data": str(tmp_path)}
+    if fails:
+        with pytest.raises(ServiceFault, match="any of the 2 authorities"):
+            module.lrs_returns.fn(**given)
+        assert {f"lrs-returns-{cycle}-overview" for cycle in failing} <= dict(told).keys(), (
+            "pages say what stopped each"
+        )
+    else:
+        assert module.lrs_returns.fn(**given)["faults"] == sum(map(len, failing.values()))
+
+
+class Asking:
+    """Asking for answers that ends in a fault."""
+>>>>>>> cli
 
     def __call__(self, **_):
         """Answer as a task whose state is asked for."""

@@ -15,6 +15,8 @@ IDENTIFYING = {
     *("surname", "forename", "middle_names", "former_surname", "given_name", "family_name", "middle_name"),
     *("dob", "postcode", "gender"),
 }
+#: The commands of the terminal.
+COMMANDS = {f"flows/{kind}_commands.py" for kind in ("cycle", "decision", "question", "service")}
 #: What writes for people, and the only modules that may.
 GATES = {
     "create_table_artifact": {"flows/dashboard.py"},
@@ -33,14 +35,14 @@ GATES = {
     "get_logger": set(),
     "getLogger": {"tasks/boundary.py", "tasks/run_log.py", "expectations/runner.py"},
     "Console": {"flows/telling.py"},
-    "print": {"flows/cli.py", "flows/running.py", "flows/telling.py"},
+    "print": {"flows/running.py", "flows/telling.py", *COMMANDS},
     # The one gate for names, and the one place that shows what has passed it: a terminal, and no flow.
     "of_one_learner": {"tasks/trace.py"},
-    "stories": {"flows/cli.py"},
-    "tell_story": {"flows/cli.py"},
+    "stories": {"flows/question_commands.py"},
+    "tell_story": {"flows/question_commands.py"},
 }
 #: What may take hold of the process's own output.
-STREAMS = {"flows/cli.py", "flows/telling.py", "tasks/boundary.py", "tasks/rehearsal/s3_stand_in.py"}
+STREAMS = {"flows/telling.py", "tasks/boundary.py", "tasks/rehearsal/s3_stand_in.py"}
 #: What makes a task.
 MAKES_TASKS = {"tasks/stage.py"}
 

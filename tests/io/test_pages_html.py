@@ -8,9 +8,11 @@ from lxml import html
 from schemas.cycles import cycle_by_id
 from schemas.pages import AUTHORITY, WALES, all_needs, all_sections
 from schemas.states import BatchShown, SchoolOutcome
+from schemas.texts import all_texts
 from schemas.views import PAGE_TABLES
 from tasks.core.page_sentences import SAYINGS, of_whole_page
-from tasks.io.pages_html import PageContent, PageRows, assets, write_page
+from tasks.io.page_words import PageContent, PageRows
+from tasks.io.pages_html import assets, without_links, write_page
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 MADE = {"as_of": "2012-02-12T09:15", "run": f"lrs-returns {HOSTILE}", "edition": "abc"}
@@ -157,6 +159,46 @@ def test_numbers_are_sorted_as_numbers_and_given_to_a_spreadsheet_as_numbers():
     assert cell.text_content().strip() == "1,234" and cell.get("data-sort") == "1234"
     day = tree.xpath("//table[@data-table='schools']//td[time]")[0]
     assert (day.get("data-csv") or day.text_content().strip(), day.get("data-sort")) == ("2012-01-29", "20120129")
+
+
+@pytest.mark.parametrize("lang", ["cy", "en"])
+def test_no_word_of_a_sentence_depends_on_whether_a_number_is_one(lang):
+    """A number stands behind a colon or in brackets, so that no verb, and no Welsh noun or mutation, follows from it."""
+    counts = ("number", "schools", "chosen", "uln", "exception", "held", "waits")
+    there = 0
+    for key, told in all_texts().items():
+        if key.startswith("pages.says."):
+            for name in counts:
+                for place in re.finditer(rf"{{{name}}}", told[lang]):
+                    there += 1
+                    assert re.search(r"(: |\()$", told[lang][: place.start()]), key
+                    assert re.match(r"[;.)]|$| \(", told[lang][place.end() :]), key
+    assert there > 8
+
+
+@pytest.mark.parametrize("page", [AUTHORITY, WALES])
+def test_the_columns_of_a_table_are_called_differently_each_for_what_it_is(page):
+    for lang, tree in pages(page).items():
+        for table in tree.xpath("//table"):
+            # A page has the LRS's code as it came, or as one of ours; never both.
+            other = "code" if page == AUTHORITY else "return_code"
+            heads = [head.text_content().strip() for head in table.xpath(f"thead/tr/th[@data-key!='{other}']")]
+            assert all(heads) and len(set(heads)) == len(heads), table.get("data-table")
+            assert not {"Number", "Nifer", "Rhif"} & set(heads), (lang, table.get("data-table"))
+
+
+def test_files_that_are_gone_are_named_and_not_linked():
+    paths = ["dewi/outbox/660/6604025/a&b.zip", "dewi/outbox/660/there.xlsx"]
+    rows = [a_row("downloads", 7) | {"path": path} for path in paths]
+    for page in write_page(content(downloads=rows), MADE).values():
+        left = without_links(page, lambda path: path == paths[0])
+        table = html.fromstring(left.decode()).xpath("//table[@data-table='downloads']")[0]
+        assert [link.get("href") for link in table.iter("a")] == [f"../../../../{paths[1]}"]
+        assert "a&b.zip" in table.text_content()
+        before, after = (html.fromstring(one.decode()) for one in (page, left))
+        assert after.text_content() == before.text_content()
+        assert len(after.xpath("//a")) == len(before.xpath("//a")) - 1
+        assert without_links(page, lambda _: False) == page
 
 
 def test_a_table_without_rows_says_so():

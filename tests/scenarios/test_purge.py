@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from learners_in_schools import A, hand_in, learner, lrs_answers, two_schools, uln, upn
+from lxml import html
 from test_operators_diary import census, returns
 from typer.testing import CliRunner
 
@@ -27,6 +28,8 @@ from tasks.io import lake as lakes
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.run_lock import one_run_at_a_time
+from tasks.overview import overview_of
+from tasks.pages import make_pages
 from tasks.publish import snapshot
 from tasks.purge import due, purge, refuse_purged, totals
 from tasks.status import attention, purged_cycles, status_of
@@ -193,6 +196,44 @@ def test_a_returns_run_that_waited_for_a_purge_passes_the_cycle_over(root, monke
     monkeypatch.setattr(returns_module, "Tour", None)  # nothing of the cycle is walked any more
     returns_module.lrs_returns.fn(as_of="2015-01-02T09:15", data=str(root))
     assert purged_cycles(str(root)) == {"2012-01": "2015-01-01"} and begun == []
+
+
+def links_to_files(root):
+    """Where the pages of the cycle lead to files of the data root, and whether those are there."""
+    found = {}
+    for page in sorted((root / "reports" / "2012-01" / "site").glob("*/*.html")):
+        for link in html.fromstring(page.read_text(encoding="utf-8")).xpath("//a[contains(@href, 'outbox')]/@href"):
+            found[page.parent.name, page.name, link] = (page.parent / link).resolve().is_file()
+    return found
+
+
+def with_pages(root):
+    seen = overview_of(str(root), "2012-01", BACK, conserved=True)
+    make_pages(str(root), "2012-01", BACK, seen, conserved=True, run="a test")
+    there = links_to_files(root)
+    assert there and all(there.values())
+    return len(there)
+
+
+def test_pages_of_a_purged_cycle_lead_to_no_file_that_is_gone(root):
+    with_pages(root)
+    style = (root / "reports/2012-01/site/660/site.css").read_bytes()
+    names = {path.name for path in (root / "dewi/outbox").rglob("*") if path.is_file()}
+    purge(str(root), LATE, LATE)
+    assert purged_cycles(str(root)) and links_to_files(root) == {}
+    page = (root / "reports/2012-01/site/660/index.cy.html").read_text(encoding="utf-8")
+    assert all(name in page for name in names), "what there was is still said"
+    assert (root / "reports/2012-01/site/660/site.css").read_bytes() == style
+
+
+def test_a_file_that_stays_keeps_its_link_and_links_that_a_dead_purge_left_go_with_the_next(root):
+    before = with_pages(root)
+    # As by a purge that died between the two.
+    next((root / "dewi/outbox").rglob("*.zip")).unlink()
+    assert not all(links_to_files(root).values())
+    purge(str(root), dt.date(2012, 1, 1), EARLY)
+    left = links_to_files(root)
+    assert 0 < len(left) < before and all(left.values())
 
 
 def test_no_later_run_misses_what_has_gone_or_takes_it_as_new(root):

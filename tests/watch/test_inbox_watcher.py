@@ -16,11 +16,14 @@ from tasks.io.data_root import DataRoot
 PAUSES = Starts(census_again_after_seconds=30, lrs_returns_again_after_seconds=10)
 
 
-def told(root, monkeypatch, rounds, starts=PAUSES):
-    """What is told in each of some rounds of ten seconds, in each of which files are put into inboxes."""
+def told(root, monkeypatch, rounds, starts=PAUSES, begun=0):
+    """What is told in each of some rounds of ten seconds, in each of which files are put into inboxes.
+
+    The watcher begins when a clock shows `begun`.
+    """
     shipped = how_watched()
     how = type(shipped)(Arrivals(10, 1), starts, shipped.notifications, shipped.free_space)
-    found = {}
+    found = {"now": 0}
 
     def played(*_):
         for number, names in enumerate(rounds):
@@ -31,7 +34,10 @@ def told(root, monkeypatch, rounds, starts=PAUSES):
             yield {str(root.path / name) for name in names}
 
     monkeypatch.setattr(module, "changes", played)
-    return [(found["now"], sorted(path.name for path in paths)) for paths in arrivals(root, how)]
+    return [
+        (found["now"], sorted(path.name for path in paths))
+        for paths in arrivals(root, how, lambda: begun + 10 * found["now"])
+    ]
 
 
 def test_returns_and_result_files_start_runs_no_oftener_than_is_said(tmp_path, monkeypatch):
@@ -44,6 +50,32 @@ def test_returns_and_result_files_start_runs_no_oftener_than_is_said(tmp_path, m
     assert answers == list(range(answers[0], answers[0] + len(answers))), "the other inbox does not wait for it"
     names = [name for _, names in found for name in names]
     assert len(names) == len(set(names)) and {f"a{n}.csv" for n in range(8)} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("begun", "first"),
+    [(0, {"a": 2, "b": 1}), (20, {"a": 1, "b": 1}), (1_000, {"a": 1, "b": 1}), (-1_000, {"a": 2, "b": 1})],
+    ids=["at once", "two rounds later", "long after", "the clock was put back"],
+)
+def test_a_watcher_that_is_started_again_starts_no_run_sooner_than_the_one_before_would_have(
+    tmp_path, monkeypatch, begun, first
+):
+    root = DataRoot(tmp_path).create()
+    # The one before has told of both inboxes in its second round, and ends at once.
+    before = told(root, monkeypatch, [["dewi/inbox/660/old.xml", "lrs/inbox/old.csv"], []])
+    assert before == [(1, ["old.csv", "old.xml"])]
+    assert root.arrivals_told.stat().st_mode & 0o077 == 0
+    rounds = [["dewi/inbox/660/a.xml", "lrs/inbox/b.csv"], [], [], [], []]
+    found = told(root, monkeypatch, rounds, begun=begun + 10)
+    assert {name[0]: number for number, names in found for name in names} == first
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"census": "soon", "lrs-returns": null}', "\x00"])
+def test_a_spoilt_memory_of_what_was_told_stops_no_watcher(tmp_path, monkeypatch, content):
+    root = DataRoot(tmp_path).create()
+    root.arrivals_told.parent.mkdir(exist_ok=True)
+    root.arrivals_told.write_text(content, encoding="utf-8")
+    assert told(root, monkeypatch, [["lrs/inbox/a.csv"], []]) == [(1, ["a.csv"])]
 
 
 def test_a_folder_whose_rights_change_is_no_arrival_and_one_that_comes_is(tmp_path, monkeypatch):
