@@ -109,13 +109,10 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
             remove(one.paths)
             if one.kind is Kind.PUPILS:
                 _empty(data, one.ref)
-<<<<<<< HEAD
             if one.kind is Kind.VERIFICATIONS:
                 lake.replace("uln_checks", lake.read("uln_checks").head(0), cycle=one.ref)
-=======
         # Also where nothing goes: a purge that died may have left some.
         drop_dead_links(root)
->>>>>>> cli
         # Last: what was emptied just now is a former version from now on, and goes when its own days have passed.
         kept_for = all_retention(root.reference / "retention.toml")[Kind.LAKE_VERSIONS]
         for one in going:

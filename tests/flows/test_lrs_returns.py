@@ -48,13 +48,6 @@ def test_a_snapshot_is_taken_only_where_no_school_was_left(tmp_path, monkeypatch
     assert (total["faults"], stages.publish.calls, stages.snapshot.calls) == (faults, published, snapshots)
 
 
-<<<<<<< HEAD
-class Stopped:
-    """A step that ends in a fault."""
-
-    def __init__(self, name):
-        self.name = name
-=======
 class Publishes:
     """Publishing that can do nothing for some authorities of a cycle."""
 
@@ -107,9 +100,11 @@ def test_a_run_that_could_publish_for_no_authority_has_failed(tmp_path, monkeypa
         assert module.lrs_returns.fn(**given)["faults"] == sum(map(len, failing.values()))
 
 
-class Asking:
-    """Asking for answers that ends in a fault."""
->>>>>>> cli
+class Stopped:
+    """A step that ends in a fault."""
+
+    def __init__(self, name):
+        self.name = name
 
     def __call__(self, **_):
         """Answer as a task whose state is asked for."""
