@@ -39,6 +39,7 @@ from tasks.hand_over import batches_waiting
 from tasks.io.data_root import DataRoot
 from tasks.io.file_system import file_system_of, is_shared
 from tasks.io.lake import Lake
+from tasks.io.lake_place import place_of
 from tasks.io.lrs_settings import lrs_service
 from tasks.io.places import keeps_what_stands, proven
 from tasks.io.reference import opt_outs, privacy_notice, registration, schools
@@ -155,7 +156,7 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[Found]:
         *(lambda: all_profiles(own / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
         *(lambda: exception_terms(own / "exceptions.toml"), lambda: all_retention(own / "retention.toml")),
         *(lambda: root.access, lambda: how_watched(own / "watching.toml")),
-        *(lambda: lrs_service(own), lambda: service_codes(own), lambda: ways_of(own)),
+        *(lambda: lrs_service(own), lambda: service_codes(own), lambda: ways_of(own), lambda: place_of(root)),
     )
     sound = True
     for load in loaders:
@@ -241,7 +242,7 @@ def _store(root: DataRoot) -> tuple[bool, list[Found]]:
         return False, []  # told with the configuration
     if way is None or lake.place.folder is not None:
         return True, []
-    place = lake.place.uri
+    place = lake.place.address
     try:
         lake.try_out()
     except Exception as error:  # noqa: BLE001 - whatever either library says of a store

@@ -4,6 +4,9 @@ Two libraries look at it: the lake's own, which commits, by an address and optio
 one put that fails where something stands already (`If-None-Match`), so the store must honour it; then two writers at once
 never take each other's commit away.
 
+A lake at another address is another memory: an empty one knows of nobody who was sent. So the data root remembers where
+its lake lies, and one that is said to lie elsewhere is not opened until a person has said that it was moved there.
+
 Belongs here: the address, and what opens the door. Does not belong here: tables (`lake`).
 """
 
@@ -15,8 +18,10 @@ from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
+from schemas.faults import ConfigurationFault
+from schemas.texts import both
 from schemas.ways import FileWay, S3Way, ways_of
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root import DataRoot, write_whole
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,23 @@ class LakePlace:
     """A place for tables; two are one where their addresses are.
 
     Attributes:
-        uri: its address; no credential stands in it.
+        uri: where both libraries find it; no credential stands in it.
         folder: of this machine; None where it is none.
+        endpoint: of the store, where it is not the provider's own.
         options: what the lake's library needs besides.
         files: for Arrow; paths are below the place.
     """
 
     uri: str
     folder: Path | None
+    endpoint: str | None = None
     options: dict[str, str] | None = field(default=None, compare=False, repr=False)
     files: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def address(self) -> str:
+        """As people read it, and as the data root remembers it."""
+        return self.uri if self.endpoint is None else f"{self.uri} ({self.endpoint})"
 
     def sizes(self, name: str) -> dict[str, int]:
         """Every file below a name, by its path below that; its size in bytes."""
@@ -53,12 +65,44 @@ def place_of(root: DataRoot) -> LakePlace:
     """Where a data root's lake lies.
 
     Raises:
-        ConfigurationFault: what is said of the ways is wrong.
+        ConfigurationFault: what is said of the ways is wrong, or names another place than the one where the lake lies.
     """
     way = ways_of(root.reference).lake
     if way is None:
-        return folder_place(root.lake)
-    return folder_place(Path(way.folder)) if isinstance(way, FileWay) else _in_store(way)
+        place = folder_place(root.lake)
+    else:
+        place = folder_place(Path(way.folder)) if isinstance(way, FileWay) else _in_store(way)
+    known = _remembered(root)
+    if known not in (None, place.address):
+        file = _memory(root).relative_to(root.path).as_posix()
+        raise ConfigurationFault(
+            "reference/ways.toml, ULN_WAY_LAKE__*",
+            [both("fault.lake_elsewhere", known=known, named=place.address, file=file)],
+        )
+    return place
+
+
+def remember_place(root: DataRoot) -> None:
+    """Write down where the lake lies, where that is not the data root's own folder; for whoever holds the data root.
+
+    Raises:
+        ConfigurationFault: as `place_of`.
+    """
+    place = place_of(root)
+    if place.folder != root.lake:
+        write_whole(_memory(root), f"{place.address}\n".encode())
+
+
+def _memory(root: DataRoot) -> Path:
+    return root.lake / ".place"
+
+
+def _remembered(root: DataRoot) -> str | None:
+    """The address at which the lake lies; None where it lies nowhere yet."""
+    try:
+        return _memory(root).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return str(root.lake) if any(root.lake.glob("*/_delta_log")) else None
 
 
 @cache
@@ -79,4 +123,4 @@ def _in_store(way: S3Way) -> LakePlace:
         options |= {"AWS_ENDPOINT_URL": way.endpoint, "AWS_ALLOW_HTTP": str(address.scheme == "http").lower()}
         arrow |= {"endpoint_override": address.netloc, "scheme": address.scheme}
     files = pafs.SubTreeFileSystem(way.folder, pafs.S3FileSystem(**arrow))
-    return LakePlace(f"s3://{way.folder}", None, options, files)
+    return LakePlace(f"s3://{way.folder}", None, way.endpoint, options, files)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from schemas.faults import ServiceFault
 from schemas.texts import both
 from tasks.io.data_root import DataRoot, clear_parts
+from tasks.io.lake_place import remember_place
 
 _PATIENCE_SECONDS = 1800.0
 
@@ -28,6 +29,7 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
 
     Raises:
         ServiceFault: the other run took longer than that.
+        ConfigurationFault: what is said of the ways names another lake than this data root's (`tasks.io.lake_place`).
     """
     lock = _lock(data)
     try:
@@ -35,7 +37,9 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
     except Timeout:
         raise ServiceFault(both("fault.run_lock")) from None
     try:
-        clear_parts(DataRoot(Path(data)))
+        root = DataRoot(Path(data))
+        clear_parts(root)
+        remember_place(root)
         yield
     finally:
         lock.release()
