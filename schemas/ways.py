@@ -24,6 +24,8 @@ from schemas.faults import ConfigurationFault
 from schemas.texts import Both, both
 
 PREFIX = "ULN_WAY_"
+#: Between processes of one machine nobody listens; to any other, what is told of learners goes by TLS.
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 FOLDERS = ("dewi_inbox", "dewi_outbox", "lrs_inbox", "lrs_outbox")
 LAKE = "lake"
 
@@ -63,11 +65,20 @@ class _Way(BaseModel):
     def _without_secret(cls, url: str) -> str:
         if urlsplit(url).password or urlsplit(url).query:
             raise ValueError("secret")
+        _ = urlsplit(url).port  # one that is no number is told now
         return url
 
 
 class FileWay(_Way):
     """A folder of this machine that is not below the data root, such as a share that is mounted."""
+
+    @field_validator("url")
+    @classmethod
+    def _of_this_machine(cls, url: str) -> str:
+        # What is taken for a host in file://mnt/x would leave the folder /x.
+        if urlsplit(url).netloc or not urlsplit(url).path.strip("/"):
+            raise ValueError("no_folder")
+        return url
 
 
 class SftpWay(_Way):
@@ -106,6 +117,17 @@ class ObjectWay(_Way):
     def folder(self) -> str:
         """Bucket or container, and what the names of its objects begin with."""
         return f"{self.parts.netloc}{unquote(self.parts.path)}".rstrip("/")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _guarded(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None:
+            parts = urlsplit(endpoint)
+            near = parts.scheme == "http" and parts.hostname in _THIS_MACHINE
+            if not parts.hostname or (parts.scheme != "https" and not near) or parts.username or parts.query:
+                raise ValueError("endpoint")
+            _ = parts.port
+        return endpoint
 
     @field_validator("url")
     @classmethod
@@ -154,7 +176,10 @@ SECRETS = frozenset(
 
 def _kind(given: Any) -> str:
     url = given.get("url") if isinstance(given, dict) else getattr(given, "url", None)
-    return urlsplit(url).scheme if isinstance(url, str) else ""
+    try:
+        return urlsplit(url).scheme if isinstance(url, str) else ""
+    except ValueError:
+        return ""  # such as a bracket that is not closed
 
 
 Way = Annotated[
@@ -221,7 +246,11 @@ def ways_of(reference: Path) -> Ways:
 
 @lru_cache(maxsize=16)
 def _ways(path: Path, stamp: int, environment: tuple[tuple[str, str], ...]) -> Ways:
-    return parse_ways(path.read_text(encoding="utf-8") if stamp else "", dict(environment))
+    try:
+        content = path.read_text(encoding="utf-8-sig") if stamp else ""
+    except UnicodeDecodeError:
+        raise ConfigurationFault("reference/ways.toml", [both("fault.toml_unreadable")]) from None
+    return parse_ways(content, dict(environment))
 
 
 def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
@@ -260,6 +289,15 @@ def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
     return ways
 
 
+#: What the validators above say, and the sentence for it; whatever else comes of cutting a URL.
+_WRONG = {
+    "secret": "secret_in_url",
+    "incomplete": "incomplete",
+    "no_folder": "no_folder_of_this_machine",
+    "endpoint": "endpoint",
+}
+
+
 def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> Both:
     """What is wrong with one key; never what stands there."""
     way = str(place[0])
@@ -273,7 +311,8 @@ def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> Both:
     elif kind == "missing":
         fault = both("fault.way_missing", key=key)
     elif kind == "value_error":
-        fault = both("fault.way_secret_in_url" if "secret" in message else "fault.way_incomplete")
+        case = message.rpartition(" ")[2]
+        fault = both(f"fault.way_{_WRONG.get(case, 'unreadable')}", key=key)
     else:
         fault = both("fault.way_value", key=key)
     return fault.at(f"[{way}]")

@@ -66,5 +66,5 @@ def test_one_bucket_s_name_at_two_endpoints_is_two_lakes(tmp_path, monkeypatch):
         places.append(Lake.of(root).place)
     assert places[0] != places[1] and places[0].uri == places[1].uri
     (root.lake / ".place").write_text(places[0].address, encoding="utf-8")
-    with pytest.raises(ConfigurationFault, match="one.example"):
+    with pytest.raises(ConfigurationFault, match=r"one\.example"):
         Lake.of(root)

@@ -1,9 +1,11 @@
 """Where the folders are: the environment over the file, no secret where one may be read, all faults at once."""
 
+import os
+
 import pytest
 
 from schemas.faults import ConfigurationFault
-from schemas.ways import parse_ways
+from schemas.ways import parse_ways, ways_of
 
 
 def faults_of(content, environment=None, monkeypatch=None):
@@ -53,3 +55,51 @@ url = "s3://lrs/out"
     ):
         assert any(words in one for one in english), words
     assert "hidden" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ('url = "s3://b/l"\nendpoint = "http://objects.example"', "endpoint must begin with https://"),
+        ('url = "s3://b/l"\nendpoint = "objects.example"', "endpoint must begin with https://"),
+        ('url = "s3://b/l"\nendpoint = "https://k:hidden@objects.example"', "endpoint must begin with https://"),
+        ('url = "s3://b/l"\nendpoint = "https://objects.example/?sig=hidden"', "endpoint must begin with https://"),
+        ('url = "s3://b/l"\nendpoint = "https://objects.example:hidden"', "endpoint cannot be read as an address"),
+        ('url = "s3:///l"', "lacks its host, bucket or user"),
+        ('url = "sftp://lrs.example/in"', "lacks its host, bucket or user"),
+        ('url = "sftp://uln@lrs.example:hidden/in"', "url cannot be read as an address"),
+        ('url = "sftp://uln@[hidden/in"', "must begin with one of"),
+        ('url = "file://mnt/hidden"', "file:///folder"),
+        ('url = "file:///"', "file:///folder"),
+        ('url = "file://"', "file:///folder"),
+    ],
+)
+def test_an_address_that_would_lead_elsewhere_or_in_the_open_is_refused(block, words):
+    fault = faults_of(f"[lrs_outbox]\n{block}\n")
+    assert [words in one.en and one.en.startswith("[lrs_outbox]") for one in fault.faults] == [True]
+    assert "hidden" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        'url = "s3://b/l"\nendpoint = "https://objects.example:9000/path"',
+        'url = "s3://b"\nendpoint = "http://127.0.0.1:9000"',
+        'url = "s3://b/l"\nendpoint = "http://[::1]:9000"',
+        'url = "az://c/l"\naccount = "a"\nendpoint = "http://localhost:10000/a"',
+        'url = "sftp://uln@[::1]:2222/in"',
+        'url = "file:///mnt/uln%20wales"',
+    ],
+)
+def test_an_address_that_is_sound_is_taken(block):
+    assert list(parse_ways(f"[lrs_outbox]\n{block}\n", {}).named) == ["lrs_outbox"]
+
+
+def test_a_file_that_a_windows_editor_saved_is_read_and_one_in_another_encoding_is_told(tmp_path):
+    file = tmp_path / "ways.toml"
+    file.write_bytes("\ufeff# tŷ\n[lrs_inbox]\nurl = 'file:///x'\n".encode())
+    assert ways_of(tmp_path).lrs_inbox.folder == "/x"
+    file.write_bytes("# tŷ\n[lrs_inbox]\nurl = 'file:///x'\n".encode("iso8859-14"))
+    os.utime(file, (1, 1))
+    with pytest.raises(ConfigurationFault, match="not UTF-8 TOML"):
+        ways_of(tmp_path)
