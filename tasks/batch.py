@@ -37,9 +37,14 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
     moment(as_of)  # told once, before any authority is begun
     ground = Ground.of(data, cycle)
     lrs_service(ground.root.reference)  # likewise
-    carry_out_decisions(ground.root, ground.lake)
+    not_yet = carry_out_decisions(ground.root, ground.lake)
     report_decisions(ground.root, ground.lake)
-    return walk("batch", _batch, ground, las, as_of=as_of, only=schools)
+    walked = walk("batch", _batch, ground, las, as_of=as_of, only=schools)
+    if not_yet:
+        # Whose batch a person has given up and nobody could take back goes no further in this run, lest it count as sent.
+        theirs = ground.lake.read("batches", ["batch_ref", "la_code"], batch_ref=list(not_yet))
+        walked.faults |= {la: str(not_yet[ref]) for ref, la in theirs.itertuples(index=False) if la in las}
+    return walked
 
 
 def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:

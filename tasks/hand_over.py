@@ -19,7 +19,8 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.cycles import all_cycles
-from schemas.faults import ServiceFault
+from schemas.faults import PassingFault, ServiceFault
+from schemas.lrs_profiles import SOAP
 from schemas.states import BatchShown, BatchState, Decision, JobKind
 from schemas.tables import BATCH_DECISIONS, BATCHES, Tier
 from schemas.texts import both
@@ -33,6 +34,7 @@ from tasks.io.lrs_settings import lrs_service
 from tasks.io.places import lrs_outbox
 from tasks.io.report_csv import write_report
 from tasks.io.run_lock import one_run_at_a_time
+from tasks.io.transports import Declined
 from tasks.showing import Shown
 from tasks.showing import shown as let_through
 from tasks.status import register_of
@@ -163,7 +165,9 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
             days = {"age": int(now["age"]), "days": all_cycles()[about["cycle"]].answer_within_days}
             raise ServiceFault(both(f"fault.no_decision_{now['state']}", **about, **days))
         _keep(lake, entry, decision, reason, as_of)
-        carry_out_decisions(root, lake)
+        not_yet = carry_out_decisions(root, lake)
+        if about["batch_ref"] in not_yet:
+            raise not_yet[about["batch_ref"]]
     return Decided(**about, changed=True, told=both(f"terminal.done_{decision.value}", **about))
 
 
@@ -180,10 +184,14 @@ def _keep(lake: Lake, entry: dict[Any, Any], decision: Decision, reason: str, as
     lake.append("batch_decisions", pa.Table.from_pylist([row], schema=BATCH_DECISIONS.schema))
 
 
-def carry_out_decisions(root: DataRoot, lake: Lake) -> None:
-    """Carry out what was decided and is not in the ledger yet; nothing, and quickly, where there is no such decision."""
+def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
+    """Carry out what was decided and is not in the ledger yet; nothing, and quickly, where there is no such decision.
+
+    Returns:
+        Why a batch could not be abandoned yet, by its reference: nobody can look into the LRS outbox. The next run does it.
+    """
     if lake.version("batch_decisions") < 0:
-        return
+        return {}
     last = _last_decisions(lake)
     rows = lake.read("batches", batch_ref=last["batch_ref"]).merge(
         last[["batch_ref", "number", "decision", "state_before", "state_after"]], on="batch_ref"
@@ -191,14 +199,36 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> None:
     open_ones = rows[rows["state"] == rows["state_before"]]
     ids = "decision/" + open_ones["batch_ref"] + "/" + open_ones["number"].astype("str")
     done = lake.committed("batches", ids)
-    for at, own_id in ids[~ids.isin(done)].items():
+    open_ones = open_ones.assign(id=ids)[~ids.isin(done)]
+    not_yet = _take_out(root, open_ones[open_ones["decision"] == Decision.ABANDON.value])
+    for at, own_id in open_ones.loc[~open_ones["batch_ref"].isin(list(not_yet)), "id"].items():
         entry = open_ones.loc[[at]].assign(state=lambda r: r["state_after"])
-        if entry["decision"].iloc[0] == Decision.ABANDON.value:
-            with lrs_outbox(root) as outbox:
-                outbox.take_away(str(entry["file_name"].iloc[0]), str(entry["file_sha256"].iloc[0]))
         lake.upsert("batches", entry[[c.name for c in BATCHES.columns]], [str(own_id)])
     for cycle in sorted(set(last["cycle"])):
         _report(root, lake, cycle)
+    return not_yet
+
+
+def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
+    """Take batches that are given up out of the LRS outbox, should they lie there, so that nobody hands them over still.
+
+    Returns:
+        Why one's file could not be taken out, by batch_ref.
+    """
+    as_files = batches[batches["format"] != SOAP]
+    not_yet: dict[str, Exception] = {}
+    if as_files.empty:
+        return not_yet
+    try:
+        with lrs_outbox(root) as outbox:
+            for ref, name, sha256 in as_files[["batch_ref", "file_name", "file_sha256"]].itertuples(index=False):
+                try:
+                    outbox.take_away(name, sha256)
+                except Declined as fault:
+                    not_yet[ref] = fault
+    except (PassingFault, Declined) as fault:
+        return dict.fromkeys(as_files["batch_ref"], fault)
+    return not_yet
 
 
 _REPORTED = ("file_name", "school_number", "decision", "decided_at", "state_before", "state_after", "reason")
@@ -218,14 +248,18 @@ def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
 
     Args:
         root: the data root.
-        batches: file_name, file_sha256.
+        batches: file_name, file_sha256, format; none that goes by the web service ever lies there.
+
+    Raises:
+        Away, Declined: it is elsewhere, and nobody can look.
     """
-    if batches.empty:
-        return pd.Series([], index=batches.index, dtype=bool)
-    with lrs_outbox(root) as outbox:
-        names = zip(batches["file_name"], batches["file_sha256"], strict=True)
-        found = [outbox.holds(name, sha256) for name, sha256 in names]
-    return pd.Series(found, index=batches.index, dtype=bool)
+    as_files = batches[batches["format"] != SOAP]
+    found: list[bool] = []
+    if not as_files.empty:
+        with lrs_outbox(root) as outbox:
+            names = zip(as_files["file_name"], as_files["file_sha256"], strict=True)
+            found = [outbox.holds(name, sha256) for name, sha256 in names]
+    return pd.Series(found, index=as_files.index, dtype=bool).reindex(batches.index, fill_value=False)
 
 
 def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
@@ -238,7 +272,8 @@ def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
 def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
     """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`).
 
-    What is given up is taken out of the outbox first, should it lie there, so that nobody hands it over still.
+    Raises:
+        Away, Declined: nobody can look whether what is given up lies in the outbox; nothing was changed.
     """
     lake, where = ground.lake, {"cycle": ground.cycle.id, **lot.where}
     ledger = lake.read("batches", **where)
@@ -252,8 +287,6 @@ def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
     by_service = lrs_service(ground.root.reference).by_service
     settled = by_evidence(ledger, answered=answered, overtaken=overtaken, by_service=by_service, as_of=as_of)
     given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
-    if not given_up.empty:
-        with lrs_outbox(ground.root) as outbox:
-            for name, sha256 in zip(given_up["file_name"], given_up["file_sha256"], strict=True):
-                outbox.take_away(name, sha256)
+    if not_yet := _take_out(ground.root, given_up):
+        raise next(iter(not_yet.values()))
     lake.replace("batches", settled, **where)

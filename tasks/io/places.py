@@ -272,6 +272,8 @@ class LrsOutbox:
             content = path.read_bytes() if path.exists() else None
         else:
             content = self._there.content(name)
+            if content is None:
+                self._there.listing()  # raises where the folder itself is gone: that says nothing of what was put there
         return content is not None and hashlib.sha256(content).hexdigest() == sha256
 
     def take_away(self, name: str, sha256: str) -> None:

@@ -8,8 +8,10 @@ from test_operators_diary import census
 from tests_support import walked
 
 from schemas.faults import ServiceFault
+from schemas.states import Decision
 from schemas.texts import both
-from tasks.hand_over import for_a_person
+from tasks.batch import batch
+from tasks.hand_over import decide, for_a_person
 from tasks.io import transports
 from tasks.io.lake import Lake
 from tasks.release import release
@@ -91,3 +93,40 @@ def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_onc
         walked(release, built, CYCLE, TUESDAY)
     assert len(looked) == 1 and Lake(built / "lake").read("batches").equals(before)
     assert len(list(gone.iterdir())) == 1
+
+
+def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_and_is_carried_out_when_it_can_be(
+    built, far, monkeypatch
+):
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault):
+        patch.setattr(transports._File, "put_new", unanswered)
+        census(built, CYCLE, MONDAY)
+    ledger = Lake(built / "lake").read("batches")
+    unsure = ledger[ledger["state"] == "SENT_UNCONFIRMED"].iloc[0]
+    gone = far.rename(far.with_name("gone"))
+    with pytest.raises(ServiceFault, match="there is no such folder"):
+        decide(str(built), unsure["batch_ref"], Decision.ABANDON, "ticket 7", TUESDAY)
+    looked, opened = [], transports.opened
+    monkeypatch.setattr("tasks.io.places.opened", lambda way: looked.append(way) or opened(way))
+    done = batch.fn(data=str(built), cycle=CYCLE, las=["660", "661"], as_of=TUESDAY)
+    assert list(done.faults) == ["660"] and "no such folder" in done.faults["660"]
+    assert set(done.counts) == {"660", "661"} and len(looked) == 1
+    assert Lake(built / "lake").read("batches").equals(ledger), "what could not be taken back is not given up"
+    gone.rename(far)
+    assert batch.fn(data=str(built), cycle=CYCLE, las=["660"], as_of=TUESDAY).faults == {}
+    after = Lake(built / "lake").read("batches").set_index("file_name")["state"]
+    assert after[unsure["file_name"]] == "ABANDONED" and not (far / unsure["file_name"]).exists()
+    again = after.index.difference(ledger["file_name"])
+    assert list(after[again]) == ["READY"], "its learners are due"
+
+
+def test_where_the_outbox_is_away_a_retry_is_not_kept(built, far, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault):
+        patch.setattr(transports._File, "put_new", unanswered)
+        census(built, CYCLE, MONDAY)
+    before = Lake(built / "lake").read("batches")
+    ref = before.loc[before["state"] == "SENT_UNCONFIRMED", "batch_ref"].iloc[0]
+    far.rename(far.with_name("gone"))
+    with pytest.raises(ServiceFault, match="there is no such folder"):
+        decide(str(built), ref, Decision.RETRY, "ticket 7", TUESDAY)
+    assert Lake(built / "lake").read("batches").equals(before) and Lake(built / "lake").read("batch_decisions").empty
