@@ -24,6 +24,24 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
+#: The outcomes that an answer counts (lrs.md 3, BatchOutputResp).
+_COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "LearnersNotFound", "RejectedLearners")
+
+
+def learners_missing(message: bytes, rows: int) -> int:
+    """How many learners an answer leaves out, of those whom the batch has or its own five counters speak of.
+
+    Args:
+        message: GetSubmitBatchOutputResponse.
+        rows: how many the batch has.
+    """
+    root = etree.fromstring(message)
+    named = [one.findtext("MISIdentifier") or "" for one in root.findall("Learner")]
+    there = len(set(named) - {""}) + named.count("")
+    counted = sum(int(root.findtext(f"{name}Count") or 0) for name in _COUNTERS)
+    return max(rows, counted) - min(there, max(rows, counted))
+
+
 def verified_learners(message: bytes) -> pd.DataFrame:
     """What a verification says: upn and uln as they were asked about, code, flags (of what differs, `;` between them).
 

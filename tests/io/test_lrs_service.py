@@ -21,7 +21,7 @@ from schemas.lrs_profiles import BY_SERVICE, SOAP, all_profiles
 from schemas.service_codes import Connection, service_codes
 from schemas.states import JobKind
 from tasks.io.lrs_files import read_result, write_batch
-from tasks.io.lrs_messages import result_file
+from tasks.io.lrs_messages import learners_missing, result_file
 from tasks.io.lrs_service import LearnerService, _read_reply
 from tasks.io.lrs_settings import lrs_service
 from tasks.rehearsal.certificates import make_certificates
@@ -381,3 +381,18 @@ def test_no_library_says_whom_a_call_is_about(lrs, caller, caplog, capfd):
     caller().submit(document(LEARNERS.assign(given_name=" ")), JobKind.FULL)
     said = caplog.text + "".join(capfd.readouterr())
     assert NAME not in said and PASSWORD not in said and "M660402510001" not in said
+
+
+@pytest.mark.parametrize(
+    ("rows", "counted", "missing"),
+    [(2, (1, 0, 0, 0, 1), 0), (3, (1, 0, 0, 0, 1), 1), (2, (1, 1, 1, 1, 1), 3), (1, (0, 0, 0, 0, 0), 0), (2, (), 0)],
+    ids=["whole", "fewer-than-sent", "fewer-than-counted", "more-than-sent", "without-counters"],
+)
+def test_learners_whom_an_answer_leaves_out_are_counted(rows, counted, missing):
+    answer = etree.parse(GOLDEN / "result.xml").getroot().find("{*}GetSubmitBatchOutputResponse")
+    for at, counter in enumerate([one for one in answer if one.tag.endswith("Count")]):
+        if at < len(counted):
+            counter.text = str(counted[at])
+        else:
+            answer.remove(counter)
+    assert learners_missing(etree.tostring(answer), rows) == missing

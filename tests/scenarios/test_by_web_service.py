@@ -390,6 +390,23 @@ def test_answers_given_twice_in_one_message_change_nothing(root, lrs):
     assert states(root) == {"SENT": ALL}
 
 
+def test_an_answer_that_leaves_a_learner_out_is_taken_told_and_asked_for_again(root, lrs):
+    next_run(root, TUESDAY)
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    lrs.planned["GetSubmitBatchOutput"] = deque([Fault.LEFT_OUT])
+    with pytest.raises(ServiceFault, match=r"of 1 jobs the LRS answered for fewer learners .*\(\d{4}\)") as caught:
+        asking.ask.fn(data=str(root))
+    assert not isinstance(caught.value, PassingFault)
+    assert len(list((root / "lrs" / "inbox").iterdir())) == ALL, "what came of all is kept"
+    assert len(Lake(root / "lake").read("lrs_jobs", code="WSRC0009")) == ALL - 1, "the job of the one stays open"
+    collect.fn(data=str(root), as_of=TUESDAY)
+    before = len(Lake(root / "lake").read("lrs_returns", tied="Y"))
+    assert asking.ask.fn(data=str(root)) == {"jobs": 1, "answered": 1, "unfinished": 0, "failed": 0}
+    collect.fn(data=str(root), as_of=TUESDAY)
+    answered = Lake(root / "lake").read("lrs_returns", tied="Y")
+    assert len(set(answered["upn"])) == before + 1 == len(all_sent(root)) and not asking.has_jobs(str(root))
+
+
 @pytest.mark.parametrize("fault", [Fault.DROPPED_AFTER, Fault.ODD, Fault.GATEWAY, "WSEC0999"])
 def test_what_cannot_be_asked_for_is_told_and_asked_again(root, lrs, fault):
     next_run(root, TUESDAY)
