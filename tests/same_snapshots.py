@@ -13,10 +13,14 @@ _BATCH = ("batch_ref",)
 
 
 def differing(roots: list[Path]) -> list[str]:
-    """The snapshots of the others that differ from the first root's, but for the names of batches."""
+    """The snapshots of the others that differ from the first root's, but for the names of batches; one that holds nobody too."""
     first, *others = roots
-    paths = sorted(path.relative_to(first) for path in (first / "snapshots").glob("*/*.parquet"))
-    return [f"{root.name}: {path}" for root in others for path in paths if not _same(first / path, root / path)]
+    there = {root: {path.relative_to(root) for path in (root / "snapshots").glob("*/*.parquet")} for root in roots}
+    if not there[first]:
+        return [f"{first.name}: -"]
+    found = [f"{root.name}: {path}" for root in others for path in sorted(there[first] ^ there[root])]
+    both = [(root, path) for root in others for path in sorted(there[first] & there[root])]
+    return found + [f"{root.name}: {path}" for root, path in both if not _same(first / path, root / path)]
 
 
 def _same(one: Path, other: Path) -> bool:
