@@ -160,6 +160,9 @@ def started(*arguments: str, root: Path, stop: Stop | None = None, first: Callab
     if pid == 0:
         status = 70
         try:
+            # Nobody but who waits reads: a command whose harness is gone meets a broken pipe, and does not hang on a full one.
+            os.close(told)
+            os.close(heard)
             os.dup2(said, 1)
             os.dup2(said, 2)
             os.environ |= far.ways(root)

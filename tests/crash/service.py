@@ -52,14 +52,19 @@ def standing(root: Path) -> Iterator[None]:
         yield
         return
     address, told = os.pipe()
+    lives, life = os.pipe()
     pid = os.fork()
     if pid == 0:
-        with serving(root, _certificates) as stand_in:
-            os.write(told, f"{stand_in.address}\n".encode())
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            while True:
-                signal.pause()
+        try:
+            os.close(life)
+            with serving(root, _certificates) as stand_in:
+                os.write(told, f"{stand_in.address}\n".encode())
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                os.read(lives, 1)  # until whoever stands it up ends, in whichever way
+        finally:
+            os._exit(0)
     os.close(told)
+    os.close(lives)
     try:
         with os.fdopen(address) as said:
             os.environ |= {
@@ -74,6 +79,7 @@ def standing(root: Path) -> Iterator[None]:
             }
         yield
     finally:
+        os.close(life)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
