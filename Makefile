@@ -11,7 +11,7 @@ export GX_ANALYTICS_ENABLED := false
 # Which parts of the benchmark: speed, engine, register, growth, exceptions, pages; all where none is named.
 PART ?=
 
-# Where the four folders are that `make crash` plays with: folders, sftp.
+# How all is handed over that `make crash` plays: folders, sftp, soap.
 VIA ?= folders
 
 # How long `make fuzz` takes, in seconds.
@@ -99,7 +99,7 @@ lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements/dev.txt
 
 # Runs of the service killed, torn and left without disk at every point where they change the data root, or with VIA=sftp the
-# folders on another machine: an hour and a half.
+# folders on another machine, with VIA=soap the LRS by its web service: an hour and a half.
 crash: .venv/ready
 	$(BIN)/python -m tests.crash --via $(VIA)
 

@@ -14,7 +14,7 @@ from schemas.faults import PassingFault, ServiceFault
 from schemas.service_codes import Outcome, ServiceCode, service_codes
 from schemas.tables import LRS_JOBS
 from schemas.texts import both
-from tasks.io.data_root import DataRoot, write_whole
+from tasks.io.data_root import DataRoot, clear_parts_of, write_whole
 from tasks.io.lake import Lake
 from tasks.io.lrs_messages import learners_missing, result_file
 from tasks.io.lrs_settings import lrs_service
@@ -54,6 +54,7 @@ def ask(data: str) -> Counts:
         return counts
     if not settings.can_call:
         raise ServiceFault(both("fault.lrs_no_address"))
+    clear_parts_of(root.lrs_inbox)  # half an answer, of a run that was killed: it is asked for again
     service = learner_service(settings)
     wrong: list[ServiceCode] = []
     failed, short = list[str](), list[str]()

@@ -287,8 +287,13 @@ def clear_parts(root: DataRoot) -> None:
         root.lrs_outbox,
         *(root.path / name for name in ("quarantine", "snapshots", "reports")),
     ):
-        for part in folder.rglob(f"{_PART[0]}*{_PART[1]}"):
-            part.unlink(missing_ok=True)
+        clear_parts_of(folder)
+
+
+def clear_parts_of(folder: Path) -> None:
+    """Remove what a run that was killed had begun to write into a folder; only for who holds the run lock."""
+    for part in folder.rglob(f"{_PART[0]}*{_PART[1]}"):
+        part.unlink(missing_ok=True)
 
 
 def take_away(path: Path, sha256: str) -> bool:

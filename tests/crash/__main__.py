@@ -18,8 +18,8 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.crash import far
-from tests.crash.acts import ACTS, Act, Played, decide_to_send, differing, ended, unknown_to_the_lrs
+from tests.crash import far, service
+from tests.crash.acts import ACTS, ACTS_BY_SERVICE, Act, Played, decide_to_send, differing, ended, unknown_to_the_lrs
 from tests.crash.hazards import HAZARDS, impossible
 from tests.crash.points import FULL, KILLED, TEARABLE, TORN, Point, Stop, stands, unseen
 from tests.crash.processes import aside, engine, load, load_also, uln
@@ -60,7 +60,8 @@ def play(home: Path, acts: Sequence[Act] = ACTS) -> list[Played]:
         aside(far.before, act.before, root)
         start = Path(shutil.copytree(root, home / f"before-{act.name}"))
         before = stands(root)
-        done = uln(*act.command, root=root)
+        with service.standing(root):
+            done = uln(*act.command, root=root)
         if done.status:
             raise RuntimeError(f"{act.name}: {done.said}")
         load_also(done.loaded)
@@ -84,30 +85,42 @@ def stops(played: Played) -> Iterator[Stop]:
 def attempt(played: Played, stop: Stop, home: Path) -> Tried:
     """Stop an act's command once, run it again until it ends, and hold what stands there against the unstopped act."""
     root = Path(tempfile.mkdtemp(dir=home))
-    wrong: list[str] = []
     try:
         shutil.copytree(played.start, root, dirs_exist_ok=True)
-        stopped = uln(*played.act.command, root=root, stop=stop)
-        expected = (1,) if stop.how == FULL else (_KILL,)
-        if stopped.status not in expected:
-            wrong.append(f"stopped with {stopped.status} instead of {expected}: {stopped.said[-500:]}")
-        if "Traceback" in stopped.said:
-            wrong.append(f"a traceback on the terminal: {stopped.said[-1500:]}")
-        unknown = aside(unknown_to_the_lrs, root)
-        again = uln(*played.act.command, root=root)
-        if again.status:
-            wrong.append(f"the next run ended with {again.status}: {again.said[-500:]}")
-        waiting = aside(unknown_to_the_lrs, root)
-        if waiting != unknown:
-            wrong.append(f"wait for a person: {waiting}, and should: {unknown}")
-        if waiting:
-            aside(decide_to_send, root)
-            again = uln(*played.act.command, root=root)
-        wrong += [f"differs: {name}" for name in differing(aside(ended, root), played.end)]
-        point = stopped.points[-1] if stopped.points else None
-        return Tried(played.act.name, stop.how, stop.at, point, len(waiting), wrong)
+        with service.standing(root):
+            return _attempted(played, stop, root)
     finally:
         shutil.rmtree(root)
+
+
+def _attempted(played: Played, stop: Stop, root: Path) -> Tried:
+    wrong: list[str] = []
+    stopped = uln(*played.act.command, root=root, stop=stop)
+    expected = (1,) if stop.how == FULL else (_KILL,)
+    if stopped.status not in expected:
+        wrong.append(f"stopped with {stopped.status} instead of {expected}: {stopped.said[-500:]}")
+    if "Traceback" in stopped.said:
+        wrong.append(f"a traceback on the terminal: {stopped.said[-1500:]}")
+    unknown = aside(unknown_to_the_lrs, root)
+    again = uln(*played.act.command, root=root)
+    if again.status:
+        wrong.append(f"the next run ended with {again.status}: {again.said[-500:]}")
+    waiting = aside(unknown_to_the_lrs, root)
+    if waiting != unknown:
+        wrong.append(f"wait for a person: {waiting}, and should: {unknown}")
+    if waiting:
+        aside(decide_to_send, root)
+        again = uln(*played.act.command, root=root)
+    found = differing(aside(ended, root), played.end)
+    heard = aside(service.waiting, root) if service.in_use() else []
+    if heard:
+        # It stays with a person until its answers come, who is told; all else is as if nothing had been.
+        if any(name not in again.said for name in aside(service.unconfirmed, root)):
+            wrong.append(f"nobody is told that a batch waits: {again.said[-500:]}")
+        found = [name for name in found if not service.says_where_batches_are(name, heard)]
+    wrong += [f"differs: {name}" for name in found]
+    point = stopped.points[-1] if stopped.points else None
+    return Tried(played.act.name, stop.how, stop.at, point, len(waiting), wrong)
 
 
 def _attempt(given: tuple[Played, Stop, Path]) -> Tried:
@@ -130,7 +143,14 @@ _SAMPLE_BY_SFTP = (
     ("returns", KILLED, "os.rename", "lrs/inbox/"),
     ("returns", KILLED, "sftp.posix_rename", "far/dewi/outbox/"),
 )
-_SAMPLES = {"folders": _SAMPLE, "sftp": _SAMPLE_BY_SFTP}
+#: And where batches go by the web service: before a call and after its answer, and once its job was kept.
+_SAMPLE_BY_SERVICE = (
+    ("census", KILLED, "soap.call", service.JOBS.as_posix()),
+    ("census", KILLED, "soap.heard", service.JOBS.as_posix()),
+    ("census", KILLED, "commit", "lake/lrs_jobs"),
+    ("returns", KILLED, "os.rename", "lrs/inbox/"),
+)
+_SAMPLES = {"folders": _SAMPLE, "sftp": _SAMPLE_BY_SFTP, "soap": _SAMPLE_BY_SERVICE}
 
 
 def sample(played: list[Played], kinds: tuple[tuple[str, str, str, str], ...]) -> list[tuple[Played, Stop]]:
@@ -151,7 +171,7 @@ def main() -> int:
     parser.add_argument("--at", type=int, nargs="*", help="only these points")
     parser.add_argument("--how", choices=[KILLED, TORN, FULL], help="only so")
     parser.add_argument("--hazard", nargs="*", choices=list(HAZARDS), default=list(HAZARDS), help="only these")
-    parser.add_argument("--via", choices=["folders", "sftp"], default="folders", help="where the four folders are")
+    parser.add_argument("--via", choices=list(_SAMPLES), default="folders", help="how all is handed over")
     parser.add_argument("--lanes", type=int, default=2, help="commands that run at once")
     parser.add_argument("--report", type=Path, help="a file for the points of each act and what came of each, in JSON")
     chosen = parser.parse_args()
@@ -160,15 +180,18 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         home = Path(folder)
-        for name in ("engine", "client", "roots"):
+        for name in ("engine", "client", "roots", "certificates"):
             (home / name).mkdir()
+        if chosen.via == "soap":
+            service.use(home / "certificates")
+        acts = ACTS_BY_SERVICE if chosen.via == "soap" else ACTS
         (home / "machine").mkdir()
         with (
             far.machine(home / "machine") if chosen.via == "sftp" else nullcontext(),
             engine(home / "engine") as address,
         ):
             load(home / "client", address)
-            played = play(home, ACTS[:2] if chosen.sample else ACTS)
+            played = play(home, acts[:2] if chosen.sample else acts)
             _say(f"{', '.join(f'{one.act.name} {len(one.points)} points' for one in played)}; {_since(began)}")
             work = (
                 sample(played, _SAMPLES[chosen.via])
@@ -193,8 +216,8 @@ def main() -> int:
                 if chosen.via == "folders"
             }
     if chosen.report:
-        acts = {one.act.name: [asdict(point) for point in one.points] for one in played}
-        report = {"acts": acts, "tried": [asdict(one) for one in found], "hazards": hazards}
+        points = {one.act.name: [asdict(point) for point in one.points] for one in played}
+        report = {"acts": points, "tried": [asdict(one) for one in found], "hazards": hazards}
         chosen.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     differences = sum(bool(one.wrong) for one in found) + sum(bool(wrong) for wrong in hazards.values())
     _say(f"{len(hazards)} hazards; {_since(began)}")

@@ -5,12 +5,13 @@ tie to nothing, a file that is none, one ULN for two learners; then a newer retu
 and so leaves quarantine, and answers that settle what was open.
 """
 
+import datetime as dt
 import hashlib
 import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import schemas
@@ -25,7 +26,7 @@ from tasks.io.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
-from tests.crash import far
+from tests.crash import far, service
 from tests.crash.points import ASIDE, Point
 
 CYCLE, SEED = "2012-01", 7
@@ -111,11 +112,37 @@ def settled_answers_arrive(root: Path) -> None:
     processed_exceptions(root, 1.0, seed=SEED)
 
 
+def night_passes(root: Path) -> None:
+    """The LRS answers its jobs; files for others, and of no result, lie in the inbox as well."""
+    service.night(root, _DAY, SEED)
+    stray = "FileName,UKPRN,MISIdentifier,ULN,ReturnCode\nx,10000037,NOT-OURS,1000102504,\n"
+    (root / "lrs" / "inbox" / "stray.csv").write_text(stray, encoding="utf-8")
+    (root / "lrs" / "inbox" / "minutes.csv").write_bytes(b"Agenda,Who\n1,us\n")
+
+
+def another_night_passes(root: Path) -> None:
+    """The LRS answers the newer jobs, and people have settled at its portal what could be."""
+    service.night(root, _DAY, SEED)
+    processed_exceptions(root, 1.0, seed=SEED)
+
+
+#: From which the stand-in counts ages.
+_DAY = dt.date(2012, 1, 29)
+
 ACTS = (
     Act("census", returns_arrive, ("census", CYCLE, "--as-of", "2012-01-29T09:15")),
     Act("returns", answers_arrive, ("returns", "--as-of", "2012-02-12T09:15")),
     Act("census-again", more_returns_arrive, ("census", CYCLE, "--as-of", "2012-02-20T02:30")),
     Act("returns-again", settled_answers_arrive, ("returns", "--as-of", "2012-03-01T09:15")),
+)
+
+
+#: Where batches go by the web service: the LRS answers jobs by night, and what else comes is as with files.
+ACTS_BY_SERVICE = (
+    ACTS[0],
+    replace(ACTS[1], before=night_passes),
+    ACTS[2],
+    replace(ACTS[3], before=another_night_passes),
 )
 
 
@@ -134,6 +161,9 @@ def ended(root: Path) -> dict[str, str]:
             continue
         if path.is_dir():
             found[f"{relative}/"] = ""
+        elif service.is_job(relative):
+            job = f"job: {_hash(path.read_bytes())}"
+            found[job] = f"{found.get(job, '')}x"  # once for each time that the LRS was given it
         elif path.name in ("manifest.json", "made.json"):
             kept = json.loads(path.read_text(encoding="utf-8"))
             # The pages say of the lake's versions where they were looked through.
@@ -144,7 +174,13 @@ def ended(root: Path) -> dict[str, str]:
             found[relative] = _hash(path.read_bytes())
     lake = Lake(root / "lake")
     for name in TABLES.keys() - {"batch_decisions"}:
-        rows = lake.read(name).to_csv(index=False)
+        table = lake.read(name)
+        if service.in_use() and name in ("batches", "lrs_jobs"):
+            # Each batch apart, as one may wait for a person; whichever number its job was given.
+            for one in table.drop(columns="job_ref", errors="ignore").to_dict("records"):
+                found[f"lake: {name} {one['batch_ref']}"] = _hash(repr(sorted(one.items())).encode())
+            continue
+        rows = table.to_csv(index=False)
         found[f"lake: {name}"] = f"{len(rows.splitlines()) - 1} rows {_hash(rows.encode())}"
     return found
 
@@ -160,13 +196,18 @@ def differing(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 
 def unknown_to_the_lrs(root: Path) -> list[str]:
     """The files of the batches of which the ledger does not know whether they were handed over, and that lie nowhere."""
+    if service.in_use():
+        return sorted(service.unconfirmed(root))
     ledger = Lake(root / "lake").read("batches", ["file_name", "state"])
     names = ledger.loc[ledger["state"] == BatchState.SENT_UNCONFIRMED.value, "file_name"]
     return sorted(name for name in names if not (far.outbox(root) / name).exists())
 
 
 def decide_to_send(root: Path) -> None:
-    """A person has asked the LRS, which has none of them: they may go (`uln retry`)."""
+    """A person has asked the LRS: those that it has not may go (`uln retry`)."""
     os.environ |= far.ways(root)
-    for name in unknown_to_the_lrs(root):
+    names = unknown_to_the_lrs(root)
+    if service.in_use():
+        names = [name for name, was_heard in service.unconfirmed(root).items() if not was_heard]
+    for name in names:
         decide(str(root), name, Decision.RETRY, "not on the portal", "2012-02-20T03:00")

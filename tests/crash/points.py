@@ -28,7 +28,7 @@ from typing import Any
 import deltalake.table
 import deltalake.writer.writer
 
-from tests.crash import far
+from tests.crash import far, service
 
 KILLED, TORN, FULL = "killed", "torn", "full"
 PROJECT = Path(__file__).resolve().parents[2]
@@ -96,6 +96,8 @@ def watch(root: Path, met: Callable[[Point], None], stop: Stop | None = None) ->
     deltalake.writer.writer.write_deltalake_rust = instrument.committing(deltalake.writer.writer.write_deltalake_rust)
     if far.in_use():
         far.watch(root.resolve(), lambda kind, paths: instrument.pass_by(kind, paths, by=_BY_SFTP))
+    if service.in_use():
+        service.watch(lambda kind, paths: instrument.pass_by(kind, paths, by=service.BY))
     return lambda: instrument.pass_by(_END, ())
 
 
@@ -235,6 +237,8 @@ def stands(root: Path) -> dict[str, tuple[int, int]]:
 def unseen(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], points: list[Point]) -> list[str]:
     """The files that have changed though no point says so, sorted."""
     named = {path for point in points for path in point.paths}
-    tables = tuple(f"{path}/" for point in points if point.kind == _COMMIT for path in point.paths)
+    # The jobs are written by the LRS.
+    written = (_COMMIT, "soap.call")
+    tables = tuple(f"{path}/" for point in points if point.kind in written for path in point.paths)
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     return sorted(path for path in changed - named if not path.startswith(tables))

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.crash import far
+from tests.crash import far, service
 from tests.crash.points import Point, Stop, watch
 
 #: Looks, not seconds: a machine that is held for a while holds both.
@@ -117,6 +117,8 @@ def load(home: Path, address: str) -> None:
     tasks.io.data_root._AT_A_TIME = tasks.io.places._AT_ONCE = 1
     if far.in_use():
         load_also(("asyncssh", "sshfs"))
+    if service.in_use():
+        load_also(("tasks.io.lrs_service",))
     # Several lots, so that runs are stopped between them too.
     tasks.ground.LOT_RECORDS, tasks.merge._LOT_ANSWERS, tasks.collect._LOT_BYTES = 100, 40, 5000
 
@@ -158,6 +160,9 @@ def started(*arguments: str, root: Path, stop: Stop | None = None, first: Callab
     if pid == 0:
         status = 70
         try:
+            # Nobody but who waits reads: a command whose harness is gone meets a broken pipe, and does not hang on a full one.
+            os.close(told)
+            os.close(heard)
             os.dup2(said, 1)
             os.dup2(said, 2)
             os.environ |= far.ways(root)

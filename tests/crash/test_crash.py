@@ -144,3 +144,29 @@ def test_where_the_folders_are_on_another_machine_nothing_is_lost_or_doubled_eit
     there = [point for points in found["acts"].values() for point in points if point["kind"].startswith("sftp.")]
     assert {point["paths"][0].split("/")[1:3] == ["lrs", "outbox"] for point in there} == {True, False}
     assert all(point["by"] == "tasks/io/transports.py" for point in there)
+
+
+@pytest.mark.engine
+def test_by_the_web_service_only_what_nobody_can_know_waits_and_no_call_is_made_twice(tmp_path):
+    report = tmp_path / "report.json"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_", "ULN_"))}
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "tests.crash",
+        "--via",
+        "soap",
+        "--sample",
+        "--report",
+        str(report),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env=environment, check=False)
+    assert done.stdout.splitlines()[-1] == "crash: 4 points tried, 0 differences", done.stdout + done.stderr[-3000:]
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert {one["point"]["kind"]: one["waited"] for one in found["tried"]} == {
+        "soap.call": 1, "soap.heard": 1, "commit": 0, "os.rename": 0,
+    }  # fmt: skip
+    kinds = [point["kind"] for points in found["acts"].values() for point in points]
+    assert kinds.count("soap.call") == kinds.count("soap.heard") > 1
