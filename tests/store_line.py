@@ -22,6 +22,7 @@ class StoreLine:
 
     Attributes:
         port, endpoint: where clients find the server.
+        asked: how many requests came.
         lost: the puts whose answer was lost, in order.
         met: the names that two wanted to put at the same time.
     """
@@ -38,6 +39,7 @@ class StoreLine:
         self._loses: list[tuple[str, bool]] = []
         self._waits: dict[str, threading.Event] = {}
         self._one, self._turn = threading.Lock(), threading.Lock()
+        self.asked, self._shuts_after = 0, float("inf")
         self.lost: list[str] = []
         self.met: list[str] = []
 
@@ -77,7 +79,16 @@ class StoreLine:
         """
         self._loses.append((named, done))
 
+    def goes_away_after(self, requests: float) -> None:
+        """Answer so many more requests, and then none: neither done nor answered; for good where nothing else is said."""
+        self._shuts_after = self.asked + requests
+
     def _pass(self, asked: BaseHTTPRequestHandler) -> None:
+        with self._one:
+            self.asked += 1
+            if self.asked > self._shuts_after:
+                asked.close_connection = True
+                return
         body = asked.rfile.read(int(asked.headers.get("Content-Length") or 0))
         name = unquote(asked.path.partition("?")[0]).removeprefix("/")
         loses = next((one for one in self._loses if asked.command == "PUT" and one[0] in name), None)

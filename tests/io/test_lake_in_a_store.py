@@ -31,12 +31,17 @@ from pathlib import Path
 from tasks.boundary import may_pass
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
-lake = Lake.of(DataRoot(Path(sys.argv[1])))
+lake, kind = Lake.of(DataRoot(Path(sys.argv[1]))), sys.argv[2]
 for n in map(int, sys.stdin):
-    rows = pd.DataFrame({"cycle": ["2012-01"] * 3, "upn": [f"A{n:09d}{place:03d}" for place in range(3)]})
+    cycle = f"c{n}" if kind == "replace" else "2012-01"
+    rows = pd.DataFrame({"cycle": [cycle] * 3, "upn": [f"A{n:09d}{place:03d}" for place in range(3)]})
     for _ in range(30):
         try:
-            if not lake.committed("shared_upns", [f"n/{n}"]):
+            if kind == "replace":
+                lake.replace("shared_upns", rows, cycle=cycle)
+            elif kind == "upsert":
+                lake.upsert("shared_upns", rows)
+            elif not lake.committed("shared_upns", [f"n/{n}"]):
                 lake.append("shared_upns", rows, [f"n/{n}"])
             break
         except Exception as error:
@@ -77,9 +82,9 @@ def upns(*numbers):
     return pd.DataFrame({"cycle": "2012-01", "upn": [f"A{n:012d}" for n in numbers]}).astype("str")
 
 
-def writer(root, ways):
+def writer(root, ways, kind="append"):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ULN_WAY_")} | ways
-    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(root.path)]
+    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(root.path), kind]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env=environment, cwd=HOME, text=True, **pipes)
 
@@ -132,10 +137,11 @@ def test_a_file_that_is_gone_is_damage(lake, server, tmp_path):
     assert lake.damage("shared_upns") == "files"
 
 
-def test_two_writers_at_once_lose_and_double_nothing(lake, server, root, tmp_path):
+@pytest.mark.parametrize("kind", ["append", "upsert", "replace"])
+def test_two_writers_at_once_lose_and_double_nothing(lake, server, root, tmp_path, kind):
     lake.append("shared_upns", upns(999_999_999))
     with StoreLine(server, meets=True) as line:
-        both = [writer(root, leads(server, tmp_path.name, ENDPOINT=line.endpoint)) for _ in range(2)]
+        both = [writer(root, leads(server, tmp_path.name, ENDPOINT=line.endpoint), kind) for _ in range(2)]
         for first, one in zip((0, 100), both, strict=True):
             asked(one, *range(first, first + 6))
         for one in both:
