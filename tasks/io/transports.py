@@ -181,8 +181,17 @@ def part_name() -> str:
     return f"{PART[0]}{secrets.token_hex(8)}{PART[1]}"
 
 
+#: What a system answers where it has surely made no link.
+_NOTHING_LINKED = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EOPNOTSUPP),
+    }
+)
+
+
 class _File(Transport):
-    """A folder of this machine."""
+    """A folder of this machine, or of a share that it has mounted."""
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -212,12 +221,15 @@ class _File(Transport):
     def put_new(self, path: str, data: bytes) -> None:
         with self._told():
             part = self._written(path, data)
-            try:
-                os.link(part, self._at(path))
-            except FileExistsError:
-                if self.content(path) != data:
-                    raise self._other_file(path) from None
-            finally:
+        try:
+            os.link(part, self._at(path))
+        except OSError as fault:
+            if fault.errno in _NOTHING_LINKED:
+                raise Declined(_of_errno(self.shown, fault)) from fault
+            # Of a share, any other answer may stand for one that was lost: also that a file is there, which may be ours.
+            self._settled(path, data, fault)
+        finally:
+            with suppress(OSError):  # what is left of it, the next hand-over puts away
                 part.unlink(missing_ok=True)
 
     def put(self, path: str, data: bytes) -> None:
