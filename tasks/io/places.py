@@ -61,13 +61,12 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
     if way is None:
         return 0
     inbox: Path = getattr(root, name)
-    index = root.path / "ways" / f"{name}.json"
-    known = _known(index)
+    index = _Index(root, name, way)
     for left in inbox.rglob(f"{PART[0]}*{PART[1]}"):
         left.unlink()  # of a run that was killed; the run lock is ours
     with opened(way) as there:
         first = _listed(there)
-        new = {path: seen for path, seen in first.items() if known.get(path) != [seen.size, seen.mark]}
+        new = {path: seen for path, seen in first.items() if index.seen.get(path) != [seen.size, seen.mark]}
         if not new:
             return 0
         wait(way.settled_seconds)
@@ -78,10 +77,10 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
                 copied = threads.map(lambda one: _copied(there, one[0], one[1], inbox), settled.items())
                 for (path, seen), is_new in zip(settled.items(), copied, strict=True):
                     if is_new is not None:
-                        known[path] = [seen.size, seen.mark]
+                        index.seen[path] = [seen.size, seen.mark]
                         came += is_new
         finally:
-            write_whole(index, json.dumps(known, sort_keys=True).encode())
+            index.keep()
     return came
 
 
@@ -173,24 +172,23 @@ def deliver_new(root: DataRoot) -> int:
     way = way_to(root, "dewi_outbox")
     if way is None:
         return 0
-    index = root.path / "ways" / "dewi_outbox.json"
-    known = _known(index)
+    index = _Index(root, "dewi_outbox", way)
     files = sorted(p for p in root.dewi_outbox.rglob("*") if p.is_file() and not p.name.startswith("."))
     marks: dict[str, list[int | str]] = {}
     marks |= {p.relative_to(root.dewi_outbox).as_posix(): [p.stat().st_size, str(p.stat().st_mtime_ns)] for p in files}
-    new = [path for path, mark in marks.items() if known.get(path) != mark]
+    new = [path for path, mark in marks.items() if index.seen.get(path) != mark]
     if not new:
         return 0
-    try:
-        with opened(way) as there:
-            for folder in sorted({path.rpartition("/")[0] for path in new}):
-                with suppress(Declined):  # there may be no such folder yet; what else it is, the put tells
-                    _put_away(there, folder)
+    with opened(way) as there:
+        for folder in sorted({path.rpartition("/")[0] for path in new}):
+            with suppress(Declined):  # there may be no such folder yet; what else it is, the put tells
+                _put_away(there, folder)
+        try:
             for path in new:
                 there.put(path, (root.dewi_outbox / path).read_bytes())
-                known[path] = marks[path]
-    finally:
-        write_whole(index, json.dumps(known, sort_keys=True).encode())
+                index.seen[path] = marks[path]
+        finally:
+            index.keep()
     return len(new)
 
 
@@ -201,13 +199,29 @@ def _put_away(there: Transport, folder: str = "") -> None:
             there.remove(f"{folder}/{name}".lstrip("/"))
 
 
-def _known(index: Path) -> dict[str, list[int | str]]:
-    """What was seen before; a memory that is gone costs a copy, no more."""
-    try:
-        known: dict[str, list[int | str]] = json.loads(index.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return known
+class _Index:
+    """What was seen of a place before, in the data root's `ways/<way>.json`.
+
+    Of another place than the way now leads to it knows nothing, as of one that is gone: that costs a copy, and no more.
+
+    Attributes:
+        seen: size and mark by path.
+    """
+
+    def __init__(self, root: DataRoot, name: str, way: Way) -> None:
+        self._path = root.path / "ways" / f"{name}.json"
+        # What tells one place from another: of an object store its URL does not say where it is.
+        self._place = [way.url, *(str(getattr(way, key, None) or "") for key in ("endpoint", "account"))]
+        self.seen: dict[str, list[int | str]] = {}
+        with suppress(FileNotFoundError, ValueError):
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            if isinstance(kept, dict) and kept.get("place") == self._place:
+                self.seen = kept["seen"]
+
+    def keep(self) -> None:
+        """Write it down."""
+        kept = {"place": self._place, "seen": self.seen}
+        write_whole(self._path, json.dumps(kept, sort_keys=True).encode())
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.ways import FOLDERS
+from schemas.texts import both
+from schemas.ways import FOLDERS, AzureWay
 from tasks.io.data_root import DataRoot
-from tasks.io.places import lrs_outbox
-from tasks.io.transports import Declined, Unanswered
+from tasks.io.places import _Index, deliver_new, fetch_new, lrs_outbox
+from tasks.io.transports import Away, Declined, Unanswered
 
 
 @pytest.fixture
@@ -39,6 +40,86 @@ def handed_over(root, **files):
 
 def lying(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def nothing(_seconds):
+    """No time passes."""
+
+
+# What is remembered of a place.
+
+
+def to_be_brought(root, *paths):
+    for path in paths:
+        (root.dewi_outbox / path).parent.mkdir(exist_ok=True)
+        (root.dewi_outbox / path).write_bytes(path.encode())
+
+
+def test_school_files_that_were_brought_to_one_place_are_brought_to_another_as_well(far, root, tmp_path, monkeypatch):
+    to_be_brought(root, "660/a.zip", "661/b.zip")
+    assert deliver_new(root) == 2 and deliver_new(root) == 0
+    lead(monkeypatch, tmp_path / "further")
+    assert deliver_new(root) == 2 and deliver_new(root) == 0
+    assert lying(tmp_path / "further" / "dewi_outbox") == lying(far / "dewi_outbox") == lying(root.dewi_outbox) != {}
+
+
+def is_away(way):
+    raise Away(both("fault.way_away", way=way.shown))
+
+
+def test_a_way_that_led_nowhere_for_one_run_has_forgotten_nothing(far, root, monkeypatch):
+    to_be_brought(root, "660/a.zip")
+    assert deliver_new(root) == 1
+    to_be_brought(root, "660/b.zip")
+    with monkeypatch.context() as patched, pytest.raises(Away):
+        patched.setenv("ULN_WAY_DEWI_OUTBOX__URL", (far / "mistyped").as_uri())
+        patched.setattr("tasks.io.places.opened", is_away)
+        deliver_new(root)
+    assert deliver_new(root) == 1 and len(lying(far / "dewi_outbox")) == 2
+
+
+def test_of_an_inbox_that_moved_what_has_come_already_comes_to_nothing_and_what_is_new_comes(
+    far, root, tmp_path, monkeypatch
+):
+    there = far / "dewi_inbox" / "660"
+    there.mkdir()
+    for content in (b"<a/>", b"<a>other</a>"):
+        (there / "a.xml").write_bytes(content)
+        assert fetch_new(root, "dewi_inbox", nothing) == 1
+    came = lying(root.dewi_inbox)
+    moved = tmp_path / "further" / "dewi_inbox"
+    lead(monkeypatch, tmp_path / "further")
+    moved.rmdir()
+    (far / "dewi_inbox").rename(moved)
+    assert fetch_new(root, "dewi_inbox", nothing) == 0 and lying(root.dewi_inbox) == came and len(came) == 2
+    # Of the same size and time as the one of that name at the former place.
+    known = (moved / "660" / "a.xml").stat().st_mtime_ns
+    lead(monkeypatch, tmp_path / "furthest")
+    other = tmp_path / "furthest" / "dewi_inbox" / "660" / "a.xml"
+    other.parent.mkdir()
+    other.write_bytes(b"<a>third</a>")
+    os.utime(other, ns=(known, known))
+    assert fetch_new(root, "dewi_inbox", nothing) == 1 and b"<a>third</a>" in lying(root.dewi_inbox).values()
+
+
+@pytest.mark.parametrize("key", ["endpoint", "account"])
+def test_two_stores_are_two_places_though_their_buckets_have_one_name(root, key):
+    def index(store):
+        return _Index(root, "dewi_inbox", AzureWay(**{"url": "az://returns/in", "account": "wales", key: store}))
+
+    before = index("one")
+    before.seen["660/a.xml"] = [1, "a"]
+    before.keep()
+    assert index("one").seen == before.seen and index("other").seen == {}
+
+
+@pytest.mark.parametrize("kept", ['{"660/a.zip": [9, "0"]}', "[]", "half"])
+def test_a_memory_that_is_of_no_known_place_or_damaged_costs_a_copy_and_no_more(far, root, kept):
+    to_be_brought(root, "660/a.zip")
+    (root.path / "ways").mkdir()
+    (root.path / "ways" / "dewi_outbox.json").write_text(kept, encoding="utf-8")
+    assert deliver_new(root) == 1 and deliver_new(root) == 0
+    assert lying(far / "dewi_outbox") == {"660/a.zip": b"660/a.zip"}
 
 
 # What is handed over.
