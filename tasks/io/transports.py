@@ -207,11 +207,12 @@ class _File(Transport):
     def fetch(self, path: str, into: Path, most: int) -> None:
         try:
             with Path(self._at(path)).open("rb") as file:
-                into.write_bytes(file.read(most))
+                content = file.read(most)
         except FileNotFoundError:
             raise
         except OSError as refused:
             raise Declined(_of_errno(self.shown, refused)) from refused
+        into.write_bytes(content)
 
     def content(self, path: str) -> bytes | None:
         with self._told():

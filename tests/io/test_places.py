@@ -1,14 +1,17 @@
 """What holds of a folder by URL wherever it is, on folders of this machine, and what holds of those alone."""
 
 import errno
+import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from schemas.texts import both
 from schemas.ways import FOLDERS, AzureWay
-from tasks.io.data_root import DataRoot
+from tasks.io import places, transports
+from tasks.io.data_root import DataRoot, NotWritten
 from tasks.io.places import _Index, deliver_new, fetch_new, lrs_outbox
 from tasks.io.transports import Away, Declined, Unanswered
 
@@ -44,6 +47,137 @@ def lying(folder):
 
 def nothing(_seconds):
     """No time passes."""
+
+
+# What comes although something else does not.
+
+
+def lies(inbox, *paths):
+    for path in paths:
+        (inbox / path).parent.mkdir(exist_ok=True)
+        (inbox / path).write_bytes(path.encode())
+
+
+def told_of(fault, number):
+    """The sentence of a fault that holds of so many files; it has both languages, and names none of a sender's files."""
+    sentence = str(fault)
+    assert isinstance(fault, Declined) and "\n" not in sentence and sentence.count(" / ") == 1
+    assert f"{number} files or folders could not be taken" in sentence and "xml" not in sentence
+    return sentence
+
+
+def refuses(monkeypatch, method, *paths):
+    """Let the server decline these."""
+    does = getattr(transports._File, method)
+
+    def does_or_not(self, path="", *given):
+        if path in paths:
+            raise Declined(both("fault.way_denied", way=self.shown))
+        return does(self, path, *given)
+
+    monkeypatch.setattr(transports._File, method, does_or_not)
+
+
+def not_taken(root, way):
+    return json.loads((root.path / "ways" / f"{way}.json").read_text(encoding="utf-8"))["not_taken"]
+
+
+def test_a_file_that_cannot_be_read_keeps_none_of_the_others_and_comes_once_it_can(far, root, monkeypatch):
+    lies(far / "dewi_inbox", *(f"{la}/{n:02}.xml" for la in ("660", "661") for n in range(20)))
+    with monkeypatch.context() as patched:
+        refuses(patched, "fetch", "660/00.xml", "661/07.xml")
+        for _ in range(2):
+            with pytest.raises(Declined) as met:
+                fetch_new(root, "dewi_inbox", nothing)
+            assert "does not allow it" in told_of(met.value, 2)
+            assert len(lying(root.dewi_inbox)) == 38 and not_taken(root, "dewi_inbox") == ["660/00.xml", "661/07.xml"]
+    assert fetch_new(root, "dewi_inbox", nothing) == 2 and not_taken(root, "dewi_inbox") == []
+    assert lying(root.dewi_inbox) == lying(far / "dewi_inbox")
+
+
+def test_a_folder_that_cannot_be_listed_keeps_none_of_the_others(far, root, monkeypatch):
+    lies(far / "dewi_inbox", "660/a.xml", "661/b.xml", "662/c.xml")
+    with monkeypatch.context() as patched:
+        refuses(patched, "listing", "660")
+        for _ in range(2):
+            with pytest.raises(Declined) as met:
+                fetch_new(root, "dewi_inbox", nothing)
+            assert told_of(met.value, 1) and set(lying(root.dewi_inbox)) == {"661/b.xml", "662/c.xml"}
+    assert fetch_new(root, "dewi_inbox", nothing) == 1
+
+
+def test_names_that_cannot_be_here_are_told_and_keep_none_of_the_others(far, root):
+    lies(root.dewi_inbox, "660/here.xml", "661")
+    lies(far / "dewi_inbox", "660", "661/a.xml", "662/b.xml", f"662/{'c' * 251}.xml")
+    for _ in range(2):
+        with pytest.raises(Declined) as met:
+            fetch_new(root, "dewi_inbox", nothing)
+        # The longest name that a folder takes is taken.
+        assert "have it renamed" in told_of(met.value, 2)
+    assert set(lying(root.dewi_inbox)) == {"660/here.xml", "661", "662/b.xml", f"662/{'c' * 251}.xml"}
+
+
+def test_a_file_here_that_may_not_be_read_is_told_and_keeps_none_of_the_others(far, root, monkeypatch):
+    lies(far / "dewi_inbox", "660/a.xml", "660/b.xml")
+    make = places.write_whole
+
+    def refused(place, content):
+        if place.name == "a.xml":
+            raise NotWritten(errno.EACCES, "shut", str(place))
+        return make(place, content)
+
+    monkeypatch.setattr(places, "write_whole", refused)
+    with pytest.raises(Declined) as met:
+        fetch_new(root, "dewi_inbox", nothing)
+    assert "dewi/inbox could not be written" in told_of(met.value, 1) and set(lying(root.dewi_inbox)) == {"660/b.xml"}
+
+
+def test_a_disk_of_ours_that_is_full_is_told_without_the_name_of_a_file(far, root, monkeypatch):
+    lies(far / "dewi_inbox", "660/a.xml")
+
+    make = tempfile.mkstemp
+
+    def full(**given):
+        if given["dir"] == root.dewi_inbox / "660":
+            raise OSError(errno.ENOSPC, "full")
+        return make(**given)
+
+    with monkeypatch.context() as patched, pytest.raises(NotWritten) as met:
+        patched.setattr("tempfile.mkstemp", full)
+        fetch_new(root, "dewi_inbox", nothing)
+    assert met.value.filename == str(root.dewi_inbox) and met.value.errno == errno.ENOSPC
+    assert fetch_new(root, "dewi_inbox", nothing) == 1
+
+
+def test_a_server_that_goes_away_ends_it_though_others_were_declined(far, root, monkeypatch):
+    lies(far / "dewi_inbox", *(f"660/{n:02}.xml" for n in range(20)))
+    refuses(monkeypatch, "fetch", "660/00.xml")
+    fetch = transports._File.fetch
+    asked = []
+
+    def gone(self, path, *given):
+        asked.append(path)
+        if path == "660/01.xml":
+            raise Away(both("fault.way_away", way=self.shown))
+        return fetch(self, path, *given)
+
+    monkeypatch.setattr(transports._File, "fetch", gone)
+    monkeypatch.setattr(places, "_AT_ONCE", 1)
+    with pytest.raises(Away):
+        fetch_new(root, "dewi_inbox", nothing)
+    assert len(asked) < 20
+
+
+def test_a_school_file_that_is_declined_keeps_none_of_the_others_and_goes_once_it_may(far, root, monkeypatch):
+    to_be_brought(root, "660/a.zip", "660/b.zip", "661/c.zip")
+    with monkeypatch.context() as patched:
+        refuses(patched, "put", "660/a.zip")
+        for _ in range(2):
+            with pytest.raises(Declined) as met:
+                deliver_new(root)
+            assert "does not allow it" in told_of(met.value, 1) and not_taken(root, "dewi_outbox") == ["660/a.zip"]
+            assert set(lying(far / "dewi_outbox")) == {"660/b.zip", "661/c.zip"}
+    assert deliver_new(root) == 1 and lying(far / "dewi_outbox") == lying(root.dewi_outbox)
 
 
 # What is remembered of a place.
