@@ -291,19 +291,15 @@ class _Sftp(Transport):
         self.close()
         self._library = asyncssh
         way: SftpWay = self.way
-        host, port = way.parts.hostname, way.parts.port or 22
-        known_hosts = way.known_hosts.expanduser()
+        host, (port, known_hosts, keys) = way.parts.hostname, self._settings()
         with self._told():
-            if not known_hosts.is_file():
-                raise Declined(both("fault.way_unknown_key", way=self.shown, file=known_hosts))
-            keys = [str(way.key_file.expanduser())] if way.key_file else None
             try:
                 # Nothing but what is configured: no agent, no keys and no settings of the account that runs the service.
                 self._fs = SSHFileSystem(
                     host,
                     port=port,
                     username=way.parts.username,
-                    known_hosts=str(known_hosts),
+                    known_hosts=known_hosts,
                     client_keys=keys,
                     passphrase=way.key_passphrase and way.key_passphrase.get_secret_value(),
                     password=way.password and way.password.get_secret_value(),
@@ -321,9 +317,37 @@ class _Sftp(Transport):
                 )
             except asyncssh.HostKeyNotVerifiable:
                 # Both are refused; a key that has changed is what somebody in between looks like.
-                known = asyncssh.match_known_hosts(str(known_hosts), host, "", port)
+                known = asyncssh.match_known_hosts(known_hosts, host, "", port)
                 case = "fault.way_changed_key" if any(known[:2]) else "fault.way_unknown_key"
-                raise Declined(both(case, way=self.shown, file=known_hosts)) from None
+                raise Declined(both(case, way=self.shown, file=way.known_hosts)) from None
+
+    def _settings(self) -> tuple[int, Any, list[str] | None]:
+        """Port, the host keys that are known, and the file of our own key, where there is one.
+
+        Looked at before anything is asked: what is wrong with them would else look like a server that is away.
+
+        Raises:
+            Declined: one of them cannot be used; says which, and not what stands there.
+        """
+        way: SftpWay = self.way
+        try:
+            port = way.parts.port or 22
+        except ValueError:
+            raise Declined(both("fault.way_setting", way=self.shown, setting="url")) from None
+        try:
+            known_hosts = self._library.read_known_hosts(str(way.known_hosts.expanduser()))
+        except (FileNotFoundError, IsADirectoryError):
+            raise Declined(both("fault.way_unknown_key", way=self.shown, file=way.known_hosts)) from None
+        except (OSError, ValueError, RuntimeError):  # the last: an account that has no home
+            raise Declined(both("fault.way_known_hosts", way=self.shown)) from None
+        if way.key_file is None:
+            return port, known_hosts, None
+        try:
+            key_file = way.key_file.expanduser()
+            with key_file.open("rb"):
+                return port, known_hosts, [str(key_file)]
+        except (OSError, RuntimeError):
+            raise Declined(both("fault.way_key_file", way=self.shown)) from None
 
     def _done(self, work: Callable[..., Any], *given: Any, size: int = 0, **named: Any) -> Any:
         """Let fsspec's thread do it, within its time."""

@@ -4,15 +4,17 @@ import errno
 import json
 import os
 import tempfile
+import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from schemas.texts import both
-from schemas.ways import FOLDERS, AzureWay
+from schemas.ways import FOLDERS, AzureWay, S3Way, SftpWay
 from tasks.io import places, transports
 from tasks.io.data_root import DataRoot, NotWritten
-from tasks.io.places import _Index, deliver_new, fetch_new, lrs_outbox
+from tasks.io.places import _Index, deliver_new, fetch_new, lrs_outbox, proven
 from tasks.io.transports import Away, Declined, Unanswered
 
 
@@ -312,3 +314,29 @@ def test_a_part_that_cannot_be_removed_is_no_fault_of_the_hand_over_and_goes_wit
         assert handed_over(root, ours=b"x") == {}
     assert len(lying(far / "lrs_outbox")) == 2
     assert handed_over(root, next=b"y") == {} and lying(far / "lrs_outbox") == {"next": b"y", "ours": b"x"}
+
+
+# What is wrong with our own settings, should `schemas.ways` let it pass.
+
+WRONG = {
+    "sftp port": (SftpWay, {"url": "sftp://uln@127.0.0.1:wrongful/in", "known_hosts": Path("/dev/null")}, "url"),
+    "s3 without a scheme": (S3Way, {"url": "s3://b/in", "endpoint": "wrongful.example"}, "endpoint"),
+    "s3 no address": (S3Way, {"url": "s3://b/in", "endpoint": "http://[wrongful"}, "endpoint"),
+    "azure no address": (AzureWay, {"url": "az://b/in", "account": "a", "endpoint": "wrongful"}, "endpoint"),
+    "azure no account": (AzureWay, {"url": "az://b/in", "account": "wrongful b/c"}, "account"),
+    "azure no key": (
+        AzureWay,
+        {"url": "az://b/in", "account": "a", "account_key": SecretStr("wrongful!")},
+        "account_key",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_setting_that_cannot_be_used_is_told_by_its_name_and_without_its_value(wrong):
+    kind, given, setting = WRONG[wrong]
+    token = {"sas_token": SecretStr("token")} if kind is AzureWay else {}
+    with pytest.raises(Declined, match=f": {setting} cannot be used") as met:
+        proven(kind.model_construct(**token, **given), writes=False)
+    told = "".join(traceback.format_exception(met.value)).replace(kind.model_construct(**given).shown, "")
+    assert "wrongful" not in told and str(met.value).count(" / ") == 1

@@ -1,5 +1,6 @@
 """Folders by SFTP, against Debian's OpenSSH server on loopback: what comes, what is handed over, what fails, who is refused."""
 
+import datetime as dt
 import hashlib
 import os
 import shutil
@@ -13,6 +14,7 @@ from sftp_server import PASSPHRASE, made_key, sftp_server
 
 from schemas.cycles import cycle_by_id
 from schemas.faults import PassingFault
+from tasks.doctor import examined
 from tasks.io.data_root import DataRoot
 from tasks.io.places import deliver_new, fetch_new, lrs_outbox
 from tasks.io.transports import Away, Declined, Unanswered
@@ -332,6 +334,37 @@ def test_who_has_not_the_right_key_or_cannot_open_it_is_told(server, root, monke
     with pytest.raises(Declined, match="does not let the service in") as met:
         fetch_new(root, "dewi_inbox", nothing)
     assert told(met.value)
+
+
+def known_hosts_broken(there, _monkeypatch):
+    (there.home / "known").write_text("sftp.lrs.example\n", encoding="utf-8")
+
+
+def set_to(key, value):
+    return lambda _there, monkeypatch: monkeypatch.setenv(f"ULN_WAY_DEWI_INBOX__{key}", value)
+
+
+#: What may be wrong with our own settings, and what is told of it.
+WRONG = {
+    "no key": (set_to("KEY_FILE", "/nowhere/key-of-ours"), "key_file names no file"),
+    "a folder as key": (set_to("KEY_FILE", "/"), "key_file names no file"),
+    "no home": (set_to("KEY_FILE", "~nobody-of-that-name/key"), "key_file names no file"),
+    "a line that is no host key": (known_hosts_broken, "known_hosts names cannot be read"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_setting_of_ours_that_cannot_be_used_is_told_by_its_name_and_nobody_is_asked(
+    server, root, monkeypatch, wrong
+):
+    makes, says = WRONG[wrong]
+    makes(server, monkeypatch)
+    with pytest.raises(Declined, match=says) as met:
+        fetch_new(root, "dewi_inbox", nothing)
+    assert told(met.value) and server.line.connections == 0
+    assert not [value for value in ("key-of-ours", "sftp.lrs.example", "nobody-of-that") if value in str(met.value)]
+    found = {one.what.en for one in examined(str(root.path), dt.date(2012, 1, 31)) if one.check == "ways"}
+    assert any(says in sentence and "dewi_inbox cannot be used" in sentence for sentence in found)
 
 
 def test_a_folder_that_is_gone_is_told(server, root):
