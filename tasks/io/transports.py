@@ -114,7 +114,8 @@ class Transport(ABC):
         """Let a file appear, whole, in the place of what stands there; folders are made. Doing it again does no harm.
 
         Raises:
-            Away, Declined: the old one, or the new one, is there whole.
+            Away, Declined: the old one, or the new one, is there whole; where a server cannot replace a file in one step,
+                perhaps neither, until it is done again.
         """
 
     @abstractmethod
@@ -468,9 +469,27 @@ class _Sftp(Transport):
             try:
                 self._done(self._channel.posix_rename, part, self._at(path))
             except self._library.SFTPOpUnsupported:
-                with suppress(self._library.SFTPNoSuchFile):
-                    self._done(self._channel.remove, self._at(path))
-                self._done(self._channel.rename, part, self._at(path))
+                self._exchange(part, self._at(path))
+
+    def _exchange(self, part: str, place: str) -> None:
+        """Rename into a place at which something may stand, where a rename replaces nothing.
+
+        For a moment nothing stands there. What ends in it leaves both under names that nobody looks at; the next delivery,
+        which does not know the file as brought, puts it again.
+        """
+        aside = f"{place.rpartition('/')[0]}/{part_name()}"
+        try:
+            self._done(self._channel.rename, place, aside)
+        except self._library.SFTPNoSuchFile:
+            self._done(self._channel.rename, part, place)
+            return
+        try:
+            self._done(self._channel.rename, part, place)
+        except self._library.SFTPError:
+            with suppress(Exception):
+                self._done(self._channel.rename, aside, place)
+            raise
+        self._left(aside)
 
     def _written(self, path: str, data: bytes) -> str:
         """The bytes under a name that nobody looks at, on the server's disk as far as it can say so."""

@@ -313,6 +313,67 @@ def test_what_was_not_brought_whole_goes_with_the_next_run(server, root):
     assert server.files("dewi/outbox") == {"a.zip": GREAT, "b.zip": GREAT}
 
 
+# A server whose rename replaces nothing.
+
+
+@pytest.fixture
+def plain(tmp_path, monkeypatch):
+    """Such a server, with a school's file of last week."""
+    with sftp_server(tmp_path, replaces=False) as there:
+        named(there, monkeypatch)
+        yield there
+
+
+def of_this_week(root, server):
+    server.put("dewi/outbox/a.zip", b"last week's")
+    (root.dewi_outbox / "a.zip").write_bytes(b"this week's")
+
+
+def at_the_rename_into_place(monkeypatch, does):
+    """Let something happen as the new file is to get its name, once."""
+    rename, to_do = asyncssh.SFTPClient.rename, [does]
+
+    async def renamed(self, old, new, *given, **more):
+        if to_do and str(new).endswith("a.zip"):
+            to_do.pop()()
+        return await rename(self, old, new, *given, **more)
+
+    monkeypatch.setattr(asyncssh.SFTPClient, "rename", renamed)
+
+
+def test_such_a_server_has_the_new_file_in_the_place_of_the_old_one_and_nothing_beside_it(plain, root):
+    of_this_week(root, plain)
+    (root.dewi_outbox / "b.zip").write_bytes(b"b")
+    assert deliver_new(root) == 2
+    assert plain.files("dewi/outbox") == {"a.zip": b"this week's", "b.zip": b"b"}
+
+
+def test_where_such_a_server_goes_before_the_new_file_has_its_name_the_old_one_is_kept_and_the_next_run_mends_it(
+    plain, root, monkeypatch
+):
+    of_this_week(root, plain)
+    at_the_rename_into_place(monkeypatch, plain.line.gone)
+    with pytest.raises(Away):
+        deliver_new(root)
+    assert sorted(plain.files("dewi/outbox").values()) == [b"last week's", b"this week's"]
+    assert all(name.startswith(".uln-") for name in plain.files("dewi/outbox"))
+    plain.line.back()
+    assert deliver_new(root) == 1 and plain.files("dewi/outbox") == {"a.zip": b"this week's"}
+
+
+def test_where_such_a_server_refuses_the_new_file_its_name_the_old_one_has_it_again(plain, root, monkeypatch):
+    of_this_week(root, plain)
+
+    def refuse():
+        raise asyncssh.SFTPFailure("no")
+
+    at_the_rename_into_place(monkeypatch, refuse)
+    with pytest.raises(Declined):
+        deliver_new(root)
+    assert plain.files("dewi/outbox")["a.zip"] == b"last week's"
+    assert deliver_new(root) == 1 and plain.files("dewi/outbox") == {"a.zip": b"this week's"}
+
+
 # Who is refused, and who refuses.
 
 
