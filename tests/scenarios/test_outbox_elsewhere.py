@@ -6,7 +6,9 @@ import shutil
 import pytest
 from test_operators_diary import census
 from tests_support import walked
+from typer.testing import CliRunner
 
+from flows.cli import app
 from schemas.faults import ServiceFault
 from schemas.texts import both
 from tasks.hand_over import for_a_person
@@ -91,3 +93,32 @@ def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_onc
         walked(release, built, CYCLE, TUESDAY)
     assert len(looked) == 1 and Lake(built / "lake").read("batches").equals(before)
     assert len(list(gone.iterdir())) == 1
+
+
+def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_there(built, far, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ServiceFault):
+        patch.setattr(transports._File, "put_new", unanswered)
+        census(built, CYCLE, MONDAY)
+    before = Lake(built / "lake").read("batches")
+    entry = before[before["state"] == "SENT_UNCONFIRMED"].iloc[0]
+
+    def retry(expect):
+        asked = ["retry", entry["batch_ref"], "--reason", "not on the portal", "--as-of", TUESDAY, "--data", str(built)]
+        said = CliRunner().invoke(app, asked)
+        assert said.exit_code == expect and "Traceback" not in said.output
+        return " ".join(said.output.split())
+
+    def away(way):
+        raise transports.Away(both("fault.way_away", way=way.shown))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.io.places.opened", away)
+        assert retry(1).count("the server does not answer") == 1
+    lake = Lake(built / "lake")
+    assert lake.read("batches").equals(before) and lake.version("batch_decisions") == -1
+    # It lies there: handed over once more it would be sent twice.
+    assert "lies in lrs/outbox" in retry(1) and lake.version("batch_decisions") == -1
+    (far / entry["file_name"]).unlink()
+    assert "uln census 2012-01" in retry(0) and states(built) == {"READY"}
+    assert walked(release, built, CYCLE, TUESDAY)["sent"] == len(before) and states(built) == {"SENT"}
+    assert sorted(p.name for p in far.iterdir()) == sorted(before["file_name"])
