@@ -202,8 +202,16 @@ class _File(Transport):
             raise Declined(_of_errno(self.shown, refused)) from refused
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
+        listed: dict[str, Seen | None] = {}
         with self._told(), os.scandir(self._at(folder)) as found:
-            return {one.name: _seen(one) for one in found if one.is_dir() or one.is_file()}
+            for one in found:
+                if one.is_dir(follow_symlinks=False):
+                    listed[one.name] = None
+                elif one.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):  # it was taken away just now
+                        there = one.stat(follow_symlinks=False)
+                        listed[one.name] = Seen(there.st_size, str(there.st_mtime_ns))
+        return listed
 
     def fetch(self, path: str, into: Path, most: int) -> None:
         try:
@@ -257,13 +265,6 @@ class _File(Transport):
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _seen(entry: "os.DirEntry[str]") -> Seen | None:
-    if entry.is_dir():
-        return None
-    found = entry.stat()
-    return Seen(found.st_size, str(found.st_mtime_ns))
 
 
 def _of_errno(shown: str, refused: OSError) -> Both:

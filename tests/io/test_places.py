@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,30 @@ def test_a_folder_that_cannot_be_listed_keeps_none_of_the_others(far, root, monk
                 fetch_new(root, "dewi_inbox", nothing)
             assert told_of(met.value, 1) and set(lying(root.dewi_inbox)) == {"661/b.xml", "662/c.xml"}
     assert fetch_new(root, "dewi_inbox", nothing) == 1
+
+
+def test_links_are_not_followed(far, root, tmp_path):
+    lies(tmp_path, "of-somebody-else/660.xml")
+    lies(far / "dewi_inbox", "660/a.xml")
+    (far / "dewi_inbox" / "660" / "b.xml").symlink_to(tmp_path / "of-somebody-else" / "660.xml")
+    (far / "dewi_inbox" / "661").symlink_to(tmp_path / "of-somebody-else")
+    assert fetch_new(root, "dewi_inbox", nothing) == 1 and set(lying(root.dewi_inbox)) == {"660/a.xml"}
+
+
+def test_a_file_that_is_taken_away_as_its_folder_is_listed_keeps_none_of_the_others(far, root, monkeypatch):
+    lies(far / "dewi_inbox", "660/a.xml", "660/b.xml")
+    look = os.scandir
+
+    @contextmanager
+    def then_it_goes(folder):
+        with look(folder) as found:
+            entries = list(found)
+        if str(folder).endswith("660"):
+            (far / "dewi_inbox" / "660" / "a.xml").unlink(missing_ok=True)
+        yield entries
+
+    monkeypatch.setattr(os, "scandir", then_it_goes)
+    assert fetch_new(root, "dewi_inbox", nothing) == 1 and set(lying(root.dewi_inbox)) == {"660/b.xml"}
 
 
 def test_names_that_cannot_be_here_are_told_and_keep_none_of_the_others(far, root):
