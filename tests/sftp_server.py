@@ -74,12 +74,15 @@ def made_key(path: Path, passphrase: str = "") -> list[str]:
 
 
 @contextmanager
-def sftp_server(place: Path, *, read_only: bool = False, largest_file: int | None = None) -> Iterator[SftpServer]:
+def sftp_server(
+    place: Path, *, read_only: bool = False, replaces: bool = True, largest_file: int | None = None
+) -> Iterator[SftpServer]:
     """An SSH server with the other side's four folders.
 
     Args:
         place: a folder that is there.
         read_only: whether it lets nobody write.
+        replaces: whether it has OpenSSH's rename that replaces what stands there.
         largest_file: in bytes; what goes beyond it meets a disk that is full.
     """
     if not Path(SSHD).exists():
@@ -97,7 +100,7 @@ def sftp_server(place: Path, *, read_only: bool = False, largest_file: int | Non
     (home / "config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home / 'host'}\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {home / 'authorized'}\nPasswordAuthentication no\nPermitRootLogin yes\n"
-        f"Subsystem sftp internal-sftp{' -R' if read_only else ''}\n",
+        f"Subsystem sftp internal-sftp{' -R' if read_only else ''}{'' if replaces else ' -P posix-rename'}\n",
         encoding="utf-8",
     )
 

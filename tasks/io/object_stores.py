@@ -9,6 +9,7 @@ Belongs here: requests to stores, and what their answers mean. Does not belong h
 configured.
 """
 
+import base64
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -81,6 +82,14 @@ class ObjectFolder(Transport):
         """HTTP status and code; 0 where no answer came."""
         found = (answer for one in _chain(refused) if (answer := self._answer(one)))
         return next(found, (0, ""))
+
+    @contextmanager
+    def _set(self, setting: str) -> Iterator[None]:
+        """What a library does not take of our own settings, which it else would call a server that is away."""
+        try:
+            yield
+        except ValueError:  # which may quote it
+            raise Declined(both("fault.way_setting", way=self.shown, setting=setting)) from None
 
     @staticmethod
     def _never_reached(refused: Exception) -> bool:
@@ -168,6 +177,7 @@ class S3Folder(ObjectFolder):
     def __init__(self, way: S3Way) -> None:
         super().__init__(way)
         from aiobotocore.httpsession import AIOHTTPSession  # noqa: PLC0415
+        from botocore.utils import is_valid_endpoint_url  # noqa: PLC0415
         from s3fs import S3FileSystem  # noqa: PLC0415
 
         class Once(AIOHTTPSession):  # type: ignore[misc, unused-ignore]
@@ -178,6 +188,9 @@ class S3Folder(ObjectFolder):
                 session._retry_connection = False
                 return session
 
+        with self._set("endpoint"):
+            if way.endpoint and not is_valid_endpoint_url(way.endpoint):
+                raise ValueError
         self._fs = S3FileSystem(
             key=way.access_key and way.access_key.get_secret_value(),
             secret=way.secret_key and way.secret_key.get_secret_value(),
@@ -236,24 +249,28 @@ class AzureFolder(ObjectFolder):
 
         key = way.account_key and way.account_key.get_secret_value()
         token = way.sas_token and way.sas_token.get_secret_value()
-        self._fs = AzureBlobFileSystem(
-            account_name=way.account,
-            account_key=key,
-            sas_token=token,
-            connection_timeout=way.patience_seconds,
-            read_timeout=way.patience_seconds,
-            use_listings_cache=False,
-            skip_instance_cache=True,
-        )
-        # adlfs has no word for any of this.
-        self._client = self._fs.service_client = BlobServiceClient(
-            way.endpoint or f"https://{way.account}.blob.core.windows.net",
-            credential={"account_name": way.account, "account_key": key} if key else token or self._fs.credential,
-            retry_total=0,
-            connection_timeout=way.patience_seconds,
-            read_timeout=way.patience_seconds,
-            transport=Once(),
-        )
+        with self._set("account_key"):
+            # The SDK decodes it with each request, and passes over what no key has but the blanks around it.
+            base64.b64decode("".join((key or "").split()), validate=True)
+        with self._set("endpoint" if way.endpoint else "account"):
+            self._fs = AzureBlobFileSystem(
+                account_name=way.account,
+                account_key=key,
+                sas_token=token,
+                connection_timeout=way.patience_seconds,
+                read_timeout=way.patience_seconds,
+                use_listings_cache=False,
+                skip_instance_cache=True,
+            )
+            # adlfs has no word for any of this.
+            self._client = self._fs.service_client = BlobServiceClient(
+                way.endpoint or f"https://{way.account}.blob.core.windows.net",
+                credential={"account_name": way.account, "account_key": key} if key else token or self._fs.credential,
+                retry_total=0,
+                connection_timeout=way.patience_seconds,
+                read_timeout=way.patience_seconds,
+                transport=Once(),
+            )
 
     def _answer(self, refused: BaseException) -> tuple[int, str] | None:
         status = getattr(refused, "status_code", None)

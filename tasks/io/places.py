@@ -7,6 +7,7 @@ they are handed over: the ledger knows what was asked for, and the folder there 
 Belongs here: which files go which way, once. Does not belong here: how (`tasks.io.transports`).
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -20,13 +21,15 @@ from pathlib import Path, PurePosixPath
 from schemas.faults import PassingFault
 from schemas.texts import both
 from schemas.ways import Way, ways_of
-from tasks.io.data_root import DataRoot, make_folder, take_away, write_each, write_whole
+from tasks.io.data_root import DataRoot, NotWritten, make_folder, take_away, write_each, write_whole
 from tasks.io.transports import PART, Away, Declined, Seen, Transport, Unanswered, opened, part_name
 
 #: What no return and no result file has; more is copied no further, and refused as too large where it is read.
 _MOST = 64 * 2**20 + 1
 #: Files that are copied side by side: each waits some times for the other machine's answer.
 _AT_ONCE = 8
+#: What the system answers where a folder has a file's name here, or a file a folder's, or where a name is too long.
+_OF_A_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
@@ -55,33 +58,39 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
         How many files came.
 
     Raises:
-        Away, Declined: the folder could not be read; what has come so far stands.
+        Away: the folder could not be read; what has come so far stands.
+        Declined: the same, or some files or folders could not be taken; the others were.
+        NotWritten: this machine has no room for them.
     """
     way = way_to(root, name)
     if way is None:
         return 0
     inbox: Path = getattr(root, name)
-    index = root.path / "ways" / f"{name}.json"
-    known = _known(index)
+    index = _Index(root, name, way)
     for left in inbox.rglob(f"{PART[0]}*{PART[1]}"):
         left.unlink()  # of a run that was killed; the run lock is ours
+    came = 0
     with opened(way) as there:
-        first = _listed(there)
-        new = {path: seen for path, seen in first.items() if known.get(path) != [seen.size, seen.mark]}
-        if not new:
-            return 0
-        wait(way.settled_seconds)
-        settled = {path: seen for path, seen in _listed(there).items() if new.get(path) == seen}
-        came = 0
+        first, index.not_taken = _listed(there)
+        new = {path: seen for path, seen in first.items() if index.seen.get(path) != [seen.size, seen.mark]}
         try:
+            settled: dict[str, Seen] = {}
+            if new:
+                wait(way.settled_seconds)
+                again, shut = _listed(there)
+                settled = {path: seen for path, seen in again.items() if new.get(path) == seen}
+                index.not_taken |= shut
             with ThreadPoolExecutor(_AT_ONCE) as threads:
-                copied = threads.map(lambda one: _copied(there, one[0], one[1], inbox), settled.items())
-                for (path, seen), is_new in zip(settled.items(), copied, strict=True):
-                    if is_new is not None:
-                        known[path] = [seen.size, seen.mark]
-                        came += is_new
+                copied = threads.map(lambda one: _tried(there, one[0], one[1], inbox), settled.items())
+                for (path, seen), outcome in zip(settled.items(), copied, strict=True):
+                    if isinstance(outcome, Declined):
+                        index.not_taken[path] = outcome
+                    elif outcome is not None:
+                        index.seen[path] = [seen.size, seen.mark]
+                        came += outcome
         finally:
-            write_whole(index, json.dumps(known, sort_keys=True).encode())
+            index.keep()
+    index.refuse_not_taken()
     return came
 
 
@@ -120,18 +129,45 @@ def keeps_what_stands(there: Transport) -> bool:
     return False
 
 
-def _listed(there: Transport) -> dict[str, Seen]:
-    """What lies in the folder and one below it, by path; one question a folder. A name that leaves its folder is none."""
+def _listed(there: Transport) -> tuple[dict[str, Seen], dict[str, Declined]]:
+    """What lies in the folder and one below it, by path, one question a folder; and the folders that could not be listed.
+
+    A name that leaves its folder is none.
+    """
     found: dict[str, Seen] = {}
+    shut: dict[str, Declined] = {}
     top = {name: seen for name, seen in there.listing().items() if _named(name)}
     for name, seen in sorted(top.items()):
-        below = {name: seen} if seen else {f"{name}/{n}": s for n, s in there.listing(name).items() if _named(n)}
-        found |= {path: one for path, one in below.items() if one is not None}
-    return found
+        if seen is not None:
+            found[name] = seen
+            continue
+        try:
+            below = there.listing(name)
+        except Declined as fault:
+            shut[name] = fault
+            continue
+        found |= {f"{name}/{n}": one for n, one in below.items() if one is not None and _named(n)}
+    return found, shut
 
 
 def _named(name: str) -> bool:
     return not name.startswith(".") and not {"/", "\0"} & set(name) and not name.lower().endswith(_HALF_WRITTEN)
+
+
+def _tried(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | Declined | None:
+    """Copy one file (`_copied`); what keeps that one from coming, and no other, is given back."""
+    where = f"{inbox.parent.name}/{inbox.name}"
+    try:
+        return _copied(there, path, seen, inbox)
+    except Declined as fault:
+        return fault
+    except OSError as refused:
+        if refused.errno in _OF_A_NAME:
+            return Declined(both("fault.way_name", way=there.shown, inbox=where))
+        if refused.errno in (errno.EACCES, errno.EPERM):
+            return Declined(both("fault.no_right", path=where))
+        # The disk's own, which meets every file; told without the name that the sender chose.
+        raise NotWritten(refused.errno, refused.strerror, str(inbox)) from refused
 
 
 def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | None:
@@ -168,29 +204,33 @@ def deliver_new(root: DataRoot) -> int:
         How many files went.
 
     Raises:
-        Away, Declined: not all of it went; what did is known.
+        Away, Declined: not all of it went; what did is known, and the next run brings the others.
     """
     way = way_to(root, "dewi_outbox")
     if way is None:
         return 0
-    index = root.path / "ways" / "dewi_outbox.json"
-    known = _known(index)
+    index = _Index(root, "dewi_outbox", way)
     files = sorted(p for p in root.dewi_outbox.rglob("*") if p.is_file() and not p.name.startswith("."))
     marks: dict[str, list[int | str]] = {}
     marks |= {p.relative_to(root.dewi_outbox).as_posix(): [p.stat().st_size, str(p.stat().st_mtime_ns)] for p in files}
-    new = [path for path, mark in marks.items() if known.get(path) != mark]
+    new = [path for path, mark in marks.items() if index.seen.get(path) != mark]
     if not new:
         return 0
-    try:
-        with opened(way) as there:
-            for folder in sorted({path.rpartition("/")[0] for path in new}):
-                with suppress(Declined):  # there may be no such folder yet; what else it is, the put tells
-                    _put_away(there, folder)
+    with opened(way) as there:
+        for folder in sorted({path.rpartition("/")[0] for path in new}):
+            with suppress(Declined):  # there may be no such folder yet; what else it is, the put tells
+                _put_away(there, folder)
+        try:
             for path in new:
-                there.put(path, (root.dewi_outbox / path).read_bytes())
-                known[path] = marks[path]
-    finally:
-        write_whole(index, json.dumps(known, sort_keys=True).encode())
+                try:
+                    there.put(path, (root.dewi_outbox / path).read_bytes())
+                except Declined as fault:
+                    index.not_taken[path] = fault
+                else:
+                    index.seen[path] = marks[path]
+        finally:
+            index.keep()
+    index.refuse_not_taken()
     return len(new)
 
 
@@ -201,13 +241,44 @@ def _put_away(there: Transport, folder: str = "") -> None:
             there.remove(f"{folder}/{name}".lstrip("/"))
 
 
-def _known(index: Path) -> dict[str, list[int | str]]:
-    """What was seen before; a memory that is gone costs a copy, no more."""
-    try:
-        known: dict[str, list[int | str]] = json.loads(index.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return known
+class _Index:
+    """What was seen of a place before, in the data root's `ways/<way>.json`.
+
+    Of another place than the way now leads to it knows nothing, as of one that is gone: that costs a copy, and no more.
+
+    Attributes:
+        seen: size and mark by path.
+        not_taken: why a file, or all of a folder, could not be taken or brought, by path. Told by number alone, as senders
+            choose the names; whoever may look into the data root finds them in the file.
+    """
+
+    def __init__(self, root: DataRoot, name: str, way: Way) -> None:
+        self._name = f"ways/{name}.json"
+        self._path = root.path / self._name
+        # What tells one place from another: of an object store its URL does not say where it is.
+        self._place = [way.url, *(str(getattr(way, key, None) or "") for key in ("endpoint", "account"))]
+        self.seen: dict[str, list[int | str]] = {}
+        self.not_taken: dict[str, Declined] = {}
+        with suppress(FileNotFoundError, ValueError):
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            if isinstance(kept, dict) and kept.get("place") == self._place:
+                self.seen = kept["seen"]
+
+    def keep(self) -> None:
+        """Write it down."""
+        kept = {"place": self._place, "seen": self.seen, "not_taken": sorted(self.not_taken)}
+        write_whole(self._path, json.dumps(kept, sort_keys=True).encode())
+
+    def refuse_not_taken(self) -> None:
+        """Tell that some could not be taken.
+
+        Raises:
+            Declined: why the first of them could not, and how many they are.
+        """
+        if self.not_taken:
+            first = self.not_taken[min(self.not_taken)]
+            number = len(self.not_taken)
+            raise Declined(both("fault.way_some", number=number, index=self._name, fault=first.args[0])) from first
 
 
 @contextmanager

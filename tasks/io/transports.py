@@ -114,7 +114,8 @@ class Transport(ABC):
         """Let a file appear, whole, in the place of what stands there; folders are made. Doing it again does no harm.
 
         Raises:
-            Away, Declined: the old one, or the new one, is there whole.
+            Away, Declined: the old one, or the new one, is there whole; where a server cannot replace a file in one step,
+                perhaps neither, until it is done again.
         """
 
     @abstractmethod
@@ -181,8 +182,17 @@ def part_name() -> str:
     return f"{PART[0]}{secrets.token_hex(8)}{PART[1]}"
 
 
+#: What a system answers where it has surely made no link.
+_NOTHING_LINKED = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EOPNOTSUPP),
+    }
+)
+
+
 class _File(Transport):
-    """A folder of this machine."""
+    """A folder of this machine, or of a share that it has mounted."""
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -192,17 +202,26 @@ class _File(Transport):
             raise Declined(_of_errno(self.shown, refused)) from refused
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
+        listed: dict[str, Seen | None] = {}
         with self._told(), os.scandir(self._at(folder)) as found:
-            return {one.name: _seen(one) for one in found if one.is_dir() or one.is_file()}
+            for one in found:
+                if one.is_dir(follow_symlinks=False):
+                    listed[one.name] = None
+                elif one.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):  # it was taken away just now
+                        there = one.stat(follow_symlinks=False)
+                        listed[one.name] = Seen(there.st_size, str(there.st_mtime_ns))
+        return listed
 
     def fetch(self, path: str, into: Path, most: int) -> None:
         try:
             with Path(self._at(path)).open("rb") as file:
-                into.write_bytes(file.read(most))
+                content = file.read(most)
         except FileNotFoundError:
             raise
         except OSError as refused:
             raise Declined(_of_errno(self.shown, refused)) from refused
+        into.write_bytes(content)
 
     def content(self, path: str) -> bytes | None:
         with self._told():
@@ -212,12 +231,15 @@ class _File(Transport):
     def put_new(self, path: str, data: bytes) -> None:
         with self._told():
             part = self._written(path, data)
-            try:
-                os.link(part, self._at(path))
-            except FileExistsError:
-                if self.content(path) != data:
-                    raise self._other_file(path) from None
-            finally:
+        try:
+            os.link(part, self._at(path))
+        except OSError as fault:
+            if fault.errno in _NOTHING_LINKED:
+                raise Declined(_of_errno(self.shown, fault)) from fault
+            # Of a share, any other answer may stand for one that was lost: also that a file is there, which may be ours.
+            self._settled(path, data, fault)
+        finally:
+            with suppress(OSError):  # what is left of it, the next hand-over puts away
                 part.unlink(missing_ok=True)
 
     def put(self, path: str, data: bytes) -> None:
@@ -243,13 +265,6 @@ class _File(Transport):
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _seen(entry: "os.DirEntry[str]") -> Seen | None:
-    if entry.is_dir():
-        return None
-    found = entry.stat()
-    return Seen(found.st_size, str(found.st_mtime_ns))
 
 
 def _of_errno(shown: str, refused: OSError) -> Both:
@@ -278,19 +293,15 @@ class _Sftp(Transport):
         self.close()
         self._library = asyncssh
         way: SftpWay = self.way
-        host, port = way.parts.hostname, way.parts.port or 22
-        known_hosts = way.known_hosts.expanduser()
+        host, (port, known_hosts, keys) = way.parts.hostname, self._settings()
         with self._told():
-            if not known_hosts.is_file():
-                raise Declined(both("fault.way_unknown_key", way=self.shown, file=known_hosts))
-            keys = [str(way.key_file.expanduser())] if way.key_file else None
             try:
                 # Nothing but what is configured: no agent, no keys and no settings of the account that runs the service.
                 self._fs = SSHFileSystem(
                     host,
                     port=port,
                     username=way.parts.username,
-                    known_hosts=str(known_hosts),
+                    known_hosts=known_hosts,
                     client_keys=keys,
                     passphrase=way.key_passphrase and way.key_passphrase.get_secret_value(),
                     password=way.password and way.password.get_secret_value(),
@@ -308,9 +319,37 @@ class _Sftp(Transport):
                 )
             except asyncssh.HostKeyNotVerifiable:
                 # Both are refused; a key that has changed is what somebody in between looks like.
-                known = asyncssh.match_known_hosts(str(known_hosts), host, "", port)
+                known = asyncssh.match_known_hosts(known_hosts, host, "", port)
                 case = "fault.way_changed_key" if any(known[:2]) else "fault.way_unknown_key"
-                raise Declined(both(case, way=self.shown, file=known_hosts)) from None
+                raise Declined(both(case, way=self.shown, file=way.known_hosts)) from None
+
+    def _settings(self) -> tuple[int, Any, list[str] | None]:
+        """Port, the host keys that are known, and the file of our own key, where there is one.
+
+        Looked at before anything is asked: what is wrong with them would else look like a server that is away.
+
+        Raises:
+            Declined: one of them cannot be used; says which, and not what stands there.
+        """
+        way: SftpWay = self.way
+        try:
+            port = way.parts.port or 22
+        except ValueError:
+            raise Declined(both("fault.way_setting", way=self.shown, setting="url")) from None
+        try:
+            known_hosts = self._library.read_known_hosts(str(way.known_hosts.expanduser()))
+        except (FileNotFoundError, IsADirectoryError):
+            raise Declined(both("fault.way_unknown_key", way=self.shown, file=way.known_hosts)) from None
+        except (OSError, ValueError, RuntimeError):  # the last: an account that has no home
+            raise Declined(both("fault.way_known_hosts", way=self.shown)) from None
+        if way.key_file is None:
+            return port, known_hosts, None
+        try:
+            key_file = way.key_file.expanduser()
+            with key_file.open("rb"):
+                return port, known_hosts, [str(key_file)]
+        except (OSError, RuntimeError):
+            raise Declined(both("fault.way_key_file", way=self.shown)) from None
 
     def _done(self, work: Callable[..., Any], *given: Any, size: int = 0, **named: Any) -> Any:
         """Let fsspec's thread do it, within its time."""
@@ -431,9 +470,27 @@ class _Sftp(Transport):
             try:
                 self._done(self._channel.posix_rename, part, self._at(path))
             except self._library.SFTPOpUnsupported:
-                with suppress(self._library.SFTPNoSuchFile):
-                    self._done(self._channel.remove, self._at(path))
-                self._done(self._channel.rename, part, self._at(path))
+                self._exchange(part, self._at(path))
+
+    def _exchange(self, part: str, place: str) -> None:
+        """Rename into a place at which something may stand, where a rename replaces nothing.
+
+        For a moment nothing stands there. What ends in it leaves both under names that nobody looks at; the next delivery,
+        which does not know the file as brought, puts it again.
+        """
+        aside = f"{place.rpartition('/')[0]}/{part_name()}"
+        try:
+            self._done(self._channel.rename, place, aside)
+        except self._library.SFTPNoSuchFile:
+            self._done(self._channel.rename, part, place)
+            return
+        try:
+            self._done(self._channel.rename, part, place)
+        except self._library.SFTPError:
+            with suppress(Exception):
+                self._done(self._channel.rename, aside, place)
+            raise
+        self._left(aside)
 
     def _written(self, path: str, data: bytes) -> str:
         """The bytes under a name that nobody looks at, on the server's disk as far as it can say so."""

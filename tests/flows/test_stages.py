@@ -1,14 +1,16 @@
 """Which authorities a run visits, how many processes it is worth, and how it ends where it could do nothing."""
 
 import pytest
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from tests_support import without_an_engine
 
 from flows import census as module
 from flows.stages import Tour, chosen_authorities
 from schemas.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root import DataRoot
+from tasks.receive import receive
 from tasks.stage import Walked
+from tasks.ways import fetch
 from tasks.workers import processes_for
 
 
@@ -109,3 +111,39 @@ def test_an_inbox_elsewhere_that_is_away_counts_as_a_fault_and_its_authorities_g
     tour.stage(Stage())
     assert tour.total() == {"fetch.faults": 1, "receive.files": 1, "faults": 1}
     tour.refuse_nothing_done()
+
+
+class Ran:
+    """A task, run without the engine; what it ends with, its fault among it."""
+
+    def __init__(self, task):
+        self.name, self._run = task.name, task.fn
+
+    def __call__(self, **given):
+        """Its state, as the flow asks for it."""
+        assert given.pop("return_state")
+        try:
+            return Completed(data=self._run(**given))
+        except ServiceFault as fault:
+            return Failed(data=fault)
+
+
+def test_what_came_from_an_inbox_elsewhere_is_received_though_another_file_there_could_not_be_read(
+    tmp_path, monkeypatch
+):
+    far = tmp_path / "far" / "660"
+    far.mkdir(parents=True)
+    for number in range(40):
+        (far / f"{number:02}.xml").write_bytes(b"return %d" % number)
+    monkeypatch.setenv("ULN_WAY_DEWI_INBOX__URL", far.parent.as_uri())
+    monkeypatch.setenv("ULN_WAY_DEWI_INBOX__SETTLED_SECONDS", "0")
+    DataRoot(tmp_path / "root").create().dewi_inbox.joinpath("660", "00.xml").mkdir(parents=True)
+    told = []
+    monkeypatch.setattr("flows.stages.stage_fault", lambda stage, _, faults: told.append((stage, faults)))
+    without_an_engine(monkeypatch)
+    tour = Tour(["660"], flow="census", data=str(tmp_path / "root"), cycle="2012-01", steps=2)
+    tour.apart(Ran(fetch), data=str(tmp_path / "root"), name="dewi_inbox")
+    tour.stage(Ran(receive), as_of="2012-01-30T02:30")
+    total = tour.total()
+    assert (total["fetch.faults"], total["faults"], total["receive.files"]) == (1, 1, 39)
+    assert [stage for stage, faults in told if faults] == ["fetch"]

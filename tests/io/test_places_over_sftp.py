@@ -1,5 +1,6 @@
 """Folders by SFTP, against Debian's OpenSSH server on loopback: what comes, what is handed over, what fails, who is refused."""
 
+import datetime as dt
 import hashlib
 import os
 import shutil
@@ -13,6 +14,7 @@ from sftp_server import PASSPHRASE, made_key, sftp_server
 
 from schemas.cycles import cycle_by_id
 from schemas.faults import PassingFault
+from tasks.doctor import examined
 from tasks.io.data_root import DataRoot
 from tasks.io.places import deliver_new, fetch_new, lrs_outbox
 from tasks.io.transports import Away, Declined, Unanswered
@@ -311,6 +313,67 @@ def test_what_was_not_brought_whole_goes_with_the_next_run(server, root):
     assert server.files("dewi/outbox") == {"a.zip": GREAT, "b.zip": GREAT}
 
 
+# A server whose rename replaces nothing.
+
+
+@pytest.fixture
+def plain(tmp_path, monkeypatch):
+    """Such a server, with a school's file of last week."""
+    with sftp_server(tmp_path, replaces=False) as there:
+        named(there, monkeypatch)
+        yield there
+
+
+def of_this_week(root, server):
+    server.put("dewi/outbox/a.zip", b"last week's")
+    (root.dewi_outbox / "a.zip").write_bytes(b"this week's")
+
+
+def at_the_rename_into_place(monkeypatch, does):
+    """Let something happen as the new file is to get its name, once."""
+    rename, to_do = asyncssh.SFTPClient.rename, [does]
+
+    async def renamed(self, old, new, *given, **more):
+        if to_do and str(new).endswith("a.zip"):
+            to_do.pop()()
+        return await rename(self, old, new, *given, **more)
+
+    monkeypatch.setattr(asyncssh.SFTPClient, "rename", renamed)
+
+
+def test_such_a_server_has_the_new_file_in_the_place_of_the_old_one_and_nothing_beside_it(plain, root):
+    of_this_week(root, plain)
+    (root.dewi_outbox / "b.zip").write_bytes(b"b")
+    assert deliver_new(root) == 2
+    assert plain.files("dewi/outbox") == {"a.zip": b"this week's", "b.zip": b"b"}
+
+
+def test_where_such_a_server_goes_before_the_new_file_has_its_name_the_old_one_is_kept_and_the_next_run_mends_it(
+    plain, root, monkeypatch
+):
+    of_this_week(root, plain)
+    at_the_rename_into_place(monkeypatch, plain.line.gone)
+    with pytest.raises(Away):
+        deliver_new(root)
+    assert sorted(plain.files("dewi/outbox").values()) == [b"last week's", b"this week's"]
+    assert all(name.startswith(".uln-") for name in plain.files("dewi/outbox"))
+    plain.line.back()
+    assert deliver_new(root) == 1 and plain.files("dewi/outbox") == {"a.zip": b"this week's"}
+
+
+def test_where_such_a_server_refuses_the_new_file_its_name_the_old_one_has_it_again(plain, root, monkeypatch):
+    of_this_week(root, plain)
+
+    def refuse():
+        raise asyncssh.SFTPFailure("no")
+
+    at_the_rename_into_place(monkeypatch, refuse)
+    with pytest.raises(Declined):
+        deliver_new(root)
+    assert plain.files("dewi/outbox")["a.zip"] == b"last week's"
+    assert deliver_new(root) == 1 and plain.files("dewi/outbox") == {"a.zip": b"this week's"}
+
+
 # Who is refused, and who refuses.
 
 
@@ -332,6 +395,37 @@ def test_who_has_not_the_right_key_or_cannot_open_it_is_told(server, root, monke
     with pytest.raises(Declined, match="does not let the service in") as met:
         fetch_new(root, "dewi_inbox", nothing)
     assert told(met.value)
+
+
+def known_hosts_broken(there, _monkeypatch):
+    (there.home / "known").write_text("sftp.lrs.example\n", encoding="utf-8")
+
+
+def set_to(key, value):
+    return lambda _there, monkeypatch: monkeypatch.setenv(f"ULN_WAY_DEWI_INBOX__{key}", value)
+
+
+#: What may be wrong with our own settings, and what is told of it.
+WRONG = {
+    "no key": (set_to("KEY_FILE", "/nowhere/key-of-ours"), "key_file names no file"),
+    "a folder as key": (set_to("KEY_FILE", "/"), "key_file names no file"),
+    "no home": (set_to("KEY_FILE", "~nobody-of-that-name/key"), "key_file names no file"),
+    "a line that is no host key": (known_hosts_broken, "known_hosts names cannot be read"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_setting_of_ours_that_cannot_be_used_is_told_by_its_name_and_nobody_is_asked(
+    server, root, monkeypatch, wrong
+):
+    makes, says = WRONG[wrong]
+    makes(server, monkeypatch)
+    with pytest.raises(Declined, match=says) as met:
+        fetch_new(root, "dewi_inbox", nothing)
+    assert told(met.value) and server.line.connections == 0
+    assert not [value for value in ("key-of-ours", "sftp.lrs.example", "nobody-of-that") if value in str(met.value)]
+    found = {one.what.en for one in examined(str(root.path), dt.date(2012, 1, 31)) if one.check == "ways"}
+    assert any(says in sentence and "dewi_inbox cannot be used" in sentence for sentence in found)
 
 
 def test_a_folder_that_is_gone_is_told(server, root):

@@ -6,7 +6,9 @@ import shutil
 import pytest
 from test_operators_diary import census
 from tests_support import walked
+from typer.testing import CliRunner
 
+from flows.cli import app
 from schemas.faults import ServiceFault
 from schemas.states import Decision
 from schemas.texts import both
@@ -120,13 +122,30 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
     assert list(after[again]) == ["READY"], "its learners are due"
 
 
-def test_where_the_outbox_is_away_a_retry_is_not_kept(built, far, monkeypatch):
+def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_there(built, far, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault):
         patch.setattr(transports._File, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     before = Lake(built / "lake").read("batches")
-    ref = before.loc[before["state"] == "SENT_UNCONFIRMED", "batch_ref"].iloc[0]
-    far.rename(far.with_name("gone"))
-    with pytest.raises(ServiceFault, match="there is no such folder"):
-        decide(str(built), ref, Decision.RETRY, "ticket 7", TUESDAY)
-    assert Lake(built / "lake").read("batches").equals(before) and Lake(built / "lake").read("batch_decisions").empty
+    entry = before[before["state"] == "SENT_UNCONFIRMED"].iloc[0]
+
+    def retry(expect):
+        asked = ["retry", entry["batch_ref"], "--reason", "not on the portal", "--as-of", TUESDAY, "--data", str(built)]
+        said = CliRunner().invoke(app, asked)
+        assert said.exit_code == expect and "Traceback" not in said.output
+        return " ".join(said.output.split())
+
+    def away(way):
+        raise transports.Away(both("fault.way_away", way=way.shown))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.io.places.opened", away)
+        assert retry(1).count("the server does not answer") == 1
+    lake = Lake(built / "lake")
+    assert lake.read("batches").equals(before) and lake.version("batch_decisions") == -1
+    # It lies there: handed over once more it would be sent twice.
+    assert "lies in lrs/outbox" in retry(1) and lake.version("batch_decisions") == -1
+    (far / entry["file_name"]).unlink()
+    assert "uln census 2012-01" in retry(0) and states(built) == {"READY"}
+    assert walked(release, built, CYCLE, TUESDAY)["sent"] == len(before) and states(built) == {"SENT"}
+    assert sorted(p.name for p in far.iterdir()) == sorted(before["file_name"])
