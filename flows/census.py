@@ -106,7 +106,7 @@ def census(
             # Last: what stops an authority here keeps none of its batches back.
             tour.stage(verify, as_of=at)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
-        conserved = not tour.total()["faults"]
+        conserved = tour.is_all_done()
         if conserved:
             tour.step("conserve")
             try:

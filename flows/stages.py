@@ -116,6 +116,10 @@ class Tour:
         total["faults"] = len(self.faults) + sum(n for k, n in total.items() if k.endswith(".faults"))
         return dict(total)
 
+    def is_all_done(self) -> bool:
+        """Whether the stages could do all that lay in the data root, whatever became of the steps apart."""
+        return self.total()["faults"] == sum(n for name, n in self._apart.items() if name.endswith(".faults"))
+
     def is_nothing_done(self) -> bool:
         """Whether no authority could be done."""
         return bool(self._las) and set(self._las) <= self._nothing_done

@@ -110,6 +110,9 @@ def test_an_inbox_elsewhere_that_is_away_counts_as_a_fault_and_its_authorities_g
     tour.apart(Away(), data=str(tmp_path), name="dewi_inbox")
     tour.stage(Stage())
     assert tour.total() == {"fetch.faults": 1, "receive.files": 1, "faults": 1}
+    assert tour.is_all_done(), "what came balances, whatever did not come"
+    tour.stage(_Gives(Walked({"660": {"faults": 1}})))
+    assert not tour.is_all_done()
     tour.refuse_nothing_done()
 
 
