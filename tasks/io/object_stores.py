@@ -107,6 +107,10 @@ class ObjectFolder(Transport):
                 if self._said(empty)[0]:
                     raise
                 found = []  # a store has no folders: nothing begins with that
+        found = sorted(found, key=lambda one: one["type"] == "directory")
+        if any(one["type"] != "directory" and one["name"] == self._at(folder) for one in found):
+            # Azure's library shows it alone then, and nothing of what begins with its name.
+            raise Declined(both("fault.way_name", way=self.shown, inbox=self.way.folder.rpartition("/")[2]))
         return {
             name: None if one["type"] == "directory" else Seen(int(one["size"]), self._mark(one))
             for one in found

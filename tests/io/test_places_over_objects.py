@@ -185,6 +185,18 @@ def test_the_same_delivery_again_brings_nothing_twice(store, root):
     assert received(root, "lrs", "inbox") == [b"answers"]
 
 
+def test_an_object_with_the_name_of_a_folder_hides_nothing_silently(store, root):
+    for name in ("660", "660/a.xml", "661/b.xml"):
+        store.put(f"dewi/inbox/{name}", b"<a/>")
+    told = ""
+    try:
+        fetch_new(root, "dewi_inbox", nothing)
+    except Declined as fault:
+        told = str(fault)
+    came = {path.relative_to(root.dewi_inbox).as_posix() for path in root.dewi_inbox.rglob("*") if path.is_file()}
+    assert "661/b.xml" in came and ("660/a.xml" in came or "1 files or folders could not be taken" in told)
+
+
 def test_nothing_there_yet_is_no_fault(root):
     assert fetch_new(root, "dewi_inbox", nothing) == 0
 
