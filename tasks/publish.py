@@ -143,6 +143,9 @@ def snapshot(data: str, cycle: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     versions = ground.lake.versions()
+    # As the cycle sees it: what a later cycle resolved was open here. Before the learners, whose file is large.
+    exceptions = lives_of(ground, [cycle])
+    give_back()
     counted = 0
 
     def learners_by_school() -> Iterator[pa.Table]:
@@ -152,8 +155,6 @@ def snapshot(data: str, cycle: str) -> Counts:
             yield rows
 
     learners = parquet_of(learners_by_school(), SNAPSHOT)
-    # As the cycle sees it: what a later cycle resolved was open here.
-    exceptions = lives_of(ground, [cycle])
     folder = ground.root.snapshots(cycle)
     files = {
         folder / "learners.parquet": learners,

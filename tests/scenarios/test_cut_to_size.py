@@ -82,6 +82,7 @@ def equal(found, whole):
     [
         {"tasks.ground.LOT_RECORDS": 100, "tasks.merge._LOT_ANSWERS": 40, "tasks.collect._LOT_BYTES": 5000},
         {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.batch._WRITTEN_AT_ONCE": 10, "tasks.io.lake_files._PIECE": 25}
+        | {"tasks.core.possible_match._AT_ONCE": 1}
         | {"tasks.batch.parts": lambda: 3},
         {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
         | {"tasks.ground.parts": lambda: 3, "tasks.collect.parts": lambda: 2},
