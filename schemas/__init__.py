@@ -4,8 +4,8 @@ Belongs here: data files (TOML, CSV, XSD) and the loaders that check them; enums
 Does not belong here: anything that reads a pupil's data, knows Prefect, or imports another room.
 To add a cycle, a layout or a code: edit the data file; the loader lists every fault it finds at once.
 
-Importing this package switches telemetry off, and the lake's library's hoard. Every other room's package imports it before
-anything else, because Prefect, Great Expectations and that library read these settings once, when they are imported.
+Importing this package switches telemetry off, and the hoards of Arrow and the lake's library. Every other room's package
+imports it before anything else, because all of these libraries read their settings once, when they are imported.
 """
 
 import os
@@ -16,5 +16,7 @@ for _name, _value in {
     "GX_ANALYTICS_ENABLED": "false",
     # The lake's library has a memory of its own; what it does not use it shall give back at once, not keep for later.
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
+    # Arrow's own keeps what reading a great table took, in every process; the C library's gives it back (`one_worker`).
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }.items():
     os.environ.setdefault(_name, _value)

@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import BATCH_ROWS, BATCHES
-from tasks.census_work import Built, batches_of, due_batches, due_rows
+from schemas.tables import BATCHES
+from tasks.census_work import batches_of, due_batches, due_rows
 from tasks.core.batching import one_of_each
 from tasks.core.superseding import TOLD
 from tasks.decisions import report_decisions
@@ -17,6 +17,9 @@ from tasks.io.lrs_settings import lrs_service
 from tasks.own_findings import record
 from tasks.stage import Steps, Walked, stage_task, walk
 from tasks.workers import parts, spread
+
+#: Learners that are written together: all Wales, and of a larger authority so many.
+_WRITTEN_AT_ONCE = 125_000
 
 
 @stage_task("batch", "batch {cycle}")
@@ -54,26 +57,20 @@ def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Step
     portions = lot.portions(parts())
     found = spread(due_batches, repeat(ground), portions, repeat(as_of), repeat(only))
     built = [one.built for one in found]
-    both = pd.concat([pd.DataFrame({"upn": [], "known_as": []}, dtype="str"), *(one.due for one in found)])
-    if any(both[name].duplicated().any() for name in both):
+    if _twice([one.due for one in found]):
         # Law 2: a learner who is due in two portions goes with one of them.
         due = spread(due_rows, repeat(ground), portions, repeat(only))
         rows = pd.concat([one.rows for one in due], ignore_index=True)
         built = [batches_of(ground, one_of_each(rows), as_of)]
     record(ground, lot, list(TOLD.values()), [one.changed for one in found])
     changed = pd.concat([pd.Series(dtype="str"), *(one.changed["school_number"].str[:3] for one in found)])
-    whole = Built(
-        pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)]),
-        pa.concat_tables([BATCH_ROWS.schema.empty_table(), *(b.rows for b in built)]),
-    )
-    if len(whole.batches):
-        # A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
-        there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, **lot.where)
-        known = pc.is_in(whole.rows["batch_ref"], value_set=there["batch_ref"].unique())
-        ground.lake.append("batch_rows", whole.rows.filter(pc.invert(known)))
-        ground.lake.upsert("batches", whole.batches)
     stopped = [school[:3] for one in found for school in one.on_hold]
-    entries = whole.batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
+    del found
+    batches = pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)])
+    if len(batches):
+        _add_rows(ground, lot, [b.rows for b in built])
+        ground.lake.upsert("batches", batches)
+    entries = batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
     return {
         la: {
             "batches": int(entries["size"].get(la, 0)),
@@ -83,3 +80,30 @@ def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Step
         }
         for la in lot.las
     }
+
+
+def _twice(due: list[pd.DataFrame]) -> bool:
+    """Whether a learner is due in two portions, under one UPN or as the ledger knows them."""
+    for name in ("upn", "known_as"):
+        upns = pa.chunked_array(
+            [pa.array(one[name], pa.large_string(), from_pandas=True) for one in due], pa.large_string()
+        )
+        if len(upns.unique()) < len(upns):
+            return True
+    return False
+
+
+def _add_rows(ground: Ground, lot: Lot, built: list[pa.Table]) -> None:
+    """Add the batches' rows to the lake, so many at a time.
+
+    A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
+    """
+    there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, **lot.where)
+    known = there["batch_ref"].unique()
+    waiting: list[pa.Table] = []
+    for rows in built:
+        if waiting and sum(map(len, waiting)) + len(rows) > _WRITTEN_AT_ONCE:
+            ground.lake.append("batch_rows", pa.concat_tables(waiting))
+            waiting = []
+        waiting.append(rows.filter(pc.invert(pc.is_in(rows["batch_ref"], value_set=known))))
+    ground.lake.append("batch_rows", pa.concat_tables(waiting))

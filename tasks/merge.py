@@ -22,7 +22,7 @@ from tasks.returns_work import merged_answers
 from tasks.stage import Counts, stage_task
 from tasks.workers import parts, spread
 
-#: Answers that are merged together: all Wales, and of a larger country as many.
+#: Answers, or learners, that are merged together: all Wales, and of a larger country or authority as many.
 _LOT_ANSWERS = 125_000
 _COUNTS = ("files", "learners", "ulns", "exceptions", "conflicts")
 
@@ -49,10 +49,13 @@ def merge(data: str) -> Counts:
     lots = list(_lots(lake.areas("lrs_returns", sha256=new, tied="Y")))
     for place, areas in enumerate(lots, 1):
         upns = lake.distinct("lrs_returns", "upn", area=areas, sha256=new, tied="Y")
-        carried = [*(ids[sha256] for sha256 in new), everything] if place == len(lots) else []
-        for name, n in _merge(root, lake, upns, carried).items():
-            counts[name] += n
-        give_back()
+        for first in range(0, max(1, len(upns)), _LOT_ANSWERS):
+            share = upns.iloc[first : first + _LOT_ANSWERS]
+            last = place == len(lots) and first + _LOT_ANSWERS >= len(upns)
+            carried = [*(ids[sha256] for sha256 in new), everything] if last else []
+            for name, n in _merge(root, lake, share, carried).items():
+                counts[name] += n
+            give_back()
     return counts
 
 

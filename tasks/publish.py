@@ -30,6 +30,7 @@ from tasks.io.data_root import write_each, write_together, write_whole
 from tasks.io.lake import arrow_of
 from tasks.io.parquet_file import parquet_of
 from tasks.io.reference import schools
+from tasks.one_worker import give_back
 from tasks.own_findings import record
 from tasks.returns_work import (
     SNAPSHOT,
@@ -84,8 +85,9 @@ def publish_now(ground: Ground, las: list[str], as_of: str) -> Walked:
 
 
 def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
-    portions = lot.portions(parts())
-    begun = begin(published_now, repeat(ground), portions, repeat(as_of), repeat(possible_matches(ground, lot)))
+    portions, likely = lot.portions(parts()), possible_matches(ground, lot)
+    give_back()  # the whole country's ledger was looked through
+    begun = begin(published_now, repeat(ground), portions, repeat(as_of), repeat(likely))
     yield
     results = begun()
     record(ground, lot, sorted(merge_codes()), [r.findings for r in results])
@@ -141,6 +143,9 @@ def snapshot(data: str, cycle: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     versions = ground.lake.versions()
+    # As the cycle sees it: what a later cycle resolved was open here. Before the learners, whose file is large.
+    exceptions = lives_of(ground, [cycle])
+    give_back()
     counted = 0
 
     def learners_by_school() -> Iterator[pa.Table]:
@@ -150,8 +155,6 @@ def snapshot(data: str, cycle: str) -> Counts:
             yield rows
 
     learners = parquet_of(learners_by_school(), SNAPSHOT)
-    # As the cycle sees it: what a later cycle resolved was open here.
-    exceptions = lives_of(ground, [cycle])
     folder = ground.root.snapshots(cycle)
     files = {
         folder / "learners.parquet": learners,

@@ -36,7 +36,7 @@ from tasks.io.lrs_files import read_result, read_results, result_bytes
 from tasks.io.reference import authorities, schools
 from tasks.io.school_zip import zip_name
 from tasks.io.workbook import authority_workbook_name
-from tasks.one_worker import tried
+from tasks.one_worker import give_back, tried
 from tasks.school_files import Due, DueToAuthority, authority_file, school_files
 from tasks.sent import those_sent
 from tasks.status import purged_cycles, register_of, standing_of
@@ -278,6 +278,7 @@ def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataF
         The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
     """
     ulns, lines, counts = _content(ground, portion, likely)
+    give_back()
     submitted = _submissions(ground, portion, counts)
     before = _delivered(ground, list(portion.las))
     again = _again(ground, before)
@@ -402,16 +403,13 @@ def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd
     register = register_of(lake, cycle, upn=upns)
     _, dispositions, standing = standing_of(lake, cycle, register, **portion.where)
     spelled = ["batch_ref", "upn", "given_name", "family_name", "middle_name"]
-    ulns, lines = for_schools(
-        pupils,
-        dispositions,
-        standing,
-        register,
-        still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where)),
-        lake.read("exceptions", ["upn", "batch_ref", "return_code", "school_number"], cycle=cycle.id, upn=upns),
-        texts_of(ground.root),
-        lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"]),
-    )
+    findings = still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where))
+    asked_for = ["upn", "batch_ref", "return_code", "school_number"]
+    exceptions = lake.read("exceptions", asked_for, cycle=cycle.id, upn=upns)
+    sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
+    give_back()  # of the country's tables more was looked through than is kept
+    texts = texts_of(ground.root)
+    ulns, lines = for_schools(pupils, dispositions, standing, register, findings, exceptions, texts, sent)
     declared = pd.Series(records_by_school(ground, list(portion.las)), dtype="int64")
     in_portion = sorted({*pupils["school_number"], *(portion.schools or declared.index)})
     lines = told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)

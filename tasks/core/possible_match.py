@@ -36,6 +36,8 @@ from tasks.core.membership import among
 from tasks.core.text_columns import capitals
 
 _FIVE = list(DEMOGRAPHICS)
+#: Learners who are held against all that were born on their days together: the pairs grow with the country.
+_AT_ONCE = 2_000
 #: Names that stand in the wrong order are so many times as often of the other kind.
 _TIMES = 5
 #: In this year group and above a learner should have been in the earlier return of the school that they are in now.
@@ -75,7 +77,9 @@ def causes(asked: pd.DataFrame, known: Known) -> pd.DataFrame:
     rows = asked.reset_index(drop=True)
     rows[_FIVE] = rows[_FIVE].apply(capitals)
     changed = _since_earlier(rows, known.before)
-    beside = _beside(rows, known.others)
+    others = known.others[["upn", *_FIVE]].assign(**{name: capitals(known.others[name]) for name in _FIVE})
+    at_once = range(0, max(1, len(rows)), _AT_ONCE)
+    beside = pd.concat([_beside(rows.iloc[first : first + _AT_ONCE], others) for first in at_once])
     former_name = capitals(rows["former_family_name"])
     had_other_name = former_name.notna() & (former_name != rows["family_name"])
     holds = {
@@ -113,10 +117,14 @@ def _since_earlier(rows: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beside(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """By row: swapped, namesake, twin and unlike_twin; whether such a one was sent under another UPN."""
+    """By row: swapped, namesake, twin and unlike_twin; whether such a one was sent under another UPN.
+
+    Args:
+        rows: upn, former_upn and the five, in capitals.
+        others: likewise, without former_upn.
+    """
     own = rows[["upn", "former_upn", *_FIVE]].reset_index(names="at")
-    more = others[["upn", *_FIVE]].assign(**{name: capitals(others[name]) for name in _FIVE})
-    pairs = own.merge(more, on="dob", suffixes=("", "_then"))
+    pairs = own.merge(others, on="dob", suffixes=("", "_then"))
     # What went out under the former UPN is the learner's own.
     pairs = pairs[(pairs["upn"] != pairs["upn_then"]) & ~pairs["former_upn"].eq(pairs["upn_then"])]
     same = {name: pairs[name] == pairs[f"{name}_then"] for name in _FIVE if name != "dob"}

@@ -156,7 +156,9 @@ def test_of_several_the_likeliest_is_told():
     assert told_in_turn == [c for c in Cause if c != Cause.NAMES_SWAPPED]
 
 
-def test_each_learner_has_the_cause_of_their_own():
+@pytest.mark.parametrize("at_once", [2_000, 1])
+def test_each_learner_has_the_cause_of_their_own_however_many_are_looked_at_together(monkeypatch, at_once):
+    monkeypatch.setattr("tasks.core.possible_match._AT_ONCE", at_once)
     rows = pd.DataFrame([ASKED, ASKED | {"upn": OTHER, "given_name": "Nia"}]).astype("str").assign(years_since=None)
     known = Known(
         before=pd.DataFrame(

@@ -1,9 +1,14 @@
 """The lake: typed, atomic, and silent where nothing changed."""
 
+import os
 import shutil
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -189,3 +194,47 @@ def test_pieces_hold_what_is_read(tmp_path):
     pieces = list(lake.pieces("dispositions", ["row_ref", "la_code"], la_code="660"))
     assert all(piece.column_names == ["row_ref", "la_code"] for piece in pieces)
     assert sorted(ref for piece in pieces for ref in piece["row_ref"].to_pylist()) == ["a", "b"]
+
+
+GROUP = 65_536
+
+
+def row_groups(lake, name):
+    """How many rows each group of each file of a table has that the log names."""
+    table = Path(lake.place.folder) / name
+    files = [pq.ParquetFile(table / path).metadata for path in DeltaTable(table).get_add_actions()["path"].to_pylist()]
+    return [[one.row_group(n).num_rows for n in range(one.num_row_groups)] for one in files]
+
+
+def test_no_file_has_greater_row_groups_than_readers_hold_whichever_way_it_was_written(tmp_path):
+    lake, most = Lake(tmp_path), GROUP + 10
+    many = pd.DataFrame({"cycle": "2012-01", "upn": [f"A{n:012}" for n in range(most)]})
+    lake.append("shared_upns", many)
+    lake.replace("shared_upns", many.iloc[1:], cycle="2012-01")
+    lake.append("shared_upns", many.iloc[:1])
+    before = row_groups(lake, "shared_upns")
+    lake.compact("shared_upns")
+    lake.append("learners", learners(**dict.fromkeys(many["upn"])))
+    added = row_groups(lake, "learners")
+    lake.upsert("learners", learners(A000000000000="1000102504"))
+    assert sorted(before) == [[1], [GROUP, 9]] and added == [[GROUP, 10]]
+    assert row_groups(lake, "shared_upns") == row_groups(lake, "learners") == [[GROUP, 10]]
+
+
+#: Arrow's own memories, of which what is given back stays with the process.
+READS_WITHOUT_HOARD = """
+from pathlib import Path
+from tasks.io.lake import Lake
+import pyarrow as pa
+assert len(Lake(Path("lake")).read("shared_upns")) == 5_000
+hoards = {name: getattr(pa, f"{name}_memory_pool")() for name in pa.supported_memory_backends() if name != "system"}
+assert not {name: pool.max_memory() for name, pool in hoards.items() if pool.max_memory()}
+"""
+
+
+def test_arrow_reads_without_a_hoard_of_its_own(tmp_path):
+    Lake(tmp_path / "lake").append(
+        "shared_upns", pd.DataFrame({"cycle": "2012-01", "upn": [f"A{n:012}" for n in range(5_000)]})
+    )
+    bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    subprocess.run([sys.executable, "-c", READS_WITHOUT_HOARD], check=True, cwd=tmp_path, env=bare)

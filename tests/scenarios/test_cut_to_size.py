@@ -81,7 +81,9 @@ def equal(found, whole):
     "cut",
     [
         {"tasks.ground.LOT_RECORDS": 100, "tasks.merge._LOT_ANSWERS": 40, "tasks.collect._LOT_BYTES": 5000},
-        {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.io.lake_files._PIECE": 25},
+        {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.batch._WRITTEN_AT_ONCE": 10, "tasks.io.lake_files._PIECE": 25}
+        | {"tasks.core.possible_match._AT_ONCE": 1}
+        | {"tasks.batch.parts": lambda: 3},
         {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
         | {"tasks.ground.parts": lambda: 3, "tasks.collect.parts": lambda: 2},
         {"tasks.ground.PORTION_RECORDS": 25},
@@ -115,3 +117,34 @@ def test_a_upn_that_is_due_in_two_portions_is_in_one_batch(tmp_path, monkeypatch
     walked(batch, tmp_path, CYCLE, SENT, LAS)
     sent = lake.read("batch_rows", ["upn"])["upn"]
     assert not sent.duplicated().any() and shared & set(sent)
+
+
+def test_a_run_that_ends_between_two_pieces_of_the_batches_rows_goes_on_as_if_it_had_not(whole, tmp_path, monkeypatch):
+    make(tmp_path)
+    for stage in (receive, read, select):
+        walked(stage, tmp_path, CYCLE, SENT, LAS)
+    cross_check.fn(data=str(tmp_path), cycle=CYCLE)
+    walked(validate, tmp_path, CYCLE, SENT, LAS)
+    monkeypatch.setattr("tasks.batch.parts", lambda: 3)
+    append, pieces = Lake.append, list[str]()
+
+    def ends(lake, name, rows, transactions=()):
+        if name == "batch_rows":
+            pieces.append(name)
+            if len(pieces) % 2 == 0:
+                raise OSError("ended")
+        return append(lake, name, rows, transactions)
+
+    with monkeypatch.context() as until_then:
+        until_then.setattr("tasks.batch._WRITTEN_AT_ONCE", 10)
+        until_then.setattr(Lake, "append", ends)
+        assert batch.fn(data=str(tmp_path), cycle=CYCLE, las=LAS, as_of=SENT).faults
+    lake = Lake(tmp_path / "lake")
+    begun = len(lake.read("batch_rows"))
+    assert 0 < begun < len(whole[1]["batch_rows"]) and lake.read("batches").empty
+    walked(batch, tmp_path, CYCLE, SENT, LAS)
+    for name in ("batch_rows", "batches"):
+        found, there = (
+            one.drop(columns=[c for c in ("state", "sent_at") if c in one]) for one in (lake.read(name), whole[1][name])
+        )
+        pd.testing.assert_frame_equal(found, there, obj=name)
