@@ -16,7 +16,7 @@ from schemas.tables import LRS_JOBS
 from schemas.texts import both
 from tasks.io.data_root import DataRoot, clear_parts_of, write_whole
 from tasks.io.lake import Lake
-from tasks.io.lrs_messages import learners_missing, result_file
+from tasks.io.lrs_messages import learners_told, result_file
 from tasks.io.lrs_settings import lrs_service
 from tasks.lrs_calls import awaited_jobs, is_wrong, learner_service, meant_by, named
 from tasks.stage import Counts, stage_task
@@ -57,7 +57,7 @@ def ask(data: str) -> Counts:
     clear_parts_of(root.lrs_inbox)  # half an answer, of a run that was killed: it is asked for again
     service = learner_service(settings)
     wrong: list[ServiceCode] = []
-    failed, short = list[str](), list[str]()
+    failed, short, miscounted = (told_of := {case: list[str]() for case in _OF_JOBS}).values()
     rows_of = lake.read("batches", ["batch_ref", "rows"], batch_ref=jobs["batch_ref"]).set_index("batch_ref")["rows"]
     with ThreadPoolExecutor(settings.calls_at_once) as threads:
         for start in range(0, len(jobs), _AT_ONCE):
@@ -70,8 +70,11 @@ def ask(data: str) -> Counts:
                     stem = str(one["file_name"]).rpartition(".")[0]
                     content = result_file(reply.message, str(one["ukprn"]), stem, str(one["job_ref"]))
                     write_whole(root.lrs_inbox / f"{stem}_RESULT_{one['job_ref']}.XML", content)
-                    if learners_missing(reply.message, int(rows_of[one["batch_ref"]])):
+                    named_there, counted = learners_told(reply.message)
+                    if named_there < rows_of[one["batch_ref"]]:
                         short.append(str(one["job_ref"]))
+                    elif counted > named_there:
+                        miscounted.append(str(one["job_ref"]))
                 if what.outcome == Outcome.FAILED.value:
                     failed.append(str(one["job_ref"]))
                 counts[_COUNTED.get(what.outcome, "unfinished")] += 1
@@ -83,20 +86,35 @@ def ask(data: str) -> Counts:
             wrong += [one for one in meant if is_wrong(one)]
             if any(one.stops == "Y" for one in meant):
                 break
-    told_of = [both("fault.lrs_job_failed", number=len(failed), jobs=named(failed))] if failed else []
-    if short:
-        told_of.append(both("fault.lrs_answer_short", number=len(short), jobs=named(short)))
-    if wrong:
-        first = wrong[0]
-        told_of.append(both("fault.lrs_call", batches=sum(one == first for one in wrong), told=first.told))
-    if told_of:
-        # What failed is told by this run alone: none that tries again must take its place.
-        kind = PassingFault if wrong and wrong[0].kind == "connection" and not (failed or short) else ServiceFault
-        raise kind("; ".join(told_of))
+    _refuse(told_of, wrong)
     if verifying:
         # Last: what keeps ULNs from being verified keeps no answer back.
         counts |= ask_for_verifications(root, lake)
     return counts
+
+
+#: What is told of jobs, as `fault.lrs_<case>`: could not be carried out; names too few learners; counts more than it names.
+_OF_JOBS = ("job_failed", "answer_short", "answer_counted")
+
+
+def _refuse(told_of: dict[str, list[str]], wrong: list[ServiceCode]) -> None:
+    """Tell what did not come as it should.
+
+    Args:
+        told_of: by the words of `_OF_JOBS`, the numbers of jobs.
+        wrong: what calls came to that say nothing of their job.
+
+    Raises:
+        ServiceFault: there was any such thing.
+    """
+    told = [both(f"fault.lrs_{case}", number=len(jobs), jobs=named(jobs)) for case, jobs in told_of.items() if jobs]
+    of_calls_alone = not told
+    if wrong:
+        told.append(both("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told))
+    if told:
+        # What is told of jobs is told by this run alone: none that tries again must take its place.
+        passes = of_calls_alone and wrong[0].kind == "connection"
+        raise (PassingFault if passes else ServiceFault)("; ".join(told))
 
 
 _COUNTED = {Outcome.ANSWERED.value: "answered", Outcome.FAILED.value: "failed"}

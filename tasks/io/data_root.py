@@ -7,6 +7,7 @@ What is made here is its owner's alone, unless `schemas.access` lets a group in.
 that whoever writes one need not know them; what libraries write has those that `keep_private` leaves.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -216,8 +217,23 @@ def make_folder(folder: Path) -> None:
 _PART = (".uln-", ".part")
 
 
+#: What a system answers where it has surely put nothing in place; any other answer of a share may stand for a lost one.
+NOTHING_DONE = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EOPNOTSUPP, errno.EXDEV),
+    }
+)
+
+
 class NotWritten(OSError):
-    """A file that could not be put in place; `filename` is where it should stand."""
+    """A file that could not be put in place; `filename` is where it should stand.
+
+    Attributes:
+        may_stand: whether it may stand there all the same, as it was being moved there and nobody said how that went.
+    """
+
+    may_stand = False
 
 
 def write_whole(path: Path, data: bytes) -> bool:
@@ -249,7 +265,7 @@ def write_together(files: dict[Path, bytes]) -> int:
         NotWritten: the system refused, as for want of room or right.
     """
     parts: dict[Path, Path] = {}
-    path = Path()
+    path, moving = Path(), False
     try:
         for path, data in files.items():
             if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
@@ -262,11 +278,14 @@ def write_together(files: dict[Path, bytes]) -> int:
                 os.fchmod(file.fileno(), _mode_in(path.parent, OWNER_FILE))
                 file.flush()
                 os.fsync(file.fileno())
+        moving = True
         for path, part in parts.items():
             part.replace(path)
     except OSError as refused:
         # What the system says names the part, or nothing.
-        raise NotWritten(refused.errno, refused.strerror, str(path)) from refused
+        fault = NotWritten(refused.errno, refused.strerror, str(path))
+        fault.may_stand = moving and refused.errno not in NOTHING_DONE
+        raise fault from refused
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)

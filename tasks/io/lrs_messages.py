@@ -28,18 +28,16 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
 _COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "LearnersNotFound", "RejectedLearners")
 
 
-def learners_missing(message: bytes, rows: int) -> int:
-    """How many learners an answer leaves out, of those whom the batch has or its own five counters speak of.
+def learners_told(message: bytes) -> tuple[int, int]:
+    """How many learners an answer names, and how many its own five counters speak of; what is no number counts as none.
 
     Args:
-        message: GetSubmitBatchOutputResponse.
-        rows: how many the batch has.
+        message: GetSubmitBatchOutputResponse; whether its names are qualified, the LRS's descriptions do not agree.
     """
     root = etree.fromstring(message)
-    named = [one.findtext("MISIdentifier") or "" for one in root.findall("Learner")]
-    there = len(set(named) - {""}) + named.count("")
-    counted = sum(int(root.findtext(f"{name}Count") or 0) for name in _COUNTERS)
-    return max(rows, counted) - min(there, max(rows, counted))
+    named = [(one.findtext("{*}MISIdentifier") or "").strip() for one in root.findall("{*}Learner")]
+    counters = [(root.findtext(f"{{*}}{name}Count") or "").strip() for name in _COUNTERS]
+    return len(set(named) - {""}) + named.count(""), sum(int(one) for one in counters if one.isdecimal())
 
 
 def verified_learners(message: bytes) -> pd.DataFrame:

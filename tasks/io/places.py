@@ -319,7 +319,8 @@ class LrsOutbox:
         """
         if self._there is None:
             faults = write_each({self._root.lrs_outbox / name: data for name, data in files.items()})
-            return {path.name: fault for path, fault in faults.items()}
+            told = {path.name: self._settled(path, files[path.name], fault) for path, fault in faults.items()}
+            return {name: fault for name, fault in told.items() if fault is not None}
         found: dict[str, Exception] = {}
         for name, data in files.items():
             try:
@@ -331,6 +332,16 @@ class LrsOutbox:
                 away = Away(both("fault.way_away", way=self._there.shown))
                 return found | {name: fault} | dict.fromkeys(list(files)[list(files).index(name) + 1 :], away)
         return found
+
+    @staticmethod
+    def _settled(path: Path, data: bytes, fault: OSError) -> Exception | None:
+        """What is to be said of a file whose move into the outbox failed; None where it stands there all the same."""
+        if not isinstance(fault, NotWritten) or not fault.may_stand:
+            return fault
+        with suppress(OSError):
+            if path.read_bytes() == data:
+                return None
+        return Unanswered(both("fault.way_unanswered", way="lrs/outbox", file=path.name))
 
     def holds(self, name: str, sha256: str) -> bool:
         """Whether the file lies there, byte for byte.

@@ -23,6 +23,7 @@ from typing import Any
 from schemas.faults import PassingFault, ServiceFault
 from schemas.texts import Both, both
 from schemas.ways import AzureWay, FileWay, S3Way, SftpWay, Way
+from tasks.io.data_root import NOTHING_DONE
 
 #: How the name of a file begins and ends that is being put there; `tasks.io.data_root` calls its own so.
 PART = (".uln-", ".part")
@@ -182,15 +183,6 @@ def part_name() -> str:
     return f"{PART[0]}{secrets.token_hex(8)}{PART[1]}"
 
 
-#: What a system answers where it has surely made no link.
-_NOTHING_LINKED = frozenset(
-    {
-        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR),
-        *(errno.ENOSPC, errno.EDQUOT, errno.EOPNOTSUPP),
-    }
-)
-
-
 class _File(Transport):
     """A folder of this machine, or of a share that it has mounted."""
 
@@ -234,7 +226,7 @@ class _File(Transport):
         try:
             os.link(part, self._at(path))
         except OSError as fault:
-            if fault.errno in _NOTHING_LINKED:
+            if fault.errno in NOTHING_DONE:
                 raise Declined(_of_errno(self.shown, fault)) from fault
             # Of a share, any other answer may stand for one that was lost: also that a file is there, which may be ours.
             self._settled(path, data, fault)
@@ -445,9 +437,11 @@ class _Sftp(Transport):
         try:
             self._connect()
             was_left = self._withdrawn(part)
+            # A server that makes the new name before it takes the old one away may have been stopped between the two.
+            stands = self.content(path) is not None
         except (Away, Declined):
             raise Unanswered(both("fault.way_unanswered", way=self.shown, file=path)) from fault
-        if was_left:
+        if was_left and not stands:
             raise Away(both("fault.way_away", way=self.shown)) from fault
         self._settled(path, data, fault)
 

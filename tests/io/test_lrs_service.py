@@ -21,7 +21,7 @@ from schemas.lrs_profiles import BY_SERVICE, SOAP, all_profiles
 from schemas.service_codes import Connection, service_codes
 from schemas.states import JobKind
 from tasks.io.lrs_files import read_result, write_batch
-from tasks.io.lrs_messages import learners_missing, result_file
+from tasks.io.lrs_messages import learners_told, result_file
 from tasks.io.lrs_service import LearnerService, _read_reply
 from tasks.io.lrs_settings import lrs_service
 from tasks.rehearsal.certificates import make_certificates
@@ -384,15 +384,19 @@ def test_no_library_says_whom_a_call_is_about(lrs, caller, caplog, capfd):
 
 
 @pytest.mark.parametrize(
-    ("rows", "counted", "missing"),
-    [(2, (1, 0, 0, 0, 1), 0), (3, (1, 0, 0, 0, 1), 1), (2, (1, 1, 1, 1, 1), 3), (1, (0, 0, 0, 0, 0), 0), (2, (), 0)],
-    ids=["whole", "fewer-than-sent", "fewer-than-counted", "more-than-sent", "without-counters"],
+    ("counters", "told"),
+    [(("1", "0", "0", "0", "1"), 2), (("1", "1", "1", "1", "1"), 5), ((), 0), (("n/a", "2.0", "-1", "", "1"), 1)],
+    ids=["as-many", "more", "none", "no-numbers"],
 )
-def test_learners_whom_an_answer_leaves_out_are_counted(rows, counted, missing):
+@pytest.mark.parametrize("qualified", [False, True])
+def test_learners_whom_an_answer_names_and_counts(counters, told, qualified):
     answer = etree.parse(GOLDEN / "result.xml").getroot().find("{*}GetSubmitBatchOutputResponse")
     for at, counter in enumerate([one for one in answer if one.tag.endswith("Count")]):
-        if at < len(counted):
-            counter.text = str(counted[at])
+        if at < len(counters):
+            counter.text = counters[at]
         else:
             answer.remove(counter)
-    assert learners_missing(etree.tostring(answer), rows) == missing
+    if qualified:
+        for one in answer.iterdescendants():
+            one.tag = f"{{http://api.lrs.miap.gov.uk/batchmsg}}{one.tag}"
+    assert learners_told(etree.tostring(answer)) == (2, told)

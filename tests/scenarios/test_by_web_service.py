@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -405,6 +406,17 @@ def test_an_answer_that_leaves_a_learner_out_is_taken_told_and_asked_for_again(r
     collect.fn(data=str(root), as_of=TUESDAY)
     answered = Lake(root / "lake").read("lrs_returns", tied="Y")
     assert len(set(answered["upn"])) == before + 1 == len(all_sent(root)) and not asking.has_jobs(str(root))
+
+
+@pytest.mark.usefixtures("lrs")
+def test_counters_that_speak_of_more_than_are_named_are_told_once_and_close_the_job(root):
+    next_run(root, TUESDAY)
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    answer = min((root / "rehearsal" / "lrs" / "jobs").glob("*.answer.xml"))
+    answer.write_text(re.sub(r"(?<=<NewLearnersCount>)\d+", "999", answer.read_text("utf-8")), encoding="utf-8")
+    with pytest.raises(ServiceFault, match=r"in the answers to 1 jobs the LRS counts more"):
+        asking.ask.fn(data=str(root))
+    assert not asking.has_jobs(str(root)) and len(list((root / "lrs" / "inbox").iterdir())) == ALL
 
 
 @pytest.mark.parametrize("fault", [Fault.DROPPED_AFTER, Fault.ODD, Fault.GATEWAY, "WSEC0999"])

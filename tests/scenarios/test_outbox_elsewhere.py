@@ -1,7 +1,10 @@
-"""An LRS outbox on another machine that is away, or whose answer is lost, as the operator meets it."""
+"""An LRS outbox on another machine, or on a share, that is away, or whose answer is lost, as the operator meets it."""
 
 import datetime as dt
+import errno
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from test_operators_diary import census
@@ -149,3 +152,30 @@ def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_the
     assert "uln census 2012-01" in retry(0) and states(built) == {"READY"}
     assert walked(release, built, CYCLE, TUESDAY)["sent"] == len(before) and states(built) == {"SENT"}
     assert sorted(p.name for p in far.iterdir()) == sorted(before["file_name"])
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_move_into_the_outbox_whose_answer_a_share_lost_is_looked_for_and_never_made_again(built, monkeypatch, done):
+    root = Path(built)
+    move = Path.replace
+
+    def unanswered(part, place):
+        if Path(place).parent.parts[-2:] != ("lrs", "outbox"):
+            return move(part, place)
+        if done:
+            move(part, place)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", unanswered)
+        if done:
+            census(root, CYCLE, MONDAY)
+        else:
+            with pytest.raises(ServiceFault, match="nobody knows whether"):
+                census(root, CYCLE, MONDAY)
+    handed_over = list((root / "lrs" / "outbox").iterdir())
+    for taken in handed_over:  # by the LRS
+        taken.unlink()
+    walked(release, root, CYCLE, TUESDAY)
+    assert set(Lake(root / "lake").read("batches")["state"]) == {"SENT" if done else "SENT_UNCONFIRMED"}
+    assert bool(handed_over) == done and list((root / "lrs" / "outbox").iterdir()) == []
