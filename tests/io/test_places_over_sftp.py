@@ -273,6 +273,16 @@ def test_a_rename_that_was_done_though_its_answer_was_lost_is_known_as_done(serv
     assert handed_over(root, ours=b"x") == {} and server.files("lrs/outbox") == {"ours": b"x"}
 
 
+def test_a_rename_that_stopped_between_its_new_name_and_its_old_one_is_known_as_done(server, root, monkeypatch):
+    def stopped():
+        (part,) = (server.far / "lrs/outbox").glob(".uln-*")
+        os.link(part, server.far / "lrs/outbox/ours")
+        server.line.cut_after(1, "server")
+
+    before_the_rename(monkeypatch, stopped)
+    assert handed_over(root, ours=b"x") == {} and server.files("lrs/outbox") == {"ours": b"x"}
+
+
 def test_a_rename_that_did_not_arrive_is_known_as_not_done_and_can_be_done_no_more(server, root, monkeypatch):
     before_the_rename(monkeypatch, lambda: server.line.cut_after(1, "server"))
     fault = handed_over(root, ours=b"x")["ours"]
