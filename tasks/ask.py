@@ -18,7 +18,7 @@ from tasks.io.data_root import DataRoot, clear_parts_of, write_whole
 from tasks.io.lake import Lake
 from tasks.io.lrs_messages import learners_told, result_file
 from tasks.io.lrs_settings import lrs_service
-from tasks.lrs_calls import awaited_jobs, is_wrong, learner_service, meant_by, named
+from tasks.lrs_calls import awaited_jobs, is_wrong, learner_service, meant_by, named, take_up_jobs
 from tasks.stage import Counts, stage_task
 from tasks.verify import ask_for_verifications, open_verifications
 
@@ -30,7 +30,8 @@ def has_jobs(data: str) -> bool:
     """Whether there is anything to ask for."""
     root = DataRoot(Path(data))
     lake = Lake.of(root)
-    full = lake.version("lrs_jobs") >= 0 and not awaited_jobs(root, lake).empty
+    full = any(root.jobs_noted.glob("*.json"))
+    full = full or (lake.version("lrs_jobs") >= 0 and not awaited_jobs(root, lake).empty)
     return full or (lake.version("uln_checks") >= 0 and not open_verifications(lake).empty)
 
 
@@ -47,6 +48,7 @@ def ask(data: str) -> Counts:
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     settings, codes = lrs_service(root.reference), service_codes(root.reference)
+    take_up_jobs(root, lake)
     jobs = awaited_jobs(root, lake)
     counts = {"jobs": 0, "answered": 0, "unfinished": 0, "failed": 0}
     verifying = not open_verifications(lake).empty

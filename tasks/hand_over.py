@@ -35,6 +35,7 @@ from tasks.io.places import lrs_outbox
 from tasks.io.report_csv import write_report
 from tasks.io.run_lock import one_run_at_a_time
 from tasks.io.transports import Declined
+from tasks.lrs_calls import take_up_jobs
 from tasks.showing import Shown
 from tasks.showing import shown as let_through
 from tasks.status import register_of
@@ -155,6 +156,7 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
         if decision is Decision.RETRY and unknown and lies_in_outbox(root, meant).iloc[0]:
             # Handed over once more it would be sent twice.
             raise ServiceFault(both("fault.in_outbox", **about))
+        take_up_jobs(root, lake)
         jobs = jobs_of(lake, meant["batch_ref"])
         if decision is Decision.RETRY and unknown and len(jobs):
             raise ServiceFault(both("fault.has_job", **about, job=jobs.iloc[0]))

@@ -8,6 +8,7 @@ Where a call says that the next one would meet the same, nothing more is called.
 No engine here: the doctor looks too. No code of the LRS stands here: what follows from one is data (`schemas.service_codes`).
 """
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from schemas.states import BatchState, JobKind
 from schemas.tables import BATCHES, LRS_JOBS
 from schemas.texts import both
 from tasks.ground import Ground
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root import DataRoot, write_whole
 from tasks.io.lake import Lake
 from tasks.io.lrs_settings import LrsService, lrs_service
 
@@ -143,10 +144,23 @@ def submitted(
 
 
 def keep_jobs(ground: Ground, batches: pd.DataFrame, replies: list[Submitted], kind: JobKind, as_of: str) -> None:
-    """Keep the jobs of those batches that the LRS has taken."""
+    """Keep the jobs of those batches that the LRS has taken: noted first, as the lake may be away just then."""
     jobs = batches.assign(job_ref=[one.job_ref for one in replies], kind=kind.value, submitted_at=as_of, code=None)
-    jobs = jobs[jobs["job_ref"] != ""].astype({"code": "str"})
-    ground.lake.append("lrs_jobs", jobs[[c.name for c in LRS_JOBS.columns]])
+    jobs = jobs.loc[jobs["job_ref"] != "", [c.name for c in LRS_JOBS.columns]]
+    if len(jobs):
+        note = ground.root.jobs_noted / f"{kind.value}-{jobs['batch_ref'].iloc[0]}.json"
+        write_whole(note, json.dumps(jobs.to_dict("records")).encode())
+        take_up_jobs(ground.root, ground.lake)
+
+
+def take_up_jobs(root: DataRoot, lake: Lake) -> None:
+    """Take into the lake what is noted of jobs: the run that noted it may have come no further. Again does no harm."""
+    for note in sorted(root.jobs_noted.glob("*.json")):
+        jobs = pd.DataFrame(json.loads(note.read_text(encoding="utf-8"))).astype("str").assign(code=None)
+        there = lake.read("lrs_jobs", ["batch_ref", "job_ref"], batch_ref=jobs["batch_ref"])
+        new = jobs[~jobs["job_ref"].isin(there["job_ref"])]
+        lake.append("lrs_jobs", new.astype({"code": "str"}))
+        note.unlink()
 
 
 def meant_by(reply: "Reply", codes: dict[str, ServiceCode]) -> ServiceCode:

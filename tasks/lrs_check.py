@@ -29,7 +29,7 @@ from tasks.io.lrs_files import read_result
 from tasks.io.lrs_messages import result_file
 from tasks.io.lrs_settings import lrs_service
 from tasks.io.report_csv import write_report
-from tasks.lrs_calls import is_wrong, keep_jobs, learner_service, meant_by, submitted
+from tasks.lrs_calls import is_wrong, keep_jobs, learner_service, meant_by, submitted, take_up_jobs
 from tasks.stage import Steps, Undone, Walked, stage_task, walk
 from tasks.workers import parts, spread
 
@@ -64,6 +64,7 @@ def lrs_check(data: str, cycle: str, las: list[str], as_of: str, schools: list[s
 
 def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:
     yield
+    take_up_jobs(ground.root, ground.lake)
     due = spread(due_rows, repeat(ground), lot.portions(parts()), repeat(only))
     rows = pd.concat([one.rows for one in due], ignore_index=True)
     built = batches_of(ground, one_of_each(rows), as_of, by_service=True)

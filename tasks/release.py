@@ -20,7 +20,7 @@ from tasks.hand_over import jobs_of, lies_in_outbox
 from tasks.holds import on_hold
 from tasks.io.places import lrs_outbox
 from tasks.io.transports import Declined, Unanswered
-from tasks.lrs_calls import hand_over_by_service
+from tasks.lrs_calls import hand_over_by_service, take_up_jobs
 from tasks.run_log import batches_told
 from tasks.showing import shown
 from tasks.stage import Counts, Steps, Undone, Walked, stage_task, walk
@@ -38,6 +38,7 @@ def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
 
 
 def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
+    take_up_jobs(ground.root, ground.lake)
     ledger = ground.lake.read("batches", cycle=ground.cycle.id, **lot.where)
     undone: dict[str, Exception] = {}
     away: Exception | None = None

@@ -115,6 +115,11 @@ class DataRoot:
         return self.logs / "arrivals.json"
 
     @property
+    def jobs_noted(self) -> Path:
+        """Jobs of the LRS web service that the lake does not have yet; references alone."""
+        return self.path / "lrs" / "jobs_noted"
+
+    @property
     def quarantine(self) -> Path:
         """What was refused, by the hash of its content, with its reason."""
         return self.path / "quarantine"
@@ -304,6 +309,7 @@ def clear_parts(root: DataRoot) -> None:
     for folder in (
         root.dewi_outbox,
         root.lrs_outbox,
+        root.jobs_noted,
         *(root.path / name for name in ("quarantine", "snapshots", "reports")),
     ):
         clear_parts_of(folder)

@@ -1,6 +1,7 @@
 """The operator's diary where batches go by the LRS web service: nothing lost, nothing doubled, whatever becomes of a call."""
 
 import datetime as dt
+import json
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ from tasks.hand_over import decide
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 from tasks.io.lrs_service import LearnerService, Reply
+from tasks.lrs_calls import take_up_jobs
 from tasks.lrs_check import lrs_check
 from tasks.merge import merge
 from tasks.read import read
@@ -406,6 +408,40 @@ def test_an_answer_that_leaves_a_learner_out_is_taken_told_and_asked_for_again(r
     collect.fn(data=str(root), as_of=TUESDAY)
     answered = Lake(root / "lake").read("lrs_returns", tied="Y")
     assert len(set(answered["upn"])) == before + 1 == len(all_sent(root)) and not asking.has_jobs(str(root))
+
+
+def test_a_lake_that_goes_away_as_the_lrs_takes_batches_loses_no_job(root, lrs, monkeypatch):
+    append, goes = Lake.append, [True]
+
+    def away(lake, name, *given):
+        if name == "lrs_jobs" and goes:
+            goes.pop()
+            raise PassingFault("y llyn / the lake")
+        return append(lake, name, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "append", away)
+        assert next_run(root, TUESDAY)[1] == ["y llyn / the lake"]
+    lake, heard = Lake(root / "lake"), lrs.taken["SubmitBatch"]
+    assert "SENT_UNCONFIRMED" in states(root) and lake.version("lrs_jobs") == -1 and asking.has_jobs(str(root))
+    next_run(root, WEDNESDAY)
+    assert states(root) == {"SENT": ALL} and lrs.taken["SubmitBatch"] == ALL > heard, "no batch is called twice"
+    jobs = lake.read("lrs_jobs")
+    assert len(jobs) == ALL == jobs["job_ref"].nunique() and jobs["code"].isna().all()
+    assert list(DataRoot(root).jobs_noted.iterdir()) == []
+
+
+@pytest.mark.usefixtures("lrs")
+def test_a_job_that_was_kept_though_its_note_was_left_is_kept_once_and_as_it_is(root):
+    next_run(root, TUESDAY)
+    lake = Lake(root / "lake")
+    jobs = lake.read("lrs_jobs").assign(code="WSRC0009").astype({"code": "str"})
+    lake.upsert("lrs_jobs", jobs)
+    DataRoot(root).jobs_noted.mkdir(parents=True, exist_ok=True)
+    note = DataRoot(root).jobs_noted / "left.json"
+    note.write_text(json.dumps(jobs.assign(code=None).head(1).to_dict("records")), encoding="utf-8")
+    take_up_jobs(DataRoot(root), lake)
+    assert lake.read("lrs_jobs").equals(jobs) and not note.exists()
 
 
 @pytest.mark.usefixtures("lrs")
