@@ -438,6 +438,14 @@ def test_a_setting_of_ours_that_cannot_be_used_is_told_by_its_name_and_nobody_is
     assert any(says in sentence and "dewi_inbox cannot be used" in sentence for sentence in found)
 
 
+def test_a_certificate_among_the_host_keys_is_told_and_nothing_is_sent(server, root):
+    authority, key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    server.is_known_by(authority.generate_host_certificate(key, "of-nobody").export_certificate().decode().split())
+    with pytest.raises(Declined, match="known_hosts names cannot be read") as met:
+        handed_over(root, ours=b"x")
+    assert told(met.value) and server.files("lrs/outbox") == {}
+
+
 def test_a_folder_that_is_gone_is_told(server, root):
     (server.far / "lrs/outbox").rmdir()
     with pytest.raises(Declined, match="no such folder") as met:
