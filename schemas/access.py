@@ -9,9 +9,9 @@ out and brings what comes in, is let in by naming the places, and by giving thos
 To let a group into another place: add it to the tuple it belongs to. What is in neither can be opened to nobody.
 """
 
-import tomllib
 from dataclasses import dataclass, fields
 
+from schemas.edited_files import toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import both
 
@@ -61,10 +61,7 @@ def parse_access(content: str, source: str = "reference/access.toml") -> Access:
     Raises:
         ConfigurationFault: with every key and place that is not known.
     """
-    try:
-        given = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+    given = toml_of(content, source)
     known = {"group_reads": MAY_BE_READ, "group_writes": MAY_BE_WRITTEN}
     faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {f.name for f in fields(Access)})]
     for key, places in known.items():

@@ -5,12 +5,12 @@ To add a version: a block in `ctf/versions.toml` and its `ctf/ctf_<version>.xsd`
 """
 
 import re
-import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import Both, both
 
@@ -59,7 +59,7 @@ def parse_versions(text: str, source: str = "versions.toml") -> dict[str, CtfVer
     faults: list[Both] = []
     versions: dict[str, CtfVersion] = {}
     known = {f.name for f in fields(CtfVersion)} - {"id"}
-    for version_id, block in tomllib.loads(text).items():
+    for version_id, block in toml_of(text, source).items():
         if not isinstance(block, dict):
             faults.append(both("fault.outside_block", key=version_id))
             continue
@@ -104,7 +104,7 @@ def all_versions() -> dict[str, CtfVersion]:
     Raises:
         ConfigurationFault: a block is wrong, or a version has no schema.
     """
-    versions = parse_versions((_FOLDER / "versions.toml").read_text(encoding="utf-8"))
+    versions = parse_versions(text_of(_FOLDER / "versions.toml"))
     without = [
         both("fault.no_xsd", file=v.schema_file.name).at(f"[{v.id}]")
         for v in versions.values()

@@ -1,13 +1,13 @@
 """Census cycles: rows of data in `cycles.toml`, read and checked here. Knows nothing of pupils."""
 
 import datetime as dt
-import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import Both, both, text
 
@@ -85,7 +85,7 @@ def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
     cycles: dict[str, Cycle] = {}
     known = {f.name for f in fields(Cycle)} - {"id"}
     optional = {"minimum_age", "minimum_age_on"}
-    for cycle_id, block in tomllib.loads(content).items():
+    for cycle_id, block in toml_of(content, source).items():
         block_faults = [both("fault.unknown_key", key=k).at(f"[{cycle_id}]") for k in sorted(set(block) - known)]
         block_faults += [
             both("fault.missing_key", key=k).at(f"[{cycle_id}]") for k in sorted(known - optional - set(block))
@@ -136,7 +136,7 @@ def _block_faults(block: dict[str, Any]) -> list[Both]:
 @cache
 def all_cycles() -> dict[str, Cycle]:
     """The cycles shipped with the project, by id, in file order."""
-    return parse_cycles(_FILE.read_text(encoding="utf-8"))
+    return parse_cycles(text_of(_FILE))
 
 
 def open_cycle(kind: str, day: dt.date, cycles: dict[str, Cycle] | None = None) -> Cycle | None:

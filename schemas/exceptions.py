@@ -3,11 +3,11 @@
 Shipped as a proposal; a data root may have its own `reference/exceptions.toml`. To change a bound or a word: there.
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import both
 
@@ -44,10 +44,7 @@ def parse_exceptions(content: str, source: str = "exceptions.toml") -> dict[str,
     Raises:
         ConfigurationFault: with every unknown block and wrong value.
     """
-    try:
-        blocks = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [str(error)]) from None
+    blocks = toml_of(content, source)
     faults = [both("fault.unknown_key", key=name) for name in sorted(set(blocks) - set(_KEYS))]
     for name, key in _KEYS.items():
         if name in blocks and not _sound(name, blocks[name], key):
@@ -79,7 +76,7 @@ def exception_terms(own: Path | None = None) -> ExceptionTerms:
     Raises:
         ConfigurationFault: a file is wrong.
     """
-    found = parse_exceptions(_FILE.read_text(encoding="utf-8"))
+    found = parse_exceptions(text_of(_FILE))
     if own is not None and own.exists():
-        found |= parse_exceptions(own.read_text(encoding="utf-8"), f"reference/{own.name}")
+        found |= parse_exceptions(text_of(own, f"reference/{own.name}"), f"reference/{own.name}")
     return ExceptionTerms(tuple(found["ageing"]), tuple(found["export"]))

@@ -5,12 +5,12 @@ XML root are not public. To add a layout: a file there or here.
 """
 
 import re
-import tomllib
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import Both, both
 
@@ -110,10 +110,7 @@ def parse_profile(text: str, source: str) -> Profile:
     Raises:
         ConfigurationFault: with every fault of the file.
     """
-    try:
-        block = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+    block = toml_of(text, source)
     faults = _key_faults(block, Profile, "")
     if not faults:
         faults = _key_faults(block["xml"], BatchXml, "xml:")
@@ -215,8 +212,4 @@ def all_profiles(own: Path | None = None) -> dict[str, Profile]:
 
 @cache
 def _load(path: Path, _changed: int) -> Profile:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigurationFault(path.name, [both("fault.not_utf8")]) from None
-    return parse_profile(text, path.name)
+    return parse_profile(text_of(path), path.name)

@@ -3,12 +3,12 @@
 To tell of a name that is put in the wrong place, or read out in the wrong language: a word there.
 """
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import Language, both
 
@@ -40,7 +40,7 @@ def parse_names(content: str, source: str = "names.toml") -> Names:
         ConfigurationFault: with every key that is missing, not known, or no list of words, and every word with no place
             marked.
     """
-    given: dict[str, Any] = tomllib.loads(content)
+    given = toml_of(content, source)
     known = ("apart", "cy", "en")
     faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - set(known))]
     faults += [both("fault.missing_key", key=key) for key in known if not _words(given.get(key))]
@@ -61,7 +61,7 @@ def _words(value: Any) -> bool:
 
 @cache
 def _names() -> Names:
-    return parse_names(_FILE.read_text(encoding="utf-8"))
+    return parse_names(text_of(_FILE))
 
 
 def letters_apart() -> tuple[str, ...]:

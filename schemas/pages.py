@@ -6,12 +6,12 @@ its heading `pages.column.<column>` in `texts.csv`. To add a list of words: a li
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.states import BatchShown, SchoolOutcome
 from schemas.text_tables import parse_table
@@ -79,7 +79,7 @@ def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]
     Raises:
         ConfigurationFault: with every unknown key, table and kind, and every table that no section has.
     """
-    given = tomllib.loads(content)
+    given = toml_of(content, source)
     faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {"sections", "tables"})]
     tables: dict[str, Any] = given.get("tables", {})
     sections: dict[str, Any] = given.get("sections", {})
@@ -116,10 +116,7 @@ def parse_address(content: str, source: str = "pages.toml") -> str:
     Raises:
         ConfigurationFault: no TOML, another key, or no address that ends in a slash.
     """
-    try:
-        given = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [str(error)]) from None
+    given = toml_of(content, source)
     faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {"address"})]
     address = given.get("address")
     if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
@@ -136,7 +133,7 @@ def _named(block: dict[str, list[str]]) -> set[str]:
 @cache
 def all_sections() -> tuple[Section, ...]:
     """The sections, in order."""
-    return parse_pages(_FILE.read_text(encoding="utf-8"))
+    return parse_pages(text_of(_FILE))
 
 
 @cache
@@ -146,4 +143,4 @@ def all_needs() -> tuple[Need, ...]:
     Raises:
         ConfigurationFault: the table is wrong; with every fault.
     """
-    return tuple(parse_table(_NEEDS.read_text(encoding="utf-8"), Need, _NEEDS.name))
+    return tuple(parse_table(text_of(_NEEDS), Need, _NEEDS.name))

@@ -6,12 +6,12 @@ aliases separated by |). Nothing here opens a return.
 
 import csv
 import io
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.tables import PUPIL_FIELDS
 from schemas.texts import Both, both
@@ -64,10 +64,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     Raises:
         ConfigurationFault: with every unknown, missing or ill-typed key, and every faulty column, field and path.
     """
-    try:
-        blocks = tomllib.loads(layouts_toml)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault("layouts.toml", [both("fault.not_toml", reason=error)]) from None
+    blocks = toml_of(layouts_toml, "layouts.toml")
     shared = blocks.pop("shared", {})
     merged = {name: {**shared, **block} for name, block in blocks.items()}
     reader = csv.DictReader(io.StringIO(paths_csv))
@@ -139,7 +136,7 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
 @cache
 def all_layouts() -> dict[str, PlascLayout]:
     """The shipped layouts, by name, in the order in which they are tried."""
-    layouts, paths = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("layouts.toml", "paths.csv"))
+    layouts, paths = (text_of(_FOLDER / name) for name in ("layouts.toml", "paths.csv"))
     return parse_layouts(layouts, paths)
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from schemas.edited_files import text_of
 from schemas.faults import ConfigurationFault
 from schemas.text_tables import parse_table
 from schemas.texts import both
@@ -54,7 +55,7 @@ def possible_match_causes() -> tuple[CauseTexts, ...]:
     Raises:
         ConfigurationFault: the table is wrong; with every fault.
     """
-    return parse_causes(_FILE.read_text(encoding="utf-8"))
+    return parse_causes(text_of(_FILE))
 
 
 def parse_causes(

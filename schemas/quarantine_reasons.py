@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from schemas.edited_files import text_of
 from schemas.text_tables import parse_table
 
 _FILE = Path(__file__).with_name("quarantine_reasons.csv")
@@ -29,4 +30,4 @@ class Reason:
 @cache
 def all_reasons() -> dict[str, Reason]:
     """Every reason, by code."""
-    return {r.code: r for r in parse_table(_FILE.read_text(encoding="utf-8"), Reason, _FILE.name)}
+    return {r.code: r for r in parse_table(text_of(_FILE), Reason, _FILE.name)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from schemas.edited_files import text_of
 from schemas.text_tables import parse_table
 
 _FILE = Path(__file__).with_name("readiness.csv")
@@ -32,4 +33,4 @@ def lacks() -> tuple[Lack, ...]:
     Raises:
         ConfigurationFault: the table is wrong; with every fault.
     """
-    return tuple(parse_table(_FILE.read_text(encoding="utf-8"), Lack, _FILE.name))
+    return tuple(parse_table(text_of(_FILE), Lack, _FILE.name))

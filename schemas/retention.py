@@ -5,11 +5,11 @@ its words in `texts.csv` (`purge.<kind>`), and in `tasks.purge` what is of that 
 """
 
 import datetime as dt
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import both
 
@@ -58,10 +58,7 @@ def parse_retention(content: str, source: str = "retention.toml") -> dict[Kind, 
     Raises:
         ConfigurationFault: with every unknown kind and wrong or missing key.
     """
-    try:
-        blocks = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+    blocks = toml_of(content, source)
     faults = [both("fault.unknown_key", key=kind) for kind in sorted(set(blocks) - set(Kind))]
     for kind, block in blocks.items():
         given = block if isinstance(block, dict) else {}
@@ -82,11 +79,11 @@ def all_retention(own: Path | None = None) -> dict[Kind, Retention]:
     Raises:
         ConfigurationFault: a file is wrong, or a kind has no block.
     """
-    found = parse_retention(_FILE.read_text(encoding="utf-8"), _FILE.name)
+    found = parse_retention(text_of(_FILE), _FILE.name)
     if set(found) != set(Kind):
         raise ConfigurationFault(
             _FILE.name, [both("fault.retention", kind=kind) for kind in sorted(set(Kind) - set(found))]
         )
     if own is not None and own.exists():
-        found |= parse_retention(own.read_text(encoding="utf-8"), f"reference/{own.name}")
+        found |= parse_retention(text_of(own, f"reference/{own.name}"), f"reference/{own.name}")
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from schemas.edited_files import text_of
 from schemas.faults import ConfigurationFault
 from schemas.text_tables import parse_table
 from schemas.texts import both
@@ -62,11 +63,7 @@ def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
 
 @cache
 def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigurationFault(path.name, [both("fault.not_utf8")]) from None
-    codes = {c.code: c for c in parse_table(text, ReturnCode, path.name, own=path != _FILE)}
+    codes = {c.code: c for c in parse_table(text_of(path), ReturnCode, path.name, own=path != _FILE)}
     compared = normalise_code(pd.Series(list(codes), dtype="str"))
     faults: list[str] = [both("fault.code_missing", code=name) for name in ("UNKNOWN", "NONE") if name not in codes]
     faults += [both("fault.precedence", code=c.code) for c in codes.values() if not c.precedence.isdigit()]

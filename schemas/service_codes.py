@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from schemas.edited_files import text_of
 from schemas.faults import ConfigurationFault
 from schemas.text_tables import parse_table
 from schemas.texts import Both, both
@@ -101,11 +102,7 @@ def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:
 
 @cache
 def _load(path: Path, _changed: int) -> dict[str, ServiceCode]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigurationFault(path.name, [both("fault.not_utf8")]) from None
-    codes = {c.code: c for c in parse_table(text, ServiceCode, path.name, own=path != _FILE)}
+    codes = {c.code: c for c in parse_table(text_of(path), ServiceCode, path.name, own=path != _FILE)}
     faults: list[str] = [both("fault.code_missing", code=one) for one in Connection if one not in codes]
     allowed = {"outcome": tuple(Outcome), "kind": _KINDS, "stops": ("Y", "N"), **_SURE}
     faults += [

@@ -3,11 +3,11 @@
 Shipped as a proposal; a data root may have its own `reference/volume.toml`. To change a bound: there.
 """
 
-import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import both
 
@@ -39,10 +39,7 @@ def parse_volume(content: str, source: str = "volume.toml") -> dict[str, Any]:
     Raises:
         ConfigurationFault: with every unknown block and key, and every wrong value.
     """
-    try:
-        blocks = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+    blocks = toml_of(content, source)
     block = blocks.get("bounds", {})
     given = block if isinstance(block, dict) else {}
     odd = sorted({*blocks} - {"bounds"}) + sorted({*given} - {field.name for field in fields(VolumeBounds)})
@@ -71,7 +68,7 @@ def volume_bounds(own: Path | None = None) -> VolumeBounds:
     Raises:
         ConfigurationFault: a file is wrong.
     """
-    found = VolumeBounds(**parse_volume(_FILE.read_text(encoding="utf-8")))
+    found = VolumeBounds(**parse_volume(text_of(_FILE)))
     if own is not None and own.exists():
-        found = replace(found, **parse_volume(own.read_text(encoding="utf-8"), f"reference/{own.name}"))
+        found = replace(found, **parse_volume(text_of(own, f"reference/{own.name}"), f"reference/{own.name}"))
     return found

@@ -3,11 +3,11 @@
 To change a number: its block there, or in a data root's `reference/watching.toml`. To add one: a key there, a field here.
 """
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import both
 
@@ -73,10 +73,7 @@ def parse_watching(content: str, source: str = "watching.toml") -> dict[str, Any
     Raises:
         ConfigurationFault: with every unknown block and key, and every number that is missing or below 1.
     """
-    try:
-        blocks = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+    blocks = toml_of(content, source)
     faults = [both("fault.unknown_key", key=name) for name in sorted(set(blocks) - set(_BLOCKS))]
     for name, block in blocks.items():
         if name in _BLOCKS:
@@ -104,7 +101,7 @@ def how_watched(own: Path | None = None) -> Watching:
     Raises:
         ConfigurationFault: a file is wrong.
     """
-    found = parse_watching(_FILE.read_text(encoding="utf-8"))
+    found = parse_watching(text_of(_FILE))
     if own is not None and own.exists():
-        found |= parse_watching(own.read_text(encoding="utf-8"), f"reference/{own.name}")
+        found |= parse_watching(text_of(own, f"reference/{own.name}"), f"reference/{own.name}")
     return Watching(**found)

@@ -10,7 +10,6 @@ Belongs here: what may be said of a way, and what is wrong with what was said. D
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import Both, both
 
@@ -246,11 +246,7 @@ def ways_of(reference: Path) -> Ways:
 
 @lru_cache(maxsize=16)
 def _ways(path: Path, stamp: int, environment: tuple[tuple[str, str], ...]) -> Ways:
-    try:
-        content = path.read_text(encoding="utf-8-sig") if stamp else ""
-    except UnicodeDecodeError:
-        raise ConfigurationFault("reference/ways.toml", [both("fault.toml_unreadable")]) from None
-    return parse_ways(content, dict(environment))
+    return parse_ways(text_of(path, "reference/ways.toml") if stamp else "", dict(environment))
 
 
 def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
@@ -264,10 +260,7 @@ def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
         ConfigurationFault: with everything that is wrong; shows no value.
     """
     source = f"reference/ways.toml, {PREFIX}*"
-    try:
-        given = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+    given = toml_of(content, source)
     faults: list[Both] = []
     for name, block in given.items():
         for key in sorted(SECRETS & set(block)) if isinstance(block, dict) else ():

@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
+from schemas.edited_files import text_of
 from schemas.faults import ServiceFault
 from schemas.names import letters_apart
 from schemas.pages import AUTHORITY, WALES, parse_address
@@ -155,7 +156,7 @@ def address_of(data: str, cycle_id: str) -> str:
     """
     ground = Ground.of(data, cycle_id)
     own = ground.root.reference / "pages.toml"
-    served = parse_address(own.read_text(encoding="utf-8")) if own.exists() else ""
+    served = parse_address(text_of(own)) if own.exists() else ""
     page = site_of(ground) / WALES_FOLDER / "index.cy.html"
     return served + page.relative_to(ground.root.path).as_posix()
 

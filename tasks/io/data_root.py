@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.access import GROUP_READS, OWNER_FILE, OWNER_FOLDER, Access, parse_access
+from schemas.edited_files import text_of
 
 
 def keep_private() -> None:
@@ -132,7 +133,7 @@ class DataRoot:
             ConfigurationFault: `reference/access.toml` is wrong.
         """
         path = self.reference / "access.toml"
-        return parse_access(path.read_text(encoding="utf-8")) if path.exists() else Access()
+        return parse_access(text_of(path)) if path.exists() else Access()
 
     def _folders(self) -> tuple[Path, ...]:
         """The folders that every data root has; those that lead to one before it."""

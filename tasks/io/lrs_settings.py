@@ -6,13 +6,13 @@ other setting may stand there too, and then counts (`ULN_LRS_ADDRESS`). To add a
 its line in `docs/web-service.md`.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import Both, both
 
@@ -94,12 +94,7 @@ def lrs_service(reference: Path) -> LrsService:
         ConfigurationFault: lists every fault; no value stands in it.
     """
     path = reference / FILE_NAME
-    given: dict[str, Any] = {}
-    if path.exists():
-        try:
-            given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            raise ConfigurationFault(FILE_NAME, [both("fault.toml_unreadable")]) from None
+    given = toml_of(text_of(path), FILE_NAME) if path.exists() else {}
     faults: list[Both] = [both("fault.lrs_secret", key=key) for key in _SECRET if key in given]
     settings: LrsService | None = None
     try:

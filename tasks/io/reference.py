@@ -3,13 +3,13 @@
 A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
 """
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
+from schemas.edited_files import text_of, toml_of
 from schemas.faults import ConfigurationFault
 from schemas.texts import Language, both, text
 
@@ -150,10 +150,7 @@ def privacy_notice(reference: Path | None = None) -> PrivacyNotice:
     """
     own = reference / "privacy_notice.toml" if reference is not None else None
     path = own if own is not None and own.exists() else SHIPPED / "privacy_notice.toml"
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationFault(path.name, [both("fault.toml_unreadable")]) from error
+    given = toml_of(text_of(path), path.name)
     words = given.get("text")
     texts = words if isinstance(words, dict) else {}
     faults = [both("fault.unknown_key", key=key) for key in sorted(given.keys() - {"official", "text"})]

@@ -101,5 +101,5 @@ def test_a_file_that_a_windows_editor_saved_is_read_and_one_in_another_encoding_
     assert ways_of(tmp_path).lrs_inbox.folder == "/x"
     file.write_bytes("# tŷ\n[lrs_inbox]\nurl = 'file:///x'\n".encode("iso8859-14"))
     os.utime(file, (1, 1))
-    with pytest.raises(ConfigurationFault, match="not UTF-8 TOML"):
+    with pytest.raises(ConfigurationFault, match="not UTF-8"):
         ways_of(tmp_path)

@@ -1,0 +1,45 @@
+"""What people edit is read whatever their editor puts before it, and told by name where it cannot be read."""
+
+import codecs
+
+import pytest
+
+from schemas.edited_files import text_of, toml_of
+from schemas.exceptions import exception_terms
+from schemas.faults import ConfigurationFault
+from schemas.retention import all_retention
+from schemas.volume import volume_bounds
+from schemas.watching import how_watched
+
+OWN = {
+    "exceptions.toml": (exception_terms, "# Sŵn\n"),
+    "retention.toml": (all_retention, "# Sŵn\n"),
+    "volume.toml": (volume_bounds, "[bounds]\nleast = 7\n"),
+    "watching.toml": (how_watched, "# Sŵn\n"),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_file_of_ones_own_is_read_with_a_mark_before_it_and_told_by_name_in_another_encoding(name, tmp_path):
+    load, content = OWN[name]
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    plain = load(path)
+    path.write_bytes(codecs.BOM_UTF8 + content.encode())
+    assert load(path) == plain
+    path.write_bytes(f"# ŵyn\n{content}".encode("utf-16"))
+    with pytest.raises(ConfigurationFault, match=f"reference/{name}: nid yw'n UTF-8.* / is not UTF-8"):
+        load(path)
+
+
+def test_what_is_no_toml_is_told_with_its_place():
+    assert toml_of("a = 1", "x.toml") == {"a": 1}
+    with pytest.raises(ConfigurationFault, match=r"^x\.toml: nid yw'n TOML.* / is not TOML: .*line 2"):
+        toml_of("a = 1\nb = ?\n", "x.toml")
+
+
+def test_a_text_is_named_as_its_file_where_nobody_says_otherwise(tmp_path):
+    path = tmp_path / "codes.csv"
+    path.write_bytes("ŵ".encode("utf-16"))
+    with pytest.raises(ConfigurationFault, match=r"^codes\.csv: "):
+        text_of(path)
