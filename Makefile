@@ -17,7 +17,7 @@ VIA ?= folders
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
-.PHONY: ways letters rehearse test engine screenshots properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
+.PHONY: ways letters rehearse test long engine screenshots properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -37,7 +37,11 @@ ways: .venv/ready
 	$(BIN)/python -m tests.same_snapshots build/ways $(WAYS)
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine and not long"
+
+# Whole censuses played through many faults, runs killed and made up for, flows on the engine: ten minutes.
+long: .venv/ready
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "long and not engine"
 
 # Microsoft's stand-in for Azure's storage, on which tests/io/test_places_over_objects.py puts; newer ones need a newer node than
 # Debian's.

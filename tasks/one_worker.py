@@ -79,8 +79,8 @@ def keep_memory() -> None:
 
 #: Bytes that a process may keep; all Wales mostly stays below.
 _KEPT = 400 * 2**20
-#: Where a process has so many, it is worth a search for rings of dead objects, which hold tables.
-_MUCH = 550 * 2**20
+#: Where a process has so many, and so many of them in tables, a search for rings of dead objects, which hold some, is worth it.
+_MUCH, _IN_TABLES = 550 * 2**20, 64 * 2**20
 
 
 def give_back() -> None:
@@ -90,7 +90,7 @@ def give_back() -> None:
         return
     resident = int(status.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if resident > _MUCH:
+    if resident > _MUCH and pa.total_allocated_bytes() > _IN_TABLES:
         gc.collect()
     if resident > _KEPT and trim is not None:
         trim(0)

@@ -9,6 +9,8 @@ from tasks.returns_work import _content, possible_matches
 from tests.bench.__main__ import GOALS, as_table
 from tests.bench.exceptions import as_lines, measure, named
 
+pytestmark = pytest.mark.long
+
 WHY = ["why_en", "why_cy", "check_en", "check_cy"]
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.bench.plain_script import differences, run, sides
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def plain(finished, tmp_path_factory):

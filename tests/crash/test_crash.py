@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).resolve().parents[2]
 #: A process of its own: what listens to Python's own doings cannot be taken away again.
 WATCHED = """

@@ -22,6 +22,8 @@ import pytest
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden" / "snapshot"
 SURNAME, GIVEN = "Zzmarkername", "Qqmarkergiven"

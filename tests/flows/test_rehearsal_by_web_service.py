@@ -8,6 +8,8 @@ from test_flows import uln
 
 from tasks.io.lake import Lake
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):

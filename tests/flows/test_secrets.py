@@ -17,6 +17,8 @@ from tasks.rehearsal import lrs_web_stand_in
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import Fault, serving, settings_of
 
+pytestmark = pytest.mark.long
+
 #: The organisation's, one that it has no more, and the key's.
 PASSWORD, FORMER, PASSPHRASE = "Zz0rganisation16", "Qq0rganisation16", "Xxpassphrase of the key"
 SECRETS = (PASSWORD, FORMER, PASSPHRASE)

@@ -15,6 +15,8 @@ from tasks.io import lrs_files
 from tasks.io.data_root import DataRoot
 from tasks.io.lake import Lake
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).resolve().parents[2]
 CASES = {f"{inbox}: {case}": told for inbox, files in (("dewi", DEWI), ("lrs", LRS)) for case, (_, _, told) in files.items()}  # fmt: skip
 #: Above what a process has that does nothing; seconds of a processor, some ten times what the slowest file takes.

@@ -25,6 +25,8 @@ from tasks.io.lake import Lake
 from tasks.purge import purge
 from tasks.trace import stories
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).resolve().parents[2]
 EFA, TWIN, NAMESAKE, LATER = upn(1), upn(2), upn(3), upn(4, temporary=True)
 PERMANENT = upn(4)

@@ -11,6 +11,8 @@ from tasks.io.data_root import DataRoot
 from tasks.io.places import deliver_new, fetch_new
 from tasks.rehearsal.s3_stand_in import s3_server
 
+pytestmark = pytest.mark.long
+
 
 class Bucket:
     """The other side's bucket, as the other side sees it."""

@@ -39,6 +39,8 @@ from tasks.release import release
 from tasks.select import cross_check, select
 from tasks.validate import validate
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).resolve().parents[2]
 CYCLE = "2012-01"
 MONDAY, TUESDAY, WEDNESDAY, IN_FEBRUARY = "2012-01-30T02:30", "2012-01-31T02:30", "2012-02-01T02:30", "2012-02-12T09:15"

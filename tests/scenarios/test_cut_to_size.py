@@ -27,6 +27,8 @@ from tasks.select import cross_check, select
 from tasks.validate import validate
 from tasks.workers import workers
 
+pytestmark = pytest.mark.long
+
 CYCLE, LAS = "2012-01", ["660", "661"]
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
 

@@ -29,6 +29,8 @@ from tasks.ground import Ground, Lot
 from tasks.returns_work import possible_matches
 from tasks.status import status_of
 
+pytestmark = pytest.mark.long
+
 FIRST, SECOND = "2012-01", "2013-01"
 WHO = range(1, 10)
 TEMPORARY = {who: upn(who, temporary=True) for who in WHO}

@@ -35,6 +35,8 @@ from tasks.receive import receive
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.status import status_of
 
+pytestmark = pytest.mark.long
+
 CYCLE = "2012-01"
 SENT, BACK, LATER, LATEST = "2012-01-29T09:15", "2012-02-12T09:15", "2012-02-20T02:30", "2012-03-01T09:15"
 

@@ -34,6 +34,8 @@ from tasks.select import select
 from tasks.validate import validate
 from tasks.workers import parts, spread, workers
 
+pytestmark = pytest.mark.long
+
 PROJECT = Path(__file__).resolve().parents[2]
 SURNAME = "Zzmarkername"
 #: What a worker loads first: of a marked pupil its rules tell all that they can, and fail.

@@ -27,6 +27,8 @@ from tasks.io.lake import Lake
 from tasks.status import status_of
 from tasks.trace import stories
 
+pytestmark = pytest.mark.long
+
 JANUARY, NEXT = "2012-01", "2013-01"
 MAIN, BOTH_MAIN, SINGLE, STAYED, LEFT = upn(1), upn(2), upn(3), upn(4), upn(5)
 TWO_PEOPLE, TWIN, OTHER_TWIN, MOVER, OPEN_MOVER = upn(6), upn(7), upn(8), upn(9), upn(10)

@@ -33,6 +33,8 @@ from tasks.merge import merge
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.status import attention, status_of
 
+pytestmark = pytest.mark.long
+
 CYCLE = "2012-01"
 MONDAY, TUESDAY, WEDNESDAY = "2012-01-30T02:30", "2012-01-31T02:30", "2012-02-01T02:30"
 IN_MARCH = "2012-03-01T02:30"

@@ -21,6 +21,8 @@ from tasks.io import transports
 from tasks.io.lake import Lake
 from tasks.release import release
 
+pytestmark = pytest.mark.long
+
 CYCLE = "2012-01"
 MONDAY, TUESDAY = "2012-01-30T02:30", "2012-01-31T02:30"
 

@@ -35,6 +35,8 @@ from tasks.purge import due, purge, refuse_purged, totals
 from tasks.status import attention, purged_cycles, status_of
 from tasks.trace import stories
 
+pytestmark = pytest.mark.long
+
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "snapshot"
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
 #: Long after all days have passed, and a day before any have.

@@ -31,6 +31,8 @@ from tasks.trace import stories
 from tasks.validate import validate
 from tasks.verify import verifies, verify
 
+pytestmark = pytest.mark.long
+
 #: Whose ULN it is to the LRS: Ann's own; Bryn's of one with another forename; Carys's of somebody else; Dewi's nobody's.
 KNOWN = {"Ann": {}, "Bryn": {"given_name": "Brynmor"}, "Carys": {"family_name": "Arall", "dob": "1990-01-01"}}
 SENT_WITH = ("Ann", "Bryn", "Carys", "Dewi")

@@ -25,6 +25,8 @@ from tasks.receive import receive
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.status import counts_of
 
+pytestmark = pytest.mark.long
+
 CYCLE, TUESDAY, FEBRUARY, MAY = "2012-01", "2012-01-31T02:30", "2012-02-12T09:15", "2012-05-20T09:00"
 STATES = [state.value for state in RowState]
 

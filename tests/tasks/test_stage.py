@@ -268,6 +268,7 @@ def test_receive_and_read_count_all_their_tries(ground, monkeypatch, name):
     assert stage.fn(**given).total() == {"n": 5}
 
 
+@pytest.mark.long
 def test_on_the_engine_a_stage_is_tried_again_where_storage_was_away_and_a_flow_ends_in_time(ground):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_"))}
     run = subprocess.run(

@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
 from conftest import until
 
 from tasks.io.lake import Lake
+
+pytestmark = pytest.mark.long
 
 #: A run that fails at once, under the name of one of the service's flows.
 FAILS = """
