@@ -18,8 +18,8 @@ from tasks.workers import parts
 
 #: All Wales is one lot; of a larger country an authority of that size is.
 LOT_RECORDS = 250_000
-#: What a worker does at a time: half of Wales, and no more of a larger authority.
-PORTION_RECORDS = 125_000
+#: What a worker does at a time: half of Wales, and no more of a larger country, that its workers need no more memory.
+PORTION_RECORDS = 110_000
 
 
 @dataclass(frozen=True)
