@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.cycles import Cycle
+from schemas.edited_files import text_of
 from schemas.faults import ConfigurationFault
 from schemas.states import Severity
 from schemas.tables import PUPIL_FIELDS
@@ -178,7 +179,7 @@ def _date(text: str) -> dt.date | None:
 @cache
 def all_rules() -> tuple[Rule, ...]:
     """Every rule of the shipped catalogue, in file order."""
-    return parse_rules(_FILE.read_text(encoding="utf-8"))
+    return parse_rules(text_of(_FILE))
 
 
 def rules_for(cycle: Cycle, rules: tuple[Rule, ...] | None = None) -> tuple[Rule, ...]:

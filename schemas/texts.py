@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from schemas.edited_files import text_of
 from schemas.faults import ConfigurationFault, told
 from schemas.text_tables import parse_table
 from schemas.translations import Translation
@@ -75,7 +76,7 @@ def all_texts() -> dict[str, dict[Language, str]]:
     """The texts shipped with the project, by key and language."""
     _being_read.append(_FILE)
     try:
-        return parse_texts(_FILE.read_text(encoding="utf-8"))
+        return parse_texts(text_of(_FILE))
     finally:
         _being_read.pop()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polib
 
+from schemas.edited_files import text_of
 from schemas.faults import ConfigurationFault, told
 
 CATALOGUE = Path(__file__).with_name("locale") / "cy.po"
@@ -72,7 +73,7 @@ def all_translations() -> dict[str, Translation]:
     Raises:
         ConfigurationFault: it is wrong; with every fault.
     """
-    return parse_catalogue(CATALOGUE.read_text(encoding="utf-8"), CATALOGUE.name)
+    return parse_catalogue(text_of(CATALOGUE), CATALOGUE.name)
 
 
 def welsh_of(

@@ -15,8 +15,9 @@ from schemas.texts import both
 from tasks.io.dewi_inbox import open_arrival
 from tasks.io.plasc_xml import ReturnHeader, inspect
 
+#: What stands for an authority in place of a school's number (plasc_ctf.md 2.4: sure of files' names, not of the element).
+_THE_AUTHORITY = "LLLL"
 #: Establishment numbers of pupil referral units (plasc_ctf.md 4.2): 1100 to 1113; those below are of nurseries.
-_SCHOOL_NUMBER = re.compile("[0-9]{7}")
 _UNIT_NUMBER = re.compile("[0-9]{3}11(0[0-9]|1[0-3])")
 
 
@@ -83,8 +84,8 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
         raise Refused("unknown_school", both(f"detail.unknown_{kind}", school=repr(header.school_number[:20])))
     if folder is not None and header.la_code != folder:
         raise Refused("la_mismatch", both("detail.la_mismatch", found=header.la_code, folder=folder))
-    # Also of a school that is not in our register: an English one's. What stands for nobody in particular has letters.
-    if header.destination != header.school_number and _SCHOOL_NUMBER.fullmatch(header.destination):
+    # Not of a school, also one that is not in our register, nor of nobody in particular, as those of leavers are.
+    if header.destination not in ("", header.school_number, header.la_code + _THE_AUTHORITY):
         raise Refused("for_another_school", both("detail.destination", school=header.destination))
     if not is_of(header, cycle):
         last = cycle.closes_on if header.layout in request_layouts() else cycle.census_to

@@ -17,7 +17,7 @@ from expectations.runner import ready as load_rules
 from schemas.cycles import up_to
 from schemas.faults import ServiceFault
 from schemas.lrs_profiles import BY_SERVICE, SOAP, Profile, all_profiles
-from schemas.plasc_layouts import all_layouts
+from schemas.plasc_layouts import all_layouts, request_layouts
 from schemas.states import BatchState, Disposition, NotChosen, Severity
 from schemas.tables import BATCH_ROWS, BATCHES, DISPOSITIONS, FINDINGS, PUPIL_FIELDS, PUPILS, SENT_FIELDS
 from schemas.texts import both
@@ -29,7 +29,7 @@ from tasks.core.lrs_form import lrs_rows
 from tasks.core.membership import among
 from tasks.core.one_learner import known_as, second_upns
 from tasks.core.readiness import missing_things
-from tasks.core.selection import current_returns, moments
+from tasks.core.selection import current_returns, moments, replaced_records
 from tasks.core.selection import select as decide
 from tasks.ground import Ground, Portion, moment
 from tasks.holds import on_hold
@@ -147,8 +147,17 @@ def dispositions_of(ground: Ground, portion: Portion, held: pd.DataFrame) -> pa.
         missing=missing_things(schools(reference), registration(reference), cycle),
         held=held,
         elsewhere=asked_elsewhere(ground, **portion.where),
+        replaced=_replaced(ground, portion, returns),
     )
     return arrow_of(DISPOSITIONS, rows.assign(cycle=cycle.id, la_code=pupils["la_code"]))
+
+
+def _replaced(ground: Ground, portion: Portion, returns: pd.DataFrame) -> pd.Series:
+    """`replaced_records` of the portion; most have none, as their schools send returns."""
+    requests = returns[returns["layout"].isin(request_layouts())]
+    said = ["row_ref", "school_number", "sha256", "upn", "surname", "forename", "dob"]
+    records = ground.lake.read("pupils", said, cycle=ground.cycle.id, sha256=requests["sha256"], **portion.where)
+    return replaced_records(records, requests)
 
 
 def chosen_rows(ground: Ground, columns: list[str], **where: Any) -> pd.DataFrame:

@@ -79,7 +79,7 @@ def keep_memory() -> None:
 
 #: Bytes that a process may keep; all Wales mostly stays below.
 _KEPT = 400 * 2**20
-#: Where a process has so many, and so many of them in tables, a search for rings of dead objects, which hold some, is worth it.
+#: Where a process has so many, and so many of them in tables, a search for dead rings, which hold some, is worth it.
 _MUCH, _IN_TABLES = 550 * 2**20, 64 * 2**20
 
 

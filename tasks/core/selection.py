@@ -12,7 +12,7 @@ from schemas.plasc_layouts import request_layouts
 from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among
+from tasks.core.membership import among, paired
 from tasks.core.one_learner import former_upns
 from tasks.core.text_columns import capitals, chosen_texts, once_each
 
@@ -23,17 +23,44 @@ _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(
 def current_returns(returns: pd.DataFrame) -> pd.Series:
     """The return that counts for each school: the newest by header DateTime, then SerialNo.
 
-    What stands in for a return (a CTF) counts where the school has sent no return.
+    What stands in for a return (a CTF) counts where the school has sent no return. There all of a school's count together,
+    as one may be of a year group or of a single learner; of whom two of them speak, see `replaced_records`.
 
     Args:
         returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout of a cycle's accepted
             returns.
 
     Returns:
-        sha256 of the current returns, indexed by school_number.
+        sha256 of the files that count, indexed by school_number.
     """
     order = oldest_first(returns)
-    return order.drop_duplicates("school_number", keep="last").set_index("school_number")["sha256"]
+    returned = ~order["layout"].isin(request_layouts())
+    of_returned = returned.groupby(order["school_number"]).transform("any").astype(bool)
+    counts = ~order.duplicated("school_number", keep="last") | ~of_returned
+    return order[counts].set_index("school_number")["sha256"]
+
+
+def replaced_records(records: pd.DataFrame, requests: pd.DataFrame) -> pd.Series:
+    """Of what stands in for returns, the records of learners of whom a newer file of the school says what counts.
+
+    It is the same learner under the same UPN, or under the same name and date of birth, as a UPN may be what was wrong.
+
+    Args:
+        records: row_ref, school_number, sha256, upn, surname, forename, dob, as sent; of these files.
+        requests: the files, as `oldest_first` takes them.
+
+    Returns:
+        row_refs.
+    """
+    order = oldest_first(requests)["sha256"].drop_duplicates(keep="last")
+    at = records["sha256"].map(pd.Series(range(len(order)), index=order)).astype("float64")
+    surname, forename, dob = (capitals(records[name].str.strip()) for name in ("surname", "forename", "dob"))
+    said = paired(surname, paired(forename, dob)).mask(surname.eq("") | forename.eq("") | dob.eq(""))
+    older = pd.Series(False, index=records.index)
+    for learner in (canonical_upn(records["upn"]), said):
+        newest = at.groupby(paired(records["school_number"], learner)).transform("max")
+        older |= at < newest
+    return records.loc[older, "row_ref"]
 
 
 def oldest_first(returns: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +96,7 @@ def select(
     missing: pd.DataFrame,
     held: pd.DataFrame,
     elsewhere: pd.Series | None = None,
+    replaced: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Decide for every pupil record whether a ULN is asked for.
 
@@ -78,17 +106,19 @@ def select(
     Args:
         pupils: row_ref, school_number, sha256, upn, former_upn, uln, dob, nc_year, enrol_status, as sent.
         cycle: year groups and rule of age.
-        current: sha256 of each school's current return, indexed by school_number.
+        current: sha256 of the files that count (`current_returns`).
         missing: school_number, code; what schools lack (`readiness.missing_things`).
         held: upn, uln, dob; what earlier cycles left in the learner register. A ULN that came in this very cycle does not
             end the choice. A former UPN names the learner too, where the date of birth agrees.
         elsewhere: row_refs of learners for whom another school asks (`one_learner.giving_way`).
+        replaced: row_refs of records in whose place a newer one of the school stands (`replaced_records`).
 
     Returns:
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
     """
     school, dob = pupils["school_number"], pupils["dob"]
-    superseded = pupils["sha256"] != once_each(lambda s: s.map(current), school)
+    none = pupils["row_ref"].iloc[:0]
+    superseded = ~among(pupils["sha256"], current) | among(pupils["row_ref"], none if replaced is None else replaced)
     years = year_group(pupils["nc_year"]).fillna(expected_year(dob, cycle))
     wrong_year = years.notna() & ~years.isin(cycle.year_groups)
     limit = cycle.born_on_or_before
@@ -103,9 +133,7 @@ def select(
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
         NotChosen.SCHOOL_NOT_READY: detail.notna(),
-        NotChosen.ASKED_ELSEWHERE: among(
-            pupils["row_ref"], pupils["row_ref"].iloc[:0] if elsewhere is None else elsewhere
-        ),
+        NotChosen.ASKED_ELSEWHERE: among(pupils["row_ref"], none if elsewhere is None else elsewhere),
     }
     # The first reason in their order is the one that is told.
     holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in NotChosen])

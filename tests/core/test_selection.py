@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from schemas.cycles import cycle_by_id
-from tasks.core.selection import current_returns, select
+from tasks.core.selection import current_returns, replaced_records, select
 
 NOBODY = pd.DataFrame({"upn": [], "uln": [], "dob": []}, dtype="str")
 READY = pd.DataFrame({"school_number": [], "code": []}, dtype="str")
@@ -159,4 +159,35 @@ def test_what_stands_in_for_a_return_counts_only_where_the_school_has_sent_none(
     ]
     for order in permutations(rows):
         found = current_returns(pd.DataFrame(order).assign(serial_no="").astype("str"))
-        assert found.to_dict() == {"6604025": "plasc", "6604026": "new"}
+        assert sorted(found.items()) == [("6604025", "plasc"), ("6604026", "new"), ("6604026", "old")]
+
+
+def test_of_learners_in_two_transfer_files_the_newest_counts_by_upn_or_by_name_and_birth_date():
+    files = pd.DataFrame({"sha256": ["second", "first"], "school_number": "6604025", "serial_no": "", "layout": "ctf"})
+    files["header_datetime"] = ["2012-01-20T10:00:00", "2012-01-19T10:00:00"]
+    kept = ["surname", "forename", "dob", "upn"]
+    in_first = {
+        "same-upn": ["Puw", "Ann", "1996-11-05", "M660402510001"],
+        "same-person": ["Rees ", "bryn", "1996-11-06", "M660402510002"],
+        "alone": ["Huws", "Carys", "1996-11-07", "M660402510003"],
+        "no-upn": ["Owen", "Dewi", "1996-11-08", None],
+        "nobody": ["", "", "1996-11-09", None],
+        "twin": ["Lewis", "Elin", "1996-11-10", "M660402510005"],
+    }
+    in_second = {
+        "n1": ["Puw-Jones", "Anne", "1996-11-15", "m660402510001 "],
+        "n2": ["REES", "Bryn", "1996-11-06", "M660402510009"],
+        "n3": ["Owen", "Dewi", "1996-11-08", "M660402510004"],
+        "n4": ["", "", "1996-11-09", None],
+        "n5": ["Lewis", "Efa", "1996-11-10", "M660402510006"],
+        "n6": ["Lewis", "Efa", "1996-11-10", "M660402510006"],
+    }
+    rows = [
+        {"row_ref": name, "school_number": "6604025", "sha256": sha, **dict(zip(kept, said, strict=True))}
+        for sha, records in (("first", in_first), ("second", in_second))
+        for name, said in records.items()
+    ]
+    found = replaced_records(pd.DataFrame(rows).astype("str"), files.astype("str"))
+    assert found.tolist() == ["same-upn", "same-person", "no-upn"]
+    elsewhere = pd.DataFrame(rows).assign(school_number=["6604025"] * 6 + ["6604026"] * 6).astype("str")
+    assert replaced_records(elsewhere, files.astype("str")).empty

@@ -29,8 +29,8 @@ def a_ctf(
     day="2012-01-19",
     qualifier="partial",
     source="4025",
-    # What stands there where the school that receives the file is not known.
-    dest="<LEA>XXX</LEA><Estab>XXXX</Estab>",
+    # A request is addressed to the school itself, its authority or nobody.
+    dest="<LEA>660</LEA><Estab>LLLL</Estab>",
 ):
     """A transfer file of a school: of each pupil what stands in it, in the order of the specification."""
     return (
@@ -80,7 +80,7 @@ def sent(root):
 
 def test_the_golden_transfer_file_is_read_field_by_field_and_nothing_in_it_is_unknown():
     found = read_return(GOLDEN, all_layouts())
-    assert (found.header.school_number, found.header.layout, found.header.destination) == ("6604025", "ctf", "XXXXXXX")
+    assert (found.header.school_number, found.header.layout, found.header.destination) == ("6604025", "ctf", "6604025")
     assert (found.header.declared, found.leavers, found.unknown_elements) == (2, 0, {})
     first, second = found.pupils.fillna("").to_dict("records")
     assert first == {
@@ -141,6 +141,22 @@ def test_a_return_counts_before_a_transfer_file_whichever_came_last(root):
     assert status_of(str(root), FIRST)["schools"]["6604025"]["balanced"]
 
 
+def test_the_transfer_files_of_a_school_add_up_and_of_each_learner_the_newest_says_what_counts(root):
+    """One of a year group, one with a forgotten learner and corrections, and one in which a UPN was put right."""
+    wrong = UPN["Bryn"][:-1] + "X"
+    put(root, "year10.xml", a_ctf([in_ctf("Ann"), in_ctf("Bryn").replace(UPN["Bryn"], wrong), in_ctf("Carys", sex="")]))
+    put(root, "more.xml", a_ctf([in_ctf("Bryn"), in_ctf("Carys"), in_ctf("Dewi")], day="2012-01-20"))
+    counts = census(root, FIRST, ASKED)
+    assert (counts["read.records"], counts["select.chosen"], counts["validate.held"]) == (6, 4, 0)
+    assert sorted(sent(root)["upn"]) == sorted(UPN[who] for who in ("Ann", "Bryn", "Carys", "Dewi"))
+    school = status_of(str(root), FIRST)["schools"]["6604025"]
+    assert school["balanced"] and school["records"] == 6 and school["not_chosen"] == {"superseded_return": 2}
+    # A return takes the place of all of them.
+    send_return(root, "2012-01-18", [pupil("Elin")])
+    assert census(root, FIRST, ASKED)["release.learners"] == 1
+    assert status_of(str(root), FIRST)["schools"]["6604025"]["not_chosen"]["superseded_return"] == 6
+
+
 def test_whoever_has_no_year_group_is_chosen_by_the_date_of_birth_and_held_so_that_the_school_enters_it(root):
     """A file in parts may have no BasicDetails; one is born in the year of year 8, of another no year can be read."""
     bare = [in_ctf("Ann"), in_ctf("Bryn", dob="1998-11-05"), in_ctf("Carys", dob="1996-13-05")]
@@ -173,17 +189,11 @@ def test_whose_and_of_when_it_must_be():
     assert refusal(a_ctf([], dest="<LEA>660</LEA><Estab>4026</Estab>")) == "for_another_school"
     # Nor is one on the way to a school that is not in our register, such as an English one.
     assert refusal(a_ctf([], dest="<LEA>873</LEA><Estab>4001</Estab>")) == "for_another_school"
-    # What stands for nobody in particular, or for the authority, is no school.
-    for nobody in (
-        "<LEA>XXX</LEA><Estab>XXXX</Estab>",
-        "<LEA>MMM</LEA><Estab>MMMM</Estab>",
-        "<LEA>660</LEA><Estab>LLLL</Estab>",
-        "",
-    ):
-        admit(inspect(a_ctf([], dest=nobody), all_layouts()), cycle_by_id(FIRST), SCHOOLS, "660")
-    admit(
-        inspect(a_ctf([], dest="<LEA>660</LEA><Estab>4025</Estab>"), all_layouts()), cycle_by_id(FIRST), SCHOOLS, "660"
-    )
+    # Nor a leaver's, whose next school is not known, nor one for another authority.
+    for letters in ("XXX</LEA><Estab>XXXX", "MMM</LEA><Estab>MMMM", "661</LEA><Estab>LLLL"):
+        assert refusal(a_ctf([], dest=f"<LEA>{letters}</Estab>")) == "for_another_school"
+    for sound in ("<LEA>660</LEA><Estab>LLLL</Estab>", "<LEA>660</LEA><Estab>4025</Estab>", ""):
+        admit(inspect(a_ctf([], dest=sound), all_layouts()), cycle_by_id(FIRST), SCHOOLS, "660")
     assert refusal(a_ctf([], source="LLLL", dest="<LEA>660</LEA><Estab>4025</Estab>")) == "unknown_school"
 
 

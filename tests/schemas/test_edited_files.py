@@ -4,6 +4,7 @@ import codecs
 
 import pytest
 
+from schemas import texts, translations
 from schemas.edited_files import text_of, toml_of
 from schemas.exceptions import exception_terms
 from schemas.faults import ConfigurationFault
@@ -43,3 +44,19 @@ def test_a_text_is_named_as_its_file_where_nobody_says_otherwise(tmp_path):
     path.write_bytes("ŵ".encode("utf-16"))
     with pytest.raises(ConfigurationFault, match=r"^codes\.csv: "):
         text_of(path)
+
+
+@pytest.mark.parametrize("name", ["texts.csv", "cy.po"])
+def test_the_texts_themselves_are_told_by_name_too(name, tmp_path, monkeypatch):
+    of, place, read = {
+        "texts.csv": (texts, "_FILE", texts.all_texts),
+        "cy.po": (translations, "CATALOGUE", translations.all_translations),
+    }[name]
+    shipped, path = getattr(of, place), tmp_path / name
+    read()
+    monkeypatch.setattr(of, place, path)
+    path.write_bytes(codecs.BOM_UTF8 + shipped.read_bytes())
+    assert read.__wrapped__() == read()
+    path.write_bytes(shipped.read_bytes() + "ŵ".encode("utf-16"))
+    with pytest.raises(ConfigurationFault, match=rf"^{name}: .*(UTF-8|not_utf8)"):
+        read.__wrapped__()
