@@ -1,4 +1,7 @@
-"""What the engine costs: both flows through Prefect, against the seconds that their stages take themselves.
+"""What the engine costs: both flows through Prefect, against the seconds that the service's own work in them takes.
+
+That is the stages, and after them what everybody may see of the cycle (overview) and its pages; what puts them before people
+there is the engine's.
 
 The engine's start (its import, its database, its own server, the first flow of all) is told apart: a server that runs
 already does not pay it. A poll that finds nothing is measured without the engine, and in a process that has read
@@ -27,18 +30,23 @@ def through_the_engine(root: Path, cycle: str = CYCLE) -> dict[str, Any]:
     began = time.perf_counter()
     _first_flow()
     start = time.perf_counter() - began
-    from flows import census, lrs_returns
+    from flows import census, lrs_returns, stages
     from tests.bench.stages import in_own_process_answer
 
     own, flows = Stopwatch(), Stopwatch()
     for task in {id(t): t for module in (census, lrs_returns) for t in _tasks(module).values()}.values():
         task.fn = _timed(task.fn, own, task.name)
+    after = {
+        "overview_of": _timed(stages.overview_of, own, "overview"),
+        "make_pages": _timed(stages.make_pages, own, "pages"),
+    }
     sent, answered = moments(cycle)
-    with flows.of("census"):
-        census.census(cycle=cycle, as_of=sent, data=str(root))
-    in_own_process_answer(root)
-    with flows.of("lrs-returns"):
-        lrs_returns.lrs_returns(as_of=answered, data=str(root))
+    with mock.patch.multiple(stages, **after):
+        with flows.of("census"):
+            census.census(cycle=cycle, as_of=sent, data=str(root))
+        in_own_process_answer(root)
+        with flows.of("lrs-returns"):
+            lrs_returns.lrs_returns(as_of=answered, data=str(root))
     overhead = flows.total() - own.total()
     return {
         "start_s": start,
