@@ -30,7 +30,8 @@ SECONDS ?= 120
 rehearse: .venv/ready
 	@for cycle in $(CYCLE); do echo "$(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS)"; $(BIN)/uln rehearse --cycle $$cycle --schools $(SCHOOLS) || exit; done
 
-# A rehearsal by each way, in data roots below build/ways, and whether all end in the same snapshots: ten minutes for all Wales.
+# A rehearsal by each way, in data roots below build/ways, and whether all end in the same snapshots: twenty-five minutes for all
+# Wales. Needs Debian's openssh-server.
 WAYS := files sftp s3 soap
 ways: .venv/ready
 	@for way in $(WAYS); do rm -rf build/ways/$$way; echo "uln rehearse --via $$way"; $(BIN)/uln rehearse --via $$way --schools $(SCHOOLS) --data build/ways/$$way || exit; done

@@ -9,6 +9,10 @@ Calls are held against the same schema as at the LRS, by which order, forms and 
 handed it over, by the way in which they did. A job of the kind CHK leaves nothing in the register. What the real service
 does with a batch that it was given twice is not public: here it becomes two jobs.
 
+Ours by convention, as nothing public says it: jobs of verification answer with WSRC0007 to WSRC0010, which are described for
+registration; CHK answers RC001 or RC002 and no ULN where all is well; LearnersNotFoundCount is 0, and every other code
+counts as rejected; a job's number is known as long as the stand-in's data root stands.
+
 To plant a new kind of fault: a word in `Fault`, a line in `_Handler._answer`.
 """
 

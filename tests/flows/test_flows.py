@@ -165,7 +165,7 @@ def test_one_task_run_per_stage_and_the_artifacts_that_a_run_page_is_made_of(pla
     told = [line for (line,) in asked(root, "select message from log") if line.startswith("artifacts:")]
     assert told == [], "all could be made"
     page = artifact(root, "lrs-returns-2012-01-overview")
-    assert "### I berson / For a person" in page and "](data:image/png;base64," in page
+    assert "### Angen sylw person / For a person" in page and "](data:image/png;base64," in page
     assert "[c]" in artifact(root, "lrs-returns-2012-01-authorities").replace("\\", "")
     progress = asked(root, "select data, description from artifact where key = 'census-2012-01-progress'")
     assert [(float(data), text) for data, text in progress] == [

@@ -84,7 +84,7 @@ def test_what_could_not_be_done_comes_first_then_what_waits_for_a_person(seen):
     heads = re.findall("### (.*)", text)
     assert heads[:3] == [
         "Ni ellid ei wneud / Could not be done",
-        "I berson / For a person",
+        "Angen sylw person / For a person",
         "Y cylch hyd yma / The cycle so far",
     ]
     assert r"- **661**: cwarantîn \| a \*b\* / quarantine" in text, "nothing in a sentence is markdown"
@@ -121,7 +121,7 @@ def test_batches_are_named_by_reference_and_a_long_list_is_cut_short_and_says_so
         {
             "Swp / Batch": "B1",
             "Ysgol / School": "6604025",
-            "Cyflwr / State": "yn aros yn rhy hir am yr LRS: i berson / waits too long for the LRS: for a person",
+            "Cyflwr / State": "yn aros yn rhy hir am yr LRS: angen sylw person / waits too long for the LRS: for a person",
             "Diwrnodau / Days": "30",
         }
     ]
