@@ -42,7 +42,7 @@ def tell_json(what: object) -> None:
 #: What a run did that is told, in this order.
 _COUNTS = (
     *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
-    *("lrs-check.batches", "lrs-check.checked", "lrs-check.exceptions", "lrs-check.unfinished"),
+    *("lrs-check.batches", "lrs-check.checked", "lrs-check.exceptions", "lrs-check.unclear", "lrs-check.unfinished"),
     *("release.sent", "release.learners", "release.later", "ask.jobs", "ask.unfinished", "ask.failed"),
     *("verify.asked", "verify.told", "ask.verified", "ask.left_out"),
     *("collect.rows", "collect.untied", "merge.conflicts", "publish.zips", "faults"),

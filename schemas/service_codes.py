@@ -85,6 +85,14 @@ class ServiceCode:
             f"{self.label_cy} ({self.code}). {self.action_cy}", f"{self.label_en} ({self.code}). {self.action_en}"
         )
 
+    @property
+    def told_of_question(self) -> Both:
+        """The same of a call that asks and hands nothing over: where nobody knows what became of it, it is asked again."""
+        if self.outcome != Outcome.UNKNOWN:
+            return self.told
+        again = both("fault.lrs_question")
+        return Both(f"{self.label_cy} ({self.code}). {again.cy}", f"{self.label_en} ({self.code}). {again.en}")
+
 
 def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:
     """The codes, by code.

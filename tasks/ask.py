@@ -112,7 +112,7 @@ def _refuse(told_of: dict[str, list[str]], wrong: list[ServiceCode]) -> None:
     told = [both(f"fault.lrs_{case}", number=len(jobs), jobs=named(jobs)) for case, jobs in told_of.items() if jobs]
     of_calls_alone = not told
     if wrong:
-        told.append(both("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told))
+        told.append(both("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told_of_question))
     if told:
         # What is told of jobs is told by this run alone: none that tries again must take its place.
         passes = of_calls_alone and wrong[0].kind == "connection"

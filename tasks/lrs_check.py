@@ -35,6 +35,9 @@ from tasks.workers import parts, spread
 
 #: Between two questions for the same answers, in seconds.
 _EVERY = 10.0
+#: Of unknown meaning like others, but as the list of exceptions begins after them, most likely none (lrs.md 3.2, inferred):
+#: counted, not listed, as they may be nearly everybody's.
+_NO_EXCEPTION = ("RC001", "RC002", "RC003", "RC004", "RC005")
 _ONCE = ("school_number", "file_name", "ordinal", "return_code")
 
 
@@ -50,8 +53,9 @@ def lrs_check(data: str, cycle: str, las: list[str], as_of: str, schools: list[s
         schools: only these schools; all where None.
 
     Returns:
-        Counts by authority: batches, learners, checked, exceptions (learners for whom the LRS would give no ULN),
-        unfinished (batches whose answers are not there yet: check again).
+        Counts by authority: batches, learners, checked, exceptions (learners for whom the LRS would give no ULN), unclear
+        (learners of whose code nobody knows what it means, so that nothing is foretold), unfinished (batches whose answers
+        are not there yet: check again).
 
     Raises:
         ServiceFault: no address to call is set.
@@ -75,7 +79,8 @@ def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> St
     refused = not_told | refused
     found = _findings(ground, batch_rows, answers)
     for la in lot.las:
-        told = _as_list(ground, found[found["exception"] & (found["la_code"] == la)])
+        listed = found["exception"] | (found["unclear"] & ~found["return_code"].isin(_NO_EXCEPTION))
+        told = _as_list(ground, found[listed & (found["la_code"] == la)])
         write_whole(ground.root.reports(ground.cycle.id) / "lrs_check" / f"{la}.csv", write_report(told))
     counts = {
         la: {
@@ -83,6 +88,7 @@ def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> St
             "learners": int(batches.loc[batches["la_code"] == la, "rows"].sum()),
             "checked": int((found["la_code"] == la).sum()),
             "exceptions": int(found.loc[found["la_code"] == la, "exception"].sum()),
+            "unclear": int(found.loc[found["la_code"] == la, "unclear"].sum()),
             "unfinished": int((~batches["batch_ref"].isin(answers["batch_ref"]) & (batches["la_code"] == la)).sum()),
         }
         for la in lot.las
@@ -110,7 +116,9 @@ def _asked(
         keep_jobs(ground, group, replies, JobKind.CHECK, as_of)
         for la, one in zip(group["la_code"], replies, strict=True):
             if one.meant.outcome != Outcome.TAKEN.value:
-                refused.setdefault(str(la), ServiceFault(both("fault.lrs_call", batches=1, told=one.meant.told)))
+                refused.setdefault(
+                    str(la), ServiceFault(both("fault.lrs_call", batches=1, told=one.meant.told_of_question))
+                )
         if any(one.meant.stops == "Y" for one in replies):
             return refused, True
     return refused, False
@@ -175,17 +183,22 @@ def _not_told(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
         faults.setdefault(la, ServiceFault(both("fault.lrs_check_lost", batches=number, code=code)))
     wrong = Counter((la, one) for la, one in met if is_wrong(one))
     for (la, one), number in wrong.items():
-        faults.setdefault(la, ServiceFault(both("fault.lrs_call", batches=number, told=one.told)))
+        faults.setdefault(la, ServiceFault(both("fault.lrs_call", batches=number, told=one.told_of_question)))
     return faults
 
 
 def _findings(ground: Ground, batch_rows: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """Each checked record: la_code, school_number, row_ref, return_code, and whether it would be an exception."""
+    """Each checked record: la_code, school_number, row_ref, return_code; whether it would be an exception, or is unclear.
+
+    As no ULN need come with a check, and no code is known to mean success, all else is unclear.
+    """
     found = answers.merge(
         batch_rows[["batch_ref", "upn", "row_ref", "la_code", "school_number"]], on=["batch_ref", "upn"]
     )
     known = lrs_codes(ground.root).set_index("code")["outcome"]
-    return found.assign(exception=found["return_code"].map(known).eq("exception").to_numpy(dtype=bool))
+    found["return_code"] = found["return_code"].fillna("").mask(lambda codes: codes.eq(""), "NONE")
+    exception = found["return_code"].map(known).eq("exception").to_numpy(dtype=bool)
+    return found.assign(exception=exception, unclear=~exception)
 
 
 def _as_list(ground: Ground, found: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +206,9 @@ def _as_list(ground: Ground, found: pd.DataFrame) -> pd.DataFrame:
     places = ground.lake.read("pupils", ["row_ref", "sha256", "ordinal"], row_ref=found["row_ref"])
     files = ground.lake.read("received", ["sha256", "file_name"], sha256=places["sha256"])
     rows = found.merge(places, on="row_ref").merge(files, on="sha256")
-    rows = rows.merge(lrs_codes(ground.root), left_on="return_code", right_on="code", how="left")
+    codes = lrs_codes(ground.root)
+    rows["code"] = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
+    rows = rows.merge(codes, on="code")
     rows = rows.sort_values(["school_number", "file_name", "ordinal"])
     shown: dict[str, pd.Series] = {both(f"lrs_check.{name}"): rows[name] for name in _ONCE}
     for name in ("label", "action"):

@@ -86,7 +86,7 @@ def _verify(ground: Ground, lot: Lot, as_of: str) -> Steps:
                 ground.lake.upsert("uln_checks", kept[[c.name for c in ULN_CHECKS.columns]])
                 asked[la] = asked.get(la, 0) + len(group)
             elif meant.outcome != Outcome.LATER.value:
-                undone.setdefault(la, ServiceFault(both("fault.lrs_call", batches=1, told=meant.told)))
+                undone.setdefault(la, ServiceFault(both("fault.lrs_call", batches=1, told=meant.told_of_question)))
             if meant.stops == "Y":
                 return _told(ground, lot, rows, asked, undone)
     return _told(ground, lot, rows, asked, undone)
@@ -173,7 +173,7 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
         for lot in lots(ground, sorted(las)):
             tell(ground, lot, pd.concat([current_ulns(ground, portion) for portion in lot.portions(1)]))
     told = [both("fault.lrs_not_verified", number=number, code=code) for code, number in lost.items()]
-    told += [both("fault.lrs_call", batches=len(wrong), told=wrong[0].told)] if wrong else []
+    told += [both("fault.lrs_call", batches=len(wrong), told=wrong[0].told_of_question)] if wrong else []
     if told:
         raise ServiceFault("; ".join(told))
     return counts

@@ -465,6 +465,9 @@ def test_what_cannot_be_asked_for_is_told_and_asked_again(root, lrs, fault):
     with pytest.raises(ServiceFault) as caught:
         asking.ask.fn(data=str(root))
     assert " / " in str(caught.value) and isinstance(caught.value, PassingFault) == (fault != "WSEC0999")
+    # Nothing was handed over by it: nobody is sent to the portal, or told to retry.
+    assert "uln retry" not in str(caught.value)
+    assert ("the next run asks again" in str(caught.value)) == (fault != Fault.GATEWAY)
     assert 1 <= len(list((root / "lrs" / "inbox").iterdir())) < ALL
     found = asking.ask.fn(data=str(root))
     assert found["failed"] == 0 and len(list((root / "lrs" / "inbox").iterdir())) == ALL
@@ -593,6 +596,7 @@ def test_a_check_sends_nothing_remembers_nothing_as_sent_and_tells_what_the_lrs_
     second = walked(lrs_check, root, CYCLE, TUESDAY)
     assert stand_in.taken["SubmitBatch"] == 2, "asked once; the second check asks for the answers"
     assert second["unfinished"] == 0 and second["checked"] == second["learners"] > 0 < second["exceptions"]
+    assert second["unclear"] == second["checked"] - second["exceptions"], "no code is known to mean success"
     lines = (root / "reports" / CYCLE / "lrs_check" / "660.csv").read_text(encoding="utf-8-sig").splitlines()
     assert len(lines) == 1 + second["exceptions"] and "Beth i'w wneud" in lines[0] and "What to do" in lines[0]
     rows = Lake(root / "lake").read("pupils", ["upn", "surname", "forename"]).dropna()
@@ -602,6 +606,22 @@ def test_a_check_sends_nothing_remembers_nothing_as_sent_and_tells_what_the_lrs_
     lake = Lake(root / "lake")
     assert lake.version("batches") < 0 and lake.version("batch_rows") < 0
     assert next_run(root, WEDNESDAY)[0]["release.learners"] == second["learners"]
+
+
+@pytest.mark.parametrize("code", ["RC009", "RC099", ""], ids=["no-public-meaning", "not-in-the-table", "none"])
+def test_a_check_s_code_that_nobody_knows_is_counted_and_listed_as_such(checked, code):
+    root, _ = checked
+    walked(lrs_check, root, CYCLE, MONDAY)
+    answer_jobs(root, dt.date(2012, 1, 30), seed=7)
+    answer = min((root / "rehearsal" / "lrs" / "jobs").glob("*.answer.xml"))
+    found = answer.read_text("utf-8")
+    assert "RC001" in found
+    answer.write_text(found.replace("RC001", code), encoding="utf-8")
+    counts = walked(lrs_check, root, CYCLE, TUESDAY)
+    assert counts["unclear"] == counts["checked"] - counts["exceptions"]
+    lines = (root / "reports" / CYCLE / "lrs_check" / "660.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 1 + counts["exceptions"] + found.count("RC001")
+    assert sum(f'"{code or "NONE"}"' in line or f",{code or 'NONE'}," in line for line in lines) == found.count("RC001")
 
 
 def test_a_check_that_the_lrs_refuses_is_told_and_asked_anew(checked):
