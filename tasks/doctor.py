@@ -23,13 +23,13 @@ from schemas.ctf_versions import all_versions
 from schemas.cycles import all_cycles
 from schemas.exceptions import exception_terms
 from schemas.faults import ConfigurationFault, ServiceFault
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs_profiles import SOAP, all_profiles
 from schemas.plasc_layouts import all_layouts
 from schemas.quarantine_reasons import all_reasons
 from schemas.retention import all_retention
 from schemas.return_codes import all_return_codes
 from schemas.service_codes import service_codes
-from schemas.states import BatchShown
+from schemas.states import BatchShown, BatchState
 from schemas.tables import TABLES
 from schemas.texts import Both, all_texts, both, sentence_of
 from schemas.watching import how_watched
@@ -307,8 +307,15 @@ def _batches(root: DataRoot, day: dt.date) -> Iterator[Found]:
         yield found("batches", Level.OK, "none")
 
 
-def _lrs_web_service(root: DataRoot, _day: dt.date) -> Iterator[Found]:
-    """The LRS web service can be reached, where it is used; no learner and no password is sent. Its jobs go well."""
+#: How long a batch for the web service may be READY before a person is told.
+_MAY_WAIT = dt.timedelta(days=1)
+
+
+def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[Found]:
+    """The LRS web service can be reached, where it is used; no learner and no password is sent. Its jobs go well.
+
+    And batches go: where each night's run finds the LRS closed, none of them fails and none hands anything over.
+    """
     try:
         settings, codes = lrs_service(root.reference), service_codes(root.reference)
     except ConfigurationFault:
@@ -326,6 +333,10 @@ def _lrs_web_service(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     failed = list(failed_jobs(root, Lake.of(root))["job_ref"])
     if failed:
         yield found("lrs_service", Level.WARNING, "failed", number=len(failed), jobs=named(failed))
+    ready = Lake.of(root).read("batches", ["built_at"], state=BatchState.READY.value, format=SOAP)["built_at"].str[:10]
+    old = ready[ready < (day - _MAY_WAIT).isoformat()]
+    if len(old):
+        yield found("lrs_service", Level.WARNING, "waits", number=len(old), since=old.min())
 
 
 def _ways(root: DataRoot, _day: dt.date) -> Iterator[Found]:
