@@ -132,7 +132,8 @@ class LearnerService:
 
     def _envelope(self, operation: str, ukprn: str, **given: Any) -> etree._Element:
         who = {
-            "OrganisationRef": self._settings.organisation_ref or None,
+            # One published description wants the element, which may be nil; the other lets it be left out, or nil.
+            "OrganisationRef": self._settings.organisation_ref or zeep.xsd.Nil,
             "UKPRN": ukprn,
             "OrgPassword": self._settings.password.get_secret_value(),
             "UserName": self._settings.user_name,

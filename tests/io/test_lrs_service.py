@@ -84,7 +84,9 @@ def test_what_a_batch_hands_over_is_the_golden_message(caller, monkeypatch):
     caller(organisation_ref="WG0001").submit(document(), JobKind.FULL)
     caller().submit(document(), JobKind.CHECK)
     assert pretty(said[0]) == (GOLDEN / "submit_full.xml").read_text(encoding="utf-8")
-    assert b"<JobType>CHK</JobType>" in said[1] and b"OrganisationRef" not in said[1]
+    assert b"<JobType>CHK</JobType>" in said[1] and b"OrganisationRef" in said[1]
+    nothing = etree.fromstring(said[1]).find(".//OrganisationRef")
+    assert nothing.text is None and nothing.attrib == {"{http://www.w3.org/2001/XMLSchema-instance}nil": "true"}
 
 
 def test_a_message_fits_our_description_of_the_service_and_its_order_is_the_schema_s():
