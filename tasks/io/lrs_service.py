@@ -122,11 +122,11 @@ class LearnerService:
     def _call(self, operation: str, ukprn: str, **given: Any) -> Reply:
         try:
             envelope = self._envelope(operation, ukprn, **given)
+            # As it is read: what zeep leaves of prefixes is no part of it.
+            fits = fits_schema(etree.fromstring(etree.tostring(envelope[0][0])))
         except Exception:  # noqa: BLE001 - whatever the library says of a value names the value
             return Reply(Connection.NOT_MADE)
-        schema = _schema(etree.QName(envelope[0][0]).namespace or "")
-        # As it is read: what zeep leaves of prefixes is no part of it.
-        if not schema.validate(etree.fromstring(etree.tostring(envelope[0][0]))):
+        if not fits:
             return Reply(Connection.NOT_MADE)
         return self._post(etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"))
 
@@ -138,7 +138,8 @@ class LearnerService:
             "OrgPassword": self._settings.password.get_secret_value(),
             "UserName": self._settings.user_name,
         }
-        client = _description()
+        with _ONE_AT_A_TIME:
+            client = _description()
         service = client.create_service(_BINDING, self._settings.address)
         message: etree._Element = client.create_message(service, operation, **who, **given)
         return message
@@ -233,6 +234,16 @@ class _MutualTls(HTTPAdapter):  # type: ignore[misc]  # the library has no types
 @cache
 def _description() -> zeep.Client:
     return zeep.Client(str(_FOLDER / "learner_service.wsdl"), settings=zeep.Settings(forbid_dtd=True))
+
+
+#: libxml2 makes what all schemas share with the first of them, and not safely where several threads come at once.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def fits_schema(message: etree._Element) -> bool:
+    """Whether a message is as the schema of its namespace has it; of several threads one is told at a time."""
+    with _ONE_AT_A_TIME:
+        return bool(_schema(etree.QName(message).namespace or "").validate(message))
 
 
 @cache
