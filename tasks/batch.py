@@ -45,6 +45,7 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
     walked = walk("batch", _batch, ground, las, as_of=as_of, only=schools)
     if not_yet:
         # Whose batch a person has given up and nobody could take back goes no further in this run, lest it count as sent.
+        # The few of these batches, not their learners, are walked.
         theirs = ground.lake.read("batches", ["batch_ref", "la_code"], batch_ref=list(not_yet))
         walked.faults |= {la: str(not_yet[ref]) for ref, la in theirs.itertuples(index=False) if la in las}
     return walked

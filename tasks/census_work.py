@@ -155,6 +155,8 @@ def dispositions_of(ground: Ground, portion: Portion, held: pd.DataFrame) -> pa.
 def _replaced(ground: Ground, portion: Portion, returns: pd.DataFrame) -> pd.Series:
     """`replaced_records` of the portion; most have none, as their schools send returns."""
     requests = returns[returns["layout"].isin(request_layouts())]
+    if requests.empty:
+        return pd.Series(dtype="str")  # without a look into the pupils
     said = ["row_ref", "school_number", "sha256", "upn", "surname", "forename", "dob"]
     records = ground.lake.read("pupils", said, cycle=ground.cycle.id, sha256=requests["sha256"], **portion.where)
     return replaced_records(records, requests)

@@ -328,7 +328,7 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[Found]:
         yield found("lrs_service", Level.OK, "fit")
     else:
         yield found("lrs_service", Level.FAULT, "away", told=codes[away].told)
-    if Lake.of(root).damage("lrs_jobs"):
+    if any(Lake.of(root).damage(name) for name in ("lrs_jobs", "batches")):
         return
     failed = list(failed_jobs(root, Lake.of(root))["job_ref"])
     if failed:

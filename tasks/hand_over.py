@@ -223,6 +223,7 @@ def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
         return not_yet
     try:
         with lrs_outbox(root) as outbox:
+            # Batches that a person has decided on, each with its own file to take out; no learner is walked.
             for ref, name, sha256 in as_files[["batch_ref", "file_name", "file_sha256"]].itertuples(index=False):
                 try:
                     outbox.take_away(name, sha256)

@@ -258,7 +258,7 @@ class SftpFolder(Transport):
         with self._told():
             try:
                 size = self._done(write, size=len(data))
-            except Exception:
+            except Exception:  # whatever it was: it goes on as it came, once nothing of it is left there
                 self._left(part)
                 raise
         if size != len(data):

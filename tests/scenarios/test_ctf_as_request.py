@@ -189,7 +189,7 @@ def test_whose_and_of_when_it_must_be():
     assert refusal(a_ctf([], dest="<LEA>660</LEA><Estab>4026</Estab>")) == "for_another_school"
     # Nor is one on the way to a school that is not in our register, such as an English one.
     assert refusal(a_ctf([], dest="<LEA>873</LEA><Estab>4001</Estab>")) == "for_another_school"
-    # Nor a leaver's, whose next school is not known, nor one for another authority.
+    # Nor a leaver's, whose next school is not known (these very letters stand in the file), nor one for another authority.
     for letters in ("XXX</LEA><Estab>XXXX", "MMM</LEA><Estab>MMMM", "661</LEA><Estab>LLLL"):
         assert refusal(a_ctf([], dest=f"<LEA>{letters}</Estab>")) == "for_another_school"
     for sound in ("<LEA>660</LEA><Estab>LLLL</Estab>", "<LEA>660</LEA><Estab>4025</Estab>", ""):
