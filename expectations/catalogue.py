@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from schemas.cycles import Cycle
-from schemas.edited_files import text_of
-from schemas.faults import ConfigurationFault
 from schemas.states import Severity
 from schemas.tables import PUPIL_FIELDS
-from schemas.text_tables import english_of, in_welsh
-from schemas.texts import Both, both
-from schemas.translations import Translation
+from schemas.texts.catalogue import Both, both
+from schemas.texts.edited_files import text_of
+from schemas.texts.faults import ConfigurationFault
+from schemas.texts.tables import english_of, in_welsh
+from schemas.texts.translations import Translation
 
 _FILE = Path(__file__).with_name("catalogue.csv")
 _MAY_BE_EMPTY = {"since", "until", "lrs_code"}

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from expectations.catalogue import PRESENCE, Rule, row_wise
-from schemas.faults import ServiceFault
-from schemas.texts import both
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",

@@ -8,26 +8,27 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from flows.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, MaybeMoment, MaybeSchools
-from flows.stages import Counts, Tour, bounded, chosen_authorities, nothing_due, root_of
-from flows.when import due_cycle, scheduled_time
-from schemas.faults import ServiceFault
-from schemas.texts import both
-from tasks.batch import batch
-from tasks.census_work import warm
-from tasks.io.run_lock import one_run_at_a_time
-from tasks.lrs_check import lrs_check
-from tasks.publish import conserve
-from tasks.purge import refuse_purged
-from tasks.read import read
-from tasks.readiness import readiness
-from tasks.receive import receive
-from tasks.release import release
-from tasks.select import cross_check, select
-from tasks.validate import validate
-from tasks.verify import verifies, verify
-from tasks.ways import fetch, is_elsewhere
-from tasks.workers import processes_for, workers
+from flows.run.flow_run import Counts, Tour, bounded, chosen_authorities, nothing_due, root_of
+from flows.run.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, MaybeMoment, MaybeSchools
+from flows.run.schedule import due_cycle, scheduled_time
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.ledger.purged import refuse_purged
+from tasks.runtime.executor import processes_for, workers
+from tasks.stages.batch import batch
+from tasks.stages.conserve import conserve
+from tasks.stages.cross_check import cross_check
+from tasks.stages.lrs_check import lrs_check
+from tasks.stages.read import read
+from tasks.stages.readiness import readiness
+from tasks.stages.receive import receive
+from tasks.stages.release import release
+from tasks.stages.select import select
+from tasks.stages.transfer import fetch, is_elsewhere
+from tasks.stages.validate import validate
+from tasks.stages.verify import verifies, verify
+from tasks.steps.validate import warm
 
 #: All Wales takes minutes, and a run that waits for another half an hour; one that takes so long is stuck.
 LONGEST_SECONDS = 4 * 3600

@@ -9,23 +9,26 @@ import logging
 
 from prefect import flow
 
-from flows.events import tell_waiting
-from flows.forms import MaybeFolder, MaybeMoment
-from flows.progress import step
-from flows.stages import Counts, Tour, apart, bounded, chosen_authorities, publish_pages, root_of
-from flows.when import scheduled_time
-from schemas.faults import ServiceFault
-from tasks.ask import ask, has_jobs
-from tasks.collect import collect
-from tasks.ground import moment
-from tasks.hand_over import batches_waiting
-from tasks.io.run_lock import one_run_at_a_time
-from tasks.merge import merge
-from tasks.publish import conserve, publish, published, snapshot
-from tasks.run_log import batches_told
-from tasks.status import cycles_with_returns, purged_cycles
-from tasks.ways import deliver, fetch, is_elsewhere
-from tasks.workers import processes_for, workers
+from flows.run.events import tell_waiting
+from flows.run.flow_run import Counts, Tour, apart, bounded, chosen_authorities, publish_pages, root_of
+from flows.run.forms import MaybeFolder, MaybeMoment
+from flows.run.progress import step
+from flows.run.schedule import scheduled_time
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.ledger.snapshots import published
+from tasks.ledger.standing import cycles_with_returns, purged_cycles
+from tasks.reports.batches import batches_waiting
+from tasks.runtime.context import moment
+from tasks.runtime.executor import processes_for, workers
+from tasks.runtime.run_log import batches_told
+from tasks.stages.collect import collect
+from tasks.stages.conserve import conserve
+from tasks.stages.merge import merge
+from tasks.stages.poll_lrs import ask, has_jobs
+from tasks.stages.publish import publish
+from tasks.stages.snapshot import snapshot
+from tasks.stages.transfer import deliver, fetch, is_elsewhere
 
 #: As a census's (`flows.census`); it runs every half hour, and the next ones wait for it.
 LONGEST_SECONDS = 2 * 3600

@@ -3,7 +3,8 @@
 Each is a command of the terminal (`uln retry`, `abandon`, `release`, `publish`, `import`) from Prefect's form. Everyone who
 may use the engine sees a run's parameters, the reason too; the descriptions, which the form shows, say so. Not in a run's
 name, its log, its result or its artifacts. To add a decision of a batch: a flow here, its word in `schemas.states.Decision`,
-what it does in `tasks.core.hand_over` and `tasks.hand_over`; of anything else: `tasks.decisions` says how.
+what it does in `tasks.core.hand_over` and `tasks.ledger.hand_over`; of anything else: `tasks.ledger.operator_decisions`
+says how.
 """
 
 from collections.abc import Callable
@@ -11,16 +12,16 @@ from typing import Any
 
 from prefect import flow
 
-from flows.dashboard import log_decision
-from flows.forms import CycleId, MaybeFolder, MaybeMoment, Reason, Ref, School
-from flows.stages import bounded, root_of
-from flows.when import scheduled_time
+from flows.run.artifacts import log_decision
+from flows.run.flow_run import bounded, root_of
+from flows.run.forms import CycleId, MaybeFolder, MaybeMoment, Reason, Ref, School
+from flows.run.schedule import scheduled_time
 from schemas.states import Decision
-from tasks.hand_over import decide
-from tasks.holds import Told, release_hold
-from tasks.import_export import import_export
-from tasks.publish_again import publish_again
-from tasks.stage import stage_task
+from tasks.operator.decide_batch import decide
+from tasks.operator.import_export import import_export
+from tasks.operator.publish_again import publish_again
+from tasks.operator.release_hold import Told, release_hold
+from tasks.runtime.task import stage_task
 
 #: A decision takes no longer than its commits, and the run that it waits for.
 LONGEST_SECONDS = 3600

@@ -14,26 +14,26 @@ from typing import cast
 from prefect import flow
 
 from flows.census import census
-from flows.forms import CycleId, MaybeFolder, MaybeNumber, Number, Way
 from flows.lrs_returns import lrs_returns
-from flows.progress import step
-from flows.stages import Counts, bounded, root_of
+from flows.run.flow_run import Counts, bounded, root_of
+from flows.run.forms import CycleId, MaybeFolder, MaybeNumber, Number, Way
+from flows.run.progress import step
 from schemas.cycles import Cycle, cycle_by_id
-from schemas.faults import ConfigurationFault, ServiceFault
-from schemas.lrs_profiles import all_profiles
-from schemas.texts import both
-from schemas.ways import ways_of
-from tasks.ground import moment
-from tasks.io.data_root import DataRoot, write_whole
-from tasks.io.lrs_settings import FILE_NAME
-from tasks.io.reference import schools
+from schemas.lrs.profiles import all_profiles
+from schemas.settings.locations import ways_of
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ConfigurationFault, ServiceFault
+from tasks.io.data_root.data_root import DataRoot, write_whole
+from tasks.io.data_root.reference import schools
+from tasks.io.lrs.settings import FILE_NAME
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, answer_jobs, serving, settings_of
 from tasks.rehearsal.other_side import bring, other_side, take
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
-from tasks.stage import stage_task
+from tasks.runtime.context import moment
+from tasks.runtime.task import stage_task
 
 _ALL_SECTORS = ("Secondary", "Middle", "Special")
 

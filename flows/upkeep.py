@@ -8,12 +8,13 @@ from typing import Any
 
 from prefect import flow
 
-from flows.forms import MaybeFolder
-from flows.progress import step
-from flows.stages import Counts, bounded, root_of
-from flows.when import scheduled_time
-from tasks.lake_upkeep import compact, purge_decided
-from tasks.workers import processes_for, workers
+from flows.run.flow_run import Counts, bounded, root_of
+from flows.run.forms import MaybeFolder
+from flows.run.progress import step
+from flows.run.schedule import scheduled_time
+from tasks.runtime.executor import processes_for, workers
+from tasks.stages.compact import compact
+from tasks.stages.purge_decided import purge_decided
 
 #: As a census's (`flows.census`).
 LONGEST_SECONDS = 4 * 3600

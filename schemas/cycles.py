@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from schemas.edited_files import text_of, toml_of
-from schemas.faults import ConfigurationFault
-from schemas.texts import Both, both, text
+from schemas.texts.catalogue import Both, both, text
+from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.faults import ConfigurationFault
 
 _FILE = Path(__file__).with_name("cycles.toml")
 #: The kinds of cycles that come every year, each with a deployment of its own; the pilot came once.

@@ -1,7 +1,7 @@
 """The lake's tables: name, columns with type and sensitivity, and key. The only place that says what a column is.
 
 To add a column: add it here, with its tier; every writer refuses a table that differs from its schema, and whatever is
-shown to people passes `tasks.showing`, which refuses columns by their tier.
+shown to people passes `tasks.runtime.visibility`, which refuses columns by their tier.
 """
 
 from dataclasses import dataclass
@@ -287,7 +287,7 @@ DELIVERIES = Table(
     ),
     key=("sha256",),
 )
-#: What was removed when the days of its kind had passed (`tasks.purge`).
+#: What was removed when the days of its kind had passed (`tasks.maintenance.purge`).
 PURGED = Table(
     "purged",
     (

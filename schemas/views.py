@@ -1,8 +1,9 @@
 """Tables that people see: on the dashboard, in log lines, in `uln status` and on the terminal. Nothing else is shown.
 
-A view says of each column what kind of thing it holds and who may see it, as the lake's tables do; `tasks.showing` holds
-whatever is shown against it. Numbers in a view are counts. To show something more: a column here, with its tier.
-What stands in `OF_ONE_LEARNER` is of one learner and personal, and passes by a gate of its own (`showing.of_one_learner`).
+A view says of each column what kind of thing it holds and who may see it, as the lake's tables do;
+`tasks.runtime.visibility` holds whatever is shown against it. Numbers in a view are counts. To show something more: a
+column here, with its tier. What stands in `OF_ONE_LEARNER` is of one learner and personal, and passes by a gate of its
+own (`showing.of_one_learner`).
 """
 
 import pyarrow as pa
@@ -121,8 +122,8 @@ PUBLISHED = Table(
 METRICS = Table("metrics", (*_text("metric", "cycle", "of"), *_counts("number")), key=("metric", "cycle", "of"))
 
 _LEARNERS = ("chosen", *(state.value for state in RowState), "share")
-#: The tables of the pages (`schemas.pages`), a row a school, code, day or batch; learners as numbers alone. What stands in a
-#: `.._place` is where the row is in the order of that column.
+#: The tables of the pages (`schemas.settings.pages`), a row a school, code, day or batch; learners as numbers alone.
+#: What stands in a `.._place` is where the row is in the order of that column.
 PAGE_TABLES = {
     name: Table(f"page_{name}", (*_text("la_code"), *columns), key=())
     for name, columns in {

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pandas as pd
 
-from schemas.faults import ServiceFault
 from schemas.tables import PUPIL_FIELDS
+from schemas.texts.faults import ServiceFault
 
 
 def walked(stage: Any, root: Path | str, cycle: str, as_of: str, las: Sequence[str] = ("660",)) -> dict[str, int]:
@@ -32,11 +32,12 @@ def without_an_engine(monkeypatch: Any) -> list[tuple[str, Any]]:
         told.append((key, content))
         return UUID(int=len(told))
 
-    monkeypatch.setattr("flows.dashboard.get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr("flows.run.artifacts.get_run_logger", lambda: logging.getLogger("test"))
     for name in ("markdown", "table", "progress"):
-        monkeypatch.setattr(f"flows.dashboard.create_{name}_artifact", make)
+        monkeypatch.setattr(f"flows.run.artifacts.create_{name}_artifact", make)
     monkeypatch.setattr(
-        "flows.dashboard.update_progress_artifact", lambda one, share, **_: told.append((f"progress {one.int}", share))
+        "flows.run.artifacts.update_progress_artifact",
+        lambda one, share, **_: told.append((f"progress {one.int}", share)),
     )
     return told
 

@@ -1,7 +1,7 @@
 """Which of the files that arrive in an inbox are whole, and when it is time to tell of them: a function of what was seen.
 
 Rounds of equal length follow each other. A file is whole once a round has passed in which nobody touched it and its size
-and time stayed. `tasks.io.inbox_watch` looks at the disk.
+and time stayed. `tasks.io.data_root.inbox_watch` looks at the disk.
 """
 
 from collections.abc import Mapping, Set

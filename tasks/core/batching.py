@@ -11,7 +11,7 @@ from itertools import count
 
 import pandas as pd
 
-from schemas.lrs_profiles import Profile
+from schemas.lrs.profiles import Profile
 from schemas.states import RowState
 from schemas.tables import SENT_FIELDS
 from tasks.core.lrs_form import batch_content, batch_ref

@@ -10,7 +10,7 @@ To add a rule that needs a new fact: a column here, a row in the catalogue.
 import pandas as pd
 
 from schemas.cycles import Cycle
-from schemas.lrs_profiles import Profile
+from schemas.lrs.profiles import Profile
 from tasks.core.identifiers import (
     canonical_upn,
     uln_placeholder,

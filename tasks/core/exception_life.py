@@ -16,7 +16,7 @@ The first that holds. What resolved it is what came first; an export that came b
 Whatever was said under another UPN of the same learner (`one_learner.upns_of_one`) counts as if it were this one.
 
 Belongs here: what becomes of exceptions, and how many of them there are. Does not belong here: which code means what
-(`schemas.return_codes`), which learners are sent again (`batching.to_send`).
+(`schemas.codes.return_codes`), which learners are sent again (`batching.to_send`).
 To add a state or a cause: a word in `schemas.states`, a case in `lives`, its row in `docs/exceptions.md`.
 """
 
@@ -25,7 +25,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from schemas.exceptions import ExceptionTerms
+from schemas.settings.exceptions import ExceptionTerms
 from schemas.states import Disposition, ExceptionCause, ExceptionState, NotChosen, RowState
 from schemas.tables import EXCEPTION_LIVES, EXCEPTIONS
 from tasks.core.identifiers import uln_valid

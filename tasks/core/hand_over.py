@@ -1,8 +1,9 @@
 """What is known of a batch's hand-over, how a person sees it, and what may be decided of it.
 
 Belongs here: which states follow from the LRS's answers and the day, and which decisions each of them allows. Does not
-belong here: where learners stand (`standing`), or how a decision is kept (`tasks.hand_over`). `docs/hand-over.md` tells
-an operator the same. To allow a decision in a further state: `_MAY`, its row in that page, its case in the test.
+belong here: where learners stand (`standing`), or how a decision is kept (`tasks.ledger.hand_over`).
+`docs/hand-over.md` tells an operator the same. To allow a decision in a further state: `_MAY`, its row in that page,
+its case in the test.
 """
 
 import datetime as dt
@@ -10,7 +11,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from schemas.lrs_profiles import SOAP
+from schemas.lrs.profiles import SOAP
 from schemas.states import BatchShown, BatchState, Decision
 from tasks.core.identifiers import uln_valid
 from tasks.core.masking import identifiers_in

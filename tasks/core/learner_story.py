@@ -1,8 +1,9 @@
 """The story of one learner: what the ledger holds of them, as events in the order of time.
 
 Belongs here: which records are the same learner's, and what each table says as an event: when, what, where it stands.
-Does not belong here: reading (`tasks.trace`), words (`schemas/texts.csv`, `trace.<kind>`), who may see it (`tasks.showing`).
-To add a kind of event: a member of `Kind` at its place in the order of a day, a function here, its text.
+Does not belong here: reading (`tasks.reports.trace`), words (`schemas/texts/texts.csv`, `trace.<kind>`), who may see it
+(`tasks.runtime.visibility`). To add a kind of event: a member of `Kind` at its place in the order of a day, a function
+here, its text.
 """
 
 from collections.abc import Iterable, Set
@@ -11,7 +12,7 @@ from enum import StrEnum
 
 import pandas as pd
 
-from schemas.merge_findings import merge_findings
+from schemas.codes.own_findings import merge_findings
 from schemas.states import Disposition, NotChosen, Severity
 from schemas.tables import SENT_FIELDS
 from tasks.core.exception_life import MILESTONES

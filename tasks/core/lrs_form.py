@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow.csv import WriteOptions, write_csv
 
-from schemas.lrs_profiles import Profile
+from schemas.lrs.profiles import Profile
 from schemas.tables import SENT_FIELDS
 from tasks.core.evidence import iso_dates
 from tasks.core.identifiers import canonical_upn

@@ -1,7 +1,7 @@
 """What looks like a pupil's identifier in a text, and the text without it: the second line of defence, after the tiers.
 
-Belongs here: shapes. A name has none; names are kept out by what is let through (`tasks.showing`, `tasks.boundary`).
-To add a shape: a line in `_SHAPES`.
+Belongs here: shapes. A name has none; names are kept out by what is let through (`tasks.runtime.visibility`,
+`tasks.runtime.error_boundary`). To add a shape: a line in `_SHAPES`.
 """
 
 import re

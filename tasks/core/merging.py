@@ -16,7 +16,7 @@ from tasks.core.demographics import fitted
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, looked_up, place_in
 
-#: Conflicts that merging finds; their texts stand in `schemas/merge_findings.csv`.
+#: Conflicts that merging finds; their texts stand in `schemas/codes/merge_findings.csv`.
 ULN_DIFFERS = "LRS01"
 ULN_SHARED = "LRS02"
 ONE_LEARNER_TWICE = "LRS03"

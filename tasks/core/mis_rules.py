@@ -13,7 +13,7 @@ Does not belong here: order and form of the elements (`schemas/ctf/*.xsd`); whet
 (`publication`, `merging`). Names go back as the school spells them, whatever their letters or their Unicode form: what the
 school's own system wrote, it takes back.
 
-To add a rule of a learner: a row in `LEARNER_RULES`, its texts in `schemas/merge_findings.csv`, its three cases in
+To add a rule of a learner: a row in `LEARNER_RULES`, its texts in `schemas/codes/merge_findings.csv`, its three cases in
 `tests/core/test_mis_rules.py`. Of a file: a line in `file_faults` and its sentence `fault.ctf_<name>`.
 """
 
@@ -36,7 +36,7 @@ class LearnerRule:
     """One rule of a learner who would stand in a CTF.
 
     Attributes:
-        code: names its texts in `schemas/merge_findings.csv`.
+        code: names its texts in `schemas/codes/merge_findings.csv`.
         source: where it is known from; numbers are those of the CTF facts, where nothing else is said.
         broken: says of each row (upn, surname, forename, dob, gender, uln as the return has it, held_uln) whether it breaks
             the rule.

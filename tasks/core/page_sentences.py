@@ -1,7 +1,7 @@
 """What each section of a page says in one sentence, from the numbers that its table shows.
 
 Belongs here: which sentence, and what fills it: a number, null where hidden; `Share`, in thousandths; or text. The words
-stand in `texts.csv`, as `pages.says.<key>`; how a number is written is `tasks.io.pages_html`'s. To say something of another
+stand in `texts.csv`, as `pages.says.<key>`; how a number is written is `tasks.io.pages.html`'s. To say something of another
 section: a function here, its place in `SAYINGS`.
 """
 

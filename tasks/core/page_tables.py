@@ -1,9 +1,9 @@
 """What stands in the tables of the pages: where each school is, exceptions, year groups, days, cycles; and what Wales hides.
 
 Belongs here: rows from rows. Every function gives the rows of all authorities at once, each with its la_code, and a page
-takes its own. Does not belong here: reading (`tasks.pages`), order, columns and words (`schemas.pages`), how it looks
-(`tasks.io.pages_html`). A share is in thousandths, null where there is nothing to have a share of.
-To add a table: a function here, its layout and view, its place in `tasks.pages`.
+takes its own. Does not belong here: reading (`tasks.reports.pages`), order, columns and words
+(`schemas.settings.pages`), how it looks (`tasks.io.pages.html`). A share is in thousandths, null where there is nothing
+to have a share of. To add a table: a function here, its layout and view, its place in `tasks.reports.pages`.
 """
 
 import datetime as dt
@@ -231,7 +231,7 @@ def needs_of_authorities(schools: pd.DataFrame, others: Mapping[str, pd.Series])
 
     Args:
         schools: `school_rows`.
-        others: counts by la_code, by the name of the need (`schemas.pages.Need`).
+        others: counts by la_code, by the name of the need (`schemas.settings.pages.Need`).
 
     Returns:
         la_code, need, number; none that is nought.

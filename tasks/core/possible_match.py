@@ -2,7 +2,7 @@
 
 The LRS gives the code alone (RC007), so a cause is inferred: it compares given and family name, date of birth, gender and
 postcode (LRS facts, section 4), and a learner of whom all five were equal would have got the ULN. What differs in one of
-them is looked for, in this order (`schemas.possible_match_causes.Cause`):
+them is looked for, in this order (`schemas.codes.possible_match_causes.Cause`):
 
 1. Somebody else whom we sent, so that the LRS surely knows them: the learner under the former UPN (the surest: the school
    says itself that it is the same one; but not where the LRS gave that one no ULN either), one with the names the other
@@ -19,7 +19,7 @@ them is looked for, in this order (`schemas.possible_match_causes.Cause`):
 
 Everything is compared in the LRS's form and without regard to capitals: another accent is no change. All is of the learners
 asked about alone; the country is looked through once, piece by piece (`lives_like`, `used_as`).
-To add a cause: see `schemas.possible_match_causes`.
+To add a cause: see `schemas.codes.possible_match_causes`.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.possible_match_causes import Cause
+from schemas.codes.possible_match_causes import Cause
 from schemas.tables import DEMOGRAPHICS
 from tasks.core.identifiers import upn_shape
 from tasks.core.membership import among

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.states import NotChosen, RowState, Severity
-from schemas.texts import Language, both, text
+from schemas.texts.catalogue import Language, both, text
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, looked_up, paired
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED

@@ -1,6 +1,6 @@
 """Which schools are ready to have learners sent, and what each other one still needs (service facts, step 1).
 
-The codes and their texts stand in `schemas/readiness.csv`. To add a check: a code there and a line in `missing_things`.
+The codes and their texts stand in `schemas/codes/readiness.csv`. To add a check: a code there and a line in `missing_things`.
 """
 
 import pandas as pd

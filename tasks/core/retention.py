@@ -1,6 +1,6 @@
 """What may go: by what the ledger says of a file, a batch, a cycle. Never what a run still needs.
 
-Days are texts in ISO form, as the ledger has them. Where things lie and how they are removed is `tasks.purge`'s.
+Days are texts in ISO form, as the ledger has them. Where things lie and how they are removed is `tasks.maintenance.purge`'s.
 """
 
 import pandas as pd

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from schemas.cycles import Cycle
-from schemas.plasc_layouts import request_layouts
+from schemas.plasc.layouts import request_layouts
 from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
 from tasks.core.identifiers import canonical_upn, uln_valid

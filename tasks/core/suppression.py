@@ -2,8 +2,8 @@
 
 Belongs here: which cells of a table with totals are hidden. Everybody who uses the engine sees every table of it, also the
 analysts of one authority those about another's learners; and a small number that is left out comes back by subtraction,
-unless others are left out beside it. Does not belong here: who may see a column at all (`tasks.showing`), or how a hidden
-number looks (`flows.run_page`). To add a column to a table: its place in the `parts` that the caller gives.
+unless others are left out beside it. Does not belong here: who may see a column at all (`tasks.runtime.visibility`), or
+how a hidden number looks (`flows.run.run_page`). To add a column to a table: its place in the `parts` that the caller gives.
 
 The cells are the arcs of a network. Each equation of the table (a sum is its parts, the last row is all others) is a node
 in which flows as much in as out; so the tables that agree with what is published are the circulations that agree with it.

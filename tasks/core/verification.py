@@ -1,11 +1,11 @@
 """Which ULNs in returns the LRS is asked about, and what its answers say of them and of a record. No ULN follows from one.
 
-To tell a further outcome: `FOUND`, its row in `schemas/merge_findings.csv`.
+To tell a further outcome: `FOUND`, its row in `schemas/codes/merge_findings.csv`.
 """
 
 import pandas as pd
 
-from schemas.service_codes import Connection, Outcome
+from schemas.codes.service_codes import Connection, Outcome
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, paired
 

@@ -7,8 +7,8 @@ To count differently: `COVERED`.
 
 import pandas as pd
 
+from schemas.settings.volume import VolumeBounds
 from schemas.states import Disposition, NotChosen, Volume
-from schemas.volume import VolumeBounds
 
 #: Why a learner whom the cycle covers was not chosen; the other reasons say that it does not cover him or her.
 COVERED = (NotChosen.ULN_HELD.value, NotChosen.SCHOOL_NOT_READY.value, NotChosen.ASKED_ELSEWHERE.value)

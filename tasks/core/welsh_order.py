@@ -1,8 +1,8 @@
 """The order of the Welsh alphabet, in which ch, dd, ff, ng, ll, ph, rh and th are letters.
 
 Belongs here: how names compare. `Bangor` and `Llangefni` have an n and a g, and no letter ng: no rule knows that, a list
-does (`schemas/names.toml`), and it is not whole; nor does a rule know that English `th` is two letters. An order is all that
-hangs on it. To tell of a name in which letters stand apart: a word in that list.
+does (`schemas/settings/names.toml`), and it is not whole; nor does a rule know that English `th` is two letters. An
+order is all that hangs on it. To tell of a name in which letters stand apart: a word in that list.
 """
 
 import re

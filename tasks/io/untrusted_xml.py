@@ -8,8 +8,8 @@ import re
 
 from lxml import etree
 
-from schemas.faults import Refused
-from schemas.texts import both
+from schemas.texts.catalogue import both
+from schemas.texts.faults import Refused
 
 #: "<" and "=" in a file: no element is without the one, no attribute without the other. Some ten times what the largest
 #: return has; each may cost the parser a few hundred bytes.

@@ -1,4 +1,4 @@
-"""Whom the LRS knows without the service, and why it will find a learner of synthetic Wales very like one that it knows. Pure.
+"""Learners of synthetic Wales whom the LRS knows already, and the likely cause of each possible match. Pure.
 
 A learner may have a ULN before a school asks for one: from work, from another country, from a school that asked by itself.
 Where the LRS knows them otherwise than the return has them, it answers with a possible match. Who is known so, and how the
@@ -12,9 +12,9 @@ in a return. To plant another: a row in `_WAYS`, and what the LRS has instead in
 import numpy as np
 import pandas as pd
 
+from schemas.codes.possible_match_causes import Cause
 from schemas.cycles import Cycle
-from schemas.lrs_profiles import all_profiles
-from schemas.possible_match_causes import Cause
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import DEMOGRAPHICS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import demographics

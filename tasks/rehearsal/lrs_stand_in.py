@@ -9,9 +9,10 @@ answered outlast a run.
 Matching is on the five demographics (given and family name, date of birth, gender, postcode; LRS facts, section 4):
 all equal is the same learner; all but one of them, or all with the names crossed, is a possible match (RC007). It knows
 learners from before, as the rehearsal hands them to it (`rehearsal/lrs/known_before/`; why they are like a learner of a
-return it is not told). The real rules of similarity are not public, and neither is the meaning of RC001 to RC005: **RC001 for a new ULN and RC002 for a
-learner known before are this stand-in's own convention.** By a hash of the five, a small share of learners counts as
-known to the LRS before, as like one that it knows (RC007), or as too little described (RC006).
+return it is not told). The real rules of similarity are not public, and neither is the meaning of RC001 to RC005:
+**RC001 for a new ULN and RC002 for a learner known before are this stand-in's own convention.** By a hash of the five,
+a small share of learners counts as known to the LRS before, as like one that it knows (RC007), or as too little
+described (RC006).
 
 RC010, RC011 and RC013 have their true causes (a value is missing, is in a wrong form, the age is not one for a ULN), but
 the service's own rules hold all that would cause them. So that operators see these rows too, a few learners with nothing
@@ -37,11 +38,11 @@ import numpy as np
 import pandas as pd
 from lxml import etree
 
-from schemas.faults import ServiceFault
-from schemas.lrs_profiles import Profile, all_profiles
-from schemas.texts import both
+from schemas.lrs.profiles import Profile, all_profiles
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
 from tasks.core.identifiers import uln_check_digit
-from tasks.io.data_root import write_whole
+from tasks.io.data_root.data_root import write_whole
 
 _FIVE = ["given_name", "family_name", "dob", "gender", "postcode"]
 #: What two learners share who may be one: all but one of the five, or all with the names in either order.

@@ -33,10 +33,10 @@ import pandas as pd
 from lxml import etree
 
 import schemas
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.states import JobKind
-from tasks.io.data_root import write_whole
-from tasks.io.lrs_service import fits_schema
+from tasks.io.data_root.data_root import write_whole
+from tasks.io.lrs.web_service import fits_schema
 from tasks.rehearsal.certificates import Certificates
 from tasks.rehearsal.lrs_stand_in import StandInState, StandInSummary, answered_batches, headings_of
 

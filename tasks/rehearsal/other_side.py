@@ -1,10 +1,10 @@
 """Plays the machines on which DEWi's and the LRS's folders are, for a rehearsal by SFTP or by an object store; on loopback.
 
-What the rehearsal makes is brought to the other side, and the service gets it from there: nothing passes from one to the other
-but by the way that is rehearsed. A server's keys are made on the spot, and kept below `rehearsal/`.
+What the rehearsal makes is brought to the other side, and the service gets it from there: nothing passes from one to
+the other but by the way that is rehearsed. A server's keys are made on the spot, and kept below `rehearsal/`.
 
 Belongs here: who serves, and what the others do there. Does not belong here: learners (`synthetic_*`), what the LRS answers
-(`lrs_stand_in`), bytes on the way (`tasks.io.transports`).
+(`lrs_stand_in`), bytes on the way (`tasks.io.remote.transport`).
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from schemas.faults import ServiceFault
-from schemas.texts import both
-from schemas.ways import FOLDERS, PREFIX, ways_of
-from tasks.io.data_root import DataRoot, make_folder, write_whole
-from tasks.io.transports import opened
+from schemas.settings.locations import FOLDERS, PREFIX, ways_of
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.data_root import DataRoot, make_folder, write_whole
+from tasks.io.remote.open import opened
 from tasks.rehearsal.s3_stand_in import s3_server
 
 _ACCOUNT = "uln"

@@ -60,8 +60,8 @@ def recorded_people(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_s
         pupils_per_school: the mean of secondary and middle schools.
 
     Returns:
-        school_number, the pupil fields, former_postcode (of who has moved house), planted (a word of `KINDS`), true_upn, year, began (start of year 7), opts_out
-        (a draw) and left (was on roll a year ago, and is no longer).
+        school_number, the pupil fields, former_postcode (of who has moved house), planted (a word of `KINDS`),
+        true_upn, year, began (start of year 7), opts_out (a draw) and left (was on roll a year ago, and is no longer).
     """
     return _as_recorded(_people(_cohorts(schools, cycle, pupils_per_school), seed), schools, cycle.academic_year)
 

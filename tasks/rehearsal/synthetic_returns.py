@@ -15,8 +15,8 @@ import pandas as pd
 
 from schemas.cycles import Cycle
 from schemas.tables import PUPIL_FIELDS
-from tasks.io.data_root import write_whole
-from tasks.io.reference import schools
+from tasks.io.data_root.data_root import write_whole
+from tasks.io.data_root.reference import schools
 from tasks.rehearsal.synthetic_wales import SyntheticWales
 
 #: The academic year from which returns have the names of 2024 (Sex, UniqueLearnerNumber).
@@ -104,7 +104,7 @@ def write_wales(
 
 
 def _refused(rows: pd.DataFrame, school: str, elsewhere: str, cycle: Cycle) -> list[tuple[str, bytes, str, str]]:
-    """Files that must end in quarantine: name, content, reason of `schemas/quarantine_reasons.csv`, whose it is."""
+    """Files that must end in quarantine: name, content, reason of `schemas/codes/quarantine_reasons.csv`, whose it is."""
     sample, strayed = (
         _return(rows, rows.head(0), of, cycle, "english-like", serial=3, unknown=False) for of in (school, elsewhere)
     )

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from schemas.cycles import Cycle
-from schemas.faults import ConfigurationFault
 from schemas.tables import PUPIL_FIELDS
-from schemas.texts import both
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ConfigurationFault
 from tasks.core.identifiers import uln_check_digit
-from tasks.io.reference import REGISTRATION_COLUMNS
+from tasks.io.data_root.reference import REGISTRATION_COLUMNS
 from tasks.rehearsal.known_before import whom_the_lrs_knows
 from tasks.rehearsal.synthetic_people import KINDS as PEOPLE_KINDS
 from tasks.rehearsal.synthetic_people import SHORT_NAMES, next_schools, recorded_people

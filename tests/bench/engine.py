@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from flows.engine import settle
+from flows.run.engine import settle
 from tests.bench.common import CYCLE, Stopwatch, moments, told
 
 
@@ -30,7 +30,8 @@ def through_the_engine(root: Path, cycle: str = CYCLE) -> dict[str, Any]:
     began = time.perf_counter()
     _first_flow()
     start = time.perf_counter() - began
-    from flows import census, lrs_returns, stages
+    from flows import census, lrs_returns
+    from flows.run import flow_run as stages
     from tests.bench.stages import in_own_process_answer
 
     own, flows = Stopwatch(), Stopwatch()

@@ -23,16 +23,18 @@ from unittest import mock
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
-from tasks import census_work, lrs_forms
 from tasks.core.membership import among
-from tasks.ground import Ground, Lot
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.reference import authorities
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import authorities
+from tasks.io.lake.tables import Lake
+from tasks.ledger import lrs_forms
 from tasks.rehearsal.lrs_stand_in import processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
-from tasks.returns_work import possible_matches
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Lot
+from tasks.steps import records as census_work
+from tasks.steps.possible_matches import possible_matches
 from tests.bench import stages
 from tests.bench.common import BUILD, SEED, fresh, moments, told
 from tests.bench.wales import taking_part

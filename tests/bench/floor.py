@@ -19,11 +19,11 @@ from pathlib import Path
 from deltalake import DeltaTable
 from lxml import etree
 
-from schemas.faults import Refused
 from schemas.tables import TABLES
-from tasks.io.data_root import DataRoot, write_whole
-from tasks.io.dewi_inbox import open_arrival
-from tasks.io.school_zip import write_zip
+from schemas.texts.faults import Refused
+from tasks.io.data_root.data_root import DataRoot, write_whole
+from tasks.io.data_root.dewi_inbox import open_arrival
+from tasks.io.school.zip_file import write_zip
 from tests.bench.common import BUILD, CYCLE, Stopwatch, told
 
 #: The stage that first writes a table.

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tasks.overview import overview_of
-from tasks.pages import make_pages, pages_due
+from tasks.reports.overview import overview_of
+from tasks.reports.pages import make_pages, pages_due
 from tests.bench import stages
 from tests.bench.common import BUILD, told
 from tests.bench.wales import taking_part

@@ -26,11 +26,11 @@ from lxml import etree
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
 from expectations.catalogue import Rule, all_rules, rules_for
-from schemas.ctf_versions import CtfVersion, all_versions
+from schemas.codes.own_findings import merge_findings
+from schemas.codes.return_codes import all_return_codes, normalise_code
+from schemas.ctf.versions import CtfVersion, all_versions
 from schemas.cycles import Cycle, cycle_by_id
-from schemas.lrs_profiles import Profile, all_profiles
-from schemas.merge_findings import merge_findings
-from schemas.return_codes import all_return_codes, normalise_code
+from schemas.lrs.profiles import Profile, all_profiles
 from schemas.states import Disposition, Severity
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.evidence import evidence, repeated_upns, shared_upns
@@ -38,7 +38,7 @@ from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.lrs_form import lrs_names, lrs_rows
 from tasks.core.readiness import missing_things
 from tasks.core.selection import select
-from tasks.io.reference import opt_outs, registration, schools
+from tasks.io.data_root.reference import opt_outs, registration, schools
 from tests.bench.common import CYCLE, Stopwatch, moments, told
 
 _FIELD_OF = {

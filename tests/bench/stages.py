@@ -21,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from schemas.lrs_profiles import all_profiles
-from tasks.census_work import warm
-from tasks.io.reference import authorities
-from tasks.workers import processors, warmed, workers
+from schemas.lrs.profiles import all_profiles
+from tasks.io.data_root.reference import authorities
+from tasks.runtime.executor import processors, warmed, workers
+from tasks.steps.validate import warm
 from tests.bench.common import CYCLE, HOME, SEED, moments, told
 
 Counts = dict[str, int]
@@ -84,13 +84,14 @@ class Run:
 
 def census_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], Counts]]:
     """The stages of the census flow, in order."""
-    from tasks.batch import batch
-    from tasks.publish import conserve
-    from tasks.read import read
-    from tasks.receive import receive
-    from tasks.release import release
-    from tasks.select import cross_check, select
-    from tasks.validate import validate
+    from tasks.stages.batch import batch
+    from tasks.stages.conserve import conserve
+    from tasks.stages.cross_check import cross_check
+    from tasks.stages.read import read
+    from tasks.stages.receive import receive
+    from tasks.stages.release import release
+    from tasks.stages.select import select
+    from tasks.stages.validate import validate
 
     of = {"data": str(root), "cycle": cycle}
     by_la = {
@@ -104,9 +105,11 @@ def census_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], 
 
 def returns_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], Counts]]:
     """The stages of the returns flow, in order."""
-    from tasks.collect import collect
-    from tasks.merge import merge
-    from tasks.publish import conserve, publish, snapshot
+    from tasks.stages.collect import collect
+    from tasks.stages.conserve import conserve
+    from tasks.stages.merge import merge
+    from tasks.stages.publish import publish
+    from tasks.stages.snapshot import snapshot
 
     of = {"data": str(root), "cycle": cycle}
     return {

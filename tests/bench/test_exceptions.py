@@ -3,9 +3,11 @@
 import pandas as pd
 import pytest
 
-from schemas.return_codes import POSSIBLE_MATCH
-from tasks.ground import Ground, Lot, Portion
-from tasks.returns_work import _content, possible_matches
+from schemas.codes.return_codes import POSSIBLE_MATCH
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Lot, Portion
+from tasks.steps.possible_matches import possible_matches
+from tasks.steps.publish import _content
 from tests.bench.__main__ import GOALS, as_table
 from tests.bench.exceptions import as_lines, measure, named
 

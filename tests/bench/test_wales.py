@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from tasks.io.reference import registration, schools
+from tasks.io.data_root.reference import registration, schools
 from tests.bench.wales import numbered, wales
 
 

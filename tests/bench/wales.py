@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
-from tasks.io.reference import schools as register
+from tasks.io.data_root.reference import schools as register
 from tasks.rehearsal import known_before, synthetic_people, synthetic_returns, synthetic_wales
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales

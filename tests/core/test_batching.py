@@ -5,7 +5,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import SENT_FIELDS
 from tasks.core.batching import build, free_minute, to_send
 

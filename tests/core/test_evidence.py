@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from tasks.core.evidence import evidence, expected_year, iso_dates, repeated_upns, shared_upns
 
 CYCLE = cycle_by_id("2012-01")  # academic year 2011; its census may fall on 2012-01-31 at the latest

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import SENT_FIELDS
 from tasks.core import lrs_form
 from tasks.core.lrs_form import batch_content, batch_ref, lrs_names, lrs_postcodes, lrs_rows

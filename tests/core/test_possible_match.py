@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from schemas.possible_match_causes import Cause
+from schemas.codes.possible_match_causes import Cause
 from tasks.core.possible_match import Known, causes, lives_like, told, used_as
 
 FIVE = {"given_name": "Mari", "family_name": "Prawf", "dob": "1998-11-05", "gender": "2", "postcode": "LL77 7NG"}

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from schemas.codes.readiness import lacks
 from schemas.cycles import cycle_by_id
-from schemas.readiness import lacks
 from tasks.core.readiness import missing_things, side_by_side, unmatched_opt_outs
 
 CYCLE = cycle_by_id("2012-01")  # closes on 31 July 2012

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from schemas.service_codes import Connection
+from schemas.codes.service_codes import Connection
 from tasks.core.verification import answered
 
 COLUMNS = ["upn", "uln", "code", "flags"]

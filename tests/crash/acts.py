@@ -16,13 +16,13 @@ from pathlib import Path
 
 import schemas
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.states import BatchState, Decision
 from schemas.tables import TABLES
-from tasks.hand_over import decide
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.reference import schools
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import schools
+from tasks.io.lake.tables import Lake
+from tasks.operator.decide_batch import decide
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales

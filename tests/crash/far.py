@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root.data_root import DataRoot
 
 FAR = "far"
 #: What the environment has to say of the ways of a data root; nothing where its folders are its own.

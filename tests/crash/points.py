@@ -51,7 +51,7 @@ _EVENTS = {
 }
 _COMMIT, _END = "commit", "end"
 #: Who makes changes on another machine; from a thread of its library.
-_BY_SFTP = "tasks/io/sftp_folder.py"
+_BY_SFTP = "tasks/io/remote/sftp.py"
 #: What can be stopped in its middle.
 TEARABLE = frozenset({"open", "os.rename", _COMMIT})
 

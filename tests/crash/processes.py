@@ -104,23 +104,27 @@ def load(home: Path, address: str) -> None:
     os.environ |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_CLI_PROMPT": "false"}
     import expectations.runner
     import flows.census
-    import flows.cli
+    import flows.cli.__main__
     import flows.lrs_returns  # noqa: F401
-    import tasks.collect
-    import tasks.ground
-    import tasks.io.data_root
-    import tasks.io.places
-    import tasks.merge
+    import tasks.io.data_root.data_root
+    import tasks.io.remote.folders
+    import tasks.runtime.context
+    import tasks.stages.collect
+    import tasks.stages.merge
 
     expectations.runner.ready()
     # One file after the other, so that the n-th point is the same one each time.
-    tasks.io.data_root._AT_A_TIME = tasks.io.places._AT_ONCE = 1
+    tasks.io.data_root.data_root._AT_A_TIME = tasks.io.remote.folders._AT_ONCE = 1
     if far.in_use():
         load_also(("asyncssh", "sshfs"))
     if service.in_use():
-        load_also(("tasks.io.lrs_service",))
+        load_also(("tasks.io.lrs.web_service",))
     # Several lots, so that runs are stopped between them too.
-    tasks.ground.LOT_RECORDS, tasks.merge._LOT_ANSWERS, tasks.collect._LOT_BYTES = 100, 40, 5000
+    tasks.runtime.partition.LOT_RECORDS, tasks.stages.merge._LOT_ANSWERS, tasks.stages.collect._LOT_BYTES = (
+        100,
+        40,
+        5000,
+    )
 
 
 def load_also(modules: Iterable[str]) -> None:
@@ -179,7 +183,7 @@ def started(*arguments: str, root: Path, stop: Stop | None = None, first: Callab
 
 
 def _command(arguments: list[str], root: Path, points: int, stop: Stop | None) -> int:
-    from flows.cli import app
+    from flows.cli.__main__ import app
 
     def met(point: Point) -> None:
         os.write(points, json.dumps(asdict(point)).encode() + b"\n")

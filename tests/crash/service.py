@@ -20,13 +20,13 @@ from typing import Any
 from lxml import etree
 
 from schemas.states import BatchState
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
 from tasks.rehearsal.certificates import Certificates, make_certificates
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, answer_jobs, serving
 
 JOBS = Path("rehearsal/lrs/jobs")
 #: Where the points are made, in a thread of the calls.
-BY = "tasks/io/lrs_service.py"
+BY = "tasks/io/lrs/web_service.py"
 _certificates: Certificates | None = None
 
 
@@ -95,7 +95,7 @@ def watch(pass_by: Callable[[str, tuple[str, ...]], None]) -> None:
     Args:
         pass_by: is told the kind of point, and the folder of the stand-in's jobs.
     """
-    from tasks.io.lrs_service import LearnerService
+    from tasks.io.lrs.web_service import LearnerService
 
     call = LearnerService.submit
 

@@ -145,7 +145,7 @@ def test_where_the_folders_are_on_another_machine_nothing_is_lost_or_doubled_eit
     }  # fmt: skip
     there = [point for points in found["acts"].values() for point in points if point["kind"].startswith("sftp.")]
     assert {point["paths"][0].split("/")[1:3] == ["lrs", "outbox"] for point in there} == {True, False}
-    assert all(point["by"] == "tasks/io/sftp_folder.py" for point in there)
+    assert all(point["by"] == "tasks/io/remote/sftp.py" for point in there)
 
 
 @pytest.mark.engine

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from tasks.core.lrs_form import lrs_names
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "letters.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from flows.cli import app
+from flows.cli.__main__ import app
 
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 NAMES = sorted({path.name.split(".")[0] for path in GUIDES.glob("*.md")})

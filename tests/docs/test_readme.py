@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from flows.cli import app
+from flows.cli.__main__ import app
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from flows.cli import app
-from schemas.quarantine_reasons import all_reasons
-from schemas.texts import all_texts
+from flows.cli.__main__ import app
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.texts.catalogue import all_texts
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BOOKS = {"en": DOCS / "runbook.md", "cy": DOCS / "runbook.cy.md"}

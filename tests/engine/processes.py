@@ -227,7 +227,7 @@ def prefect(*arguments: str, env: dict[str, str]) -> str:
 
 def uln(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """A command of the service, as an operator types it."""
-    command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from flows.cli.__main__ import main; main()", *arguments]
     return subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=1800)
 
 

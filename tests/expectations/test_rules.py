@@ -16,12 +16,12 @@ from expectations import runner
 from expectations.catalogue import all_rules, parse_rules, rules_for
 from expectations.runner import run_rules
 from schemas.cycles import cycle_by_id
-from schemas.faults import ConfigurationFault, ServiceFault
-from schemas.lrs_profiles import all_profiles
-from tasks.check import apply_rules
-from tasks.code_texts import texts_of
+from schemas.lrs.profiles import all_profiles
+from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.core.evidence import evidence, repeated_upns, shared_upns
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root.data_root import DataRoot
+from tasks.ledger.code_texts import texts_of
+from tasks.steps.rules import apply_rules
 
 CYCLE = cycle_by_id("2012-01")
 PROFILE = all_profiles()["2A"]

@@ -4,9 +4,9 @@ import pandas as pd
 from tests_support import sound_learners, walked
 
 from schemas.tables import DISPOSITIONS, PUPILS, RECEIVED
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.validate import validate
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.stages.validate import validate
 
 WHERE = {"cycle": "2012-01", "la_code": "660"}
 

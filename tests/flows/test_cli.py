@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.__main__ import app
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUN = CliRunner()
@@ -37,7 +37,7 @@ def a_return(path, postcode="LL77 7NG", estab="4025"):
 def test_commands_that_only_read_never_import_the_engine(command, tmp_path):
     arguments = {"check": [str(a_return(tmp_path / "r.xml"))], "status": ["2012-01", "--json"]}.get(command, [])
     code = (
-        "import sys\nfrom flows.cli import app\n"
+        "import sys\nfrom flows.cli.__main__ import app\n"
         f"try:\n    app({[command, *arguments, '--data', str(tmp_path)]!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         "assert 'prefect' not in sys.modules"
     )
@@ -110,8 +110,8 @@ def test_a_broken_registration_file_is_told_with_its_faults(tmp_path):
 
 def test_rehearsal_never_mixes_with_real_returns(tmp_path):
     from flows.rehearsal import refuse_real_returns
-    from schemas.faults import ServiceFault
-    from tasks.io.data_root import DataRoot
+    from schemas.texts.faults import ServiceFault
+    from tasks.io.data_root.data_root import DataRoot
 
     root = DataRoot(tmp_path).create()
     refuse_real_returns(root)

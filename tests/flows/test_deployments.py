@@ -15,7 +15,7 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import validate
 
-from flows.when import due_cycle
+from flows.run.schedule import due_cycle
 from schemas.cycles import SCHEDULED_KINDS, all_cycles
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -26,13 +26,13 @@ SURNAME, GIVEN, POSTCODE = "Zzmarkername", "Qqmarkergiven", "LL99 9ZZ"
 BROKEN = """
 from flows.engine import settle
 settle("{root}")
-import tasks.census_work
-sound = tasks.census_work.apply_rules
+import tasks.steps.records
+sound = tasks.steps.records.apply_rules
 def broken(chosen, *arguments, **more):
     if (chosen["la_code"] == "{la}").any():
         raise ValueError(chosen.to_csv())
     return sound(chosen, *arguments, **more)
-tasks.census_work.apply_rules = broken
+tasks.steps.records.apply_rules = broken
 """
 
 
@@ -40,7 +40,14 @@ def started(*arguments, data, first="", **how):
     """The terminal as a user starts it, in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_"))}
     return subprocess.Popen(
-        [sys.executable, "-c", f"{first}\nfrom flows.cli import main; main()", *arguments, "--data", str(data)],
+        [
+            sys.executable,
+            "-c",
+            f"{first}\nfrom flows.cli.__main__ import main; main()",
+            *arguments,
+            "--data",
+            str(data),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -132,7 +139,7 @@ def test_no_pupil_s_data_in_the_engine_or_on_the_terminal(played):
         dump = "\n".join(connection.iterdump())
     assert "task_run" in dump and "receive 2012-01" in dump
     assert asked(root, "select count(*) from log")[0][0] > 20, "the log lines are there to be searched"
-    from tasks.io.lake import Lake
+    from tasks.io.lake.tables import Lake
 
     pupils = Lake(root / "lake").read("pupils", ["upn", "surname", "forename", "postcode"])
     assert SURNAME + "1" in set(pupils["surname"]), "the marked learner was read"
@@ -233,7 +240,7 @@ abandon(ref="{ref}", reason="{reason}", as_of="2012-03-20T09:15", data="{root}")
 
 def test_abandoned_from_the_engine_the_reason_is_in_no_name_log_or_result(played, tmp_path):
     root = Path(shutil.copytree(played["root"], tmp_path / "root"))
-    from tasks.io.lake import Lake
+    from tasks.io.lake.tables import Lake
 
     lake = Lake(root / "lake")
     one = lake.read("batches").head(1)

@@ -14,7 +14,7 @@ from flows.lrs_returns import lrs_returns
 from flows.rehearsal import rehearsal
 from flows.upkeep import upkeep
 from schemas.cycles import all_cycles
-from tasks.io.reference import authorities
+from tasks.io.data_root.reference import authorities
 
 FLOWS = [
     *(census, lrs_returns, rehearsal, upkeep),

@@ -8,9 +8,9 @@ import pytest
 import typer
 from test_cli import a_return, uln
 
-from flows.cli import app
-from flows.language import asked_for, chosen, pair, say
-from schemas.texts import all_texts
+from flows.cli.__main__ import app
+from flows.cli.language import asked_for, chosen, pair, say
+from schemas.texts.catalogue import all_texts
 
 FLOWS = Path(__file__).resolve().parents[2] / "flows"
 #: Words that stand in one language only, in what the commands below tell.

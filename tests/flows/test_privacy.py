@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
 
 pytestmark = pytest.mark.long
 
@@ -59,7 +59,7 @@ def run(*arguments):
     return cli.app([*arguments, "--data", root], standalone_mode=False)
 
 def census():
-    import tasks.census_work as work, tasks.receive as receiving
+    import tasks.steps.records as work, tasks.stages.receive as receiving
     sound, reads = work.apply_rules, receiving.sha256_of
     def broken(chosen, *arguments, **more):
         from prefect.server.api.server import SubprocessASGIServer

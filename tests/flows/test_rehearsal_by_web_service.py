@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from test_flows import uln
 
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
 
 pytestmark = pytest.mark.long
 

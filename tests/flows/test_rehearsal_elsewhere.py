@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from schemas.tables import TABLES
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
 
 pytestmark = pytest.mark.engine
 PROJECT = Path(__file__).resolve().parents[2]
@@ -17,7 +17,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def rehearsed(place, via, cycle="2012-01"):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_", "ULN_WAY_"))}
-    command = [sys.executable, "-W", "ignore", "-c", "from flows.cli import main; main()", "rehearse", "--schools", "4"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        "from flows.cli.__main__ import main; main()",
+        "rehearse",
+        "--schools",
+        "4",
+    ]
     given = ["--cycle", cycle, "--via", via, "--data", str(place)]
     done = subprocess.run([*command, *given], capture_output=True, text=True, env=environment, cwd=PROJECT, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

@@ -11,11 +11,13 @@ import pytest
 from prefect.states import Completed
 from tests_support import without_an_engine
 
-from flows import dashboard, run_page, stages
-from flows.dashboard import Progress, artifact_key
-from flows.stages import Tour, chosen_authorities
+from flows.run import artifacts as dashboard
+from flows.run import flow_run as stages
+from flows.run import run_page
+from flows.run.artifacts import Progress, artifact_key
+from flows.run.flow_run import Tour, chosen_authorities
 from schemas.states import BatchShown, Severity
-from schemas.texts import all_texts
+from schemas.texts.catalogue import all_texts
 from schemas.views import (
     BATCHES_BY_STATE,
     COUNTS_TOLD,
@@ -25,12 +27,12 @@ from schemas.views import (
     RULES_TRIED,
     STAGE_COUNTS,
 )
-from tasks.ground import Ground, moment
-from tasks.io.data_root import DataRoot
-from tasks.overview import WALES, Overview
-from tasks.showing import shown as let_through
-from tasks.stage import Walked, walk
-from tasks.workers import begin, spread
+from tasks.io.data_root.data_root import DataRoot
+from tasks.reports.overview import WALES, Overview
+from tasks.runtime.chunks import Walked, walk
+from tasks.runtime.context import Ground, moment
+from tasks.runtime.executor import begin, spread
+from tasks.runtime.visibility import shown as let_through
 
 AT = "2012-02-12T09:15"
 NOBODY = {"schools": 0, "records": 0, "not_chosen": 0, "chosen": 0} | dict.fromkeys(
@@ -218,7 +220,11 @@ def test_no_count_of_learners_is_in_the_log(tmp_path, monkeypatch, seen, caplog)
     ]
 
 
-BROKEN = ["flows.dashboard.create_markdown_artifact", "flows.stages.outcomes_picture_of", "flows.stages.make_pages"]
+BROKEN = [
+    "flows.run.artifacts.create_markdown_artifact",
+    "flows.run.flow_run.outcomes_picture_of",
+    "flows.run.flow_run.make_pages",
+]
 
 
 @pytest.mark.parametrize("broken", BROKEN)

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from test_privacy import PROJECT, UPNS, prepare, told
 
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
 from tasks.rehearsal import lrs_web_stand_in
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import Fault, serving, settings_of
@@ -41,7 +41,7 @@ def returns(minute):
 
 def crashing(number, step):
     # The call is under way, and what it said stands in the frames around this one.
-    import tasks.io.lrs_service as service
+    import tasks.io.lrs.web_service as service
     read, seen = service._read_reply, []
     def broken(status, content):
         seen.append(status)

@@ -1,6 +1,6 @@
 """`uln serve`: a server, all deployments and a worker that takes runs; and nothing of it outlives the command.
 
-One start for all, as the engine is slow to start. What a kill leaves is tried on `flows.guardian` alone.
+One start for all, as the engine is slow to start. What a kill leaves is tried on `flows.services.guardian` alone.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.serving import end_left_runs
+from flows.services.serve import end_left_runs
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ parent = (
     "child.stdout.readline(); print(os.getpid(), child.pid, flush=True);" + sys.argv[1]
 )
 guardian = subprocess.Popen(
-    [sys.executable, "-m", "flows.guardian", sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    [sys.executable, "-m", "flows.services.guardian", sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
 )
 print(guardian.pid, *guardian.stdout.readline().split(), flush=True)
 time.sleep(600)
@@ -93,7 +93,7 @@ class Served:
 
     def __init__(self, root):
         self.root, self.port = root, free_port()
-        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from flows.cli import main; main()"
+        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from flows.cli.__main__ import main; main()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "serve", "--port", str(self.port), "--data", str(root)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), cwd=PROJECT, start_new_session=True,

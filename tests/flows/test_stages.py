@@ -5,13 +5,13 @@ from prefect.states import Completed, Failed
 from tests_support import without_an_engine
 
 from flows import census as module
-from flows.stages import Tour, chosen_authorities
-from schemas.faults import ConfigurationFault, ServiceFault
-from tasks.io.data_root import DataRoot
-from tasks.receive import receive
-from tasks.stage import Walked
-from tasks.ways import fetch
-from tasks.workers import processes_for
+from flows.run.flow_run import Tour, chosen_authorities
+from schemas.texts.faults import ConfigurationFault, ServiceFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.runtime.chunks import Walked
+from tasks.runtime.executor import processes_for
+from tasks.stages.receive import receive
+from tasks.stages.transfer import fetch
 
 
 def test_all_authorities_some_or_those_of_schools():
@@ -142,7 +142,7 @@ def test_what_came_from_an_inbox_elsewhere_is_received_though_another_file_there
     monkeypatch.setenv("ULN_WAY_DEWI_INBOX__SETTLED_SECONDS", "0")
     DataRoot(tmp_path / "root").create().dewi_inbox.joinpath("660", "00.xml").mkdir(parents=True)
     told = []
-    monkeypatch.setattr("flows.stages.stage_fault", lambda stage, _, faults: told.append((stage, faults)))
+    monkeypatch.setattr("flows.run.flow_run.stage_fault", lambda stage, _, faults: told.append((stage, faults)))
     without_an_engine(monkeypatch)
     tour = Tour(["660"], flow="census", data=str(tmp_path / "root"), cycle="2012-01", steps=2)
     tour.apart(Ran(fetch), data=str(tmp_path / "root"), name="dewi_inbox")

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from flows.when import due_cycle, now, present_cycle, scheduled_time
+from flows.run.schedule import due_cycle, now, present_cycle, scheduled_time
 from schemas.cycles import all_cycles, cycle_by_id, in_order, up_to
-from schemas.faults import ConfigurationFault, ServiceFault
+from schemas.texts.faults import ConfigurationFault, ServiceFault
 
 
 @pytest.mark.parametrize(

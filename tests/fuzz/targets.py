@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from schemas.faults import Refused
-from schemas.lrs_profiles import all_profiles
-from schemas.plasc_layouts import all_layouts
-from schemas.quarantine_reasons import all_reasons
-from tasks.io.dewi_inbox import open_arrival
-from tasks.io.lrs_files import read_result
-from tasks.io.plasc_xml import read_return
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.lrs.profiles import all_profiles
+from schemas.plasc.layouts import all_layouts
+from schemas.texts.faults import Refused
+from tasks.io.data_root.dewi_inbox import open_arrival
+from tasks.io.lrs.files import read_result
+from tasks.io.plasc.reader import read_return
 
 CORPUS = Path(__file__).with_name("corpus")
 _PROFILES, _LAYOUTS = all_profiles(), all_layouts()

@@ -38,7 +38,7 @@ def test_an_input_that_takes_too_long_is_a_failure(monkeypatch):
 
 def test_a_zip_s_names_lead_nowhere_else(monkeypatch):
     """What the zip target holds a zip to: broken by hand, it is seen."""
-    from tasks.io import dewi_inbox
+    from tasks.io.data_root import dewi_inbox
 
     document = dewi_inbox.ReturnDocument("0", b"<a/>", "../a.xml")
     monkeypatch.setattr(targets, "open_arrival", lambda _: dewi_inbox.Opened([document]))

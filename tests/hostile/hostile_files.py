@@ -173,12 +173,12 @@ def put(folder: Path, name: str, content: Callable[[], bytes] | int) -> Path:
 
 def open_it(inbox: str, path: Path) -> str:
     """What the stages do with a file of an inbox; whatever comes out of it that is no refusal comes out here."""
-    from schemas.faults import Refused
-    from schemas.lrs_profiles import all_profiles
-    from schemas.plasc_layouts import all_layouts
-    from tasks.io.dewi_inbox import open_arrival
-    from tasks.io.lrs_files import read_result, result_bytes
-    from tasks.io.plasc_xml import read_return
+    from schemas.lrs.profiles import all_profiles
+    from schemas.plasc.layouts import all_layouts
+    from schemas.texts.faults import Refused
+    from tasks.io.data_root.dewi_inbox import open_arrival
+    from tasks.io.lrs.files import read_result, result_bytes
+    from tasks.io.plasc.reader import read_return
 
     try:
         if inbox == "lrs":

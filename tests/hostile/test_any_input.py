@@ -17,22 +17,22 @@ from scenarios.test_operators_diary import census, returns
 from tests_support import sound_learners
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import BY_SERVICE, all_profiles
-from schemas.plasc_layouts import all_layouts
+from schemas.lrs.profiles import BY_SERVICE, all_profiles
+from schemas.plasc.layouts import all_layouts
 from schemas.tables import PUPIL_FIELDS
-from tasks.check import apply_rules
-from tasks.code_texts import texts_of
 from tasks.core.identifiers import canonical_upn, uln_check_digit, upn_check_letter
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import merge_answers
 from tasks.core.publication import for_schools
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.lrs_files import batch_file_name, read_result, write_batch
-from tasks.io.plasc_xml import read_return
-from tasks.school_files import Due, school_files
-from tasks.status import status_of
-from tasks.submission_slip import Submission
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.files import batch_file_name, read_result, write_batch
+from tasks.io.plasc.reader import read_return
+from tasks.ledger.code_texts import texts_of
+from tasks.reports.status import status_of
+from tasks.steps.rules import apply_rules
+from tasks.steps.school_files import Due, school_files
+from tasks.steps.submission_slip import Submission
 
 CYCLE = cycle_by_id("2012-01")
 PROFILES = all_profiles()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hostile_files import DEWI, LRS, answers, measured, message
 
-from schemas.quarantine_reasons import all_reasons
-from tasks.collect import collect
-from tasks.io import lrs_files
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from schemas.codes.quarantine_reasons import all_reasons
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs import files as lrs_files
+from tasks.stages.collect import collect
 
 pytestmark = pytest.mark.long
 
@@ -68,7 +68,7 @@ def test_a_result_too_large_is_refused_unread_and_not_copied(tmp_path, monkeypat
     (root.lrs_inbox / "large.csv").write_bytes(content + b"\n" * 99)
     (root.lrs_inbox / "sound.csv").write_bytes(content)
     monkeypatch.setattr(lrs_files, "LARGEST_RESULT", len(content))
-    monkeypatch.setattr("tasks.collect.LARGEST_RESULT", len(content))
+    monkeypatch.setattr("tasks.stages.collect.LARGEST_RESULT", len(content))
     found = collect.fn(data=str(tmp_path), as_of="2012-02-12T09:15:00")
     assert (found["quarantined"], found["faults"], found["rows"]) == (1, 0, 1)
     (folder,) = (tmp_path / "quarantine").iterdir()

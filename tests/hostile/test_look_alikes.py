@@ -8,14 +8,14 @@ import pytest
 from tests_support import sound_learners
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
-from tasks.check import apply_rules
+from schemas.lrs.profiles import all_profiles
 from tasks.core.identifiers import canonical_upn, uln_valid, upn_check_letter_ok, upn_shape
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import tie
 from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.selection import select
 from tasks.core.text_columns import capitals
+from tasks.steps.rules import apply_rules
 
 UPN, ULN = "M660402510001", "1000102504"
 CYCLE, PROFILE = cycle_by_id("2012-01"), all_profiles()["2A"]

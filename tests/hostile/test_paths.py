@@ -12,12 +12,12 @@ from hostile.test_any_input import SOUND, ULNS, UPNS, a_return
 from scenarios.test_operators_diary import census, returns
 
 from schemas.cycles import cycle_by_id
-from schemas.faults import ConfigurationFault
+from schemas.texts.faults import ConfigurationFault
 from tasks.core.readiness import missing_things
-from tasks.io.data_root import DataRoot
-from tasks.io.dewi_inbox import list_arrivals, open_arrival, storable
-from tasks.io.lake import Lake
-from tasks.io.reference import registration, schools
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.dewi_inbox import list_arrivals, open_arrival, storable
+from tasks.io.data_root.reference import registration, schools
+from tasks.io.lake.tables import Lake
 
 ELSEWHERE = ["../../../../elsewhere", "..", "/tmp/elsewhere", "..\\..\\elsewhere", "C:elsewhere", "a/../../b", "%2e%2e%2f", "~", "660;rm", "\u2024\u2024/x", "x" * 300]  # fmt: skip
 #: Every file that a run may write, below its data root.

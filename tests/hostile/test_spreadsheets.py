@@ -11,9 +11,9 @@ import pytest
 from openpyxl.utils.escape import unescape
 
 from tasks.core.publication import EXCEPTION_COLUMNS, ULN_COLUMNS
-from tasks.io.exam_entries import write_exam_entries
-from tasks.io.report_csv import write_report
-from tasks.io.workbook import About, Slip, write_authority_book, write_school_book
+from tasks.io.data_root.report_csv import write_report
+from tasks.io.school.exam_entries import write_exam_entries
+from tasks.io.school.workbook import About, Slip, write_authority_book, write_school_book
 
 STARTS = ["=", "+", "-", "@", "\t", "\r", "\n=", "=cmd|' /C calc'!A0", "＝", "＋", "－", "＠"]
 ELSEWHERE_IN_A_CELL = ["a;=1", "a,=1", "a\t=1", "a|=1", 'a"=1', "a\n=1", "a\r=1"]

@@ -5,10 +5,10 @@ import stat
 
 import pytest
 
-from schemas.access import Access, parse_access
-from schemas.faults import ConfigurationFault
-from tasks.io.data_root import DataRoot, write_whole
-from tasks.io.lake import Lake
+from schemas.settings.access import Access, parse_access
+from schemas.texts.faults import ConfigurationFault
+from tasks.io.data_root.data_root import DataRoot, write_whole
+from tasks.io.lake.tables import Lake
 
 
 def mode(path):
@@ -94,7 +94,7 @@ def test_all_faults_of_the_access_file_are_told_at_once():
 
 
 def test_the_library_that_writes_the_lake_obeys_the_mask(tmp_path, learner):
-    from tasks.io.data_root import keep_private
+    from tasks.io.data_root.data_root import keep_private
 
     before = os.umask(0o022)
     try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.io.ctf_reading import read_ctf
+from tasks.io.school.ctf_reader import read_ctf
 
 SOUND = """<?xml version="1.0" encoding="UTF-8"?>
 <CTfile><Header><SourceSchool><LEA>660</LEA><Estab>LLLL</Estab></SourceSchool>

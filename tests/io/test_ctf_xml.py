@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from schemas.ctf_versions import all_versions, parse_versions
-from schemas.faults import ConfigurationFault
-from tasks.io.ctf_xml import check_ctf, ctf_file_name, write_ctf
+from schemas.ctf.versions import all_versions, parse_versions
+from schemas.texts.faults import ConfigurationFault
+from tasks.io.school.ctf_writer import check_ctf, ctf_file_name, write_ctf
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 VERSIONS = all_versions()

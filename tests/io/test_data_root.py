@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from schemas.faults import ServiceFault
-from tasks.io import data_root
-from tasks.io.data_root import DataRoot, NotWritten, write_each, write_together, write_whole
-from tasks.io.run_lock import one_run_at_a_time
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root import data_root
+from tasks.io.data_root.data_root import DataRoot, NotWritten, write_each, write_together, write_whole
+from tasks.io.data_root.run_lock import one_run_at_a_time
 
 
 def test_the_layout_is_made_and_made_again(tmp_path):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.faults import Refused
-from schemas.quarantine_reasons import all_reasons
-from tasks.io import dewi_inbox
-from tasks.io.dewi_inbox import (
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.texts.faults import Refused
+from tasks.io.data_root import dewi_inbox
+from tasks.io.data_root.dewi_inbox import (
     files_at,
     let_go,
     list_arrivals,

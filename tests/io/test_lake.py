@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from schemas.faults import ServiceFault
-from tasks.io.lake import Lake
+from schemas.texts.faults import ServiceFault
+from tasks.io.lake.tables import Lake
 
 
 def dispositions(*refs, la="660", disposition="chosen"):
@@ -132,7 +132,7 @@ def test_a_table_is_looked_through_piece_by_piece_with_the_same_result(tmp_path,
     lake = Lake(tmp_path)
     for n in range(4):
         lake.append("dispositions", dispositions(*(f"{n}{m}" for m in range(5)), la=f"66{n}"))
-    monkeypatch.setattr("tasks.io.lake_files._PIECE", 3)
+    monkeypatch.setattr("tasks.io.lake.scan._PIECE", 3)
     wanted = pd.Series(["00", "14", "32", None, "zz"])
     assert list(lake.read("dispositions", ["row_ref"], row_ref=wanted)["row_ref"]) == ["00", "14", "32"]
     assert list(lake.distinct("dispositions", "la_code")) == ["660", "661", "662", "663"]
@@ -167,7 +167,7 @@ def test_a_table_that_was_removed_and_made_again_is_another(tmp_path):
 def test_one_long_text_among_those_looked_for_does_not_make_all_as_wide(tmp_path, monkeypatch, piece):
     lake = Lake(tmp_path)
     lake.upsert("learners", learners(A660200000001=None, A660200000002=None))
-    monkeypatch.setattr("tasks.io.lake_files._PIECE", piece)
+    monkeypatch.setattr("tasks.io.lake.scan._PIECE", piece)
     wanted = pd.Series([f"A66{n:010}" for n in range(20_000)] + ["A660" + 100_000 * "9", "A660200000001"], dtype="str")
     tracemalloc.start()
     assert list(lake.read("learners", ["upn"], upn=wanted)["upn"]) == ["A660200000001"]
@@ -181,7 +181,7 @@ def test_how_many_rows_hold_each_value(tmp_path, monkeypatch):
     assert lake.sizes("dispositions", "la_code") == {}
     for n, refs in enumerate((("a", "b"), ("c",))):
         lake.append("dispositions", dispositions(*refs, la=f"66{1 - n}"))
-    monkeypatch.setattr("tasks.io.lake_files._PIECE", 1)
+    monkeypatch.setattr("tasks.io.lake.scan._PIECE", 1)
     assert lake.sizes("dispositions", "la_code") == {"660": 1, "661": 2}
     assert lake.sizes("dispositions", "row_ref", la_code="660") == {"c": 1}
 

@@ -15,11 +15,11 @@ from store_line import StoreLine
 
 from schemas.cycles import cycle_by_id
 from schemas.tables import TABLES
-from tasks.boundary import may_pass, sentence_of
-from tasks.doctor import Level, examined
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.maintenance.doctor import Level, examined
 from tasks.rehearsal.s3_stand_in import s3_server
+from tasks.runtime.error_boundary import may_pass, sentence_of
 
 pytestmark = pytest.mark.engine
 HOME = Path(__file__).resolve().parents[2]
@@ -272,7 +272,7 @@ def test_a_store_that_does_not_serve_is_told_in_one_sentence(server, root, monke
 def uln(*arguments, ways):
     unset = ("PREFECT_", "PYTEST_", "ULN_WAY_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)} | ways
-    command = [sys.executable, "-W", "ignore", "-c", "from flows.cli import main; main()", *arguments]
+    command = [sys.executable, "-W", "ignore", "-c", "from flows.cli.__main__ import main; main()", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HOME, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 

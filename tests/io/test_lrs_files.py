@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from schemas.faults import Refused
-from schemas.lrs_profiles import all_profiles, parse_profile
-from tasks.io.lrs_files import batch_file_name, read_result, read_results, write_batch
+from schemas.lrs.profiles import all_profiles, parse_profile
+from schemas.texts.faults import Refused
+from tasks.io.lrs.files import batch_file_name, read_result, read_results, write_batch
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHIPPED = Path(__file__).parents[2] / "schemas" / "lrs"

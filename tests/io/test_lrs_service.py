@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
-from schemas.lrs_profiles import BY_SERVICE, SOAP, all_profiles
-from schemas.service_codes import Connection, service_codes
+from schemas.codes.service_codes import Connection, service_codes
+from schemas.lrs.profiles import BY_SERVICE, SOAP, all_profiles
 from schemas.states import JobKind
-from tasks.io.lrs_files import read_result, write_batch
-from tasks.io.lrs_messages import learners_told, result_file
-from tasks.io.lrs_service import LearnerService, _read_reply
-from tasks.io.lrs_settings import lrs_service
+from tasks.io.lrs.files import read_result, write_batch
+from tasks.io.lrs.messages import learners_told, result_file
+from tasks.io.lrs.settings import lrs_service
+from tasks.io.lrs.web_service import LearnerService, _read_reply
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, answer_jobs, serving, settings_of
 
@@ -81,7 +81,7 @@ def test_what_a_batch_hands_over_is_the_golden_message(caller, monkeypatch):
     assert document().decode() == (GOLDEN / "batch.xml").read_text(encoding="utf-8")
     said = []
     monkeypatch.setattr(LearnerService, "_post", lambda _self, content: said.append(content))
-    monkeypatch.setattr("tasks.io.lrs_service._with_job", lambda reply: reply)
+    monkeypatch.setattr("tasks.io.lrs.web_service._with_job", lambda reply: reply)
     caller(organisation_ref="WG0001").submit(document(), JobKind.FULL)
     caller().submit(document(), JobKind.CHECK)
     assert pretty(said[0]) == (GOLDEN / "submit_full.xml").read_text(encoding="utf-8")
@@ -101,7 +101,7 @@ def test_of_several_threads_one_holds_a_message_against_its_schema_at_a_time(cal
             busy.release()
         return etree.XMLSchema(etree.parse(SCHEMAS / "batchmsg.xsd"))
 
-    monkeypatch.setattr("tasks.io.lrs_service._schema", slow)
+    monkeypatch.setattr("tasks.io.lrs.web_service._schema", slow)
     service = caller()
     with ThreadPoolExecutor(4) as threads:
         codes = [one.code for one in threads.map(lambda _: service.submit(document(), JobKind.FULL), range(4))]
@@ -112,7 +112,7 @@ def test_a_message_that_could_not_be_held_against_its_schema_was_not_sent(lrs, c
     def broken(_namespace):
         raise etree.XMLSchemaParseError("Document is not valid XML Schema")
 
-    monkeypatch.setattr("tasks.io.lrs_service._schema", broken)
+    monkeypatch.setattr("tasks.io.lrs.web_service._schema", broken)
     assert caller().submit(document(), JobKind.FULL).code == Connection.NOT_MADE and not lrs.taken
 
 
@@ -385,14 +385,14 @@ def test_the_stand_in_takes_no_more_than_the_lrs_would(lrs, caller):
     ],
 )
 def test_whatever_is_answered_ends_in_a_code(body):
-    from tasks.io.lrs_service import _read_reply
+    from tasks.io.lrs.web_service import _read_reply
 
     assert service_codes()[_read_reply(200, body).code].outcome == "unknown"
     assert not _read_reply(200, body).job_ref
 
 
 def test_a_fault_is_read_whichever_way_its_elements_are_spelled():
-    from tasks.io.lrs_service import _read_reply
+    from tasks.io.lrs.web_service import _read_reply
 
     envelope = (
         '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><e:Fault><faultcode>e:Server</faultcode><detail>'

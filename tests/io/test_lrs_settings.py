@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from tasks.io.lrs_settings import FILE_NAME, lrs_service
+from schemas.texts.faults import ConfigurationFault
+from tasks.io.lrs.settings import FILE_NAME, lrs_service
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ import pytest
 from lxml import html
 
 from schemas.cycles import cycle_by_id
-from schemas.pages import AUTHORITY, WALES, all_needs, all_sections
+from schemas.settings.pages import AUTHORITY, WALES, all_needs, all_sections
 from schemas.states import BatchShown, SchoolOutcome
-from schemas.texts import all_texts
+from schemas.texts.catalogue import all_texts
 from schemas.views import PAGE_TABLES
 from tasks.core.page_sentences import SAYINGS, of_whole_page
-from tasks.io.page_words import PageContent, PageRows
-from tasks.io.pages_html import assets, without_links, write_page
+from tasks.io.pages.html import assets, without_links, write_page
+from tasks.io.pages.words import PageContent, PageRows
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 MADE = {"as_of": "2012-02-12T09:15", "run": f"lrs-returns {HOSTILE}", "edition": "abc"}

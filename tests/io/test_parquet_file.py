@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.io import parquet_file
-from tasks.io.parquet_file import parquet_of
+from tasks.io.data_root import parquet_file
+from tasks.io.data_root.parquet_file import parquet_of
 
 SCHEMA = pa.schema([pa.field("school_number", pa.string()), pa.field("n", pa.int64())])
 

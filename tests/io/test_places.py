@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from schemas.texts import both
-from schemas.ways import FOLDERS, AzureWay, S3Way, SftpWay
-from tasks.io import places, transports
-from tasks.io.data_root import DataRoot, NotWritten
-from tasks.io.places import _Index, deliver_new, fetch_new, lrs_outbox, proven
-from tasks.io.transports import Away, Declined, Unanswered
+from schemas.settings.locations import FOLDERS, AzureWay, S3Way, SftpWay
+from schemas.texts.catalogue import both
+from tasks.io.data_root.data_root import DataRoot, NotWritten
+from tasks.io.remote import folders as places
+from tasks.io.remote import transport as transports
+from tasks.io.remote.folders import _Index, deliver_new, fetch_new, lrs_outbox, proven
+from tasks.io.remote.transport import Away, Declined, Unanswered
 
 
 @pytest.fixture
@@ -234,7 +235,7 @@ def test_a_way_that_led_nowhere_for_one_run_has_forgotten_nothing(far, root, mon
     to_be_brought(root, "660/b.zip")
     with monkeypatch.context() as patched, pytest.raises(Away):
         patched.setenv("ULN_WAY_DEWI_OUTBOX__URL", (far / "mistyped").as_uri())
-        patched.setattr("tasks.io.places.opened", is_away)
+        patched.setattr("tasks.io.remote.folders.opened", is_away)
         deliver_new(root)
     assert deliver_new(root) == 1 and len(lying(far / "dewi_outbox")) == 2
 
@@ -342,7 +343,7 @@ def test_a_part_that_cannot_be_removed_is_no_fault_of_the_hand_over_and_goes_wit
     assert handed_over(root, next=b"y") == {} and lying(far / "lrs_outbox") == {"next": b"y", "ours": b"x"}
 
 
-# What is wrong with our own settings, should `schemas.ways` let it pass.
+# What is wrong with our own settings, should `schemas.settings.locations` let it pass.
 
 WRONG = {
     "sftp port": (SftpWay, {"url": "sftp://uln@127.0.0.1:wrongful/in", "known_hosts": Path("/dev/null")}, "url"),

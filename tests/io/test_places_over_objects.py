@@ -24,14 +24,15 @@ import pytest
 from azurite_server import azurite_server
 from faulty_line import FaultyLine
 
-from schemas.faults import PassingFault, ServiceFault
-from schemas.ways import FOLDERS, ways_of
-from tasks.boundary import guard
-from tasks.io import places
-from tasks.io.data_root import DataRoot
-from tasks.io.places import deliver_new, fetch_new, lrs_outbox
-from tasks.io.transports import Away, Declined, Unanswered, opened
+from schemas.settings.locations import FOLDERS, ways_of
+from schemas.texts.faults import PassingFault, ServiceFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.remote import folders as places
+from tasks.io.remote.folders import deliver_new, fetch_new, lrs_outbox
+from tasks.io.remote.open import opened
+from tasks.io.remote.transport import Away, Declined, Unanswered
 from tasks.rehearsal.s3_stand_in import s3_server
+from tasks.runtime.process_guard import guard
 
 STORES = ["s3", pytest.param("azure", marks=pytest.mark.engine)]
 NUMBERS = count()
@@ -569,7 +570,7 @@ def boundary(root, monkeypatch):
         (threading, "excepthook"),
     ):
         monkeypatch.setattr(place, name, getattr(place, name))
-    monkeypatch.setattr("tasks.boundary._guarded", None)
+    monkeypatch.setattr("tasks.runtime.process_guard._guarded", None)
     guard(str(root.path))
     yield
     logging.setLogRecordFactory(factory)

@@ -13,11 +13,11 @@ import pytest
 from sftp_server import PASSPHRASE, made_key, sftp_server
 
 from schemas.cycles import cycle_by_id
-from schemas.faults import PassingFault
-from tasks.doctor import examined
-from tasks.io.data_root import DataRoot
-from tasks.io.places import deliver_new, fetch_new, lrs_outbox
-from tasks.io.transports import Away, Declined, Unanswered
+from schemas.texts.faults import PassingFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.remote.folders import deliver_new, fetch_new, lrs_outbox
+from tasks.io.remote.transport import Away, Declined, Unanswered
+from tasks.maintenance.doctor import examined
 
 pytestmark = pytest.mark.engine
 #: More than the line carries at once, and than the library reads ahead.
@@ -479,7 +479,7 @@ def uln(*arguments, ways):
     """A command in a process of its own; without ways everything is below the data root."""
     unset = ("PREFECT_", "PYTEST_") if ways else ("PREFECT_", "PYTEST_", "ULN_WAY_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(unset)}
-    command = [sys.executable, "-W", "ignore", "-c", "from flows.cli import main; main()", *arguments]
+    command = [sys.executable, "-W", "ignore", "-c", "from flows.cli.__main__ import main; main()", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.plasc_layouts import all_layouts
-from tasks.io import plasc_columns, plasc_xml
-from tasks.io.plasc_columns import PUPILS_SCHEMA, pupil_columns
-from tasks.io.plasc_grammar import all_known
-from tasks.io.plasc_xml import inspect, read_pupils
+from schemas.plasc.layouts import all_layouts
+from tasks.io.plasc import arrow_reader as plasc_columns
+from tasks.io.plasc import reader as plasc_xml
+from tasks.io.plasc.arrow_reader import PUPILS_SCHEMA, pupil_columns
+from tasks.io.plasc.grammar import all_known
+from tasks.io.plasc.reader import inspect, read_pupils
 
 HEADER = (
     "<Header><CollectionDetails><Collection>PLASC</Collection><ReferenceDate>2012-01-17</ReferenceDate></CollectionDetails>"

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from lxml import etree
 
-from schemas.faults import Refused
-from schemas.plasc_layouts import all_layouts
+from schemas.plasc.layouts import all_layouts
+from schemas.texts.faults import Refused
 from tasks.io import untrusted_xml
-from tasks.io.plasc_xml import inspect, read_return
+from tasks.io.plasc.reader import inspect, read_return
 
 HEADER = (
     "<Header><CollectionDetails><Collection>PLASC</Collection><ReferenceDate>2012-01-17</ReferenceDate></CollectionDetails>"

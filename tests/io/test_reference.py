@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from schemas.faults import ConfigurationFault
-from tasks.io.reference import REGISTRATION_COLUMNS, authorities, opt_outs, registration, schools
+from schemas.texts.faults import ConfigurationFault
+from tasks.io.data_root.reference import REGISTRATION_COLUMNS, authorities, opt_outs, registration, schools
 
 HEAD = ",".join(REGISTRATION_COLUMNS)
 

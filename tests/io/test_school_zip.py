@@ -5,7 +5,7 @@ import io
 import stat
 import zipfile
 
-from tasks.io.school_zip import members_naming, write_zip, zip_name
+from tasks.io.school.zip_file import members_naming, write_zip, zip_name
 
 AT = dt.datetime.fromisoformat("2012-02-20T09:15:30")
 FILES = {"b.xml": "ŵ".encode() * 500, "a.xlsx": b"\x00\x01"}

@@ -6,9 +6,9 @@ import pandas as pd
 import pypdf
 import pytest
 
-from schemas.faults import ConfigurationFault
-from tasks.io.reference import privacy_notice
-from tasks.io.slips_pdf import write_pdf
+from schemas.texts.faults import ConfigurationFault
+from tasks.io.data_root.reference import privacy_notice
+from tasks.io.school.slips_pdf import write_pdf
 
 LEARNERS = pd.DataFrame(
     [

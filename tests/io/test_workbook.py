@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from xlsxwriter.worksheet import Worksheet
 
-from schemas.faults import ConfigurationFault
-from schemas.texts import all_texts, parse_texts, text
+from schemas.texts.catalogue import all_texts, parse_texts, text
+from schemas.texts.faults import ConfigurationFault
 from tasks.core.publication import EXCEPTION_COLUMNS, ULN_COLUMNS
-from tasks.io import workbook
-from tasks.io.workbook import (
+from tasks.io.school import workbook
+from tasks.io.school.workbook import (
     About,
     Slip,
     authority_workbook_name,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.io.reference import schools
+from tasks.io.data_root.reference import schools
 from tests.engine.browser import chromium
 from tests.engine.processes import NotInstalled
 from tests.pages.names import HOSTILE_CODE, NAMED, NEATH

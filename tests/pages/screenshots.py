@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.io.reference import schools
+from tasks.io.data_root.reference import schools
 from tests.engine.browser import chromium
 from tests.engine.processes import PROJECT, NotInstalled
 from tests.engine.screenshots import IMAGES

@@ -1,9 +1,9 @@
 """The synthetic Wales that the pages are looked at with."""
 
 from schemas.states import BatchShown
-from tasks.ground import moment
-from tasks.hand_over import batches_shown
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
+from tasks.reports.batches import batches_shown
+from tasks.runtime.context import moment
 from tests.pages.names import HOSTILE_CODE, NAMED
 from tests.pages.three_cycles import CYCLES, LAST
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
-from tasks.io.data_root import DataRoot, write_whole
-from tasks.overview import overview_of
-from tasks.pages import make_pages
+from schemas.lrs.profiles import all_profiles
+from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
+from tasks.reports.overview import overview_of
+from tasks.reports.pages import make_pages
 from tests.bench import stages
 
 CYCLES = ("2011-09", "2012-01", "2013-01")

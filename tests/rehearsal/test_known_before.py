@@ -5,7 +5,7 @@ import pytest
 from wales_support import plan, whole_wales
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import DEMOGRAPHICS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import demographics

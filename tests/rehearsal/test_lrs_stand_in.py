@@ -6,10 +6,10 @@ import io
 import pandas as pd
 import pytest
 
-from schemas.faults import ServiceFault
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
+from schemas.texts.faults import ServiceFault
 from tasks.core.identifiers import uln_valid
-from tasks.io.lrs_files import read_result, write_batch
+from tasks.io.lrs.files import read_result, write_batch
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 
 PROFILES = all_profiles()

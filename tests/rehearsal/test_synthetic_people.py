@@ -6,7 +6,7 @@ from wales_support import CHANGES, plan, whole_wales
 from schemas.cycles import cycle_by_id
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.identifiers import upn_check_letter_ok, upn_shape
-from tasks.io.reference import schools as register
+from tasks.io.data_root.reference import schools as register
 from tasks.rehearsal.synthetic_people import KINDS
 from tasks.rehearsal.synthetic_wales import plan_wales
 

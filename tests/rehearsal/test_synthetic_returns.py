@@ -10,14 +10,14 @@ from lxml import etree
 from wales_support import plan, three_schools
 
 from schemas.cycles import cycle_by_id
-from schemas.faults import Refused
-from schemas.plasc_layouts import all_layouts
+from schemas.plasc.layouts import all_layouts
 from schemas.tables import PUPIL_FIELDS
+from schemas.texts.faults import Refused
 from tasks.core.identifiers import upn_check_letter_ok
-from tasks.io.dewi_inbox import open_arrival
-from tasks.io.plasc_xml import inspect, read_return
-from tasks.io.reference import registration
-from tasks.io.reference import schools as register
+from tasks.io.data_root.dewi_inbox import open_arrival
+from tasks.io.data_root.reference import registration
+from tasks.io.data_root.reference import schools as register
+from tasks.io.plasc.reader import inspect, read_return
 from tasks.rehearsal.synthetic_returns import write_wales
 
 

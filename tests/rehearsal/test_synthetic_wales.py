@@ -5,8 +5,8 @@ from wales_support import CHANGES, LIKE_ANOTHER, plan, three_schools, whole_wale
 
 from expectations.catalogue import all_rules
 from schemas.cycles import cycle_by_id
-from schemas.faults import ConfigurationFault
 from schemas.states import NotChosen
+from schemas.texts.faults import ConfigurationFault
 from tasks.core.identifiers import uln_valid
 from tasks.core.readiness import missing_things
 from tasks.rehearsal.synthetic_wales import KINDS, NOT_READY, PLANTED, plan_wales

@@ -1,7 +1,7 @@
 """Small Waleses for the tests."""
 
 from schemas.cycles import cycle_by_id
-from tasks.io.reference import schools as register
+from tasks.io.data_root.reference import schools as register
 from tasks.rehearsal.synthetic_wales import plan_wales
 
 CHANGES = {"mover", "new-name", "moved-house", "upn-made-permanent"}

@@ -7,8 +7,8 @@ import pytest
 from test_operators_diary import census
 
 from schemas.cycles import cycle_by_id
-from tasks.io.data_root import DataRoot
-from tasks.io.reference import schools
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import schools
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
 

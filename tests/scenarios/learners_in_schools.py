@@ -10,8 +10,8 @@ from openpyxl import load_workbook
 from test_operators_diary import census, returns
 
 from tasks.core.identifiers import uln_check_digit, upn_check_letter
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
 
 A, B = "6604025", "6604026"
 _UKPRN = {A: "10000001", B: "10000002"}

@@ -7,8 +7,8 @@ import pandas as pd
 from test_operators_diary import census
 
 from tasks.core.identifiers import uln_check_digit, upn_check_letter
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
 
 FIRST, SECOND = "2012-01", "2013-01"
 SCHOOL, UKPRN = "6604025", "10000001"

@@ -17,13 +17,13 @@ import pytest
 from learners_in_schools import A, B, census, hand_in, learner, lrs_answers, returns, two_schools, uln, upn
 from typer.testing import CliRunner
 
-from flows.cli import app
-from schemas.faults import ServiceFault
+from flows.cli.__main__ import app
+from schemas.texts.faults import ServiceFault
 from schemas.views import LEARNER_STORY
-from tasks import showing
-from tasks.io.lake import Lake
-from tasks.purge import purge
-from tasks.trace import stories
+from tasks.io.lake.tables import Lake
+from tasks.maintenance.purge import purge
+from tasks.reports.trace import stories
+from tasks.runtime import visibility as showing
 
 pytestmark = pytest.mark.long
 
@@ -179,7 +179,7 @@ def test_looking_leaves_nothing_behind_and_needs_no_engine(root, tmp_path):
     for place in homes.values():
         Path(place).mkdir()
     code = (
-        "import sys\nfrom flows.cli import app\n"
+        "import sys\nfrom flows.cli.__main__ import app\n"
         f"app({['trace', EFA, '--data', str(root)]!r}, standalone_mode=False)\nassert 'prefect' not in sys.modules"
     )
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_", "XDG_", "ULN_"))}

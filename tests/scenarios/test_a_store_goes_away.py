@@ -14,8 +14,8 @@ import pytest
 from store_line import StoreLine
 
 from schemas.tables import TABLES
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
 from tasks.rehearsal.s3_stand_in import s3_server
 
 pytestmark = pytest.mark.engine

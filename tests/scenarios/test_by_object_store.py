@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from test_cut_to_size import equal, lrs, make, play
 
-from schemas.ways import FOLDERS
-from tasks.io.data_root import DataRoot
-from tasks.io.places import deliver_new, fetch_new
+from schemas.settings.locations import FOLDERS
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.remote.folders import deliver_new, fetch_new
 from tasks.rehearsal.s3_stand_in import s3_server
 
 pytestmark = pytest.mark.long

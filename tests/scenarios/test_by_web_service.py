@@ -17,27 +17,28 @@ import pytest
 from test_operators_diary import census
 from tests_support import walked
 
-from schemas.faults import ConfigurationFault, PassingFault, ServiceFault
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.states import Decision
-from tasks import ask as asking
-from tasks.batch import batch
-from tasks.collect import collect
-from tasks.hand_over import decide
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.lrs_service import LearnerService, Reply
-from tasks.lrs_calls import take_up_jobs
-from tasks.lrs_check import lrs_check
-from tasks.merge import merge
-from tasks.read import read
-from tasks.receive import receive
+from schemas.texts.faults import ConfigurationFault, PassingFault, ServiceFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.web_service import LearnerService, Reply
+from tasks.ledger.lrs_jobs import take_up_jobs
+from tasks.operator.decide_batch import decide
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, answer_jobs, serving, settings_of
-from tasks.release import release
-from tasks.select import cross_check, select
-from tasks.validate import validate
+from tasks.stages import poll_lrs as asking
+from tasks.stages.batch import batch
+from tasks.stages.collect import collect
+from tasks.stages.cross_check import cross_check
+from tasks.stages.lrs_check import lrs_check
+from tasks.stages.merge import merge
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.release import release
+from tasks.stages.select import select
+from tasks.stages.validate import validate
 
 pytestmark = pytest.mark.long
 
@@ -64,7 +65,7 @@ def ready_root(built_root, certificates, tmp_path_factory):
     root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("ready") / "root"))
     with pytest.MonkeyPatch.context() as patch, serving(root, certificates) as lrs:
         patch.setenv("ULN_LRS_PASSWORD", PASSWORD)
-        patch.setattr("tasks.census_work.all_profiles", in_small_calls)
+        patch.setattr("tasks.steps.records.all_profiles", in_small_calls)
         lrs.closed = True
         use(root, lrs, certificates)
         counts = census(root, CYCLE, MONDAY)
@@ -83,7 +84,7 @@ def in_small_calls(*given):
 @pytest.fixture
 def root(ready_root, tmp_path, monkeypatch):
     monkeypatch.setenv("ULN_LRS_PASSWORD", PASSWORD)
-    monkeypatch.setattr("tasks.census_work.all_profiles", in_small_calls)
+    monkeypatch.setattr("tasks.steps.records.all_profiles", in_small_calls)
     return Path(shutil.copytree(ready_root, tmp_path / "root"))
 
 
@@ -158,13 +159,13 @@ def test_what_keeps_uln_from_being_verified_keeps_no_answer_back(root, lrs, monk
 @pytest.mark.usefixtures("lrs")
 def test_a_school_on_hold_waits_until_it_is_released(root, monkeypatch):
     held, other = sorted(set(ledger(root)["school_number"]))
-    monkeypatch.setattr("tasks.release.on_hold", lambda _ground, **_where: [held])
+    monkeypatch.setattr("tasks.stages.release.on_hold", lambda _ground, **_where: [held])
     counts, faults = next_run(root, TUESDAY)
     rows = Lake(root / "lake").read("batch_rows").merge(ledger(root)[["batch_ref", "school_number", "state"]])
     assert dict(rows[["school_number", "state"]].drop_duplicates().to_numpy()) == {held: "READY", other: "SENT"}
     assert faults == [] and set(given_to_lrs(root)) == set(rows.loc[rows["school_number"] == other, "upn"])
     assert counts["release.sent"] == (ledger(root)["school_number"] == other).sum()
-    monkeypatch.setattr("tasks.release.on_hold", lambda _ground, **_where: [])
+    monkeypatch.setattr("tasks.stages.release.on_hold", lambda _ground, **_where: [])
     next_run(root, WEDNESDAY)
     assert states(root) == {"SENT": ALL} and given_to_lrs(root) == all_sent(root)
 
@@ -508,7 +509,7 @@ def test_a_job_that_failed_is_told_once_and_asked_for_no_more_until_the_table_sa
     assert asking.ask.fn(data=str(root)) == {"jobs": ALL - 1, "answered": 0, "unfinished": ALL - 1, "failed": 0}
     assert lrs.taken["GetSubmitBatchOutput"] - before == ALL - 1
     # Who knows better what the code means says so in the table.
-    shipped = (PROJECT / "schemas" / "lrs" / "service_codes.csv").read_text(encoding="utf-8")
+    shipped = (PROJECT / "schemas" / "codes" / "service_codes.csv").read_text(encoding="utf-8")
     own = shipped.replace("WSRC0018,result,failed", "WSRC0018,result,unfinished")
     (root / "reference" / "service_codes.csv").write_text(own, encoding="utf-8")
     assert asking.ask.fn(data=str(root))["jobs"] == ALL
@@ -667,8 +668,8 @@ def test_a_check_asks_no_further_where_the_next_question_would_meet_the_same(che
 
 
 def doctor(root, day=dt.date(2012, 2, 12)):
-    from tasks.doctor import _lrs_web_service
-    from tasks.io.data_root import DataRoot
+    from tasks.io.data_root.data_root import DataRoot
+    from tasks.maintenance.doctor import _lrs_web_service
 
     return {one.level.value: one.what.en for one in _lrs_web_service(DataRoot(root), day)}
 

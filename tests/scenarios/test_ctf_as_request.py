@@ -8,15 +8,15 @@ from ten_learners import ASKED, FIRST, REGISTRATION, UPN, WHO, pupil, send_retur
 from test_operators_diary import census
 
 from schemas.cycles import cycle_by_id
-from schemas.faults import Refused
-from schemas.plasc_layouts import all_layouts
-from tasks.admission import admit
-from tasks.check import CheckedReturn, check_file
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.plasc_columns import pupil_columns
-from tasks.io.plasc_xml import inspect, read_return
-from tasks.status import status_of
+from schemas.plasc.layouts import all_layouts
+from schemas.texts.faults import Refused
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.io.plasc.arrow_reader import pupil_columns
+from tasks.io.plasc.reader import inspect, read_return
+from tasks.reports.check import CheckedReturn, check_file
+from tasks.reports.status import status_of
+from tasks.steps.receive import admit
 
 GOLDEN = (Path(__file__).parents[1] / "golden" / "requests" / "ctf_full.xml").read_bytes()
 SCHOOLS = {"6604025", "6604026"}

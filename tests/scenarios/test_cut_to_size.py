@@ -8,24 +8,27 @@ from test_operators_diary import contents
 from tests_support import walked
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import TABLES
-from tasks.batch import batch
-from tasks.collect import collect
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.reference import schools
-from tasks.merge import merge
-from tasks.publish import conserve, publish, snapshot
-from tasks.read import read
-from tasks.receive import receive
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import schools
+from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
-from tasks.release import release
-from tasks.select import cross_check, select
-from tasks.validate import validate
-from tasks.workers import workers
+from tasks.runtime.executor import workers
+from tasks.stages.batch import batch
+from tasks.stages.collect import collect
+from tasks.stages.conserve import conserve
+from tasks.stages.cross_check import cross_check
+from tasks.stages.merge import merge
+from tasks.stages.publish import publish
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.release import release
+from tasks.stages.select import select
+from tasks.stages.snapshot import snapshot
+from tasks.stages.validate import validate
 
 pytestmark = pytest.mark.long
 
@@ -82,13 +85,21 @@ def equal(found, whole):
 @pytest.mark.parametrize(
     "cut",
     [
-        {"tasks.ground.LOT_RECORDS": 100, "tasks.merge._LOT_ANSWERS": 40, "tasks.collect._LOT_BYTES": 5000},
-        {"tasks.read._WRITTEN_AT_ONCE": 10, "tasks.batch._WRITTEN_AT_ONCE": 10, "tasks.io.lake_files._PIECE": 25}
+        {
+            "tasks.runtime.partition.LOT_RECORDS": 100,
+            "tasks.stages.merge._LOT_ANSWERS": 40,
+            "tasks.stages.collect._LOT_BYTES": 5000,
+        },
+        {
+            "tasks.stages.read._WRITTEN_AT_ONCE": 10,
+            "tasks.stages.batch._WRITTEN_AT_ONCE": 10,
+            "tasks.io.lake.scan._PIECE": 25,
+        }
         | {"tasks.core.possible_match._AT_ONCE": 1}
-        | {"tasks.batch.parts": lambda: 3},
+        | {"tasks.stages.batch.parts": lambda: 3},
         {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
-        | {"tasks.ground.parts": lambda: 3, "tasks.collect.parts": lambda: 2},
-        {"tasks.ground.PORTION_RECORDS": 25},
+        | {"tasks.runtime.partition.parts": lambda: 3, "tasks.stages.collect.parts": lambda: 2},
+        {"tasks.runtime.partition.PORTION_RECORDS": 25},
     ],
     ids=["into-lots", "into-pieces", "into-portions", "into-small-portions"],
 )
@@ -115,7 +126,7 @@ def test_a_upn_that_is_due_in_two_portions_is_in_one_batch(tmp_path, monkeypatch
     shared = pupils[pupils["row_ref"].isin(chosen)].drop_duplicates(["upn", "school_number"])
     shared = set(shared.loc[shared["upn"].duplicated(), "upn"])
     assert shared, "synthetic Wales plants a UPN in two schools"
-    monkeypatch.setattr("tasks.batch.parts", lambda: 4)
+    monkeypatch.setattr("tasks.stages.batch.parts", lambda: 4)
     walked(batch, tmp_path, CYCLE, SENT, LAS)
     sent = lake.read("batch_rows", ["upn"])["upn"]
     assert not sent.duplicated().any() and shared & set(sent)
@@ -127,7 +138,7 @@ def test_a_run_that_ends_between_two_pieces_of_the_batches_rows_goes_on_as_if_it
         walked(stage, tmp_path, CYCLE, SENT, LAS)
     cross_check.fn(data=str(tmp_path), cycle=CYCLE)
     walked(validate, tmp_path, CYCLE, SENT, LAS)
-    monkeypatch.setattr("tasks.batch.parts", lambda: 3)
+    monkeypatch.setattr("tasks.stages.batch.parts", lambda: 3)
     append, pieces = Lake.append, list[str]()
 
     def ends(lake, name, rows, transactions=()):
@@ -138,7 +149,7 @@ def test_a_run_that_ends_between_two_pieces_of_the_batches_rows_goes_on_as_if_it
         return append(lake, name, rows, transactions)
 
     with monkeypatch.context() as until_then:
-        until_then.setattr("tasks.batch._WRITTEN_AT_ONCE", 10)
+        until_then.setattr("tasks.stages.batch._WRITTEN_AT_ONCE", 10)
         until_then.setattr(Lake, "append", ends)
         assert batch.fn(data=str(tmp_path), cycle=CYCLE, las=LAS, as_of=SENT).faults
     lake = Lake(tmp_path / "lake")

@@ -25,9 +25,10 @@ import pytest
 from learners_in_schools import A, census, got, hand_in, learner, lrs_answers, returns, sent, two_schools, uln, upn
 from test_operators_decisions import uln as command
 
-from tasks.ground import Ground, Lot
-from tasks.returns_work import possible_matches
-from tasks.status import status_of
+from tasks.reports.status import status_of
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Lot
+from tasks.steps.possible_matches import possible_matches
 
 pytestmark = pytest.mark.long
 

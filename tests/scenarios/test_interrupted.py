@@ -19,21 +19,21 @@ from test_operators_diary import census, make, returns
 from tests_support import walked, without_an_engine
 
 from flows import lrs_returns
-from schemas.faults import ServiceFault
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import SENT_FIELDS
-from tasks import collect as collecting
-from tasks import publish as publishing
-from tasks import returns_work
-from tasks.io import data_root
-from tasks.io.data_root import DataRoot
-from tasks.io.dewi_inbox import open_arrival
-from tasks.io.lake import Lake
-from tasks.io.run_lock import one_run_at_a_time
-from tasks.publish import published
-from tasks.receive import receive
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root import data_root
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.dewi_inbox import open_arrival
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake.tables import Lake
+from tasks.ledger.snapshots import published
 from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.status import status_of
+from tasks.reports.status import status_of
+from tasks.stages import collect as collecting
+from tasks.stages import publish as publishing
+from tasks.stages.receive import receive
+from tasks.steps import publish as returns_work
 
 pytestmark = pytest.mark.long
 

@@ -44,10 +44,10 @@ from test_operators_decisions import uln
 from test_operators_diary import census, returns
 
 from schemas.cycles import cycle_by_id
-from tasks.exceptions import open_for_long
-from tasks.io.lake import Lake
-from tasks.publish import published
-from tasks.status import attention, status_of
+from tasks.io.lake.tables import Lake
+from tasks.ledger.snapshots import published
+from tasks.reports.exception_counts import open_for_long
+from tasks.reports.status import attention, status_of
 
 
 def lives(root, cycle):

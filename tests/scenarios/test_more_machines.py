@@ -22,17 +22,17 @@ import pytest
 from test_cut_to_size import CYCLE, SENT, equal, make, play
 from tests_support import walked
 
-from schemas.faults import ServiceFault
-from tasks.boundary import guard
+from schemas.texts.faults import ServiceFault
 from tasks.core.masking import masked
-from tasks.io.data_root import DataRoot
-from tasks.io.run_lock import one_run_at_a_time
-from tasks.machines import carried_out, machines
-from tasks.read import read
-from tasks.receive import receive
-from tasks.select import select
-from tasks.validate import validate
-from tasks.workers import parts, spread, workers
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.runtime.dask_executor import carried_out, machines
+from tasks.runtime.executor import parts, spread, workers
+from tasks.runtime.process_guard import guard
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.select import select
+from tasks.stages.validate import validate
 
 pytestmark = pytest.mark.long
 
@@ -41,7 +41,7 @@ SURNAME = "Zzmarkername"
 #: What a worker loads first: of a marked pupil its rules tell all that they can, and fail.
 TELLING = f"""
 import logging, threading, warnings
-import tasks.census_work as work
+import tasks.steps.records as work
 sound = getattr(work.apply_rules, "sound", work.apply_rules)
 def telling(chosen, *arguments, **more):
     if (chosen["surname"] == "{SURNAME}").any():

@@ -23,9 +23,9 @@ from learners_in_schools import (
     upn,
 )
 
-from tasks.io.lake import Lake
-from tasks.status import status_of
-from tasks.trace import stories
+from tasks.io.lake.tables import Lake
+from tasks.reports.status import status_of
+from tasks.reports.trace import stories
 
 pytestmark = pytest.mark.long
 

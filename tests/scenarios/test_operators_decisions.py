@@ -16,22 +16,23 @@ from test_operators_diary import census
 from tests_support import walked
 from typer.testing import CliRunner
 
-from flows.cli import app
-from flows.when import now
-from schemas.lrs_profiles import all_profiles
+from flows.cli.__main__ import app
+from flows.run.schedule import now
+from schemas.lrs.profiles import all_profiles
 from schemas.states import Decision
-from tasks import hand_over, release
-from tasks.batch import batch
-from tasks.census_work import batch_files
-from tasks.collect import collect
-from tasks.ground import Ground
-from tasks.hand_over import decide
-from tasks.io import places
-from tasks.io.lake import Lake
-from tasks.io.run_lock import one_run_at_a_time
-from tasks.merge import merge
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake.tables import Lake
+from tasks.io.remote import folders as places
+from tasks.ledger import hand_over
+from tasks.operator.decide_batch import decide
 from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.status import attention, status_of
+from tasks.reports.status import attention, status_of
+from tasks.runtime.context import Ground
+from tasks.stages import release
+from tasks.stages.batch import batch
+from tasks.stages.collect import collect
+from tasks.stages.merge import merge
+from tasks.steps.batch import batch_files
 
 pytestmark = pytest.mark.long
 
@@ -327,7 +328,7 @@ def abandoned_and_built_again(root, monkeypatch):
     for name in files:
         uln(root, "abandon", name, "--reason", WHY, "--as-of", IN_MARCH)
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.release.batch_files", killed)
+        patch.setattr("tasks.stages.release.batch_files", killed)
         with pytest.raises(Killed):
             next_run(root, "2012-03-02T02:30")
     return files

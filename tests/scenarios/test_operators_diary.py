@@ -17,26 +17,29 @@ from openpyxl import load_workbook
 from tests_support import walked
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import PUPIL_FIELDS
-from tasks.batch import batch
-from tasks.collect import collect
 from tasks.core.selection import current_returns
-from tasks.io.data_root import DataRoot
-from tasks.io.dewi_inbox import open_arrival
-from tasks.io.lake import Lake
-from tasks.io.reference import schools
-from tasks.merge import merge
-from tasks.publish import conserve, publish, snapshot
-from tasks.read import read
-from tasks.receive import receive
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.dewi_inbox import open_arrival
+from tasks.io.data_root.reference import schools
+from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import KINDS, PLANTED, plan_wales
-from tasks.release import release
-from tasks.select import cross_check, select
-from tasks.status import status_of
-from tasks.validate import validate
+from tasks.reports.status import status_of
+from tasks.stages.batch import batch
+from tasks.stages.collect import collect
+from tasks.stages.conserve import conserve
+from tasks.stages.cross_check import cross_check
+from tasks.stages.merge import merge
+from tasks.stages.publish import publish
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.release import release
+from tasks.stages.select import select
+from tasks.stages.snapshot import snapshot
+from tasks.stages.validate import validate
 
 LAS = ["660"]
 NAMES = ["6604025", "6604026", "6604027", "6604028"]

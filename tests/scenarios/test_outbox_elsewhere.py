@@ -11,15 +11,16 @@ from test_operators_diary import census
 from tests_support import walked
 from typer.testing import CliRunner
 
-from flows.cli import app
-from schemas.faults import ServiceFault
+from flows.cli.__main__ import app
 from schemas.states import Decision
-from schemas.texts import both
-from tasks.batch import batch
-from tasks.hand_over import decide, for_a_person
-from tasks.io import transports
-from tasks.io.lake import Lake
-from tasks.release import release
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.io.lake.tables import Lake
+from tasks.io.remote import transport as transports
+from tasks.operator.decide_batch import decide
+from tasks.reports.batches import for_a_person
+from tasks.stages.batch import batch
+from tasks.stages.release import release
 
 pytestmark = pytest.mark.long
 
@@ -57,7 +58,7 @@ def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_t
     far.rmdir()
     looked = []
     opened = transports.opened
-    monkeypatch.setattr("tasks.io.places.opened", lambda way: looked.append(way) or opened(way))
+    monkeypatch.setattr("tasks.io.remote.folders.opened", lambda way: looked.append(way) or opened(way))
     with pytest.raises(ServiceFault, match="there is no such folder") as met:
         census(built, CYCLE, MONDAY)
     assert str(met.value).count("there is no such folder") == 1 and states(built) == {"READY"}
@@ -95,7 +96,7 @@ def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_onc
         looked.append(way)
         raise transports.Away(both("fault.way_away", way=way.shown))
 
-    monkeypatch.setattr("tasks.io.places.opened", away)
+    monkeypatch.setattr("tasks.io.remote.folders.opened", away)
     with pytest.raises(ServiceFault, match="does not answer"):
         walked(release, built, CYCLE, TUESDAY)
     assert len(looked) == 1 and Lake(built / "lake").read("batches").equals(before)
@@ -114,7 +115,7 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
     with pytest.raises(ServiceFault, match="there is no such folder"):
         decide(str(built), unsure["batch_ref"], Decision.ABANDON, "ticket 7", TUESDAY)
     looked, opened = [], transports.opened
-    monkeypatch.setattr("tasks.io.places.opened", lambda way: looked.append(way) or opened(way))
+    monkeypatch.setattr("tasks.io.remote.folders.opened", lambda way: looked.append(way) or opened(way))
     done = batch.fn(data=str(built), cycle=CYCLE, las=["660", "661"], as_of=TUESDAY)
     assert list(done.faults) == ["660"] and "no such folder" in done.faults["660"]
     assert set(done.counts) == {"660", "661"} and len(looked) == 1
@@ -144,7 +145,7 @@ def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_the
         raise transports.Away(both("fault.way_away", way=way.shown))
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.io.places.opened", away)
+        patch.setattr("tasks.io.remote.folders.opened", away)
         assert retry(1).count("the server does not answer") == 1
     lake = Lake(built / "lake")
     assert lake.read("batches").equals(before) and lake.version("batch_decisions") == -1

@@ -8,8 +8,8 @@ from openpyxl import load_workbook
 from test_operators_decisions import CYCLE, WEDNESDAY, answered_by_lrs, outbox, uln
 from test_operators_diary import census, returns
 
-from tasks.io.lake import Lake
-from tasks.status import attention, status_of
+from tasks.io.lake.tables import Lake
+from tasks.reports.status import attention, status_of
 
 
 def send_again(root, day, changes):

@@ -18,22 +18,24 @@ from typer.testing import CliRunner
 from flows import census as census_module
 from flows import lrs_returns as returns_module
 from flows.census import census as census_flow
-from flows.cli import app
+from flows.cli.__main__ import app
 from flows.upkeep import steps
-from schemas.faults import ConfigurationFault
-from schemas.retention import Kind, all_retention, parse_retention
+from schemas.settings.retention import Kind, all_retention, parse_retention
 from schemas.tables import PUPIL_FIELDS, TABLES
-from tasks import purge as purging
-from tasks.io import lake as lakes
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.run_lock import one_run_at_a_time
-from tasks.overview import overview_of
-from tasks.pages import make_pages
-from tasks.publish import snapshot
-from tasks.purge import due, purge, refuse_purged, totals
-from tasks.status import attention, purged_cycles, status_of
-from tasks.trace import stories
+from schemas.texts.faults import ConfigurationFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake import tables as lakes
+from tasks.io.lake.tables import Lake
+from tasks.ledger.purged import refuse_purged
+from tasks.ledger.standing import purged_cycles
+from tasks.maintenance import purge as purging
+from tasks.maintenance.purge import due, purge, totals
+from tasks.reports.overview import overview_of
+from tasks.reports.pages import make_pages
+from tasks.reports.status import attention, status_of
+from tasks.reports.trace import stories
+from tasks.stages.snapshot import snapshot
 
 pytestmark = pytest.mark.long
 

@@ -33,9 +33,9 @@ from ten_learners import (
 )
 from test_operators_diary import census, contents, returns
 
-from schemas.texts import text
-from tasks.io.lake import Lake
-from tasks.status import attention, status_of
+from schemas.texts.catalogue import text
+from tasks.io.lake.tables import Lake
+from tasks.reports.status import attention, status_of
 
 OTHER_SCHOOL = "6604026"
 WHO_IS = {upn: who for who, upn in UPN.items()}

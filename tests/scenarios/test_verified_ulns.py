@@ -11,25 +11,26 @@ from openpyxl import load_workbook
 from ten_learners import ASKED, FIRST, REGISTRATION, ULN, UPN, pupil, send_return
 from tests_support import walked
 
-from flows.telling import tell_story
+from flows.cli.output import tell_story
 from schemas.cycles import all_cycles
-from schemas.faults import ServiceFault
-from schemas.retention import Kind, all_retention
-from tasks import ask as asking
-from tasks import verify as verifying
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.lrs_service import LearnerService, Reply
-from tasks.publish import publish
-from tasks.purge import due, purge
-from tasks.read import read
-from tasks.receive import receive
+from schemas.settings.retention import Kind, all_retention
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.web_service import LearnerService, Reply
+from tasks.maintenance.purge import due, purge
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, serving, settings_of
-from tasks.select import cross_check, select
-from tasks.trace import stories
-from tasks.validate import validate
-from tasks.verify import verifies, verify
+from tasks.reports.trace import stories
+from tasks.stages import poll_lrs as asking
+from tasks.stages import verify as verifying
+from tasks.stages.cross_check import cross_check
+from tasks.stages.publish import publish
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.select import select
+from tasks.stages.validate import validate
+from tasks.stages.verify import verifies, verify
 
 pytestmark = pytest.mark.long
 

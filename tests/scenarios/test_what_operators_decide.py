@@ -15,27 +15,27 @@ from learners_in_schools import A, B, census, got, hand_in, learner, lrs_answers
 from tests_support import walked
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.__main__ import app
 from schemas.cycles import cycle_by_id
-from schemas.faults import ServiceFault
 from schemas.states import OperatorDecision
-from tasks import decisions
-from tasks import publish_again as publishing
-from tasks.batch import batch
-from tasks.collect import collect
-from tasks.decisions import last_decided
-from tasks.exceptions import exceptions_seen
-from tasks.ground import Ground
-from tasks.holds import on_hold
-from tasks.import_export import import_export
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.publish import published
-from tasks.read import read
-from tasks.receive import receive
-from tasks.release import release
-from tasks.select import select
-from tasks.status import attention, status_of
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.ledger import operator_decisions as decisions
+from tasks.ledger.exceptions import exceptions_seen
+from tasks.ledger.holds import on_hold
+from tasks.ledger.operator_decisions import last_decided
+from tasks.ledger.snapshots import published
+from tasks.operator import publish_again as publishing
+from tasks.operator.import_export import import_export
+from tasks.reports.status import attention, status_of
+from tasks.runtime.context import Ground
+from tasks.stages.batch import batch
+from tasks.stages.collect import collect
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.release import release
+from tasks.stages.select import select
 
 FIRST, SECOND = "2012-01", "2013-01"
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-28T02:30", "2013-01-29T02:30", "2013-01-30T02:30"

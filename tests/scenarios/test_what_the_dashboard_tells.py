@@ -8,12 +8,12 @@ from disclosure_audit import ranges
 
 from schemas.states import RowState
 from schemas.views import CYCLE_BY_AUTHORITY
-from tasks import overview
 from tasks.core.suppression import SMALL, TOTAL
-from tasks.hand_over import batches_shown
-from tasks.overview import PARTS, overview_of, rules_told
-from tasks.publish import conserve
-from tasks.status import counts_of
+from tasks.ledger.standing import counts_of
+from tasks.reports import overview
+from tasks.reports.batches import batches_shown
+from tasks.reports.overview import PARTS, overview_of, rules_told
+from tasks.stages.conserve import conserve
 
 CYCLE, TUESDAY, LATER = "2012-01", "2012-01-31T02:30", "2012-05-31T02:30"
 

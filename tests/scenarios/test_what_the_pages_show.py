@@ -12,18 +12,18 @@ from lxml import html
 from test_operators_diary import returns
 from tests_support import walked
 
-from schemas.faults import ServiceFault
 from schemas.states import RowState
 from schemas.tables import LEARNERS, PUPIL_FIELDS, Tier
-from schemas.texts import all_texts
-from tasks import pages
+from schemas.texts.catalogue import all_texts
+from schemas.texts.faults import ServiceFault
 from tasks.core.suppression import SMALL
-from tasks.io.lake import Lake
-from tasks.overview import overview_of
-from tasks.pages import address_of, make_pages, pages_due, report_of
-from tasks.receive import receive
+from tasks.io.lake.tables import Lake
+from tasks.ledger.standing import counts_of
 from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.status import counts_of
+from tasks.reports import pages
+from tasks.reports.overview import overview_of
+from tasks.reports.pages import address_of, make_pages, pages_due, report_of
+from tasks.stages.receive import receive
 
 pytestmark = pytest.mark.long
 
@@ -34,7 +34,7 @@ STATES = [state.value for state in RowState]
 @pytest.fixture(scope="module")
 def answered_root(sent_root, tmp_path_factory):
     """The LRS has answered, the schools have their files."""
-    from schemas.lrs_profiles import all_profiles
+    from schemas.lrs.profiles import all_profiles
 
     root = Path(shutil.copytree(sent_root, tmp_path_factory.mktemp("answered") / "root"))
     answer_outbox(root, profiles=all_profiles(), seed=7)
@@ -294,7 +294,7 @@ def test_a_refused_file_is_on_its_authority_s_page(root):
 
 
 def test_ages_are_in_their_order_whichever_authority_comes_first(root, monkeypatch):
-    from tasks import page_facts
+    from tasks.reports import page_facts
 
     ages = pd.DataFrame({"la_code": ["660", "660", "661"], "age": ["0-7", "91+", "8-28"], "number": [40, 50, 60]})
     monkeypatch.setattr(page_facts, "age_rows", lambda _lives, _ages: ages)
@@ -315,7 +315,7 @@ def test_a_fault_of_ours_leaves_the_pages_that_were_there(root, monkeypatch):
 
 
 def test_a_school_that_calls_itself_a_program_is_called_so_and_an_identifier_is_shown_to_nobody(root):
-    from tasks.io.reference import schools
+    from tasks.io.data_root.reference import schools
 
     register = schools()
     register.loc[register["school_number"] == "6604025", "school_name"] = "<script>alert('x')</script> & =1+1"
@@ -328,7 +328,7 @@ def test_a_school_that_calls_itself_a_program_is_called_so_and_an_identifier_is_
 
 
 def test_a_code_that_nobody_knows_is_on_the_authority_s_page_as_it_came_and_on_that_of_wales_as_ours(root, monkeypatch):
-    from tasks import page_facts
+    from tasks.reports import page_facts
 
     lives = page_facts._lives
 

@@ -15,18 +15,20 @@ from lxml import etree
 from test_operators_diary import census, make, returns
 from tests_support import walked
 
-from schemas.faults import ServiceFault
-from schemas.lrs_profiles import all_profiles
-from schemas.return_codes import all_return_codes, code_table
-from tasks import collect as collecting
-from tasks import returns_work
-from tasks.io import data_root
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.publish import conserve, published, snapshot
-from tasks.receive import receive
+from schemas.codes.return_codes import all_return_codes, code_table
+from schemas.lrs.profiles import all_profiles
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root import data_root
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.ledger.snapshots import published
 from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.status import attention, status_of
+from tasks.reports.status import attention, status_of
+from tasks.stages import collect as collecting
+from tasks.stages.conserve import conserve
+from tasks.stages.receive import receive
+from tasks.stages.snapshot import snapshot
+from tasks.steps import publish as returns_work
 
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -78,7 +80,7 @@ def test_a_school_whose_file_could_not_be_made_is_told_and_tried_again(root, mon
 
 
 def test_a_transfer_file_that_does_not_fit_its_schema_never_leaves(root, monkeypatch):
-    monkeypatch.setattr("tasks.school_files.check_ctf", lambda *_: ["Pupil, line 9: the value is odd"])
+    monkeypatch.setattr("tasks.steps.school_files.check_ctf", lambda *_: ["Pupil, line 9: the value is odd"])
     found = returns(root, "2012-01", BACK)
     assert found["publish.zips"] == 0 or not any(ctfs(root).values())
     assert found["publish.faults"] > 0
@@ -96,7 +98,7 @@ def test_a_cycle_that_does_not_balance_is_not_published(root):
 def test_pupils_of_a_school_that_nothing_was_received_of_are_seen_by_the_conservation_check(
     root, monkeypatch, portions
 ):
-    monkeypatch.setattr("tasks.ground.parts", lambda: portions)
+    monkeypatch.setattr("tasks.runtime.partition.parts", lambda: portions)
     lake = Lake(root / "lake")
     rows = lake.read("pupils", cycle="2012-01", la_code="660").head(1)
     lake.append("pupils", rows.assign(row_ref="stray", school_number="6604999"))

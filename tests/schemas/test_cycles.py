@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.cycles import all_cycles, cycle_by_id, parse_cycles
-from schemas.faults import ConfigurationFault
+from schemas.texts.faults import ConfigurationFault
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -4,13 +4,14 @@ import codecs
 
 import pytest
 
-from schemas import texts, translations
-from schemas.edited_files import text_of, toml_of
-from schemas.exceptions import exception_terms
-from schemas.faults import ConfigurationFault
-from schemas.retention import all_retention
-from schemas.volume import volume_bounds
-from schemas.watching import how_watched
+from schemas.settings.exceptions import exception_terms
+from schemas.settings.retention import all_retention
+from schemas.settings.volume import volume_bounds
+from schemas.settings.watching import how_watched
+from schemas.texts import catalogue as texts
+from schemas.texts import translations
+from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.faults import ConfigurationFault
 
 OWN = {
     "exceptions.toml": (exception_terms, "# Sŵn\n"),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.exceptions import ExceptionTerms, exception_terms, parse_exceptions
-from schemas.faults import ConfigurationFault
+from schemas.settings.exceptions import ExceptionTerms, exception_terms, parse_exceptions
+from schemas.texts.faults import ConfigurationFault
 
 
 def test_the_shipped_bounds_make_four_ages():

@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.lrs_profiles import all_profiles, parse_profile
-from schemas.return_codes import ReturnCode, all_return_codes, code_table, normalise_code
+from schemas.codes.return_codes import ReturnCode, all_return_codes, code_table, normalise_code
+from schemas.lrs.profiles import all_profiles, parse_profile
+from schemas.texts.faults import ConfigurationFault
 
 SHIPPED = Path(__file__).parents[2] / "schemas" / "lrs"
 P2A, P3A = all_profiles()["2A"], all_profiles()["3A"]
 TEXT = (SHIPPED / "2A.toml").read_text(encoding="utf-8")
-CODES = (SHIPPED / "return_codes.csv").read_text(encoding="utf-8")
+CODES = (SHIPPED.parent / "codes" / "return_codes.csv").read_text(encoding="utf-8")
 #: A table of one's own, with its Welsh.
 OWN = code_table(all_return_codes()).to_csv(index=False)
 

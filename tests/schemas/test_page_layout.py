@@ -2,10 +2,10 @@
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.names import language_of, letters_apart, parse_names
-from schemas.pages import AUTHORITY, WALES, WORDS, all_needs, all_sections, parse_address, parse_pages
-from schemas.texts import all_texts
+from schemas.settings.names import language_of, letters_apart, parse_names
+from schemas.settings.pages import AUTHORITY, WALES, WORDS, all_needs, all_sections, parse_address, parse_pages
+from schemas.texts.catalogue import all_texts
+from schemas.texts.faults import ConfigurationFault
 from schemas.views import PAGE_TABLES
 
 #: What stands under a column's name in a row, by kind.

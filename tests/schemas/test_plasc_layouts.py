@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.plasc_layouts import all_layouts, parse_layouts, request_layouts
+from schemas.plasc.layouts import all_layouts, parse_layouts, request_layouts
 from schemas.tables import PUPIL_FIELDS
+from schemas.texts.faults import ConfigurationFault
 
 BLOCK = """
 [a]

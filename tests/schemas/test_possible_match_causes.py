@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.possible_match_causes import Cause, parse_causes, possible_match_causes
-from schemas.translations import Translation
+from schemas.codes.possible_match_causes import Cause, parse_causes, possible_match_causes
+from schemas.texts.faults import ConfigurationFault
+from schemas.texts.translations import Translation
 
 HEAD = "code,why_en,check_en\n"
 #: Welsh of every cause, as the tables below have the English.

@@ -1,11 +1,11 @@
 """Every code that the service can find has its texts in both languages, and no text is without its code."""
 
-from schemas.merge_findings import merge_findings
-from schemas.quarantine_reasons import all_reasons
-from schemas.return_codes import all_return_codes
+from schemas.codes.own_findings import merge_findings
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.codes.return_codes import all_return_codes
 from schemas.states import BatchShown, Decision
 from schemas.tables import SENT_FIELDS
-from schemas.texts import both, text
+from schemas.texts.catalogue import both, text
 from tasks.core import merging, mis_rules, publication, superseding, verification
 from tasks.core.hand_over import allowed
 

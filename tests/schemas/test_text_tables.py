@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.text_tables import parse_table
+from schemas.texts.faults import ConfigurationFault
+from schemas.texts.tables import parse_table
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.text_tables import parse_table
-from schemas.texts import Both, both, in_language, joined, parse_texts
-from schemas.translations import all_translations, parse_catalogue
+from schemas.texts.catalogue import Both, both, in_language, joined, parse_texts
+from schemas.texts.faults import ConfigurationFault
+from schemas.texts.tables import parse_table
+from schemas.texts.translations import all_translations, parse_catalogue
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENTRY = 'msgctxt "{}"\nmsgid "{}"\nmsgstr "{}"\n\n'
@@ -52,16 +52,16 @@ def test_every_fault_of_the_welsh_is_told_at_once_and_names_its_context():
     assert [fault.en.partition(": ")[::2] for fault in caught.value.faults] == [
         (
             "lines:A:label",
-            "there is no Welsh; add it to schemas/locale/cy.po, or in a table of your own in its column .._cy",
+            "there is no Welsh; add it to schemas/texts/locale/cy.po, or in a table of your own in its column .._cy",
         ),
         (
             "lines:B:label",
             "the English has changed since it was translated; put the new English and its Welsh into "
-            "schemas/locale/cy.po, or in a table of your own the Welsh into its column .._cy",
+            "schemas/texts/locale/cy.po, or in a table of your own the Welsh into its column .._cy",
         ),
         ("lines:C:label", "English and Welsh differ in the places to fill"),
-        ("lines:A:note", "no text has this context; take the entry out of schemas/locale/cy.po"),
-        ("lines:D:label", "no text has this context; take the entry out of schemas/locale/cy.po"),
+        ("lines:A:note", "no text has this context; take the entry out of schemas/texts/locale/cy.po"),
+        ("lines:D:label", "no text has this context; take the entry out of schemas/texts/locale/cy.po"),
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_sentence_is_filled_in_each_language_and_either_can_be_had_alone():
 
 
 def test_a_broken_table_of_texts_is_told_although_its_sentences_stand_in_it(monkeypatch):
-    from schemas import texts
+    from schemas.texts import catalogue as texts
 
     texts.all_texts.cache_clear()
     with monkeypatch.context() as broken:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.volume import parse_volume, volume_bounds
+from schemas.settings.volume import parse_volume, volume_bounds
+from schemas.texts.faults import ConfigurationFault
 
 
 def test_a_data_root_s_keys_take_the_place_of_the_shipped_ones(tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.watching import FreeSpace, how_watched, parse_watching
+from schemas.settings.watching import FreeSpace, how_watched, parse_watching
+from schemas.texts.faults import ConfigurationFault
 
 
 def test_a_data_root_s_blocks_take_the_place_of_the_shipped_ones(tmp_path):

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from schemas.faults import ConfigurationFault
-from schemas.ways import parse_ways, ways_of
+from schemas.settings.locations import parse_ways, ways_of
+from schemas.texts.faults import ConfigurationFault
 
 
 def faults_of(content, environment=None, monkeypatch=None):

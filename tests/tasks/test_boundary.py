@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.faults import ServiceFault
-from tasks.boundary import keep_evidence, within
+from schemas.texts.faults import ServiceFault
+from tasks.runtime.error_boundary import keep_evidence, within
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAME, UPN = "Zzmarkername", "M660402510001"

@@ -8,10 +8,10 @@ import pytest
 from test_receive import a_return
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.__main__ import app
 from schemas.cycles import cycle_by_id
-from tasks.check import CheckedReturn, RefusedReturn, check_file
-from tasks.io.reference import SHIPPED
+from tasks.io.data_root.reference import SHIPPED
+from tasks.reports.check import CheckedReturn, RefusedReturn, check_file
 
 
 def written(tmp_path, **members):

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from schemas.tables import RECEIVED
-from tasks.ground import Ground, Lot, Portion, all_portions, lots, records_by_school
-from tasks.io.data_root import DataRoot
+from tasks.io.data_root.data_root import DataRoot
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Lot, Portion, all_portions, lots, records_by_school
 
 
 def received(root, **declared):
@@ -53,7 +54,7 @@ def test_portions_hold_every_school_once_and_about_as_many_records_each():
 
 
 def test_a_large_authority_is_cut_so_that_no_worker_has_much_at_a_time(monkeypatch):
-    monkeypatch.setattr("tasks.ground.PORTION_RECORDS", 100)
+    monkeypatch.setattr("tasks.runtime.partition.PORTION_RECORDS", 100)
     sizes = {f"660{number}": 40 for number in range(4001, 4013)}  # 480 records
     held = [len(portion.schools or sizes) * 40 for portion in Lot(("660",), sizes).portions(2)]
     assert held == [80] * 6  # for two workers, three each: with two each 120 would be too many

@@ -2,8 +2,8 @@
 
 from tests_support import sound_learners
 
-from tasks.ground import Ground
-from tasks.lrs_forms import lrs_forms
+from tasks.ledger.lrs_forms import lrs_forms
+from tasks.runtime.context import Ground
 
 TEMPORARY, PERMANENT, SISTER_S = "M66040251001A", "M660402510001", "A660402510002"
 

@@ -11,19 +11,19 @@ from contextlib import contextmanager
 
 import pytest
 
-from schemas.faults import ConfigurationFault, ServiceFault
-from tasks import machines as module
-from tasks import workers as spreading
-from tasks.advance import told_to
+from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.core.masking import masked
-from tasks.ground import moment
-from tasks.io import staging
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.run_lock import is_held, one_run_at_a_time
-from tasks.machines import Machines, carried_out, machines, runner_named
-from tasks.one_worker import WorkFault
-from tasks.workers import attempt, one_by_one, parts, spread, workers
+from tasks.io.data_root import staging
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import is_held, one_run_at_a_time
+from tasks.io.lake.tables import Lake
+from tasks.runtime import dask_executor as module
+from tasks.runtime import executor as spreading
+from tasks.runtime.context import moment
+from tasks.runtime.dask_executor import Machines, carried_out, machines, runner_named
+from tasks.runtime.executor import attempt, one_by_one, parts, spread, workers
+from tasks.runtime.progress import told_to
+from tasks.runtime.worker import WorkFault
 
 UPN = "M660402510001"
 
@@ -132,7 +132,7 @@ def test_what_a_killed_run_left_on_its_way_goes_when_the_next_begins_and_its_wor
     (left,) = root.staging.iterdir()
     assert list(left.iterdir())
     data_root = DataRoot(root.path)
-    from tasks.io.data_root import clear_parts
+    from tasks.io.data_root.data_root import clear_parts
 
     clear_parts(data_root)
     assert not root.staging.exists()

@@ -7,11 +7,11 @@ import pytest
 from tests_support import walked
 
 from schemas.cycles import cycle_by_id
-from schemas.faults import Refused
-from tasks.admission import admit
-from tasks.io.data_root import DataRoot
-from tasks.io.plasc_xml import ReturnHeader
-from tasks.readiness import readiness
+from schemas.texts.faults import Refused
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.plasc.reader import ReturnHeader
+from tasks.stages.readiness import readiness
+from tasks.steps.receive import admit
 
 HEADING = "school_number,ukprn,ukrlp_name,ukrlp_postcode,edubase_name,edubase_postcode,lrb_registered_on,privacy_notice_on,takes_part\n"
 READY = "6604025,10000001,Ysgol Un,LL68 9TH,Ysgol Un,LL68 9TH,2011-10-01,2011-09-05,\n"

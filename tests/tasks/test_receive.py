@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 from tests_support import walked
 
-from schemas.texts import all_texts
-from tasks import receive as stage
-from tasks.io import dewi_inbox
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
-from tasks.io.reference import SHIPPED
-from tasks.read import read
-from tasks.receive import receive
-from tasks.select import select
+from schemas.texts.catalogue import all_texts
+from tasks.io.data_root import dewi_inbox
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import SHIPPED
+from tasks.io.lake.tables import Lake
+from tasks.stages import receive as stage
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.select import select
 
 AT = "2012-01-29T09:15:00"
 
@@ -70,7 +70,7 @@ def test_the_same_bytes_in_two_authorities_folders_are_the_right_one_s_also_wher
     for la, school in (("660", "6604025"), ("661", "6614002")):
         put(root, "first.xml", a_return(school), la)
     walked(receive, root.path, "2012-01", AT, las)
-    monkeypatch.setattr("tasks.ground.LOT_RECORDS", 1)  # each authority is a lot from now on
+    monkeypatch.setattr("tasks.runtime.partition.LOT_RECORDS", 1)  # each authority is a lot from now on
     again = a_return("6604026")
     for la in las:
         put(root, "again.xml", again, la)

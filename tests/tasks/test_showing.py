@@ -3,11 +3,12 @@
 import pandas as pd
 import pytest
 
-from flows import dashboard, run_page
-from schemas.faults import ServiceFault
+from flows.run import artifacts as dashboard
+from flows.run import run_page
 from schemas.tables import BATCHES, LEARNERS, PUPILS, RECEIVED, TABLES, Tier
+from schemas.texts.faults import ServiceFault
 from schemas.views import OF_ONE_LEARNER, STAGE_COUNTS, STANDING, VIEWS
-from tasks.showing import Shown, of_one_learner, shown
+from tasks.runtime.visibility import Shown, of_one_learner, shown
 
 COUNTED = {"la_code": "660", "stage": "receive", "count": "files", "number": 3}
 

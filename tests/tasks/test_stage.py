@@ -13,12 +13,14 @@ from uuid import UUID
 
 import pytest
 
-from schemas.faults import PassingFault, ServiceFault
-from tasks.boundary import may_pass
-from tasks.ground import Ground, Lot
-from tasks.io import data_root
-from tasks.io.data_root import DataRoot, NotWritten
-from tasks.stage import RETRY_SECONDS, Undone, Walked, stage_task, walk
+from schemas.texts.faults import PassingFault, ServiceFault
+from tasks.io.data_root import data_root
+from tasks.io.data_root.data_root import DataRoot, NotWritten
+from tasks.runtime.chunks import Undone, Walked, walk
+from tasks.runtime.context import Ground
+from tasks.runtime.error_boundary import may_pass
+from tasks.runtime.partition import Lot
+from tasks.runtime.task import RETRY_SECONDS, stage_task
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +46,7 @@ def test_one_walk_does_all_authorities_together(ground):
 
 def in_three_lots(monkeypatch):
     own = [Lot((la,), {}) for la in ("660", "661", "662")]
-    monkeypatch.setattr("tasks.stage.lots", lambda _ground, las: [lot for lot in own if lot.las[0] in las])
+    monkeypatch.setattr("tasks.runtime.chunks.lots", lambda _ground, las: [lot for lot in own if lot.las[0] in las])
     return [lot.las[0] for lot in own]
 
 
@@ -181,8 +183,8 @@ PLAY = """
 import errno, json, os, sys
 from flows.engine import settle
 settle(sys.argv[1])
-import tasks.stage
-tasks.stage.RETRY_SECONDS = [0.01, 0.01]
+import tasks.runtime.chunks
+tasks.runtime.task.RETRY_SECONDS = [0.01, 0.01]
 from tasks.ground import Ground
 from tasks.stage import stage_task, walk
 
@@ -243,7 +245,7 @@ def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(groun
 
     def tried():
         tries.append(run := SimpleNamespace(id=UUID(int=7), run_count=len(tries) + 1))
-        monkeypatch.setattr("tasks.stage.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
+        monkeypatch.setattr("tasks.runtime.chunks.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
         return stage.fn(data=str(ground.root.path), cycle="2012-01", las=own)
 
     with pytest.raises(PassingFault):
@@ -262,7 +264,7 @@ def test_receive_and_read_count_all_their_tries(ground, monkeypatch, name):
     monkeypatch.setattr(module, "walk", lambda *_, **__: next(done))
     given = {"data": str(ground.root.path), "cycle": "2012-01", "las": ["660", "661"], "as_of": "2012-01-30T02:30"}
     stage, run = getattr(module, name), SimpleNamespace(id=UUID(int=8), run_count=1)
-    monkeypatch.setattr("tasks.stage.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
+    monkeypatch.setattr("tasks.runtime.chunks.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
     with pytest.raises(PassingFault):
         stage.fn(**given)
     assert stage.fn(**given).total() == {"n": 5}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from schemas.faults import ConfigurationFault, Refused, ServiceFault
-from tasks.boundary import may_pass
-from tasks.one_worker import WorkFault, tried
-from tasks.workers import attempt, one_by_one, parts, spread, workers
+from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
+from tasks.runtime.error_boundary import may_pass
+from tasks.runtime.executor import attempt, one_by_one, parts, spread, workers
+from tasks.runtime.worker import WorkFault, tried
 
 
 def doubled(n):
@@ -87,7 +87,7 @@ def test_what_was_not_foreseen_comes_back_with_its_traceback_for_the_evidence():
 def test_workers_end_when_the_run_that_they_work_for_is_killed(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(
-        "import os, time\nfrom tasks.workers import spread, workers\n"
+        "import os, time\nfrom tasks.runtime.executor import spread, workers\n"
         "def pid(_):\n    time.sleep(0.2)\n    return os.getpid()\n"
         "if __name__ == '__main__':\n    with workers(2):\n"
         "        print(*set(spread(pid, range(4))), flush=True)\n        time.sleep(60)\n",

@@ -21,22 +21,24 @@ from aiosmtpd.controller import Controller
 from tests_support import walked
 
 from schemas.cycles import cycle_by_id
-from schemas.lrs_profiles import all_profiles
-from tasks.batch import batch
-from tasks.collect import collect
-from tasks.io.data_root import DataRoot
-from tasks.io.reference import schools
-from tasks.merge import merge
-from tasks.publish import conserve, publish
-from tasks.read import read
-from tasks.receive import receive
+from schemas.lrs.profiles import all_profiles
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import schools
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
-from tasks.release import release
-from tasks.run_log import run_log
-from tasks.select import cross_check, select
-from tasks.validate import validate
+from tasks.runtime.run_log import run_log
+from tasks.stages.batch import batch
+from tasks.stages.collect import collect
+from tasks.stages.conserve import conserve
+from tasks.stages.cross_check import cross_check
+from tasks.stages.merge import merge
+from tasks.stages.publish import publish
+from tasks.stages.read import read
+from tasks.stages.receive import receive
+from tasks.stages.release import release
+from tasks.stages.select import select
+from tasks.stages.validate import validate
 
 PROJECT = Path(__file__).resolve().parents[2]
 CYCLE, MONDAY, LATER = "2012-01", "2012-01-30T02:30", "2012-02-06T02:30"
@@ -107,7 +109,9 @@ class Server:
 
     def uln(self, *arguments, expect=0, **more):
         """A command of the service."""
-        return self.run("-W", "ignore", "-c", "from flows.cli import main; main()", *arguments, expect=expect, **more)
+        return self.run(
+            "-W", "ignore", "-c", "from flows.cli.__main__ import main; main()", *arguments, expect=expect, **more
+        )
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from flows.notifications import _causes
-from tasks.hand_over import batches_waiting
-from tasks.io.lake import Lake
+from flows.services.notify import _causes
+from tasks.io.lake.tables import Lake
+from tasks.reports.batches import batches_waiting
 
 AGAIN = dt.timedelta(hours=20)
 

@@ -15,13 +15,13 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
-from flows import doctor as server_doctor
-from flows.cli import app
-from schemas.texts import all_texts
-from tasks import doctor
-from tasks.doctor import examined
-from tasks.io.file_system import file_system_of
-from tasks.io.lake import Lake
+from flows.cli.__main__ import app
+from flows.services import doctor as server_doctor
+from schemas.texts.catalogue import all_texts
+from tasks.io.data_root.file_system import file_system_of
+from tasks.io.lake.tables import Lake
+from tasks.maintenance import doctor
+from tasks.maintenance.doctor import examined
 
 CYCLE = "2012-01"
 SOON, LATE = dt.date(2012, 2, 7), dt.date(2012, 6, 1)
@@ -179,7 +179,7 @@ def test_batches_that_wait_for_a_person(root):
 
 
 def test_the_terminal_tells_it_with_what_to_do_and_fails_where_there_is_a_fault(root, monkeypatch):
-    monkeypatch.setattr("flows.engine.user_has_a_server", lambda: False)
+    monkeypatch.setattr("flows.run.engine.user_has_a_server", lambda: False)
     run, at = CliRunner(), ["--data", str(root), "--as-of", "2012-02-07"]
     well = run.invoke(app, ["doctor", *at])
     assert well.exit_code == 0 and "no server is named" in well.output

@@ -6,12 +6,12 @@ from itertools import pairwise
 import pytest
 from watchfiles import Change
 
-from flows import watching
-from schemas.watching import Arrivals, Starts, how_watched
-from tasks import arrivals as module
-from tasks.arrivals import arrivals
-from tasks.io import inbox_watch
-from tasks.io.data_root import DataRoot
+from flows.services import watch as watching
+from schemas.settings.watching import Arrivals, Starts, how_watched
+from tasks.io.data_root import inbox_watch
+from tasks.io.data_root.data_root import DataRoot
+from tasks.maintenance import arrivals as module
+from tasks.maintenance.arrivals import arrivals
 
 PAUSES = Starts(census_again_after_seconds=30, lrs_returns_again_after_seconds=10)
 

@@ -3,8 +3,8 @@
 import pytest
 from apprise import Apprise
 
-from flows.notifications import mail_address
-from schemas.faults import ConfigurationFault
+from flows.services.notify import mail_address
+from schemas.texts.faults import ConfigurationFault
 
 #: The library loads a plug-in that asks for something old.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

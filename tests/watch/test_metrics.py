@@ -7,13 +7,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
-from flows.cli import app
-from schemas.faults import ServiceFault
+from flows.cli.__main__ import app
+from schemas.texts.faults import ServiceFault
 from schemas.views import METRICS
-from tasks.io.lake import Lake
-from tasks.metrics import metrics
-from tasks.showing import shown
-from tasks.status import status_of
+from tasks.io.lake.tables import Lake
+from tasks.reports.metrics import metrics
+from tasks.reports.status import status_of
+from tasks.runtime.visibility import shown
 
 DAY = dt.date(2012, 3, 1)
 

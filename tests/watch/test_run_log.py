@@ -6,12 +6,12 @@ import stat
 
 import pytest
 
-from schemas.faults import ServiceFault
+from schemas.texts.faults import ServiceFault
 from schemas.views import BATCHES_NAMED
-from tasks.boundary import guard
-from tasks.io.lake import Lake
-from tasks.run_log import batches_told, run_log, stage_fault
-from tasks.showing import shown
+from tasks.io.lake.tables import Lake
+from tasks.runtime.process_guard import guard
+from tasks.runtime.run_log import batches_told, run_log, stage_fault
+from tasks.runtime.visibility import shown
 
 
 def lines(root):

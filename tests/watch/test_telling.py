@@ -5,7 +5,7 @@ import time
 import pytest
 from conftest import until
 
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
 
 pytestmark = pytest.mark.long
 
@@ -52,7 +52,7 @@ def test_failed_runs_and_waiting_batches_are_told_to_webhook_and_mailbox_until_n
     assert until(lambda: len(server.events("uln.batches.waiting")) == 2)
     assert not any("learners" in event["payload"] for event in server.events("uln.batches.waiting"))
     # What comes after it was told after it: a third cause, and then no second word of the second.
-    events = "from flows.events import tell_incomplete; tell_incomplete('returns', 3)"
+    events = "from flows.run.events import tell_incomplete; tell_incomplete('returns', 3)"
     server.run(
         "-W",
         "ignore",
@@ -90,7 +90,7 @@ def test_a_file_that_has_arrived_whole_starts_the_flow_that_takes_it_in(server, 
     server.run(*prefect, "work-pool", "create", "uln", "--type", "process")
     server.run(*prefect, "deploy", "-n", "lrs-returns", "-n", "january-census")
     watcher = server.begin(
-        "-u", "-W", "ignore", "-c", "from flows.cli import main; main()", "watch", "--data", str(root)
+        "-u", "-W", "ignore", "-c", "from flows.cli.__main__ import main; main()", "watch", "--data", str(root)
     )
     assert "watching" in watcher.stdout.readline()
     marked = "M660402510001 Zzmarkername"

@@ -1,0 +1,63 @@
+"""`uln`: the service from a terminal, in Welsh and English side by side or in one of them (`flows.cli.language`).
+
+Here is the list of commands, in the order in which help tells them; each is a function in the module of its kind. Errors are
+one sentence and a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be
+done, 2 wrong usage. To add a command: a function in `cycle_commands`, `question_commands`, `decision_commands` or
+`service_commands`, the work itself in a flow or in `tasks`, its name below, and its help in `texts.csv`, `help.*`. What
+several commands take is in `arguments`, how they begin and how faults are told in `running`.
+"""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli import cycle_commands, decision_commands, question_commands, service_commands
+from flows.cli.typer_texts import Terminal
+from schemas.texts.catalogue import Language
+
+app = Terminal(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def uln(
+    lang: Annotated[Language | None, typer.Option("--lang", envvar="ULN_LANG")] = None,
+) -> None:
+    """The Unique Learner Number service for schools in Wales."""
+    del lang  # `flows.cli.language` has asked for it before there was anything to say
+
+
+for command in (
+    cycle_commands.rehearse,
+    cycle_commands.census,
+    cycle_commands.returns,
+    question_commands.status,
+    question_commands.exceptions,
+    question_commands.batches,
+    decision_commands.retry,
+    decision_commands.abandon,
+    decision_commands.release,
+    decision_commands.publish,
+    decision_commands.import_,
+    question_commands.trace,
+    question_commands.check,
+    question_commands.readiness,
+    question_commands.cycles,
+    question_commands.texts,
+    service_commands.purge,
+    cycle_commands.slips,
+    cycle_commands.report,
+    service_commands.serve,
+    service_commands.watch,
+    service_commands.notify,
+    service_commands.metrics,
+    service_commands.doctor,
+):
+    app.command(command.__name__.rstrip("_"))(command)
+
+
+def main() -> None:
+    """Run `uln`."""
+    from tasks.io.data_root.data_root import keep_private
+
+    keep_private()
+    app()

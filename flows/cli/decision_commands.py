@@ -1,0 +1,81 @@
+"""Commands by which a person decides of a batch, a school or a file; each takes a reason, which is kept.
+
+They do without the engine: so its database does not hold the reason, and a decision takes no longer than its two commits.
+Does not belong here: the same decisions as forms on the dashboard (`flows.operator`), and what a decision does (`tasks`). To
+add one: `flows.cli.__main__`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from flows.cli.arguments import AsOfOption, DataOption, known_cycle, known_schools
+from flows.cli.language import told
+from flows.cli.output import out
+from flows.cli.running import opened
+from schemas.states import Decision
+
+RefArgument = Annotated[str, typer.Argument(metavar="REF")]
+ReasonOption = Annotated[str, typer.Option("--reason")]
+SchoolArgument = Annotated[str, typer.Argument(callback=lambda value: known_schools([value])[0], metavar="SCHOOL")]
+OfCycle = Annotated[str, typer.Option("--cycle", callback=known_cycle)]
+
+
+def retry(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
+    """Hand a batch over again that is known not to have arrived."""
+    _decide(Decision.RETRY, ref, reason, as_of, data)
+
+
+def abandon(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
+    """Abandon a batch that the LRS does not know: its learners are due."""
+    _decide(Decision.ABANDON, ref, reason, as_of, data)
+
+
+def release(
+    school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
+) -> None:
+    """Let a school go whose number of learners fell far below its last cycle's."""
+    from tasks.operator.release_hold import release_hold
+
+    _tell_decided(release_hold, school, cycle, reason=reason, as_of=as_of, data=data)
+
+
+def publish(
+    school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
+) -> None:
+    """Give a school its files once more."""
+    from tasks.operator.publish_again import publish_again
+
+    _tell_decided(publish_again, school, cycle, reason=reason, as_of=as_of, data=data)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    reason: ReasonOption,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Take in an export of processed exceptions."""
+    from tasks.operator.import_export import import_export
+
+    _tell_decided(import_export, str(file.expanduser()), reason=reason, as_of=as_of, data=data)
+
+
+def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
+    from flows.run.schedule import now
+    from tasks.operator.decide_batch import decide
+
+    with opened(data) as root:
+        out.print(escape(told(decide(root, ref, decision, reason, now(as_of)).told)), soft_wrap=True)
+
+
+def _tell_decided(does: Callable[..., Any], *of: str, reason: str, as_of: str | None, data: str | None) -> None:
+    from flows.run.schedule import now
+    from tasks.runtime.process_guard import guard
+
+    with opened(data) as root:
+        guard(root)
+        out.print(escape(told(does(root, *of, reason, now(as_of)).told)), soft_wrap=True)

@@ -1,0 +1,427 @@
+"""What the terminal tells: counts, where a cycle stands, what waits for a person, what a checked return holds.
+
+Belongs here: how it looks on a screen, in the language of the terminal (`flows.cli.language`). Does not belong here: commands
+(`cli`), or where the numbers come from (`tasks.reports.status`). Nothing here imports the engine.
+"""
+
+import json
+import sys
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.cli.language import heading, pair, say, told
+from schemas.codes.service_codes import ServiceCode, meaning, service_codes
+from schemas.cycles import Cycle, all_cycles, cycle_by_id
+from schemas.texts.catalogue import Language, all_texts
+from schemas.texts.catalogue import text as in_language
+from schemas.texts.faults import Refused
+from tasks.runtime.visibility import Shown
+
+if TYPE_CHECKING:
+    from tasks.reports.trace import Story
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+
+
+def tell_plain(text: str) -> None:
+    """What another program reads, as it is: no width, no colours."""
+    sys.stdout.write(text)
+
+
+def tell_json(what: object) -> None:
+    """What `--json` asks for."""
+    tell_plain(json.dumps(what, ensure_ascii=False, indent=1) + "\n")
+
+
+#: What a run did that is told, in this order.
+_COUNTS = (
+    *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
+    *("lrs-check.batches", "lrs-check.checked", "lrs-check.exceptions", "lrs-check.unclear", "lrs-check.unfinished"),
+    *("release.sent", "release.learners", "release.later", "ask.jobs", "ask.unfinished", "ask.failed"),
+    *("verify.asked", "verify.told", "ask.verified", "ask.left_out"),
+    *("collect.rows", "collect.untied", "merge.conflicts", "publish.zips", "faults"),
+)
+
+
+def tell_counts(*runs: dict[str, int]) -> None:
+    """What some runs did, counts by `stage.count` added up; noughts are left out but for those that reassure."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name, n in run.items():
+            counts[name] = counts.get(name, 0) + n
+    for name in _COUNTS:
+        if name in counts and (counts[name] or name in ("release.learners", "faults")):
+            out.print(f"{counts[name]:>10,}  {say(f'count.{name}')}")
+
+
+_MOST_NAMED = 20
+_STATES = ("records", "not_chosen", "held", "waiting", "sent", "uln", "exception")
+
+
+def tell_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
+    """Why records were not chosen, in words."""
+    if not_chosen:
+        out.print(f"{indent}{say('terminal.not_chosen')}:")
+    for reason, n in not_chosen.items():
+        out.print(f"{indent}{n:>10,}  {say(f'reason.{reason}')}")
+
+
+def tell_stand_in(counts: dict[str, int]) -> None:
+    """What share of the learners the LRS stand-in answered with a ULN at once; how many it did not, by code."""
+    from schemas.codes.return_codes import all_return_codes
+
+    if counts["rows"]:
+        out.print(say("terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"))
+
+    codes = all_return_codes()
+    for name, n in sorted(counts.items()):
+        code = name.removeprefix("exception.")
+        if code != name and n:
+            meaning = codes.get(code, codes["UNKNOWN"])
+            out.print(f"{n:>10,}  {code}: {pair(meaning.label_cy, meaning.label_en)}")
+
+
+def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
+    """Where every school of a cycle stands, the total, and what waits for a person; now, or at the time of a run."""
+    from flows.run.schedule import now
+    from tasks.ledger.standing import purged_cycles
+    from tasks.reports.batches import for_a_person
+    from tasks.reports.exception_counts import open_for_long
+    from tasks.reports.status import attention, status_of, unknown_elements
+    from tasks.runtime.context import moment
+
+    found: Any = status_of(root, cycle, la or None)
+    c = cycle_by_id(cycle)
+    table = Table(title=pair(c.title_cy, c.title_en))
+    table.add_column(heading("shown.school"), no_wrap=True)
+    for state in _STATES:
+        table.add_column(heading(f"shown.{state}"), justify="right")
+    table.add_column(heading("shown.balances"))
+
+    def add(name: str, row: dict[str, Any]) -> None:
+        numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k in _STATES]
+        table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else f"[red]{say('shown.no')}[/]")
+
+    for school, row in found["schools"].items():
+        add(school, row)
+    table.add_section()
+    add(f"{len(found['schools']):,}", found["total"])
+    out.print(table)
+    tell_reasons(found["total"]["not_chosen"])
+    if purged_on := purged_cycles(root).get(cycle):
+        out.print(say("terminal.purged", day=purged_on))
+    day = moment(now(as_of)).date()
+    waiting = for_a_person(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
+    for name, found_there in waiting.items():
+        if found_there:
+            n = found_there if isinstance(found_there, int) else len(found_there)
+            out.print(f"[yellow]{say('terminal.for_a_person')}: {n:,} {say(f'terminal.{name}')}[/]")
+            for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
+                out.print(f"    {escape(one)}")
+    for row in unknown_elements(root, cycle, la or None).rows():
+        out.print(f"[yellow]{escape(say('terminal.unknown_element', **row))}[/]")
+
+
+def tell_purged(root: str, going: list[Any], *, done: bool) -> None:
+    """What was removed, or would be: files and KiB by kind; and whose days nobody has decided yet."""
+    from schemas.settings.retention import all_retention
+    from schemas.views import PURGED_BY_KIND
+    from tasks.io.data_root.data_root import DataRoot
+    from tasks.maintenance.purge import totals
+    from tasks.runtime.visibility import shown
+
+    rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(going).items()]
+    title = say("terminal.has_purged" if done else "terminal.would_purge")
+    table = Table(say("shown.what"), heading("shown.files"), "KiB", title=title if going else None)
+    for row in shown(PURGED_BY_KIND, rows).rows():
+        if row["files"]:
+            table.add_row(say(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
+    out.print(table if going else say("terminal.nothing_to_purge"))
+    kept_for = all_retention(DataRoot(Path(root)).reference / "retention.toml")
+    undecided = [kind.value for kind, one in kept_for.items() if not one.decided]
+    if undecided:
+        out.print(f"[yellow]{say('terminal.not_decided', kinds=', '.join(undecided))}[/]")
+
+
+def tell_batches(batches: Any) -> None:
+    """The batches (`hand_over.batches_shown`), a table a cycle; those that wait for a person in colour."""
+    if not len(batches):
+        out.print(say("terminal.no_batches"))
+    for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
+        table = Table(heading("shown.state"), heading("shown.school"), title=str(cycle))
+        table.add_column(heading("shown.file"), no_wrap=True)  # as it must be typed
+        for name in ("learners", "answered", "days"):
+            table.add_column(heading(f"shown.{name}"), justify="right")
+        table.add_column(heading("shown.since"), no_wrap=True)
+        table.add_column(heading("shown.decision"))
+        for one in rows.to_dict("records"):
+            waits = one["state"] in ("SENT_UNCONFIRMED", "STUCK")
+            state = f"[yellow]{one['state']}[/]" if waits else one["state"]
+            counts = [f"{one[name]:,}" for name in ("rows", "answered", "age")]
+            table.add_row(state, one["school_number"], escape(one["file_name"]), *counts, one["since"], one["decided"])
+        out.print(table)
+
+
+def tell_exceptions(root: str, cycle: Cycle, found: dict[str, Shown]) -> None:
+    """The exceptions (`exceptions.exceptions_shown`): by state and cause, by code, by age per authority and school."""
+    from schemas.codes.return_codes import all_return_codes
+    from tasks.io.data_root.data_root import DataRoot
+
+    if not len(found["states"].frame):
+        out.print(say("terminal.no_exceptions"))
+        return
+    table = Table(title=f"{say('exceptions.states')}: {pair(cycle.title_cy, cycle.title_en)}")
+    for name in ("cycle", "state", "cause", "number"):
+        table.add_column(say(f"exceptions.{name}"), justify="right" if name == "number" else "left")
+    for row in found["states"].rows():
+        cause = say(f"cause.{row['cause']}") if row["cause"] else ""
+        table.add_row(row["cycle"], say(f"exception.{row['state']}"), cause, f"{row['number']:,}")
+    out.print(table)
+    own = DataRoot(Path(root)).reference / "return_codes.csv"
+    codes = all_return_codes(own if own.exists() else None)
+    for row in found["codes"].rows():
+        code = codes.get(row["return_code"], codes["UNKNOWN"])
+        out.print(f"{row['number']:>10,}  {escape(row['return_code'])}: {pair(code.label_cy, code.label_en)}")
+    ages = found["ages"].frame
+    if not len(ages):
+        return
+    by_place = ages.pivot_table(index=["la_code", "school_number"], columns="age", values="number", fill_value=0)
+    columns = sorted(by_place.columns, key=lambda age: int(age.rstrip("+").split("-")[0]))
+    table = Table(title=say("exceptions.ages"))
+    for name in ("la_code", "school_number", *columns):
+        table.add_column(name if name in columns else say(f"exceptions.{name}"), justify="right")
+    for la, rows in by_place[columns].groupby(level="la_code"):
+        table.add_row(f"[bold]{la}[/]", "", *(f"[bold]{int(n):,}[/]" for n in rows.sum()))
+        for (_, school), numbers in zip(rows.index, rows.to_numpy(), strict=True):
+            table.add_row("", school, *(f"{int(n):,}" for n in numbers))
+    out.print(table)
+
+
+def tell_story(root: str, found: Sequence["Story"]) -> None:
+    """What is known of a learner, oldest first; of each of several, where one ULN stands with several."""
+    from tasks.io.data_root.data_root import DataRoot
+    from tasks.ledger.code_texts import texts_of
+
+    reasons = texts_of(DataRoot(Path(root))).drop_duplicates("code").set_index("code")
+    codes = service_codes(DataRoot(Path(root)).reference)
+    out.print(f"[yellow]{say('trace.personal')}[/]")
+    if len(found) > 1:
+        out.print(say("trace.several", number=len(found)))
+    for one in found:
+        for row in one.known.of_learner.fillna("").to_dict("records"):
+            key = "trace.known" if row["uln"] else "trace.known_no_uln"
+            out.print(escape(say(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])))
+        for row in one.stands.of_learner.to_dict("records"):
+            out.print(escape(_side_by_side("trace.stands", _stands_in_words(row))))
+        table = Table()
+        for name in ("at", "school", "what", "where"):
+            table.add_column(say(f"trace.{name}"), overflow="fold")
+        table.show_lines = True
+        for event in one.told.of_learner.fillna("").to_dict("records"):
+            words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
+            what = _side_by_side(f"trace.{event['kind']}", words, "\n")
+            where = "\n".join(filter(None, (event["file"], _place_in_file(event))))
+            table.add_row(
+                event["at"], f"{event['school_number']} {event['cycle']}".strip(), escape(what), escape(where)
+            )
+        out.print(table)
+
+
+def _side_by_side(key: str, places: Mapping[Language, Mapping[str, str]], between: str = " / ") -> str:
+    """A text as the terminal says it, whose places are filled in each language's own words."""
+    cy, en = (in_language(key, lang).format(**places[lang]) for lang in ("cy", "en"))
+    return pair(cy, en, between)
+
+
+def _stands_in_words(row: dict[Any, Any]) -> dict[Language, dict[str, str]]:
+    shared = {"cycle": row["cycle"], "school": row["school_number"], "upn": row["upn"]}
+    key = f"trace.state.{row['state']}"
+    return {lang: shared | {"state": in_language(key, lang)} for lang in get_args(Language)}
+
+
+def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode], lang: Language) -> dict[str, str]:
+    """What fills the places of an event's text: a code's meaning and a state in words."""
+    kind, code = event["kind"], event["code"]
+    reason = str(reasons[f"wrong_{lang}"].get(code, "")) if code else ""
+    if kind == "not_chosen":
+        reason = f"{in_language(f'reason.{code}', lang)} {event['detail']}".strip()
+    if kind == "verified":
+        reason = getattr(meaning(code, codes), f"label_{lang}")
+    if kind == "purged":
+        reason = in_language(f"purge.{code}", lang)
+    state = event["state"]
+    if kind.startswith("exception"):
+        state = in_language(f"exception.{state}", lang)
+    detail = event["detail"]
+    if kind in ("exception_resolved", "exception_withdrawn"):
+        detail = in_language(f"cause.{detail}", lang)
+    if kind == "warned":
+        named = (f"field.{one}" for one in detail.split(";"))
+        detail = ", ".join(in_language(name, lang) if name in all_texts() else name.partition(".")[2] for name in named)
+    return {name: str(event[name]) for name in ("upn", "uln", "code")} | {
+        "batch": event["batch_ref"],
+        "reason": reason,
+        "state": state,
+        "detail": detail,
+    }
+
+
+def _place_in_file(event: dict[Any, Any]) -> str:
+    """Where in its file an event stands, in words; nothing where it is of no place."""
+    words = {"returned": "record", "batched": "position"}
+    key = words.get(event["kind"], "row" if event["kind"].startswith("answered") else "")
+    return say(f"trace.{key}", place=event["place"]) if key else ""
+
+
+_MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "fault": "[red]✗[/]"}
+
+
+def tell_doctor(found: Sequence[Any]) -> None:
+    """What the doctor found (`tasks.maintenance.doctor.Found`), a line a check, and what to do below it."""
+    for one in found:
+        out.print(f"{_MARKS[one.level]} {say(f'doctor.{one.check}')}: {escape(told(one.what))}", soft_wrap=True)
+        if one.action is not None:
+            out.print(f"    {escape(told(one.action))}", soft_wrap=True)
+
+
+def tell_places(root: str, cycle: str) -> None:
+    """Where the files of a rehearsal lie, and what to look at next."""
+    out.print("\n" + escape(say("terminal.the_data", root=root)))
+    for place, key in (
+        ("dewi/outbox/", "dewi_outbox"),
+        ("lrs/outbox/", "lrs_outbox"),
+        ("quarantine/", "quarantine"),
+        (f"snapshots/{cycle}/", "snapshots"),
+        (f"reports/{cycle}/", "reports"),
+        (f"rehearsal/truth/{cycle}/", "truth"),
+    ):
+        out.print(f"  {place:<28}{say(f'place.{key}')}")
+    example = next(iter(sorted((Path(root) / "dewi" / "outbox").rglob(f"ULN_*_{cycle}_*.zip"))), None)
+    out.print(say("terminal.next"))
+    if example:
+        out.print(f"  {example.relative_to(root)}", soft_wrap=True)
+    out.print(f"  uln status {cycle} --data {root}\n  uln readiness --cycle {cycle} --data {root}", soft_wrap=True)
+
+
+def tell_wrong_usage(sentence: str, usage: str, command: str) -> None:
+    """How a command was used wrongly, in one sentence, and where its help is."""
+    if usage:
+        err.print(escape(usage))
+    err.print(escape(say("usage.see_help", command=command)))
+    err.print(f"[bold red]uln:[/] {escape(sentence)}")
+
+
+def tell_refused(name: str, fault: Refused) -> None:
+    """Why a file would be refused, and what to do."""
+    from schemas.codes.quarantine_reasons import all_reasons
+
+    reason = all_reasons()[fault.reason]
+    out.print(f"[red]✗[/] {escape(name)}: {pair(reason.text_cy, reason.text_en)} {escape(told(fault.detail))}")
+    out.print(f"  {pair(reason.action_cy, reason.action_en)}")
+
+
+def tell_checked(path: Path, one: Any) -> None:
+    """What would become of one return: counts, and each finding by record, rule and action; never a value."""
+    from expectations.catalogue import all_rules
+    from schemas.tables import Tier
+    from schemas.views import CHECKED
+    from tasks.runtime.visibility import shown
+
+    rules = {r.code: r for r in all_rules()}
+    name = f"{path}#{one.member}" if one.member else str(path)
+    mark = "[red]✗[/]" if one.held else "[green]✓[/]"
+    out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
+    numbers = {name: f"{getattr(one, name):,}" for name in ("records", "chosen", "held")}
+    out.print(f"  {say('terminal.checked', **numbers)}")
+    tell_reasons(one.not_chosen, "  ")
+    if one.unknown_elements:
+        elements = ", ".join(f"{name} {n}" for name, n in one.unknown_elements.items())
+        out.print(f"  {escape(say('terminal.unknown_elements', elements=elements))}")
+    if one.findings.empty:
+        return
+    table = Table(
+        *(heading(f"shown.{name}") for name in ("record", "year", "rule")),
+        "LRS",
+        say("shown.good"),
+        say("shown.action"),
+    )
+    for row in shown(CHECKED, one.findings, to=Tier.INTERNAL).rows():
+        rule = rules[row["rule"]]
+        colour = "red" if row["severity"] == "blocking" else "yellow"
+        year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
+        table.add_row(
+            str(row["ordinal"]),
+            escape(year),
+            f"[{colour}]{rule.code}[/]",
+            rule.lrs_code or "-",  # what the LRS would have answered
+            pair(rule.message_cy, rule.message_en, "\n"),
+            pair(rule.action_cy, rule.action_en, "\n"),
+        )
+    out.print(table)
+
+
+def tell_readiness(rows: Any, cycle: str) -> None:
+    """What each school still needs (`status.readiness_of`), with both registers side by side."""
+    table = Table(
+        *(say(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
+        show_lines=True,
+    )
+    for row in rows.to_dict("records"):
+        table.add_row(
+            row["school_number"],
+            escape(row["school_name"]),
+            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *_compared(row)])),
+            pair(row["action_cy"], row["action_en"], "\n"),
+            pair(row["where_cy"], row["where_en"], "\n"),
+        )
+    out.print(table)
+    out.print(say("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
+
+
+def _compared(row: Mapping[Hashable, Any]) -> list[str]:
+    """What stands in the two registers, and what was found, a line each."""
+    given = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
+    return [f"{say(f'readiness.{name}')}: {value}" for name, value in given.items()]
+
+
+def tell_cycles() -> None:
+    """The census cycles and their data."""
+    table = Table(
+        *(say(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
+        "LRS",
+        "CTF",
+        say("shown.minimum_age"),
+    )
+    for c in all_cycles().values():
+        age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
+        years = ", ".join(map(str, c.year_groups))
+        table.add_row(
+            c.id,
+            pair(c.title_cy, c.title_en),
+            f"{c.census_from} - {c.census_to}",
+            years,
+            c.lrs_profile,
+            c.ctf_version,
+            age,
+        )
+    out.print(table)
+
+
+def tell_texts(*, review: bool) -> None:
+    """How many texts have their Welsh; with `review` those that wait for a translator."""
+    from schemas.texts.translations import all_translations
+
+    entries = all_translations()
+    waiting = {context: entry for context, entry in entries.items() if entry.review}
+    if review:
+        table = Table(*(say(f"shown.{name}") for name in ("context", "english", "welsh")), show_lines=True)
+        for context, entry in waiting.items():
+            table.add_row(*map(escape, (context, entry.english, entry.welsh)))
+        out.print(table)
+    out.print(say("terminal.texts", count=len(entries), waiting=len(waiting)))

@@ -1,0 +1,169 @@
+"""Commands that ask and change nothing: where things stand, what a return holds, what one learner's story is.
+
+None of them imports the engine. Does not belong here: what asks after the service itself (`service_commands`), and how an
+answer looks (`flows.cli.output`). To add one: `flows.cli.__main__`.
+"""
+
+import errno
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from flows.cli.arguments import AsOfOption, CycleOption, DataOption, JsonOption, LaOption, OptionalCycle
+from flows.cli.language import say
+from flows.cli.output import (
+    out,
+    tell_batches,
+    tell_checked,
+    tell_cycles,
+    tell_exceptions,
+    tell_json,
+    tell_plain,
+    tell_readiness,
+    tell_refused,
+    tell_status,
+    tell_story,
+    tell_texts,
+)
+from flows.cli.running import cycle_seen, opened, signs_of_life
+from schemas.cycles import all_cycles, cycle_by_id
+from schemas.states import BatchShown
+
+
+def status(
+    cycle: OptionalCycle = None,
+    la: LaOption = [],
+    as_json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Where a cycle stands."""
+    from tasks.ledger.standing import cycles_with_returns
+    from tasks.reports.status import status_of
+
+    with opened(data) as root:
+        if Path(root).exists() and not Path(root).is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "", root)
+        wanted = [cycle] if cycle else cycles_with_returns(root)
+        if as_json:
+            found = [status_of(root, c, la or None) for c in wanted]
+            tell_json(found[0] if cycle else found)
+            return
+        if not wanted:
+            out.print(escape(say("terminal.no_returns", root=root)))
+        for one in wanted:
+            tell_status(root, one, la)
+
+
+def exceptions(
+    cycle: OptionalCycle = None,
+    la: LaOption = [],
+    as_json: JsonOption = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """The exceptions: state, cause, code and age; as the cycle sees them."""
+    from flows.run.schedule import now
+    from tasks.reports.exception_counts import exceptions_shown
+    from tasks.runtime.context import moment
+
+    with opened(data) as root:
+        seen = cycle_seen(root, cycle)
+        if seen is None:
+            out.print(say("terminal.no_exceptions"))
+            return
+        found = exceptions_shown(root, seen, moment(now(as_of)).date(), la or None)
+    if as_json:
+        tell_json({"cycle": seen.id} | {name: rows.rows() for name, rows in found.items()})
+    else:
+        tell_exceptions(root, seen, found)
+
+
+def batches(
+    cycle: OptionalCycle = None,
+    state: Annotated[BatchShown | None, typer.Option()] = None,
+    as_json: JsonOption = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """The batches, and what became of their hand-over."""
+    from flows.run.schedule import now
+    from tasks.reports.batches import batches_shown
+    from tasks.runtime.context import moment
+
+    with opened(data) as root:
+        found = batches_shown(root, moment(now(as_of)).date(), cycle).frame
+        found = found if state is None else found[found["state"] == state.value]
+        if as_json:
+            tell_plain(found.to_json(orient="records", indent=1, force_ascii=False) + "\n")
+        else:
+            tell_batches(found)
+
+
+def trace(
+    key: Annotated[str | None, typer.Argument(metavar="[UPN | ULN]")] = None,
+    as_json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """One learner's story, for who may read the data root."""
+    from tasks.reports.trace import stories
+
+    asked = key if key is not None else typer.prompt(say("trace.ask"), err=True)
+    with opened(data, standing=True) as root:
+        found = stories(root, asked)
+        if as_json:
+            tell_json([one.as_json() for one in found])
+        else:
+            tell_story(root, found)
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    cycle: CycleOption = None,
+    data: DataOption = None,
+) -> None:
+    """Check a return before it is sent; exit code 1 if a learner would be held."""
+    from tasks.io.data_root.data_root import DataRoot
+    from tasks.reports.check import RefusedReturn, check_file
+
+    held = refused = 0
+    for path in files:
+        with opened(data) as root, signs_of_life(path):
+            found = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
+        for one in found:
+            if isinstance(one, RefusedReturn):
+                tell_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
+                refused += 1
+            else:
+                tell_checked(path, one)
+                held += one.held
+    if held or refused:
+        raise typer.Exit(1)
+
+
+def readiness(
+    la: LaOption = [],
+    cycle: CycleOption = None,
+    data: DataOption = None,
+) -> None:
+    """What schools still need before their learners can be sent."""
+    from flows.run.schedule import present_cycle, today
+    from tasks.reports.readiness_lists import readiness_of
+
+    cycle = cycle or present_cycle(all_cycles().values(), today())
+    with opened(data) as root:
+        rows = readiness_of(root, cycle_by_id(cycle), la or None)
+    tell_readiness(rows, cycle)
+
+
+def cycles(data: DataOption = None) -> None:
+    """The census cycles."""
+    del data  # every command takes --data; the cycles are the project's own
+    tell_cycles()
+
+
+def texts(review: Annotated[bool, typer.Option("--review")] = False, data: DataOption = None) -> None:
+    """The texts of the service: how many have their Welsh, and which wait for a translator."""
+    del data  # every command takes --data; the texts are the project's own
+    tell_texts(review=review)

@@ -1,0 +1,162 @@
+"""How a command of `uln` is carried out: on the engine or without, with something that moves, and a sentence for each fault.
+
+Belongs here: what is the same for all commands. Does not belong here: the commands (`flows.cli.__main__`), what they take
+(`flows.cli.arguments`) and tell (`flows.cli.output`), and the engine's own settings (`flows.run.engine`).
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from flows.cli.language import say, told
+from flows.cli.output import err
+from schemas.cycles import Cycle, cycle_by_id, last_of
+from schemas.texts.catalogue import sentence_of
+from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
+
+
+def named_root(data: str | None) -> str:
+    """The data root that a command was given, else ULN_DATA, else the checkout's own; as a full path.
+
+    Args:
+        data: what `--data` holds.
+    """
+    return str(Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve())
+
+
+@contextmanager
+def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
+    """The data root of a command, for as long as it works there; faults are told plainly.
+
+    Args:
+        data: what `--data` holds.
+        standing: whether there must be such a folder already.
+
+    Yields:
+        The data root, as a full path.
+    """
+    root = named_root(data)
+    with told_plainly(root):
+        if standing and not Path(root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "", root)
+        yield root
+
+
+def settled(root: str) -> None:
+    """Make the process one that may import the engine: masked logs, the engine's own files below the data root."""
+    from flows.run.engine import settle
+    from tasks.runtime.process_guard import guard
+
+    guard(root)
+    settle(root)
+
+
+def cycle_seen(root: str, cycle: str | None) -> Cycle | None:
+    """The cycle that a command asks of: the one it names, else the last that has returns; None where none has."""
+    from tasks.ledger.standing import cycles_with_returns
+
+    return cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
+
+
+@contextmanager
+def told_plainly(data: str) -> Iterator[None]:
+    """One clear sentence and a next step instead of a traceback."""
+    try:
+        yield
+    except (ConfigurationFault, ServiceFault, Refused) as fault:
+        err.print(f"[bold red]uln:[/] {escape(told(sentence_of(fault)))}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _say_stopped()
+        raise typer.Exit(1) from None
+    except (typer.Exit, typer.BadParameter):
+        raise
+    except OSError as fault:
+        err.print(f"[bold red]uln:[/] {escape(_told_by_system(fault))}")
+        raise typer.Exit(1) from None
+    except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
+        from flows.run.engine import server_unreachable
+        from tasks.runtime.error_boundary import keep_evidence
+
+        server = os.environ.get("PREFECT_API_URL")
+        if server and server_unreachable(fault):
+            err.print(f"[bold red]uln:[/] {escape(say('terminal.server_unreachable', server=server))}")
+        else:
+            where = keep_evidence(data, "terminal", "uln", "command", fault)
+            err.print(f"[bold red]uln:[/] {escape(say('fault.unforeseen', stage='uln', about='', where=where))}")
+        raise typer.Exit(1) from None
+
+
+def _say_stopped() -> None:
+    err.show_cursor()
+    err.print(f"\n[bold red]uln:[/] {say('terminal.stopped')}")
+
+
+def _told_by_system(fault: OSError) -> str:
+    """What the operating system refused, in both languages where it is one of the usual things."""
+    usual = {
+        FileNotFoundError: "terminal.no_file",
+        IsADirectoryError: "terminal.is_a_folder",
+        NotADirectoryError: "terminal.not_a_folder",
+        FileExistsError: "terminal.not_a_folder",
+        PermissionError: "terminal.no_permission",
+    }
+    key = next((key for kind, key in usual.items() if isinstance(fault, kind)), "terminal.system")
+    return say(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """A bar per stage while a flow runs."""
+    from flows.run.progress import listener
+
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=False, disable=not err.is_terminal) as bars:
+        bar_of: dict[tuple[str, str], Any] = {}
+        last: list[Any] = []
+
+        def hear(stage: str, about: str, of: int) -> None:
+            key = (stage, about if of == 1 else "")
+            if key not in bar_of:
+                if last:
+                    bars.update(last[-1], completed=bars.tasks[last[-1]].total)
+                bar_of[key] = bars.add_task(f"{stage} {about}" if of == 1 else stage, total=of)
+                last.append(bar_of[key])
+            else:
+                bars.advance(bar_of[key])
+
+        token = listener.set(hear)
+        try:
+            yield
+            if last:
+                bars.update(last[-1], completed=bars.tasks[last[-1]].total)
+        finally:
+            listener.reset(token)
+
+
+def signs_of_life(path: Path) -> AbstractContextManager[Any]:
+    """Something that moves on the screen while the rules are loaded and run; nothing where there is no screen."""
+    return err.status(f"{say('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
+
+
+def run_flow(name: str, **parameters: Any) -> Any:
+    """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
+    from flows.run.engine import stopping_at_once
+    from tasks.runtime.executor import processes_for, workers
+    from tasks.steps.validate import warm
+
+    data = parameters["data"]
+    settled(data)
+    # The workers load what they need while the engine starts.
+    with told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
+        module, _, function = name.partition(":")
+        with _progress():
+            return getattr(import_module(f"flows.{module}"), function)(**parameters)

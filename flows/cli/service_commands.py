@@ -1,0 +1,132 @@
+"""Commands that run and look after the service itself: its server, its watcher, its notifications, its health, its storage.
+
+Belongs here: `serve`, `watch`, `notify`, `metrics`, `doctor`, `purge`. Does not belong here: what they do
+(`flows.services.serve`, `flows.services.watch`, `flows.services.notify`, `tasks`). `metrics`, and `doctor` where no
+server is named, never import the engine. To add one: `flows.cli.__main__`.
+"""
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from flows.cli.arguments import AsOfOption, DataOption, JsonOption, a_day
+from flows.cli.language import say, told
+from flows.cli.output import out, tell_doctor, tell_json, tell_plain, tell_purged
+from flows.cli.running import opened, settled
+
+
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200,
+    data: DataOption = None,
+) -> None:
+    """The whole service on this machine: dashboard, schedules and a worker, until Ctrl-C."""
+    from flows.services import serve as serving
+
+    with opened(data) as root:
+        serving.serve(root, port, lambda text: out.print(escape(told(text)), soft_wrap=True))
+
+
+def watch(data: DataOption = None) -> None:
+    """Tell the engine of files that arrive."""
+    with opened(data) as root:
+        settled(root)
+        from flows.services.watch import refuse_without_server, watch_inboxes
+
+        refuse_without_server()
+        out.print(escape(say("terminal.watching", root=root)), soft_wrap=True)
+        for files, told_to_engine in watch_inboxes(root):
+            out.print(say("terminal.arrived" if told_to_engine else "terminal.arrived_untold", files=files))
+
+
+def notify(
+    webhook: Annotated[str | None, typer.Option("--webhook", metavar="URL")] = None,
+    email: Annotated[str | None, typer.Option("--email", metavar="ADDRESS")] = None,
+    remove: Annotated[bool, typer.Option("--remove")] = False,
+    try_it: Annotated[bool, typer.Option("--try")] = False,
+    data: DataOption = None,
+) -> None:
+    """Tell a person of failed runs and of batches that wait."""
+    from schemas.settings.watching import how_watched
+    from tasks.io.data_root.data_root import DataRoot
+
+    with opened(data) as root:
+        settled(root)
+        from flows.services import notify as notifications
+        from flows.services.watch import refuse_without_server
+
+        refuse_without_server()
+        if remove:
+            out.print(say("terminal.notify_removed", count=notifications.remove()))
+            return
+        again = how_watched(DataRoot(Path(root)).reference / "watching.toml").notifications.again_after_hours
+        channels = notifications.notify(again, webhook, email, os.environ.get("ULN_SMTP"))
+        out.print(say("terminal.notified", channels=", ".join(channels)))
+        if try_it:
+            notifications.try_out()
+            out.print(say("terminal.notify_tried"))
+
+
+def metrics(
+    write: Annotated[bool, typer.Option("--write")] = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """Counts, ages and durations for Prometheus."""
+    from flows.run.schedule import now
+    from tasks.io.data_root.data_root import DataRoot, write_whole
+    from tasks.reports.metrics import metrics as measure
+    from tasks.runtime.context import moment
+
+    with opened(data, standing=True) as root:
+        text = measure(root, moment(now(as_of)).date())
+        if write:
+            write_whole(DataRoot(Path(root)).metrics, text)
+        else:
+            tell_plain(text.decode())
+
+
+def doctor(
+    as_json: JsonOption = False,
+    as_of: AsOfOption = None,
+    data: DataOption = None,
+) -> None:
+    """What is wrong with the service, and what to do about it; exit code 1 where there is a fault."""
+    from flows.run.engine import user_has_a_server
+    from flows.run.schedule import now
+    from tasks.maintenance.doctor import Level, examined, found
+    from tasks.runtime.context import moment
+
+    with opened(data) as root:
+        met = list(examined(root, moment(now(as_of)).date()))
+        if user_has_a_server():
+            from flows.services.doctor import examined_server
+
+            met += examined_server()
+        else:
+            met.append(found("server", Level.WARNING, "none"))
+    if as_json:
+        tell_json([one.as_json() for one in met])
+    else:
+        tell_doctor(met)
+    if any(one.level is Level.FAULT for one in met):
+        raise typer.Exit(1)
+
+
+def purge(
+    before: Annotated[str, typer.Option("--before", callback=a_day, metavar="DATE")],
+    yes: Annotated[bool, typer.Option("--yes")] = False,
+    data: DataOption = None,
+) -> None:
+    """Remove what is past its retention; tells what, without --yes."""
+    from flows.run.schedule import today
+
+    with opened(data, standing=True) as root:
+        settled(root)
+        from tasks.maintenance import purge as purging
+
+        does = purging.purge if yes else purging.due
+        tell_purged(root, does(root, dt.date.fromisoformat(before), today()), done=yes)

@@ -1,0 +1,36 @@
+"""What a school may lack before its learners can be sent, told in both languages, from `readiness.csv`.
+
+To add a check: a row in the table, and its line in `tasks.core.readiness.missing_things`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from schemas.texts.edited_files import text_of
+from schemas.texts.tables import parse_table
+
+_FILE = Path(__file__).with_name("readiness.csv")
+
+
+@dataclass(frozen=True)
+class Lack:
+    """One thing that a school may lack, what to do, and where."""
+
+    code: str
+    text_en: str
+    text_cy: str
+    action_en: str
+    action_cy: str
+    where_en: str
+    where_cy: str
+
+
+@cache
+def lacks() -> tuple[Lack, ...]:
+    """Every lack, in file order.
+
+    Raises:
+        ConfigurationFault: the table is wrong; with every fault.
+    """
+    return tuple(parse_table(text_of(_FILE), Lack, _FILE.name))

@@ -1,0 +1,96 @@
+"""The LRS's return codes: outcome, who acts, texts in both languages, how sure we are. `lrs/return_codes.csv`.
+
+No code stands anywhere else in the program, but POSSIBLE_MATCH here. A `return_codes.csv` in the data root's `reference/`
+replaces the shipped table; its Welsh stands in columns of its own (`label_cy`, `action_cy`, `field_cy`), any of which it may
+leave out while the English of that column is the shipped one. `UNKNOWN` speaks for any code that is not in the table,
+`NONE` for an answer that has none.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.texts.catalogue import both
+from schemas.texts.edited_files import text_of
+from schemas.texts.faults import ConfigurationFault
+from schemas.texts.tables import parse_table
+
+#: The one code whose likely cause is looked for (`tasks.core.possible_match`).
+POSSIBLE_MATCH = "RC007"
+
+_FILE = Path(__file__).with_name("return_codes.csv")
+_ALLOWED = {
+    "outcome": ("uln", "exception", "unknown"),
+    "who_acts": ("school", "service", "lrs", "unknown"),
+    "resubmit": ("Y", "N", "?"),
+    "confidence": ("known", "unknown"),
+}
+
+
+@dataclass(frozen=True)
+class ReturnCode:
+    """One code; the lower its precedence, the sooner it is shown where several answers came without a ULN."""
+
+    code: str
+    outcome: str
+    who_acts: str
+    resubmit: str
+    precedence: str
+    label_en: str
+    label_cy: str
+    action_en: str
+    action_cy: str
+    field_en: str
+    field_cy: str
+    source: str
+    confidence: str
+
+
+def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
+    """The codes, by code.
+
+    Args:
+        override: a table to use in place of the shipped one.
+
+    Raises:
+        ConfigurationFault: the table is wrong, or has no UNKNOWN and NONE.
+    """
+    path = override or _FILE
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
+    codes = {c.code: c for c in parse_table(text_of(path), ReturnCode, path.name, own=path != _FILE)}
+    compared = normalise_code(pd.Series(list(codes), dtype="str"))
+    faults: list[str] = [both("fault.code_missing", code=name) for name in ("UNKNOWN", "NONE") if name not in codes]
+    faults += [both("fault.precedence", code=c.code) for c in codes.values() if not c.precedence.isdigit()]
+    faults += [
+        both("fault.code_form", code=code, form=form)
+        for code, form in zip(codes, compared, strict=True)
+        if code != form
+    ]
+    faults += [
+        both("fault.one_of", column=column, allowed=", ".join(allowed)).at(f"{c.code}:")
+        for c in codes.values()
+        for column, allowed in _ALLOWED.items()
+        if getattr(c, column) not in allowed
+    ]
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return codes
+
+
+def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:
+    """The codes as a table; precedence a number."""
+    return pd.DataFrame([asdict(c) for c in codes.values()]).astype("str").astype({"precedence": "int64"})
+
+
+def normalise_code(codes: pd.Series) -> pd.Series:
+    """Codes as they compare: `RC10`, `rc 010` and `RC010` are one; null where blank."""
+    text = codes.astype("str").str.upper().str.replace("[\\s\u00a0]", "", regex=True)
+    numbers = text.str.extract(r"^RC0*([0-9]{1,3})$")[0]
+    text = text.mask(numbers.notna(), "RC" + numbers.str.zfill(3))
+    return text.mask(text == "").astype("str")

@@ -1,0 +1,1 @@
+"""CTF versions: their schemas and settings, and their loader."""

@@ -1,0 +1,1 @@
+"""PLASC layouts: element paths of each year's return, and their loader."""

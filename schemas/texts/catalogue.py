@@ -1,0 +1,131 @@
+"""Headings, titles and sentences that a person reads, in both languages, from `texts.csv` and the catalogue of Welsh.
+
+Belongs here: the fixed texts of files that go out and of the terminal, and the sentences of our own faults. Rules, codes
+and findings keep theirs in their own tables.
+To add a text: a row in `texts.csv` and its Welsh in `locale/cy.po` (`schemas.texts.translations`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from schemas.texts.edited_files import text_of
+from schemas.texts.faults import ConfigurationFault, told
+from schemas.texts.tables import parse_table
+from schemas.texts.translations import Translation
+
+Language = Literal["en", "cy"]
+
+_FILE = Path(__file__).with_name("texts.csv")
+#: Holds something while the texts themselves are read: what is wrong with them cannot be told in their own words.
+_being_read: list[Path] = []
+
+
+class Both(str):
+    """A sentence in both languages, Welsh first; each language alone can be had of it."""
+
+    __slots__ = ("cy", "en")
+    cy: str
+    en: str
+
+    def __new__(cls, cy: str, en: str) -> "Both":
+        """The two, side by side; once where they are the same."""
+        made = super().__new__(cls, cy if cy == en else f"{cy} / {en}")
+        made.cy, made.en = cy, en
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """How it gets from one process to another."""
+        return self.cy, self.en
+
+    def at(self, place: str) -> "Both":
+        """The sentence after the name of what it is about, such as `[2012-01]`."""
+        return Both(f"{place} {self.cy}".lstrip(), f"{place} {self.en}".lstrip())
+
+
+@dataclass(frozen=True)
+class _Row:
+    key: str
+    en: str
+    cy: str
+
+
+def parse_texts(
+    content: str, source: str = "texts.csv", catalogue: dict[str, Translation] | None = None
+) -> dict[str, dict[Language, str]]:
+    """Read a table of texts.
+
+    Args:
+        content: CSV with the columns key, en.
+        source: how to name it in a fault.
+        catalogue: the Welsh; the shipped catalogue where None.
+
+    Returns:
+        Key -> language -> text.
+
+    Raises:
+        ConfigurationFault: with every wrong heading, repeated key and blank text, and every fault of the Welsh.
+    """
+    return {row.key: {"en": row.en, "cy": row.cy} for row in parse_table(content, _Row, source, catalogue=catalogue)}
+
+
+@cache
+def all_texts() -> dict[str, dict[Language, str]]:
+    """The texts shipped with the project, by key and language."""
+    _being_read.append(_FILE)
+    try:
+        return parse_texts(text_of(_FILE))
+    finally:
+        _being_read.pop()
+
+
+def text(key: str, lang: Language) -> str:
+    """A text in one language.
+
+    Args:
+        key: as in `texts.csv`.
+        lang: `en` or `cy`.
+
+    Raises:
+        ConfigurationFault: there is no such text.
+    """
+    texts = all_texts()
+    if key not in texts:
+        raise ConfigurationFault("texts.csv", [told("fault.no_text", key=key)])
+    return texts[key][lang]
+
+
+def both(key: str, /, **places: object) -> Both:
+    """A sentence in both languages, Welsh first.
+
+    Args:
+        key: as in `texts.csv`.
+        places: what fills the text's places: files, schools, batches, numbers; never a pupil's data. What is itself in
+            both languages fills each with its own.
+
+    Raises:
+        ConfigurationFault: there is no such text.
+    """
+    if _being_read:
+        return Both(*(f"{key} {places}",) * 2)
+    cy, en = (text(key, lang).format(**{k: in_language(v, lang) for k, v in places.items()}) for lang in ("cy", "en"))
+    return Both(cy, en)
+
+
+def in_language(what: object, lang: Language | None) -> object:
+    """Of a sentence in both languages the one; anything else, or where no language is asked for, as it is."""
+    return getattr(what, lang) if lang is not None and isinstance(what, Both) else what
+
+
+def joined(sentences: Sequence[str], between: str = "; ") -> Both:
+    """Some sentences after one another, in each language."""
+    return Both(*(between.join(str(in_language(one, lang)) for one in sentences) for lang in ("cy", "en")))
+
+
+def sentence_of(fault: Exception) -> str:
+    """What an exception of `schemas.texts.faults` says, in both languages where it is one of the service's own sentences."""
+    if isinstance(fault, ConfigurationFault):
+        return joined(fault.faults).at(f"{fault.source}:")
+    return fault.args[0] if fault.args and isinstance(fault.args[0], Both) else str(fault)

@@ -1,0 +1,1 @@
+"""The data root on disk: folders, inbox, reference files, locks."""

@@ -1,0 +1,165 @@
+"""Reference data: the schools register, the authorities, and what operators keep in the data root's `reference/`.
+
+A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.texts.catalogue import Language, both, text
+from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.faults import ConfigurationFault
+
+SHIPPED = Path(__file__).resolve().parents[3] / "data" / "reference"
+
+REGISTRATION_COLUMNS = (
+    "school_number",
+    "ukprn",
+    "ukrlp_name",
+    "ukrlp_postcode",
+    "edubase_name",
+    "edubase_postcode",
+    "lrb_registered_on",
+    "privacy_notice_on",
+    "takes_part",
+)
+OPT_OUT_COLUMNS = ("upn", "recorded_on")
+SCHOOL_COLUMNS = ("school_number", "school_name", "la_code", "la_en", "la_cy", "sector_en", "sector_cy")
+_DIGITS = {"school_number": 7, "la_code": 3}
+_DATES = ("lrb_registered_on", "privacy_notice_on")
+_ISO = r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
+
+
+def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFrame:
+    try:
+        rows = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ConfigurationFault(path.name, [both("fault.csv_unreadable")]) from error
+    faults = [both("fault.csv_column", column=c) for c in required if c not in rows.columns]
+    if not faults and unique is not None:
+        twice = rows.loc[rows[unique].duplicated(), unique].dropna().unique()
+        faults = [both("fault.csv_twice", column=unique, value=value) for value in twice]
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return rows
+
+
+def schools(reference: Path | None = None) -> pd.DataFrame:
+    """The schools register, sorted by school number.
+
+    Returns:
+        school_number, school_name, la_code, la_en, la_cy, sector_en, sector_cy and whatever else the file holds.
+    """
+    own = reference / "schools.csv" if reference is not None else None
+    path = own if own is not None and own.exists() else SHIPPED / "schools.csv"
+    return _schools(path, path.stat().st_mtime_ns).copy()
+
+
+@cache
+def _schools(path: Path, _changed: int) -> pd.DataFrame:
+    rows = _csv(path, SCHOOL_COLUMNS, "school_number")
+    # They name folders and files; nothing that could lead out of these may stand in them.
+    faults = [
+        both("fault.csv_digits", column=column, value=repr(value[:20]), digits=digits)
+        for column, digits in _DIGITS.items()
+        for value in rows.loc[~rows[column].fillna("").str.fullmatch(f"[0-9]{{{digits}}}"), column].fillna("").unique()
+    ]
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return rows.sort_values("school_number", ignore_index=True)
+
+
+def authorities() -> pd.DataFrame:
+    """The 22 local authorities: la_code, la_en, la_cy, sorted by code."""
+    return _csv(SHIPPED / "local_authorities.csv", ("la_code", "la_en", "la_cy"), "la_code").sort_values("la_code")
+
+
+def registration(reference: Path) -> pd.DataFrame:
+    """What each school has registered (README, "The data root"); empty where the file does not exist yet.
+
+    One school's mistake is that school's alone: a cell that cannot be used is emptied and its column named in `wrong`.
+
+    Returns:
+        The columns of the file, trimmed, and `wrong` (the columns that cannot be used, by `;`, or null); a row per
+        school, the first where it stands in two. Rows without a school number are left out.
+
+    Raises:
+        ConfigurationFault: missing columns, or no UTF-8 CSV.
+    """
+    path = reference / "registration.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=[*REGISTRATION_COLUMNS, "wrong"], dtype="str")
+    return _registration(path, path.stat().st_mtime_ns).copy()
+
+
+@cache
+def _registration(path: Path, _changed: int) -> pd.DataFrame:
+    columns = [*REGISTRATION_COLUMNS, "wrong"]
+    rows = _csv(path, REGISTRATION_COLUMNS, None)[list(REGISTRATION_COLUMNS)].astype("str")
+    rows = rows.apply(lambda cells: cells.str.strip())
+    rows = rows.mask(rows == "").dropna(subset="school_number")
+    rows["takes_part"] = rows["takes_part"].str.upper()
+    bad = pd.DataFrame(
+        {
+            "school_number": rows["school_number"].duplicated(keep=False),
+            **{column: rows[column].notna() & ~_real_dates(rows[column]) for column in _DATES},
+            "takes_part": rows["takes_part"].notna() & ~rows["takes_part"].isin(["Y", "N"]),
+        }
+    )
+    named = pd.DataFrame({c: bad[c].map({True: f"{c};", False: ""}).astype("str") for c in bad})
+    wrong = named["school_number"].str.cat(named.drop(columns="school_number")).str.rstrip(";")
+    rows = rows.assign(wrong=wrong.mask(wrong == ""), **{c: rows[c].mask(bad[c]) for c in (*_DATES, "takes_part")})
+    found: pd.DataFrame = rows.drop_duplicates("school_number", ignore_index=True)[columns].astype("str")
+    return found
+
+
+def _real_dates(text: pd.Series) -> pd.Series:
+    shaped = text.where(text.str.fullmatch(_ISO).eq(True))
+    return pd.to_datetime(shaped, format="%Y-%m-%d", errors="coerce").notna()
+
+
+def opt_outs(reference: Path) -> pd.DataFrame:
+    """Learners who opted out of sharing: upn, recorded_on; empty where the file does not exist yet."""
+    path = reference / "opt_outs.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=list(OPT_OUT_COLUMNS), dtype="str")
+    return _csv(path, OPT_OUT_COLUMNS, None)[list(OPT_OUT_COLUMNS)].astype("str")
+
+
+@dataclass(frozen=True)
+class PrivacyNotice:
+    """What a learner's slip says of privacy, and whether that is the official wording."""
+
+    text: dict[Language, str]
+    official: bool
+
+    def told(self, lang: Language) -> str:
+        """The text in a language; one that is not official says so."""
+        words = " ".join(self.text[lang].split())
+        return words if self.official else f"{words} ({text('slips.not_official', lang)})"
+
+
+def privacy_notice(reference: Path | None = None) -> PrivacyNotice:
+    """What slips say of privacy: the data root's `reference/privacy_notice.toml`, else the shipped summary.
+
+    Raises:
+        ConfigurationFault: no TOML; a key that is missing, not known or of another kind; with every fault.
+    """
+    own = reference / "privacy_notice.toml" if reference is not None else None
+    path = own if own is not None and own.exists() else SHIPPED / "privacy_notice.toml"
+    given = toml_of(text_of(path), path.name)
+    words = given.get("text")
+    texts = words if isinstance(words, dict) else {}
+    faults = [both("fault.unknown_key", key=key) for key in sorted(given.keys() - {"official", "text"})]
+    faults += [both("fault.unknown_key", key=f"text.{key}") for key in sorted(texts.keys() - {"cy", "en"})]
+    for lang in ("cy", "en"):
+        if not isinstance(texts.get(lang), str) or not texts[lang].strip():
+            faults.append(both("fault.no_text", key=f"text.{lang}"))
+    if not isinstance(given.get("official"), bool):
+        faults.append(both("fault.not_true_or_false", key="official"))
+    if faults:
+        raise ConfigurationFault(path.name, faults)
+    return PrivacyNotice({"cy": texts["cy"], "en": texts["en"]}, given["official"])

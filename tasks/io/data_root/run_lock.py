@@ -1,0 +1,63 @@
+"""One run at a time on a data root: a census during a returns run waits for it.
+
+On this machine, and on several where the locks of the file system that they share hold between them (`docs/machines.md`).
+The system gives the lock back when its holder dies, however it dies. Whoever gets it is alone, and puts away what a run
+that was killed had begun to write.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.data_root import DataRoot, clear_parts
+from tasks.io.lake.location import remember_place
+
+_PATIENCE_SECONDS = 1800.0
+
+
+@contextmanager
+def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterator[None]:
+    """Hold the data root for one run.
+
+    Args:
+        data: the data root.
+        patience: seconds to wait for another run.
+
+    Raises:
+        ServiceFault: the other run took longer than that.
+        ConfigurationFault: what is said of the ways names another lake than this data root's (`tasks.io.lake.location`).
+    """
+    lock = _lock(data)
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout:
+        raise ServiceFault(both("fault.run_lock")) from None
+    try:
+        root = DataRoot(Path(data))
+        clear_parts(root)
+        remember_place(root)
+        yield
+    finally:
+        lock.release()
+
+
+def is_held(data: str) -> bool:
+    """Whether a run, on this machine or another, holds the data root now.
+
+    Asked by a worker while its run does: no there means that this file system's locks do not hold between machines.
+    """
+    lock = _lock(data)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _lock(data: str) -> FileLock:
+    return FileLock(Path(data) / "lake" / ".run.lock")

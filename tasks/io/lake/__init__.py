@@ -1,0 +1,1 @@
+"""The lake: Delta tables on disk or in an object store."""

@@ -1,0 +1,442 @@
+"""The service's memory: Delta Lake tables, typed by `schemas.tables`, one atomic commit per result.
+
+A write that would change nothing makes no commit, so that running again leaves the versions as they were. A commit that
+must not happen twice carries an application transaction id. Knows tables and keys, not what they mean.
+"""
+
+import datetime as dt
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+
+from schemas.tables import AREA, TABLES, Table
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.location import LakePlace, folder_place, place_of
+from tasks.io.lake.scan import GREAT, OpenedTable, conditions, opened_table, stored
+
+
+class Lake:
+    """The tables at one place."""
+
+    def __init__(self, place: LakePlace | Path) -> None:
+        self.place = place if isinstance(place, LakePlace) else folder_place(place)
+
+    @classmethod
+    def of(cls, root: DataRoot) -> Self:
+        """A data root's.
+
+        Raises:
+            ConfigurationFault: what is said of where it lies is wrong.
+        """
+        return cls(place_of(root))
+
+    def _uri(self, table: Table) -> str:
+        return f"{self.place.uri}/{table.name}"
+
+    def _open(self, table: Table) -> DeltaTable | None:
+        """The table as it is now; None where it does not exist yet."""
+        if not DeltaTable.is_deltatable(self._uri(table), self.place.options):
+            return None
+        delta = self._opened(table).delta
+        delta.update_incremental()
+        return delta
+
+    def _opened(self, table: Table) -> OpenedTable:
+        folder = self.place.folder
+        if folder is None:
+            return opened_table(table.name, self.place, 0, 0)
+        # A table that was removed and made again is another, though its folder may have the same number.
+        log = folder / table.name / "_delta_log"
+        first = log / f"{0:020}.json"  # gone where a purge has shortened the log; the folder's own time moves on
+        return opened_table(
+            table.name, self.place, log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
+        )
+
+    def version(self, name: str) -> int:
+        """The table's version, -1 where it does not exist yet."""
+        delta = self._open(TABLES[name])
+        return -1 if delta is None else int(delta.version())
+
+    def versions(self) -> dict[str, int]:
+        """Every table's version."""
+        return {name: self.version(name) for name in TABLES}
+
+    def reached(self, versions: dict[str, int]) -> bool:
+        """Whether every table is here at least as new as that; another machine may see a commit later than who made it."""
+        return all(self.version(name) >= version for name, version in versions.items())
+
+    def damage(self, name: str) -> str | None:
+        """What is wrong with a table's files, for the doctor; looks at the log and at what lies there, reads no rows.
+
+        Returns:
+            `unreadable`: there is no log, or it cannot be read; `columns`: they are not those of `schemas.tables`;
+            `files`: one that the log names is gone, or has another size. None where all is well, or nothing is there yet.
+        """
+        table = TABLES[name]
+        there = self.place.sizes(table.name)
+        if not there:
+            return None
+        try:
+            delta = DeltaTable(self._uri(table), storage_options=self.place.options)
+            added = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+            columns = {field.name for field in delta.schema().fields}
+        except Exception:  # noqa: BLE001 - whatever the library says of a broken log
+            return "unreadable"
+        if columns != set(stored(table, table.schema.empty_table()).column_names):
+            return "columns"
+        whole = all(there.get(unquote(one["path"])) == one["size_bytes"] for one in added)
+        return None if whole else "files"
+
+    def try_out(self) -> None:
+        """Write a table of its own to the place, and remove it; whatever either library says of the place is raised."""
+        name = f".uln-proof-{secrets.token_hex(4)}"
+        try:
+            write_deltalake(f"{self.place.uri}/{name}", pa.table({"proof": ["x"]}), storage_options=self.place.options)
+        finally:
+            with suppress(OSError):
+                self.place.files.delete_dir(name)
+
+    def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
+        """Rows of a table, in order (`arrow_of`).
+
+        Args:
+            name: the table.
+            columns: which columns; all where None.
+            where: column = value, or column = several values (a list or a Series; nulls do not count).
+
+        Returns:
+            A frame with those columns, in that order; empty where the table does not exist yet.
+        """
+        return frame_of(self.read_arrow(name, columns, **where))
+
+    def read_arrow(self, name: str, columns: list[str] | None = None, **where: Any) -> pa.Table:
+        """`read`, as Arrow."""
+        table = TABLES[name]
+        names = columns or [c.name for c in table.columns]
+        schema = pa.schema([table.schema.field(n) for n in names])
+        if self._open(table) is None:
+            return schema.empty_table()
+        wanted = list(dict.fromkeys([*names, *_order(table)]))
+        rows = self._opened(table).rows(wanted, conditions(table, where))
+        return _in_order(rows, table).select(names).cast(schema)
+
+    def pieces(self, name: str, columns: list[str], **where: Any) -> Iterator[pa.Table]:
+        """`read_arrow`, so many rows at a time and in no order: the table itself is never in memory."""
+        table = TABLES[name]
+        if self._open(table) is not None:
+            for rows in self._opened(table).pieces(columns, conditions(table, where)):
+                yield rows.select(columns)
+
+    def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
+        """Each value that occurs in a column of text once, sorted; the table itself is never in memory.
+
+        Args:
+            name: the table.
+            column: of text; nulls do not count.
+            where: as for `read`.
+        """
+        table = TABLES[name]
+        found, parts, size = pa.array([], pa.string()), list[pa.Array](), 0
+        if self._open(table) is not None:
+            for rows in self._opened(table).pieces([column], conditions(table, where)):
+                parts.append(rows.column(0).combine_chunks().cast(pa.string()).unique())
+                size += len(parts[-1])
+                # Not after each piece: what was found is looked through each time.
+                if size > max(GREAT, 2 * len(found)):
+                    found, parts, size = pa.concat_arrays([found, *parts]).unique(), [], 0
+        found = pa.concat_arrays([found, *parts]).unique().drop_null()
+        return pd.Series(found.take(pc.sort_indices(found)), dtype="str")
+
+    def sizes(self, name: str, column: str, **where: Any) -> dict[str, int]:
+        """How many rows hold each value of a column of text, sorted by value; the table itself is never in memory."""
+        table, found = TABLES[name], Counter[str]()
+        if self._open(table) is not None:
+            for rows in self._opened(table).pieces([column], conditions(table, where)):
+                counted = rows[column].value_counts()
+                found.update(
+                    dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+                )
+        return {value: found[value] for value in sorted(found)}
+
+    def areas(self, name: str, **where: Any) -> dict[str, int]:
+        """How many rows there are in each area of a table that has some (`Table.area_of`); `area=` is a condition then."""
+        return self.sizes(name, AREA, **where)
+
+    def filled(self, name: str, column: str, **where: Any) -> int:
+        """In how many rows a column holds something; the table itself is never in memory."""
+        table = TABLES[name]
+        if self._open(table) is None:
+            return 0
+        pieces = self._opened(table).pieces([column], conditions(table, where))
+        return sum(len(rows) - rows[column].null_count for rows in pieces)
+
+    def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: Any) -> bool:
+        """Make the slice that `where` names hold exactly these rows.
+
+        Args:
+            name: the table.
+            rows: whole rows.
+            where: column = value, or column = several values.
+
+        Returns:
+            False where it held them already.
+        """
+        table = TABLES[name]
+        new = arrow_of(table, rows)
+        if self.read_arrow(name, **where).equals(new):
+            return False
+        predicate = " AND ".join(f"{column} IN ({_literals(value)})" for column, value in where.items())
+        delta = self._open(table)
+        write_deltalake(
+            delta or self._uri(table),
+            stored(table, new),
+            mode="overwrite" if delta else "append",
+            predicate=predicate if delta else None,
+            partition_by=list(table.slices) or None,
+            storage_options=self.place.options,
+            writer_properties=_AS_WRITTEN,
+        )
+        return True
+
+    def append(self, name: str, rows: pd.DataFrame | pa.Table, transactions: Iterable[str] = ()) -> bool:
+        """Add rows in one commit; with transaction ids, once only.
+
+        Args:
+            name: the table.
+            rows: whole rows; none that stands there already.
+            transactions: application transaction ids that the commit carries; the caller leaves out committed ones.
+
+        Returns:
+            False where there is nothing to add.
+        """
+        table = TABLES[name]
+        ids = list(transactions)
+        if not len(rows) and not ids:
+            return False
+        self._add(table, arrow_of(table, rows), ids)
+        return True
+
+    def _add(self, table: Table, new: pa.Table, ids: list[str]) -> None:
+        write_deltalake(
+            self._open(table) or self._uri(table),
+            stored(table, new),
+            mode="append",
+            partition_by=list(table.slices) or None,
+            commit_properties=_carrying(ids),
+            storage_options=self.place.options,
+            writer_properties=_AS_WRITTEN,
+        )
+
+    def compact(self, name: str) -> int:
+        """Put a table's small files together, each partition's on its own, in a commit that changes no row.
+
+        Returns:
+            How many files fewer there are.
+        """
+        delta = self._open(TABLES[name])
+        if delta is None:
+            return 0
+        done = delta.optimize.compact(writer_properties=_AS_WRITTEN)
+        return int(done["numFilesRemoved"]) - int(done["numFilesAdded"])
+
+    def former_versions(self, older_than: dt.timedelta) -> dict[str, tuple[int, int]]:
+        """How many files, and bytes, each table has that only versions of before then need, where it has any."""
+        found: dict[str, tuple[int, int]] = {}
+        for name, table in TABLES.items():
+            delta = self._open(table)
+            names = _unneeded(delta, older_than, dry_run=True) if delta is not None else []
+            there = self.place.sizes(name) if names else {}
+            # The log goes on to name files that went with an earlier purge.
+            sizes = [there[path] for one in names if (path := unquote(one)) in there]
+            if sizes:
+                found[name] = (len(sizes), sum(sizes))
+        return found
+
+    def forget_versions(self, name: str, older_than: dt.timedelta) -> None:
+        """Remove those files of a table."""
+        delta = self._open(TABLES[name])
+        if delta is not None:
+            _unneeded(delta, older_than, dry_run=False)
+
+    def shorten_logs(self) -> None:
+        """Remove log entries that no version of the last 30 days needs: they hold the bounds of values that are gone.
+
+        The library does, where a checkpoint is as old as that; so each call also leaves one for a later call. What was
+        committed once stays written down in it.
+        """
+        for name, table in TABLES.items():
+            delta = self._open(table)
+            if delta is not None:
+                delta.cleanup_metadata()
+                if f"_delta_log/{delta.version():020}.checkpoint.parquet" not in self.place.sizes(name):
+                    delta.create_checkpoint()
+
+    def committed(self, name: str, transactions: Iterable[str]) -> set[str]:
+        """Which of these application transaction ids stand in the table."""
+        delta = self._open(TABLES[name])
+        return set() if delta is None else {t for t in transactions if delta.transaction_version(t) is not None}
+
+    def upsert(
+        self,
+        name: str,
+        rows: pd.DataFrame | pa.Table,
+        transactions: Iterable[str] = (),
+        known: pd.Series | None = None,
+    ) -> bool:
+        """Put rows in by key: new ones added, changed ones replaced, equal ones left alone, in one commit.
+
+        Args:
+            name: the table.
+            rows: whole rows; each key once.
+            transactions: application transaction ids that the commit carries.
+            known: values of the key's first column that may stand there, where the caller has looked; all others are new.
+
+        Returns:
+            False where nothing had to change.
+        """
+        table = TABLES[name]
+        new = arrow_of(table, rows)
+        wanted = list(transactions)
+        first = table.key[0]
+        there: dict[str, Any] = {first: new[first] if known is None else known}
+        old = self.read_arrow(name, **there)
+        changed = _changed_rows(old, new)
+        # Each id is looked for in the whole log: only where it decides whether anything is written at all.
+        ids = sorted(set(wanted) - (set() if len(changed) else self.committed(name, wanted)))
+        if not len(changed) and not ids:
+            return False
+        replaced = stored(table, _known_rows(table, old, changed))
+        delta = self._open(table)
+        if delta is None or not len(replaced):
+            # What is new alone is added: nothing that stands is read or written again, however much there is.
+            self._add(table, changed, ids)
+            return True
+        on = [f"t.{k} = s.{k}" for k in table.key]
+        # Only the slices in which the old rows stand are read and rewritten.
+        on += [f"t.{p} IN ({_literals(replaced[p].unique().to_pylist())})" for p in table.slices]
+        (
+            delta.merge(
+                stored(table, changed),
+                " AND ".join(on),
+                "s",
+                "t",
+                commit_properties=_carrying(ids),
+                writer_properties=_AS_WRITTEN,
+            )
+            .when_matched_update_all()
+            .when_not_matched_insert_all()
+            .execute()
+        )
+        return True
+
+
+#: Readers and writers have these rows of a file in memory together, however few they ask for at a time.
+_AS_WRITTEN = WriterProperties(max_row_group_size=65_536)
+#: Whoever reads a table, or writes to it, has its files open for less than this.
+LEAST_KEPT = dt.timedelta(days=7)
+
+
+def _unneeded(delta: DeltaTable, older_than: dt.timedelta, *, dry_run: bool) -> list[str]:
+    """Files that only former versions need, and those that a run which died has left; removed unless it is a dry run."""
+    hours = int(max(older_than, LEAST_KEPT).total_seconds() // 3600)
+    # The library's own least, a week, is ours too; a test has less time.
+    return list(delta.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True))
+
+
+def _carrying(ids: list[str]) -> CommitProperties | None:
+    return CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
+
+
+def _literals(values: str | list[str]) -> str:
+    """Values as SQL takes them."""
+    texts = [values] if isinstance(values, str) else sorted(values)
+    return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
+
+
+def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:
+    if not len(old):
+        return new
+    merged = frame_of(new).reset_index(names="at").merge(frame_of(old), how="left", indicator=True)
+    same = merged.loc[merged["_merge"] == "both", "at"]
+    keep = pd.Series(True, index=range(len(new)))
+    keep.loc[same.to_numpy()] = False
+    return new.filter(pa.array(keep.to_numpy()))
+
+
+def _known_rows(table: Table, old: pa.Table, changed: pa.Table) -> pa.Table:
+    """Those of the old rows whose key is among the changed ones."""
+    key = list(table.key)
+    return old.join(changed.select(key), keys=key, join_type="left semi")
+
+
+def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
+    """Rows as Arrow by the table's schema, sorted by partition and key.
+
+    Raises:
+        ServiceFault: a column is missing or unknown, a required column is empty, or a key stands twice; names only
+            tables and columns.
+    """
+    names = [c.name for c in table.columns]
+    given = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
+    if set(given) != set(names):
+        odd = sorted(set(given) ^ set(names))
+        raise ServiceFault(both("fault.table_columns", table=table.name, columns=", ".join(odd)))
+    open_schema = pa.schema([f.with_nullable(True) for f in table.schema])
+    if isinstance(rows, pa.Table):
+        data = rows.select(names).cast(open_schema)
+    else:
+        data = pa.Table.from_pandas(rows[names], schema=open_schema, preserve_index=False)
+    for column in table.columns:
+        if column.required and data[column.name].null_count:
+            raise ServiceFault(both("fault.table_required", table=table.name, column=column.name))
+    data = _in_order(data.cast(table.schema), table)
+    if _distinct(data, table.key) != len(data):
+        raise ServiceFault(both("fault.table_key", table=table.name, key=", ".join(table.key)))
+    return data
+
+
+def _distinct(rows: pa.Table, key: tuple[str, ...]) -> int:
+    """How many keys there are."""
+    if len(key) == 1:
+        return int(pc.count_distinct(rows[key[0]], mode="all").as_py())
+    return int(rows.group_by(list(key)).aggregate([]).num_rows)
+
+
+def _order(table: Table) -> tuple[str, ...]:
+    return (*table.partition_by, *(k for k in table.key if k not in table.partition_by))
+
+
+def _in_order(rows: pa.Table, table: Table) -> pa.Table:
+    """Rows sorted by partition and key; what is read mostly is already, and looking costs less than sorting."""
+    order = _order(table)
+    return rows if _is_sorted(rows, order) else rows.sort_by([(column, "ascending") for column in order])
+
+
+def _is_sorted(rows: pa.Table, order: tuple[str, ...]) -> bool:
+    if len(rows) < 2:
+        return True
+    pairs = [(values[:-1], values[1:]) for values in (rows[column].combine_chunks() for column in order)]
+    right = pc.less_equal(*pairs[-1])
+    for pair in reversed(pairs[:-1]):
+        right = pc.or_(pc.less(*pair), pc.and_(pc.equal(*pair), right))
+    return bool(pc.all(right, skip_nulls=False).as_py())
+
+
+def frame_of(data: pa.Table) -> pd.DataFrame:
+    """An Arrow table as the frame that core functions take: text as `str`, whole numbers nullable."""
+    text = pd.StringDtype(na_value=float("nan"))
+    frame: pd.DataFrame = data.replace_schema_metadata(None).to_pandas(
+        types_mapper=lambda t: text if pa.types.is_string(t) else pd.Int64Dtype() if pa.types.is_int64(t) else None
+    )
+    return frame

@@ -1,0 +1,1 @@
+"""The LRS: batch files, result files and the web service."""

@@ -1,0 +1,326 @@
+"""Batch files to the LRS and result files from it, CSV and XML, by the profiles of `schemas/lrs`.
+
+Writing follows a profile to the letter. Reading goes by headings in any order and case, with the aliases of every
+profile, because exports of one version answer batches of another. A real CSV parser: commas, quotes and line ends
+inside cells. Where cells cannot be told apart the file is refused: a wrong tie is worse than a file sent again.
+
+Does not belong here: what an answer means (`core.merging`). To add a layout or a heading: `schemas/lrs`.
+"""
+
+import codecs
+import csv
+import datetime as dt
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from lxml import etree
+
+from schemas.lrs.profiles import SOAP, Profile
+from schemas.texts.catalogue import both
+from schemas.texts.faults import Refused
+from tasks.io.untrusted_xml import parse
+
+#: Far above any result file: a batch has 5,000 learners at most, and all Wales's exceptions in one file are some 20 MiB.
+LARGEST_RESULT = 32 * 2**20
+#: Cells of a table, of which a row has some thirty. Also what a short row would be filled up to counts.
+MOST_CELLS = 4_000_000
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: What `parse` refuses, as it is called where the file is of the LRS.
+_OF_RESULT = {"not_xml": "result_not_xml", "doctype": "result_not_xml", "file_too_large": "result_too_large"}
+#: A long number as a spreadsheet writes it; of what it stood for the last digits are gone.
+_BY_SPREADSHEET = re.compile(r"[0-9]([.,][0-9]*)?[Ee]\+?[0-9]+|[0-9]{8,}[.,]0+")
+#: What is read from a result file: our name -> the heading that profiles know it by.
+_READ = {
+    "file_name_cell": "file_name",
+    "ukprn": "ukprn",
+    "mis_identifier": "upn",
+    "uln": "ULN",
+    "given_name": "given_name",
+    "family_name": "family_name",
+    "middle_name": "middle_name",
+    "dob": "dob",
+    "gender": "gender",
+    "postcode": "postcode",
+    "ability_to_share": "ability_to_share",
+}
+
+
+def batch_file_name(ukprn: str, at: dt.datetime, fmt: str) -> str:
+    """`LRB_<UKPRN>_<DDMMYYYYHHMM>.CSV` or `.XML`; the ending must be in capitals (LRB quick reference guide).
+
+    What goes by the web service ends in `.SOAP`, and is in no folder.
+    """
+    return f"LRB_{ukprn}_{at:%d%m%Y%H%M}.{fmt}"
+
+
+def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, file_name: str) -> bytes:
+    """A batch file.
+
+    Args:
+        rows: upn, the sent fields, ability_to_share; in the order of the file.
+        profile: the layout.
+        fmt: CSV, XML or SOAP: what a call of the web service hands over.
+        ukprn: the school's.
+        file_name: its stem stands in the file too, so that an answer can be tied to it.
+    """
+    about = {
+        "file_version": profile.version,
+        "file_name": file_name.rsplit(".", 1)[0],
+        "ukprn": ukprn,
+        "record_count": str(len(rows)),
+    }
+    filled = {c.source for c in profile.columns} & set(rows.columns)
+    cells: dict[str, list[str]] = {
+        c: pa.array(rows[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in sorted(filled)
+    }
+    return _xml(cells, len(rows), about, profile) if fmt in ("XML", SOAP) else _csv(cells, len(rows), about, profile)
+
+
+def _csv(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+    columns: list[list[str]] = []
+    for column in profile.columns:
+        if column.first_row_only:
+            columns.append([about[column.source], *[""] * (count - 1)])
+        elif column.source.startswith("="):
+            columns.append([column.source[1:]] * count)
+        else:
+            columns.append(cells[column.source] if column.source else [""] * count)
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow([c.heading for c in profile.columns])
+    writer.writerows(zip(*columns, strict=True))
+    return text.getvalue().encode("utf-8")
+
+
+def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+    space, alone = profile.xml.namespace, profile.xml.root_only
+    qualified = f"{{{space}}}" if space else ""
+    inside = "" if alone else qualified
+    prefixes: Any = {"lrb" if alone else None: space} if space else {}
+    root = etree.Element(qualified + profile.xml.root, nsmap=prefixes)
+    for name, source in profile.xml.header.items():
+        etree.SubElement(root, inside + name).text = about[source]
+    for n in range(count):
+        record = etree.SubElement(root, inside + profile.xml.record)
+        for column in profile.columns:
+            if column.first_row_only:
+                continue
+            constant = column.source.startswith("=")
+            value = column.source[1:] if constant else cells[column.source][n] if column.source else ""
+            if value:
+                etree.SubElement(record, inside + (column.xml_name or column.heading)).text = value
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+
+
+def result_bytes(path: Path) -> bytes:
+    """A result file's content.
+
+    Raises:
+        Refused: result_too_large; nothing of it was read.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > LARGEST_RESULT:
+        raise Refused("result_too_large")
+    return path.read_bytes()
+
+
+def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
+    """The answers in a result file or an export of processed exceptions.
+
+    Args:
+        content: CSV or XML, in the batch layout, with a ULN or a return code or both.
+        profiles: whose headings and aliases are known.
+
+    Returns:
+        ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln,
+        return_code, the sent fields and ability_to_share; text as in the file, null where empty.
+
+    Raises:
+        Refused: not_a_result, result_not_xml, result_too_large, result_by_spreadsheet, no_ukprn or undecodable.
+    """
+    rows, refused = read_results([content], profiles)
+    if refused:
+        raise refused[0]
+    return rows.drop(columns="file")
+
+
+def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tuple[pd.DataFrame, dict[int, Refused]]:
+    """The answers of many files in one table, each file as `read_result` reads it.
+
+    Args:
+        contents: of the files.
+        profiles: whose headings and aliases are known.
+
+    Returns:
+        file (the file's place in `contents`, from 0) and the columns of `read_result`, by file and ordinal; and the files
+        that are refused, by place: none of their rows is in the table.
+    """
+    headings = _headings(profiles)
+    names = [*_READ, "return_code"]
+    cells: dict[str, list[str]] = {name: [] for name in names}
+    counts: dict[int, int] = {}
+    refused: dict[int, Refused] = {}
+    no_codes: set[int] = set()
+    for place, content in enumerate(contents):
+        try:
+            table = _table(content, headings)
+        except Refused as fault:
+            refused[place] = fault
+            continue
+        counts[place] = len(table["mis_identifier"])
+        if "return_code" not in table:
+            no_codes.add(place)
+        for name in names:
+            cells[name].extend(table.get(name) or [""] * counts[place])
+    rows = pd.DataFrame({name: pd.Series(_filled(values), dtype="str") for name, values in cells.items()})
+    rows.insert(0, "file", np.repeat(np.array(list(counts), dtype="int64"), list(counts.values())))
+    rows.insert(1, "ordinal", rows.groupby("file").cumcount() + 1)
+    _carry_down(rows)
+    answered, named = (set(rows.loc[rows[c].notna(), "file"]) for c in ("uln", "ukprn"))
+    for place, count in counts.items():
+        if place in no_codes and place not in answered:
+            # A batch file that came back unanswered, perhaps our own: as answers, it would open an exception for all.
+            refused[place] = Refused("not_a_result", both("detail.unanswered"))
+        elif count and place not in named:
+            refused[place] = Refused("no_ukprn")
+    return rows[~rows["file"].isin(refused)].reset_index(drop=True), refused
+
+
+def _table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
+    table = _xml_table(content, headings) if _is_xml(content) else _csv_table(content, headings)
+    if "mis_identifier" not in table or not {"uln", "return_code"}.intersection(table):
+        raise Refused("not_a_result")
+    for name in ("uln", "ukprn", "mis_identifier"):
+        for row, value in enumerate(table.get(name, ()), 1):
+            if _BY_SPREADSHEET.fullmatch(value.strip()):
+                # Taken in, it would make an open exception of every learner whose ULN it is.
+                raise Refused("result_by_spreadsheet", both("detail.spreadsheet", row=row))
+    return table
+
+
+def _filled(values: list[str]) -> pa.Array:
+    """The values, null where blank."""
+    text = pa.array(values, pa.large_string())
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), None, text)
+
+
+def _carry_down(rows: pd.DataFrame) -> None:
+    """The first row of a batch speaks for all; a file name never for the batch of another UKPRN."""
+    of_file = rows.groupby("file")["ukprn"]
+    down = of_file.ffill()
+    alone = of_file.transform("nunique") == 1
+    rows["ukprn"] = down.where(~alone, down.groupby(rows["file"]).bfill())
+    rows["file_name_cell"] = rows.groupby(["file", "ukprn"], dropna=False)["file_name_cell"].ffill().astype("str")
+
+
+def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
+    """Heading, small letters and digits only -> our name."""
+    known: dict[str, str] = {}
+    for profile in profiles.values():
+        for name, source in _READ.items():
+            for column in profile.columns:
+                # The UPN column of 3A echoes the MIS identifier; the identifier itself is what ties.
+                if (column.source == source and column.heading != "UPN") or column.heading == source:
+                    known |= dict.fromkeys(map(_plain, (column.heading, *column.aliases, column.xml_name)), name)
+        known |= dict.fromkeys(map(_plain, profile.return_code_headings), "return_code")
+    known.pop("", None)
+    return known
+
+
+def _plain(heading: str) -> str:
+    return "".join(c for c in heading.lower() if c.isalnum())
+
+
+def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
+    text = _decode(content).lstrip("\r\n")
+    first = re.split("[\r\n]", text, maxsplit=1)[0]
+    delimiter = max(",;\t", key=first.count)
+    lines = text.count("\n") + text.count("\r") + 1
+    if max(text.count(delimiter) + lines, (first.count(delimiter) + 1) * lines) > MOST_CELLS:
+        raise Refused("result_too_large", both("detail.table", most=f"{MOST_CELLS:,}"))
+    # Strict: a quotation mark that is never closed would otherwise swallow the rows below it without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows = [row for row in reader if "".join(row).strip()]
+    except csv.Error:
+        raise Refused("not_a_result", both("detail.quotation", line=reader.line_num)) from None
+    names = [headings.get(_plain(cell), "") for cell in (rows[0] if rows else [])]
+    if "mis_identifier" not in names:
+        raise Refused("not_a_result")
+    width = len(names)
+    if any(len(row) != width for row in rows):
+        for n, row in enumerate(rows[1:], 1):
+            # An unquoted comma in a name moves all that follows, the return code too: no cell of such a row can be trusted.
+            if "".join(row[width:]).strip():
+                raise Refused("not_a_result", both("detail.cells", row=n))
+        rows = [(row + [""] * width)[:width] for row in rows]
+    columns = list(zip(*rows[1:], strict=True)) or [()] * width
+    table: dict[str, list[str]] = {}
+    for name, column in zip(names, columns, strict=True):
+        if not name:
+            continue
+        # Two headings may mean the same: the first that holds something counts, cell by cell.
+        before = table.get(name)
+        table[name] = [b if b.strip() else c for b, c in zip(before, column, strict=True)] if before else list(column)
+    return table
+
+
+def _decode(content: bytes) -> str:
+    encodings = ["utf-16"] if content.startswith(_UTF16) else ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise Refused("undecodable")
+
+
+def _is_xml(content: bytes) -> bool:
+    start = content[:256]
+    if start.startswith(_UTF16):
+        return start.decode("utf-16", "replace").lstrip().startswith("<")
+    return start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<")
+
+
+def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
+    if not content.startswith(_UTF16):
+        content = content.removeprefix(codecs.BOM_UTF8).lstrip()
+    try:
+        root = parse(content)
+    except Refused as fault:
+        told = fault.detail or (both("detail.doctype") if fault.reason == "doctype" else "")
+        raise Refused(_OF_RESULT[fault.reason], told) from None
+    about: dict[str, str] = {}
+    records: list[dict[str, str]] = []
+    for element in root.iter(etree.Element):
+        children = ((_plain(etree.QName(c).localname), c) for c in element.iterchildren(etree.Element))
+        named = {headings[name]: _cell(c) for name, c in children if name in headings}
+        of_file = {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v.strip()}
+        # A learner, even one without an identifier: such a row is shown as tied to nothing, never dropped.
+        if "mis_identifier" in named or len(set(named) - {"ukprn", "file_name_cell"}) > 1:
+            records.append(about | {k: v for k, v in named.items() if v.strip() or k not in about})
+        elif of_file:
+            # A file may hold several batches; each header speaks for the learners after it.
+            about = of_file if "ukprn" in of_file else about | of_file
+    if not records:
+        raise Refused("not_a_result")
+    if not any(record.get("ukprn") for record in records):
+        records = [record | about for record in records]
+    names = {name for record in records for name in record}
+    return {name: [record.get(name, "") for record in records] for name in names}
+
+
+def _cell(element: etree._Element) -> str:
+    """An element's whole text. One that holds more than a cell does is none: its text would be taken at every level."""
+    if any(len(below) for below in element):
+        raise Refused("not_a_result", both("detail.nested"))
+    return "".join(map(str, element.itertext()))

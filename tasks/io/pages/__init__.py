@@ -1,0 +1,1 @@
+"""Pages and charts of a cycle, as HTML and SVG."""

@@ -1,0 +1,286 @@
+"""The bytes of a page: HTML in one language, from tables that have passed the gate; and the style and program beside it.
+
+Belongs here: how a cell of each kind looks, and what a browser and a reader of screens need. Everything that is put
+into a page is escaped by the template. Does not belong here: which rows and which numbers (`tasks.reports.pages`), layout
+(`schemas.settings.pages`), words (`tasks.io.pages.words`), charts (`tasks.io.pages.page_charts`). The page has no
+clock: when it was made is given. To add a kind of column: a line in `_CELLS`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from schemas.settings.names import language_of
+from schemas.settings.pages import WALES, WORDS, PageTable, all_needs, all_sections
+from schemas.texts.catalogue import Language, text
+from tasks.io.pages.page_charts import chart_of
+from tasks.io.pages.words import BARS, NONE, NOT_TOLD, OTHER, PageContent, Sayer, percent
+
+_SITE = Path(__file__).with_name("site")
+_DIGITS = re.compile("[0-9]+")
+#: From a page to the data root.
+_ROOT = "../../../../"
+#: A link from a page to a file of the data root, and what it is on.
+_TO_FILE = re.compile(rf'<a href="{re.escape(_ROOT)}([^"]+)">(.*?)</a>', re.DOTALL)
+#: The code of the row of all authorities together.
+_TOTAL = "total"
+#: How a column of a kind looks; others are as they are.
+_LOOKS = {"number": "number", "share": "number", "sentence": "sentence", "name": "name", "page": "name"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes:
+        text: what people read.
+        order: the cell's place when the table is sorted by its column; a number.
+        csv: what a spreadsheet gets, where that is not the text.
+        href: where it leads.
+        word: the word behind the text, of a column with words.
+    """
+
+    text: str
+    order: int = 0
+    csv: str | None = None
+    href: str | None = None
+    word: str | None = None
+    lang: Language | None = None
+    day: str | None = None
+
+
+def assets() -> dict[str, bytes]:
+    """The style and the program that every page has beside it."""
+    return {name: (_SITE / name).read_bytes() for name in ("site.css", "site.js")}
+
+
+def write_page(content: PageContent, made: Mapping[str, Any]) -> dict[str, bytes]:
+    """A page in both languages.
+
+    Args:
+        content: what it shows.
+        made: as_of, run, edition: when it was made, and by what.
+
+    Returns:
+        Bytes by file name.
+    """
+    return {f"index.{lang}.html": _page(content, made, lang) for lang in ("cy", "en")}
+
+
+def without_links(page: bytes, is_gone: Callable[[str], bool]) -> bytes:
+    """A page on which files that are gone are named and not linked.
+
+    Args:
+        page: its bytes.
+        is_gone: whether a file is, by its path below the data root.
+    """
+
+    def named(link: re.Match[str]) -> str:
+        return link[2] if is_gone(unescape(link[1])) else link[0]
+
+    return _TO_FILE.sub(named, page.decode()).encode()
+
+
+@cache
+def _template() -> Any:
+    settings = Environment(
+        loader=FileSystemLoader(_SITE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return settings.get_template("page.html")
+
+
+def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> bytes:
+    say = Sayer(lang, NOT_TOLD if content.page == WALES else NONE)
+    name = content.title[0 if lang == "cy" else 1] or say("wales")
+    title = content.cycle.title_cy if lang == "cy" else content.cycle.title_en
+    sections = [
+        {
+            "id": section.name,
+            "title": say(f"section.{section.name}"),
+            "about": say.either(f"about.{content.page}.{section.name}", f"about.{section.name}"),
+            "tables": [
+                _table(table, content, say) for table in section.tables[content.page] if table.name in content.tables
+            ],
+            "chart": chart_of(section.name, content, say),
+            "said": [say.sentence(content.said[section.name])] if section.name in content.said else [],
+        }
+        for section in all_sections()
+    ]
+    html: str = _template().render(
+        lang=lang,
+        other=OTHER[lang],
+        say=say,
+        page=content.page,
+        name=name,
+        cycle=content.cycle.id,
+        title=title,
+        sections=sections,
+        made={**made, "as_of": say.moment(made["as_of"])},
+        not_told=NOT_TOLD if content.page == WALES else None,
+    )
+    return html.encode()
+
+
+def _number(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+    value = row[name]
+    return Cell(say.missing, -1) if value is None else Cell(f"{value:,}", int(value), str(value))
+
+
+def _share(row: Mapping[str, Any], name: str, _say: Sayer) -> Cell:
+    value = row[name]
+    # Nothing to have a share of is not the same as what is not told.
+    nothing = NOT_TOLD if None in [row.get(of, 0) for of in ("chosen", *BARS)] else NONE
+    return Cell(nothing, -1) if value is None else Cell(percent(value), int(value), f"{value / 10:.1f}")
+
+
+def _text(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+    value = row[name]
+    if name == "year" and not value:
+        return Cell(say("unread_year"))
+    return Cell(NONE if value is None else str(value))
+
+
+def _name(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+    at = name if name in row else f"{name}_{say.lang}"
+    if row[at] is None:
+        return Cell(row.get("school_number") or say("wales"), int(row.get(f"{at}_place") or 0))
+    lang = language_of(row[at]) if at == name or row.get(f"{name}_cy") == row.get(f"{name}_en") else None
+    return Cell(row[at], int(row[f"{at}_place"]), lang=None if lang == say.lang else lang)
+
+
+def _page_of(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+    cell = _name(row, name, say)
+    if row[f"{name}_{say.lang}"] is None:
+        return Cell(say("wales"), 999)
+    return Cell(cell.text, cell.order, href=f"../{row['la_code']}/index.{say.lang}.html")
+
+
+def _day(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+    iso = row[name]
+    if not iso:
+        return Cell(NONE, 0)
+    return Cell(say.day(iso), int(iso[:10].replace("-", "")), iso[:10], day=iso[:10])
+
+
+def _sentence(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+    return Cell(row[f"{name}_{say.lang}"] or NONE)
+
+
+def _file(row: Mapping[str, Any], _of: str, _say: Sayer) -> Cell:
+    return Cell(Path(row["path"]).name, href=_ROOT + row["path"])
+
+
+_CELLS: dict[str, Callable[[Mapping[str, Any], str, Sayer], Cell]] = {
+    "number": _number,
+    "share": _share,
+    "text": _text,
+    "name": _name,
+    "page": _page_of,
+    "day": _day,
+    "sentence": _sentence,
+    "file": _file,
+}
+
+
+def _word(row: Mapping[str, Any], name: str, words: str, say: Sayer) -> Cell:
+    order, prefix = WORDS[words]
+    return Cell(text(prefix + row[name], say.lang), order.index(row[name]), word=row[name])
+
+
+def _needs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With what is to be done, who does it and where more is said; the most urgent first."""
+    number = {row["need"]: row["number"] for row in rows}
+    return [
+        {
+            **{"number": number[need.need], "who": need.who, "leads": f"#{need.section}"},
+            **{"what_cy": need.text_cy, "what_en": need.text_en},
+            **{"action_cy": need.action_cy, "action_en": need.action_en},
+        }
+        for need in all_needs()
+        if need.need in number
+    ]
+
+
+#: Under which names a column of a kind stands in a row.
+_STANDS: dict[str, tuple[str, ...]] = {
+    "file": ("path",),
+    "sentence": ("{name}_{lang}",),
+    "name": ("{name}", "{name}_{lang}"),
+    "page": ("{name}_{lang}",),
+}
+
+
+def _columns(table: PageTable, there: set[str], lang: Language) -> dict[str, str]:
+    """The columns of a table that a page has."""
+    return {
+        name: kind
+        for name, kind in table.columns.items()
+        if there & {at.format(name=name, lang=lang) for at in _STANDS.get(kind, ("{name}",))}
+    }
+
+
+def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: Sayer) -> list[Cell]:
+    if kind.startswith("word:"):
+        return [_word(row, name, kind.removeprefix("word:"), say) for row in rows]
+    cells = [_CELLS[kind](row, name, say) for row in rows]
+    if kind != "text":
+        return cells
+    # By number where there is one: year 9 before year 10, 8-28 days before 29-90.
+    order = sorted({cell.text for cell in cells}, key=lambda one: (int((_DIGITS.match(one) or ["99"])[0]), one))
+    return [replace(cell, order=order.index(cell.text)) for cell in cells]
+
+
+def _table(table: PageTable, content: PageContent, say: Sayer) -> dict[str, Any]:
+    rows, there = content.tables[table.name].rows, set(content.tables[table.name].columns)
+    if table.name == "needs":
+        rows = _needs(rows)
+        there = set().union(*rows)
+    columns = _columns(table, there, say.lang)
+    cells = {name: _in_column(rows, name, kind, say) for name, kind in columns.items()}
+    lines = [
+        {
+            "cells": {name: cells[name][n] for name in columns},
+            "leads": row.get("leads"),
+            "total": row.get("la_code") == _TOTAL,
+        }
+        for n, row in enumerate(rows)
+    ]
+    names_row = next((name for name, kind in columns.items() if kind != "number"), None)
+    words: list[tuple[str, str]] = []
+    if table.filter in columns:
+        order, prefix = WORDS[columns[table.filter].removeprefix("word:")]
+        of = Counter(row[table.filter] for row in rows)
+        # How many there are of each answers the first question before anything is chosen.
+        words = [(word, f"{text(prefix + word, say.lang)} ({of[word]})") for word in order if word in of]
+    return {
+        "name": table.name,
+        "caption": say(f"table.{table.name}"),
+        "heads": [
+            {
+                "key": name,
+                "title": say.either(f"column.{table.name}.{name}", f"column.{name}"),
+                "sorts": kind not in ("sentence", "file"),
+                "look": _LOOKS.get(kind),
+                "names": name == names_row,
+            }
+            for name, kind in columns.items()
+        ],
+        "rows": [one for one in lines if not one["total"]],
+        "total": [one for one in lines if one["total"]],
+        "search": table.search,
+        "filter": table.filter if words else None,
+        "words": words,
+        "file": _file_name(content, table.name, say),
+    }
+
+
+def _file_name(content: PageContent, table: str, say: Sayer) -> str:
+    name = content.title[0 if say.lang == "cy" else 1] or say("wales")
+    return f"{content.cycle.id} {name} {table}.csv".replace(" ", "-")

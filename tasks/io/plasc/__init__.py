@@ -1,0 +1,1 @@
+"""PLASC returns: reading XML into tables."""

@@ -1,0 +1,369 @@
+"""Reads one PLASC XML return: its header, its pupils as text, its leavers counted, its unknown elements counted.
+
+Which element holds which field is data (`schemas/plasc`), so a new layout is added there. Values stay as the school
+sent them; nothing is judged here. What a return means is told by the walk over its elements below; `plasc_grammar` and
+`plasc_columns` give the same answers faster where they can be sure, and pass where they cannot.
+"""
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from lxml import etree
+
+from schemas.plasc.layouts import PlascLayout
+from schemas.tables import PUPIL_FIELDS
+from schemas.texts.catalogue import both
+from schemas.texts.faults import Refused
+from tasks.io.plasc.arrow_reader import PUPILS_SCHEMA, pupil_columns
+from tasks.io.plasc.grammar import all_known, empty_ones
+from tasks.io.untrusted_xml import parse
+
+#: Longer than any path that a layout knows; what lies deeper is not looked at, and names cannot fill the memory.
+_LONGEST_PATH = 300
+_MOST_UNKNOWN = 1000
+#: Records that are looked into for what the others may hold, and how many new paths are worth counting one by one.
+_FIRST, _FEW = 20, 30
+
+#: xs:date or xs:dateTime, with or without a zone. Python's own reader takes week dates and dates without hyphens too.
+_ISO_DATE = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(T(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?|24:00:00(\.0+)?))?"
+    r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
+)
+
+
+@dataclass(frozen=True)
+class ReturnHeader:
+    """What a return says of itself; text as sent, trimmed.
+
+    Attributes:
+        layout: the layout that the file was read by; single records may be in another.
+        declared: records of pupils on roll, counted.
+        leavers: records of pupils no longer on roll, counted; they are not read.
+        unknown_elements: element path below the pupil record -> how often it occurs; a path with a leading / starts at
+            the root element: it lies outside the records that are read, so pupils may be missing.
+        destination: the number of the school that it says it is for, where its layout has one.
+    """
+
+    la_code: str
+    estab: str
+    collection: str
+    census_date: str
+    header_datetime: str
+    serial_no: str
+    layout: str
+    declared: int
+    leavers: int
+    unknown_elements: dict[str, int]
+    destination: str = ""
+
+    @property
+    def school_number(self) -> str:
+        """Authority and establishment, seven digits."""
+        return self.la_code + self.estab
+
+
+@dataclass(frozen=True)
+class PlascReturn:
+    """A return, read.
+
+    Attributes:
+        pupils: ordinal (from 1, in file order) and the pupil fields, text as sent, null where absent or empty.
+        leavers, unknown_elements: as in the header.
+    """
+
+    header: ReturnHeader
+    pupils: pd.DataFrame
+    leavers: int
+    unknown_elements: dict[str, int]
+
+
+def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
+    """What a return says of itself; the whole file is parsed, so that one that is cut off is found here.
+
+    Raises:
+        Refused: the file cannot be used; the reason is one of `schemas/codes/quarantine_reasons.csv`.
+    """
+    root, layouts = _root(content, layouts)
+    layout = _layout(root, layouts)
+    facts = _header_facts(root, layout)
+    records = _at(root, layout.on_roll)
+    unknown = _unknown(root, records, layout, layouts)
+    return ReturnHeader(
+        **facts,
+        layout=layout.name,
+        declared=len(records),
+        leavers=len(_at(root, layout.no_longer_on_roll)),
+        unknown_elements=dict(sorted(unknown.items())),
+        destination="".join((e.text or "").strip() for path in layout.destination for e in _at(root, path)[:1]),
+    )
+
+
+def read_pupils(
+    content: bytes,
+    layout: str,
+    layouts: dict[str, PlascLayout],
+    *,
+    declared: int,
+    unknown_elements: Mapping[str, int],
+) -> pa.Table:
+    """The pupils of a return that `inspect` has taken, by what it found.
+
+    Args:
+        content: the same bytes.
+        layout: the name of the layout that was found.
+        layouts: all layouts.
+        declared: the records that were counted.
+        unknown_elements: those that were found.
+
+    Returns:
+        A table of `plasc_columns.PUPILS_SCHEMA`: ordinal (from 1, in file order) and the pupil fields, text as sent,
+        null where absent or empty.
+
+    Raises:
+        Refused: as `inspect`, where the content is not what was inspected.
+    """
+    if layout in layouts:
+        pupils = pupil_columns(content, layouts[layout], layouts.values(), declared, unknown_elements)
+        if pupils is not None:
+            return pupils
+    return _walked_pupils(content, layouts)
+
+
+def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
+    """A whole return.
+
+    Raises:
+        Refused: as `inspect`.
+    """
+    header = inspect(content, layouts)
+    pupils = read_pupils(
+        content, header.layout, layouts, declared=header.declared, unknown_elements=header.unknown_elements
+    )
+    return PlascReturn(header, pupils.to_pandas(), header.leavers, header.unknown_elements)
+
+
+def _unknown(
+    root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
+) -> Counter[str]:
+    """The unknown elements of a return, walked through only where the grammar cannot tell."""
+    if not _mixed(root, layouts):
+        if all_known(root, layout, _LONGEST_PATH):
+            return Counter()
+        # What a school's system adds it adds to every record: the first ones show what to count in the others.
+        first = _Fields(layout)
+        for record in records[:_FIRST]:
+            first.of_record(record)
+        new = first.unknown_paths()
+        wider = replace(layout, known=layout.known | new)
+        if 0 < len(new) <= _FEW and all_known(root, wider, _LONGEST_PATH):
+            return empty_ones(root, layout, new)
+    return _walk(root, records, layout, layouts)[1]
+
+
+def _walked_pupils(content: bytes, layouts: dict[str, PlascLayout]) -> pa.Table:
+    root, layouts = _root(content, layouts)
+    layout = _layout(root, layouts)
+    rows, _ = _walk(root, _at(root, layout.on_roll), layout, layouts)
+    columns = [pa.array([row.get(field) for row in rows], pa.string()) for field in PUPIL_FIELDS]
+    ordinal = pa.array(range(1, len(rows) + 1), pa.int64())
+    return pa.Table.from_arrays([ordinal, *columns], schema=PUPILS_SCHEMA)
+
+
+def _walk(
+    root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
+) -> tuple[list[dict[str, str]], Counter[str]]:
+    """Each record's fields, and the unknown elements of the return."""
+    fields = {one.name: _Fields(one) for one in layouts.values()}
+    if _mixed(root, layouts):
+        rows = [fields[_layout_of(record, layout, layouts).name].of_record(record) for record in records]
+    else:
+        rows = list(map(fields[layout.name].of_record, records))
+    return rows, sum((one.unknown for one in fields.values()), _outside(root, layout))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What an element means where it stands: the field it holds, whether it is known, whether all below is passed over."""
+
+    path: str
+    field: str
+    rank: int
+    known: bool
+    closed: bool
+
+
+class _Fields:
+    """Takes the fields out of records, and counts the elements that no layout knows.
+
+    Of a field's paths that of lowest rank is taken whose text is more than blanks.
+
+    Attributes:
+        unknown: path -> how often it was met.
+    """
+
+    def __init__(self, layout: PlascLayout) -> None:
+        self._field_at = {p: (field, rank) for field, paths in layout.paths.items() for rank, p in enumerate(paths)}
+        parts = [path.split("/") for path in (*self._field_at, *layout.known)]
+        # The containers on the way to what is known are known too, also where one stands there empty.
+        self._known = layout.known | {"/".join(names[:n]) for names in parts for n in range(1, len(names))}
+        #: (path above, tag) -> step: a few dozen, asked for by every element of a return.
+        self._steps: dict[tuple[str, str], _Step] = {}
+        self.unknown: Counter[str] = Counter()
+
+    def of_record(self, record: etree._Element) -> dict[str, str]:
+        found: dict[str, str] = {}
+        self._below(record, "", found, {})
+        return found
+
+    def unknown_paths(self) -> frozenset[str]:
+        """Where unknown elements were met, with the containers on the way to them."""
+        return frozenset(step.path for step in self._steps.values() if not (step.known or step.field))
+
+    def _below(self, element: etree._Element, above: str, found: dict[str, str], orders: dict[str, Any]) -> None:
+        for child in element:
+            tag = child.tag
+            if not isinstance(tag, str):
+                continue
+            step = self._steps.get((above, tag)) or self._step(above, tag)
+            if step.field:
+                text = child.text
+                if text:
+                    order = (not text.strip(), step.rank)
+                    if step.field not in found or order < orders[step.field]:
+                        found[step.field], orders[step.field] = text, order
+            elif not step.known and (step.closed or not len(child)):
+                _count(self.unknown, step.path)
+            if not step.closed and len(child):
+                self._below(child, f"{step.path}/", found, orders)  # the parser bounds the depth
+
+    def _step(self, above: str, tag: str) -> _Step:
+        path = above + tag.rpartition("}")[2]
+        field, rank = self._field_at.get(path, ("", 0))
+        too_long = len(path) > _LONGEST_PATH
+        closed = too_long or f"{path}/*" in self._known
+        known = not too_long and (path in self._known or f"{path}/*" in self._known)
+        step = _Step(path, field, rank, known, closed)
+        if len(self._steps) < _MOST_UNKNOWN:
+            self._steps[above, tag] = step
+        return step
+
+
+def _count(unknown: Counter[str], path: str) -> None:
+    """Count an element; of names without end the first ones are enough for a person to see that something is new."""
+    path = path[:_LONGEST_PATH]
+    if path in unknown or len(unknown) < _MOST_UNKNOWN:
+        unknown[path] += 1
+
+
+def _outside(root: etree._Element, layout: PlascLayout) -> Counter[str]:
+    """Unknown elements beside the way to the records: pupils in a container of another name must not vanish unseen."""
+    ways = [path.split("/") for path in (layout.on_roll, layout.no_longer_on_roll)]
+    steps = {"/".join(["", *way[:n]]) for way in ways for n in range(1, len(way) + 1)}
+    unknown: Counter[str] = Counter()
+    level = [("", root)]
+    while level:
+        below = [(f"{path}/{_local(child)}", child) for path, e in level for child in e.iterchildren(etree.Element)]
+        for path in (path for path, _ in below if path not in steps and path not in layout.known):
+            _count(unknown, path)
+        level = [(path, child) for path, child in below if path in steps and path.count("/") < max(map(len, ways))]
+    return unknown
+
+
+def _local(element: etree._Element) -> str:
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _root(content: bytes, layouts: dict[str, PlascLayout]) -> tuple[etree._Element, dict[str, PlascLayout]]:
+    """The root element, and the layouts that begin with it: the others' containers mean nothing in it."""
+    root = parse(content)
+    own = _of_root(_local(root), layouts)
+    if not own:
+        raise Refused("wrong_root", both("detail.root", name=_local(root)[:40]))
+    return root, own
+
+
+def _of_root(name: str, layouts: dict[str, PlascLayout]) -> dict[str, PlascLayout]:
+    return {one.name: one for one in layouts.values() if one.root == name}
+
+
+def _at(root: etree._Element, path: str) -> list[etree._Element]:
+    """The elements at a path, whatever namespace they are in."""
+    level = [root]
+    for name in path.split("/"):
+        level = [child for element in level for child in element.iterchildren(f"{{*}}{name}")]
+    return level
+
+
+def _layout(root: etree._Element, layouts: dict[str, PlascLayout]) -> PlascLayout:
+    """The layout that fits some record, one with a marker before one without; where none fits, the first."""
+    return next((one for one in _by_marker(layouts) if _fits(root, one)), next(iter(layouts.values())))
+
+
+def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
+    return sorted(layouts.values(), key=lambda layout: not layout.marker)
+
+
+def _fits(root: etree._Element, layout: PlascLayout) -> bool:
+    # The first looks are the parser's own and fast; they spare most files the last.
+    if not all(_somewhere(root, name) for name in (layout.identifiers, layout.marker) if name):
+        return False
+    paths = (layout.on_roll, layout.no_longer_on_roll)
+    return any(_holds(record, layout) for path in paths for record in _at(root, path))
+
+
+def _somewhere(root: etree._Element, name: str) -> bool:
+    return next(root.iter(f"{{*}}{name}"), None) is not None
+
+
+def _mixed(root: etree._Element, layouts: dict[str, PlascLayout]) -> bool:
+    """Whether records of a file may need different layouts."""
+    containers = {layout.identifiers for layout in layouts.values()}
+    return sum(_somewhere(root, name) for name in containers) > 1
+
+
+def _holds(record: etree._Element, layout: PlascLayout) -> bool:
+    boxes = record.iterchildren(f"{{*}}{layout.identifiers}")
+    return any(not layout.marker or box.find(f"{{*}}{layout.marker}") is not None for box in boxes)
+
+
+def _layout_of(record: etree._Element, usual: PlascLayout, layouts: dict[str, PlascLayout]) -> PlascLayout:
+    """The file's layout, unless the record lacks its container and holds that of another."""
+    if record.find(f"{{*}}{usual.identifiers}") is not None:
+        return usual
+    return next((one for one in _by_marker(layouts) if _holds(record, one)), usual)
+
+
+def _header_facts(root: etree._Element, layout: PlascLayout) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, path in layout.header.items():
+        elements = _at(root, path)
+        text = (elements[0].text or "").strip() if elements else ""
+        if not text and name != "serial_no":
+            raise Refused("header_incomplete", path)
+        found[name] = text
+    if found["collection"] not in layout.collections:
+        raise Refused(
+            "wrong_collection",
+            both("detail.collection", found=repr(found["collection"][:40]), taken=", ".join(layout.collections)),
+        )
+    if not _is_date(found["census_date"]):
+        raise Refused("bad_census_date", repr(found["census_date"][:40]))
+    if not _is_date(found["header_datetime"]):
+        raise Refused("bad_header_datetime", repr(found["header_datetime"][:40]))
+    return found
+
+
+def _is_date(text: str) -> bool:
+    matched = _ISO_DATE.fullmatch(text)
+    try:
+        return matched is not None and bool(dt.date.fromisoformat(matched[1]))
+    except ValueError:
+        return False

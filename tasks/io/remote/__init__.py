@@ -1,0 +1,1 @@
+"""Folders on other machines: SFTP, object stores, shared folders."""

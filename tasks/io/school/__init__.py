@@ -1,0 +1,1 @@
+"""Files for and from schools: CTF, workbook, exam entries, slips, zip."""

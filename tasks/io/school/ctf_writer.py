@@ -1,0 +1,162 @@
+"""Common Transfer Files: the learners of one school who have a ULN, as XML that the school's system imports.
+
+Belongs here: file name, element order, and the check against the version's schema.
+Does not belong here: who stands in the file (`tasks/core/publication.py`); what a version says of itself and how it
+names things (`schemas/ctf/`, where a version is added).
+"""
+
+import datetime as dt
+import re
+from functools import cache
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from lxml import etree
+
+from schemas.ctf.versions import CtfVersion
+
+# As in schools' own exports; lxml's declaration has single quotes, which not every importing program may expect.
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_REPEATED = "SCHEMAV_CVC_IDC"
+_EXPECTED = re.compile(r"Expected is (?:one of )?\( ([\w, ]+) \)")
+#: What no XML 1.0 document can hold; NUL, which is another such, stands between the values while they are escaped.
+_NO_XML = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NO_PUPILS = b"<CTFpupilData/>"
+
+
+def ctf_file_name(school_number: str, number: int) -> str:
+    """The file's name, e.g. `660LLLL_CTF_6604025_001.xml`.
+
+    Schools' systems refuse a file whose second block is not their own number. LLLL stands for a sender that is not a
+    school (OneEducation's CTF overview; CTF specification, section 2.5).
+
+    Args:
+        school_number: seven digits, authority and establishment.
+        number: the school's running number of files, from 1.
+    """
+    return f"{school_number[:3]}LLLL_CTF_{school_number}_{number:03d}.xml"
+
+
+def write_ctf(
+    pupils: pd.DataFrame, *, version: CtfVersion, school_number: str, academic_year: int, made_at: dt.datetime
+) -> bytes:
+    """Write a school's CTF; equal content gives equal bytes.
+
+    Header and pupil order: CTF facts, 2.2 and 2.3; the destination bears no school name in any version seen. A null is
+    left out, and the schema then names what is missing.
+
+    Args:
+        pupils: text columns upn, uln, surname, forename, dob, gender, as the school sent them; in any order.
+        version: the CTF version.
+        school_number: the school that gets the file, seven digits.
+        academic_year: the year in which the academic year starts.
+        made_at: local time at which the file counts as made.
+
+    Returns:
+        UTF-8 with declaration, without byte order mark; two spaces a level, lines end in LF.
+    """
+    la, estab = school_number[:3], school_number[3:]
+    root = etree.Element("CTfile")
+    header = etree.SubElement(root, "Header")
+    _add(header, "DocumentName", "Common Transfer File")
+    _add(header, "CTFversion", version.id)
+    _add(header, "DateTime", made_at.strftime("%Y-%m-%dT%H:%M:%S"))
+    _add(header, "DocumentQualifier", version.document_qualifier)
+    if version.data_qualifier is not None:
+        _add(header, "DataQualifier", version.data_qualifier)
+    _add(header, "DataDescriptor", version.data_descriptor)
+    _add(header, "SupplierID", version.supplier_id)
+    source = etree.SubElement(header, "SourceSchool")
+    _add(source, "LEA", la)
+    _add(source, "Estab", version.source_estab)
+    _add(source, "SchoolName", version.source_school_name)
+    _add(source, "AcademicYear", str(academic_year))
+    destination = etree.SubElement(header, "DestSchool")
+    _add(destination, "LEA", la)
+    _add(destination, "Estab", estab)
+    etree.SubElement(root, "CTFpupilData")
+    around = etree.tostring(root, encoding="UTF-8", pretty_print=True)
+    blocks = _pupils(pupils, version)
+    if blocks:
+        # The last there is: what stands in the header is escaped.
+        before, after = around.rsplit(_NO_PUPILS, 1)
+        around = b"".join([before, b"<CTFpupilData>\n", blocks, b"  </CTFpupilData>", after])
+    return _DECLARATION + around
+
+
+def _add(parent: etree._Element, name: str, value: str) -> None:
+    etree.SubElement(parent, name).text = value
+
+
+def _pupils(pupils: pd.DataFrame, version: CtfVersion) -> bytes:
+    """The pupils' elements, as text: a tree of all of them gives these bytes at several times the cost."""
+    elements = {
+        "upn": "UPN",
+        "uln": "UniqueLearnerNumber",
+        "surname": "Surname",
+        "forename": "Forename",
+        "dob": "DOB",
+        "gender": version.gender_element,
+    }
+    rows = pa.table({name: pa.array(pupils[name], pa.large_string(), from_pandas=True) for name in elements})
+    rows = rows.take(pc.sort_indices(rows, sort_keys=[("upn", "ascending"), ("uln", "ascending")]))
+    lines = [f"      <{element}>%s</{element}>\n" for element in elements.values()]
+    pupil = "".join(("    <Pupil>\n", *lines, "    </Pupil>\n"))
+    values = [_escaped(column.fill_null("").to_pylist()) for column in rows.columns]
+    blocks = [pupil % of_one for of_one in zip(*values, strict=True)]
+    there = [column.is_valid().to_pylist() if column.null_count else None for column in rows.columns]
+    for n in {n for column in there if column for n, is_there in enumerate(column) if not is_there}:
+        filled = [line % v[n] for line, v, t in zip(lines, values, there, strict=True) if t is None or t[n]]
+        blocks[n] = "".join(("    <Pupil>\n", *filled, "    </Pupil>\n")) if filled else "    <Pupil/>\n"
+    return "".join(blocks).encode("utf-8")
+
+
+def _escaped(values: list[str]) -> list[str]:
+    """Text as libxml2 writes it; one pass over the whole column, as few values hold anything to escape."""
+    text = "\0".join(values)
+    if _NO_XML.search(text) or text.count("\0") >= max(1, len(values)):
+        raise ValueError("a character that XML cannot hold")
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    return values if escaped == text else escaped.split("\0")
+
+
+def check_ctf(data: bytes, version: CtfVersion) -> list[str]:
+    """What keeps a file from fitting its version's schema.
+
+    Args:
+        data: the file.
+        version: the version it must fit.
+
+    Returns:
+        One sentence per fault with element and line, never a value; empty where the file fits.
+    """
+    try:
+        document = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
+        return [f"line {error.lineno}: this is not well-formed XML"]
+    schema = _schema(version)
+    if schema.validate(document):
+        return []
+    log: Any = schema.error_log
+    # libxml2 takes a value that has not the right form for a repeated one, too; only without such are repeats real.
+    repeats = all(entry.type_name == _REPEATED for entry in log)
+    return list(dict.fromkeys(_fault(entry) for entry in log if repeats or entry.type_name != _REPEATED))
+
+
+@cache
+def _schema(version: CtfVersion) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(str(version.schema_file)))
+
+
+def _fault(entry: Any) -> str:
+    # libxml2's own sentences quote the value; only the kind of fault and the names of elements are taken from them.
+    element = re.sub(r"\[\d+\]", "", (entry.path or "").rpartition("/")[2])
+    where = f"{element}, line {entry.line}"
+    if entry.type_name == "SCHEMAV_ELEMENT_CONTENT":
+        expected = _EXPECTED.search(entry.message)
+        return f"{where}: {expected[1]} expected" if expected else f"{where}: not expected here"
+    if entry.type_name == _REPEATED:
+        return f"{where}: the same UPN or ULN stands on an earlier pupil"
+    return f"{where}: the value does not have the form that is asked for"

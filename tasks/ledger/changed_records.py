@@ -1,0 +1,128 @@
+"""Upkeep: whose record says something else than the LRS has, for the school to correct on the portal.
+
+The census looks at every record (`changes`), as do returns at those that were told of (`still_changed`): an answer that
+shows what the school has now ends it. What is told to whom stands in `core.superseding`. No engine here.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from schemas.cycles import up_to
+from schemas.settings.exceptions import exception_terms
+from schemas.states import NotChosen, RowState
+from schemas.tables import PUPIL_FIELDS, SENT_FIELDS
+from tasks.core.exception_life import exported
+from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among, looked_up
+from tasks.core.standing import latest_batch
+from tasks.core.superseding import TOLD, changed, last_shown
+from tasks.ledger.lrs_forms import lrs_forms
+from tasks.ledger.sent import rows_sent
+from tasks.ledger.standing import blocked_rows, register_of
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Portion
+
+#: What was sent, as it is compared.
+COMPARED = ["batch_ref", "upn", "school_number", *SENT_FIELDS, "ability_to_share"]
+
+
+def changes(
+    ground: Ground,
+    where: dict[str, Any],
+    standing: pd.DataFrame,
+    forms: pd.DataFrame,
+    sent: pd.DataFrame,
+    blocked: pd.Series,
+    only: pd.Series | None = None,
+) -> pd.DataFrame:
+    """The records of some schools that say something else than the LRS has (`superseding.changed`).
+
+    Args:
+        ground: the data root, lake and cycle.
+        where: which schools.
+        standing: `standing.stand` of their chosen records, or of some of them.
+        forms: `lrs_forms` of these.
+        sent: COMPARED; what was sent of them in this cycle (`standing.sent_rows`).
+        blocked: row_refs with a blocking finding.
+        only: of the records that are not chosen, these alone are looked at; all where None.
+    """
+    asked = standing[standing["state"].isin(list(TOLD))].assign(kept=False)
+    if ground.lake.version("learners") >= 0:
+        kept, records, before = _with_uln(ground, where, only)
+        asked = pd.concat([asked, kept], ignore_index=True)
+        records = records[among(records["row_ref"], kept["row_ref"])]
+        forms = pd.concat([forms, lrs_forms(ground, records)], ignore_index=True)
+        sent = pd.concat([sent, before], ignore_index=True).drop_duplicates(["batch_ref", "upn"])
+    found = changed(asked, forms, sent, blocked)
+    # What an answer shows is asked for where it may matter: of records that changed, and of learners in exports.
+    upns = asked.loc[among(asked["row_ref"], found["row_ref"]), "upn"]
+    upns = pd.concat([upns, _in_exports(ground, asked["upn"])])
+    if upns.empty:
+        return found
+    columns = ["upn", "batch_ref", "received_at", "sha256", "ordinal", *SENT_FIELDS, "ability_to_share"]
+    answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=up_to(ground.cycle), upn=upns)
+    again = asked[among(asked["upn"], upns)]
+    return changed(again, forms, sent, blocked, last_shown(answers, sent))
+
+
+def _with_uln(
+    ground: Ground, where: dict[str, Any], only: pd.Series | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The records that are not chosen as the learner has a ULN that a batch of ours brought.
+
+    Returns:
+        As `superseding.changed` takes them; the records; COMPARED of the last batch that each learner went out in.
+    """
+    lake, cycle = ground.lake, ground.cycle
+    decided = lake.read("dispositions", ["row_ref"], cycle=cycle.id, reason=NotChosen.ULN_HELD.value, **where)
+    refs = decided["row_ref"] if only is None else decided.loc[among(decided["row_ref"], only), "row_ref"]
+    columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
+    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=refs, **where)
+    upn, former = canonical_upn(records["upn"]), canonical_upn(records["former_upn"])
+    held = register_of(lake, cycle, upn=pd.concat([upn, former])).dropna(subset="uln")["upn"]
+    sent, batches = rows_sent(lake, [*COMPARED, "cycle"], up_to(cycle), held)
+    last = latest_batch(sent, batches, up_to(cycle))
+    own = among(upn, last["upn"])
+    kept = records[["row_ref", "school_number"]].assign(
+        upn=upn.where(own, former), state=RowState.ULN.value, kept=True, own_upn=own
+    )
+    kept["batch_ref"] = looked_up(kept["upn"], last["upn"], last["batch_ref"])
+    # Two records of one school with one UPN may be two people.
+    alone = ~kept.duplicated(["school_number", "upn"], keep=False)
+    return kept[kept["batch_ref"].notna() & alone], records, sent[COMPARED]
+
+
+def _in_exports(ground: Ground, upns: pd.Series) -> pd.Series:
+    """Which of the learners are answered in an export of processed exceptions, where people may have typed new values."""
+    terms = exception_terms(ground.root.reference / "exceptions.toml")
+    files = ground.lake.read("received", ["sha256", "file_name"], kind="lrs_result", status="accepted")
+    exports = files.loc[exported(files["file_name"], files["file_name"], terms), "sha256"]
+    if exports.empty or upns.empty:
+        return upns.head(0)
+    return ground.lake.read("lrs_returns", ["upn"], sha256=exports, tied="Y", upn=upns)["upn"]
+
+
+def still_changed(ground: Ground, portion: Portion, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+    """The findings, of which those about changed records are as things stand now that answers have come.
+
+    Args:
+        ground: the data root, lake and cycle.
+        portion: the schools.
+        standing: `standing.stand` of their chosen records.
+        findings: rows of the table.
+    """
+    about_changes = findings["rule"].isin(list(TOLD.values()))
+    told = findings[about_changes]
+    if told.empty:
+        return findings
+    lake, cycle = ground.lake, ground.cycle
+    rows = standing[among(standing["row_ref"], told["row_ref"])]
+    columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
+    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=told["row_ref"], **portion.where)
+    chosen = records[among(records["row_ref"], rows["row_ref"])]
+    sent, _ = rows_sent(lake, COMPARED, [cycle.id], rows["upn"])
+    blocked = blocked_rows(lake, cycle.id, **portion.where)
+    found = changes(ground, portion.where, rows, lrs_forms(ground, chosen), sent, blocked, only=told["row_ref"])
+    now = found.merge(told.drop(columns=["school_number", "rule", "field"]), on="row_ref")
+    return pd.concat([findings[~about_changes], now[list(findings.columns)]], ignore_index=True)

@@ -1,0 +1,39 @@
+"""Findings that the service makes beside the rules: what merging, publishing and a comparison with what was sent find.
+
+They stand in the table `findings` on the records that they concern now and on no others; their codes and texts in
+`schemas/codes/merge_findings.csv`. To add one: a row there, and its code beside the function that finds it.
+"""
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.states import Severity
+from schemas.tables import FINDINGS
+from tasks.io.lake.tables import arrow_of
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Lot
+
+
+def record(ground: Ground, lot: Lot, codes: list[str], found: list[pd.DataFrame]) -> None:
+    """Make these the lot's findings with those codes; the others stay.
+
+    Args:
+        ground: the data root, lake and cycle.
+        lot: the authorities.
+        codes: all codes that are looked for.
+        found: row_ref, school_number, rule, field.
+    """
+    empty = pd.DataFrame({c: [] for c in ("row_ref", "school_number", "rule", "field")}, dtype="str")
+    rows = pd.concat([empty, *found]).assign(
+        cycle=ground.cycle.id, la_code=lambda r: r["school_number"].str[:3], severity=Severity.WARNING.value
+    )
+    new = arrow_of(FINDINGS, rows.astype("str"))
+    where: dict[str, Any] = {"cycle": ground.cycle.id, **lot.where}
+    if ground.lake.read_arrow("findings", rule=codes, **where).equals(new):
+        return
+    before = ground.lake.read_arrow("findings", **where)
+    others = before.filter(pc.invert(pc.is_in(before["rule"], value_set=pa.array(codes))))
+    ground.lake.replace("findings", pa.concat_tables([others, new]), **where)

@@ -1,0 +1,153 @@
+"""The hand-over of batches as an operator sees it, and what an operator decides of it. No engine.
+
+Belongs here: the list of batches, and how a decision (`uln retry`, `uln abandon`, the flows in `flows/operator.py`) is kept
+and carried out. Does not belong here: which decision a state allows (`tasks.core.hand_over`), the hand-over (`release`).
+
+A decision is kept in `batch_decisions` first, and carried out after it: for an abandoned batch its file is taken out of the
+LRS outbox, so that nobody hands it over still; then one commit changes the state in the ledger, with an application
+transaction id of the decision. A decision whose id is not in the ledger was cut short: whoever decides next, and every
+census before it builds batches, carries it out first. So each is carried out once, in the order in which they were made,
+and only a decision whose first commit was made has happened.
+"""
+
+import datetime as dt
+
+import pandas as pd
+
+from schemas.cycles import all_cycles
+from schemas.lrs.profiles import SOAP
+from schemas.states import BatchState, Decision, JobKind
+from schemas.tables import BATCHES
+from schemas.texts.catalogue import both
+from schemas.texts.faults import PassingFault
+from tasks.core.hand_over import by_evidence, learners_answered, shown
+from tasks.core.membership import among
+from tasks.io.data_root.data_root import DataRoot, write_whole
+from tasks.io.data_root.report_csv import write_report
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.settings import lrs_service
+from tasks.io.remote.folders import lrs_outbox
+from tasks.io.remote.transport import Declined
+from tasks.ledger.standing import register_of
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Lot
+
+
+def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    answers = lake.read("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
+    within = {c.id: c.answer_within_days for c in all_cycles().values()}
+    return shown(batches, learners_answered(answers), day, within)
+
+
+def _last_decisions(lake: Lake) -> pd.DataFrame:
+    decisions = lake.read("batch_decisions")
+    return decisions.sort_values(["batch_ref", "number"]).drop_duplicates("batch_ref", keep="last")
+
+
+def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
+    """Carry out what was decided and is not in the ledger yet; nothing, and quickly, where there is no such decision.
+
+    Returns:
+        Why a batch could not be abandoned yet, by its reference: nobody can look into the LRS outbox. The next run does it.
+    """
+    if lake.version("batch_decisions") < 0:
+        return {}
+    last = _last_decisions(lake)
+    rows = lake.read("batches", batch_ref=last["batch_ref"]).merge(
+        last[["batch_ref", "number", "decision", "state_before", "state_after"]], on="batch_ref"
+    )
+    open_ones = rows[rows["state"] == rows["state_before"]]
+    ids = "decision/" + open_ones["batch_ref"] + "/" + open_ones["number"].astype("str")
+    done = lake.committed("batches", ids)
+    open_ones = open_ones.assign(id=ids)[~ids.isin(done)]
+    not_yet = _take_out(root, open_ones[open_ones["decision"] == Decision.ABANDON.value])
+    for at, own_id in open_ones.loc[~open_ones["batch_ref"].isin(list(not_yet)), "id"].items():
+        entry = open_ones.loc[[at]].assign(state=lambda r: r["state_after"])
+        lake.upsert("batches", entry[[c.name for c in BATCHES.columns]], [str(own_id)])
+    for cycle in sorted(set(last["cycle"])):
+        _report(root, lake, cycle)
+    return not_yet
+
+
+def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
+    """Take batches that are given up out of the LRS outbox, should they lie there, so that nobody hands them over still.
+
+    Returns:
+        Why one's file could not be taken out, by batch_ref.
+    """
+    as_files = batches[batches["format"] != SOAP]
+    not_yet: dict[str, Exception] = {}
+    if as_files.empty:
+        return not_yet
+    try:
+        with lrs_outbox(root) as outbox:
+            # Batches that a person has decided on, each with its own file to take out; no learner is walked.
+            for ref, name, sha256 in as_files[["batch_ref", "file_name", "file_sha256"]].itertuples(index=False):
+                try:
+                    outbox.take_away(name, sha256)
+                except Declined as fault:
+                    not_yet[ref] = fault
+    except (PassingFault, Declined) as fault:
+        return dict.fromkeys(as_files["batch_ref"], fault)
+    return not_yet
+
+
+_REPORTED = ("file_name", "school_number", "decision", "decided_at", "state_before", "state_after", "reason")
+
+
+def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
+    """`reports/<cycle>/decisions.csv`: every decision of the cycle, its reason and when it was made."""
+    named = lake.read("batches", ["batch_ref", "file_name", "school_number"], cycle=cycle)
+    rows = lake.read("batch_decisions", cycle=cycle).merge(named, on="batch_ref")
+    rows = rows.sort_values(["decided_at", "file_name", "number"])[list(_REPORTED)]
+    heads = {name: both(f"decisions.{name}") for name in _REPORTED}
+    write_whole(root.reports(cycle) / "decisions.csv", write_report(rows.rename(columns=heads)))
+
+
+def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
+    """Whether each batch's own file, byte for byte, lies in the LRS outbox.
+
+    Args:
+        root: the data root.
+        batches: file_name, file_sha256, format; none that goes by the web service ever lies there.
+
+    Raises:
+        Away, Declined: it is elsewhere, and nobody can look.
+    """
+    as_files = batches[batches["format"] != SOAP]
+    found: list[bool] = []
+    if not as_files.empty:
+        with lrs_outbox(root) as outbox:
+            names = zip(as_files["file_name"], as_files["file_sha256"], strict=True)
+            found = [outbox.holds(name, sha256) for name, sha256 in names]
+    return pd.Series(found, index=as_files.index, dtype=bool).reindex(batches.index, fill_value=False)
+
+
+def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
+    """The numbers of the jobs as which the LRS web service has taken some batches, by batch_ref."""
+    jobs = lake.read("lrs_jobs", ["batch_ref", "job_ref"], kind=JobKind.FULL.value, batch_ref=batch_refs)
+    found: pd.Series = jobs.drop_duplicates("batch_ref").set_index("batch_ref")["job_ref"]
+    return found
+
+
+def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
+    """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`).
+
+    Raises:
+        Away, Declined: nobody can look whether what is given up lies in the outbox; nothing was changed.
+    """
+    lake, where = ground.lake, {"cycle": ground.cycle.id, **lot.where}
+    ledger = lake.read("batches", **where)
+    waiting = ledger[ledger["state"].isin([BatchState.READY.value, BatchState.SENT_UNCONFIRMED.value])]
+    if waiting.empty:
+        return
+    answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=waiting["batch_ref"])["batch_ref"]
+    rows = lake.read("batch_rows", ["batch_ref", "upn"], batch_ref=waiting["batch_ref"], **where)
+    held = register_of(lake, ground.cycle, upn=rows["upn"])[["upn", "uln"]].dropna()
+    overtaken = rows.loc[among(rows["upn"], held["upn"]), "batch_ref"]
+    by_service = lrs_service(ground.root.reference).by_service
+    settled = by_evidence(ledger, answered=answered, overtaken=overtaken, by_service=by_service, as_of=as_of)
+    given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
+    if not_yet := _take_out(ground.root, given_up):
+        raise next(iter(not_yet.values()))
+    lake.replace("batches", settled, **where)

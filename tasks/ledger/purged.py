@@ -1,0 +1,16 @@
+"""Purged cycles: which are over, because their pupils were removed."""
+
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ConfigurationFault
+from tasks.ledger.standing import purged_cycles
+
+
+def refuse_purged(data: str, cycle: str) -> None:
+    """Stop before a cycle that is over is walked again.
+
+    Raises:
+        ConfigurationFault: its pupils were purged.
+    """
+    purged_on = purged_cycles(data).get(cycle)
+    if purged_on is not None:
+        raise ConfigurationFault(cycle, [both("fault.cycle_purged", cycle=cycle, day=purged_on)])

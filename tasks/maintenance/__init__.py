@@ -1,0 +1,1 @@
+"""Maintenance of a data root: purge, the doctor's checks, arrivals."""

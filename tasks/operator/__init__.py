@@ -1,0 +1,4 @@
+"""Decisions that a person makes: retry, abandon, release a hold, publish again, import an export.
+
+Each function checks that the state allows the decision, records it with its reason, and carries it out.
+"""

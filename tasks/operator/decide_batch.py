@@ -1,0 +1,102 @@
+"""Retry or abandon a batch: an operator's decision, checked and recorded.
+
+Which decision a state allows: `tasks.core.hand_over`. How a recorded decision is carried out: `tasks.ledger.hand_over`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.cycles import all_cycles
+from schemas.states import BatchShown, BatchState, Decision
+from schemas.tables import BATCH_DECISIONS
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.core.hand_over import AFTER, allowed, reason_fault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake.tables import Lake
+from tasks.ledger.hand_over import _shown, carry_out_decisions, jobs_of, lies_in_outbox
+from tasks.ledger.lrs_jobs import take_up_jobs
+from tasks.runtime.context import moment
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of a decision; references only.
+
+    Attributes:
+        changed: False where the batch was so already, and nothing was written.
+        told: one sentence in both languages, with the next step.
+    """
+
+    batch_ref: str
+    file_name: str
+    cycle: str
+    changed: bool
+    told: str
+
+
+def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> Decided:
+    """Retry or abandon a batch; while no other run is on the data root.
+
+    Args:
+        data: the data root.
+        ref: the batch's reference, or the name of its file.
+        decision: which.
+        reason: why; kept with the decision, and nowhere in the engine.
+        as_of: the time it counts as, ISO.
+
+    Raises:
+        ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
+    """
+    fault = reason_fault(reason)
+    if fault:
+        raise ServiceFault(both(fault))
+    day = moment(as_of).date()
+    root = DataRoot(Path(data))
+    lake = Lake.of(root)
+    if lake.version("batches") < 0:  # where nothing is, nothing is made
+        raise ServiceFault(both("fault.no_batch", ref=ref))
+    with one_run_at_a_time(data):
+        carry_out_decisions(root, lake)
+        ledger = lake.read("batches")
+        meant = ledger[(ledger["batch_ref"] == ref) | (ledger["file_name"] == ref)]
+        if meant.empty:
+            raise ServiceFault(both("fault.no_batch", ref=ref))
+        entry = meant.iloc[0].to_dict()
+        about = {key: str(entry[key]) for key in ("batch_ref", "file_name", "cycle")}
+        unknown = entry["state"] == BatchState.SENT_UNCONFIRMED.value
+        if decision is Decision.RETRY and unknown and lies_in_outbox(root, meant).iloc[0]:
+            # Handed over once more it would be sent twice.
+            raise ServiceFault(both("fault.in_outbox", **about))
+        take_up_jobs(root, lake)
+        jobs = jobs_of(lake, meant["batch_ref"])
+        if decision is Decision.RETRY and unknown and len(jobs):
+            raise ServiceFault(both("fault.has_job", **about, job=jobs.iloc[0]))
+        now = _shown(lake, meant, day).iloc[0]
+        if now["state"] == AFTER[decision].value:
+            return Decided(**about, changed=False, told=both(f"terminal.already_{decision.value}", **about))
+        if not allowed(decision, BatchShown(now["state"])):
+            days = {"age": int(now["age"]), "days": all_cycles()[about["cycle"]].answer_within_days}
+            raise ServiceFault(both(f"fault.no_decision_{now['state']}", **about, **days))
+        _keep(lake, entry, decision, reason, as_of)
+        not_yet = carry_out_decisions(root, lake)
+        if about["batch_ref"] in not_yet:
+            raise not_yet[about["batch_ref"]]
+    return Decided(**about, changed=True, told=both(f"terminal.done_{decision.value}", **about))
+
+
+def _keep(lake: Lake, entry: dict[Any, Any], decision: Decision, reason: str, as_of: str) -> None:
+    before = lake.read("batch_decisions", ["batch_ref", "number"], batch_ref=entry["batch_ref"])
+    row = {name: entry[name] for name in ("batch_ref", "cycle", "la_code")} | {
+        "number": len(before) + 1,
+        "decision": decision.value,
+        "decided_at": as_of,
+        "state_before": entry["state"],
+        "state_after": AFTER[decision].value,
+        "reason": reason,
+    }
+    lake.append("batch_decisions", pa.Table.from_pylist([row], schema=BATCH_DECISIONS.schema))

@@ -1,0 +1,77 @@
+"""Import an export of processed exceptions: a file of the LRS that a person names, taken in at once.
+
+What it says is taken in as any other file of `lrs/inbox`; that a person has called it an export stands in the decision, and
+its answers count as an export's whatever the file is called (`exceptions._answers`).
+"""
+
+from pathlib import Path
+
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.states import OperatorDecision
+from schemas.texts.catalogue import Both, both
+from schemas.texts.faults import Refused, ServiceFault
+from tasks.io.data_root.data_root import DataRoot, write_whole
+from tasks.io.data_root.dewi_inbox import sha256_of
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.files import result_bytes
+from tasks.ledger.operator_decisions import keep, last_decided, refuse_reason
+from tasks.operator.release_hold import Told
+from tasks.stages.collect import collect
+from tasks.stages.merge import merge
+
+
+def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> Told:
+    """Take an export in, with whatever else lies in `lrs/inbox`, and merge it; the next returns run publishes.
+
+    Args:
+        data: the data root.
+        file: a file, which is copied to `lrs/inbox` unless it lies there.
+        reason: why; kept with the decision, and nowhere in the engine.
+        as_of: the time it counts as, ISO.
+        from_inbox: whether `file` is a name in `lrs/inbox` and nothing else, as where users of the engine may name it.
+
+    Raises:
+        ServiceFault: there is no such file, another one of its name lies in `lrs/inbox`, it is refused, or the reason cannot
+            be taken.
+    """
+    refuse_reason(reason, as_of)
+    root = DataRoot(Path(data))
+    path = root.lrs_inbox / Path(file).name if from_inbox else Path(file).resolve()
+    # Of what is named from the engine nothing but a name in the inbox is looked at, or told about.
+    if (from_inbox and file != path.name) or not path.is_file():
+        raise ServiceFault(both("fault.no_export"))
+    with one_run_at_a_time(data):
+        sha256 = _in_inbox(root, path)
+        lake = Lake.of(root)
+        if last_decided(lake, OperatorDecision.IMPORT, ref=sha256).empty:
+            keep(root, OperatorDecision.IMPORT, sha256, reason, as_of, 0)
+        collect.fn(data=data, as_of=as_of)
+        merge.fn(data=data)
+        found = lake.read("received", ["status", "reason"], sha256=sha256, kind="lrs_result")
+        if found.empty:
+            raise ServiceFault(both("fault.not_taken_in"))
+        if found["status"].iloc[0] != "accepted":
+            why = all_reasons()[str(found["reason"].iloc[0])]
+            raise ServiceFault(both("fault.export_refused", reason=Both(why.text_cy, why.text_en)))
+        rows = lake.read("lrs_returns", ["tied"], sha256=sha256)["tied"]
+    return Told(True, both("terminal.done_import", rows=len(rows), untied=int((rows == "N").sum())))
+
+
+def _in_inbox(root: DataRoot, path: Path) -> str:
+    """The sha256 of a file that lies in `lrs/inbox` now.
+
+    Raises:
+        ServiceFault: another file of its name lies there, or it cannot be read as one of the LRS's.
+    """
+    place = root.lrs_inbox / path.name
+    if path != place.resolve():
+        try:
+            content = result_bytes(path)
+        except Refused as refused:
+            why = all_reasons()[refused.reason]
+            raise ServiceFault(both("fault.export_refused", reason=Both(why.text_cy, why.text_en))) from None
+        if place.exists() and place.read_bytes() != content:
+            raise ServiceFault(both("fault.another_in_inbox"))
+        write_whole(place, content)
+    return sha256_of(place)

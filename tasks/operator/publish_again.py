@@ -1,0 +1,52 @@
+"""Publish again: a school gets what is due to it once more, under the next number, though nothing has changed.
+
+A decision is kept in view of the number of the school's last file. As long as that is the last, the school is due again,
+whoever publishes: so a decision that was cut short is carried out by the next returns run, and none is carried out twice.
+"""
+
+from schemas.states import OperatorDecision
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.ledger.operator_decisions import keep, last_decided, refuse_reason, school_ref
+from tasks.ledger.standing import purged_cycles
+from tasks.operator.release_hold import Told
+from tasks.runtime.context import Ground
+from tasks.stages.conserve import conserve
+from tasks.stages.publish import publish_now
+
+
+def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -> Told:
+    """Decide it, and publish the school's authority.
+
+    Args:
+        data: the data root.
+        school: its number.
+        cycle: the cycle's id.
+        reason: why; kept with the decision, and nowhere in the engine.
+        as_of: the time it counts as, ISO.
+
+    Raises:
+        ServiceFault: the school has had no file in the cycle or the cycle is over, it does not balance, or a file could not
+            be made; the reason cannot be taken.
+    """
+    refuse_reason(reason, as_of)
+    ground = Ground.of(data, cycle)
+    about = {"school": school, "cycle": cycle}
+    if ground.lake.version("deliveries") < 0 or cycle in purged_cycles(data):
+        raise ServiceFault(both("fault.nothing_to_publish", **about))
+    with one_run_at_a_time(data):
+        had = ground.lake.read("deliveries", ["cycle", "number"], school_number=school)
+        if not had["cycle"].eq(cycle).any():
+            raise ServiceFault(both("fault.nothing_to_publish", **about))
+        last = int(had["number"].max())
+        before = last_decided(ground.lake, OperatorDecision.PUBLISH, ref=school_ref(cycle, school))
+        if not before["counted"].eq(last).any():
+            ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
+            keep(ground.root, OperatorDecision.PUBLISH, ref, reason, as_of, last, **whose)
+        conserve.fn(data=data, cycle=cycle)
+        walked = publish_now(ground, [school[:3]], as_of)
+        now = int(ground.lake.read("deliveries", ["number"], school_number=school)["number"].max())
+    if walked.faults or now == last:
+        raise ServiceFault(both("fault.not_published", **about))
+    return Told(True, both("terminal.done_publish", number=now, **about))

@@ -1,0 +1,55 @@
+"""Release a school's hold: an operator's decision, checked and recorded."""
+
+from dataclasses import dataclass
+
+from schemas.states import OperatorDecision, Volume
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.ledger.holds import volumes
+from tasks.ledger.operator_decisions import keep, refuse_reason, school_ref
+from tasks.runtime.context import Ground
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a decision of a school or a file.
+
+    Attributes:
+        changed: False where it was so already, and nothing was written.
+        told: one sentence in both languages, with the next step.
+    """
+
+    changed: bool
+    told: str
+
+
+def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) -> Told:
+    """Let a school that is on hold go; the next census run of the cycle batches its learners.
+
+    Args:
+        data: the data root.
+        school: its number.
+        cycle: the cycle's id.
+        reason: why; kept with the decision, and nowhere in the engine.
+        as_of: the time it counts as, ISO.
+
+    Raises:
+        ServiceFault: the school is not on hold, or the reason cannot be taken.
+    """
+    refuse_reason(reason, as_of)
+    ground = Ground.of(data, cycle)
+    about = {"school": school, "cycle": cycle}
+    if ground.lake.version("dispositions") < 0:  # where nothing is, nothing is made
+        raise ServiceFault(both("fault.no_hold", **about))
+    with one_run_at_a_time(data):
+        found = volumes(ground, la_code=school[:3], school_number=school)
+        volume = found["volume"].get(school, Volume.USUAL.value)
+        if volume == Volume.RELEASED.value:
+            return Told(False, both("terminal.already_release", **about))
+        if volume != Volume.ON_HOLD.value:
+            raise ServiceFault(both("fault.no_hold", **about))
+        learners = int(found["learners"][school])
+        ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
+        keep(ground.root, OperatorDecision.RELEASE, ref, reason, as_of, learners, **whose)
+    return Told(True, both("terminal.done_release", learners=learners, **about))

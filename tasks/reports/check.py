@@ -1,0 +1,120 @@
+"""What would become of one return: selection and rules, without the engine, the lake, or anything written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.cycles import Cycle, all_cycles
+from schemas.lrs.profiles import Profile, all_profiles
+from schemas.plasc.layouts import all_layouts
+from schemas.states import Disposition, Severity
+from schemas.texts.catalogue import both
+from schemas.texts.faults import Refused
+from tasks.core.evidence import repeated_upns
+from tasks.core.selection import select
+from tasks.io.data_root.dewi_inbox import open_arrival
+from tasks.io.data_root.reference import schools
+from tasks.io.plasc.reader import ReturnHeader, read_return
+from tasks.steps.receive import admit, census_day, is_of
+from tasks.steps.rules import apply_rules
+
+
+@dataclass(frozen=True)
+class CheckedReturn:
+    """One return, checked.
+
+    Attributes:
+        member: the file's name inside a zip, None for plain XML.
+        not_chosen: records not chosen, by reason.
+        findings: ordinal (the record's place in the file), nc_year, rule, severity.
+        held: how many learners would be held.
+    """
+
+    member: str | None
+    header: ReturnHeader
+    cycle: Cycle
+    records: int
+    chosen: int
+    not_chosen: dict[str, int]
+    findings: pd.DataFrame
+    held: int
+    unknown_elements: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RefusedReturn:
+    """A file, or one return in a zip, that would be quarantined.
+
+    Attributes:
+        member: the file's name inside a zip, None for the whole file.
+        refused: the reason, and its detail.
+    """
+
+    member: str | None
+    refused: Refused
+
+
+def check_file(
+    path: Path, cycle: Cycle | None = None, reference: Path | None = None
+) -> list[CheckedReturn | RefusedReturn]:
+    """Check each return in a file; one that would be refused does not hide the others.
+
+    Args:
+        path: an XML return, or a zip of returns.
+        cycle: the cycle to check against; the one that covers the census date where None.
+        reference: the data root's reference folder, whose schools and LRS layouts take the place of the shipped ones.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    profiles = all_profiles(reference / "lrs" if reference else None)
+    register = set(schools(reference)["school_number"])
+    try:
+        documents = open_arrival(path).documents
+    except Refused as refused:
+        return [RefusedReturn(None, refused)]
+    results: list[CheckedReturn | RefusedReturn] = []
+    for document in documents:
+        try:
+            results.append(_check(document.data, document.member, cycle, profiles, register))
+        except Refused as refused:
+            results.append(RefusedReturn(document.member, refused))
+    return results
+
+
+def _check(
+    content: bytes, member: str | None, cycle: Cycle | None, profiles: dict[str, Profile], register: set[str]
+) -> CheckedReturn:
+    found = read_return(content, all_layouts())
+    day = census_day(found.header)
+    cycle = cycle or next((c for c in all_cycles().values() if is_of(found.header, c)), None)
+    if cycle is None:
+        raise Refused("outside_cycle", both("detail.no_cycle", found=day))
+    admit(found.header, cycle, register)
+    school = found.header.school_number
+    pupils = found.pupils.assign(row_ref=found.pupils["ordinal"].astype("str"), school_number=school, sha256="this")
+    decided = select(
+        pupils,
+        cycle=cycle,
+        current=pd.Series({school: "this"}),
+        missing=pd.DataFrame({"school_number": [], "code": []}, dtype="str"),
+        held=pd.DataFrame({"upn": [], "uln": [], "dob": []}, dtype="str"),
+    )
+    chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
+    result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], pd.Series([], dtype="str"), repeated_upns(pupils))
+    findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
+    blocking = findings["severity"] == Severity.BLOCKING.value
+    return CheckedReturn(
+        member=member,
+        header=found.header,
+        cycle=cycle,
+        records=len(pupils),
+        chosen=len(chosen),
+        not_chosen={str(k): int(v) for k, v in decided["reason"].value_counts().sort_index().items()},
+        findings=findings.sort_values(["ordinal", "rule"], ignore_index=True)[
+            ["ordinal", "nc_year", "rule", "severity"]
+        ],
+        held=int(findings.loc[blocking, "row_ref"].nunique()),
+        unknown_elements=found.unknown_elements,
+    )

@@ -1,0 +1,118 @@
+"""Counts, ages and durations in the text format of Prometheus (OpenMetrics reads it too): for `uln metrics`, reads only.
+
+All Wales by cycle: no school and no authority, so that no small number tells of a learner. What is counted passes the gate
+(`tasks.runtime.visibility`). How long stages took is what the runs' own log says (`tasks.runtime.run_log`).
+To measure something more: a line in `_MEASURED`, and rows of it in `_rows`.
+"""
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from schemas.cycles import cycle_by_id
+from schemas.states import RowState
+from schemas.views import METRICS, STANDING
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.ledger.standing import counts_of, cycles_with_returns
+from tasks.reports.batches import batches_shown
+from tasks.reports.exception_counts import exceptions_shown
+from tasks.runtime.visibility import Shown, shown
+
+#: name -> (what it is, its label besides the cycle). English, as all names of metrics are; no person reads them.
+_MEASURED = {
+    "uln_records": ("Records of a cycle by where they stand", "state"),
+    "uln_cycle_balanced": ("1 where every record of the cycle stands in exactly one place", ""),
+    "uln_batches": ("Batches by state", "state"),
+    "uln_batches_oldest_days": (
+        "Days since the oldest batch in a state was handed over, or built where it has not been",
+        "state",
+    ),
+    "uln_exceptions_open": ("Open exceptions by how many days their learners have waited", "age"),
+    "uln_files": ("Files taken in or refused", "status"),
+    "uln_stage_milliseconds": ("How long a stage took when it ran last", "stage"),
+    "uln_lake_version": ("Commits to a table of the lake", "table"),
+    "uln_free_mebibytes": ("Free space where the data root lies", ""),
+}
+
+
+def metrics(data: str, day: dt.date) -> bytes:
+    """All that is measured, as a text.
+
+    Args:
+        data: the data root.
+        day: the day from which ages count.
+    """
+    registry = CollectorRegistry()
+    gauges: dict[str, Gauge] = {}
+    for row in measured(data, day).rows():
+        name = row["metric"]
+        text, label = _MEASURED[name]
+        labels = {"cycle": row["cycle"], label: row["of"]}
+        used = {key: value for key, value in labels.items() if key and (value or key == label)}
+        if name not in gauges:
+            gauges[name] = Gauge(name, text, sorted(used), registry=registry)
+        (gauges[name].labels(**used) if used else gauges[name]).set(row["number"])
+    return generate_latest(registry)
+
+
+def measured(data: str, day: dt.date) -> Shown:
+    """All that is measured: rows of `views.METRICS`, in the order of `_MEASURED`."""
+    rows = list(_rows(data, day))
+    order = list(_MEASURED)
+    return shown(METRICS, sorted(rows, key=lambda row: (order.index(row["metric"]), row["cycle"], row["of"])))
+
+
+def _rows(data: str, day: dt.date) -> Iterator[dict[str, Any]]:
+    root = DataRoot(Path(data))
+    lake = Lake.of(root)
+    for cycle in cycles_with_returns(data):
+        counts = shown(STANDING, counts_of(data, cycle).reset_index()).frame
+        totals = {state.value: int(counts[state.value].sum()) for state in RowState}
+        totals["not_chosen"] = int(counts.filter(like="not_chosen:").to_numpy().sum())
+        for state, n in totals.items():
+            yield _row("uln_records", cycle, state, n)
+        yield _row("uln_cycle_balanced", cycle, "", int(counts["balanced"].all()))
+        ages = exceptions_shown(data, cycle_by_id(cycle), day)["ages"].frame
+        for age, waiting in ages.groupby("age") if len(ages) else ():
+            yield _row("uln_exceptions_open", cycle, str(age), int(waiting["number"].sum()))
+    batches = batches_shown(data, day).frame
+    for (of_cycle, in_state), own in batches.groupby(["cycle", "state"]) if len(batches) else ():
+        yield _row("uln_batches", str(of_cycle), str(in_state), len(own))
+        yield _row("uln_batches_oldest_days", str(of_cycle), str(in_state), int(own["age"].max()))
+    received = lake.read("received", ["kind", "status"])
+    for (kind, status), files in received.groupby(["kind", "status"]) if len(received) else ():
+        yield _row("uln_files", "", f"{kind} {status}", len(files))
+    for (about, stage), milliseconds in last_durations(root).items():
+        yield _row("uln_stage_milliseconds", about, stage, milliseconds)
+    for table, version in lake.versions().items():
+        if version >= 0:
+            yield _row("uln_lake_version", "", table, version)
+    yield _row("uln_free_mebibytes", "", "", shutil.disk_usage(root.path).free >> 20)
+
+
+def _row(metric: str, cycle: str, of: str, number: int) -> dict[str, Any]:
+    return {"metric": metric, "cycle": cycle, "of": of, "number": number}
+
+
+#: So many days of logs are looked through for when a stage ran last.
+_LAST_LOGS = 7
+
+
+def last_durations(root: DataRoot) -> dict[tuple[str, str], int]:
+    """How long each stage took when it ran last, in milliseconds, by cycle and stage."""
+    found: dict[tuple[str, str], int] = {}
+    for path in sorted(root.logs.glob("*.jsonl"))[-_LAST_LOGS:] if root.logs.is_dir() else ():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if '"event": "stage_done"' in line:
+                # A line that a full disk has cut short says nothing any more.
+                with suppress(ValueError, KeyError):
+                    told = json.loads(line)
+                    found[told["cycle"], told["stage"]] = int(told["milliseconds"])
+    return found

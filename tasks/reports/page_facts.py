@@ -1,0 +1,290 @@
+"""What is read for the pages of a cycle: of all authorities at once, from the lake and what lies beside it. Reads only.
+
+Belongs here: which rows of the lake, and of what else the service has worked out already. Does not belong here: what becomes
+of them (`tasks.core.page_tables`), and which page shows what (`tasks.reports.pages`). To show more: an attribute of `Facts`.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, cast
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from schemas.cycles import up_to
+from schemas.settings.exceptions import ExceptionTerms, exception_terms
+from schemas.settings.names import letters_apart
+from schemas.states import BatchShown, BatchState, Volume
+from schemas.tables import EXCEPTION_LIVES
+from tasks.core.exception_life import by_age
+from tasks.core.masking import masked
+from tasks.core.membership import looked_up, paired
+from tasks.core.merging import ONE_LEARNER_TWICE, ULN_DIFFERS, ULN_SHARED
+from tasks.core.page_tables import (
+    HAD_ONE,
+    STATES,
+    age_rows,
+    code_rows,
+    day_rows,
+    needs_of_authorities,
+    school_rows,
+    share,
+    waiting_rows,
+    year_of,
+    year_rows,
+)
+from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
+from tasks.core.suppression import TOTAL
+from tasks.core.welsh_order import places
+from tasks.io.data_root.reference import authorities, schools
+from tasks.io.lake.tables import frame_of
+from tasks.ledger.code_texts import lrs_codes
+from tasks.ledger.holds import volumes
+from tasks.ledger.standing import standing_of
+from tasks.reports.batches import batches_shown
+from tasks.reports.overview import counted, told_by_authority
+from tasks.reports.readiness_lists import readiness_of
+from tasks.runtime.context import Ground
+from tasks.runtime.executor import spread
+from tasks.runtime.partition import Portion, all_portions
+
+#: What the workbooks say of a learner whose ULN stands against another.
+_CONFLICTS = (ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a cycle: rows of all authorities, as `tasks.core.page_tables` has them.
+
+    Attributes:
+        missing: what schools lack (`status.readiness_of`).
+        codes: with the meanings of the codes.
+        cycles, cycles_told: this one and earlier ones; by authority, and as everybody may see them.
+        terms: how ages are counted.
+    """
+
+    ground: Ground
+    schools: pd.DataFrame
+    years: pd.DataFrame
+    days: pd.DataFrame
+    codes: pd.DataFrame
+    ages: pd.DataFrame
+    waiting: pd.DataFrame
+    missing: pd.DataFrame
+    needs: pd.DataFrame
+    batches: pd.DataFrame
+    downloads: pd.DataFrame
+    inputs: pd.DataFrame
+    cycles: pd.DataFrame
+    cycles_told: pd.DataFrame
+    terms: ExceptionTerms
+
+    @classmethod
+    def of(cls, ground: Ground, day: dt.date, *, conserved: bool) -> "Facts":
+        """Ask the lake, and what lies beside it.
+
+        Args:
+            ground: the data root, lake and cycle.
+            day: until which ages are counted.
+            conserved: as `overview.counted` takes it.
+        """
+        data, lake, cycle = str(ground.root.path), ground.lake, ground.cycle
+        register = _named(schools(ground.root.reference))
+        columns = ["sha256", "kind", "status", "cycle", "la_code", "school_number", "received_at"]
+        received = lake.read("received", columns, cycle=cycle.id)
+        refused = _refused(ground, columns)
+        returns = received[(received["kind"] == "return") & (received["status"] == "accepted")]
+        missing = readiness_of(data, cycle)
+        volume = volumes(ground)
+        terms = exception_terms(ground.root.reference / "exceptions.toml")
+        lives = _lives(ground)
+        waiting = waiting_rows(lives, day, terms.bounds[-1])
+        status = {one: counted(data, one, conserved=conserved or one != cycle.id) for one in with_returns(ground)}
+        rows = school_rows(
+            register,
+            _counts(status.get(cycle.id, {})),
+            returns.groupby("school_number")["received_at"].min().str[:10],
+            missing[["school_number", "code"]],
+            volume.index[volume["volume"] == Volume.ON_HOLD.value],
+        )
+        by_place = ["authority_cy", "authority_en", "authority_cy_place", "authority_en_place", "school_name_place"]
+        rows = pd.concat([rows, register[by_place]], axis=1).sort_values(["la_code", "school_name_place"])
+        batches = batches_shown(data, day, cycle.id).frame
+        waits = {"long_open": waiting.groupby("la_code")["late"].sum()}
+        waits |= _batches_that_wait(batches) | _findings_told(ground)
+        far = volume.index[volume["volume"] == Volume.FAR_ABOVE.value].to_series()
+        waits["far_above"] = far.groupby(far.str[:3]).size()
+        waits["quarantined"] = refused.groupby("la_code").size()
+        return cls(
+            ground=ground,
+            schools=rows,
+            years=year_rows(_years(ground)),
+            days=_days(ground, returns),
+            codes=_with_meaning(ground, code_rows(lives)),
+            ages=age_rows(by_age(lives, day, terms), terms.ages),
+            waiting=waiting,
+            missing=missing,
+            needs=needs_of_authorities(rows, waits),
+            batches=batches,
+            downloads=_downloads(ground, register),
+            inputs=_inputs(ground, returns, refused),
+            cycles=_cycles(status),
+            cycles_told=_cycles_told(status),
+            terms=terms,
+        )
+
+
+def with_returns(ground: Ground) -> list[str]:
+    """The cycles before this one that have returns, in order, and this one."""
+    there = set(ground.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
+    return [one for one in up_to(ground.cycle) if one in there or one == ground.cycle.id]
+
+
+def _named(register: pd.DataFrame) -> pd.DataFrame:
+    """The register with names of authorities, and where each name is in the order of the alphabet."""
+    names = {"authority_cy": register["la_cy"], "authority_en": register["la_en"]}
+    # A register of one's own may hold anything; what looks like an identifier is shown to nobody.
+    names["school_name"] = register["school_name"].fillna("").map(masked).astype("str")
+    named = register[["la_code", "school_number"]].assign(**names).reset_index(drop=True)
+    ordered = {f"{of}_place": places(named[of], letters_apart()) for of in names}
+    return named.assign(**ordered)
+
+
+def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
+    """By school_number: the states, and had_one."""
+    own = status.get("schools", {})
+    rows = {
+        school: {name: row[name] for name in STATES} | {"had_one": row["not_chosen"].get(HAD_ONE, 0)}
+        for school, row in own.items()
+    }
+    index = pd.Index(list(rows), dtype="str")
+    return pd.DataFrame(list(rows.values()), index=index, columns=[*STATES, "had_one"]).astype("int64")
+
+
+def _lives(ground: Ground) -> pd.DataFrame:
+    """The cycle's exceptions as its last snapshot has them; before the first one there are none."""
+    taken = ground.root.snapshots(ground.cycle.id) / "exceptions.parquet"
+    names = [column.name for column in EXCEPTION_LIVES.columns]
+    if not taken.exists():
+        return pd.DataFrame({name: [] for name in names}, dtype="str")
+    return frame_of(pq.read_table(taken)).reindex(columns=names).astype("str")
+
+
+def _years(ground: Ground) -> pd.DataFrame:
+    parts = spread(years_of, repeat(ground), all_portions(ground))
+    nothing = pd.DataFrame({"la_code": [], "year": [], "state": []}, dtype="str").assign(number=0)
+    return pd.concat([nothing, *parts], ignore_index=True)
+
+
+def years_of(ground: Ground, portion: Portion) -> pd.DataFrame:
+    """How many of a portion's chosen learners stand where, by year group: la_code, year, state, number."""
+    said = ground.lake.read("pupils", ["row_ref", "nc_year"], cycle=ground.cycle.id, **portion.where)
+    _, _, standing = standing_of(ground.lake, ground.cycle, **portion.where)
+    year = year_of(looked_up(standing["row_ref"], said["row_ref"], said["nc_year"]))
+    rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
+    return rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index()
+
+
+def _days(ground: Ground, returns: pd.DataFrame) -> pd.DataFrame:
+    batches = ground.lake.read("batches", ["batch_ref", "la_code", "state", "sent_at", "rows"], cycle=ground.cycle.id)
+    gone = batches[batches["sent_at"].notna() & (batches["state"] != BatchState.ABANDONED.value)]
+    columns = ["batch_ref", "upn", "received_at", "uln"]
+    answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=ground.cycle.id)
+    first = answers.sort_values("received_at", kind="stable")
+    first = first[~paired(first["batch_ref"], first["upn"]).duplicated()]
+    whose = looked_up(first["batch_ref"], batches["batch_ref"], batches["la_code"])
+    came = first[["received_at"]].assign(la_code=whose, has_uln=first["uln"].notna())
+    return day_rows(returns[["la_code", "received_at"]], gone[["la_code", "sent_at", "rows"]], came)
+
+
+def _batches_that_wait(batches: pd.DataFrame) -> dict[str, pd.Series]:
+    states = {"stuck_batches": BatchShown.STUCK, "unconfirmed_batches": BatchShown.SENT_UNCONFIRMED}
+    return {need: batches[batches["state"] == s.value].groupby("la_code").size() for need, s in states.items()}
+
+
+def _findings_told(ground: Ground) -> dict[str, pd.Series]:
+    rules = {"to_correct_on_portal": CORRECT_ON_PORTAL, "changed_while_waiting": CHANGED_WHILE_WAITING}
+    rows = ground.lake.read("findings", ["rule", "la_code"], cycle=ground.cycle.id, rule=list(rules.values()))
+    told = {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
+    conflicts = ground.lake.read("findings", ["row_ref", "la_code"], cycle=ground.cycle.id, rule=list(_CONFLICTS))
+    return told | {"conflicts": conflicts.drop_duplicates("row_ref").groupby("la_code").size()}
+
+
+def _with_meaning(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with what is wrong, what to do, and the code of ours that says so: UNKNOWN for one that nobody knows."""
+    told = {"label_cy": "wrong_cy", "label_en": "wrong_en"}
+    codes = lrs_codes(ground.root).rename(columns=told)[["code", *told.values(), "action_cy", "action_en"]]
+    known = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
+    return rows.assign(code=known).merge(codes, on="code", how="left")
+
+
+def _downloads(ground: Ground, register: pd.DataFrame) -> pd.DataFrame:
+    """The newest file of each school and authority that still stands: workbooks first."""
+    columns = ["la_code", "school_number", "path", "delivered_at", "number", "ulns", "exceptions"]
+    rows = ground.lake.read("deliveries", columns, cycle=ground.cycle.id).sort_values(["school_number", "number"])
+    rows = rows.drop_duplicates("school_number", keep="last")
+    # A purge may have taken it since.
+    rows = rows[rows["path"].map(lambda path: (ground.root.path / path).exists()).astype(bool)]
+    own = rows["school_number"] == rows["la_code"]
+    las = authorities()
+    for lang in ("cy", "en"):
+        school = looked_up(rows["school_number"], register["school_number"], register["school_name"])
+        authority = looked_up(rows["la_code"], las["la_code"], las[f"la_{lang}"])
+        name = school.mask(own, authority).fillna(rows["school_number"])
+        rows = rows.assign(**{f"receiver_{lang}": name, f"receiver_{lang}_place": places(name, letters_apart())})
+    # A workbook of an authority has all its lines, and no ULNs.
+    ulns = rows["ulns"].astype("Int64").mask(own)
+    rows = rows.assign(own=~own, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
+    return rows.sort_values(["la_code", "own", "receiver_cy_place", "school_number"], ignore_index=True)
+
+
+def _refused(ground: Ground, columns: list[str]) -> pd.DataFrame:
+    """The files refused while the cycle was open: of which cycle they are is not known of them."""
+    rows = ground.lake.read("received", columns, status="quarantined")
+    on = rows["received_at"].str[:10]
+    return rows[on.between(ground.cycle.census_from.isoformat(), ground.cycle.closes_on.isoformat())]
+
+
+def _inputs(ground: Ground, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
+    """What the pages are made from: input, number, last_on; by la_code."""
+    found = []
+    for name, rows in {"returns": returns, "quarantined": refused}.items():
+        of = rows.groupby("la_code")["received_at"]
+        last_on = of.max().str[:10]
+        found.append(pd.DataFrame({"input": name, "number": of.size(), "last_on": last_on}).reset_index())
+    columns = ["sha256", "batch_ref", "received_at"]
+    answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=ground.cycle.id)
+    batches = ground.lake.read("batches", ["batch_ref", "la_code"], cycle=ground.cycle.id)
+    answers = answers.assign(la_code=looked_up(answers["batch_ref"], batches["batch_ref"], batches["la_code"]))
+    of_files = answers.groupby("la_code")
+    files = pd.DataFrame({"number": of_files["sha256"].nunique(), "last_on": of_files["received_at"].max().str[:10]})
+    found.append(files.assign(input="results").reset_index())
+    return pd.concat(found, ignore_index=True)[["la_code", "input", "number", "last_on"]]
+
+
+def _cycles(status: Mapping[str, Any]) -> pd.DataFrame:
+    """Each cycle's learners by authority: la_code, cycle, returned, chosen, the states, share."""
+    found = []
+    for one, told in status.items():
+        rows = _counts(told).drop(columns="had_one")
+        by_la = rows.assign(la_code=rows.index.str[:3], returned=1).groupby("la_code").sum()
+        found.append(by_la.reset_index().assign(cycle=one))
+    rows = pd.concat(found, ignore_index=True)
+    rows["chosen"] = rows[list(STATES)].sum(axis=1)
+    return rows.assign(share=share(rows["uln"], rows["chosen"]))
+
+
+def _cycles_told(status: Mapping[str, Any]) -> pd.DataFrame:
+    """Each cycle's learners, as its own table by authority tells them: cycle, returned, chosen, the states, share."""
+    found = []
+    for one, told in status.items():
+        total = told_by_authority(told["schools"]).loc[TOTAL]
+        found.append(
+            {"cycle": one, "returned": int(cast(int, total["schools"])), **total[["chosen", *STATES]].to_dict()}
+        )
+    rows = pd.DataFrame(found, columns=["cycle", "returned", "chosen", *STATES]).astype(
+        dict.fromkeys(["returned", "chosen", *STATES], "Int64")
+    )
+    return rows.assign(share=share(rows["uln"], rows["chosen"]))

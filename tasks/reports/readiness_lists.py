@@ -1,0 +1,58 @@
+"""What each school still needs before it can take part, as lists."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.codes.readiness import lacks
+from schemas.cycles import Cycle
+from schemas.texts.catalogue import both, text
+from tasks.core.readiness import missing_things, side_by_side
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import registration, schools
+
+#: Columns that are the same in both languages, and those that stand once in each, Welsh first.
+_ONCE = ("school_number", "school_name")
+
+
+_COMPARED = ("ukrlp", "edubase", "found")
+
+
+_IN_BOTH = ("text", "action", "where")
+
+
+def as_list(rows: pd.DataFrame) -> pd.DataFrame:
+    """What schools still need, as an authority reads it.
+
+    Args:
+        rows: `status.readiness_of`.
+
+    Returns:
+        The school, what is missing, the two registers side by side, what was found, what to do and where; headings in both
+        languages, or in the language of their column.
+    """
+    shown: dict[str, pd.Series] = {both(f"readiness.{name}"): rows[name] for name in _ONCE}
+    shown |= {text("readiness.text", lang): rows[f"text_{lang}"] for lang in ("cy", "en")}
+    shown |= {both(f"readiness.{name}"): rows[name] for name in _COMPARED}
+    shown |= {text(f"readiness.{name}", lang): rows[f"{name}_{lang}"] for name in _IN_BOTH[1:] for lang in ("cy", "en")}
+    return pd.DataFrame({str(heading): cells for heading, cells in shown.items()})
+
+
+def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.DataFrame:
+    """What each school still needs, in the order of their numbers.
+
+    Returns:
+        la_code, school_number, school_name, code; ukrlp, edubase, found (`readiness.side_by_side`); text, action, where,
+        each with _en and _cy.
+    """
+    reference = DataRoot(Path(data)).reference
+    register = schools(reference)
+    registered = registration(reference)
+    missing = side_by_side(missing_things(register, registered, cycle), registered)
+    texts = pd.DataFrame(map(asdict, lacks()))
+    rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
+        texts, on="code"
+    )
+    rows = rows.sort_values(["la_code", "school_number", "code"], ignore_index=True)
+    return rows[rows["la_code"].isin(la)].reset_index(drop=True) if la else rows

@@ -1,0 +1,101 @@
+"""Slips for learners and a list for staff of each school, from the zip that was delivered to it last. No engine.
+
+They name exactly who stands in the transfer file that the school has. Made when somebody asks for them (`uln slips`), as a
+country's hundred thousand slips are for print and would slow every run; asked for again they are the same, to the byte.
+"""
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.cycles import cycle_by_id
+from schemas.texts.catalogue import Language
+from tasks.io.data_root.data_root import DataRoot, write_each
+from tasks.io.data_root.reference import PrivacyNotice, privacy_notice, schools
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake.tables import Lake
+from tasks.io.school.ctf_reader import read_ctf
+from tasks.io.school.slips_pdf import beside, write_pdf
+
+
+@dataclass
+class Slips:
+    """What was made.
+
+    Attributes:
+        learners: how many have a slip now, by school.
+        files: places, below the data root.
+        gone: schools whose delivered zip is not there any more, or is another file.
+    """
+
+    learners: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+
+def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: list[str] | None = None) -> Slips:
+    """Make the slips and lists of a cycle's schools, of all or of some.
+
+    Args:
+        data: the data root.
+        cycle_id: the cycle.
+        la: authority codes.
+        school: school numbers.
+
+    Raises:
+        ConfigurationFault: `reference/privacy_notice.toml` is wrong.
+        ServiceFault: a run holds the data root.
+        OSError: a file could not be written.
+    """
+    root, cycle = DataRoot(Path(data)), cycle_by_id(cycle_id)
+    notice = privacy_notice(root.reference)
+    titles: dict[Language, str] = {"cy": cycle.title_cy, "en": cycle.title_en}
+    register = schools(root.reference)
+    names = dict(zip(register["school_number"], register["school_name"], strict=True))
+    made = Slips()
+    with one_run_at_a_time(data):
+        rows = Lake.of(root).read(
+            "deliveries", ["school_number", "la_code", "path", "sha256", "number"], cycle=cycle_id
+        )
+        # An authority's workbook stands among them, under the authority's code.
+        wanted = rows["school_number"] != rows["la_code"]
+        if la or school:
+            wanted &= rows["la_code"].isin(la or []) | rows["school_number"].isin(school or [])
+        newest = rows[wanted].sort_values("number").drop_duplicates("school_number", keep="last")
+        for one in newest.sort_values("school_number").to_dict("records"):
+            number, path = str(one["school_number"]), root.path / str(one["path"])
+            content = path.read_bytes() if path.is_file() else b""
+            if hashlib.sha256(content).hexdigest() != one["sha256"]:
+                made.gone.append(number)
+                continue
+            learners = _in_file(content)
+            if learners.empty:
+                continue
+            about = f"{names.get(number, '')} ({number})".strip()
+            pdfs = _pdfs(path, learners, about, titles, notice)
+            for fault in write_each(pdfs).values():
+                raise fault
+            made.learners[number] = len(learners)
+            made.files += [pdf.relative_to(root.path).as_posix() for pdf in pdfs]
+    return made
+
+
+def _pdfs(
+    zip_path: Path, learners: pd.DataFrame, about: str, titles: dict[Language, str], notice: PrivacyNotice
+) -> dict[Path, bytes]:
+    return {
+        place: write_pdf(kind, learners, school=about, cycle=titles, notice=notice)
+        for kind, place in beside(zip_path).items()
+    }
+
+
+def _in_file(content: bytes) -> pd.DataFrame:
+    """The learners of the transfer file in a school's zip: upn, uln, surname, forename."""
+    with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+        found = [read_ctf(bundle.read(name)) for name in bundle.namelist() if name.endswith(".xml")]
+    columns = {"upn": "UPN", "uln": "UniqueLearnerNumber", "surname": "Surname", "forename": "Forename"}
+    return pd.DataFrame({c: found[0].texts(e) if found else [] for c, e in columns.items()}, dtype="str")

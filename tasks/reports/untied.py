@@ -1,0 +1,69 @@
+"""Answers of the LRS that tie to no learner sent: where they stand, and whom they nearly fit. For people.
+
+`reports/untied.csv` names files and rows, and no learner. `reports/untied_near_misses.csv` shows learners: it is for those
+alone who work in the data root (0600, as the folder), and is written only where there is something to show. No engine.
+"""
+
+import pandas as pd
+
+from schemas.cycles import in_order
+from schemas.tables import DEMOGRAPHICS
+from schemas.texts.catalogue import both
+from tasks.core.demographics import near_misses
+from tasks.core.membership import looked_up
+from tasks.io.data_root.data_root import DataRoot, write_whole
+from tasks.io.data_root.report_csv import write_report
+from tasks.io.lake.tables import Lake
+from tasks.ledger.code_texts import lrs_codes
+from tasks.ledger.sent import those_sent
+
+_OF_ANSWER = ("file", "ordinal", "ukprn", "mis_identifier", "uln", *DEMOGRAPHICS)
+_OF_LEARNER = ("upn", "differs", "answered", "sent")
+
+
+def report_untied(root: DataRoot, lake: Lake) -> None:
+    """Write both reports as things stand in the lake; the one of near misses last, as it says more than the other."""
+    rows = _untied(lake)
+    near = _near(lake, rows)
+    places = rows[["file", "ordinal", "ukprn", "return_code", "received_at"]].copy()
+    # What stands in a row that ties to nobody may be anything: only what is known by its form is repeated.
+    known = set(lrs_codes(root)["code"])
+    places["return_code"] = places["return_code"].where(
+        places["return_code"].isna() | places["return_code"].isin(known), "UNKNOWN"
+    )
+    places["ukprn"] = places["ukprn"].where(places["ukprn"].str.fullmatch("[0-9]{8}").eq(True))
+    write_whole(root.untied_report, _as_report(places))
+    if len(near) or root.near_misses_report.exists():
+        write_whole(root.near_misses_report, _as_report(_listed(rows, near)))
+
+
+def untied_and_near(lake: Lake) -> tuple[int, int]:
+    """How many answers tie to nobody, and how many of them nearly fit a learner who was sent."""
+    rows = _untied(lake)
+    return len(rows), int(_near(lake, rows)["at"].nunique())
+
+
+def _untied(lake: Lake) -> pd.DataFrame:
+    columns = ["sha256", "ordinal", "ukprn", "mis_identifier", "uln", "return_code", "received_at", *DEMOGRAPHICS]
+    rows = lake.read("lrs_returns", columns, tied="N")
+    names = lake.read("received", ["sha256", "file_name"], kind="lrs_result") if len(rows) else rows.head(0)
+    return rows.assign(file=looked_up(rows["sha256"], names["sha256"], names.get("file_name", names["sha256"])))
+
+
+def _near(lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
+    asked = rows["ukprn"].str.strip() if len(rows) else rows["ukprn"]
+    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=asked)
+    batches = lake.read("batches", ["batch_ref", "state"])
+    return near_misses(rows, those_sent(lake, of_school, batches, in_order()))
+
+
+def _listed(rows: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
+    found = near.merge(rows, left_on="at", right_index=True)
+    fields = {name: both(f"field.{name}") for name in DEMOGRAPHICS}
+    differs = found["differs"].map(fields).astype("str").fillna(both("untied.all_agree"))
+    return found.assign(differs=differs)[[*_OF_ANSWER, *_OF_LEARNER]].sort_values(["file", "ordinal", "upn", "differs"])
+
+
+def _as_report(rows: pd.DataFrame) -> bytes:
+    heads = {name: both(f"field.{name}" if name in DEMOGRAPHICS else f"untied.{name}") for name in rows.columns}
+    return write_report(rows.rename(columns=heads))

@@ -1,0 +1,4 @@
+"""How stages run: context, chunks, executor, error boundary, disclosure gate, run log, progress.
+
+Nothing here knows a pupil.
+"""

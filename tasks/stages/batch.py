@@ -1,0 +1,112 @@
+"""Batch: LRB batches per UKPRN from the valid rows, bounded, in a fixed order, known by their content."""
+
+from itertools import repeat
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.tables import BATCHES
+from tasks.core.batching import one_of_each
+from tasks.core.superseding import TOLD
+from tasks.io.lrs.settings import lrs_service
+from tasks.ledger.findings import record
+from tasks.ledger.hand_over import carry_out_decisions, settle_by_evidence
+from tasks.ledger.operator_decisions import report_decisions
+from tasks.runtime.chunks import Steps, Walked, walk
+from tasks.runtime.context import Ground, moment
+from tasks.runtime.executor import parts, spread
+from tasks.runtime.partition import Lot
+from tasks.runtime.task import stage_task
+from tasks.steps.batch import batches_of, due_batches, due_rows
+
+#: Learners that are written together: all Wales, and of a larger authority so many.
+_WRITTEN_AT_ONCE = 125_000
+
+
+@stage_task("batch", "batch {cycle}")
+def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] | None = None) -> Walked:
+    """Build the batches of some authorities' rows that may go now.
+
+    Args:
+        data: the data root.
+        cycle: the cycle's id.
+        las: the authorities' codes.
+        as_of: the scheduled time; names the files.
+        schools: only these schools; all where None.
+
+    Returns:
+        Counts by authority: batches, learners, changed (sent before, and otherwise now), on_hold (schools that wait for a
+        person).
+    """
+    moment(as_of)  # told once, before any authority is begun
+    ground = Ground.of(data, cycle)
+    lrs_service(ground.root.reference)  # likewise
+    not_yet = carry_out_decisions(ground.root, ground.lake)
+    report_decisions(ground.root, ground.lake)
+    walked = walk("batch", _batch, ground, las, as_of=as_of, only=schools)
+    if not_yet:
+        # Whose batch a person has given up and nobody could take back goes no further in this run, lest it count as sent.
+        # The few of these batches, not their learners, are walked.
+        theirs = ground.lake.read("batches", ["batch_ref", "la_code"], batch_ref=list(not_yet))
+        walked.faults |= {la: str(not_yet[ref]) for ref, la in theirs.itertuples(index=False) if la in las}
+    return walked
+
+
+def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:
+    # Law 2: only when the lot before it stands in the ledger is it known what of this one is due.
+    yield
+    settle_by_evidence(ground, lot, as_of)
+    portions = lot.portions(parts())
+    found = spread(due_batches, repeat(ground), portions, repeat(as_of), repeat(only))
+    built = [one.built for one in found]
+    if _twice([one.due for one in found]):
+        # Law 2: a learner who is due in two portions goes with one of them.
+        due = spread(due_rows, repeat(ground), portions, repeat(only))
+        rows = pd.concat([one.rows for one in due], ignore_index=True)
+        built = [batches_of(ground, one_of_each(rows), as_of)]
+    record(ground, lot, list(TOLD.values()), [one.changed for one in found])
+    changed = pd.concat([pd.Series(dtype="str"), *(one.changed["school_number"].str[:3] for one in found)])
+    stopped = [school[:3] for one in found for school in one.on_hold]
+    del found
+    batches = pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)])
+    if len(batches):
+        _add_rows(ground, lot, [b.rows for b in built])
+        ground.lake.upsert("batches", batches)
+    entries = batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
+    return {
+        la: {
+            "batches": int(entries["size"].get(la, 0)),
+            "learners": int(entries["sum"].get(la, 0)),
+            "changed": int((changed == la).sum()),
+            "on_hold": stopped.count(la),
+        }
+        for la in lot.las
+    }
+
+
+def _twice(due: list[pd.DataFrame]) -> bool:
+    """Whether a learner is due in two portions, under one UPN or as the ledger knows them."""
+    for name in ("upn", "known_as"):
+        upns = pa.chunked_array(
+            [pa.array(one[name], pa.large_string(), from_pandas=True) for one in due], pa.large_string()
+        )
+        if len(upns.unique()) < len(upns):
+            return True
+    return False
+
+
+def _add_rows(ground: Ground, lot: Lot, built: list[pa.Table]) -> None:
+    """Add the batches' rows to the lake, so many at a time.
+
+    A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
+    """
+    there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, **lot.where)
+    known = there["batch_ref"].unique()
+    waiting: list[pa.Table] = []
+    for rows in built:
+        if waiting and sum(map(len, waiting)) + len(rows) > _WRITTEN_AT_ONCE:
+            ground.lake.append("batch_rows", pa.concat_tables(waiting))
+            waiting = []
+        waiting.append(rows.filter(pc.invert(pc.is_in(rows["batch_ref"], value_set=known))))
+    ground.lake.append("batch_rows", pa.concat_tables(waiting))

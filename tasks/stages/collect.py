@@ -1,0 +1,185 @@
+"""Collect: what the LRS put into its inbox, as return rows tied to the learners sent. Nothing is dropped."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.tables import LRS_RETURNS, RECEIVED
+from schemas.texts.faults import Refused
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.dewi_inbox import let_go, quarantine, sha256_of, storable
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.files import LARGEST_RESULT
+from tasks.ledger.operator_decisions import report_decisions
+from tasks.reports.untied import report_untied
+from tasks.runtime.chunks import Counts
+from tasks.runtime.error_boundary import keep_evidence
+from tasks.runtime.executor import begin, parts, processors
+from tasks.runtime.memory import give_back
+from tasks.runtime.task import stage_task
+from tasks.runtime.worker import tried
+from tasks.steps.collect import Growing, answers_in, tied_answers
+
+#: Result files taken in together, in bytes: about half of all Wales's answers.
+_LOT_BYTES = 12 * 2**20
+
+
+@stage_task("collect", "collect", retried=True)
+def collect(data: str, as_of: str) -> Counts:
+    """Take in the files of `lrs/inbox` that are not known yet.
+
+    Returns:
+        Counts: files, rows, untied, quarantined, faults.
+    """
+    root = DataRoot(Path(data))
+    lake = Lake.of(root)
+    before = lake.read("received", ["sha256", "kind", "status", "reason"])
+    # What was refused is looked at again: a layout with its headings may have come since.
+    refused = before[(before["kind"] == "lrs_result") & (before["status"] == "quarantined")]
+    refused_for = dict(zip(refused["sha256"], refused["reason"], strict=True))
+    known = set(before["sha256"]) - refused_for.keys()
+    counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": 0}
+    new: list[_Arrival] = []
+    with ThreadPoolExecutor(processors()) as threads:
+        paths = sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p))
+        for path, sha256 in zip(paths, threads.map(lambda path: tried(sha256_of, path), paths), strict=True):
+            if isinstance(sha256, Exception):
+                counts["faults"] += 1
+                keep_evidence(data, "returns", "collect", "all", sha256)
+            elif sha256 not in known:
+                known.add(sha256)
+                new.append(_Arrival(path, sha256, path.stat().st_size))
+    accepted = set(before.loc[before["status"] == "accepted", "sha256"])
+    written: Iterator[str] = iter(())
+    for lot in _lots(new):
+        begun = _collect(root, lake, lot, refused_for, as_of, counts)
+        next(begun)  # the workers have this lot while what is in the lot before it is written
+        accepted |= set(written)
+        give_back()
+        written = begun
+    accepted |= set(written)
+    # After the commits, and of all that was ever accepted: what a killed run left behind goes too.
+    let_go(root.path, accepted)
+    # By what stands in the lake, not by what this run has taken in: one that died may have left the report to this one.
+    if _tie_again(lake) or root.untied_report.exists():
+        report_untied(root, lake)
+    report_decisions(root, lake)
+    return counts
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A file of the LRS that is not known yet."""
+
+    path: Path
+    sha256: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        return storable(Path(self.path.name))
+
+
+def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
+    """Files that are taken in together, so many bytes at a time."""
+    lot: list[_Arrival] = []
+    for one in arrivals:
+        if lot and sum(a.size for a in lot) + one.size > _LOT_BYTES:
+            yield lot
+            lot = []
+        lot.append(one)
+    if lot:
+        yield lot
+
+
+def _collect(
+    root: DataRoot, lake: Lake, lot: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
+) -> Iterator[str]:
+    """Take some files in, in two steps as a stage's lots (`stage.Steps`); after the first the hashes of the answers."""
+    at_once = -(-len(lot) // parts())
+    shares = [lot[n : n + at_once] for n in range(0, len(lot), at_once)]
+    paths, hashes = ([[getattr(one, name) for one in share] for share in shares] for name in ("path", "sha256"))
+    begun = begin(answers_in, repeat(root), paths, hashes, repeat(as_of))
+    yield ""
+    found = begun()
+    rows: list[dict[str, Any]] = []
+    accepted: list[str] = []
+    for share, answers in zip(shares, found, strict=True):
+        for place, one in enumerate(share):
+            about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.name, "file_name": one.name}
+            fault = answers.unusable.get(place)
+            if isinstance(fault, Growing):
+                continue  # the next run finds it whole
+            if isinstance(fault, Refused):
+                if refused_for.get(one.sha256) == fault.reason:
+                    continue
+                # One that is too large is not kept twice; the inbox has it.
+                content = one.path.read_bytes() if one.size <= LARGEST_RESULT else None
+                if content is not None and hashlib.sha256(content).hexdigest() != one.sha256:
+                    continue
+                _set_aside(root, one.sha256, content, one.name, fault)
+                counts["quarantined"] += 1
+                reason = {"reason": fault.reason, "detail": fault.detail}
+                rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
+            elif fault is not None:
+                counts["faults"] += 1
+                keep_evidence(str(root.path), "returns", "collect", "all", fault)
+                continue
+            else:
+                accepted.append(one.sha256)
+                rows.append({**about, "status": "accepted", "received_at": as_of})
+            counts["files"] += 1
+    rows_found = pa.concat_tables([answers.rows for answers in found])
+    del found, answers
+    _record(lake, accepted, rows_found, counts)
+    del rows_found
+    if rows:
+        lake.upsert(
+            "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
+        )
+    yield from accepted
+
+
+def _whole(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
+
+
+def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> None:
+    """Append the answers, one transaction id per file: a file whose commit was made before is not added again."""
+    done = lake.committed("lrs_returns", [f"collect/{sha256}" for sha256 in files])
+    new = [sha256 for sha256 in files if f"collect/{sha256}" not in done]
+    if not new:
+        return
+    answers = answers.filter(pc.is_in(answers["sha256"], value_set=pa.array(new)))
+    counts["rows"] += len(answers)
+    counts["untied"] += int(pc.sum(pc.equal(answers["tied"], "N")).as_py() or 0)
+    lake.append("lrs_returns", answers, [f"collect/{s}" for s in new])
+
+
+def _tie_again(lake: Lake) -> bool:
+    """Answers that tied to nothing when they came, and do now: the order in which things come does not matter.
+
+    Returns:
+        Whether there were any that had tied to nothing.
+    """
+    untied = lake.read("lrs_returns", tied="N")
+    if not untied.empty:
+        tied = tied_answers(lake, untied)
+        lake.upsert("lrs_returns", tied.loc[tied["tied"] == "Y", [c.name for c in LRS_RETURNS.columns]])
+    return not untied.empty
+
+
+def _set_aside(root: DataRoot, sha256: str, content: bytes | None, name: str, refused: Refused) -> None:
+    reason = all_reasons()[refused.reason]
+    about = {"file": name, "reason": refused.reason, "detail": refused.detail}
+    texts = {k: getattr(reason, k) for k in ("text_cy", "text_en", "action_cy", "action_en")}
+    quarantine(root.path, sha256, content, {**about, **texts})

@@ -1,0 +1,219 @@
+"""The LRS's own check of what is due, before anything is handed over (`uln census --check-only`).
+
+The batches that would go are built and asked about as jobs of the kind CHK: the LRS registers nobody, and the ledger does
+not know of them; only the jobs are kept, so that the next check asks for their answers instead of asking anew. Where the LRS
+has lost a job, or could not carry it out, the next check asks about its batch anew. What the LRS would answer stands in
+`reports/<cycle>/lrs_check/<LA>.csv`: where the record is, never whose it is.
+"""
+
+import time
+from collections import Counter
+from itertools import repeat
+
+import pandas as pd
+
+from schemas.codes.return_codes import normalise_code
+from schemas.codes.service_codes import Outcome, ServiceCode, service_codes
+from schemas.lrs.profiles import all_profiles
+from schemas.states import JobKind
+from schemas.tables import LRS_JOBS
+from schemas.texts.catalogue import both, text
+from schemas.texts.faults import ServiceFault
+from tasks.core.batching import one_of_each
+from tasks.io.data_root.data_root import write_whole
+from tasks.io.data_root.report_csv import write_report
+from tasks.io.lake.tables import frame_of
+from tasks.io.lrs.files import read_result
+from tasks.io.lrs.messages import result_file
+from tasks.io.lrs.settings import lrs_service
+from tasks.ledger.code_texts import lrs_codes
+from tasks.ledger.lrs_jobs import keep_jobs, take_up_jobs
+from tasks.runtime.chunks import Steps, Undone, Walked, walk
+from tasks.runtime.context import Ground
+from tasks.runtime.executor import parts, spread
+from tasks.runtime.partition import Lot
+from tasks.runtime.task import stage_task
+from tasks.steps.batch import batches_of, contents_of, due_rows
+from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, submitted
+
+#: Between two questions for the same answers, in seconds.
+_EVERY = 10.0
+#: Of unknown meaning like others, but as the list of exceptions begins after them, most likely none (lrs.md 3.2, inferred):
+#: counted, not listed, as they may be nearly everybody's.
+_NO_EXCEPTION = ("RC001", "RC002", "RC003", "RC004", "RC005")
+_ONCE = ("school_number", "file_name", "ordinal", "return_code")
+
+
+@stage_task("lrs-check", "lrs-check {cycle}")
+def lrs_check(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] | None = None) -> Walked:
+    """Have some authorities' due rows checked by the LRS; nobody is registered, and nothing counts as sent.
+
+    Args:
+        data: the data root.
+        cycle: the cycle's id.
+        las: the authorities' codes.
+        as_of: the scheduled time.
+        schools: only these schools; all where None.
+
+    Returns:
+        Counts by authority: batches, learners, checked, exceptions (learners for whom the LRS would give no ULN), unclear
+        (learners of whose code nobody knows what it means, so that nothing is foretold), unfinished (batches whose answers
+        are not there yet: check again).
+
+    Raises:
+        ServiceFault: no address to call is set.
+    """
+    ground = Ground.of(data, cycle)
+    if not lrs_service(ground.root.reference).can_call:
+        raise ServiceFault(both("fault.lrs_no_address"))
+    return walk("lrs-check", _checked, ground, las, as_of=as_of, only=schools)
+
+
+def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:
+    yield
+    take_up_jobs(ground.root, ground.lake)
+    due = spread(due_rows, repeat(ground), lot.portions(parts()), repeat(only))
+    rows = pd.concat([one.rows for one in due], ignore_index=True)
+    built = batches_of(ground, one_of_each(rows), as_of, by_service=True)
+    batches, batch_rows = frame_of(built.batches), frame_of(built.rows)
+    codes = service_codes(ground.root.reference)
+    refused, stopped = _asked(ground, batches, contents_of(ground, batches, batch_rows), codes, as_of)
+    answers, not_told = _answers(ground, batches, codes, stopped=stopped)
+    refused = not_told | refused
+    found = _findings(ground, batch_rows, answers)
+    for la in lot.las:
+        listed = found["exception"] | (found["unclear"] & ~found["return_code"].isin(_NO_EXCEPTION))
+        told = _as_list(ground, found[listed & (found["la_code"] == la)])
+        write_whole(ground.root.reports(ground.cycle.id) / "lrs_check" / f"{la}.csv", write_report(told))
+    counts = {
+        la: {
+            "batches": int((batches["la_code"] == la).sum()),
+            "learners": int(batches.loc[batches["la_code"] == la, "rows"].sum()),
+            "checked": int((found["la_code"] == la).sum()),
+            "exceptions": int(found.loc[found["la_code"] == la, "exception"].sum()),
+            "unclear": int(found.loc[found["la_code"] == la, "unclear"].sum()),
+            "unfinished": int((~batches["batch_ref"].isin(answers["batch_ref"]) & (batches["la_code"] == la)).sum()),
+        }
+        for la in lot.las
+    }
+    if refused:
+        raise Undone(counts, refused)
+    return counts
+
+
+def _asked(
+    ground: Ground, batches: pd.DataFrame, contents: dict[str, bytes], codes: dict[str, ServiceCode], as_of: str
+) -> tuple[dict[str, Exception], bool]:
+    """Have those batches checked that have no such job that may still be answered.
+
+    Returns:
+        What the LRS refused, by authority; and whether nothing more is to be called.
+    """
+    settings = lrs_service(ground.root.reference)
+    service = learner_service(settings)
+    new = batches[~batches["batch_ref"].isin(_jobs(ground, batches, codes)["batch_ref"])]
+    refused: dict[str, Exception] = {}
+    for start in range(0, len(new), settings.calls_at_once):
+        group = new.iloc[start : start + settings.calls_at_once]
+        replies = submitted(service, [contents[name] for name in group["file_name"]], JobKind.CHECK, codes)
+        keep_jobs(ground, group, replies, JobKind.CHECK, as_of)
+        for la, one in zip(group["la_code"], replies, strict=True):
+            if one.meant.outcome != Outcome.TAKEN.value:
+                refused.setdefault(
+                    str(la), ServiceFault(both("fault.lrs_call", batches=1, told=one.meant.told_of_question))
+                )
+        if any(one.meant.stops == "Y" for one in replies):
+            return refused, True
+    return refused, False
+
+
+def _jobs(ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode]) -> pd.DataFrame:
+    """The jobs by which these batches are being checked, or were; not those that came to nothing."""
+    jobs = ground.lake.read("lrs_jobs", kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
+    return jobs[~jobs["code"].isin([one.code for one in codes.values() if one.outcome == Outcome.FAILED.value])]
+
+
+def _answers(
+    ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode], *, stopped: bool
+) -> tuple[pd.DataFrame, dict[str, Exception]]:
+    """What the LRS says of the checked batches, for as long as the settings let it take.
+
+    Args:
+        ground: the data root, lake and cycle.
+        batches: which.
+        codes: `service_codes`.
+        stopped: whether the LRS has said that it cannot be called just now.
+
+    Returns:
+        batch_ref, upn, return_code; and why an authority's could not be had, where they could not.
+    """
+    settings, profiles = lrs_service(ground.root.reference), all_profiles(ground.root.reference / "lrs")
+    service = learner_service(settings)
+    waits = _jobs(ground, batches, codes)
+    until = time.monotonic() + settings.check_seconds
+    found = [pd.DataFrame({"batch_ref": [], "upn": [], "return_code": []}, dtype="str")]
+    met: list[tuple[str, ServiceCode]] = []
+    while not (stopped or waits.empty):
+        told = list[ServiceCode]()
+        for one in waits.to_dict("records"):
+            reply = service.output(str(one["job_ref"]), str(one["ukprn"]))
+            told.append(meant_by(reply, codes))
+            if told[-1].outcome == Outcome.ANSWERED.value:
+                content = result_file(reply.message, str(one["ukprn"]), str(one["file_name"]), str(one["job_ref"]))
+                rows = read_result(content, profiles)
+                rows = rows.assign(upn=rows["mis_identifier"], batch_ref=one["batch_ref"])
+                found.append(rows.assign(return_code=normalise_code(rows["return_code"]))[found[0].columns.to_list()])
+            if stopped := told[-1].stops == "Y":
+                break
+        asked = waits.iloc[: len(told)].assign(code=[one.code for one in told]).astype({"code": "str"})
+        # What became of the call alone says nothing of the job.
+        of_job = [one.kind == "result" or one.outcome == Outcome.FAILED.value for one in told]
+        ground.lake.upsert("lrs_jobs", asked.loc[of_job, [c.name for c in LRS_JOBS.columns]])
+        met += zip(asked["la_code"], told, strict=True)
+        waits = asked[[one.outcome == Outcome.UNFINISHED.value for one in told]]
+        if time.monotonic() + _EVERY > until:
+            break
+        if not (stopped or waits.empty):
+            time.sleep(_EVERY)
+    return pd.concat(found, ignore_index=True), _not_told(met)
+
+
+def _not_told(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
+    """Of each authority why answers could not be had: first what the LRS has lost."""
+    faults: dict[str, Exception] = {}
+    lost = Counter((la, one.code) for la, one in met if one.outcome == Outcome.FAILED.value)
+    for (la, code), number in lost.items():
+        faults.setdefault(la, ServiceFault(both("fault.lrs_check_lost", batches=number, code=code)))
+    wrong = Counter((la, one) for la, one in met if is_wrong(one))
+    for (la, one), number in wrong.items():
+        faults.setdefault(la, ServiceFault(both("fault.lrs_call", batches=number, told=one.told_of_question)))
+    return faults
+
+
+def _findings(ground: Ground, batch_rows: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Each checked record: la_code, school_number, row_ref, return_code; whether it would be an exception, or is unclear.
+
+    As no ULN need come with a check, and no code is known to mean success, all else is unclear.
+    """
+    found = answers.merge(
+        batch_rows[["batch_ref", "upn", "row_ref", "la_code", "school_number"]], on=["batch_ref", "upn"]
+    )
+    known = lrs_codes(ground.root).set_index("code")["outcome"]
+    found["return_code"] = found["return_code"].fillna("").mask(lambda codes: codes.eq(""), "NONE")
+    exception = found["return_code"].map(known).eq("exception").to_numpy(dtype=bool)
+    return found.assign(exception=exception, unclear=~exception)
+
+
+def _as_list(ground: Ground, found: pd.DataFrame) -> pd.DataFrame:
+    """What a person reads: where the record is, the code, what it means and what to do, in both languages."""
+    places = ground.lake.read("pupils", ["row_ref", "sha256", "ordinal"], row_ref=found["row_ref"])
+    files = ground.lake.read("received", ["sha256", "file_name"], sha256=places["sha256"])
+    rows = found.merge(places, on="row_ref").merge(files, on="sha256")
+    codes = lrs_codes(ground.root)
+    rows["code"] = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
+    rows = rows.merge(codes, on="code")
+    rows = rows.sort_values(["school_number", "file_name", "ordinal"])
+    shown: dict[str, pd.Series] = {both(f"lrs_check.{name}"): rows[name] for name in _ONCE}
+    for name in ("label", "action"):
+        shown |= {text(f"lrs_check.{name}", lang): rows[f"{name}_{lang}"] for lang in ("cy", "en")}
+    return pd.DataFrame({str(heading): cells for heading, cells in shown.items()})

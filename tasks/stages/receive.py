@@ -1,0 +1,193 @@
+"""Receive: each new file of an authority's DEWi inbox, known by sha256, accepted or quarantined with a reason.
+
+The inbox is left as it is: a file is known by its content, and the same bytes again are nothing to do.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.tables import RECEIVED
+from schemas.texts.catalogue import both
+from schemas.texts.faults import Refused
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.dewi_inbox import Arrival, document_at, let_go, list_arrivals, quarantine, sha256_of
+from tasks.io.data_root.reference import schools
+from tasks.io.plasc.reader import ReturnHeader
+from tasks.runtime.chunks import Steps, Walked, walk
+from tasks.runtime.context import Ground
+from tasks.runtime.error_boundary import keep_evidence
+from tasks.runtime.executor import one_by_one, processors
+from tasks.runtime.partition import Lot
+from tasks.runtime.task import stage_task
+from tasks.runtime.worker import tried
+from tasks.steps.receive import Arrived, admit, arrived
+
+#: Files that a worker opens together.
+_AT_ONCE = 8
+
+
+@stage_task("receive", "receive {cycle}", retried=True, counts_new=True)
+def receive(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+    """Take in what is new in `dewi/inbox/<la>` of some authorities.
+
+    Returns:
+        Counts by authority: files, accepted, quarantined, faults.
+    """
+    return walk("receive", _receive, Ground.of(data, cycle), las, as_of=as_of)
+
+
+def _receive(ground: Ground, lot: Lot, as_of: str) -> Steps:
+    arrivals = _new_arrivals(ground, lot, ground.lake.read("received"))
+    yield
+    # With what the lot before it has left: the same bytes may lie in the folders of two authorities.
+    known = ground.lake.read("received")
+    settled = _settled(known)
+    register = set(schools(ground.root.reference)["school_number"])
+    counts = {la: {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0} for la in lot.las}
+    rows: list[dict[str, Any]] = []
+    for la, arrival, sha256, found in arrivals:
+        if sha256 in settled:
+            continue
+        try:
+            if isinstance(found, Exception) and not isinstance(found, Refused):
+                raise found
+            if sha256_of(arrival.file) != sha256:
+                continue  # it is still being written; the next run finds it whole
+            new = _rows(ground, _About(la, arrival, sha256), found, register)
+        except Exception as error:  # noqa: BLE001 - one odd file must not stop the others of its authority
+            counts[la]["faults"] += 1
+            keep_evidence(str(ground.root.path), ground.cycle.id, "receive", la, error)
+            continue
+        counts[la]["files"] += bool(new)
+        rows += [{**row, "received_at": as_of} for row in new if row["sha256"] not in settled]
+    record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
+    ground.lake.upsert("received", record)
+    # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
+    accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
+    let_go(ground.root.path, accepted)
+    for of_la, own in record.groupby("la_code"):
+        counts[str(of_la)]["accepted"] = int(((own["status"] == "accepted") & (own["kind"] == "return")).sum())
+        counts[str(of_la)]["quarantined"] = int((own["status"] == "quarantined").sum())
+    return counts
+
+
+@dataclass(frozen=True)
+class _About:
+    """A file in the inbox: in whose folder it lies, and its content's hash."""
+
+    la: str
+    arrival: Arrival
+    sha256: str
+
+
+def _new_arrivals(
+    ground: Ground, lot: Lot, known: pd.DataFrame
+) -> Iterator[tuple[str, Arrival, str, Arrived | Exception]]:
+    """The files that are not settled, with what is in them."""
+    arrivals = [(la, arrival) for la in lot.las for arrival in list_arrivals(ground.root.dewi_inbox, la)]
+    with ThreadPoolExecutor(processors()) as threads:  # hashing and reading leave Python to others
+        hashes = list(threads.map(lambda file: tried(sha256_of, file), [arrival.file for _, arrival in arrivals]))
+    settled = _settled(known)
+    inside = known[known["sha256"].isin(settled) & known["container_sha256"].notna()]
+    members = {str(c): frozenset(own) for c, own in inside.groupby("container_sha256")["sha256"]}
+    new = [(*one, sha256) for one, sha256 in zip(arrivals, hashes, strict=True) if sha256 not in settled]
+    readable = [
+        (arrival.file, members.get(sha256, frozenset())) for _, arrival, sha256 in new if isinstance(sha256, str)
+    ]
+    results = one_by_one(arrived, *zip(*readable, strict=True), at_once=_AT_ONCE) if readable else iter(())
+    return (
+        (la, arrival, str(sha256), next(results) if isinstance(sha256, str) else sha256) for la, arrival, sha256 in new
+    )
+
+
+def _settled(known: pd.DataFrame) -> set[str]:
+    """Files that need no second look; some reasons may have gone when the reference data or the cycle changed."""
+    again = {reason.code for reason in all_reasons().values() if reason.looked_at_again}
+    open_again = (known["status"] == "quarantined") & known["reason"].isin(again)
+    containers = set(known.loc[open_again, "container_sha256"].dropna())
+    return set(known.loc[~open_again, "sha256"]) - containers
+
+
+def _without_repeats(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Drop what was looked at again and found as before; of equal bytes under two names, keep one."""
+    # One that was accepted, if any: a return in the wrong folder does not hinder its copy in the right one.
+    rows = rows.sort_values("status", kind="stable").drop_duplicates("sha256")
+    return rows[~_outcome(rows).isin(set(_outcome(known)))].reset_index(drop=True)
+
+
+def _outcome(rows: pd.DataFrame) -> pd.Series:
+    # As objects first: a column in which nothing stands has no type of its own.
+    sha256, status, reason = (rows[c].astype("object").fillna("").astype("str") for c in ("sha256", "status", "reason"))
+    return sha256 + "|" + status + "|" + reason
+
+
+def _rows(ground: Ground, about: _About, found: Arrived | Exception, register: set[str]) -> list[dict[str, Any]]:
+    """Rows of `received` for a file and the returns in it that are not settled."""
+    path, file = about.arrival.path, about.arrival.file
+    base: dict[str, Any] = {"path": path, "file_name": path.rpartition("/")[2], "la_code": about.la}
+    if isinstance(found, Refused):
+        content = None if found.reason == "file_too_large" else file.read_bytes()
+        if content is not None and hashlib.sha256(content).hexdigest() != about.sha256:
+            return []  # it has grown since it was looked at
+        return [_refused_row(ground.root, about.sha256, None, content, found, {**base, "kind": "arrival"})]
+    assert isinstance(found, Arrived)  # noqa: S101 - for the type checker; other exceptions were raised
+    rows = []
+    if found.is_zip:
+        detail = both("detail.left_out", count=found.left_out) if found.left_out else None
+        rows.append({**base, "kind": "zip", "sha256": about.sha256, "status": "accepted", "detail": detail})
+    for one in found.returns:
+        container = about.sha256 if found.is_zip else None
+        row: dict[str, Any] = {**base, "kind": "return", "member": one.member, "container_sha256": container}
+        try:
+            if isinstance(one.header, Refused):
+                raise one.header
+            admit(one.header, ground.cycle, register, about.la)
+        except Refused as refused:
+            content = document_at(ground.root.dewi_inbox, path, one.sha256)
+            rows.append(_refused_row(ground.root, one.sha256, one.member, content, refused, row))
+        else:
+            rows.append({**row, "sha256": one.sha256, "status": "accepted", **_header_columns(one.header, ground)})
+    return rows
+
+
+def _header_columns(header: ReturnHeader, ground: Ground) -> dict[str, Any]:
+    return {
+        "cycle": ground.cycle.id,
+        "school_number": header.school_number,
+        "census_date": header.census_date,
+        "header_datetime": header.header_datetime,
+        "serial_no": header.serial_no,
+        "layout": header.layout,
+        "declared": header.declared,
+        "leavers": header.leavers,
+        "unknown_elements": json.dumps(header.unknown_elements, sort_keys=True) if header.unknown_elements else None,
+    }
+
+
+def _refused_row(
+    root: DataRoot, sha256: str, member: str | None, content: bytes | None, refused: Refused, about: dict[str, Any]
+) -> dict[str, Any]:
+    reason = all_reasons()[refused.reason]
+    where = f"{about['path']}#{member}" if member else about["path"]
+    quarantine(
+        root.path,
+        sha256,
+        content,
+        {
+            "file": where,
+            "reason": refused.reason,
+            "detail": refused.detail,
+            "text_cy": reason.text_cy,
+            "text_en": reason.text_en,
+            "action_cy": reason.action_cy,
+            "action_en": reason.action_en,
+        },
+    )
+    return {**about, "sha256": sha256, "status": "quarantined", "reason": refused.reason, "detail": refused.detail}

@@ -1,0 +1,157 @@
+"""Release: hand each built batch over to the LRS, once: into its outbox, or by its web service (`tasks.steps.lrs_calls`).
+
+Design law 2: before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died between the two finds
+the file in the outbox and confirms it; where the file is not there, nobody knows whether the LRS has taken it, and a
+person decides (`tasks.ledger.hand_over`), unless the LRS answers first. A run that lives to see its write fail knows
+that nothing was handed over, and leaves the batch READY.
+"""
+
+from itertools import repeat
+
+import pandas as pd
+
+from schemas.lrs.profiles import SOAP
+from schemas.states import BatchState
+from schemas.texts.faults import PassingFault
+from schemas.views import BATCHES_NAMED
+from tasks.io.remote.folders import lrs_outbox
+from tasks.io.remote.transport import Declined, Unanswered
+from tasks.ledger.hand_over import jobs_of, lies_in_outbox
+from tasks.ledger.holds import on_hold
+from tasks.ledger.lrs_jobs import take_up_jobs
+from tasks.runtime.chunks import Counts, Steps, Undone, Walked, walk
+from tasks.runtime.context import Ground
+from tasks.runtime.executor import begin, parts
+from tasks.runtime.partition import Lot
+from tasks.runtime.run_log import batches_told
+from tasks.runtime.task import stage_task
+from tasks.runtime.visibility import shown
+from tasks.steps.batch import batch_files
+from tasks.steps.lrs_calls import hand_over_by_service
+
+
+@stage_task("release", "release {cycle}")
+def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+    """Hand some authorities' READY batches over, each the way that it was built for.
+
+    Returns:
+        Counts by authority: sent, learners, unconfirmed; later, where the LRS is closed at this hour.
+    """
+    return walk("release", _release, Ground.of(data, cycle), las, as_of=as_of)
+
+
+def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
+    take_up_jobs(ground.root, ground.lake)
+    ledger = ground.lake.read("batches", cycle=ground.cycle.id, **lot.where)
+    undone: dict[str, Exception] = {}
+    away: Exception | None = None
+    try:
+        there = _in_outbox(ground, ledger)
+    except (PassingFault, Declined) as fault:  # nobody can look: what is unconfirmed stays so
+        away, there = fault, pd.Series(False, index=ledger.index)
+        undone = dict.fromkeys(ledger.loc[_is_unconfirmed(ledger), "la_code"], fault)
+    ledger = _confirmed(ground, ledger, there, as_of)
+    _keep(ground, ledger, lot)
+    is_ready = _may_go(ground, ledger)
+    ready = ledger[is_ready]
+    at_once = max(1, -(-len(ready) // parts()))
+    shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
+    begun = begin(batch_files, repeat(ground), shares)
+    yield
+    later = False
+    if not ready.empty:
+        contents = {name: content for one in begun() for name, content in one.items()}
+        ledger, not_handed_over = _into_outbox(ground, lot, ledger, contents, as_of, away)
+        undone |= not_handed_over
+        called = hand_over_by_service(ground, ledger, contents, as_of)
+        ledger, undone, later = called.ledger, called.undone | undone, called.later
+        went = ledger[is_ready & (ledger["state"] == BatchState.SENT.value)]
+        batches_told(
+            "release", shown(BATCHES_NAMED, went[["batch_ref", "cycle", "la_code", "school_number", "state", "rows"]])
+        )
+    counts = {la: _counts(ledger[ledger["la_code"] == la], is_ready, later) for la in lot.las}
+    if undone:
+        raise Undone(counts, undone)
+    return counts
+
+
+def _may_go(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
+    """Which batches are READY; not those of a school that is on hold, though they were built before it was: they wait."""
+    is_ready = ledger["state"] == BatchState.READY.value
+    schools = sorted(set(ledger.loc[is_ready, "school_number"]))
+    if not schools:
+        return is_ready
+    las = sorted({school[:3] for school in schools})
+    return is_ready & ~ledger["school_number"].isin(on_hold(ground, la_code=las, school_number=schools))
+
+
+def _into_outbox(
+    ground: Ground,
+    lot: Lot,
+    ledger: pd.DataFrame,
+    contents: dict[str, bytes],
+    as_of: str,
+    away: Exception | None,
+) -> tuple[pd.DataFrame, dict[str, Exception]]:
+    """Put the batches that go as files, and of which there is content, into the outbox, unless it is known to be away.
+
+    Returns:
+        The ledger after it, and what stopped an authority's.
+    """
+    goes = ledger["state"].eq(BatchState.READY.value) & ledger["format"].ne(SOAP) & ledger["file_name"].isin(contents)
+    if not goes.any():
+        return ledger, {}
+    if away is not None:
+        return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), away)
+    try:
+        with lrs_outbox(ground.root) as outbox:
+            outbox.ready()
+            _keep(ground, ledger.assign(state=ledger["state"].mask(goes, BatchState.SENT_UNCONFIRMED.value)), lot)
+            faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
+    except (PassingFault, Declined) as fault:  # nothing was handed over: the batches stay ready
+        return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), fault)
+    # What was surely not handed over is ready for the next run; of what nobody knows, the ledger says so.
+    unknown = goes & ledger["file_name"].isin([name for name, fault in faults.items() if isinstance(fault, Unanswered)])
+    after = ledger.assign(state=ledger["state"].mask(unknown, BatchState.SENT_UNCONFIRMED.value))
+    sent = _sent(after, goes & ~ledger["file_name"].isin(faults), as_of)
+    _keep(ground, sent, lot)
+    first = ledger[ledger["file_name"].isin(faults)].drop_duplicates("la_code")
+    return sent, {str(la): faults[str(name)] for la, name in zip(first["la_code"], first["file_name"], strict=True)}
+
+
+def _counts(ledger: pd.DataFrame, was_ready: pd.Series, later: bool) -> Counts:
+    was_ready = was_ready.reindex(ledger.index)
+    sent = ledger[was_ready & (ledger["state"] == BatchState.SENT.value)]
+    unconfirmed = int((ledger["state"] == BatchState.SENT_UNCONFIRMED.value).sum())
+    counts = {"sent": len(sent), "learners": int(sent["rows"].sum()), "unconfirmed": unconfirmed}
+    waits = was_ready & ledger["state"].eq(BatchState.READY.value) & ledger["format"].eq(SOAP)
+    return counts | ({"later": int(waits.sum())} if later and waits.any() else {})
+
+
+def _keep(ground: Ground, ledger: pd.DataFrame, lot: Lot) -> None:
+    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, **lot.where)
+
+
+def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:
+    sent_at = ledger["sent_at"].mask(which, as_of)
+    return ledger.assign(state=ledger["state"].mask(which, BatchState.SENT.value), sent_at=sent_at)
+
+
+def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:
+    return ledger["state"] == BatchState.SENT_UNCONFIRMED.value
+
+
+def _in_outbox(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
+    """Which unconfirmed batches lie in the outbox.
+
+    Raises:
+        Away, Declined: it is elsewhere, and nobody can look.
+    """
+    return lies_in_outbox(ground.root, ledger[_is_unconfirmed(ledger)]).reindex(ledger.index, fill_value=False)
+
+
+def _confirmed(ground: Ground, ledger: pd.DataFrame, there: pd.Series, as_of: str) -> pd.DataFrame:
+    """The ledger, with those batches as sent that have arrived though no run has said so: in the outbox, or as a job."""
+    unconfirmed = _is_unconfirmed(ledger)
+    taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ground.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
+    return _sent(ledger, there | taken, as_of)

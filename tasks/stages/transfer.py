@@ -1,0 +1,36 @@
+"""Transfer: fetch and deliver files of folders on other machines (`tasks.io.remote.folders`).
+
+Belongs here: the engine's side of it. The hand-over to the LRS is `tasks.stages.release`'s.
+"""
+
+from pathlib import Path
+
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.remote.folders import deliver_new, fetch_new, way_to
+from tasks.runtime.chunks import Counts
+from tasks.runtime.task import stage_task
+
+
+def is_elsewhere(data: str, name: str) -> bool:
+    """Whether a folder is not the data root's own."""
+    return way_to(DataRoot(Path(data)), name) is not None
+
+
+@stage_task("fetch", "fetch {name}", retried=True)
+def fetch(data: str, name: str) -> Counts:
+    """Copy what is new in an inbox elsewhere into the data root.
+
+    Returns:
+        Counts: files.
+    """
+    return {"files": fetch_new(DataRoot(Path(data)), name)}
+
+
+@stage_task("deliver", "deliver")
+def deliver(data: str) -> Counts:
+    """Bring what is new in the DEWi outbox to where DEWi takes it from.
+
+    Returns:
+        Counts: files.
+    """
+    return {"files": deliver_new(DataRoot(Path(data)))}

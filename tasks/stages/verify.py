@@ -1,0 +1,187 @@
+"""Verify: ask the LRS web service whether ULNs in the schools' returns are their learners'; off by default (`verify_ulns`).
+
+Asking creates nothing at the LRS, so that what was asked and lost is asked again. Each ULN of a learner is asked about once;
+answers come to the returns run (`tasks.stages.poll_lrs`). Whom an answer leaves out, or whose job came to nothing, was
+not verified, and the next census asks about them again. What does not agree is told to the school as a finding on the
+record; no ULN is changed by it, neither the school's nor the register's.
+"""
+
+from itertools import repeat
+from pathlib import Path
+
+import pandas as pd
+
+from schemas.codes.service_codes import Connection, Outcome, ServiceCode, meaning, service_codes
+from schemas.lrs.profiles import BY_SERVICE, all_profiles
+from schemas.tables import PUPIL_FIELDS, ULN_CHECKS
+from schemas.texts.catalogue import both
+from schemas.texts.faults import ServiceFault
+from tasks.core.lrs_form import lrs_rows
+from tasks.core.verification import FOUND, answered, to_verify, told_of, with_ulns
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.reference import registration
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.messages import verified_learners
+from tasks.io.lrs.settings import lrs_service
+from tasks.ledger.findings import record
+from tasks.ledger.standing import register_of
+from tasks.runtime.chunks import Counts, Steps, Undone, Walked, walk
+from tasks.runtime.context import Ground
+from tasks.runtime.executor import parts, spread
+from tasks.runtime.partition import Lot, Portion, lots
+from tasks.runtime.task import stage_task
+from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by
+from tasks.steps.records import current_rows
+
+_NAMES = {"upn": "MISIdentifier", "uln": "ULN", "family_name": "FamilyName", "given_name": "GivenName"}
+_NAMES |= {"dob": "DateOfBirth", "gender": "Gender"}
+
+
+def verifies(data: str) -> bool:
+    """Whether ULNs are to be verified."""
+    return lrs_service(DataRoot(Path(data)).reference).verify_ulns
+
+
+@stage_task("verify", "verify {cycle}", retried=True)
+def verify(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+    """Ask the LRS about ULNs that it has not been asked about, and tell what it has said of those in the current returns.
+
+    Args:
+        data: the data root.
+        cycle: the cycle's id.
+        las: the authorities' codes.
+        as_of: the scheduled time.
+
+    Returns:
+        Counts by authority: asked, told.
+    """
+    return walk("verify", _verify, Ground.of(data, cycle), las, as_of=as_of)
+
+
+def _verify(ground: Ground, lot: Lot, as_of: str) -> Steps:
+    yield
+    rows = pd.concat(spread(current_ulns, repeat(ground), lot.portions(parts())), ignore_index=True)
+    settings, codes = lrs_service(ground.root.reference), service_codes(ground.root.reference)
+    if not settings.can_call:
+        raise ServiceFault(both("fault.lrs_no_address"))
+    checks = ground.lake.read("uln_checks", ["upn", "uln", "code"])
+    lost = checks["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)
+    held = register_of(ground.lake, ground.cycle, upn=rows["upn"])
+    new = to_verify(rows, checks[~lost], held)
+    new = _forms(ground, new)
+    service, limit = learner_service(settings), all_profiles(ground.root.reference / "lrs")[BY_SERVICE].limit
+    asked: dict[str, int] = {}
+    undone: dict[str, Exception] = {}
+    for school, of_school in new.groupby("school_number", sort=True):
+        la = str(school)[:3]
+        for start in range(0, len(of_school), limit):
+            group = of_school.iloc[start : start + limit]
+            learners = [
+                {name: str(one[own]) for own, name in _NAMES.items() if isinstance(one[own], str)}
+                for one in group.to_dict("records")
+            ]
+            reply = service.submit_verification(str(group["ukprn"].iloc[0]), learners)
+            meant = meaning(reply.code, codes)
+            if meant.outcome == Outcome.TAKEN.value and reply.job_ref:
+                kept = group.assign(cycle=ground.cycle.id, la_code=la, job_ref=reply.job_ref, asked_at=as_of)
+                kept = kept.assign(code=None, flags=None).astype({"code": "str", "flags": "str"})
+                ground.lake.upsert("uln_checks", kept[[c.name for c in ULN_CHECKS.columns]])
+                asked[la] = asked.get(la, 0) + len(group)
+            elif meant.outcome != Outcome.LATER.value:
+                undone.setdefault(la, ServiceFault(both("fault.lrs_call", batches=1, told=meant.told_of_question)))
+            if meant.stops == "Y":
+                return _told(ground, lot, rows, asked, undone)
+    return _told(ground, lot, rows, asked, undone)
+
+
+def _told(
+    ground: Ground, lot: Lot, rows: pd.DataFrame, asked: dict[str, int], undone: dict[str, Exception]
+) -> dict[str, Counts]:
+    found = tell(ground, lot, rows)
+    counts: dict[str, Counts] = {
+        la: {"asked": asked.get(la, 0), "told": int((found["school_number"].str[:3] == la).sum())} for la in lot.las
+    }
+    if undone:
+        raise Undone(counts, undone)
+    return counts
+
+
+def tell(ground: Ground, lot: Lot, rows: pd.DataFrame) -> pd.DataFrame:
+    """Make what the LRS has said of the current returns' ULNs the lot's findings; what they are."""
+    outcomes = {one.code: one.outcome for one in service_codes(ground.root.reference).values()}
+    checks = ground.lake.read("uln_checks", ["upn", "uln", "code"], upn=rows["upn"])
+    found = told_of(rows, checks, outcomes)
+    record(ground, lot, list(FOUND.values()), [found])
+    return found
+
+
+def current_ulns(ground: Ground, portion: Portion) -> pd.DataFrame:
+    """The portion's current records with a ULN: row_ref, school_number, upn, uln and the other pupil fields."""
+    current = current_rows(ground, portion)["row_ref"]
+    columns = ["row_ref", "school_number", *PUPIL_FIELDS]
+    return with_ulns(ground.lake.read("pupils", columns, cycle=ground.cycle.id, row_ref=current, **portion.where))
+
+
+def _forms(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
+    """What is said of each record: school_number, ukprn and what `LearnerToVerify` takes; none that has no name or UKPRN."""
+    no = pd.Series(False, index=rows.index)
+    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
+    ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
+    forms = (
+        lrs_rows(rows, profile, no, no)
+        .drop(columns="upn")
+        .assign(
+            **{name: rows[name] for name in ("upn", "uln", "school_number")},
+            ukprn=rows["school_number"].map(ukprns).astype("str"),
+        )
+    )
+    return forms.dropna(subset=["ukprn", "given_name", "family_name"])
+
+
+def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
+    """Ask for the answers of the open verifications, and tell the schools what they say.
+
+    Returns:
+        Counts: verified (learners); left_out, where an answer says nothing of some.
+
+    Raises:
+        ServiceFault: some could not be asked for, or verified; what came of the others is kept.
+    """
+    settings, codes = lrs_service(root.reference), service_codes(root.reference)
+    service = learner_service(settings)
+    counts, wrong, lost = {"verified": 0}, list[ServiceCode](), dict[str, int]()
+    cycles: dict[str, set[str]] = {}
+    checks = open_verifications(lake)
+    for (job, ukprn), rows in checks.groupby(["job_ref", "ukprn"], sort=True):
+        reply = service.verification(str(job), str(ukprn))
+        meant = meant_by(reply, codes)
+        if meant.outcome == Outcome.ANSWERED.value:
+            now = answered(rows, verified_learners(reply.message))
+            lake.upsert("uln_checks", now)
+            left_out = int(now["code"].eq(Connection.LEFT_OUT.value).sum())
+            counts["verified"] += len(now) - left_out
+            if left_out:
+                counts["left_out"] = counts.get("left_out", 0) + left_out
+            cycles.setdefault(str(rows["cycle"].iloc[0]), set()).update(rows["la_code"])
+        elif meant.outcome == Outcome.FAILED.value:
+            lake.upsert("uln_checks", rows.assign(code=meant.code).astype({"code": "str"}))
+            lost[meant.code] = lost.get(meant.code, 0) + len(rows)
+        elif is_wrong(meant):
+            wrong.append(meant)
+        if meant.stops == "Y":
+            break
+    for cycle, las in cycles.items():
+        ground = Ground.of(str(root.path), cycle)
+        for lot in lots(ground, sorted(las)):
+            tell(ground, lot, pd.concat([current_ulns(ground, portion) for portion in lot.portions(1)]))
+    told = [both("fault.lrs_not_verified", number=number, code=code) for code, number in lost.items()]
+    told += [both("fault.lrs_call", batches=len(wrong), told=wrong[0].told_of_question)] if wrong else []
+    if told:
+        raise ServiceFault("; ".join(told))
+    return counts
+
+
+def open_verifications(lake: Lake) -> pd.DataFrame:
+    """The rows of `uln_checks` that the LRS has not answered."""
+    checks = lake.read("uln_checks")
+    return checks[checks["code"].isna()]

@@ -1,0 +1,28 @@
+"""Merge: register entries and exceptions of some learners, from all their answers."""
+
+import pandas as pd
+
+from schemas.cycles import in_order
+from tasks.core.merging import merge_answers
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.ledger.code_texts import lrs_codes
+
+
+def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Merge: the register entries and exceptions of some learners, from every answer ever tied to them.
+
+    Args:
+        root: the data root.
+        upns: the learners, canonical.
+
+    Returns:
+        As `merging.merge_answers`; and the UPNs that the register knew.
+    """
+    lake = Lake.of(root)
+    named = ["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]
+    answers = lake.read("lrs_returns", named, upn=upns, tied="Y")
+    held = lake.read("learners", ["upn", "uln"], upn=upns)
+    sent = ["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]
+    batch_rows = lake.read("batch_rows", sent, upn=upns)
+    return *merge_answers(answers, batch_rows, lrs_codes(root), held, in_order()), held["upn"]

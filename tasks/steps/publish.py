@@ -1,0 +1,252 @@
+"""Publish: the files of a chunk's schools and of each authority.
+
+No engine and no writing: the stage writes the files that are made here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+
+from schemas.codes.return_codes import POSSIBLE_MATCH
+from schemas.states import OperatorDecision
+from schemas.tables import PUPIL_FIELDS
+from tasks.core.identifiers import canonical_upn
+from tasks.core.possible_match import told
+from tasks.core.publication import EXCEPTION_COLUMNS, authority_ref, by_school, content_refs, for_schools
+from tasks.core.standing import tally
+from tasks.io.data_root.reference import schools
+from tasks.io.school.workbook import authority_workbook_name
+from tasks.io.school.zip_file import zip_name
+from tasks.ledger.changed_records import still_changed
+from tasks.ledger.code_texts import cause_texts, merge_codes, texts_of
+from tasks.ledger.operator_decisions import last_decided
+from tasks.ledger.standing import register_of, standing_of
+from tasks.runtime.context import Ground, moment
+from tasks.runtime.memory import give_back
+from tasks.runtime.partition import Portion, records_by_school
+from tasks.runtime.worker import tried
+from tasks.steps.school_files import Due, DueToAuthority, authority_file, school_files
+from tasks.steps.submission_slip import BATCH_COLUMNS, RECEIVED_COLUMNS, Submission, submissions
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What goes to one school or authority: its file, or why it could not be made.
+
+    Attributes:
+        receiver: the school's number, or the authority's code.
+        ulns: how many learners with a ULN the file names.
+        exceptions: how many lines its work list has.
+    """
+
+    receiver: str
+    number: int
+    content_ref: str
+    ulns: int
+    exceptions: int
+    file: bytes | Exception
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a portion's schools tell their authorities.
+
+    Attributes:
+        lines: school_number and `publication.EXCEPTION_COLUMNS`.
+        refs: of what each school gets.
+        ulns: how many learners stand in each one's transfer file.
+        submissions: what their slips say.
+    """
+
+    lines: pd.DataFrame
+    refs: dict[str, str]
+    ulns: dict[str, int]
+    submissions: dict[str, Submission]
+
+    def of(self, la_code: str) -> "Listed":
+        """One authority's part."""
+        lines = self.lines[self.lines["school_number"].str[:3] == la_code].reset_index(drop=True)
+        return Listed(lines, _of(la_code, self.refs), _of(la_code, self.ulns), _of(la_code, self.submissions))
+
+
+def _of(la_code: str, by_number: dict[str, Value]) -> dict[str, Value]:
+    return {school: value for school, value in by_number.items() if school[:3] == la_code}
+
+
+def together(parts: list[Listed]) -> Listed:
+    """Several portions' as one; of each school no two portions tell, and of authorities that sent nothing none does."""
+    nothing = pd.DataFrame({name: [] for name in ("school_number", *EXCEPTION_COLUMNS)}, dtype="str")
+    lines = pd.concat([nothing, *(one.lines for one in parts)], ignore_index=True)
+    lines = lines.sort_values("school_number", kind="stable")
+    refs = {school: ref for one in parts for school, ref in one.refs.items()}
+    ulns = {school: n for one in parts for school, n in one.ulns.items()}
+    return Listed(lines, refs, ulns, {school: told for one in parts for school, told in one.submissions.items()})
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a portion's schools get now, what the service itself found on which records, and how much they hold."""
+
+    filled: list[Filled]
+    findings: pd.DataFrame
+    counts: pd.DataFrame
+    listed: Listed
+
+
+def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataFrame) -> Published:
+    """Publish: the zips of the portion's schools whose content is new; what their authorities are to be told of all.
+
+    A school that had something and to which nothing is due any more gets a list without a line.
+
+    Args:
+        ground: the data root, lake and cycle.
+        portion: the schools.
+        as_of: the scheduled time.
+        likely: `possible_matches` of these schools at least.
+
+    Returns:
+        The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
+    """
+    ulns, lines, counts = _content(ground, portion, likely)
+    give_back()
+    submitted = _submissions(ground, portion, counts)
+    before = _delivered(ground, list(portion.las))
+    again = _again(ground, before)
+    had = [r for r, rows in before.items() if r in submitted and rows["cycle"].eq(ground.cycle.id).any()]
+    register = schools(ground.root.reference).set_index("school_number")
+    made_at = moment(as_of)
+    filled: list[Filled] = []
+    refs = content_refs(ulns, lines, had)
+    for school, (own, listed) in by_school(ulns, lines, had).items():
+        names = register.loc[school].to_dict() if school in register.index else None
+        due = Due(school, names, own, listed, 0, submitted[school])
+        made = _next_file(
+            ground,
+            before.get(school),
+            refs[school],
+            partial(zip_path, ground, school),
+            lambda n, due=due: school_files(replace(due, number=n), ground.cycle, made_at),  # type: ignore[misc]
+            again=school in again,
+        )
+        if made is not None:
+            filled.append(Filled(school, made[0], refs[school], len(own), len(listed), made[1]))
+    found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "school_number", "code", "field"]]
+    totals = pd.DataFrame(
+        {
+            "ulns": ulns.groupby(ulns["school_number"].str[:3]).size(),
+            "exceptions": lines.groupby(lines["school_number"].str[:3]).size(),
+        }
+    ).fillna(0)
+    in_files = {str(school): int(n) for school, n in ulns.groupby("school_number").size().items()}
+    listed_here = Listed(lines[["school_number", *EXCEPTION_COLUMNS]], refs, in_files, submitted)
+    return Published(filled, found.rename(columns={"code": "rule"}), totals.astype("int64"), listed_here)
+
+
+def for_authority(ground: Ground, la_code: str, listed: Listed, as_of: str) -> Filled | None:
+    """Publish: an authority's workbook, where what one of its schools gets has changed; else None."""
+    register = schools(ground.root.reference)
+    own = register[register["la_code"] == la_code]
+    due = DueToAuthority(la_code, own, listed.lines, listed.ulns, listed.submissions, 0)
+    ref, made_at = authority_ref(listed.refs), moment(as_of)
+    before = _delivered(ground, [la_code]).get(la_code)
+    if own.empty or (before is None and not listed.refs):
+        return None
+    made = _next_file(
+        ground,
+        before,
+        ref,
+        partial(authority_path, ground, la_code),
+        lambda n: authority_file(replace(due, number=n), ground.cycle, made_at),
+    )
+    return None if made is None else Filled(la_code, made[0], ref, 0, len(listed.lines), made[1])
+
+
+def _delivered(ground: Ground, las: list[str]) -> dict[str, pd.DataFrame]:
+    """What each school of some authorities, and the authorities themselves, were delivered, in order."""
+    rows = ground.lake.read("deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=las)
+    return {str(receiver): own for receiver, own in rows.sort_values("number").groupby("school_number", sort=False)}
+
+
+def _again(ground: Ground, before: dict[str, pd.DataFrame]) -> set[str]:
+    """The schools that a person wants published again (`publish_again`), and that have had no file since."""
+    wanted = last_decided(ground.lake, OperatorDecision.PUBLISH, cycle=ground.cycle.id)
+    numbers = zip(wanted["school_number"], wanted["counted"], strict=True)
+    return {school for school, number in numbers if school in before and before[school]["number"].max() == number}
+
+
+def _next_file(
+    ground: Ground,
+    before: pd.DataFrame | None,
+    ref: str,
+    path: Callable[[int], Path],
+    make: Callable[[int], bytes],
+    *,
+    again: bool = False,
+) -> tuple[int, bytes | Exception] | None:
+    """The next file of a receiver and its number; None where the last one of the cycle had the same content.
+
+    With `again` there is one all the same.
+    """
+    in_cycle = [] if before is None else list(before.loc[before["cycle"] == ground.cycle.id, "content_ref"])
+    if in_cycle and in_cycle[-1] == ref and not again:
+        return None
+    number = 1 if before is None else int(before["number"].max()) + 1
+    file = tried(make, number)
+    while isinstance(file, bytes) and _another_stands(path(number), file):
+        number += 1
+        file = tried(make, number)
+    return number, file
+
+
+def _submissions(ground: Ground, portion: Portion, counts: pd.DataFrame) -> dict[str, Submission]:
+    received = ground.lake.read("received", list(RECEIVED_COLUMNS), cycle=ground.cycle.id, la_code=list(portion.las))
+    batches = ground.lake.read("batches", list(BATCH_COLUMNS), cycle=ground.cycle.id, **portion.where)
+    return submissions(counts, received, batches)
+
+
+def path_of(ground: Ground, one: Filled) -> Path:
+    """Where a school's or an authority's file stands."""
+    is_school = len(one.receiver) == len("6604025")
+    return (zip_path if is_school else authority_path)(ground, one.receiver, one.number)
+
+
+def zip_path(ground: Ground, school: str, number: int) -> Path:
+    """Where a school's zip of that number stands."""
+    return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, number)
+
+
+def authority_path(ground: Ground, la_code: str, number: int) -> Path:
+    """Where an authority's workbook of that number stands: beside the folders of its schools, where it fetches."""
+    return ground.root.dewi_outbox / la_code / authority_workbook_name(la_code, ground.cycle.id, number)
+
+
+def _another_stands(path: Path, content: bytes) -> bool:
+    """Whether a run that died before it wrote it down has left another file there, which the receiver may have fetched."""
+    return path.exists() and path.read_bytes() != content
+
+
+def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """`for_schools` of a portion, and the counts of its schools (`standing.tally`)."""
+    lake, cycle = ground.lake, ground.cycle
+    pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **portion.where)
+    upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
+    register = register_of(lake, cycle, upn=upns)
+    _, dispositions, standing = standing_of(lake, cycle, register, **portion.where)
+    spelled = ["batch_ref", "upn", "given_name", "family_name", "middle_name"]
+    findings = still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where))
+    asked_for = ["upn", "batch_ref", "return_code", "school_number"]
+    exceptions = lake.read("exceptions", asked_for, cycle=cycle.id, upn=upns)
+    sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
+    give_back()  # of the country's tables more was looked through than is kept
+    texts = texts_of(ground.root)
+    ulns, lines = for_schools(pupils, dispositions, standing, register, findings, exceptions, texts, sent)
+    declared = pd.Series(records_by_school(ground, list(portion.las)), dtype="int64")
+    in_portion = sorted({*pupils["school_number"], *(portion.schools or declared.index)})
+    lines = told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)
+    return ulns, lines, tally(pupils, dispositions, standing, declared.reindex(in_portion))

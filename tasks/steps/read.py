@@ -1,0 +1,88 @@
+"""Read: the pupils of each return as rows of text."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.plasc.layouts import all_layouts
+from schemas.tables import PUPILS
+from tasks.io.data_root.dewi_inbox import document_at
+from tasks.io.lake.tables import arrow_of
+from tasks.io.plasc.reader import read_pupils
+from tasks.runtime.context import Ground
+from tasks.runtime.worker import tried
+
+
+@dataclass(frozen=True)
+class ReadReturns:
+    """The returns of an authority, read.
+
+    Attributes:
+        pupils: rows of `pupils`.
+        records: how many each return has, by its sha256.
+        faults: of the returns that could not be read, by school number.
+    """
+
+    pupils: pa.Table
+    records: dict[str, int]
+    faults: list[tuple[str, Exception]]
+
+
+def read_returns(ground: Ground, received: list[dict[str, Any]]) -> ReadReturns:
+    """Read: an authority's returns; one that cannot be read does not stop the others.
+
+    Args:
+        ground: the data root, lake and cycle.
+        received: what `pupil_rows` takes of each.
+    """
+    tables: list[pa.Table] = [PUPILS.schema.empty_table()]
+    records: dict[str, int] = {}
+    faults: list[tuple[str, Exception]] = []
+    for one in received:
+        found = tried(pupil_rows, ground, one)
+        if isinstance(found, Exception):
+            faults.append((str(one["school_number"]), found))
+        else:
+            tables.append(found)
+            records[one["sha256"]] = len(found)
+    return ReadReturns(arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
+
+
+def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:
+    """The rows of `pupils` in one return.
+
+    Args:
+        ground: the data root, lake and cycle.
+        received: its row of `received`: path, sha256, la_code, school_number, layout, declared, unknown_elements.
+
+    Raises:
+        ServiceFault: the file has gone or changed.
+    """
+    sha256 = received["sha256"]
+    content = document_at(ground.root.dewi_inbox, received["path"], sha256)
+    unknown = received["unknown_elements"]
+    pupils = read_pupils(
+        content,
+        received["layout"],
+        all_layouts(),
+        declared=int(received["declared"]),
+        unknown_elements=json.loads(unknown) if isinstance(unknown, str) else {},
+    )
+    of_return = {
+        "cycle": ground.cycle.id,
+        "la_code": received["la_code"],
+        "school_number": received["school_number"],
+        "sha256": sha256,
+    }
+    for name, value in of_return.items():
+        pupils = pupils.append_column(name, pa.array([value] * len(pupils), pa.string()))
+    refs = [row_ref(sha256, ordinal) for ordinal in pupils["ordinal"].to_pylist()]
+    return pupils.append_column("row_ref", pa.array(refs, pa.string())).select(PUPILS.schema.names).cast(PUPILS.schema)
+
+
+def row_ref(sha256: str, ordinal: int) -> str:
+    """The reference of a record: its file's content and its place in it, nothing of the pupil."""
+    return hashlib.sha256(f"{sha256}:{ordinal}".encode()).hexdigest()[:24]

@@ -1,0 +1,95 @@
+"""Select: the disposition of every record in a chunk, and the records that compete for one learner."""
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from schemas.plasc.layouts import request_layouts
+from schemas.states import Disposition, NotChosen
+from schemas.tables import DISPOSITIONS
+from tasks.core.identifiers import canonical_upn
+from tasks.core.readiness import missing_things
+from tasks.core.selection import current_returns, moments, replaced_records
+from tasks.core.selection import select as decide
+from tasks.io.data_root.reference import registration, schools
+from tasks.io.lake.tables import arrow_of
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Portion
+from tasks.steps.records import _plain_forms
+
+_SELECTED_BY = ["row_ref", "school_number", "sha256", "upn", "former_upn", "uln", "dob", "nc_year", "enrol_status"]
+
+
+def dispositions_of(ground: Ground, portion: Portion, held: pd.DataFrame) -> pa.Table:
+    """Select: the portion's rows of `dispositions`.
+
+    Args:
+        ground: the data root, lake and cycle.
+        portion: the schools.
+        held: upn, uln, dob; what earlier cycles left in the register, of these pupils at least.
+    """
+    cycle = ground.cycle
+    received = ground.lake.read("received", cycle=cycle.id, **portion.where)
+    # Also one that could not be read yet: what an older one says is out of date and must not be sent in its place.
+    returns = received[(received["status"] == "accepted") & (received["kind"] == "return")]
+    pupils = ground.lake.read("pupils", [*_SELECTED_BY, "la_code"], cycle=cycle.id, **portion.where)
+    reference = ground.root.reference
+    rows = decide(
+        pupils,
+        cycle=cycle,
+        current=current_returns(returns),
+        missing=missing_things(schools(reference), registration(reference), cycle),
+        held=held,
+        elsewhere=asked_elsewhere(ground, **portion.where),
+        replaced=_replaced(ground, portion, returns),
+    )
+    return arrow_of(DISPOSITIONS, rows.assign(cycle=cycle.id, la_code=pupils["la_code"]))
+
+
+def _replaced(ground: Ground, portion: Portion, returns: pd.DataFrame) -> pd.Series:
+    """`replaced_records` of the portion; most have none, as their schools send returns."""
+    requests = returns[returns["layout"].isin(request_layouts())]
+    if requests.empty:
+        return pd.Series(dtype="str")  # without a look into the pupils
+    said = ["row_ref", "school_number", "sha256", "upn", "surname", "forename", "dob"]
+    records = ground.lake.read("pupils", said, cycle=ground.cycle.id, sha256=requests["sha256"], **portion.where)
+    return replaced_records(records, requests)
+
+
+def asked_elsewhere(ground: Ground, **where: Any) -> pd.Series:
+    """The row_refs of a cycle, or of some schools in it, for whose learners another school asks."""
+    reason = NotChosen.ASKED_ELSEWHERE.value
+    rows = ground.lake.read("dispositions", ["row_ref"], cycle=ground.cycle.id, reason=reason, **where)
+    found: pd.Series = rows["row_ref"]
+    return found
+
+
+def chosen_upns(ground: Ground, portion: Portion) -> pd.DataFrame:
+    """Cross-check: which UPN a record asks with, or would if no other school did: row_ref, upn (canonical), school_number."""
+    decided = ground.lake.read(
+        "dispositions", ["row_ref", "disposition", "reason"], cycle=ground.cycle.id, **portion.where
+    )
+    asks = decided["disposition"].eq(Disposition.CHOSEN.value) | decided["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)
+    wanted = ["row_ref", "upn", "school_number"]
+    rows = ground.lake.read(
+        "pupils", wanted, cycle=ground.cycle.id, row_ref=decided.loc[asks, "row_ref"], **portion.where
+    )
+    return rows.assign(upn=canonical_upn(rows["upn"])).dropna()
+
+
+def claimed(ground: Ground, shared: pd.DataFrame) -> pd.DataFrame:
+    """Cross-check: what the records of UPNs that stand in two schools say, as `one_learner.giving_way` takes them.
+
+    Args:
+        ground: the data root, lake and cycle.
+        shared: row_ref, upn, school_number; few.
+    """
+    lake, las = ground.lake, sorted(set(shared["school_number"].str[:3]))
+    pupils = lake.read("pupils", cycle=ground.cycle.id, la_code=las, row_ref=shared["row_ref"])
+    made = lake.read("received", ["sha256", "header_datetime"], sha256=pupils["sha256"]).set_index("sha256")
+    forms = _plain_forms(ground, pupils)
+    return forms.assign(
+        **{name: pupils[name] for name in ("row_ref", "school_number", "enrol_status")},
+        at=moments(pupils["sha256"].map(made["header_datetime"]).astype("str")),
+    )

@@ -1,0 +1,137 @@
+"""What was received of a school in a cycle and where its records stand, as its submission slip says it.
+
+Belongs here: which files, batches and counts a slip names, in both languages. Does not belong here: where a record stands
+(`tasks.core.standing`), and how a slip looks (`tasks.io.school.workbook`). A slip says how things stood when its
+workbook was made; that they have moved on since makes no new workbook, for it asks nothing of the school.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.states import NotChosen, RowState
+from schemas.texts.catalogue import both, text
+from tasks.core.selection import current_returns
+from tasks.io.school.workbook import Cell, Slip
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a slip says of one school.
+
+    Attributes:
+        standing: its row of `standing.tally`, by name; what is missing is 0.
+        returns: as `Slip.returns`.
+        batches: as `Slip.batches`.
+    """
+
+    standing: dict[str, int]
+    returns: list[tuple[Cell, ...]]
+    batches: list[tuple[Cell, ...]]
+
+
+RECEIVED_COLUMNS = (
+    *("sha256", "kind", "status", "reason", "file_name", "member", "school_number", "declared", "received_at"),
+    *("header_datetime", "serial_no", "layout"),
+)
+BATCH_COLUMNS = ("school_number", "file_name", "rows", "sent_at", "state", "batch_ref")
+
+
+def submissions(counts: pd.DataFrame, received: pd.DataFrame, batches: pd.DataFrame) -> dict[str, Submission]:
+    """What is to be said of each school.
+
+    Args:
+        counts: `standing.tally`.
+        received: RECEIVED_COLUMNS, of the cycle; at least of these schools.
+        batches: BATCH_COLUMNS, likewise.
+    """
+    returns = received[(received["kind"] == "return") & received["school_number"].isin(counts.index)]
+    accepted = returns["status"] == "accepted"
+    current = set(current_returns(returns[accepted]))
+    told = [_status(*one, current) for one in zip(returns["sha256"], accepted, returns["reason"], strict=True)]
+    names = returns["file_name"].fillna("") + (" > " + returns["member"]).fillna("")
+    rows = returns.assign(name=names, told=told, declared=returns["declared"].fillna(0).astype("int64"))
+    rows = rows.assign(received_at=_minute(rows["received_at"])).sort_values(["received_at", "name", "sha256"])
+    files = _by_school(rows, ["name", "school_number", "received_at", "declared", "told", "sha256"])
+    sent = batches.assign(sent_at=_minute(batches["sent_at"])).sort_values(["sent_at", "file_name", "batch_ref"])
+    handed = _by_school(sent, ["file_name", "school_number", "sent_at", "rows"])
+    standing = counts.drop(columns="balanced").to_dict("index")
+    return {
+        str(school): Submission({str(k): int(n) for k, n in own.items()}, files.get(school, []), handed.get(school, []))
+        for school, own in standing.items()
+    }
+
+
+def _status(sha256: str, accepted: bool, reason: object, current: set[str]) -> str:
+    if accepted:
+        return both("slip.current" if sha256 in current else "slip.superseded")
+    why = all_reasons().get(str(reason))
+    told = {lang: text("slip.refused", lang) for lang in ("cy", "en")}
+    return " / ".join((f"{told['cy']}: {why.text_cy}", f"{told['en']}: {why.text_en}") if why else told.values())
+
+
+def _minute(moments: pd.Series) -> pd.Series:
+    return moments.fillna("").str.replace("T", " ").str[:16]
+
+
+def _by_school(rows: pd.DataFrame, columns: list[str]) -> dict[object, list[tuple[Cell, ...]]]:
+    found: dict[object, list[tuple[Cell, ...]]] = {}
+    for school, *cells in zip(rows["school_number"], *(rows[c].to_list() for c in columns), strict=True):
+        found.setdefault(school, []).append(tuple(cells))
+    return found
+
+
+def slip_of(schools: Iterable[Submission], *, ulns: int, lines: int) -> Slip:
+    """The slip of one school, or of several together.
+
+    Args:
+        schools: what is said of each.
+        ulns: learners in their transfer files.
+        lines: lines of their work lists.
+    """
+    every = list(schools)
+    counts: list[tuple[str, int]] = [
+        (label, sum(one.standing.get(name, 0) for one in every)) for name, label in _labels().items()
+    ]
+    # Reasons for which nobody was left out are not told.
+    said = [(label, n) for (label, n), name in zip(counts, _labels(), strict=True) if n or ":" not in name]
+    return Slip(
+        counts=[*said, (both("slip.in_file"), ulns), (both("slip.lines"), lines)],
+        returns=[row for one in every for row in one.returns],
+        batches=[row for one in every for row in one.batches],
+    )
+
+
+def _labels() -> dict[str, str]:
+    """The counts of `standing.tally` in words, by name."""
+    reasons = {
+        f"not_chosen:{reason.value}": " / ".join(
+            text("slip.not_chosen", lang).format(reason=text(f"reason.{reason.value}", lang)) for lang in ("cy", "en")
+        )
+        for reason in NotChosen
+    }
+    return {"records": both("slip.records"), **reasons, **{s.value: both(f"slip.{s.value}") for s in RowState}}
+
+
+def schools_sheet(
+    names: dict[str, str], of: dict[str, Submission], ulns: dict[str, int]
+) -> list[tuple[str, list[Cell]]]:
+    """An authority's list of its schools: columns, each its heading and its cells.
+
+    Args:
+        names: of the schools, by number; in the order in which they are to stand.
+        of: what is said of each; a school of which nothing is known has noughts.
+        ulns: how many learners stand in each one's transfer file.
+    """
+    numbers = list(names)
+    rows = [of[school].standing if school in of else {} for school in numbers]
+    columns: list[tuple[str, list[Cell]]] = [
+        (both("workbook.school_number"), [*numbers]),
+        (both("workbook.school_name"), [*names.values()]),
+        (both("slip.records"), [row.get("records", 0) for row in rows]),
+        (both("terminal.not_chosen"), [sum(n for k, n in row.items() if ":" in k) for row in rows]),
+    ]
+    columns += [(both(f"slip.{state.value}"), [row.get(state.value, 0) for row in rows]) for state in RowState]
+    return [*columns, (both("slip.in_file"), [ulns.get(school, 0) for school in numbers])]

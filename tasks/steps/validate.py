@@ -1,0 +1,80 @@
+"""Validate: the rules over the chosen records of a chunk."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from expectations.runner import ready as load_rules
+from schemas.cycles import up_to
+from schemas.lrs.profiles import all_profiles
+from schemas.states import Severity
+from schemas.tables import FINDINGS, PUPIL_FIELDS, SENT_FIELDS
+from tasks.core.evidence import repeated_upns
+from tasks.core.identifiers import canonical_upn
+from tasks.core.membership import among
+from tasks.core.one_learner import known_as, second_upns
+from tasks.io.lake.tables import arrow_of
+from tasks.ledger.sent import rows_sent, those_sent
+from tasks.runtime.context import Ground
+from tasks.runtime.partition import Portion
+from tasks.steps.records import _plain_forms, chosen_rows, current_rows
+from tasks.steps.rules import apply_rules
+
+
+def warm() -> None:
+    """What a worker of a census does at once: load this module and what it needs, and the library of the rules."""
+    load_rules()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the rules found in a portion: rows of `findings`; la_code and held of every chosen record; rule, tried, failed."""
+
+    findings: pa.Table
+    chosen: pd.DataFrame
+    tried: pd.DataFrame
+
+
+def judged(ground: Ground, portion: Portion) -> Judged:
+    """Validate: the rules over the portion's chosen rows."""
+    chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **portion.where)
+    shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
+    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
+    current = current_rows(ground, portion)
+    second = _second_upns(ground, portion, chosen, current)
+    result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(current), second)
+    findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
+    findings = findings.assign(cycle=ground.cycle.id)
+    blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
+    held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], blocking))
+    return Judged(arrow_of(FINDINGS, findings.astype("str")), held, result.tried)
+
+
+def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
+    """The row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
+
+    Looked for among the UPNs that schools of the same authority allotted: that of a school far away is told once the LRS
+    has answered (LRS03), for to look through the whole country for each portion grows with the square of it.
+    """
+    lake, seen, none = ground.lake, up_to(ground.cycle), pd.Series(dtype="str")
+    if chosen.empty or lake.version("batch_rows") < 0:
+        return none
+    upn, former = canonical_upn(chosen["upn"]), canonical_upn(chosen["former_upn"])
+    names = pd.concat([upn, former])
+    ledger, batches = rows_sent(lake, ["batch_ref", "upn", "given_name", "dob", "gender"], seen, names)
+    records = chosen[["forename", "dob", "gender"]].assign(upn=upn, former_upn=former)
+    new = chosen[~among(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
+    forms = _plain_forms(ground, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
+    columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
+    alike = lake.read("batch_rows", columns, cycle=seen, area=list(portion.las), dob=forms["dob"])
+    alike = those_sent(lake, alike, batches, seen)
+    if alike.empty:
+        return none
+    there = forms["school_number"].str[:3]
+    found = [
+        second_upns(forms[there == la], alike[alike["upn"].str[1:4] == la], canonical_upn(current["upn"]))
+        for la in portion.las
+    ]
+    second: pd.Series = pd.concat([none, *found])
+    return second
