@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from scenarios.test_operators_diary import census, returns
-from tests_support import sound_learners
 
 from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import BY_SERVICE, all_profiles
@@ -33,6 +32,7 @@ from tasks.reports.status import status_of
 from tasks.steps.rules import apply_rules
 from tasks.steps.school_files import Due, school_files
 from tasks.steps.submission_slip import Submission
+from tests.support.learners import sound_learners
 
 CYCLE = cycle_by_id("2012-01")
 PROFILES = all_profiles()

@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_operators_diary import census
-from tests_support import walked
 from typer.testing import CliRunner
 
 from flows.cli.__main__ import app
@@ -21,6 +19,8 @@ from tasks.operator.decide_batch import decide
 from tasks.reports.batches import for_a_person
 from tasks.stages.batch import batch
 from tasks.stages.release import release
+from tests.support.diary import census
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 
