@@ -151,9 +151,7 @@ STAGES = {
 
 @pytest.mark.parametrize(("name", "retried"), STAGES.items())
 def test_what_reads_and_keeps_is_tried_again_and_what_hands_over_never(name, retried):
-    module = {"cross_check": "select", "conserve": "publish", "snapshot": "publish"}.get(name, name)
-    module = {"compact": "lake_upkeep", "purge_decided": "lake_upkeep"}.get(name, module)
-    stage = getattr(importlib.import_module(f"tasks.{module}"), name)
+    stage = getattr(importlib.import_module(f"tasks.stages.{name}"), name)
     assert stage.retries == (len(RETRY_SECONDS) if retried else 0)
 
 
@@ -179,12 +177,13 @@ def test_only_storage_that_was_away_or_busy_may_pass(fault, passes):
 #: Stages whose storage is away for the first so many tries, in a walk or before it; played on the engine.
 PLAY = """
 import errno, json, os, sys
-from flows.engine import settle
+from flows.run.engine import settle
 settle(sys.argv[1])
-import tasks.runtime.chunks
+import tasks.runtime.task
 tasks.runtime.task.RETRY_SECONDS = [0.01, 0.01]
-from tasks.ground import Ground
-from tasks.stage import stage_task, walk
+from tasks.runtime.context import Ground
+from tasks.runtime.chunks import walk
+from tasks.runtime.task import stage_task
 
 def played(retried, away, in_walk):
     calls = []
@@ -206,7 +205,7 @@ def played(retried, away, in_walk):
 def ended_in_time():
     import time
     from prefect import flow
-    from flows.stages import bounded
+    from flows.run.flow_run import bounded
     @flow(name="slow", timeout_seconds=1, persist_result=False)
     @bounded
     def slow(data):
@@ -243,7 +242,7 @@ def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(groun
 
     def tried():
         tries.append(run := SimpleNamespace(id=UUID(int=7), run_count=len(tries) + 1))
-        monkeypatch.setattr("tasks.runtime.chunks.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
+        monkeypatch.setattr("tasks.runtime.task.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
         return stage.fn(data=str(ground.root.path), cycle="2012-01", las=own)
 
     with pytest.raises(PassingFault):
@@ -258,11 +257,11 @@ def test_receive_and_read_count_all_their_tries(ground, monkeypatch, name):
     done = iter(
         (Walked({"660": {"n": 2}}, {"661": "cy / en"}, may_pass=True), Walked({"660": {"n": 0}, "661": {"n": 3}}))
     )
-    module = importlib.import_module(f"tasks.{name}")
+    module = importlib.import_module(f"tasks.stages.{name}")
     monkeypatch.setattr(module, "walk", lambda *_, **__: next(done))
     given = {"data": str(ground.root.path), "cycle": "2012-01", "las": ["660", "661"], "as_of": "2012-01-30T02:30"}
     stage, run = getattr(module, name), SimpleNamespace(id=UUID(int=8), run_count=1)
-    monkeypatch.setattr("tasks.runtime.chunks.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
+    monkeypatch.setattr("tasks.runtime.task.TaskRunContext.get", lambda: SimpleNamespace(task_run=run))
     with pytest.raises(PassingFault):
         stage.fn(**given)
     assert stage.fn(**given).total() == {"n": 5}

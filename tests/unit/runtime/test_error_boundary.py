@@ -18,7 +18,7 @@ NAME, UPN = "Zzmarkername", "M660402510001"
 #: Everything that a process can say about a pupil by mistake, in a process of its own: guarding is for good.
 SAYS = """
 import logging, sys, threading, warnings
-from tasks.boundary import guard
+from tasks.runtime.process_guard import guard
 {guard}
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 log = logging.getLogger("great_expectations.core")
@@ -110,8 +110,8 @@ def test_a_surrogate_in_an_exception_is_evidence_too(tmp_path):
 #: A worker whose library prints to the file behind the streams, as libraries in C do.
 WORKS = """
 import os, sys
-from tasks.boundary import guard
-from tasks.workers import spread, workers
+from tasks.runtime.process_guard import guard
+from tasks.runtime.executor import spread, workers
 def prints(n):
     os.write(2, b"Zzmarkername"); print("Zzmarkername", flush=True)
     return n
