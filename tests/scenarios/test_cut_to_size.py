@@ -41,7 +41,10 @@ def whole(tmp_path_factory):
         }
         | {"tasks.core.possible_match._AT_ONCE": 1}
         | {"tasks.stages.batch.parts": lambda: 3},
-        {f"tasks.stages.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
+        {
+            f"tasks.stages.{name}.parts": lambda: 3
+            for name in ("select", "validate", "batch", "release", "merge", "publish")
+        }
         | {"tasks.runtime.partition.parts": lambda: 3, "tasks.stages.collect.parts": lambda: 2},
         {"tasks.runtime.partition.PORTION_RECORDS": 25},
     ],
