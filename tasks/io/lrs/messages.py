@@ -24,7 +24,7 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-#: The outcomes that an answer counts (lrs.md 3, BatchOutputResp).
+#: The outcomes that an answer counts (docs/reference/sources.md#lrs-results).
 _COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "LearnersNotFound", "RejectedLearners")
 
 
