@@ -2,8 +2,8 @@
 
 Law 2 (docs/explanation/laws.md): before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died
 between the two finds the file in the outbox and confirms it. If the file is not there, nobody knows whether the LRS has taken
-it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers first. A run that lives to see its write fail knows
-that nothing was handed over, and leaves the batch READY.
+it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers first. A run that sees its write fail knows that
+nothing was handed over, and leaves the batch READY.
 """
 
 from itertools import repeat
