@@ -17,7 +17,7 @@ class Tier(StrEnum):
     INTERNAL: who works in the data root: what a sender named or wrote (file names, unknown codes and elements), and what
     tells nothing of a pupil who is not known already (year group).
     PERSONAL: nobody; it leaves the data root only in the files made for the LRS and for the school. Who may read the data
-    root may ask it for one learner (`showing.of_one_learner`).
+    root may ask it for one learner (`visibility.of_one_learner`).
     """
 
     OPEN = "open"

@@ -3,7 +3,7 @@
 A view says of each column what kind of thing it holds and who may see it, as the lake's tables do;
 `tasks.runtime.visibility` holds whatever is shown against it. Numbers in a view are counts. To show something more: a
 column here, with its tier. What stands in `OF_ONE_LEARNER` is of one learner and personal, and passes by a gate of its
-own (`showing.of_one_learner`).
+own (`visibility.of_one_learner`).
 """
 
 import pyarrow as pa

@@ -153,7 +153,7 @@ def file_faults(
         name: the file's.
         school_number: whose it is to be.
         destination: DestSchool's LEA and Estab, together.
-        encoding: of the bytes, as they say and hold to it (`ctf_reading`); None where they do not.
+        encoding: of the bytes, as they say and hold to it (`ctf_reader`); None where they do not.
         elements: the names of the elements that pupils have, an entry for each choice and order that occurs.
         upns_and_ulns: of each pupil, as they stand there.
         due: upn and uln of who should stand there, as the school's return has the UPN.

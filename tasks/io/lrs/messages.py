@@ -1,7 +1,7 @@
 """What the LRS web service answered: batches as files like those of its portal, verifications as rows.
 
-Belongs here: what is made of a message. Does not belong here: the call (`lrs_service`), and the reading of a result file
-(`lrs_files`), which takes this form as any other XML.
+Belongs here: what is made of a message. Does not belong here: the call (`web_service`), and the reading of a result file
+(`files`), which takes this form as any other XML.
 """
 
 import pandas as pd
