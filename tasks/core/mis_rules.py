@@ -15,7 +15,7 @@ Does not belong here: order and form of the elements (`schemas/ctf/*.xsd`); whet
 school's own system wrote, it takes back.
 
 To add a rule of a learner: a row in `LEARNER_RULES`, its texts in `schemas/codes/merge_findings.csv`, its three cases in
-`tests/core/test_mis_rules.py`. Of a file: a line in `file_faults` and its sentence `fault.ctf_<name>`.
+`tests/unit/core/test_mis_rules.py`. Of a file: a line in `file_faults` and its sentence `fault.ctf_<name>`.
 """
 
 import re

@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support.paths import PROJECT
+
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).resolve().parents[2]
 #: A process of its own: what listens to Python's own doings cannot be taken away again.
 WATCHED = """
 import os, sys, shutil, tempfile

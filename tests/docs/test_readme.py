@@ -6,8 +6,8 @@ from pathlib import Path
 from typer.main import get_command
 
 from flows.cli.__main__ import app
+from tests.support.paths import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 #: The folders of the repository that paths in it begin with.
 FOLDERS = ("flows", "tasks", "schemas", "expectations", "tests", "docs", "requirements")
