@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from prefect import Task
 from prefect.states import Completed
-from tests_support import without_an_engine
 from typer.testing import CliRunner
 
 from flows import census, lrs_returns
@@ -24,6 +23,7 @@ from schemas.tables import TABLES
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
+from tests.support.without_engine import without_an_engine
 
 #: Six commands on a root with a history: half a minute.
 pytestmark = pytest.mark.long
