@@ -10,7 +10,8 @@ import pandas as pd
 from schemas.cycles import Cycle
 from schemas.plasc.layouts import request_layouts
 from schemas.states import Disposition, NotChosen
-from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
+from tasks.core.dates import expected_year, iso_dates
+from tasks.core.evidence import NOT_SENT_STATUS
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, paired
 from tasks.core.one_learner import former_upns

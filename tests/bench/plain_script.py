@@ -33,9 +33,9 @@ from schemas.cycles import Cycle, cycle_by_id
 from schemas.lrs.profiles import Profile, all_profiles
 from schemas.states import Disposition, Severity
 from schemas.tables import PUPIL_FIELDS
-from tasks.core.evidence import evidence, repeated_upns, shared_upns
+from tasks.core.evidence import KnownUpns, evidence, repeated_upns, shared_upns
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.lrs_form import lrs_names, lrs_rows
+from tasks.core.lrs_form import lrs_rows
 from tasks.core.readiness import missing_things
 from tasks.core.selection import select
 from tasks.io.data_root.reference import opt_outs, registration, schools
@@ -199,16 +199,8 @@ def _validate(chosen: pd.DataFrame, pupils: pd.DataFrame, cycle: Cycle, profile:
     found: list[tuple[str, str, str]] = []
     of_school = dict(list(pupils.groupby("school_number")))
     for school, rows in chosen.groupby("school_number"):
-        facts = evidence(
-            rows,
-            cycle=cycle,
-            profile=profile,
-            shared_upns=shared,
-            given_form=lrs_names(rows["forename"], profile),
-            family_form=lrs_names(rows["surname"], profile),
-            middle_form=lrs_names(rows["middle_names"], profile),
-            register_upns=repeated_upns(of_school[school]),
-        ).set_index("row_ref")
+        known = KnownUpns(shared, repeated_upns(of_school[school]))
+        facts = evidence(rows, cycle, profile, known).set_index("row_ref")
         # The library's pandas engine is older than the text type of pandas 3.
         facts = facts.astype({c: object for c in facts.columns if facts[c].dtype.kind not in "fib"})
         batch = definition.get_batch({"dataframe": facts.where(facts.notna(), None)})

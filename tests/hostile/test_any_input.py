@@ -20,6 +20,7 @@ from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import BY_SERVICE, all_profiles
 from schemas.plasc.layouts import all_layouts
 from schemas.tables import PUPIL_FIELDS
+from tasks.core.evidence import KnownUpns
 from tasks.core.identifiers import canonical_upn, uln_check_digit, upn_check_letter
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import merge_answers
@@ -36,7 +37,6 @@ from tasks.steps.submission_slip import Submission
 
 CYCLE = cycle_by_id("2012-01")
 PROFILES = all_profiles()
-NO_ONE = pd.Series([], dtype="str")
 
 
 def searched(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -139,7 +139,7 @@ def test_any_name_goes_in_the_form_of_the_lrs_or_is_held_and_comes_back_byte_for
     chosen = found.assign(row_ref=[f"r{n}" for n in range(len(found))], school_number="6604025", sha256="s1")
 
     # To the LRS: of each name either a form that it takes, or a finding that holds the learner.
-    findings = apply_rules(chosen, CYCLE, PROFILES["2A"], NO_ONE).findings
+    findings = apply_rules(chosen, CYCLE, PROFILES["2A"], KnownUpns()).findings
     blocking = findings[findings["severity"] == "blocking"]
     no = pd.Series(False, index=chosen.index)
     forms = lrs_rows(chosen, PROFILES["2A"], no, no)
