@@ -24,7 +24,7 @@ from tasks.core.evidence import KnownUpns
 from tasks.core.identifiers import canonical_upn, uln_check_digit, upn_check_letter
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import merge_answers
-from tasks.core.publication import for_schools
+from tasks.core.publication import SchoolRecords, for_schools
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.io.lrs.files import batch_file_name, read_result, write_batch
@@ -165,16 +165,16 @@ def given_back(chosen: pd.DataFrame) -> tuple[list[tuple[str, str, str]], list[s
     learners = pd.DataFrame({"upn": UPNS[: len(chosen)], "uln": ULNS[: len(chosen)]}).assign(
         dob="1996-11-05", school_number="6604025", conflict=None
     )
-    ulns, lines = for_schools(
+    records = SchoolRecords(
         chosen,
         chosen[["row_ref"]].assign(disposition="chosen", reason=None),
         chosen[["row_ref"]].assign(upn=upns, state="uln", batch_ref="B1"),
         learners.astype("str"),
         pd.DataFrame({"row_ref": [], "rule": [], "severity": [], "field": []}, dtype="str"),
         pd.DataFrame({"upn": [], "batch_ref": [], "return_code": [], "school_number": []}, dtype="str"),
-        texts_of(DataRoot(Path("nowhere"))),
         pd.DataFrame({c: [] for c in ("batch_ref", "upn", "given_name", "family_name", "middle_name")}, dtype="str"),
     )
+    ulns, lines = for_schools(records, texts_of(DataRoot(Path("nowhere"))))
     names = {"school_name": "Ysgol", "la_cy": "Ynys Môn", "la_en": "Anglesey"}
     own = [table.drop(columns="school_number").reset_index(drop=True) for table in (ulns, lines)]
     due = Due("6604025", names, *own, number=1, submission=Submission({}, [], []))
