@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 from ten_learners import ASKED, FIRST, REGISTRATION, ULN, UPN, pupil, send_return
 from tests_support import walked
 
-from flows.cli.output import tell_story
+from flows.cli.story import tell_story
 from schemas.cycles import all_cycles
 from schemas.settings.retention import Kind, all_retention
 from schemas.texts.faults import ServiceFault
