@@ -8,8 +8,8 @@ and page stand in the printed header and footer. Every cell is text, a name that
 alone are numbers.
 
 Does not belong here: who stands in the list (`tasks.core.publication`), what a slip says (`tasks.steps.school_files`),
-how a sheet is written (`sheets`), and the texts of rules and codes (all are handed in). To add a column: a line in `_LINE_COLUMNS` and its heading in
-`schemas/texts/texts.csv`.
+how a sheet is written (`sheets`), and the texts of rules and codes (all are handed in). To add a column: a line in
+`_LINE_COLUMNS` and its heading in `schemas/texts/texts.csv`.
 """
 
 import datetime as dt
