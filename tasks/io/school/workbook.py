@@ -152,7 +152,7 @@ def _by_language(
     told = {lang: [[text(c.heading, lang), *values[c.in_language(lang)]] for c in columns] for lang in _LANGUAGES}
     widths, heights = measured(list(zip(*told.values(), strict=True)))
     return [
-        SheetPlan(text(f"workbook.{title}", lang), told[lang], widths, heights, frozen, **_printed(lang, about))
+        SheetPlan(text(f"workbook.{title}", lang), told[lang], widths, heights, frozen, *_printed(lang, about))
         for lang in _LANGUAGES
     ]
 
@@ -182,7 +182,7 @@ def _in_both(title: str, columns: list[tuple[str, list[Cell]]], about: About, *,
     """A sheet that is the same in both languages but for its headings, which stand there in both."""
     filled: list[list[Cell]] = [[heading, *cells] for heading, cells in columns]
     widths, heights = measured([(column,) for column in filled])
-    return SheetPlan(_name_in_both(title), filled, widths, heights, frozen, **_printed(None, about))
+    return SheetPlan(_name_in_both(title), filled, widths, heights, frozen, *_printed(None, about))
 
 
 def _name_in_both(title: str) -> str:
@@ -210,14 +210,7 @@ def _slip(slip: Slip, about: About) -> SheetPlan:
     columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(max(map(len, rows)))]
     widths, heights = measured([(column,) for column in columns], button=0)
     return SheetPlan(
-        _name_in_both("slip"),
-        columns,
-        widths,
-        heights,
-        frozen=0,
-        headings=frozenset(headings),
-        filtered=False,
-        **_printed(None, about),
+        _name_in_both("slip"), columns, widths, heights, 0, *_printed(None, about), frozenset(headings), filtered=False
     )
 
 
@@ -230,7 +223,7 @@ def _joined(words: dict[Language, str]) -> str:
     return " / ".join(dict.fromkeys(words[lang] for lang in _LANGUAGES))
 
 
-def _printed(lang: Language | None, about: About) -> dict[str, str]:
+def _printed(lang: Language | None, about: About) -> tuple[str, str]:
     """The header and footer of a printed sheet, in its language; in both where None."""
 
     def words(key: str) -> str:
@@ -243,10 +236,8 @@ def _printed(lang: Language | None, about: About) -> dict[str, str]:
     made = words("workbook.made").format(date=about.made_at.strftime("%Y-%m-%d"))
     page = words("workbook.page").format(page="&P", pages="&N")
     title = words("workbook.title")
-    return {
-        "header": f"&L{own(about.holder)}&C&B{title}&B&R{own(about.la)}, {own(about.cycle_title)}",
-        "footer": f"&L{made}&C{words('workbook.personal')}&R{page}",
-    }
+    header = f"&L{own(about.holder)}&C&B{title}&B&R{own(about.la)}, {own(about.cycle_title)}"
+    return header, f"&L{made}&C{words('workbook.personal')}&R{page}"
 
 
 def _write(plans: list[SheetPlan], about: About) -> bytes:
