@@ -246,7 +246,7 @@ def tell_refused(name: str, fault: Refused) -> None:
 
 def tell_checked(path: Path, one: Any) -> None:
     """What would become of one return: counts, and each finding by record, rule and action; never a value."""
-    from expectations.catalogue import all_rules
+    from expectations.rule_catalogue import all_rules
     from schemas.tables import Tier
     from schemas.views import CHECKED
     from tasks.runtime.visibility import shown

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from expectations.catalogue import rules_for
+from expectations.rule_catalogue import rules_for
 from expectations.runner import RuleResult, run_rules
 from schemas.cycles import Cycle
 from schemas.lrs.profiles import Profile

@@ -34,19 +34,23 @@ ONLY_IN = {
 }
 #: Modules with the same file name in two rooms, because they are about the same thing.
 SAME_NAME = {
-    name: {"stages", "steps"}
-    for name in (
-        "receive",
-        "read",
-        "select",
-        "validate",
-        "batch",
-        "collect",
-        "merge",
-        "publish",
-        "snapshot",
-        "poll_lrs",
-    )
+    **{
+        stage: {"stages", "steps"}
+        for stage in (
+            *("receive", "read", "select", "validate", "batch", "collect", "merge", "publish", "snapshot"),
+            "poll_lrs",
+        )
+    },
+    # What is decided, what the ledger is asked for it, and the setting, the stage or the service of the same subject.
+    "arrivals": {"core", "maintenance"},
+    "doctor": {"maintenance", "services"},
+    "exception_life": {"core", "ledger"},
+    "pages": {"settings", "reports"},
+    "progress": {"run", "runtime"},
+    "readiness": {"codes", "core", "stages"},
+    "retention": {"settings", "core"},
+    "standing": {"core", "ledger"},
+    "volume": {"settings", "core"},
 }
 LONGEST_STAGE, LONGEST_MODULE, LONGEST_FUNCTION = 25, 400, 60
 

@@ -6,7 +6,7 @@ second run that sends nothing, no check of its files, and it may lose a file whe
 
 Kept honest: the same learners are chosen, held and sent, the batch files are the service's to the byte, and the same
 ULNs and lines go back (`test_plain_script.py`; the benchmark compares all Wales again). What a rule says it takes from
-`schemas`, `expectations.catalogue` and `tasks.core`, so what is made faster there is faster here too. It reads the
+`schemas`, `expectations.rule_catalogue` and `tasks.core`, so what is made faster there is faster here too. It reads the
 answers that the stand-in gave to the service, from the same root.
 """
 
@@ -25,7 +25,7 @@ import pandas as pd
 from lxml import etree
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
-from expectations.catalogue import Rule, all_rules, rules_for
+from expectations.rule_catalogue import Rule, all_rules, rules_for
 from schemas.codes.own_findings import merge_findings
 from schemas.codes.return_codes import all_return_codes, normalise_code
 from schemas.ctf.versions import CtfVersion, all_versions

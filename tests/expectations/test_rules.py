@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from expectations import runner
-from expectations.catalogue import all_rules, parse_rules, rules_for
+from expectations.rule_catalogue import all_rules, parse_rules, rules_for
 from expectations.runner import run_rules
 from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import all_profiles
@@ -394,7 +394,7 @@ def test_the_library_sees_each_distinct_value_once(monkeypatch):
 
 def test_the_catalogue_is_read_without_the_library():
     code = (
-        "import sys, expectations.catalogue as c, expectations.runner; c.all_rules();"
+        "import sys, expectations.rule_catalogue as c, expectations.runner; c.all_rules();"
         "assert 'great_expectations' not in sys.modules"
     )
     root = Path(__file__).parents[2]
@@ -405,7 +405,7 @@ def test_the_library_is_silent():
     # In a process of its own, for it speaks when it is first used; with every logger open, as the engine's may be.
     code = (
         "import logging; logging.basicConfig(level=logging.INFO);"
-        "import pandas as pd; from expectations.catalogue import all_rules; from expectations.runner import run_rules;"
+        "import pandas as pd; from expectations.rule_catalogue import all_rules; from expectations.runner import run_rules;"
         "table = pd.DataFrame({'row_ref': ['r1'], 'upn': ['x']});"
         "assert run_rules(table, all_rules()[:1]).findings.empty"
     )

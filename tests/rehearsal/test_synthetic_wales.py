@@ -3,7 +3,7 @@
 import pytest
 from wales_support import CHANGES, LIKE_ANOTHER, plan, three_schools, whole_wales
 
-from expectations.catalogue import all_rules
+from expectations.rule_catalogue import all_rules
 from schemas.cycles import cycle_by_id
 from schemas.states import NotChosen
 from schemas.texts.faults import ConfigurationFault
