@@ -231,7 +231,8 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
 def _born(people: pd.DataFrame) -> pd.Series:
     """364 days from 1 September: nobody is born on the last days of August, where the year group is a matter of hours."""
     first_day = pd.to_datetime((people["began"] - 12).astype("str") + "-09-01", format="%Y-%m-%d")
-    return first_day + pd.to_timedelta(np.floor(people["born"] * 364), unit="D")
+    born: pd.Series = first_day + pd.to_timedelta(np.floor(people["born"] * 364), unit="D")
+    return born
 
 
 def _serial(people: pd.DataFrame) -> pd.Series:
