@@ -1,7 +1,7 @@
 """The rule catalogue: `catalogue.csv`, a row per rule, read and checked here. Does not import Great Expectations.
 
 To add a rule: a row in the CSV (code, severity, the evidence column and the expectation over it, since/until as census
-dates, texts in both languages), its cases in `tests/expectations`.
+dates, texts in both languages), its cases in `tests/unit/expectations`.
 """
 
 import csv

@@ -4,10 +4,11 @@ import ast
 
 import pyarrow as pa
 import pytest
-from test_rooms import ROOT, modules
 
 from schemas.tables import TABLES, Tier
 from schemas.views import OF_ONE_LEARNER, VIEWS
+from tests.support.paths import PROJECT as ROOT
+from tests.support.paths import modules
 
 #: Names of columns that say who a pupil is, wherever they stand.
 IDENTIFYING = {

@@ -5,7 +5,6 @@ import unicodedata
 
 import pandas as pd
 import pytest
-from tests_support import sound_learners
 
 from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import all_profiles
@@ -17,6 +16,7 @@ from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.selection import select
 from tasks.core.text_columns import capitals
 from tasks.steps.rules import apply_rules
+from tests.support.learners import sound_learners
 
 UPN, ULN = "M660402510001", "1000102504"
 CYCLE, PROFILE = cycle_by_id("2012-01"), all_profiles()["2A"]

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_operators_diary import census
-from tests_support import walked
 
 from schemas.lrs.profiles import all_profiles
 from schemas.states import Decision
@@ -39,10 +37,12 @@ from tasks.stages.receive import receive
 from tasks.stages.release import release
 from tasks.stages.select import select
 from tasks.stages.validate import validate
+from tests.support.diary import census
+from tests.support.paths import PROJECT
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).resolve().parents[2]
 CYCLE = "2012-01"
 MONDAY, TUESDAY, WEDNESDAY, IN_FEBRUARY = "2012-01-30T02:30", "2012-01-31T02:30", "2012-02-01T02:30", "2012-02-12T09:15"
 #: The batches of two small schools.
@@ -351,7 +351,7 @@ def test_a_job_that_was_kept_confirms_its_batch_and_forbids_a_retry(root, lrs, c
 
 RUNS = """
 import sys
-from tasks.release import release
+from tasks.stages.release import release
 release.fn(data=sys.argv[1], cycle="2012-01", las=["660"], as_of="2012-01-31T02:30")
 """
 
