@@ -14,7 +14,7 @@ from pyarrow.csv import WriteOptions, write_csv
 
 from schemas.lrs.profiles import Profile
 from schemas.tables import SENT_FIELDS
-from tasks.core.evidence import iso_dates
+from tasks.core.dates import iso_dates
 from tasks.core.identifiers import canonical_upn
 from tasks.core.name_characters import base_letters, never_in_a_name
 from tasks.core.text_columns import BLANK, capitals, once_each

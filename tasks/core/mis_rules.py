@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tasks.core.evidence import iso_dates
+from tasks.core.dates import iso_dates
 from tasks.core.identifiers import uln_valid, upn_shape
 from tasks.core.text_columns import XML_BLANK, capitals
 

@@ -16,6 +16,7 @@ from schemas.tables import EXCEPTION_LIVES
 from tasks.core.exception_life import (
     MILESTONE_COLUMNS,
     MILESTONES,
+    LearnerHistory,
     exported,
     lives,
     milestones,
@@ -32,14 +33,12 @@ from tasks.runtime.context import Ground
 from tasks.runtime.executor import spread
 from tasks.runtime.partition import Portion, all_portions
 
-_RECORD = ["upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"]
-
-
+_RECORD = [
+    *("upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"),
+    *("former_upn", "forename", "dob", "gender"),
+]
 #: What must agree for a former UPN to name the learner.
 _PERSON = ["given_name", "dob", "gender"]
-
-
-_RECORD += ["former_upn", "forename", "dob", "gender"]
 
 
 def lives_of(ground: Ground, cycles: list[str]) -> pd.DataFrame:
@@ -65,8 +64,7 @@ def _milestones_of(ground: Ground, cycles: list[str], upns: list[str] | None = N
     records, returns = _records(ground, later, asked), _returns(lake, later)
     asked = pd.concat([asked, records["upn"], records["former_upn"]]).drop_duplicates()
     sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, asked)
-    return milestones(
-        exceptions,
+    history = LearnerHistory(
         another=upns_of_one(_last_said(records, returns), sent),
         answers=_answers(ground, seen, asked),
         held=register_of(lake, ground.cycle, upn=asked)[["upn", "uln"]].dropna(),
@@ -76,6 +74,7 @@ def _milestones_of(ground: Ground, cycles: list[str], upns: list[str] | None = N
         deliveries=lake.read("deliveries", ["cycle", "school_number", "delivered_at"], cycle=cycles),
         cycles=seen,
     )
+    return milestones(exceptions, history)
 
 
 def _answers(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
