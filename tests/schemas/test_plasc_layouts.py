@@ -58,7 +58,7 @@ def test_all_faults_are_told_at_once():
         "roots is not a key",
         "'root'",
         "'identifiers'",
-        "'serial'",
+        "[a.header] serial is not a key",
         "'serial_no'",
         "'shoe'",
         "'surname'",
