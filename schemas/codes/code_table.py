@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from schemas.texts.catalogue import both, sentence
+from schemas.texts.catalogue import sentence
 from schemas.texts.csv_rows import Row, read_rows
 from schemas.texts.edited_files import compared, sentences, text_of
 from schemas.texts.faults import ConfigurationFault, Message

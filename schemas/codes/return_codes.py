@@ -22,13 +22,15 @@ POSSIBLE_MATCH = "RC007"
 _FILE = Path(__file__).with_name("return_codes.csv")
 
 
+def _form(code: str) -> str:
+    return str(normalise_code(pd.Series([code], dtype="str"))[0])
+
+
 @dataclass(frozen=True)
 class ReturnCode(Checked):
     """One code; the lower its precedence, the sooner it is shown where several answers came without a ULN."""
 
-    code: Annotated[
-        str, Says("fault.code_form", lambda code: code == _form(code), shows={"form": lambda code: _form(code)})
-    ]
+    code: Annotated[str, Says("fault.code_form", lambda code: code == _form(code), {"form": _form})]
     outcome: Literal["uln", "exception", "unknown"]
     who_acts: Literal["school", "service", "lrs", "unknown"]
     resubmit: Literal["Y", "N", "?"]
@@ -64,10 +66,6 @@ def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
 def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:
     """The codes as a table; precedence a number."""
     return pd.DataFrame([asdict(c) for c in codes.values()]).astype("str").astype({"precedence": "int64"})
-
-
-def _form(code: str) -> str:
-    return str(normalise_code(pd.Series([code], dtype="str"))[0])
 
 
 def normalise_code(codes: pd.Series) -> pd.Series:

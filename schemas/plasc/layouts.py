@@ -99,13 +99,13 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
         if layout not in columns:
             continue
         taken: dict[str, str] = {}
-        for row, field in zip(rows, fields, strict=True):
+        for row, name in zip(rows, fields, strict=True):
             for path in (row[layout] or "").split("|"):
                 if not path.strip("/") or path != path.strip():
-                    faults.append(both("fault.path_blank", field=field, layout=layout))
+                    faults.append(both("fault.path_blank", field=name, layout=layout))
                 elif path in taken:
-                    faults.append(both("fault.path_twice", path=path, layout=layout, one=taken[path], other=field))
-                taken[path] = field
+                    faults.append(both("fault.path_twice", path=path, layout=layout, one=taken[path], other=name))
+                taken[path] = name
     return faults
 
 

@@ -162,11 +162,10 @@ Texts = Annotated[tuple[Text, ...], Says("fault.a_list", bool)]
 Whole = Annotated[int, Says("fault.whole_number", lambda number: number >= 1)]
 
 
-def one_of(allowed: Iterable[str], column: str | None = None) -> Says:
+def one_of(allowed: Iterable[str]) -> Says:
     """A value that is one of some."""
     words = tuple(allowed)
-    named = {} if column is None else {"column": column}
-    return Says("fault.one_of", words.__contains__, allowed=", ".join(words), **named)
+    return Says("fault.one_of", words.__contains__, allowed=", ".join(words))
 
 
 def load(model: type[T], path: Path, own: Path | None = None, *, by_key: bool = False) -> T:
@@ -229,24 +228,26 @@ def compared(model: type[T], content: object) -> tuple[T, list["ErrorDetails"]]:
     from pydantic import ValidationError  # noqa: PLC0415 - what reads no file need not wait for pydantic
 
     try:
-        return _adapter(model).validate_json(json.dumps(content, default=str), strict=True), []
+        value: T = _adapter(model).validate_json(json.dumps(content, default=str), strict=True)
+        return value, []
     except ValidationError as wrong:
         return None, wrong.errors(include_url=False)  # type: ignore[return-value]
 
 
 @cache
-def _adapter(model: type[T]) -> "TypeAdapter[T]":
+def _adapter(model: Any) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter  # noqa: PLC0415
 
     return TypeAdapter(model)
 
 
-def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) -> list[Both]:  # noqa: B006
+def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) -> list[Both]:
     """Pydantic's errors in both languages, each after the block that it is about: `[2012-01]`, `[columns 3]`.
 
     Args:
         errors: as pydantic lists them.
-        keys: a type of error -> the key of its sentence, where it is not the usual one; "" for all others.
+        keys: a type of error -> the key of its sentence, where it is not the usual one; "" for all others. An error whose
+            type begins with `fault.` has its sentence's key for a type.
     """
     said: dict[Both, None] = {}
     for error in errors:
@@ -266,13 +267,17 @@ def _sentence(error: "ErrorDetails", name: str, keys: Mapping[str, str]) -> Both
     if "says" in context:
         said: Both = context["says"].sentence(name, error["input"])
         return said
-    key = keys.get(kind) or keys.get("") or _SENTENCES.get(kind, "fault.wrong_kind")
+    key = (
+        kind
+        if kind.startswith("fault.")
+        else keys.get(kind) or keys.get("") or _SENTENCES.get(kind, "fault.wrong_kind")
+    )
     if error["loc"][-1:] == ("[key]",):
         key = "fault.unknown_key"
     elif kind == "string_type" and isinstance(error["loc"][-1], int):
         key = "fault.a_list"
     allowed = ", ".join(re.findall(r"'([^']*)'", str(context.get("expected", ""))))
-    return both(key, key=name, column=name, allowed=allowed)
+    return both(key, **{**context, "key": name, "column": name, "allowed": allowed})
 
 
 def _block(at: Sequence[int | str]) -> str:

@@ -365,7 +365,7 @@ def test_the_texts_loader_lists_every_fault():
     with pytest.raises(ConfigurationFault) as caught:
         parse_texts("key,en\na,\nb,x\nb,x\n")
     assert [("code: a" in fault, "code: b" in fault) for fault in caught.value.faults] == [(True, False), (False, True)]
-    with pytest.raises(ConfigurationFault, match="not known"):
+    with pytest.raises(ConfigurationFault, match=r"table_column \(column: fr\)"):
         parse_texts("key,en,fr\n")
 
 

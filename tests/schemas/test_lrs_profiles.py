@@ -80,6 +80,11 @@ def test_a_profile_in_the_data_root_takes_the_shipped_one_s_place(tmp_path):
             "aliases = [1]\nalias = 1",
             ["[columns 19] alias is not a key", "[columns 19] aliases must be a list of texts"],
         ),
+        ('record = "Learner"', "record = 1", ["[xml] '1' cannot be an element's name"]),
+        ("{ UKPRN =", '{ "U K" = "ukprn", UKPRN =', ["[xml.header] 'U K' cannot be an element's name"]),
+        ('heading = "Title"', 'heading = " "', ["[columns 7] heading must be a text"]),
+        ("max_length = 128", 'max_length = "128"', ["[columns 6] max_length is of the wrong kind"]),
+        ('return_code_headings = ["ReturnCode", "Return Code", "RC", "Code"]', "return_code_headings = []", ["a list"]),
         ("limit = 5000", "limit =", ["is not TOML"]),
     ],
 )
