@@ -4,27 +4,23 @@ To add a rule: a row in the CSV (code, severity, the evidence column and the exp
 dates, texts in both languages), its cases in `tests/unit/expectations`.
 """
 
-import csv
 import datetime as dt
-import io
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from schemas.codes.code_table import parse_table
 from schemas.cycles import Cycle
 from schemas.states import Severity
 from schemas.tables import PUPIL_FIELDS
-from schemas.texts.catalogue import Both, both
-from schemas.texts.edited_files import text_of
-from schemas.texts.faults import ConfigurationFault
-from schemas.texts.tables import english_of, in_welsh
+from schemas.texts.edited_files import Checked, Follows, Says, one_of, text_of
 from schemas.texts.translations import Translation
 
 _FILE = Path(__file__).with_name("catalogue.csv")
-_MAY_BE_EMPTY = {"since", "until", "lrs_code"}
+_MAY_BE_EMPTY = frozenset({"since", "until", "lrs_code"})
 #: Expectations that ask only whether a value is there.
 PRESENCE = frozenset(("expect_column_values_to_be_null", "expect_column_values_to_not_be_null"))
 #: Those whose verdict on a value is the value's alone, whatever stands in the other rows (not so: unique, increasing).
@@ -42,11 +38,37 @@ _ROW_WISE = PRESENCE | {
 }
 #: Arguments that make it depend on other rows or columns.
 _OF_MANY_ROWS = frozenset(("mostly", "row_condition", "condition_parser"))
-_TOO_MANY = "more cells than the heading"
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _day(text: str) -> bool:
+    try:
+        return not text or bool(dt.datetime.strptime(text, "%Y-%m-%d"))  # noqa: DTZ007 - a day, not a moment
+    except ValueError:
+        return False
+
+
+_Arguments = Annotated[
+    str,
+    Says("fault.kwargs", lambda text: _object(text) is not None),
+    Says(
+        "fault.kwargs_without",
+        lambda text: not _OF_MANY_ROWS & set(_object(text) or ()),
+        names=", ".join(sorted(_OF_MANY_ROWS)),
+    ),
+]
+_Day = Annotated[str, Says("fault.a_date", _day)]
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(Checked):
     """One rule: what it judges (field, column, expectation), when it holds, and what it says to people.
 
     Attributes:
@@ -65,14 +87,14 @@ class Rule:
     """
 
     code: str
-    severity: str
-    field: str
+    severity: Annotated[str, one_of(Severity)]
+    field: Annotated[str, one_of(PUPIL_FIELDS)]
     column: str
-    expectation: str
-    kwargs: str
-    since: str
-    until: str
-    lrs_code: str
+    expectation: Annotated[str, one_of(sorted(_ROW_WISE))]
+    kwargs: _Arguments
+    since: _Day
+    until: Annotated[_Day, Follows("since", "until")]
+    lrs_code: Annotated[str, Says("fault.lrs_code", re.compile(r"(RC[0-9]{3})?").fullmatch)]
     wrong_en: str
     wrong_cy: str
     message_en: str
@@ -110,70 +132,7 @@ def parse_rules(
     Raises:
         ConfigurationFault: with every fault of every row, or every fault of the Welsh.
     """
-    names = [f.name for f in fields(Rule)]
-    reader = csv.DictReader(io.StringIO(text), restkey=_TOO_MANY, restval="")
-    welsh = english_of(names)
-    odd = sorted(set(reader.fieldnames or []) ^ (set(names) - set(welsh)))
-    if odd:
-        raise ConfigurationFault(source, [both("fault.table_column", column=name) for name in odd])
-    rows = list(reader)
-    faults: list[str] = [
-        both("fault.in_line", line=n, code=row["code"], fault=fault)
-        for n, row in enumerate(rows, 2)
-        for fault in _row_faults(row)
-    ]
-    codes = [row["code"] for row in rows]
-    faults += [both("fault.twice", code=code) for code in sorted({c for c in codes if codes.count(c) > 1})]
-    if faults:
-        raise ConfigurationFault(source, faults)
-    complete, faults = in_welsh(Path(source).stem, rows, "code", welsh, translations)
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return tuple(Rule(**row) for row in complete)
-
-
-def _row_faults(row: dict[str, str]) -> list[Both]:
-    if _TOO_MANY in row:
-        return [both("fault.too_many_cells")]
-    faults = [
-        both("fault.empty", column=name)
-        for name, value in row.items()
-        if not value.strip() and name not in _MAY_BE_EMPTY
-    ]
-    checks = [
-        (row["severity"] in list(Severity), both("fault.one_of", column="severity", allowed=", ".join(Severity))),
-        (row["field"] in PUPIL_FIELDS, both("fault.one_of", column="field", allowed=", ".join(PUPIL_FIELDS))),
-        (
-            row["expectation"] in _ROW_WISE,
-            both("fault.one_of", column="expectation", allowed=", ".join(sorted(_ROW_WISE))),
-        ),
-        (_object(row["kwargs"]) is not None, both("fault.kwargs")),
-        (
-            not _OF_MANY_ROWS & set(_object(row["kwargs"]) or ()),
-            both("fault.kwargs_without", names=", ".join(sorted(_OF_MANY_ROWS))),
-        ),
-        (re.fullmatch(r"(RC[0-9]{3})?", row["lrs_code"]) is not None, both("fault.lrs_code")),
-    ]
-    dates = {name: _date(row[name]) for name in ("since", "until") if row[name]}
-    checks += [(day is not None, both("fault.a_date", key=name)) for name, day in dates.items()]
-    since, until = dates.get("since"), dates.get("until")
-    checks.append((since is None or until is None or since <= until, both("fault.order", first="since", then="until")))
-    return faults + [fault for holds, fault in checks if not holds]
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _date(text: str) -> dt.date | None:
-    try:
-        return dt.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day, not a moment
-    except ValueError:
-        return None
+    return tuple(parse_table(text, Rule, source, _MAY_BE_EMPTY, catalogue=translations).values())
 
 
 @cache

@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -343,7 +343,7 @@ def _layout_of(record: etree._Element, usual: PlascLayout, layouts: dict[str, Pl
 
 def _header_facts(root: etree._Element, layout: PlascLayout) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, path in layout.header.items():
+    for name, path in asdict(layout.header).items():
         elements = _at(root, path)
         text = (elements[0].text or "").strip() if elements else ""
         if not text and name != "serial_no":

@@ -439,6 +439,6 @@ def test_a_wrong_catalogue_tells_all_its_faults():
         "line 2, X: severity", "line 2, X: kwargs", "line 2, X: expectation", "line 2, X: since must",
         "line 2, X: lrs_code",
         "line 3, X: severity", "X: stands twice", "line 4, Y: since is after until",
-        "line 4, Y: field", "line 4, Y: message_en is empty", "line 5, Z: has more cells", "line 6, W: field is empty",
+        "line 4, Y: field", "line 4, Y: message_en is empty", "line 5, Z: has more cells", "line 6, W: has fewer cells",
     ):  # fmt: skip
         assert fault in told
