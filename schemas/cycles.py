@@ -1,14 +1,14 @@
 """Census cycles: rows of data in `cycles.toml`, read and checked here. Knows nothing of pupils."""
 
 import datetime as dt
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 from schemas.texts.catalogue import Both, both, text
-from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.edited_files import Checked, Follows, Says, Whole, Wrong, check_blocks, one_of, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FILE = Path(__file__).with_name("cycles.toml")
@@ -18,7 +18,7 @@ _KINDS = ("pilot", *SCHEDULED_KINDS)
 
 
 @dataclass(frozen=True)
-class Cycle:
+class Cycle(Checked):
     """One census cycle.
 
     Attributes:
@@ -32,18 +32,25 @@ class Cycle:
     """
 
     id: str
-    kind: str
+    kind: Annotated[str, one_of(_KINDS)]
     academic_year: int
     census_from: dt.date
-    census_to: dt.date
-    closes_on: dt.date
-    answer_within_days: int
-    year_groups: tuple[int, ...]
+    census_to: Annotated[dt.date, Follows("census_from", "census_to")]
+    closes_on: Annotated[dt.date, Follows("census_to", "closes_on")]
+    answer_within_days: Whole
+    year_groups: Annotated[
+        tuple[int, ...], Says("fault.year_groups", lambda years: years and all(1 <= year <= 14 for year in years))
+    ]
     lrs_profile: str
-    lrs_format: str
+    lrs_format: Literal["CSV", "XML"]
     ctf_version: str
     minimum_age: int | None = None
     minimum_age_on: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse half a rule of age."""
+        if (self.minimum_age is None) != (self.minimum_age_on is None):
+            raise Wrong([both("fault.together", one="minimum_age", other="minimum_age_on")])
 
     @property
     def title_en(self) -> str:
@@ -57,7 +64,7 @@ class Cycle:
 
     @property
     def born_on_or_before(self) -> dt.date | None:
-        """The latest date of birth that reaches the minimum age on its day (plasc_ctf.md 5), or None."""
+        """The latest date of birth that reaches the minimum age on its day (docs/reference/sources.md#the-14-rule)."""
         if self.minimum_age is None or self.minimum_age_on is None:
             return None
         return self.minimum_age_on.replace(year=self.minimum_age_on.year - self.minimum_age)
@@ -81,21 +88,8 @@ def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
     Raises:
         ConfigurationFault: with every unknown, missing or wrong key of every block.
     """
-    faults: list[Both] = []
-    cycles: dict[str, Cycle] = {}
-    known = {f.name for f in fields(Cycle)} - {"id"}
-    optional = {"minimum_age", "minimum_age_on"}
-    for cycle_id, block in toml_of(content, source).items():
-        block_faults = [both("fault.unknown_key", key=k).at(f"[{cycle_id}]") for k in sorted(set(block) - known)]
-        block_faults += [
-            both("fault.missing_key", key=k).at(f"[{cycle_id}]") for k in sorted(known - optional - set(block))
-        ]
-        if not block_faults:
-            block_faults = [fault.at(f"[{cycle_id}]") for fault in _block_faults(block)]
-        if not block_faults:
-            cycles[cycle_id] = Cycle(id=cycle_id, **{**block, "year_groups": tuple(block["year_groups"])})
-        faults += block_faults
-    faults += _overlaps(cycles)
+    cycles = check_blocks(Cycle, toml_of(content, source), source)
+    faults = _overlaps(cycles)
     if faults:
         raise ConfigurationFault(source, faults)
     return cycles
@@ -109,28 +103,6 @@ def _overlaps(cycles: dict[str, Cycle]) -> list[Both]:
         for one, other in pairwise(order)
         if one.kind == other.kind and other.census_from <= one.closes_on
     ]
-
-
-def _block_faults(block: dict[str, Any]) -> list[Both]:
-    checks = [
-        (block["kind"] in _KINDS, both("fault.one_of", column="kind", allowed=", ".join(_KINDS))),
-        (
-            bool(block["year_groups"]) and all(y in range(1, 15) for y in block["year_groups"]),
-            both("fault.year_groups"),
-        ),
-        (block["census_from"] <= block["census_to"], both("fault.order", first="census_from", then="census_to")),
-        (block["census_to"] <= block["closes_on"], both("fault.order", first="census_to", then="closes_on")),
-        (
-            type(block["answer_within_days"]) is int and block["answer_within_days"] > 0,
-            both("fault.whole_number", key="answer_within_days"),
-        ),
-        (
-            ("minimum_age" in block) == ("minimum_age_on" in block),
-            both("fault.together", one="minimum_age", other="minimum_age_on"),
-        ),
-        (block["lrs_format"] in ("CSV", "XML"), both("fault.one_of", column="lrs_format", allowed="CSV, XML")),
-    ]
-    return [fault for holds, fault in checks if not holds]
 
 
 @cache
@@ -148,7 +120,7 @@ def open_cycle(kind: str, day: dt.date, cycles: dict[str, Cycle] | None = None) 
 def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
     """The ids of the cycles whose census is not later than this one's, itself last, in the order of their censuses.
 
-    A cycle sees nothing of later ones (design law 5: a January run repeated in March is still January's).
+    A cycle sees nothing of later ones (law 5, docs/explanation/laws.md: a January run repeated in March is still January's).
     """
     order = sorted((all_cycles() if cycles is None else cycles).values(), key=lambda c: (c.census_from, c.id))
     earlier = [c.id for c in order if (c.census_from, c.id) < (cycle.census_from, cycle.id)]

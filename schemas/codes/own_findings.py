@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from schemas.texts.edited_files import text_of
-from schemas.texts.tables import parse_table
+from schemas.codes.code_table import load_table
+from schemas.texts.edited_files import Checked
 
 _FILE = Path(__file__).with_name("merge_findings.csv")
 
 
 @dataclass(frozen=True)
-class MergeFinding:
+class MergeFinding(Checked):
     """One finding: what is wrong, what to do, and the field concerned."""
 
     code: str
@@ -33,4 +33,4 @@ def merge_findings() -> tuple[MergeFinding, ...]:
     Raises:
         ConfigurationFault: the table is wrong; with every fault.
     """
-    return tuple(parse_table(text_of(_FILE), MergeFinding, _FILE.name))
+    return tuple(load_table(MergeFinding, _FILE).values())

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from schemas.texts.catalogue import both
-from schemas.texts.edited_files import text_of
-from schemas.texts.faults import ConfigurationFault
-from schemas.texts.tables import parse_table
-from schemas.texts.translations import Translation
+from schemas.codes.code_table import load_table
+from schemas.texts.edited_files import Checked, one_of
 
 _FILE = Path(__file__).with_name("possible_match_causes.csv")
 
@@ -38,10 +36,10 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True)
-class CauseTexts:
+class CauseTexts(Checked):
     """A cause's texts: the likely reason and what to check."""
 
-    code: str
+    code: Annotated[str, one_of(Cause)]
     why_en: str
     why_cy: str
     check_en: str
@@ -53,32 +51,6 @@ def possible_match_causes() -> tuple[CauseTexts, ...]:
     """The texts of every cause, in file order.
 
     Raises:
-        ConfigurationFault: the table is wrong; with every fault.
+        ConfigurationFault: the table is wrong, a cause is missing or not known; with every fault.
     """
-    return parse_causes(text_of(_FILE))
-
-
-def parse_causes(
-    content: str, source: str = _FILE.name, catalogue: dict[str, Translation] | None = None
-) -> tuple[CauseTexts, ...]:
-    """Read a table of causes.
-
-    Args:
-        content: CSV with the columns code, why_en and check_en.
-        source: how to name it in a fault.
-        catalogue: the Welsh; the shipped catalogue where None.
-
-    Raises:
-        ConfigurationFault: columns or cells are wrong, a cause is missing or not known; with every fault.
-    """
-    rows = parse_table(content, CauseTexts, source, catalogue=catalogue)
-    codes = {row.code for row in rows}
-    faults: list[str] = [
-        both("fault.one_of", column="code", allowed=", ".join(Cause)).at(f"{row.code}:")
-        for row in rows
-        if row.code not in list(Cause)
-    ]
-    faults += [both("fault.code_missing", code=cause) for cause in Cause if cause not in codes]
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return tuple(rows)
+    return tuple(load_table(CauseTexts, _FILE, needed=Cause).values())

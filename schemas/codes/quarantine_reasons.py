@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
-from schemas.texts.edited_files import text_of
-from schemas.texts.tables import parse_table
+from schemas.codes.code_table import load_table
+from schemas.texts.edited_files import Checked
 
 _FILE = Path(__file__).with_name("quarantine_reasons.csv")
 
 
 @dataclass(frozen=True)
-class Reason:
+class Reason(Checked):
     """One reason; a file refused for a reason with `retry` is looked at again by every later run."""
 
     code: str
@@ -19,7 +20,7 @@ class Reason:
     text_cy: str
     action_en: str
     action_cy: str
-    retry: str
+    retry: Literal["Y", "N"]
 
     @property
     def looked_at_again(self) -> bool:
@@ -30,4 +31,4 @@ class Reason:
 @cache
 def all_reasons() -> dict[str, Reason]:
     """Every reason, by code."""
-    return {r.code: r for r in parse_table(text_of(_FILE), Reason, _FILE.name)}
+    return load_table(Reason, _FILE)

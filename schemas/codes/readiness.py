@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from schemas.texts.edited_files import text_of
-from schemas.texts.tables import parse_table
+from schemas.codes.code_table import load_table
+from schemas.texts.edited_files import Checked
 
 _FILE = Path(__file__).with_name("readiness.csv")
 
 
 @dataclass(frozen=True)
-class Lack:
+class Lack(Checked):
     """One thing that a school may lack, what to do, and where."""
 
     code: str
@@ -33,4 +33,4 @@ def lacks() -> tuple[Lack, ...]:
     Raises:
         ConfigurationFault: the table is wrong; with every fault.
     """
-    return tuple(parse_table(text_of(_FILE), Lack, _FILE.name))
+    return tuple(load_table(Lack, _FILE).values())

@@ -9,35 +9,32 @@ leave out while the English of that column is the shipped one. `UNKNOWN` speaks 
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
 
-from schemas.texts.catalogue import both
-from schemas.texts.edited_files import text_of
-from schemas.texts.faults import ConfigurationFault
-from schemas.texts.tables import parse_table
+from schemas.codes.code_table import load_table
+from schemas.texts.edited_files import Checked, Says
 
 #: The one code whose likely cause is looked for (`tasks.core.possible_match`).
 POSSIBLE_MATCH = "RC007"
 
 _FILE = Path(__file__).with_name("return_codes.csv")
-_ALLOWED = {
-    "outcome": ("uln", "exception", "unknown"),
-    "who_acts": ("school", "service", "lrs", "unknown"),
-    "resubmit": ("Y", "N", "?"),
-    "confidence": ("known", "unknown"),
-}
+
+
+def _form(code: str) -> str:
+    return str(normalise_code(pd.Series([code], dtype="str"))[0])
 
 
 @dataclass(frozen=True)
-class ReturnCode:
+class ReturnCode(Checked):
     """One code; the lower its precedence, the sooner it is shown where several answers came without a ULN."""
 
-    code: str
-    outcome: str
-    who_acts: str
-    resubmit: str
-    precedence: str
+    code: Annotated[str, Says("fault.code_form", lambda code: code == _form(code), {"form": _form})]
+    outcome: Literal["uln", "exception", "unknown"]
+    who_acts: Literal["school", "service", "lrs", "unknown"]
+    resubmit: Literal["Y", "N", "?"]
+    precedence: Annotated[str, Says("fault.precedence", str.isdigit)]
     label_en: str
     label_cy: str
     action_en: str
@@ -45,7 +42,7 @@ class ReturnCode:
     field_en: str
     field_cy: str
     source: str
-    confidence: str
+    confidence: Literal["known", "unknown"]
 
 
 def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
@@ -63,24 +60,7 @@ def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
 
 @cache
 def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
-    codes = {c.code: c for c in parse_table(text_of(path), ReturnCode, path.name, own=path != _FILE)}
-    compared = normalise_code(pd.Series(list(codes), dtype="str"))
-    faults: list[str] = [both("fault.code_missing", code=name) for name in ("UNKNOWN", "NONE") if name not in codes]
-    faults += [both("fault.precedence", code=c.code) for c in codes.values() if not c.precedence.isdigit()]
-    faults += [
-        both("fault.code_form", code=code, form=form)
-        for code, form in zip(codes, compared, strict=True)
-        if code != form
-    ]
-    faults += [
-        both("fault.one_of", column=column, allowed=", ".join(allowed)).at(f"{c.code}:")
-        for c in codes.values()
-        for column, allowed in _ALLOWED.items()
-        if getattr(c, column) not in allowed
-    ]
-    if faults:
-        raise ConfigurationFault(path.name, faults)
-    return codes
+    return load_table(ReturnCode, path, own=path != _FILE, needed=("UNKNOWN", "NONE"))
 
 
 def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Literal
 
+from schemas.codes.code_table import load_table
 from schemas.texts.catalogue import Both, both
-from schemas.texts.edited_files import text_of
-from schemas.texts.faults import ConfigurationFault
-from schemas.texts.tables import parse_table
+from schemas.texts.edited_files import Checked, one_of
 
 _FILE = Path(__file__).with_name("service_codes.csv")
-_SURE = {"follows": ("known", "inferred"), "confidence": ("known", "restated", "unknown")}
-_KINDS = ("result", "error", "verified", "connection")
 
 
 class Outcome(StrEnum):
@@ -55,7 +53,7 @@ class Connection(StrEnum):
 
 
 @dataclass(frozen=True)
-class ServiceCode:
+class ServiceCode(Checked):
     """One code.
 
     Attributes:
@@ -67,16 +65,16 @@ class ServiceCode:
     """
 
     code: str
-    kind: str
-    outcome: str
-    stops: str
-    follows: str
+    kind: Literal["result", "error", "verified", "connection"]
+    outcome: Annotated[str, one_of(Outcome)]
+    stops: Literal["Y", "N"]
+    follows: Literal["known", "inferred"]
     label_en: str
     label_cy: str
     action_en: str
     action_cy: str
     source: str
-    confidence: str
+    confidence: Literal["known", "restated", "unknown"]
 
     @property
     def told(self) -> Both:
@@ -110,18 +108,7 @@ def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:
 
 @cache
 def _load(path: Path, _changed: int) -> dict[str, ServiceCode]:
-    codes = {c.code: c for c in parse_table(text_of(path), ServiceCode, path.name, own=path != _FILE)}
-    faults: list[str] = [both("fault.code_missing", code=one) for one in Connection if one not in codes]
-    allowed = {"outcome": tuple(Outcome), "kind": _KINDS, "stops": ("Y", "N"), **_SURE}
-    faults += [
-        both("fault.one_of", column=column, allowed=", ".join(values)).at(f"{c.code}:")
-        for c in codes.values()
-        for column, values in allowed.items()
-        if getattr(c, column) not in values
-    ]
-    if faults:
-        raise ConfigurationFault(path.name, faults)
-    return codes
+    return load_table(ServiceCode, path, own=path != _FILE, needed=Connection)
 
 
 def meaning(code: str, codes: dict[str, ServiceCode]) -> ServiceCode:

@@ -5,20 +5,20 @@ To add a version: a block in `ctf/versions.toml` and its `ctf/ctf_<version>.xsd`
 """
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from schemas.texts.catalogue import Both, both
-from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.catalogue import both
+from schemas.texts.edited_files import Checked, Says, Text, check_blocks, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class CtfVersion:
+class CtfVersion(Checked):
     """What one CTF version is called and says of itself; the meaning and source of each item stand in `versions.toml`.
 
     Attributes:
@@ -28,14 +28,14 @@ class CtfVersion:
         data_qualifier: left out of the file where None.
     """
 
-    id: str
-    gender_element: str
-    document_qualifier: str
-    data_descriptor: str
-    supplier_id: str
-    source_estab: str
-    source_school_name: str
-    data_qualifier: str | None = None
+    id: Annotated[str, Says("fault.version_name", re.compile(r"[0-9]+\.[0-9]+").fullmatch)]
+    gender_element: Literal["Gender", "Sex"]
+    document_qualifier: Literal["full", "partial"]
+    data_descriptor: Text
+    supplier_id: Text
+    source_estab: Annotated[str, Says("fault.source_estab", re.compile(r"[0-9A-Z]{4}").fullmatch)]
+    source_school_name: Text
+    data_qualifier: Text | None = None
 
     @property
     def schema_file(self) -> Path:
@@ -56,45 +56,7 @@ def parse_versions(text: str, source: str = "versions.toml") -> dict[str, CtfVer
     Raises:
         ConfigurationFault: with every unknown, missing or wrong key of every block.
     """
-    faults: list[Both] = []
-    versions: dict[str, CtfVersion] = {}
-    known = {f.name for f in fields(CtfVersion)} - {"id"}
-    for version_id, block in toml_of(text, source).items():
-        if not isinstance(block, dict):
-            faults.append(both("fault.outside_block", key=version_id))
-            continue
-        block_faults = [both("fault.unknown_key", key=k).at(f"[{version_id}]") for k in sorted(set(block) - known)]
-        block_faults += [
-            both("fault.missing_key", key=k).at(f"[{version_id}]")
-            for k in sorted(known - {"data_qualifier"} - set(block))
-        ]
-        if not block_faults:
-            block_faults = [fault.at(f"[{version_id}]") for fault in _block_faults(version_id, block)]
-        if not block_faults:
-            versions[version_id] = CtfVersion(id=version_id, **block)
-        faults += block_faults
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return versions
-
-
-def _block_faults(version_id: str, block: dict[str, Any]) -> list[Both]:
-    blank = [both("fault.a_text", key=k) for k, v in block.items() if not isinstance(v, str) or not v.strip()]
-    if blank:
-        return blank
-    checks = [
-        (re.fullmatch(r"[0-9]+\.[0-9]+", version_id), both("fault.version_name")),
-        (
-            block["gender_element"] in ("Gender", "Sex"),
-            both("fault.one_of", column="gender_element", allowed="Gender, Sex"),
-        ),
-        (
-            block["document_qualifier"] in ("full", "partial"),
-            both("fault.one_of", column="document_qualifier", allowed="full, partial"),
-        ),
-        (re.fullmatch(r"[0-9A-Z]{4}", block["source_estab"]), both("fault.source_estab")),
-    ]
-    return [text for holds, text in checks if not holds]
+    return check_blocks(CtfVersion, toml_of(text, source), source)
 
 
 @cache

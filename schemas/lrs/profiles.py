@@ -5,13 +5,14 @@ XML root are not public. To add a layout: a file there or here.
 """
 
 import re
-from dataclasses import MISSING, dataclass, fields
+from collections import Counter
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from schemas.texts.catalogue import Both, both
-from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.catalogue import both
+from schemas.texts.edited_files import Checked, Says, Text, Texts, Whole, Wrong, check, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FOLDER = Path(__file__).parent
@@ -34,17 +35,30 @@ SOURCES = frozenset(
 )
 #: The layout of what a call of the LRS web service hands over, and the ledger's word for that form.
 BY_SERVICE, SOAP = "WS", "SOAP"
+_MANDATORY = sorted(SOURCES - {"middle_name"})
 _LRS_NAME_LENGTH = 35
 _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
-_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ELEMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ElementName = Annotated[str, Says("fault.element_name", _ELEMENT.fullmatch, {"name": str})]
+
+
+def _known(source: str) -> bool:
+    return not source or source.startswith("=") or source in SOURCES
+
+
+def _is_class(characters: str) -> bool:
+    try:
+        return bool(characters) and re.compile(f"[^{characters}]") is not None
+    except re.error:
+        return False
 
 
 @dataclass(frozen=True)
-class BatchColumn:
+class BatchColumn(Checked):
     """One column of a batch file."""
 
-    heading: str
-    source: str = ""
+    heading: Text
+    source: Annotated[str, Says("fault.source_unknown", _known, {"source": str})] = ""
     max_length: int = 0
     aliases: tuple[str, ...] = ()
     xml_name: str = ""
@@ -56,7 +70,7 @@ class BatchColumn:
 
 
 @dataclass(frozen=True)
-class BatchXml:
+class BatchXml(Checked):
     """The element names of the XML form.
 
     Attributes:
@@ -64,15 +78,17 @@ class BatchXml:
         namespace: of the root and all below it, or of the root alone where `root_only`; empty for none.
     """
 
-    root: str
-    record: str
-    header: dict[str, str]
+    root: _ElementName
+    record: _ElementName
+    header: dict[
+        _ElementName, Annotated[str, Says("fault.source_unknown", _FIRST_ROW_ONLY.__contains__, {"source": str})]
+    ]
     namespace: str = ""
     root_only: bool = False
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Checked):
     """One layout.
 
     Attributes:
@@ -82,21 +98,36 @@ class Profile:
     """
 
     version: str
-    sharing: str
+    sharing: Literal["ability_to_share", "privacy_notice_seen"]
     note_en: str
     note_cy: str
-    limit: int
-    name_characters: str
-    return_code_headings: tuple[str, ...]
+    limit: Whole
+    name_characters: Annotated[str, Says("fault.name_characters", _is_class)]
+    return_code_headings: Texts
     xml: BatchXml
     columns: tuple[BatchColumn, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse two columns with one heading, and a layout that leaves out what the LRS must have."""
+        headings = Counter(column.heading for column in self.columns)
+        sources = {column.source for column in self.columns}
+        Wrong.unless(
+            *((number == 1, both("fault.twice", code=heading)) for heading, number in sorted(headings.items())),
+            # All of these are mandatory to the LRS; a middle name is not.
+            *((source in sources, both("fault.source_missing", source=source)) for source in _MANDATORY),
+            ("ukprn" in self.xml.header.values(), both("fault.source_missing", source="ukprn").at("[xml.header]")),
+            *(
+                (_ELEMENT.fullmatch(name), both("fault.element_name", name=name).at("[xml]"))
+                for name in (column.xml_name or column.heading for column in self.columns)
+            ),
+        )
 
     def max_length(self, source: str) -> int:
         """The longest value of the column that a source fills; 0 where there is no limit."""
         return next((c.max_length for c in self.columns if c.source == source), 0)
 
     def name_length(self, source: str) -> int:
-        """The longest name of that source; where the layout says none, the LRS schema's (lrs.md 1.3)."""
+        """The longest name of that source; by default the LRS schema's (docs/reference/sources.md#lrs-batch-layout)."""
         return self.max_length(source) or _LRS_NAME_LENGTH
 
 
@@ -110,85 +141,7 @@ def parse_profile(text: str, source: str) -> Profile:
     Raises:
         ConfigurationFault: with every fault of the file.
     """
-    block = toml_of(text, source)
-    faults = _key_faults(block, Profile, "")
-    if not faults:
-        faults = _key_faults(block["xml"], BatchXml, "xml:")
-        for n, column in enumerate(block["columns"], 1):
-            faults += _key_faults(column, BatchColumn, f"columns[{n}]:")
-    if not faults:
-        faults = [*_profile_faults(block), *_column_faults(block["columns"]), *_xml_faults(block)]
-    if faults:
-        raise ConfigurationFault(source, faults)
-    columns = tuple(BatchColumn(**{**c, "aliases": tuple(c.get("aliases", ()))}) for c in block["columns"])
-    headings = tuple(block["return_code_headings"])
-    return Profile(**{**block, "xml": BatchXml(**block["xml"]), "columns": columns, "return_code_headings": headings})
-
-
-def _key_faults(block: dict[str, Any], of: type[Any], where: str) -> list[Both]:
-    known = {f.name: f for f in fields(of)}
-    needed = {name for name, f in known.items() if f.default is MISSING}
-    faults = [both("fault.unknown_key", key=k).at(where) for k in sorted(set(block) - set(known))]
-    faults += [both("fault.missing_key", key=k).at(where) for k in sorted(needed - set(block))]
-    wrong = (k for k in sorted(set(block) & set(known)) if not _fits(block[k], known[k].type))
-    return faults + [both("fault.wrong_kind", key=k).at(where) for k in wrong]
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if kind in (str, int, bool):
-        return type(value) is kind
-    if kind is BatchXml:
-        return isinstance(value, dict)
-    if kind == dict[str, str]:
-        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-    of = dict if kind == tuple[BatchColumn, ...] else str
-    return isinstance(value, list) and all(isinstance(v, of) for v in value)
-
-
-def _profile_faults(block: dict[str, Any]) -> list[Both]:
-    sharings = ("ability_to_share", "privacy_notice_seen")
-    checks = [
-        (block["sharing"] in sharings, both("fault.one_of", column="sharing", allowed=", ".join(sharings))),
-        (block["limit"] >= 1, both("fault.whole_number", key="limit")),
-        (_is_class(block["name_characters"]), both("fault.name_characters")),
-        (bool(block["return_code_headings"]), both("fault.a_list", key="return_code_headings")),
-    ]
-    return [text for holds, text in checks if not holds]
-
-
-def _is_class(characters: str) -> bool:
-    try:
-        return bool(characters) and re.compile(f"[^{characters}]") is not None
-    except re.error:
-        return False
-
-
-def _column_faults(columns: list[dict[str, Any]]) -> list[Both]:
-    headings = [c["heading"] for c in columns]
-    filled = [c.get("source", "") for c in columns]
-    faults = [
-        both("fault.a_text", key="heading").at(f"columns[{n}]:") for n, h in enumerate(headings, 1) if not h.strip()
-    ]
-    faults += [both("fault.twice", code=h) for h in sorted({h for h in headings if headings.count(h) > 1})]
-    faults += [
-        both("fault.source_unknown", source=s).at(f"columns[{n}]:")
-        for n, s in enumerate(filled, 1)
-        if s and not s.startswith("=") and s not in SOURCES
-    ]
-    # All of these are mandatory to the LRS; a middle name is not.
-    return faults + [both("fault.source_missing", source=s) for s in sorted(SOURCES - {"middle_name"} - set(filled))]
-
-
-def _xml_faults(block: dict[str, Any]) -> list[Both]:
-    xml = block["xml"]
-    names = [xml["root"], xml["record"], *xml["header"]]
-    names += [c.get("xml_name") or c["heading"] for c in block["columns"]]
-    faults = [both("fault.element_name", name=name).at("xml:") for name in names if not _XML_NAME.fullmatch(name)]
-    odd = sorted(set(xml["header"].values()) - _FIRST_ROW_ONLY)
-    faults += [both("fault.source_unknown", source=s).at("xml: header:") for s in odd]
-    return faults + (
-        [] if "ukprn" in xml["header"].values() else [both("fault.source_missing", source="ukprn").at("xml: header:")]
-    )
+    return check(Profile, toml_of(text, source), source)
 
 
 def all_profiles(own: Path | None = None) -> dict[str, Profile]:

@@ -6,52 +6,61 @@ aliases separated by |). Nothing here opens a return.
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from schemas.tables import PUPIL_FIELDS
 from schemas.texts.catalogue import Both, both
-from schemas.texts.edited_files import text_of, toml_of
-from schemas.texts.faults import ConfigurationFault
+from schemas.texts.edited_files import Checked, Says, Text, Texts, check, named, text_of, toml_of
 
 _FOLDER = Path(__file__).parent
-_TEXTS = ("root", "on_roll", "no_longer_on_roll", "identifiers")
-_LISTS = ("collections", "known")
-HEADER_FIELDS = ("la_code", "estab", "collection", "census_date", "header_datetime", "serial_no")
 
 
 @dataclass(frozen=True)
-class PlascLayout:
+class HeaderPaths(Checked):
+    """Where a return's header says its facts: paths from the root element."""
+
+    la_code: Text
+    estab: Text
+    collection: Text
+    census_date: Text
+    header_datetime: Text
+    serial_no: Text
+
+
+@dataclass(frozen=True)
+class PlascLayout(Checked):
     """One layout.
 
     Attributes:
         on_roll, no_longer_on_roll: paths from the root element to the records of pupils, and of those who left.
         identifiers: the container in a record that tells this layout from others.
-        marker: an element that, besides, must occur in that container, or empty.
-        header: fact of the header -> path from the root element.
         collections: accepted values of the header's collection.
-        paths: field -> element paths below the pupil record, the first that holds something is taken.
         known: element paths that are known and not used; a leading / counts from the root element, an ending /* stands
             for everything below.
+        marker: an element that, besides, must occur in that container, or empty.
         request: whether it stands in for a return: it counts where its school has sent none, and has the day on which it
             was made for a census date.
         destination: paths from the root element to what, put together, is the number of the school that it is for.
+        paths: field -> element paths below the pupil record, the first that holds something is taken; from `paths.csv`.
     """
 
     name: str
-    root: str
-    on_roll: str
-    no_longer_on_roll: str
-    identifiers: str
-    header: dict[str, str]
-    collections: tuple[str, ...]
-    paths: dict[str, tuple[str, ...]]
-    known: frozenset[str]
-    marker: str = ""
+    root: Text
+    on_roll: Text
+    no_longer_on_roll: Text
+    identifiers: Text
+    header: HeaderPaths
+    collections: Texts
+    known: Annotated[frozenset[Text], Says("fault.a_list", bool)]
+    marker: Text = ""
     request: bool = False
-    destination: tuple[str, ...] = ()
+    destination: Texts = ()
+    paths: Annotated[dict[str, tuple[str, ...]], Says("fault.unknown_key", lambda paths: not paths)] = field(
+        default_factory=dict
+    )
 
 
 def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
@@ -66,51 +75,18 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     """
     blocks = toml_of(layouts_toml, "layouts.toml")
     shared = blocks.pop("shared", {})
-    merged = {name: {**shared, **block} for name, block in blocks.items()}
+    merged = {name: {**shared, **block} if isinstance(block, dict) else block for name, block in blocks.items()}
+    named_blocks, faults = named(merged, "name")
+    faults += [] if merged else [both("fault.no_layout")]
     reader = csv.DictReader(io.StringIO(paths_csv))
     columns, rows = list(reader.fieldnames or []), list(reader)
-    faults: list[str] = [] if merged else [both("fault.no_layout")]
-    faults += [fault.at(f"[{name}]") for name, block in merged.items() for fault in _block_faults(block)]
     faults += _path_faults(columns, rows, list(merged))
-    if faults:
-        raise ConfigurationFault("schemas/plasc", faults)
+    layouts = check(dict[str, PlascLayout], named_blocks, "schemas/plasc", faults)
     path_of = {row["field"]: row for row in rows}
     return {
-        name: PlascLayout(
-            name=name,
-            **{key: block[key] for key in _TEXTS},
-            header=block["header"],
-            collections=tuple(block["collections"]),
-            paths={field: tuple(path_of[field][name].split("|")) for field in PUPIL_FIELDS},
-            known=frozenset(block["known"]),
-            marker=block.get("marker", ""),
-            request=block.get("request", False),
-            destination=tuple(block.get("destination", ())),
-        )
-        for name, block in merged.items()
+        name: replace(layout, paths={key: tuple(path_of[key][name].split("|")) for key in PUPIL_FIELDS})
+        for name, layout in layouts.items()
     }
-
-
-def _block_faults(block: dict[str, Any]) -> list[Both]:
-    needed = (*_TEXTS, *_LISTS, "header")
-    faults = [
-        both("fault.unknown_key", key=key) for key in sorted(set(block) - {*needed, "marker", "request", "destination"})
-    ]
-    faults += [both("fault.missing_key", key=key) for key in needed if key not in block]
-    texts = [key for key in (*_TEXTS, "marker") if key in block]
-    faults += [both("fault.a_text", key=key) for key in texts if not (isinstance(block[key], str) and block[key])]
-    faults += [both("fault.wrong_kind", key="request")] if type(block.get("request", False)) is not bool else []
-    lists = [key for key in (*_LISTS, "destination") if key in block]
-    faults += [both("fault.a_list", key=key) for key in lists if not _is_list_of_texts(block[key])]
-    header = block.get("header", {})
-    if not isinstance(header, dict) or not all(isinstance(path, str) and path for path in header.values()):
-        return [*faults, both("fault.header_paths")]
-    odd = sorted(set(header) ^ set(HEADER_FIELDS)) if "header" in block else []
-    return faults + [both("fault.table_column", column=field).at("header:") for field in odd]
-
-
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
 
 
 def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[Both]:
@@ -123,13 +99,13 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
         if layout not in columns:
             continue
         taken: dict[str, str] = {}
-        for row, field in zip(rows, fields, strict=True):
+        for row, name in zip(rows, fields, strict=True):
             for path in (row[layout] or "").split("|"):
                 if not path.strip("/") or path != path.strip():
-                    faults.append(both("fault.path_blank", field=field, layout=layout))
+                    faults.append(both("fault.path_blank", field=name, layout=layout))
                 elif path in taken:
-                    faults.append(both("fault.path_twice", path=path, layout=layout, one=taken[path], other=field))
-                taken[path] = field
+                    faults.append(both("fault.path_twice", path=path, layout=layout, one=taken[path], other=name))
+                taken[path] = name
     return faults
 
 

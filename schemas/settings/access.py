@@ -9,11 +9,10 @@ out and brings what comes in, is let in by naming the places, and by giving thos
 To let a group into another place: add it to the tuple it belongs to. What is in neither can be opened to nobody.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated
 
-from schemas.texts.catalogue import both
-from schemas.texts.edited_files import toml_of
-from schemas.texts.faults import ConfigurationFault
+from schemas.texts.edited_files import Checked, Says, check, toml_of
 
 #: What leaves the service, and where others put what it takes in; relative to the data root.
 MAY_BE_READ = ("dewi/outbox", "lrs/outbox", "snapshots")
@@ -24,8 +23,12 @@ OWNER_FOLDER, OWNER_FILE = 0o700, 0o600
 GROUP_READS, GROUP_WRITES, GROUP_PASSES = 0o2050, 0o2070, 0o010
 
 
+def _one_of(places: tuple[str, ...]) -> Says:
+    return Says("fault.no_such_place", places.__contains__, {"place": str}, places=", ".join(places))
+
+
 @dataclass(frozen=True)
-class Access:
+class Access(Checked):
     """The places that a group is let into.
 
     Attributes:
@@ -33,8 +36,8 @@ class Access:
         group_writes: it may also put files there.
     """
 
-    group_reads: tuple[str, ...] = ()
-    group_writes: tuple[str, ...] = ()
+    group_reads: tuple[Annotated[str, _one_of(MAY_BE_READ)], ...] = ()
+    group_writes: tuple[Annotated[str, _one_of(MAY_BE_WRITTEN)], ...] = ()
 
     def mode(self, place: str) -> int:
         """The permission bits of a folder.
@@ -61,13 +64,4 @@ def parse_access(content: str, source: str = "reference/access.toml") -> Access:
     Raises:
         ConfigurationFault: with every key and place that is not known.
     """
-    given = toml_of(content, source)
-    known = {"group_reads": MAY_BE_READ, "group_writes": MAY_BE_WRITTEN}
-    faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {f.name for f in fields(Access)})]
-    for key, places in known.items():
-        wanted = given.get(key, [])
-        odd = [str(place) for place in wanted if place not in places] if isinstance(wanted, list) else [str(wanted)]
-        faults += [both("fault.no_such_place", key=key, place=place, places=", ".join(places)) for place in odd]
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return Access(**{key: tuple(places) for key, places in given.items()})
+    return check(Access, toml_of(content, source), source)

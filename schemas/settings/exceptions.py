@@ -5,14 +5,11 @@ Shipped as a proposal; a data root may have its own `reference/exceptions.toml`.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from schemas.texts.catalogue import both
-from schemas.texts.edited_files import text_of, toml_of
-from schemas.texts.faults import ConfigurationFault
+from schemas.texts.edited_files import Checked, Says, load
 
 _FILE = Path(__file__).with_name("exceptions.toml")
-_KEYS = {"ageing": "days", "export": "named_like"}
 
 
 @dataclass(frozen=True)
@@ -34,37 +31,28 @@ class ExceptionTerms:
         return (*(f"{a}-{b}" for a, b in zip(starts, self.bounds, strict=False)), f"{starts[-1]}+")
 
 
-def parse_exceptions(content: str, source: str = "exceptions.toml") -> dict[str, Any]:
-    """Read blocks of terms.
-
-    Args:
-        content: the TOML text.
-        source: how to name it in a fault.
-
-    Raises:
-        ConfigurationFault: with every unknown block and wrong value.
-    """
-    blocks = toml_of(content, source)
-    faults = [both("fault.unknown_key", key=name) for name in sorted(set(blocks) - set(_KEYS))]
-    for name, key in _KEYS.items():
-        if name in blocks and not _sound(name, blocks[name], key):
-            faults.append(both(f"fault.exceptions_{name}"))
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return {name: blocks[name][key] for name, key in _KEYS.items() if name in blocks}
+@dataclass(frozen=True)
+class _Ageing(Checked):
+    days: tuple[int, ...]
 
 
-def _sound(name: str, block: Any, key: str) -> bool:
-    values = block.get(key) if isinstance(block, dict) and set(block) == {key} else None
-    if not isinstance(values, list) or not values:
-        return False
-    if name == "ageing":
-        return all(type(n) is int and n >= 0 for n in values) and values == sorted(set(values))
-    return all(isinstance(word, str) and word and word == _plain(word) for word in values)
+@dataclass(frozen=True)
+class _Export(Checked):
+    named_like: tuple[str, ...]
 
 
-def _plain(text: str) -> str:
-    return "".join(text.lower().split())
+@dataclass(frozen=True)
+class _Blocks(Checked):
+    ageing: Annotated[_Ageing, Says("fault.exceptions_ageing", lambda block: _rising(block.days))]
+    export: Annotated[_Export, Says("fault.exceptions_export", lambda block: _plain(block.named_like))]
+
+
+def _rising(days: tuple[int, ...]) -> bool:
+    return bool(days) and days[0] >= 0 and list(days) == sorted(set(days))
+
+
+def _plain(words: tuple[str, ...]) -> bool:
+    return bool(words) and all(word and word == "".join(word.lower().split()) for word in words)
 
 
 def exception_terms(own: Path | None = None) -> ExceptionTerms:
@@ -76,7 +64,5 @@ def exception_terms(own: Path | None = None) -> ExceptionTerms:
     Raises:
         ConfigurationFault: a file is wrong.
     """
-    found = parse_exceptions(text_of(_FILE))
-    if own is not None and own.exists():
-        found |= parse_exceptions(text_of(own, f"reference/{own.name}"), f"reference/{own.name}")
-    return ExceptionTerms(tuple(found["ageing"]), tuple(found["export"]))
+    blocks = load(_Blocks, _FILE, own)
+    return ExceptionTerms(blocks.ageing.days, blocks.export.named_like)

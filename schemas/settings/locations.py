@@ -17,10 +17,11 @@ from typing import Annotated, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from schemas.texts.catalogue import Both, both
-from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.edited_files import sentences, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 PREFIX = "ULN_WAY_"
@@ -64,7 +65,7 @@ class _Way(BaseModel):
     @classmethod
     def _without_secret(cls, url: str) -> str:
         if urlsplit(url).password or urlsplit(url).query:
-            raise ValueError("secret")
+            raise PydanticCustomError("fault.way_secret_in_url", "secret")
         _ = urlsplit(url).port  # one that is no number is told now
         return url
 
@@ -77,7 +78,7 @@ class FileWay(_Way):
     def _of_this_machine(cls, url: str) -> str:
         # What is taken for a host in file://mnt/x would leave the folder /x.
         if urlsplit(url).netloc or not urlsplit(url).path.strip("/"):
-            raise ValueError("no_folder")
+            raise PydanticCustomError("fault.way_no_folder_of_this_machine", "no folder")
         return url
 
 
@@ -99,7 +100,7 @@ class SftpWay(_Way):
     @classmethod
     def _whole(cls, url: str) -> str:
         if not urlsplit(url).hostname or not urlsplit(url).username:
-            raise ValueError("incomplete")
+            raise PydanticCustomError("fault.way_incomplete", "incomplete")
         return url
 
 
@@ -125,7 +126,7 @@ class ObjectWay(_Way):
             parts = urlsplit(endpoint)
             near = parts.scheme == "http" and parts.hostname in _THIS_MACHINE
             if not parts.hostname or (parts.scheme != "https" and not near) or parts.username or parts.query:
-                raise ValueError("endpoint")
+                raise PydanticCustomError("fault.way_endpoint", "endpoint")
             _ = parts.port
         return endpoint
 
@@ -133,7 +134,7 @@ class ObjectWay(_Way):
     @classmethod
     def _whole(cls, url: str) -> str:
         if not urlsplit(url).netloc:
-            raise ValueError("incomplete")
+            raise PydanticCustomError("fault.way_incomplete", "incomplete")
         return url
 
 
@@ -182,19 +183,24 @@ def _kind(given: Any) -> str:
         return ""  # such as a bracket that is not closed
 
 
+def _by_scheme(*schemes: str) -> Discriminator:
+    named = ", ".join(f"{scheme}://" for scheme in schemes)
+    return Discriminator(_kind, custom_error_type="fault.way_scheme", custom_error_message=named)
+
+
 Way = Annotated[
     Annotated[FileWay, Tag("file")]
     | Annotated[SftpWay, Tag("sftp")]
     | Annotated[S3Way, Tag("s3")]
     | Annotated[AzureWay, Tag("az")],
-    Discriminator(_kind, custom_error_type="scheme", custom_error_message="scheme"),
+    _by_scheme(*_KINDS),
 ]
 
 
 #: Where tables may lie: where a commit is one step that no other writer can take at the same time.
 LakeWay = Annotated[
     Annotated[FileWay, Tag("file")] | Annotated[S3Way, Tag("s3")],
-    Discriminator(_kind, custom_error_type="scheme_of_lake", custom_error_message="scheme"),
+    _by_scheme("file", "s3"),
 ]
 
 
@@ -274,7 +280,7 @@ def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
     try:
         ways = Ways(**given)
     except ValidationError as wrong:
-        faults += [_sentence(error["loc"], error["type"], str(error["msg"])) for error in wrong.errors()]
+        faults += sentences([_of_way(error) for error in wrong.errors()], _SENTENCES)
     except SettingsError:
         faults.append(both("fault.way_not_read", prefix=PREFIX))
     if faults:
@@ -282,30 +288,18 @@ def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
     return ways
 
 
-#: What the validators above say, and the sentence for it; whatever else comes of cutting a URL.
-_WRONG = {
-    "secret": "secret_in_url",
-    "incomplete": "incomplete",
-    "no_folder": "no_folder_of_this_machine",
-    "endpoint": "endpoint",
+#: The sentences for what pydantic says of a way; a URL that cannot be cut is all that is left for `value_error`.
+_SENTENCES = {
+    "missing": "fault.way_missing",
+    "extra_forbidden": "fault.unknown_key",
+    "value_error": "fault.way_unreadable",
+    "": "fault.way_value",
 }
 
 
-def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> Both:
-    """What is wrong with one key; never what stands there."""
-    way = str(place[0])
-    key = str(place[-1])
-    if kind == "scheme":
-        fault = both("fault.way_scheme", schemes=", ".join(f"{scheme}://" for scheme in _KINDS))
-    elif kind == "scheme_of_lake":
-        fault = both("fault.way_scheme", schemes="file://, s3://")
-    elif kind == "extra_forbidden":
-        fault = both("fault.unknown_key", key=key)
-    elif kind == "missing":
-        fault = both("fault.way_missing", key=key)
-    elif kind == "value_error":
-        case = message.rpartition(" ")[2]
-        fault = both(f"fault.way_{_WRONG.get(case, 'unreadable')}", key=key)
-    else:
-        fault = both("fault.way_value", key=key)
-    return fault.at(f"[{way}]")
+def _of_way(error: ErrorDetails) -> ErrorDetails:
+    """The error with the way and its key for a place, without the kind of way."""
+    way, *rest = error["loc"]
+    if error["type"] == "fault.way_scheme":
+        return {**error, "loc": (way, "url"), "ctx": {"schemes": error["msg"]}}
+    return {**error, "loc": (way, rest[-1] if rest else way)}

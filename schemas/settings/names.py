@@ -6,17 +6,23 @@ To tell of a name that is put in the wrong place, or read out in the wrong langu
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from schemas.texts.catalogue import Language, both
-from schemas.texts.edited_files import text_of, toml_of
-from schemas.texts.faults import ConfigurationFault
+from schemas.texts.edited_files import Checked, Says, Text, Wrong, check, text_of, toml_of
 
 _FILE = Path(__file__).with_name("names.toml")
 
 
+def _marked(word: str) -> bool:
+    return word.count("|") == 1 and word.replace("|", "").isalpha() and word == word.lower()
+
+
+_Marked = Annotated[str, Says("fault.letters_apart", _marked, {"word": str})]
+
+
 @dataclass(frozen=True)
-class Names:
+class Names(Checked):
     """The lists.
 
     Attributes:
@@ -24,9 +30,13 @@ class Names:
         cy, en: words by which a name is of that language.
     """
 
-    apart: tuple[str, ...]
-    cy: frozenset[str]
-    en: frozenset[str]
+    apart: tuple[_Marked, ...]
+    cy: frozenset[Text]
+    en: frozenset[Text]
+
+    def __post_init__(self) -> None:
+        """Refuse a list without words."""
+        Wrong.unless(*((getattr(self, key), both("fault.missing_key", key=key)) for key in ("apart", "cy", "en")))
 
 
 def parse_names(content: str, source: str = "names.toml") -> Names:
@@ -40,23 +50,7 @@ def parse_names(content: str, source: str = "names.toml") -> Names:
         ConfigurationFault: with every key that is missing, not known, or no list of words, and every word with no place
             marked.
     """
-    given = toml_of(content, source)
-    known = ("apart", "cy", "en")
-    faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - set(known))]
-    faults += [both("fault.missing_key", key=key) for key in known if not _words(given.get(key))]
-    if not faults:
-        faults = [
-            both("fault.unknown_key", key=f"apart: {word}")
-            for word in given["apart"]
-            if word.count("|") != 1 or not word.replace("|", "").isalpha() or word != word.lower()
-        ]
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return Names(tuple(given["apart"]), frozenset(given["cy"]), frozenset(given["en"]))
-
-
-def _words(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(word, str) and word for word in value)
+    return check(Names, toml_of(content, source), source)
 
 
 @cache

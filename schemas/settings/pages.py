@@ -6,22 +6,20 @@ its heading `pages.column.<column>` in `texts.csv`. To add a list of words: a li
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from schemas.codes.code_table import load_table
 from schemas.states import BatchShown, SchoolOutcome
 from schemas.texts.catalogue import both
-from schemas.texts.edited_files import text_of, toml_of
-from schemas.texts.faults import ConfigurationFault
-from schemas.texts.tables import parse_table
+from schemas.texts.edited_files import Checked, Says, Wrong, check, named, one_of, text_of, toml_of
 
 _FILE = Path(__file__).with_name("pages.toml")
 _NEEDS = Path(__file__).with_name("page_needs.csv")
 #: The two kinds of pages.
 AUTHORITY, WALES = "authority", "wales"
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:/_-]+/")
 _KINDS = ("name", "text", "number", "share", "day", "sentence", "page", "file")
 #: A list of words by name: its words in order, and where in `texts.csv` they stand.
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -30,10 +28,11 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "who": (("team", "authority", "school"), "pages.who."),
     "input": (("returns", "quarantined", "results"), "pages.input."),
 }
+_Kind = Annotated[str, one_of((*_KINDS, *(f"word:{words}" for words in WORDS)))]
 
 
 @dataclass(frozen=True)
-class PageTable:
+class PageTable(Checked):
     """A table of a page.
 
     Attributes:
@@ -43,9 +42,34 @@ class PageTable:
     """
 
     name: str
-    columns: dict[str, str]
+    columns: dict[str, _Kind]
     search: bool = False
     filter: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a table without columns, and one that is narrowed by no column of words."""
+        by_words = self.filter is None or self.columns.get(self.filter, "").startswith("word:")
+        Wrong.unless(
+            (self.columns, both("fault.missing_key", key="columns")),
+            (by_words, both("fault.missing_key", key="filter")),
+        )
+
+
+@dataclass(frozen=True)
+class _Named(Checked):
+    authority: tuple[str, ...] = ()
+    wales: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Layout(Checked):
+    sections: dict[str, _Named] = field(default_factory=dict)
+    tables: dict[str, PageTable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Address(Checked):
+    address: Annotated[str, Says("fault.address", re.compile(r"https?://[A-Za-z0-9.:/_-]+/").fullmatch)]
 
 
 @dataclass(frozen=True)
@@ -57,7 +81,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Need:
+class Need(Checked):
     """Something that a person has to do: in order of urgency; who does it, and in which section more is said of it."""
 
     need: str
@@ -80,34 +104,27 @@ def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]
         ConfigurationFault: with every unknown key, table and kind, and every table that no section has.
     """
     given = toml_of(content, source)
-    faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {"sections", "tables"})]
-    tables: dict[str, Any] = given.get("tables", {})
-    sections: dict[str, Any] = given.get("sections", {})
-    for name, block in tables.items():
-        columns = block.get("columns", {})
-        allowed = {"columns", "search", "filter"}
-        faults += [both("fault.unknown_key", key=key).at(f"[{name}]") for key in sorted(set(block) - allowed)]
-        faults += [
-            both("fault.one_of", column=column, allowed=", ".join(_KINDS)).at(f"[{name}]")
-            for column, kind in columns.items()
-            if kind not in _KINDS and kind.removeprefix("word:") not in WORDS
-        ]
-        if not columns or ("filter" in block and not str(columns.get(block["filter"])).startswith("word:")):
-            faults.append(both("fault.missing_key", key="columns" if not columns else "filter").at(f"[{name}]"))
-    for name, block in sections.items():
-        faults += [
-            both("fault.unknown_key", key=key).at(f"[{name}]")
-            for key in (*sorted(set(block) - {AUTHORITY, WALES}), *sorted(_named(block) - set(tables)))
-        ]
-    unused = sorted(set(tables) - {one for block in sections.values() for one in _named(block)})
-    faults += [both("fault.unknown_key", key=name) for name in unused]
-    if faults:
-        raise ConfigurationFault(source, faults)
-    known = {name: PageTable(name, **block) for name, block in tables.items()}
+    tables, faults = named(given.get("tables", {}), "name")
+    lists = _lists(given.get("sections", {}))
+    faults += [
+        both("fault.unknown_key", key=name).at(f"[{section}]")
+        for section, names in lists.items()
+        for name in sorted(names - tables.keys())
+    ]
+    faults += [both("fault.unknown_key", key=name) for name in sorted(tables.keys() - set().union(*lists.values()))]
+    layout = check(_Layout, {**given, "tables": tables}, source, faults)
     return tuple(
-        Section(name, {page: tuple(known[one] for one in block.get(page, ())) for page in (AUTHORITY, WALES)})
-        for name, block in sections.items()
+        Section(
+            name, {page: tuple(layout.tables[table] for table in getattr(section, page)) for page in (AUTHORITY, WALES)}
+        )
+        for name, section in layout.sections.items()
     )
+
+
+def _lists(sections: dict[str, Any]) -> dict[str, set[str]]:
+    """The tables that each section has, as far as the file says so in lists."""
+    pages = {name: block.values() for name, block in sections.items() if isinstance(block, dict)}
+    return {name: {table for one in some if isinstance(one, list) for table in one} for name, some in pages.items()}
 
 
 def parse_address(content: str, source: str = "pages.toml") -> str:
@@ -116,18 +133,7 @@ def parse_address(content: str, source: str = "pages.toml") -> str:
     Raises:
         ConfigurationFault: no TOML, another key, or no address that ends in a slash.
     """
-    given = toml_of(content, source)
-    faults = [both("fault.unknown_key", key=key) for key in sorted(set(given) - {"address"})]
-    address = given.get("address")
-    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
-        faults.append(both("fault.address"))
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return str(address)
-
-
-def _named(block: dict[str, list[str]]) -> set[str]:
-    return {one for named in block.values() for one in named}
+    return check(_Address, toml_of(content, source), source).address
 
 
 @cache
@@ -143,4 +149,4 @@ def all_needs() -> tuple[Need, ...]:
     Raises:
         ConfigurationFault: the table is wrong; with every fault.
     """
-    return tuple(parse_table(text_of(_NEEDS), Need, _NEEDS.name))
+    return tuple(load_table(Need, _NEEDS).values())

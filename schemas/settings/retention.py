@@ -8,9 +8,10 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from schemas.texts.catalogue import both
-from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.edited_files import Checked, Says, load
 from schemas.texts.faults import ConfigurationFault
 
 _FILE = Path(__file__).with_name("retention.toml")
@@ -32,7 +33,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Retention:
+class Retention(Checked):
     """For how long.
 
     Attributes:
@@ -48,26 +49,7 @@ class Retention:
         return min(before, today - dt.timedelta(days=self.days))
 
 
-def parse_retention(content: str, source: str = "retention.toml") -> dict[Kind, Retention]:
-    """Read how long kinds are kept.
-
-    Args:
-        content: the TOML text, a block per kind.
-        source: how to name it in a fault.
-
-    Raises:
-        ConfigurationFault: with every unknown kind and wrong or missing key.
-    """
-    blocks = toml_of(content, source)
-    faults = [both("fault.unknown_key", key=kind) for kind in sorted(set(blocks) - set(Kind))]
-    for kind, block in blocks.items():
-        given = block if isinstance(block, dict) else {}
-        sound = {"days", "decided"} == set(given) and type(given["days"]) is int and type(given["decided"]) is bool
-        if not sound or given["days"] < 0:
-            faults.append(both("fault.retention", kind=kind))
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return {Kind(kind): Retention(**block) for kind, block in blocks.items()}
+_Block = Annotated[Retention, Says("fault.retention", lambda retention: retention.days >= 0)]
 
 
 def all_retention(own: Path | None = None) -> dict[Kind, Retention]:
@@ -79,11 +61,8 @@ def all_retention(own: Path | None = None) -> dict[Kind, Retention]:
     Raises:
         ConfigurationFault: a file is wrong, or a kind has no block.
     """
-    found = parse_retention(text_of(_FILE), _FILE.name)
-    if set(found) != set(Kind):
-        raise ConfigurationFault(
-            _FILE.name, [both("fault.retention", kind=kind) for kind in sorted(set(Kind) - set(found))]
-        )
-    if own is not None and own.exists():
-        found |= parse_retention(text_of(own, f"reference/{own.name}"), f"reference/{own.name}")
-    return found
+    kept = load(dict[Kind, _Block], _FILE, own)
+    missing = [both("fault.retention", kind=kind) for kind in Kind if kind not in kept]
+    if missing:
+        raise ConfigurationFault(_FILE.name, missing)
+    return kept

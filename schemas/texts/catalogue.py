@@ -6,21 +6,17 @@ To add a text: a row in `texts.csv` and its Welsh in `locale/cy.po` (`schemas.te
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from schemas.texts.edited_files import text_of
-from schemas.texts.faults import ConfigurationFault, told
-from schemas.texts.tables import parse_table
-from schemas.texts.translations import Translation
+from schemas.texts.csv_rows import read_rows
+from schemas.texts.faults import ConfigurationFault, Message
+from schemas.texts.translations import Translation, shipped_text
 
 Language = Literal["en", "cy"]
 
 _FILE = Path(__file__).with_name("texts.csv")
-#: Holds something while the texts themselves are read: what is wrong with them cannot be told in their own words.
-_being_read: list[Path] = []
 
 
 class Both(str):
@@ -45,13 +41,6 @@ class Both(str):
         return Both(f"{place} {self.cy}".lstrip(), f"{place} {self.en}".lstrip())
 
 
-@dataclass(frozen=True)
-class _Row:
-    key: str
-    en: str
-    cy: str
-
-
 def parse_texts(
     content: str, source: str = "texts.csv", catalogue: dict[str, Translation] | None = None
 ) -> dict[str, dict[Language, str]]:
@@ -66,19 +55,19 @@ def parse_texts(
         Key -> language -> text.
 
     Raises:
-        ConfigurationFault: with every wrong heading, repeated key and blank text, and every fault of the Welsh.
+        ConfigurationFault: with every wrong heading, repeated key and blank text, and every fault of the Welsh; by the keys
+            of their sentences, which may be what is wrong.
     """
-    return {row.key: {"en": row.en, "cy": row.cy} for row in parse_table(content, _Row, source, catalogue=catalogue)}
+    rows, faults = read_rows(content, source, ("key", "en", "cy"), catalogue=catalogue)
+    if faults:
+        raise ConfigurationFault(source, [str(fault) for fault in faults])
+    return {row["key"]: {"en": row["en"], "cy": row["cy"]} for row in rows}
 
 
 @cache
 def all_texts() -> dict[str, dict[Language, str]]:
     """The texts shipped with the project, by key and language."""
-    _being_read.append(_FILE)
-    try:
-        return parse_texts(text_of(_FILE))
-    finally:
-        _being_read.pop()
+    return parse_texts(shipped_text(_FILE))
 
 
 def text(key: str, lang: Language) -> str:
@@ -93,7 +82,7 @@ def text(key: str, lang: Language) -> str:
     """
     texts = all_texts()
     if key not in texts:
-        raise ConfigurationFault("texts.csv", [told("fault.no_text", key=key)])
+        raise ConfigurationFault("texts.csv", [both("fault.no_text", key=key)])
     return texts[key][lang]
 
 
@@ -108,10 +97,14 @@ def both(key: str, /, **places: object) -> Both:
     Raises:
         ConfigurationFault: there is no such text.
     """
-    if _being_read:
-        return Both(*(f"{key} {places}",) * 2)
     cy, en = (text(key, lang).format(**{k: in_language(v, lang) for k, v in places.items()}) for lang in ("cy", "en"))
     return Both(cy, en)
+
+
+def sentence(message: Message) -> Both:
+    """The sentence of a message, in both languages; a message in one of its places is a sentence, too."""
+    places = {name: sentence(value) if isinstance(value, Message) else value for name, value in message.places.items()}
+    return both(message.key, **places)
 
 
 def in_language(what: object, lang: Language | None) -> object:

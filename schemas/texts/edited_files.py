@@ -1,14 +1,43 @@
-"""Reads the files that people edit, as text: what every loader of TOML and of tables here begins with.
+"""Reads the files that people edit: their text, their TOML, and whether it is what a class says; else all faults at once.
 
-An editor may put a byte-order mark before the text, or write it in another encoding: the one is taken, the other told in a
-sentence. What a file must hold is each loader's own (`text_tables` for a CSV of codes, the modules beside it for TOML).
+An editor may put a byte-order mark before the text, or write it in another encoding: the one is taken, the other is a fault.
+What a file may hold is said by frozen dataclasses that are `Checked`, in the module of that file; pydantic compares, and its
+errors become sentences here, so that none shows a value unless a class asks for it (`Says`). A CSV of codes is read by
+`schemas.codes.code_table`. To add a setting: a field in its class.
 """
 
+import json
+import re
 import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from schemas.texts.faults import ConfigurationFault, told
+from schemas.texts.catalogue import Both, both
+from schemas.texts.faults import ConfigurationFault
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationInfo
+    from pydantic_core import CoreSchema, ErrorDetails
+
+T = TypeVar("T")
+
+#: The sentence for a type of pydantic's errors; "fault.wrong_kind" for all others.
+_SENTENCES = {
+    "missing": "fault.missing_key",
+    "extra_forbidden": "fault.unknown_key",
+    "unexpected_keyword_argument": "fault.unknown_key",
+    "enum": "fault.one_of",
+    "literal_error": "fault.one_of",
+    "string_type": "fault.a_text",
+    "tuple_type": "fault.a_list",
+    "bool_type": "fault.not_true_or_false",
+    "dataclass_type": "fault.a_block",
+    "date_type": "fault.a_date",
+    "date_parsing": "fault.a_date",
+    "date_from_datetime_parsing": "fault.a_date",
+}
 
 
 def text_of(path: Path, source: str = "") -> str:
@@ -24,7 +53,7 @@ def text_of(path: Path, source: str = "") -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigurationFault(source or path.name, [told("fault.not_utf8")]) from None
+        raise ConfigurationFault(source or path.name, [both("fault.not_utf8")]) from None
 
 
 def toml_of(content: str, source: str) -> dict[str, Any]:
@@ -40,4 +69,218 @@ def toml_of(content: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [told("fault.not_toml", reason=error)]) from None
+        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+
+
+class Checked:
+    """What the dataclasses inherit that say what a block or a row may hold: unknown keys are refused."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+
+class Wrong(ValueError):
+    """Raised by a `__post_init__`: the values of a block or row do not go together."""
+
+    def __init__(self, faults: Iterable[Both]) -> None:
+        self.faults = list(faults)
+        super().__init__("; ".join(self.faults))
+
+    @classmethod
+    def unless(cls, *checks: tuple[object, Both]) -> None:
+        """Raise the sentences whose condition does not hold, if there are any."""
+        faults = [fault for holds, fault in checks if not holds]
+        if faults:
+            raise cls(faults)
+
+
+class Says:
+    """In the annotation of a field: the sentence for whatever is wrong with it, and what else its value must be."""
+
+    def __init__(
+        self,
+        key: str,
+        holds: Callable[[Any], object] = lambda _: True,
+        shows: Mapping[str, Callable[[Any], object]] | None = None,
+        **places: object,
+    ) -> None:
+        """Describe the sentence.
+
+        Args:
+            key: of the sentence; its places `key`, `column` and `kind` are filled with the field's name.
+            holds: whether a value of the right type is sound.
+            shows: the places that are filled from the value, and how; no others show it.
+            places: what fills the others.
+        """
+        self.key, self._holds, self._shows, self._places = key, holds, shows or {}, places
+
+    def sentence(self, name: str, value: object) -> Both:
+        """What is said of a field of that name with that value."""
+        shown = {place: of(value) for place, of in self._shows.items()}
+        return both(self.key, **{"key": name, "column": name, "kind": name, **self._places, **shown})
+
+    def _checked(self, value: Any) -> Any:
+        if not self._holds(value):
+            raise ValueError
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        """How pydantic asks for it."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - what reads no file need not wait for pydantic
+
+        checked = core_schema.no_info_after_validator_function(self._checked, handler(source))
+        return core_schema.custom_error_schema(
+            checked, self.key, custom_error_message=self.key, custom_error_context={"says": self}
+        )
+
+
+class Follows(Says):
+    """In the annotation of a field: its value does not come before that of an earlier field, where both are there."""
+
+    def __init__(self, first: str, then: str) -> None:
+        """Name the earlier field, and this one."""
+        super().__init__("fault.order", first=first, then=then)
+        self._first = first
+
+    def _ordered(self, value: Any, info: "ValidationInfo") -> Any:
+        first = (info.data or {}).get(self._first)
+        if first and value and first > value:
+            from pydantic_core import PydanticCustomError  # noqa: PLC0415
+
+            raise PydanticCustomError("order", "order", {"says": self})
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        """How pydantic asks for it."""
+        from pydantic_core import core_schema  # noqa: PLC0415
+
+        return core_schema.with_info_after_validator_function(self._ordered, handler(source))
+
+
+#: A text, some texts, a whole number, that must be there.
+Text = Annotated[str, Says("fault.a_text", str.strip)]
+Texts = Annotated[tuple[Text, ...], Says("fault.a_list", bool)]
+Whole = Annotated[int, Says("fault.whole_number", lambda number: number >= 1)]
+
+
+def one_of(allowed: Iterable[str]) -> Says:
+    """A value that is one of some."""
+    words = tuple(allowed)
+    return Says("fault.one_of", words.__contains__, allowed=", ".join(words))
+
+
+def load(model: type[T], path: Path, own: Path | None = None, *, by_key: bool = False) -> T:
+    """What a shipped TOML file says, and over it a data root's own.
+
+    Args:
+        model: what the file may hold.
+        path: the shipped file.
+        own: the data root's, whose blocks take the place of the shipped ones; may be missing.
+        by_key: whether a block of its own replaces only the keys that it has.
+
+    Raises:
+        ConfigurationFault: with every fault of either file.
+    """
+    content, source = toml_of(text_of(path), path.name), path.name
+    if own is not None and own.exists():
+        source = f"reference/{own.name}"
+        for name, block in toml_of(text_of(own, source), source).items():
+            whole = isinstance(block, dict) and by_key
+            content[name] = {**content.get(name, {}), **block} if whole else block
+    return check(model, content, source)
+
+
+def check(model: type[T], content: object, source: str, faults: Sequence[str] = ()) -> T:
+    """What is read from a file, as an object of a class.
+
+    Args:
+        model: what it may be: a `Checked` dataclass, or a container of some.
+        content: what TOML, JSON or CSV can say.
+        source: how to name the file in a fault.
+        faults: what is wrong with it besides.
+
+    Raises:
+        ConfigurationFault: with every fault.
+    """
+    value, errors = compared(model, content)
+    if errors or faults:
+        raise ConfigurationFault(source, [*faults, *sentences(errors)])
+    return value
+
+
+def check_blocks(model: type[T], content: dict[str, Any], source: str) -> dict[str, T]:
+    """Blocks of one class by the names that they have in the file (`check`); the field `id` is the name."""
+    blocks, faults = named(content, "id")
+    return check(dict[str, model], blocks, source, faults)  # type: ignore[valid-type]
+
+
+def named(blocks: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Both]]:
+    """Blocks with their name under a key, and a fault for each that says that key itself."""
+    known = {name: block for name, block in blocks.items() if isinstance(block, dict)}
+    faults = [both("fault.unknown_key", key=key).at(_block([name])) for name, block in known.items() if key in block]
+    return {**blocks, **{name: {**block, key: name} for name, block in known.items()}}, faults
+
+
+def compared(model: type[T], content: object) -> tuple[T, list["ErrorDetails"]]:
+    """The object, and no error; or all of pydantic's errors.
+
+    As JSON, in which a list stands for every container and a text for a date, and nothing else for another thing.
+    """
+    from pydantic import ValidationError  # noqa: PLC0415 - what reads no file need not wait for pydantic
+
+    try:
+        value: T = _adapter(model).validate_json(json.dumps(content, default=str), strict=True)
+        return value, []
+    except ValidationError as wrong:
+        return None, wrong.errors(include_url=False)  # type: ignore[return-value]
+
+
+@cache
+def _adapter(model: Any) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter  # noqa: PLC0415
+
+    return TypeAdapter(model)
+
+
+def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) -> list[Both]:
+    """Pydantic's errors in both languages, each after the block that it is about: `[2012-01]`, `[columns 3]`.
+
+    Args:
+        errors: as pydantic lists them.
+        keys: a type of error -> the key of its sentence, where it is not the usual one; "" for all others. An error whose
+            type begins with `fault.` has its sentence's key for a type.
+    """
+    said: dict[Both, None] = {}
+    for error in errors:
+        if error["type"] == "value_error" and isinstance(error["ctx"]["error"], Wrong):
+            said |= dict.fromkeys(fault.at(_block(error["loc"])) for fault in error["ctx"]["error"].faults)
+            continue
+        at = error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
+        last = max((n for n, part in enumerate(at) if isinstance(part, str)), default=-1)
+        fault = _sentence(error, str(at[last]) if at else "", keys)
+        # A sentence that names its block says so itself.
+        said[fault if fault.en.startswith("[") else fault.at(_block(at[: max(last, 0)]))] = None
+    return list(said)
+
+
+def _sentence(error: "ErrorDetails", name: str, keys: Mapping[str, str]) -> Both:
+    kind, context = error["type"], error.get("ctx", {})
+    if "says" in context:
+        said: Both = context["says"].sentence(name, error["input"])
+        return said
+    key = (
+        kind
+        if kind.startswith("fault.")
+        else keys.get(kind) or keys.get("") or _SENTENCES.get(kind, "fault.wrong_kind")
+    )
+    if error["loc"][-1:] == ("[key]",):
+        key = "fault.unknown_key"
+    elif kind == "string_type" and isinstance(error["loc"][-1], int):
+        key = "fault.a_list"
+    allowed = ", ".join(re.findall(r"'([^']*)'", str(context.get("expected", ""))))
+    return both(key, **{**context, "key": name, "column": name, "allowed": allowed})
+
+
+def _block(at: Sequence[int | str]) -> str:
+    """`[columns 3]` for a place in a file: blocks by name, those of a list by number."""
+    parts = "".join(f" {part + 1}" if isinstance(part, int) else f".{part}" for part in at).removeprefix(".")
+    return f"[{parts}]" if parts else ""

@@ -1,16 +1,22 @@
-"""The three ways in which work can stop, so that the sender's faults stay apart from our own.
+"""The ways in which work can stop, so that the sender's faults stay apart from our own.
 
 Texts of these exceptions may be shown to anyone: they name files, schools, batches and columns, never a pupil.
+Nothing here looks a text up: a fault holds sentences that its raiser made (`schemas.texts.catalogue.both`), or, where the
+texts themselves are read, `Message`s.
 """
 
 from collections.abc import Sequence
 
 
-def told(key: str, /, **places: object) -> str:
-    """A sentence in both languages (`schemas.texts.catalogue.both`), for the loaders of the texts themselves."""
-    from schemas.texts.catalogue import both  # noqa: PLC0415 - the texts are read by loaders that have faults to tell
+class Message:
+    """A sentence that is not yet made: the key of its text, and what fills its places."""
 
-    return both(key, **places)
+    def __init__(self, key: str, /, **places: object) -> None:
+        self.key, self.places = key, places
+
+    def __str__(self) -> str:
+        """The key and the places: the sentence of a fault in the texts themselves."""
+        return f"{self.key} ({', '.join(f'{name}: {value}' for name, value in self.places.items())})"
 
 
 class ConfigurationFault(Exception):

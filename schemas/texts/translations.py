@@ -15,8 +15,7 @@ from pathlib import Path
 
 import polib
 
-from schemas.texts.edited_files import text_of
-from schemas.texts.faults import ConfigurationFault, told
+from schemas.texts.faults import ConfigurationFault, Message
 
 CATALOGUE = Path(__file__).with_name("locale") / "cy.po"
 _CONTEXT = re.compile(r"[^:]+:.+:[a-z_]+")
@@ -32,38 +31,47 @@ class Translation:
     review: bool
 
 
-def parse_catalogue(content: str, source: str = "cy.po") -> dict[str, Translation]:
+def parse_catalogue(content: str) -> tuple[dict[str, Translation], list[Message]]:
     """Read a catalogue.
 
     Args:
         content: a gettext catalogue; each entry has a context and one form.
-        source: how to name it in a fault.
 
     Returns:
-        The entries by context, in file order.
-
-    Raises:
-        ConfigurationFault: no gettext catalogue; or every entry without context or Welsh, in two places, or of many forms.
+        The entries by context, in file order; and a message where it is no gettext catalogue, or for every entry without
+        context or Welsh, in two places, or of many forms.
     """
     try:
         entries = [entry for entry in polib.pofile(content) if not entry.obsolete]
     except (OSError, ValueError, IndexError) as error:
-        raise ConfigurationFault(source, [told("fault.not_gettext", reason=error)]) from None
+        return {}, [Message("fault.not_gettext", reason=error)]
     contexts = [entry.msgctxt or "" for entry in entries]
     faults = [
-        told("fault.context", context=context or entry.msgid[:60])
+        Message("fault.context", context=context or entry.msgid[:60])
         for context, entry in zip(contexts, entries, strict=True)
         if not _CONTEXT.fullmatch(context) or entry.msgid_plural
     ]
-    faults += [told("fault.twice", code=context) for context in sorted({c for c in contexts if contexts.count(c) > 1})]
     faults += [
-        told("fault.no_welsh", context=context)
+        Message("fault.twice", code=context) for context in sorted({c for c in contexts if contexts.count(c) > 1})
+    ]
+    faults += [
+        Message("fault.no_welsh", context=context)
         for context, entry in zip(contexts, entries, strict=True)
         if not entry.msgstr.strip() and not entry.msgid_plural
     ]
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return {entry.msgctxt: Translation(entry.msgid, entry.msgstr, entry.fuzzy) for entry in entries}
+    return {entry.msgctxt: Translation(entry.msgid, entry.msgstr, entry.fuzzy) for entry in entries}, faults
+
+
+def shipped_text(path: Path) -> str:
+    """The text of a file that the texts themselves come from.
+
+    Raises:
+        ConfigurationFault: it is not UTF-8; says so by the key of the sentence, which cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigurationFault(path.name, [str(Message("fault.not_utf8"))]) from None
 
 
 @cache
@@ -71,9 +79,12 @@ def all_translations() -> dict[str, Translation]:
     """The shipped catalogue, by context.
 
     Raises:
-        ConfigurationFault: it is wrong; with every fault.
+        ConfigurationFault: it is wrong; with every fault, by the key of its sentence.
     """
-    return parse_catalogue(text_of(CATALOGUE), CATALOGUE.name)
+    entries, faults = parse_catalogue(shipped_text(CATALOGUE))
+    if faults:
+        raise ConfigurationFault(CATALOGUE.name, [str(fault) for fault in faults])
+    return entries
 
 
 def welsh_of(
@@ -82,7 +93,7 @@ def welsh_of(
     catalogue: dict[str, Translation] | None = None,
     *,
     whole: bool = True,
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], list[Message]]:
     """The Welsh of a table's texts, and what is wrong with it.
 
     Args:
@@ -92,26 +103,26 @@ def welsh_of(
         whole: whether these are all texts of the table, so that the catalogue may hold no others of it.
 
     Returns:
-        Welsh by `key:column`; and a sentence for each text without Welsh, whose English is not the one that was
+        Welsh by `key:column`; and a message for each text without Welsh, whose English is not the one that was
         translated, or with other places to fill, and for each entry that is of no text.
     """
     entries = all_translations() if catalogue is None else catalogue
     found = {at: entries[f"{table}:{at}"] for at in english if f"{table}:{at}" in entries}
-    faults = [told("fault.no_welsh", context=f"{table}:{at}") for at in english if at not in found]
+    faults = [Message("fault.no_welsh", context=f"{table}:{at}") for at in english if at not in found]
     faults += [
-        told("fault.stale_welsh", context=f"{table}:{at}")
+        Message("fault.stale_welsh", context=f"{table}:{at}")
         for at, entry in found.items()
         if entry.english != english[at]
     ]
     faults += [
-        told("fault.places_differ", context=f"{table}:{at}")
+        Message("fault.places_differ", context=f"{table}:{at}")
         for at, entry in found.items()
         if places(entry.welsh) != places(english[at])
     ]
     if whole:
         known = {f"{table}:{at}" for at in english}
         odd = [context for context in entries if context.startswith(f"{table}:") and context not in known]
-        faults += [told("fault.welsh_of_nothing", context=context) for context in odd]
+        faults += [Message("fault.welsh_of_nothing", context=context) for context in odd]
     return {at: entry.welsh for at, entry in found.items()}, faults
 
 

@@ -35,9 +35,22 @@ ONLY_IN = {
 #: Modules with the same file name in two rooms, because they are about the same thing.
 SAME_NAME = {
     **{
-        key: {"stages", "steps"}
-        for key in ("read", "select", "validate", "batch", "collect", "merge", "publish", "snapshot")
+        stage: {"stages", "steps"}
+        for stage in (
+            *("receive", "read", "select", "validate", "batch", "collect", "merge", "publish", "snapshot"),
+            "poll_lrs",
+        )
     },
+    # What is decided, what the ledger is asked for it, and the setting, the stage or the service of the same subject.
+    "arrivals": {"core", "maintenance"},
+    "doctor": {"maintenance", "services"},
+    "exception_life": {"core", "ledger"},
+    "pages": {"settings", "reports"},
+    "progress": {"run", "runtime"},
+    "readiness": {"codes", "core", "stages"},
+    "retention": {"settings", "core"},
+    "standing": {"core", "ledger"},
+    "volume": {"settings", "core"},
 }
 LONGEST_STAGE, LONGEST_MODULE, LONGEST_FUNCTION = 25, 400, 60
 

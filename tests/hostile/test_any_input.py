@@ -18,10 +18,11 @@ from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import BY_SERVICE, all_profiles
 from schemas.plasc.layouts import all_layouts
 from schemas.tables import PUPIL_FIELDS
+from tasks.core.evidence import KnownUpns
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import merge_answers
-from tasks.core.publication import for_schools
+from tasks.core.publication import SchoolRecords, for_schools
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.io.lrs.files import batch_file_name, read_result, write_batch
@@ -37,7 +38,6 @@ from tests.support.learners import sound_learners
 
 CYCLE = cycle_by_id("2012-01")
 PROFILES = all_profiles()
-NO_ONE = pd.Series([], dtype="str")
 
 
 def searched(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -104,7 +104,7 @@ def test_any_name_goes_in_the_form_of_the_lrs_or_is_held_and_comes_back_byte_for
     chosen = found.assign(row_ref=[f"r{n}" for n in range(len(found))], school_number="6604025", sha256="s1")
 
     # To the LRS: of each name either a form that it takes, or a finding that holds the learner.
-    findings = apply_rules(chosen, CYCLE, PROFILES["2A"], NO_ONE).findings
+    findings = apply_rules(chosen, CYCLE, PROFILES["2A"], KnownUpns()).findings
     blocking = findings[findings["severity"] == "blocking"]
     no = pd.Series(False, index=chosen.index)
     forms = lrs_rows(chosen, PROFILES["2A"], no, no)
@@ -130,16 +130,16 @@ def given_back(chosen: pd.DataFrame) -> tuple[list[tuple[str, str, str]], list[s
     learners = pd.DataFrame({"upn": UPNS[: len(chosen)], "uln": ULNS[: len(chosen)]}).assign(
         dob="1996-11-05", school_number="6604025", conflict=None
     )
-    ulns, lines = for_schools(
+    records = SchoolRecords(
         chosen,
         chosen[["row_ref"]].assign(disposition="chosen", reason=None),
         chosen[["row_ref"]].assign(upn=upns, state="uln", batch_ref="B1"),
         learners.astype("str"),
         pd.DataFrame({"row_ref": [], "rule": [], "severity": [], "field": []}, dtype="str"),
         pd.DataFrame({"upn": [], "batch_ref": [], "return_code": [], "school_number": []}, dtype="str"),
-        texts_of(DataRoot(Path("nowhere"))),
         pd.DataFrame({c: [] for c in ("batch_ref", "upn", "given_name", "family_name", "middle_name")}, dtype="str"),
     )
+    ulns, lines = for_schools(records, texts_of(DataRoot(Path("nowhere"))))
     names = {"school_name": "Ysgol", "la_cy": "Ynys Môn", "la_en": "Anglesey"}
     own = [table.drop(columns="school_number").reset_index(drop=True) for table in (ulns, lines)]
     due = Due("6604025", names, *own, number=1, submission=Submission({}, [], []))

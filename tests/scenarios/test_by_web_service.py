@@ -65,7 +65,7 @@ def ready_root(built_root, certificates, tmp_path_factory):
     root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("ready") / "root"))
     with pytest.MonkeyPatch.context() as patch, serving(root, certificates) as lrs:
         patch.setenv("ULN_LRS_PASSWORD", PASSWORD)
-        patch.setattr("tasks.steps.records.all_profiles", in_small_calls)
+        patch.setattr("tasks.steps.batch.all_profiles", in_small_calls)
         lrs.closed = True
         use(root, lrs, certificates)
         counts = census(root, CYCLE, MONDAY)
@@ -84,7 +84,7 @@ def in_small_calls(*given):
 @pytest.fixture
 def root(ready_root, tmp_path, monkeypatch):
     monkeypatch.setenv("ULN_LRS_PASSWORD", PASSWORD)
-    monkeypatch.setattr("tasks.steps.records.all_profiles", in_small_calls)
+    monkeypatch.setattr("tasks.steps.batch.all_profiles", in_small_calls)
     return Path(shutil.copytree(ready_root, tmp_path / "root"))
 
 

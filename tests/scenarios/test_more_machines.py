@@ -40,7 +40,7 @@ SURNAME = "Zzmarkername"
 #: What a worker loads first: of a marked pupil its rules tell all that they can, and fail.
 TELLING = f"""
 import logging, threading, warnings
-import tasks.steps.records as work
+import tasks.steps.validate as work
 sound = getattr(work.apply_rules, "sound", work.apply_rules)
 def telling(chosen, *arguments, **more):
     if (chosen["surname"] == "{SURNAME}").any():

@@ -18,7 +18,7 @@ from flows import lrs_returns as returns_module
 from flows.census import census as census_flow
 from flows.cli.__main__ import app
 from flows.upkeep import steps
-from schemas.settings.retention import Kind, all_retention, parse_retention
+from schemas.settings.retention import Kind, all_retention
 from schemas.tables import PUPIL_FIELDS, TABLES
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot
@@ -439,12 +439,14 @@ def test_what_is_written_down_names_no_pupil(root):
 
 def test_how_long_things_are_kept_is_complete_and_its_faults_are_told_at_once(tmp_path):
     assert set(all_retention()) == set(Kind)
-    with pytest.raises(ConfigurationFault) as told:
-        parse_retention(
-            "[returns]\ndays = -1\ndecided = true\n[secrets]\ndays = 1\ndecided = true\n[pupils]\ndays = 1\n"
-        )
-    assert len(told.value.faults) == 3
     own = tmp_path / "retention.toml"
+    own.write_text(
+        "[returns]\ndays = -1\ndecided = true\n[secrets]\ndays = 1\ndecided = true\n[pupils]\ndays = 1\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigurationFault) as told:
+        all_retention(own)
+    assert len(told.value.faults) == 3
     own.write_text("[returns]\ndays = 7\ndecided = true\n", encoding="utf-8")
     assert (
         all_retention(own)[Kind.RETURNS].days == 7 and all_retention(own)[Kind.PUPILS] == all_retention()[Kind.PUPILS]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from openpyxl import load_workbook
 
-from flows.cli.output import tell_story
+from flows.cli.story import tell_story
 from schemas.cycles import all_cycles
 from schemas.settings.retention import Kind, all_retention
 from schemas.texts.faults import ServiceFault

@@ -18,7 +18,7 @@ from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.ledger import operator_decisions as decisions
-from tasks.ledger.exceptions import exceptions_seen
+from tasks.ledger.exception_life import exceptions_seen
 from tasks.ledger.holds import on_hold
 from tasks.ledger.operator_decisions import last_decided
 from tasks.ledger.snapshots import published

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.texts.catalogue import Language, both, text
-from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.edited_files import Checked, Text, check, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 SHIPPED = Path(__file__).resolve().parents[3] / "data" / "reference"
@@ -130,15 +130,23 @@ def opt_outs(reference: Path) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class PrivacyNotice:
+class InBoth(Checked):
+    """A text in each language."""
+
+    cy: Text
+    en: Text
+
+
+@dataclass(frozen=True)
+class PrivacyNotice(Checked):
     """What a learner's slip says of privacy, and whether that is the official wording."""
 
-    text: dict[Language, str]
+    text: InBoth
     official: bool
 
     def told(self, lang: Language) -> str:
         """The text in a language; one that is not official says so."""
-        words = " ".join(self.text[lang].split())
+        words = " ".join(str(getattr(self.text, lang)).split())
         return words if self.official else f"{words} ({text('slips.not_official', lang)})"
 
 
@@ -150,16 +158,4 @@ def privacy_notice(reference: Path | None = None) -> PrivacyNotice:
     """
     own = reference / "privacy_notice.toml" if reference is not None else None
     path = own if own is not None and own.exists() else SHIPPED / "privacy_notice.toml"
-    given = toml_of(text_of(path), path.name)
-    words = given.get("text")
-    texts = words if isinstance(words, dict) else {}
-    faults = [both("fault.unknown_key", key=key) for key in sorted(given.keys() - {"official", "text"})]
-    faults += [both("fault.unknown_key", key=f"text.{key}") for key in sorted(texts.keys() - {"cy", "en"})]
-    for lang in ("cy", "en"):
-        if not isinstance(texts.get(lang), str) or not texts[lang].strip():
-            faults.append(both("fault.no_text", key=f"text.{lang}"))
-    if not isinstance(given.get("official"), bool):
-        faults.append(both("fault.not_true_or_false", key="official"))
-    if faults:
-        raise ConfigurationFault(path.name, faults)
-    return PrivacyNotice({"cy": texts["cy"], "en": texts["en"]}, given["official"])
+    return check(PrivacyNotice, toml_of(text_of(path), path.name), path.name)

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.texts.catalogue import Both, both
-from schemas.texts.edited_files import text_of, toml_of
+from schemas.texts.edited_files import sentences, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 FILE_NAME = "lrs_service.toml"
@@ -100,7 +100,7 @@ def lrs_service(reference: Path) -> LrsService:
     try:
         settings = LrsService(**{key: value for key, value in given.items() if key not in _SECRET})
     except ValidationError as wrong:
-        faults += [_told(str(one["loc"][0] if one["loc"] else ""), str(one["type"])) for one in wrong.errors()]
+        faults += sentences(wrong.errors(), {"extra_forbidden": "fault.unknown_key", "": "fault.lrs_setting"})
     if settings is not None and settings.by_service:
         needed = ("address", "user_name", "certificate", "password")
         faults += [both("fault.lrs_needed", key=key) for key in needed if not _said(getattr(settings, key))]
@@ -115,8 +115,3 @@ def lrs_service(reference: Path) -> LrsService:
 
 def _said(value: Any) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-
-def _told(key: str, kind: str) -> Both:
-    """What is wrong with a setting, without its value: it may be what should stand elsewhere."""
-    return both("fault.unknown_key" if kind == "extra_forbidden" else "fault.lrs_setting", key=key)

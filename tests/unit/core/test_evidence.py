@@ -7,7 +7,8 @@ import pytest
 
 from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import all_profiles
-from tasks.core.evidence import evidence, expected_year, iso_dates, repeated_upns, shared_upns
+from tasks.core.dates import expected_year, iso_dates
+from tasks.core.evidence import KnownUpns, evidence, repeated_upns, shared_upns
 
 CYCLE = cycle_by_id("2012-01")  # academic year 2011; its census may fall on 2012-01-31 at the latest
 PROFILE = all_profiles()["2A"]
@@ -17,17 +18,8 @@ def column(*values):
     return pd.Series(list(values), dtype="str")
 
 
-def facts(rows, shared=(), profile=PROFILE, register=None, **forms):
-    return evidence(
-        rows,
-        cycle=CYCLE,
-        profile=profile,
-        register_upns=register,
-        shared_upns=column(*shared),
-        given_form=forms.get("given", rows["forename"]),
-        family_form=forms.get("family", rows["surname"]),
-        middle_form=forms.get("middle", rows["middle_names"]),
-    )
+def facts(rows, profile=PROFILE, **known):
+    return evidence(rows, CYCLE, profile, KnownUpns(**known))
 
 
 def told(values):
@@ -111,7 +103,7 @@ def test_upn_questions_are_open_only_where_the_shape_is_right(learner):
         {"upn": "X1"},
         {"upn": " "},
     )
-    found = facts(rows, shared=["L67441030807A", "X1"])
+    found = facts(rows, shared=column("L67441030807A", "X1"))
     assert told(found["upn_shape"]) == ["permanent", "permanent", "permanent", "temporary", "wrong", "wrong", None]
     assert told(found["upn_check"]) == ["Y", "Y", "N", "Y", None, None, None]
     assert told(found["upn_once_in_school"]) == ["N", "N", "Y", "Y", None, None, None]
@@ -120,7 +112,7 @@ def test_upn_questions_are_open_only_where_the_shape_is_right(learner):
 
 def test_whether_a_name_can_be_written_is_asked_of_names_without_digits_only(learner):
     rows = learner({"forename": "Siân"}, {"forename": "--"}, {"forename": "12"}, {"forename": None})
-    found = facts(rows, given=column("Sian", None, None, None))
+    found = facts(rows)
     assert told(found["given_writable"]) == ["Y", "N", None, None]
 
 
@@ -131,11 +123,7 @@ def test_each_kind_of_name_is_asked_for_its_characters_length_and_signs(learner)
         for value in ("Siân", "Rhys²", "N/A", "//", " ")
     ]
     rows = learner(*changes)
-    forms = {
-        kind: rows[field].where(~rows[field].isin(["//", " "])).astype("str")
-        for kind, field in (("given", "forename"), ("family", "surname"), ("middle", "middle_names"))
-    }
-    found = facts(rows, **forms)
+    found = facts(rows)
     for n, kind in enumerate(("given", "family", "middle")):
         own = found.iloc[5 * n : 5 * n + 5]
         assert told(own[f"{kind}_plain"]) == ["Y", "N", "Y", "Y", None]
@@ -172,7 +160,7 @@ def test_a_upn_stands_twice_in_a_return_whatever_the_years_but_not_beside_s_or_g
     assert found.to_dict("records") == [{"school_number": "6604025", "upn": "M660402510001"}]
     # The chosen row is told, though it stands alone among the chosen; the same UPN in another school is not.
     rows = learner(year_10, year_10 | {"school_number": "6604026"}, other)
-    assert told(facts(rows, register=found)["upn_once_in_school"]) == ["N", "Y", "Y"]
+    assert told(facts(rows, repeated=found)["upn_once_in_school"]) == ["N", "Y", "Y"]
     assert told(facts(rows)["upn_once_in_school"]) == ["Y", "Y", "Y"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.settings.exceptions import exception_terms
 from schemas.tables import EXCEPTION_LIVES
-from tasks.core.exception_life import by_age, by_code, by_state, exported, lives, milestones
+from tasks.core.exception_life import LearnerHistory, by_age, by_code, by_state, exported, lives, milestones
 
 CYCLES = ["2011-09", "2012-01", "2013-01"]
 ULN, OTHER_ULN = "1000102504", "9276308686"
@@ -65,7 +65,7 @@ def life(
     }
     if turned:
         tables = {name: rows if name == "returns" else rows[::-1] for name, rows in tables.items()}
-    found = lives(milestones(frame([exception.values()], list(exception)), **tables, cycles=CYCLES))
+    found = lives(milestones(frame([exception.values()], list(exception)), LearnerHistory(**tables, cycles=CYCLES)))
     assert list(found.columns) == [c.name for c in EXCEPTION_LIVES.columns]
     [row] = found.fillna("").to_dict("records")
     days = {name: row[f"{name}_on"] for name in ("seen", "asked_again", "resolved", "withdrawn") if row[f"{name}_on"]}

@@ -6,7 +6,14 @@ import pandas as pd
 import pytest
 
 from tasks.core.mis_rules import LEARNER_RULES
-from tasks.core.publication import EXCEPTION_COLUMNS, ULN_COLUMNS, by_school, content_ref, content_refs, for_schools
+from tasks.core.publication import (
+    EXCEPTION_COLUMNS,
+    ULN_COLUMNS,
+    SchoolRecords,
+    by_school,
+    content_refs,
+    for_schools,
+)
 
 ULN = "1000102504"
 TEXTS = pd.DataFrame(
@@ -36,16 +43,16 @@ def played(learner, *changes, reason=None, state="uln", register=(), findings=()
         ["row_ref", "upn", "state", "batch_ref"],
         *((r, u, state, "B1") for r, u in zip(refs, pupils["upn"], strict=True) if not reason),
     )
-    return for_schools(
+    records = SchoolRecords(
         pupils,
         dispositions,
         standing,
         table(["upn", "uln", "dob", "school_number", "conflict", "other_upns"], *((*r, None)[:6] for r in register)),
         table(["row_ref", "rule", "severity", "field"], *((*finding, None)[:4] for finding in findings)),
         table(["upn", "batch_ref", "return_code", "school_number"], *((*one, "6604025")[:4] for one in exceptions)),
-        TEXTS,
         table(["batch_ref", "upn", "family_name", "given_name", "middle_name"], *(("B1", *one) for one in sent)),
     )
+    return for_schools(records, TEXTS)
 
 
 def held(conflict=None, school="6604025", upn="M660402510001", uln=ULN):
@@ -273,9 +280,9 @@ def test_lines_stand_in_the_order_of_names(learner):
 
 
 def test_the_reference_of_what_a_school_gets_is_that_of_its_content(learner):
-    one = content_ref(*played(learner, register=[HELD]))
-    assert one == content_ref(*played(learner, register=[HELD]))
-    assert one != content_ref(*played(learner, {"surname": "Arall"}, register=[HELD]))
+    one = content_refs(*played(learner, register=[HELD]))
+    assert one == content_refs(*played(learner, register=[HELD]))
+    assert one != content_refs(*played(learner, {"surname": "Arall"}, register=[HELD]))
 
 
 ODD = ["plain", None, "", "a,b", 'a "b"', "a\nb", "a\rb", " ", "Llŷr", "'", ";", "\t"]
@@ -289,8 +296,8 @@ def test_what_each_school_gets_and_its_reference_are_those_of_its_own_rows(odd):
     lines = pd.DataFrame({c: odd[n % count :] + odd[: n % count] for n, c in enumerate(EXCEPTION_COLUMNS)}, dtype="str")
     ulns.insert(0, "school_number", [("6604026", "6604025")[n % 2] for n in range(count)])
     lines = lines.assign(school_number=[("6604027", "6604025")[n % 2] for n in range(count)], row_ref="r")
-    parts = by_school(ulns, lines)
-    assert list(parts) == ["6604025", "6604026", "6604027"]
+    parts, refs = by_school(ulns, lines), content_refs(ulns, lines)
+    assert list(parts) == list(refs) == ["6604025", "6604026", "6604027"]
     for school, (own, listed) in parts.items():
         plain = [
             ulns[ulns["school_number"] == school].drop(columns="school_number").reset_index(drop=True),
@@ -301,8 +308,7 @@ def test_what_each_school_gets_and_its_reference_are_those_of_its_own_rows(odd):
         # A likely reason that is known better, or worse, is no reason for another file.
         plain[1] = plain[1].drop(columns=["why_en", "why_cy", "check_en", "check_cy"])
         content = "".join(table.to_csv(index=False, lineterminator="\n") for table in plain)
-        assert content_ref(own, listed) == hashlib.sha256(content.encode()).hexdigest()
-    assert content_refs(ulns, lines) == {school: content_ref(*tables) for school, tables in parts.items()}
+        assert refs[school] == hashlib.sha256(content.encode()).hexdigest()
 
 
 def test_where_nothing_is_due_no_school_gets_anything():

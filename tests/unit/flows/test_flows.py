@@ -29,13 +29,13 @@ SURNAME, GIVEN, POSTCODE = "Zzmarkername", "Qqmarkergiven", "LL99 9ZZ"
 BROKEN = """
 from flows.run.engine import settle
 settle("{root}")
-import tasks.steps.records
-sound = tasks.steps.records.apply_rules
+import tasks.steps.validate
+sound = tasks.steps.validate.apply_rules
 def broken(chosen, *arguments, **more):
     if (chosen["la_code"] == "{la}").any():
         raise ValueError(chosen.to_csv())
     return sound(chosen, *arguments, **more)
-tasks.steps.records.apply_rules = broken
+tasks.steps.validate.apply_rules = broken
 """
 
 

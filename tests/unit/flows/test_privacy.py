@@ -41,7 +41,7 @@ def run(*arguments):
     return cli.app([*arguments, "--data", root], standalone_mode=False)
 
 def census():
-    import tasks.steps.records as work, tasks.stages.receive as receiving
+    import tasks.steps.validate as work, tasks.stages.receive as receiving
     sound, reads = work.apply_rules, receiving.sha256_of
     def broken(chosen, *arguments, **more):
         from prefect.server.api.server import SubprocessASGIServer

@@ -13,7 +13,7 @@ from xlsxwriter.worksheet import Worksheet
 from schemas.texts.catalogue import all_texts, parse_texts, text
 from schemas.texts.faults import ConfigurationFault
 from tasks.core.publication import EXCEPTION_COLUMNS, ULN_COLUMNS
-from tasks.io.school import workbook
+from tasks.io.school import sheets
 from tasks.io.school.workbook import (
     About,
     Slip,
@@ -338,14 +338,14 @@ def test_the_sheets_are_those_of_the_writer_s_public_way_to_the_byte(made, count
     odd = pd.DataFrame({c: ODD[n % 7 :] + ODD[: n % 7] for n, c in enumerate(COLUMNS)}, dtype="str")
     rows = pd.concat([ROWS, odd, ROWS, odd, ROWS, odd], ignore_index=True).head(count)
     content = made(rows)
-    monkeypatch.setattr(workbook, "_Sheet", Plain)
+    monkeypatch.setattr(sheets, "_Sheet", Plain)
     assert made(rows) == content
 
 
 @pytest.mark.parametrize("value", [*ODD[:6], "x" * 20, "x" * 21, "a\tb\tc\td", "ab " * 40, "", "a-b" * 9, "é  " * 7])
 @pytest.mark.parametrize("width", [1, 8, 20])
 def test_a_text_has_as_many_lines_as_it_wraps_to(value, width):
-    assert workbook._lines(value, width) == max(1, len(textwrap.wrap(value, width)))
+    assert sheets._lines(value, width) == max(1, len(textwrap.wrap(value, width)))
 
 
 def test_a_list_without_lines_is_still_a_workbook():
@@ -364,8 +364,8 @@ def test_every_text_has_both_languages():
 def test_the_texts_loader_lists_every_fault():
     with pytest.raises(ConfigurationFault) as caught:
         parse_texts("key,en\na,\nb,x\nb,x\n")
-    assert {fault.partition(":")[0] for fault in caught.value.faults} == {"a", "b"}
-    with pytest.raises(ConfigurationFault, match="not known"):
+    assert [("code: a" in fault, "code: b" in fault) for fault in caught.value.faults] == [(True, False), (False, True)]
+    with pytest.raises(ConfigurationFault, match=r"table_column \(column: fr\)"):
         parse_texts("key,en,fr\n")
 
 

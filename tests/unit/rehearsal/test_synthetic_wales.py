@@ -2,7 +2,7 @@
 
 import pytest
 
-from expectations.catalogue import all_rules
+from expectations.rule_catalogue import all_rules
 from schemas.cycles import cycle_by_id
 from schemas.states import NotChosen
 from schemas.texts.faults import ConfigurationFault

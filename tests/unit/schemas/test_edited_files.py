@@ -34,6 +34,16 @@ def test_a_file_of_ones_own_is_read_with_a_mark_before_it_and_told_by_name_in_an
         load(path)
 
 
+def test_what_comes_of_a_data_root_is_named_by_its_file_and_shows_no_value(tmp_path):
+    path = tmp_path / "watching.toml"
+    path.write_text('[starts]\ncensus_again_after_seconds = "MARKER"\n', encoding="utf-8")
+    with pytest.raises(ConfigurationFault) as caught:
+        how_watched(path)
+    assert caught.value.source == "reference/watching.toml" and "MARKER" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert all(fault.cy != fault.en for fault in caught.value.faults)
+
+
 def test_what_is_no_toml_is_told_with_its_place():
     assert toml_of("a = 1", "x.toml") == {"a": 1}
     with pytest.raises(ConfigurationFault, match=r"^x\.toml: nid yw'n TOML.* / is not TOML: .*line 2"):

@@ -2,8 +2,14 @@
 
 import pytest
 
-from schemas.settings.exceptions import ExceptionTerms, exception_terms, parse_exceptions
+from schemas.settings.exceptions import ExceptionTerms, exception_terms
 from schemas.texts.faults import ConfigurationFault
+
+
+def of_its_own(tmp_path, content):
+    own = tmp_path / "exceptions.toml"
+    own.write_text(content, encoding="utf-8")
+    return exception_terms(own)
 
 
 def test_the_shipped_bounds_make_four_ages():
@@ -37,12 +43,12 @@ def test_a_data_root_s_blocks_take_the_place_of_the_shipped_ones(tmp_path):
         "[ageing",
     ],
 )
-def test_what_is_wrong_is_refused(content):
+def test_what_is_wrong_is_refused(content, tmp_path):
     with pytest.raises(ConfigurationFault):
-        parse_exceptions(content)
+        of_its_own(tmp_path, content)
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_told_at_once(tmp_path):
     with pytest.raises(ConfigurationFault) as told:
-        parse_exceptions("[ageing]\ndays = []\n[export]\nnamed_like = []\n[x]\n")
+        of_its_own(tmp_path, "[ageing]\ndays = []\n[export]\nnamed_like = []\n[x]\n")
     assert len(told.value.faults) == 3

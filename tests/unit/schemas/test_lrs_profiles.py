@@ -17,7 +17,7 @@ CODES = (SHIPPED.parent / "codes" / "return_codes.csv").read_text(encoding="utf-
 #: A table of one's own, with its Welsh.
 OWN = code_table(all_return_codes()).to_csv(index=False)
 
-#: The heading row of 2A in real use: LRS facts, batch layout 1.2.
+#: The heading row of 2A in real use: docs/reference/sources.md#lrs-2a.
 HEADINGS_2A = [
     *("FileVersion", "FileName", "UKPRN", "LearnerRecordCount", "ULN"),
     *("MISIdentifier", "Title", "GivenName", "PreferredGivenName", "MiddleOtherName"),
@@ -60,7 +60,7 @@ def test_a_profile_in_the_data_root_takes_the_shipped_one_s_place(tmp_path):
     [
         ("limit = 5000", "limit = 5000\nlimits = 1", ["limits is not a key"]),
         ("limit = 5000\n", "", ["missing key 'limit'"]),
-        ("limit = 5000", 'limit = "5000"', ["limit is of the wrong kind"]),
+        ("limit = 5000", 'limit = "5000"', ["limit is a whole number from 1"]),
         ("limit = 5000", "limit = 0", ["limit is a whole number from 1"]),
         (
             'sharing = "ability_to_share"',
@@ -70,12 +70,21 @@ def test_a_profile_in_the_data_root_takes_the_shipped_one_s_place(tmp_path):
         ("A-Za-z '.-", "z-a", ["name_characters"]),
         ('heading = "Notes"', 'heading = "Title"', ["Title: stands twice"]),
         ('source = "upn"\n', "", ["no column has the source 'upn'"]),
-        ('source = "upn"', 'source = "ppn"', ["source 'ppn' is not known", "no column has the source 'upn'"]),
+        ('source = "upn"', 'source = "ppn"', ["[columns 6] source 'ppn' is not known"]),
         ('root = "SubmitBatch"', 'root = "Submit Batch"', ["'Submit Batch' cannot be an element's name"]),
-        ('= "record_count" }', '= "upn" }', ["header: source 'upn' is not known"]),
-        ('UKPRN = "ukprn", ', "", ["header: no column has the source 'ukprn'"]),
-        ("[xml]\n", '[xml]\nspace = "x"\n', ["xml: space is not a key"]),
-        ('aliases = ["PostCode"]', "aliases = [1]\nalias = 1", ["alias is not a key", "aliases is of the wrong kind"]),
+        ('= "record_count" }', '= "upn" }', ["[xml.header] source 'upn' is not known"]),
+        ('UKPRN = "ukprn", ', "", ["[xml.header] no column has the source 'ukprn'"]),
+        ("[xml]\n", '[xml]\nspace = "x"\n', ["[xml] space is not a key"]),
+        (
+            'aliases = ["PostCode"]',
+            "aliases = [1]\nalias = 1",
+            ["[columns 19] alias is not a key", "[columns 19] aliases must be a list of texts"],
+        ),
+        ('record = "Learner"', "record = 1", ["[xml] '1' cannot be an element's name"]),
+        ("{ UKPRN =", '{ "U K" = "ukprn", UKPRN =', ["[xml.header] 'U K' cannot be an element's name"]),
+        ('heading = "Title"', 'heading = " "', ["[columns 7] heading must be a text"]),
+        ("max_length = 128", 'max_length = "128"', ["[columns 6] max_length is of the wrong kind"]),
+        ('return_code_headings = ["ReturnCode", "Return Code", "RC", "Code"]', "return_code_headings = []", ["a list"]),
         ("limit = 5000", "limit =", ["is not TOML"]),
     ],
 )
@@ -158,8 +167,11 @@ def test_faults_of_a_code_table_are_told_at_once(tmp_path):
     own.write_text("\n".join([*lines, ",".join(odd.get(name, "x") for name in row)]) + "\n", encoding="utf-8")
     with pytest.raises(ConfigurationFault) as caught:
         all_return_codes(own)
-    for fault in ("NONE is missing", "RC14: write it as RC014", "RC14: precedence is a number"):
-        assert fault in [told.en for told in caught.value.faults]
-    for column in ("outcome", "who_acts", "confidence"):
-        assert f"RC14: {column} is one of" in str(caught.value)
-    assert len(caught.value.faults) == 6
+    assert [told.en for told in caught.value.faults] == [
+        "line 16, RC14: write it as RC014",
+        "line 16, RC14: outcome is one of uln, exception, unknown",
+        "line 16, RC14: who_acts is one of school, service, lrs, unknown",
+        "line 16, RC14: precedence is a number",
+        "line 16, RC14: confidence is one of known, unknown",
+        "NONE is missing",
+    ]

@@ -70,12 +70,13 @@ def test_a_page_says_what_is_wanted_most_first():
             ["a: unknown", "[a] size", "[a] columns", "county"],
         ),
         ('[sections]\nneeds = { wales = ["a", "b"] }\n[tables.a.columns]\nx = "money"\n', ["[a] x", "b: unknown"]),
+        ('[sections]\nn = 1\n[tables.a]\nname = "b"\n', ["[sections] n", "[a] name", "[a] columns", "a: unknown"]),
         (
             '[sections]\nn = { wales = ["a"] }\n[tables.a]\nfilter = "x"\n[tables.a.columns]\nx = "text"\n',
             ["[a] filter"],
         ),
     ],
-    ids=["block", "keys", "kinds", "filter"],
+    ids=["block", "keys", "kinds", "own-name", "filter"],
 )
 def test_a_wrong_layout_tells_all_its_faults(content, faults):
     with pytest.raises(ConfigurationFault) as caught:
@@ -106,6 +107,14 @@ def test_lists_of_names_are_refused_where_nothing_is_marked():
     ):
         with pytest.raises(ConfigurationFault):
             parse_names(wrong)
+    with pytest.raises(ConfigurationFault) as caught:
+        parse_names('apart = ["bangor", "Llan|g", "pen|g"]\ncy = []\nen = [" "]\nx = 1')
+    assert [fault.en for fault in caught.value.faults] == [
+        "apart: bangor must be in small letters, with one | between two of them",
+        "apart: Llan|g must be in small letters, with one | between two of them",
+        "en must be a text that is not blank",
+        "x is not a key that may stand there",
+    ]
     assert "ban|gor" in letters_apart()
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from schemas.codes.possible_match_causes import Cause, parse_causes, possible_match_causes
+from schemas.codes.code_table import parse_table
+from schemas.codes.possible_match_causes import Cause, CauseTexts, possible_match_causes
 from schemas.texts.faults import ConfigurationFault
 from schemas.texts.translations import Translation
 
@@ -11,8 +12,8 @@ HEAD = "code,why_en,check_en\n"
 WELSH = {f"possible_match_causes:{c}:{of}": Translation(of[0], "x", True) for c in Cause for of in ("why", "check")}
 
 
-def table(rows: str) -> str:
-    return HEAD + rows
+def parse(rows: str, welsh=WELSH):
+    return parse_table(HEAD + rows, CauseTexts, "possible_match_causes.csv", needed=Cause, catalogue=welsh)
 
 
 def test_every_cause_has_texts_of_its_own_in_both_languages():
@@ -27,12 +28,12 @@ def test_a_cause_that_is_none_and_one_that_is_missing_are_told_at_once():
     welsh = {key: text for key, text in WELSH.items() if ":twin:" not in key}
     welsh |= {f"possible_match_causes:triplet:{of}": Translation(of[0], "x", True) for of in ("why", "check")}
     with pytest.raises(ConfigurationFault) as told:
-        parse_causes(table(rows + "triplet,w,c\n"), catalogue=welsh)
-    assert sorted(fault.partition(" ")[0].rstrip(":") for fault in told.value.faults) == ["mae", "triplet"]
-    assert any("twin" in fault for fault in told.value.faults)
+        parse(rows + "triplet,w,c\n", welsh)
+    wrong, missing = (fault.en for fault in told.value.faults)
+    assert wrong.startswith("line 14, triplet: code is one of former_upn, ") and missing == "twin is missing"
 
 
 def test_a_blank_text_is_refused():
     rows = "".join(f"{cause},w,{'' if cause == Cause.TWIN else 'c'}\n" for cause in Cause)
     with pytest.raises(ConfigurationFault, match="twin"):
-        parse_causes(table(rows), catalogue=WELSH)
+        parse(rows)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from schemas.codes.code_table import parse_table
+from schemas.texts.edited_files import Checked
 from schemas.texts.faults import ConfigurationFault
-from schemas.texts.tables import parse_table
 
 
 @dataclass(frozen=True)
-class Line:
+class Line(Checked):
     """A row of the test's table."""
 
     code: str
@@ -20,8 +21,8 @@ class Line:
     ("text", "told"),
     [
         ("code,texts\nA,b\n", "'text' is missing"),
-        ("code,text\nA,b,c\n", "A: the row has more or fewer cells"),
-        ("code,text\nA\n", "A: the row has more or fewer cells"),
+        ("code,text\nA,b,c\n", "line 2, A: has more cells than the heading"),
+        ("code,text\nA\n", "line 2, A: has fewer cells"),
         ("code,text\nA,\n", "A: text is empty"),
         ("code,text\nA,b\nA,c\n", "A: stands twice"),
     ],
@@ -33,4 +34,4 @@ def test_refused(text, told):
 
 
 def test_rows_in_file_order():
-    assert parse_table("code,text\nB,b\nA,a\n", Line, "x.csv") == [Line("B", "b"), Line("A", "a")]
+    assert parse_table("code,text\nB,b\nA,a\n", Line, "x.csv") == {"B": Line("B", "b"), "A": Line("A", "a")}

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from schemas.texts.catalogue import Both, both, in_language, joined, parse_texts
-from schemas.texts.faults import ConfigurationFault
-from schemas.texts.tables import parse_table
+from schemas.codes.code_table import parse_table
+from schemas.texts.catalogue import Both, both, in_language, joined, parse_texts, sentence
+from schemas.texts.edited_files import Checked
+from schemas.texts.faults import ConfigurationFault, Message
 from schemas.texts.translations import all_translations, parse_catalogue
 from tests.support.paths import PROJECT
 
@@ -14,7 +15,7 @@ ENTRY = 'msgctxt "{}"\nmsgid "{}"\nmsgstr "{}"\n\n'
 
 
 @dataclass(frozen=True)
-class Line:
+class Line(Checked):
     """A row of the test's table."""
 
     code: str
@@ -25,11 +26,12 @@ class Line:
 
 
 def catalogue(*entries):
-    return parse_catalogue("".join(ENTRY.format(*entry) for entry in entries))
+    return parse_catalogue("".join(ENTRY.format(*entry) for entry in entries))[0]
 
 
 def lines(text, *entries, own=False):
-    return parse_table(text, Line, "lines.csv", frozenset({"note_en"}), own=own, catalogue=catalogue(*entries))
+    read = parse_table(text, Line, "lines.csv", frozenset({"note_en"}), own=own, catalogue=catalogue(*entries))
+    return list(read.values())
 
 
 def test_the_welsh_of_a_row_comes_from_the_catalogue_and_an_empty_text_has_none():
@@ -92,11 +94,8 @@ def test_a_table_of_one_s_own_may_hold_its_welsh_or_some_rows_of_the_shipped_one
     ids=["no-context", "two-parts", "blank", "twice", "plural", "no-catalogue", "two-faults"],
 )
 def test_a_wrong_catalogue_tells_what_is_wrong(content, told):
-    with pytest.raises(ConfigurationFault) as caught:
-        parse_catalogue(content)
-    assert len(caught.value.faults) == len(told)
-    for fault, english in zip(caught.value.faults, told, strict=True):
-        assert english in fault.en
+    for fault, english in zip(parse_catalogue(content)[1], told, strict=True):
+        assert english in sentence(fault).en
 
 
 def test_what_waits_for_a_translator_is_marked_and_an_obsolete_entry_is_not_there():
@@ -105,7 +104,7 @@ def test_what_waits_for_a_translator_is_marked_and_an_obsolete_entry_is_not_ther
         + ENTRY.format("texts:a:text", "x", "y")
         + '#~ msgctxt "texts:b:text"\n#~ msgid "x"\n#~ msgstr "y"\n'
     )
-    assert {context: entry.review for context, entry in parse_catalogue(fuzzy).items()} == {"texts:a:text": True}
+    assert {context: entry.review for context, entry in parse_catalogue(fuzzy)[0].items()} == {"texts:a:text": True}
     assert any(entry.review for entry in all_translations().values())
 
 
@@ -121,19 +120,16 @@ def test_no_shipped_table_holds_welsh_itself():
 
 
 def test_a_sentence_is_filled_in_each_language_and_either_can_be_had_alone():
-    sentence = both("fault.in_line", line=2, code="X", fault=both("fault.empty", column="upn"))
-    assert sentence == "llinell 2, X: mae upn yn wag / line 2, X: upn is empty"
-    assert (in_language(sentence, "cy"), in_language(sentence, "en")) == (sentence.cy, "line 2, X: upn is empty")
-    assert in_language(sentence, None) == sentence and in_language("as it is", "cy") == "as it is"
+    told = both("fault.in_line", line=2, code="X", fault=both("fault.empty", column="upn"))
+    assert told == "llinell 2, X: mae upn yn wag / line 2, X: upn is empty"
+    assert (in_language(told, "cy"), in_language(told, "en")) == (told.cy, "line 2, X: upn is empty")
+    assert in_language(told, None) == told and in_language("as it is", "cy") == "as it is"
     assert joined([Both("un", "one"), "2"]) == "un; 2 / one; 2"
 
 
-def test_a_broken_table_of_texts_is_told_although_its_sentences_stand_in_it(monkeypatch):
-    from schemas.texts import catalogue as texts
-
-    texts.all_texts.cache_clear()
-    with monkeypatch.context() as broken:
-        broken.setattr(texts, "parse_texts", lambda _: parse_texts("key,en\na,\n"))
-        with pytest.raises(ConfigurationFault, match=r"fault\.table_empty"):
-            texts.all_texts()
-    assert texts.all_texts()
+def test_a_broken_table_of_texts_names_the_keys_of_its_faults():
+    with pytest.raises(ConfigurationFault, match=r"texts\.csv: fault\.in_line \(line: 2, code: a, fault: fault\.empty"):
+        parse_texts("key,en\na,\n")
+    assert sentence(Message("fault.in_line", line=2, code="a", fault=Message("fault.empty", column="en"))) == both(
+        "fault.in_line", line=2, code="a", fault=both("fault.empty", column="en")
+    )

@@ -2,8 +2,14 @@
 
 import pytest
 
-from schemas.settings.volume import parse_volume, volume_bounds
+from schemas.settings.volume import volume_bounds
 from schemas.texts.faults import ConfigurationFault
+
+
+def of_its_own(tmp_path, content):
+    own = tmp_path / "volume.toml"
+    own.write_text(content, encoding="utf-8")
+    return volume_bounds(own)
 
 
 def test_a_data_root_s_keys_take_the_place_of_the_shipped_ones(tmp_path):
@@ -26,18 +32,22 @@ def test_a_data_root_s_keys_take_the_place_of_the_shipped_ones(tmp_path):
         "most = 3",
     ],
 )
-def test_what_is_wrong_is_refused(content):
+def test_what_is_wrong_is_refused(content, tmp_path):
     with pytest.raises(ConfigurationFault):
-        parse_volume(f"[bounds]\n{content}")
+        of_its_own(tmp_path, f"[bounds]\n{content}")
 
 
 @pytest.mark.parametrize("content", ["bounds = 1", "[limits]", "[bounds"])
-def test_what_is_no_block_of_bounds_is_refused(content):
+def test_what_is_no_block_of_bounds_is_refused(content, tmp_path):
     with pytest.raises(ConfigurationFault):
-        parse_volume(content)
+        of_its_own(tmp_path, content)
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_told_at_once(tmp_path):
     with pytest.raises(ConfigurationFault) as caught:
-        parse_volume("[bounds]\nfar_below = 2\nmost = 1\n[limits]\n")
-    assert len(caught.value.faults) == 3
+        of_its_own(tmp_path, "[bounds]\nfar_below = 2\nmost = 1\n[limits]\n")
+    assert [fault.en for fault in caught.value.faults] == [
+        "[bounds] far_below is a share up to 1, far_above one from 1, least a whole number",
+        "[bounds] most is not a key that may stand there",
+        "limits is not a key that may stand there",
+    ]

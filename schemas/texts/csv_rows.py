@@ -1,0 +1,81 @@
+"""Reads the rows of a CSV of codes or texts, and puts the Welsh to their English; makes messages of what is wrong.
+
+A field of a row that ends in `_cy` (or is `cy`) is the Welsh of the one that ends in `_en`: it comes from the catalogue
+(`schemas.texts.translations`), unless the file has that column itself, as a table that people keep themselves may.
+Does not belong here: sentences, which come from such a file themselves (`schemas.texts.catalogue`), and what a code table
+may hold (`schemas.codes.code_table`).
+"""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from schemas.texts.faults import Message
+from schemas.texts.translations import Translation, welsh_of
+
+Row = dict[str, str]
+
+#: In a table of one's own it may stand, and says nothing to the service.
+_FOR_ITS_KEEPER = frozenset({"cy_review"})
+_TOO_MANY = "more cells than the heading"
+
+
+def read_rows(
+    content: str,
+    source: str,
+    names: Sequence[str],
+    may_be_empty: frozenset[str] = frozenset(),
+    *,
+    own: bool = False,
+    catalogue: dict[str, Translation] | None = None,
+    check: Callable[[Row], Sequence[Message]] = lambda _: (),
+) -> tuple[list[Row], list[Message]]:
+    """The rows of a table with their Welsh, and what is wrong with them.
+
+    Args:
+        content: CSV with the columns `names`; the first is unique.
+        source: the file's name; without its ending it is the table's name in the catalogue.
+        names: the columns, Welsh ones included.
+        may_be_empty: columns that need no value.
+        own: whether it is a table that people keep themselves, in place of a shipped one.
+        catalogue: the Welsh; the shipped catalogue where None.
+        check: what else is wrong with a row.
+
+    Returns:
+        The rows by column, in file order; and messages: of columns that are missing or not known; else of all rows with
+        other cells than columns, an empty value, a code twice, and those of `check`; else of the Welsh.
+    """
+    reader = csv.DictReader(io.StringIO(content), restkey=_TOO_MANY)
+    columns = set(reader.fieldnames or []) - (_FOR_ITS_KEEPER - set(names) if own else set())
+    welsh = {name: f"{name[:-2]}en" for name in names if (name == "cy" or name.endswith("_cy")) and name not in columns}
+    needed = [name for name in names if name not in welsh]
+    odd = sorted(columns ^ set(needed))
+    if odd:
+        return [], [Message("fault.table_column", column=name) for name in odd]
+    rows: list[Row] = list(reader)
+    key = names[0]
+    faults = [
+        Message("fault.in_line", line=line, code=row[key], fault=fault)
+        for line, row in enumerate(rows, 2)
+        for fault in _row_faults(row, [name for name in needed if name not in may_be_empty], check)
+    ]
+    codes = [row[key] for row in rows]
+    faults += [Message("fault.twice", code=code) for code in sorted({c for c in codes if codes.count(c) > 1})]
+    if faults:
+        return [], faults
+    english = {_at(row[key], name): row[name] for name in welsh.values() for row in rows if row[name]}
+    texts, faults = welsh_of(Path(source).stem, english, catalogue, whole=not own)
+    return [{**row, **{name: texts.get(_at(row[key], of), "") for name, of in welsh.items()}} for row in rows], faults
+
+
+def _row_faults(row: Row, filled: list[str], check: Callable[[Row], Sequence[Message]]) -> list[Message]:
+    if _TOO_MANY in row:
+        return [Message("fault.too_many_cells")]
+    if None in row.values():
+        return [Message("fault.too_few_cells")]
+    return [*(Message("fault.empty", column=name) for name in filled if not row[name].strip()), *check(row)]
+
+
+def _at(key: str, english: str) -> str:
+    return f"{key}:{english.removesuffix('en').removesuffix('_') or 'text'}"
