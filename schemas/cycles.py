@@ -79,20 +79,12 @@ class Cycle(Checked):
 
 
 def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
-    """Read cycle blocks.
-
-    Args:
-        content: the TOML text, one block per cycle.
-        source: how to name the text in a fault.
+    """The cycles of a TOML text, a block each, by id; `source` names it in faults.
 
     Raises:
         ConfigurationFault: with every unknown, missing or wrong key of every block.
     """
-    cycles = check_blocks(Cycle, toml_of(content, source), source)
-    faults = _overlaps(cycles)
-    if faults:
-        raise ConfigurationFault(source, faults)
-    return cycles
+    return check_blocks(Cycle, toml_of(content, source), source, _overlaps)
 
 
 def _overlaps(cycles: dict[str, Cycle]) -> list[Both]:

@@ -44,14 +44,7 @@ class CtfVersion(Checked):
 
 
 def parse_versions(text: str, source: str = "versions.toml") -> dict[str, CtfVersion]:
-    """Read version blocks.
-
-    Args:
-        text: the TOML text, one block per version.
-        source: how to name the text in a fault.
-
-    Returns:
-        The versions by id, in the text's order.
+    """The versions of a TOML text, a block each, by id, in its order; `source` names it in faults.
 
     Raises:
         ConfigurationFault: with every unknown, missing or wrong key of every block.

@@ -11,33 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
+from schemas.tables import SENT_FIELDS
 from schemas.texts.catalogue import both
 from schemas.texts.edited_files import Checked, Says, Text, Texts, Whole, Wrong, check, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FOLDER = Path(__file__).parent
-#: What a column may be filled with, besides a constant written `=value`.
-SOURCES = frozenset(
-    [
-        "file_version",
-        "file_name",
-        "ukprn",
-        "record_count",
-        "upn",
-        "given_name",
-        "middle_name",
-        "family_name",
-        "dob",
-        "gender",
-        "postcode",
-        "ability_to_share",
-    ]
-)
+#: What a column of the first row alone may be filled with; and any column, besides a constant written `=value`.
+_FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
+SOURCES = _FIRST_ROW_ONLY | {"upn", *SENT_FIELDS, "ability_to_share"}
 #: The layout of what a call of the LRS web service hands over, and the ledger's word for that form.
 BY_SERVICE, SOAP = "WS", "SOAP"
 _MANDATORY = sorted(SOURCES - {"middle_name"})
 _LRS_NAME_LENGTH = 35
-_FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
 _ELEMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _ElementName = Annotated[str, Says("fault.element_name", _ELEMENT.fullmatch, {"name": str})]
 
@@ -132,11 +118,7 @@ class Profile(Checked):
 
 
 def parse_profile(text: str, source: str) -> Profile:
-    """Read a layout.
-
-    Args:
-        text: the TOML text.
-        source: how to name the text in a fault.
+    """The layout that a TOML text says; `source` names it in faults.
 
     Raises:
         ConfigurationFault: with every fault of the file.

@@ -55,11 +55,7 @@ class Access(Checked):
 
 
 def parse_access(content: str, source: str = "reference/access.toml") -> Access:
-    """Read who is let in.
-
-    Args:
-        content: the TOML text.
-        source: how to name it in a fault.
+    """Who is let in, as a TOML text says; `source` names it in faults.
 
     Raises:
         ConfigurationFault: with every key and place that is not known.

@@ -40,11 +40,7 @@ class Names(Checked):
 
 
 def parse_names(content: str, source: str = "names.toml") -> Names:
-    """Read the lists.
-
-    Args:
-        content: the TOML text.
-        source: how to name it in a fault.
+    """The lists of a TOML text; `source` names it in faults.
 
     Raises:
         ConfigurationFault: with every key that is missing, not known, or no list of words, and every word with no place

@@ -94,11 +94,7 @@ class Need(Checked):
 
 
 def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]:
-    """Read the layout.
-
-    Args:
-        content: the TOML text.
-        source: how to name it in a fault.
+    """The sections of a TOML text, in its order; `source` names it in faults.
 
     Raises:
         ConfigurationFault: with every unknown key, table and kind, and every table that no section has.

@@ -134,7 +134,7 @@ class Says:
 
 
 class Follows(Says):
-    """In the annotation of a field: its value does not come before that of an earlier field, where both are there."""
+    """In the annotation of a field: its value is not before that of an earlier field; holds where either is missing."""
 
     def __init__(self, first: str, then: str) -> None:
         """Name the earlier field, and this one."""
@@ -207,10 +207,30 @@ def check(model: type[T], content: object, source: str, faults: Sequence[str] = 
     return value
 
 
-def check_blocks(model: type[T], content: dict[str, Any], source: str) -> dict[str, T]:
-    """Blocks of one class by the names that they have in the file (`check`); the field `id` is the name."""
+def check_blocks(
+    model: type[T], content: dict[str, Any], source: str, besides: Callable[[dict[str, T]], list[Both]] = lambda _: []
+) -> dict[str, T]:
+    """Blocks of one class by the names that they have in the file; the field `id` is the name.
+
+    Args:
+        model: what a block may be.
+        content: the blocks by name.
+        source: how to name the file in a fault.
+        besides: what is wrong with the sound blocks among themselves.
+
+    Raises:
+        ConfigurationFault: with every fault of every block.
+    """
     blocks, faults = named(content, "id")
-    return check(dict[str, model], blocks, source, faults)  # type: ignore[valid-type]
+    sound: dict[str, T] = {}
+    for name, block in blocks.items():
+        value, errors = compared(model, block)
+        faults += sentences({**error, "loc": (name, *error["loc"])} for error in errors)
+        sound |= {} if errors else {name: value}
+    faults += besides(sound)
+    if faults:
+        raise ConfigurationFault(source, faults)
+    return sound
 
 
 def named(blocks: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Both]]:
@@ -223,12 +243,13 @@ def named(blocks: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Both]]
 def compared(model: type[T], content: object) -> tuple[T, list["ErrorDetails"]]:
     """The object, and no error; or all of pydantic's errors.
 
-    As JSON, in which a list stands for every container and a text for a date, and nothing else for another thing.
+    Compared as strict JSON: a list may become any container and a text a date, but nothing else is taken for another type.
     """
     from pydantic import ValidationError  # noqa: PLC0415 - what reads no file need not wait for pydantic
 
     try:
-        value: T = _adapter(model).validate_json(json.dumps(content, default=str), strict=True)
+        adapter = _adapter(model)  # type: ignore[arg-type]
+        value: T = adapter.validate_json(json.dumps(content, default=str), strict=True)
         return value, []
     except ValidationError as wrong:
         return None, wrong.errors(include_url=False)  # type: ignore[return-value]

@@ -107,3 +107,4 @@ def test_windows_of_one_kind_do_not_overlap():
     assert [f.en for f in caught.value.faults] == [
         "the windows of 2012-01 and 2013-01 overlap: a scheduled january run could be for either"
     ]
+    assert len(faults_of(shipped.replace("closes_on = 2012-07-31", "closes_on = 2013-01-01") + "[x]\n")) == 11
