@@ -35,7 +35,7 @@ rehearse: .venv/ready
 WAYS := files sftp s3 soap
 ways: .venv/ready
 	@for way in $(WAYS); do rm -rf build/ways/$$way; echo "uln rehearse --via $$way"; $(BIN)/uln rehearse --via $$way --schools $(SCHOOLS) --data build/ways/$$way || exit; done
-	$(BIN)/python -m tests.same_snapshots build/ways $(WAYS)
+	$(BIN)/python -m tests.support.same_snapshots build/ways $(WAYS)
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not engine and not long"
@@ -44,7 +44,7 @@ test: .venv/ready
 long: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "long and not engine"
 
-# Microsoft's stand-in for Azure's storage, on which tests/io/test_places_over_objects.py puts; newer ones need a newer node than
+# Microsoft's stand-in for Azure's storage, on which tests/unit/io/test_folders_over_objects.py puts; newer ones need a newer node than
 # Debian's.
 AZURITE := build/azurite/3.35.0
 

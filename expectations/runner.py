@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from expectations.catalogue import PRESENCE, Rule, row_wise
+from expectations.rule_catalogue import PRESENCE, Rule, row_wise
 from schemas.texts.catalogue import both
 from schemas.texts.faults import ServiceFault
 

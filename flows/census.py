@@ -12,7 +12,6 @@ from flows.run.flow_run import Counts, Tour, bounded, chosen_authorities, nothin
 from flows.run.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, MaybeMoment, MaybeSchools
 from flows.run.schedule import due_cycle, scheduled_time
 from schemas.texts.catalogue import both
-from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.purged import refuse_purged
 from tasks.runtime.executor import processes_for, workers
@@ -90,31 +89,30 @@ def census(
     tour = Tour(las, flow="census", data=root, cycle=due, steps=9)
     with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
         refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
-        if is_elsewhere(root, "dewi_inbox"):
-            tour.apart(fetch, data=root, name="dewi_inbox")
-        for stage in (receive, read, select):
-            tour.stage(stage, as_of=at)
-        tour.step("cross-check")
-        cross_check(data=root, cycle=due)
-        tour.stage(validate, as_of=at)
-        if check_only:
-            tour.stage(lrs_check, as_of=at, schools=school)
-        else:
-            tour.stage(batch, as_of=at, schools=school)
-            tour.stage(release, as_of=at)
-        tour.stage(readiness, as_of=at)
-        if verifies(root):
-            # Last: what stops an authority here keeps none of its batches back.
-            tour.stage(verify, as_of=at)
+        _stages(tour, root, due, at, school, check_only=check_only)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
         conserved = tour.is_all_done()
         if conserved:
-            tour.step("conserve")
-            try:
-                conserve(data=root, cycle=due)
-            except ServiceFault as fault:
-                tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
-                raise
+            tour.check(conserve, at)
         tour.publish_artifacts(at, conserved=conserved)
         tour.refuse_nothing_done()
     return tour.total()
+
+
+def _stages(tour: Tour, root: str, cycle: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
+    if is_elsewhere(root, "dewi_inbox"):
+        tour.apart(fetch, data=root, name="dewi_inbox")
+    for stage in (receive, read, select):
+        tour.stage(stage, as_of=at)
+    tour.step("cross-check")
+    cross_check(data=root, cycle=cycle)
+    tour.stage(validate, as_of=at)
+    if check_only:
+        tour.stage(lrs_check, as_of=at, schools=schools)
+    else:
+        tour.stage(batch, as_of=at, schools=schools)
+        tour.stage(release, as_of=at)
+    tour.stage(readiness, as_of=at)
+    if verifies(root):
+        # Last: what stops an authority here keeps none of its batches back.
+        tour.stage(verify, as_of=at)

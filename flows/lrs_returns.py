@@ -80,22 +80,15 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
                 publish_pages("lrs-returns", root, cycle, at, conserved=True)
                 continue
             tour = Tour(chosen_authorities(None, None), flow="lrs-returns", data=root, cycle=cycle, steps=3)
-            tour.step("conserve")
             try:
-                conserve(data=root, cycle=cycle)
+                tour.check(conserve, at)
             except ServiceFault as fault:
                 unbalanced.append(str(fault))
-                tour.publish_artifacts(at, conserved=False, unbalanced=str(fault))
                 continue
             tours.append(tour)
-            tour.stage(publish, as_of=at)
+            _publish(tour, root, cycle, at)
             for name, n in tour.total().items():
                 total[name] = total.get(name, 0) + n
-            # A school whose file could not be made is tried again by the next run: no snapshot says that all is done.
-            if not tour.total()["faults"]:
-                tour.step("snapshot")
-                snapshot(data=root, cycle=cycle)
-            tour.publish_artifacts(at, conserved=True)
         waiting = batches_waiting(root, moment(at).date())
         tell_waiting(waiting)
         batches_told("wait", waiting, logging.WARNING)
@@ -109,3 +102,12 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         for tour in tours:
             tour.refuse_nothing_done()
     return total
+
+
+def _publish(tour: Tour, root: str, cycle: str, at: str) -> None:
+    tour.stage(publish, as_of=at)
+    # A school whose file could not be made is tried again by the next run: no snapshot says that all is done.
+    if not tour.total()["faults"]:
+        tour.step("snapshot")
+        snapshot(data=root, cycle=cycle)
+    tour.publish_artifacts(at, conserved=True)

@@ -4,16 +4,15 @@ import logging
 import os
 import sys
 import threading
-from pathlib import Path
 
 os.environ["TZ"] = "Europe/London"
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
-from tests_support import sound_learners
+
+from tests.support.learners import sound_learners
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from flows.cli.output import (
     tell_readiness,
     tell_refused,
     tell_status,
-    tell_story,
     tell_texts,
 )
 from flows.cli.running import cycle_seen, opened, signs_of_life
+from flows.cli.story import tell_story
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.states import BatchShown
 

@@ -107,6 +107,23 @@ class Tour:
         """
         self._apart |= apart(task, self._cycle, **references)
 
+    def check(self, conserve: Any, as_of: str) -> None:
+        """Run the conservation check; where the cycle does not balance, the dashboard says so.
+
+        Args:
+            conserve: the task.
+            as_of: the time that the run counts as, ISO.
+
+        Raises:
+            ServiceFault: the cycle does not balance.
+        """
+        self.step("conserve")
+        try:
+            conserve(data=self._data, cycle=self._cycle)
+        except ServiceFault as fault:
+            self.publish_artifacts(as_of, conserved=False, unbalanced=str(fault))
+            raise
+
     def total(self) -> Counts:
         """The counts of all authorities, by `stage.count`, and the number of faults."""
         total: Counts = defaultdict(int, self._apart)

@@ -7,10 +7,13 @@ Does not belong here: thresholds that a rule can hold itself, severities, texts 
 To add a rule that needs a new fact: a column here, a row in the catalogue.
 """
 
+from dataclasses import dataclass, field
+
 import pandas as pd
 
 from schemas.cycles import Cycle
 from schemas.lrs.profiles import Profile
+from tasks.core.dates import age_on, expected_year
 from tasks.core.identifiers import (
     canonical_upn,
     uln_placeholder,
@@ -19,59 +22,37 @@ from tasks.core.identifiers import (
     upn_check_letter_ok,
     upn_shape,
 )
+from tasks.core.lrs_form import lrs_names
 from tasks.core.membership import among
 from tasks.core.name_characters import look_alike, never_in_a_name, not_kept
 from tasks.core.text_columns import BLANK, answers, capitals, once_each
 
 #: Subsidiary and guest registrations: the learner's main school asks for the ULN.
 NOT_SENT_STATUS = ("S", "G")
-#: The ages at which the LRS gives a ULN (LRS communication of July 2018); outside them a year group is not compared.
+#: The ages at which the LRS gives a ULN (docs/reference/sources.md#age); outside them a year group is not compared.
 _LRS_AGES = (13, 110)
 #: The census's whole postcodes for "no known home": ZZ99 and an inward part.
 _NO_HOME = r"ZZ99 ?[0-9][ABD-HJLNP-UW-Z]{2}"
+_NAMES = {"given": "forename", "family": "surname", "middle": "middle_names"}
 
 
-def iso_dates(text: pd.Series) -> pd.Series:
-    """Dates as the census writes them.
+def _texts() -> pd.Series:
+    return pd.Series(dtype="str")
 
-    Args:
-        text: dates as sent.
 
-    Returns:
-        datetime64; NaT for everything that is not a real date written YYYY-MM-DD, of the years 1000 to 2999.
+@dataclass(frozen=True)
+class KnownUpns:
+    """What is known of UPNs beyond the chosen records.
+
+    Attributes:
+        shared: UPNs in more than one school of Wales (`shared_upns`).
+        repeated: school_number, upn; UPNs that are in one current return more than once (`repeated_upns`).
+        second: row_refs of records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
     """
-    return once_each(_iso_dates, text)
 
-
-def _iso_dates(text: pd.Series) -> pd.Series:
-    stripped = text.str.strip()
-    shaped = stripped.where(stripped.str.fullmatch(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}").eq(True))
-    return pd.to_datetime(shaped, format="%Y-%m-%d", errors="coerce")
-
-
-def expected_year(dob: pd.Series, cycle: Cycle) -> pd.Series:
-    """The year group that a date of birth leads to: the age on 31 August before the school year, less four (Y9 is 13).
-
-    Args:
-        dob: dates of birth as sent.
-        cycle: its academic year.
-
-    Returns:
-        Int64, null where the date cannot be read.
-    """
-    return _age(dob, pd.Timestamp(cycle.academic_year, 8, 31)) - 4
-
-
-def _age(dob: pd.Series, on: pd.Timestamp) -> pd.Series:
-    """Age in whole years on a day, Int64; null where the date of birth cannot be read."""
-
-    def age(spellings: pd.Series) -> pd.Series:
-        born = _iso_dates(spellings)
-        not_yet = (born.dt.month * 100 + born.dt.day) > on.month * 100 + on.day
-        years: pd.Series = (on.year - born.dt.year - not_yet.astype("int64")).astype("Int64")
-        return years
-
-    return once_each(age, dob)
+    shared: pd.Series = field(default_factory=_texts)
+    repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"school_number": _texts(), "upn": _texts()}))
+    second: pd.Series = field(default_factory=_texts)
 
 
 def shared_upns(chosen: pd.DataFrame) -> pd.Series:
@@ -95,7 +76,7 @@ def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
     """The UPNs that stand twice in a school's return, among all its years and not the chosen ones alone.
 
     Rows of status S and G do not count: they are registrations of a learner whose main school asks for the ULN
-    (plasc_ctf.md 5: send M and C, drop S and G), so that one beside an M or C row makes no second learner. Where a
+    (docs/reference/sources.md#enrolment-status), so that one beside an M or C row makes no second learner. Where a
     guest has another learner's UPN by mistake, the learner of the M or C row is asked for all the same.
 
     Args:
@@ -110,79 +91,44 @@ def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
     return twice.sort_values(["school_number", "upn"], ignore_index=True)
 
 
-def evidence(
-    chosen: pd.DataFrame,
-    *,
-    cycle: Cycle,
-    profile: Profile,
-    shared_upns: pd.Series,
-    given_form: pd.Series,
-    family_form: pd.Series,
-    middle_form: pd.Series,
-    register_upns: pd.DataFrame | None = None,
-    second_upns: pd.Series | None = None,
-) -> pd.DataFrame:
+def evidence(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownUpns) -> pd.DataFrame:
     """The facts that the rules judge.
 
     Ages count on the last day that the cycle's census may fall on: a learner who is 13 on the census day is 13 then
     whichever day that was, and a learner of 13 must not be held. Whether the LRS measures at submission is not public
-    (lrs.md 2.2); a submission is later still, so one who is 13 on that day only is better sent than held.
+    (docs/reference/sources.md#age); a submission is later still, so one who is 13 on that day only is better sent than held.
 
     Args:
         chosen: row_ref, school_number and the pupil fields, as sent.
         cycle: year groups count in its academic year.
-        profile: how long a name may be, and which characters it keeps.
-        shared_upns: UPNs that stand in two schools, of all Wales.
-        given_form: the given name as it would go to the LRS, null where nothing is left of it; index of `chosen`.
-        family_form: the family name, likewise.
-        middle_form: the middle names, likewise.
-        register_upns: `repeated_upns` of these schools' current returns; the chosen rows speak for themselves.
-        second_upns: row_refs of those that look like a second UPN of a learner sent before; none where None.
+        profile: the form in which names would go to the LRS: how long one may be, and which characters it keeps.
+        known: what is known of UPNs beyond the chosen records.
 
     Returns:
         row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`. Text as sent is
         trimmed and null where blank; questions are Y, N, or null where they do not arise; age in years, year_gap in
         year groups (given less expected).
     """
-    upn, shape = canonical_upn(chosen["upn"]), upn_shape(chosen["upn"])
-    well_shaped = shape.isin(["permanent", "temporary"])
-    in_school = pd.DataFrame({"school_number": chosen["school_number"], "upn": upn})
-    given, family, middle = _text(chosen["forename"]), _text(chosen["surname"]), _text(chosen["middle_names"])
-    names = {
-        **_name_facts("given", given, given_form, profile),
-        **_name_facts("family", family, family_form, profile),
-        **_name_facts("middle", middle, middle_form, profile),
-    }
-    repeated = in_school.duplicated(keep=False)
-    if register_upns is not None:
-        repeated |= among(_pairs(in_school), _pairs(register_upns))
-    letter_ok, shared = upn_check_letter_ok(chosen["upn"]), among(upn, shared_upns)
-    # A UPN that is wrong, or somebody else's too, is no second one: it has its own finding.
-    second = among(chosen["row_ref"], upn[:0] if second_upns is None else second_upns)
-    dob, age = _text(chosen["dob"]), _age(chosen["dob"], pd.Timestamp(cycle.census_to))
+    forms = {kind: lrs_names(chosen[field], profile) for kind, field in _NAMES.items()}
+    names = {kind: _text(chosen[field]) for kind, field in _NAMES.items()}
+    judged = {k: v for kind in _NAMES for k, v in _name_facts(kind, names[kind], forms[kind], profile).items()}
+    dob, age = _text(chosen["dob"]), age_on(chosen["dob"], pd.Timestamp(cycle.census_to))
     year, postcode = once_each(_year, chosen["nc_year"]), once_each(_postcode, chosen["postcode"])
+    gap = once_each(_numbered, year) - expected_year(chosen["dob"], cycle)
     uln = _text(chosen["uln"]).mask(uln_placeholder(chosen["uln"]))
     return pd.DataFrame(
         {
             "row_ref": chosen["row_ref"],
-            "upn": upn,
-            "upn_shape": shape,
-            "upn_well_shaped": shape.where(well_shaped),
-            "upn_check": answers(letter_ok, where=well_shaped),
-            "upn_once_in_school": answers(~repeated, where=well_shaped),
-            "upn_in_one_school": answers(~shared, where=well_shaped),
-            "upn_is_the_first": answers(~second, where=letter_ok & ~repeated & ~shared),
-            "forename": given,
-            "surname": family,
-            **names,
-            "given_writable": answers(given_form.notna(), where=names["given_plain"].eq("Y")),
-            "family_writable": answers(family_form.notna(), where=names["family_plain"].eq("Y")),
+            **_upn_facts(chosen, known),
+            "forename": names["given"],
+            "surname": names["family"],
+            **judged,
+            "given_writable": answers(forms["given"].notna(), where=judged["given_plain"].eq("Y")),
+            "family_writable": answers(forms["family"].notna(), where=judged["family_plain"].eq("Y")),
             "dob": dob,
             "dob_real": answers(age.notna(), where=dob.notna()),
             "age": age.astype("float64"),
-            "year_gap": (once_each(_numbered, year) - expected_year(chosen["dob"], cycle))
-            .where(age.between(*_LRS_AGES).eq(True))
-            .astype("float64"),
+            "year_gap": gap.where(age.between(*_LRS_AGES).eq(True)).astype("float64"),
             "gender": once_each(_code, chosen["gender"]),
             "postcode": postcode,
             "postcode_plain": once_each(_home, postcode),
@@ -192,6 +138,25 @@ def evidence(
             "uln_check": answers(uln_valid(uln), where=uln_shape_ok(uln)),
         }
     )
+
+
+def _upn_facts(chosen: pd.DataFrame, known: KnownUpns) -> dict[str, pd.Series]:
+    """Whether each UPN is well made, and the learner's alone."""
+    upn, shape = canonical_upn(chosen["upn"]), upn_shape(chosen["upn"])
+    well_shaped = shape.isin(["permanent", "temporary"])
+    in_school = pd.DataFrame({"school_number": chosen["school_number"], "upn": upn})
+    repeated = in_school.duplicated(keep=False) | among(_pairs(in_school), _pairs(known.repeated))
+    letter_ok, shared = upn_check_letter_ok(chosen["upn"]), among(upn, known.shared)
+    return {
+        "upn": upn,
+        "upn_shape": shape,
+        "upn_well_shaped": shape.where(well_shaped),
+        "upn_check": answers(letter_ok, where=well_shaped),
+        "upn_once_in_school": answers(~repeated, where=well_shaped),
+        "upn_in_one_school": answers(~shared, where=well_shaped),
+        # A UPN that is wrong, or another learner's too, has its own finding.
+        "upn_is_the_first": answers(~among(chosen["row_ref"], known.second), where=letter_ok & ~repeated & ~shared),
+    }
 
 
 def _text(values: pd.Series) -> pd.Series:

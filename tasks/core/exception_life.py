@@ -1,8 +1,8 @@
 """The life of an exception: opened, seen in a workbook, asked for again, resolved or withdrawn; each with its day and cause.
 
 Nothing of it is stored: it is a function of the answers, the returns, the batches and the deliveries that the ledger holds
-(design law 4), and of the cycles that are looked at, so that a cycle's own view does not change with later ones.
-`docs/exceptions.md` has the same as a table for people.
+(law 4, docs/explanation/laws.md), and of the cycles that are looked at, so that a cycle's own view does not change with later
+ones. `docs/exceptions.md` has the same as a table for people.
 
 | state | when |
 |---|---|
@@ -21,6 +21,7 @@ To add a state or a cause: a word in `schemas.states`, a case in `lives`, its ro
 """
 
 import datetime as dt
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,9 @@ STILL_OPEN = (ExceptionState.OPEN.value, ExceptionState.SEEN.value)
 
 
 def exported(file_names: pd.Series, cells: pd.Series, terms: ExceptionTerms) -> pd.Series:
-    """Whether answers came in an export of processed exceptions (LRS facts, section 5), and not in a result file.
+    """Whether answers came in an export of processed exceptions, and not in a result file.
+
+    Source: docs/reference/sources.md#exceptions.
 
     Args:
         file_names: of the files.
@@ -66,89 +69,79 @@ def lives(moments: pd.DataFrame) -> pd.DataFrame:
     return moments.assign(**days, since=moments["since"].str[:10])[[c.name for c in EXCEPTION_LIVES.columns]]
 
 
-def milestones(
-    exceptions: pd.DataFrame,
-    *,
-    another: pd.DataFrame,
-    answers: pd.DataFrame,
-    held: pd.DataFrame,
-    records: pd.DataFrame,
-    returns: pd.DataFrame,
-    sent: pd.DataFrame,
-    deliveries: pd.DataFrame,
-    cycles: list[str],
-) -> pd.DataFrame:
-    """What became of exceptions, as the last of some cycles sees it.
+@dataclass(frozen=True)
+class LearnerHistory:
+    """What the ledger holds of the learners of some exceptions; each table has its rows under every UPN of a learner.
 
-    Args:
-        exceptions: rows of the lake's table; of the cycles.
+    Attributes:
         another: upn, other; UPNs that are one learner's, in either order (`one_learner.upns_of_one`).
-        answers: upn, batch_ref, uln, received_at, sha256, ordinal, exported; every tied answer of these learners, under
-            each of their UPNs, as are the following.
-        held: upn, uln; what the register holds of them.
-        records: upn, cycle, school_number, sha256, uln, disposition, reason, state, batch_ref; their records in every
+        answers: upn, batch_ref, uln, received_at, sha256, ordinal, exported; every tied answer.
+        held: upn, uln; what the register holds.
+        records: upn, cycle, school_number, sha256, uln, disposition, reason, state, batch_ref; the records in every
             return of the cycles that are not purged, in the newest of a school and in older ones.
         returns: sha256, cycle, school_number, received_at; those schools' accepted returns, the newest of each cycle last.
         sent: upn, batch_ref, cycle, built_at; the batches that the learners went out in (`standing.sent_rows`).
         deliveries: cycle, school_number, delivered_at.
         cycles: in order.
+    """
+
+    another: pd.DataFrame
+    answers: pd.DataFrame
+    held: pd.DataFrame
+    records: pd.DataFrame
+    returns: pd.DataFrame
+    sent: pd.DataFrame
+    deliveries: pd.DataFrame
+    cycles: list[str]
+
+
+def milestones(exceptions: pd.DataFrame, history: LearnerHistory) -> pd.DataFrame:
+    """What became of exceptions, as the last of the history's cycles sees it.
+
+    Args:
+        exceptions: rows of the lake's table; of the cycles.
+        history: of these exceptions' learners.
 
     Returns:
         MILESTONE_COLUMNS, in the order of the key of EXCEPTIONS, with state, cause, since, and when each of MILESTONES was;
         null where the thing has not happened, or, of `seen`, where it ended before a workbook could tell of it. The school
         and its authority are those where the learner stands now; asked_by is the school on whose portal it stands.
     """
+    cycles = history.cycles
     rows = exceptions.drop(columns="state").sort_values(list(EXCEPTION_LIVES.key), ignore_index=True)
     rows["place"] = place_in(rows["cycle"], cycles)
     own = rows[["upn"]].drop_duplicates()
-    upns = pd.concat([own.assign(other=own["upn"]), another[["upn", "other"]]])
+    upns = pd.concat([own.assign(other=own["upn"]), history.another[["upn", "other"]]])
+    answers = history.answers
     answers = answers.assign(
         key=paired(answers["upn"], answers["batch_ref"]), has=uln_valid(answers["uln"]).astype(bool)
     )
     rows["opened"] = _first(paired(rows["upn"], rows["batch_ref"]), answers[~answers["has"]], "key", "received_at")
-    again = _again(rows, _under_each(sent, upns), cycles)
-    by_lrs = _answered(rows, _under_each(_giving(answers, held), upns), again)
-    decided = _deciding(rows, _under_each(records, upns), _in_time(returns, cycles))
+    rows["since"] = _first(rows["upn"], _under_each(rows[["upn", "opened"]], upns), "upn", "opened")
+    again = _again(rows, _under_each(history.sent, upns), cycles)
+    rows["asked_again"] = again.drop_duplicates("at").set_index("at")["built_at"].reindex(rows.index).astype("str")
+    by_lrs = _answered(rows, _under_each(_giving(answers, history.held), upns), again)
+    decided = _deciding(rows, _under_each(history.records, upns), _in_time(history.returns, cycles))
     by_return = _later(decided["uln_at"], rows["opened"]).where(decided["has_uln"] & decided["stays"])
     of_lrs = by_lrs["at"].notna() & ~(by_return < by_lrs["at"]).fillna(False)
     rows["resolved"] = by_lrs["at"].where(of_lrs, by_return)
-    gone = decided["left_at"].notna() | decided["not_chosen_at"].notna()
-    withdrawn = gone & rows["resolved"].isna()
-    rows["withdrawn"] = _later(decided["left_at"].fillna(decided["not_chosen_at"]), rows["opened"]).where(withdrawn)
-    rows["asked_again"] = again.drop_duplicates("at").set_index("at")["built_at"].reindex(rows.index).astype("str")
-    # A workbook tells of it in the cycle in which it was opened, at the school at which the learner stands there; until a
-    # return brought the learner to that one, at the school that asked.
-    there = decided["stays"] & decided["place"].eq(rows["place"])
-    moved = there & decided["school_number"].ne(rows["school_number"])
-    ended = rows[["asked_again", "resolved", "withdrawn"]].fillna("9999").min(axis=1)
-    by_asking = _seen(
-        rows, ended.where(~moved, decided["came_at"].where(decided["came_at"] < ended, ended)), deliveries
+    gone = decided["left_at"].fillna(decided["not_chosen_at"])
+    rows["withdrawn"] = _later(gone, rows["opened"]).where(rows["resolved"].isna())
+    rows["seen"] = _seen_at(rows, decided, history.deliveries)
+    withdrawn = gone.notna() & rows["resolved"].isna()
+    rows["cause"] = pd.Series(None, index=rows.index, dtype="str").case_when(
+        [
+            (rows["resolved"].notna() & of_lrs, by_lrs["cause"]),
+            (rows["resolved"].notna(), ExceptionCause.RETURN.value),
+            (withdrawn & decided["left_at"].notna(), ExceptionCause.LEFT.value),
+            (withdrawn, ExceptionCause.NOT_CHOSEN.value),
+        ]
     )
-    by_next = _seen(rows.assign(school_number=decided["school_number"]).where(moved), ended, deliveries)
-    rows["seen"] = by_asking.fillna(by_next)
-    rows["asked_by"] = rows["school_number"]
-    rows["school_number"] = decided["school_number"].where(decided["stays"], rows["school_number"])
-    rows["la_code"] = rows["school_number"].str[:3]
-    causes = [
-        (rows["resolved"].notna() & of_lrs, by_lrs["cause"]),
-        (rows["resolved"].notna(), pd.Series(ExceptionCause.RETURN.value, index=rows.index)),
-        (withdrawn & decided["left_at"].notna(), pd.Series(ExceptionCause.LEFT.value, index=rows.index)),
-        (withdrawn, pd.Series(ExceptionCause.NOT_CHOSEN.value, index=rows.index)),
-    ]
-    cause = pd.Series(None, index=rows.index, dtype="str")
-    for holds, told in causes:
-        cause = cause.mask(cause.isna() & holds, told)
-    milestone_of = {
-        ExceptionState.RESOLVED: "resolved",
-        ExceptionState.WITHDRAWN: "withdrawn",
-        ExceptionState.ASKED_AGAIN: "asked_again",
-        ExceptionState.SEEN: "seen",
-    }
-    state = pd.Series(None, index=rows.index, dtype="str")
-    for one, milestone in milestone_of.items():
-        state = state.mask(state.isna() & rows[milestone].notna(), one.value)
-    rows["since"] = _first(rows["upn"], _under_each(rows[["upn", "opened"]], upns), "upn", "opened")
-    rows = rows.assign(state=state.fillna(ExceptionState.OPEN.value), cause=cause)
+    rows["state"] = pd.Series(ExceptionState.OPEN.value, index=rows.index, dtype="str").case_when(
+        [(rows[state.value].notna(), state.value) for state in ExceptionState if state.value in MILESTONES]
+    )
+    school = decided["school_number"].where(decided["stays"], rows["school_number"])
+    rows = rows.assign(asked_by=rows["school_number"], school_number=school, la_code=school.str[:3])
     return rows[list(MILESTONE_COLUMNS)].astype("str")
 
 
@@ -249,8 +242,23 @@ def _again(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) -> pd.Data
     return found.rename(columns={"batch_ref_other": "batch_ref"})
 
 
-def _seen(rows: pd.DataFrame, ended: pd.Series, deliveries: pd.DataFrame) -> pd.Series:
-    """When the first file went to a school that had the exception in its workbook; null where it ended before."""
+def _seen_at(rows: pd.DataFrame, decided: pd.DataFrame, deliveries: pd.DataFrame) -> pd.Series:
+    """When a workbook first told of each exception; null where the exception ended before.
+
+    A workbook tells of it in the cycle in which it was opened, at the school at which the learner stands there; until a
+    return brought the learner to that one, at the school that asked.
+    """
+    there = decided["stays"] & decided["place"].eq(rows["place"])
+    moved = there & decided["school_number"].ne(rows["school_number"])
+    ended = rows[["asked_again", "resolved", "withdrawn"]].fillna("9999").min(axis=1)
+    came = decided["came_at"].where(decided["came_at"] < ended, ended)
+    by_asking = _first_file(rows, ended.where(~moved, came), deliveries)
+    now_at = rows.assign(school_number=decided["school_number"]).where(moved)
+    return by_asking.fillna(_first_file(now_at, ended, deliveries))
+
+
+def _first_file(rows: pd.DataFrame, ended: pd.Series, deliveries: pd.DataFrame) -> pd.Series:
+    """When the first file went to the school of each exception while it was open; null where it ended before."""
     pairs = rows[["cycle", "school_number", "opened"]].assign(ended=ended).reset_index(names="at")
     pairs = pairs.merge(deliveries, on=["cycle", "school_number"])
     pairs = pairs[(pairs["delivered_at"] >= pairs["opened"]) & (pairs["delivered_at"] < pairs["ended"])]

@@ -9,6 +9,7 @@ system would refuse is for `mis_rules` to say.
 import csv
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import get_args
 
 import pandas as pd
@@ -49,16 +50,30 @@ _CONTENT = tuple(name for name in EXCEPTION_COLUMNS if name not in _HELP)
 _TEXTS = ("wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy")
 
 
-def for_schools(
-    pupils: pd.DataFrame,
-    dispositions: pd.DataFrame,
-    standing: pd.DataFrame,
-    learners: pd.DataFrame,
-    findings: pd.DataFrame,
-    exceptions: pd.DataFrame,
-    texts: pd.DataFrame,
-    sent: pd.DataFrame,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+@dataclass(frozen=True)
+class SchoolRecords:
+    """The records of several schools, and what the ledger holds of their learners.
+
+    Attributes:
+        pupils: row_ref, school_number and the pupil fields, as sent.
+        dispositions: row_ref, disposition, reason.
+        standing: row_ref, upn (by which the ledger knows the learner), state, batch_ref; of the chosen records.
+        learners: upn, uln, dob, school_number, other_upns, conflict (`merging.with_conflicts`).
+        findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed` when the return came.
+        exceptions: upn, batch_ref, return_code, school_number (that asked).
+        sent: batch_ref, upn, given_name, family_name, middle_name; the names that went to the LRS.
+    """
+
+    pupils: pd.DataFrame
+    dispositions: pd.DataFrame
+    standing: pd.DataFrame
+    learners: pd.DataFrame
+    findings: pd.DataFrame
+    exceptions: pd.DataFrame
+    sent: pd.DataFrame
+
+
+def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The learners with a ULN, and the lines of the work list, of several schools at once.
 
     In the CTF: chosen learners who now have a ULN, learners who came to the school with a ULN that the register holds from
@@ -67,34 +82,54 @@ def for_schools(
     that a school's system would refuse (`mis_rules`): those stand in the list.
 
     Args:
-        pupils: row_ref, school_number and the pupil fields, as sent.
-        dispositions: row_ref, disposition, reason.
-        standing: row_ref, upn (by which the ledger knows the learner), state, batch_ref.
-        learners: upn, uln, dob, school_number, other_upns, conflict (`merging.with_conflicts`).
-        findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed` when the return came.
-        exceptions: upn, batch_ref, return_code, school_number (that asked).
+        records: of whole schools.
         texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy, lrs_code; first things first.
-        sent: batch_ref, upn, given_name, family_name, middle_name; what went to the LRS.
 
     Returns:
         ulns (school_number and ULN_COLUMNS) and list lines (school_number, row_ref, field as the findings name it, and
         EXCEPTION_COLUMNS, of which `possible_match.told` fills why_* and check_*), each sorted.
     """
+    rows = _with_ledger(records)
+    ulns, withheld = _entitled(rows)
+    lines = [
+        *withheld,
+        rows[rows["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)].assign(code=ASKED_BY_ANOTHER_SCHOOL),
+        _finding_lines(rows, records.findings),
+        _change_lines(rows, records.findings),
+        _verified_lines(rows, records.findings),
+        _answer_lines(rows, records.exceptions),
+    ]
+    return ulns, _with_texts(pd.concat(lines), texts)
+
+
+def _with_ledger(records: SchoolRecords) -> pd.DataFrame:
+    """The records that may be due a ULN or a line, each with what the ledger holds of its learner."""
+    pupils, dispositions = records.pupils, records.dispositions
     # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
     older = dispositions.loc[dispositions["reason"].eq(NotChosen.SUPERSEDED_RETURN.value), "row_ref"]
     former = former_upns(pupils, ~among(pupils["row_ref"], older))
-    asked = among(pupils["row_ref"], pd.concat([standing["row_ref"], came]))
+    asked = among(pupils["row_ref"], pd.concat([records.standing["row_ref"], came]))
     rows = pupils.loc[asked, list(_OF_PUPIL)].assign(vouched=former[asked])
     rows = rows.merge(dispositions[["row_ref", "reason"]], on="row_ref")
-    known = standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
+    known = records.standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
     rows = rows.merge(known, on="row_ref", how="left")
     rows["learner_upn"] = canonical_upn(rows["learner_upn"].fillna(rows["upn"]))
-    rows["sent"] = _as_sent(rows, sent)
-    rows = _with_register(rows, learners[learners["uln"].notna()])
-    answered = rows["state"].eq(RowState.ULN.value)
+    rows["sent"] = _as_sent(rows, records.sent)
+    return _with_register(rows, records.learners[records.learners["uln"].notna()])
+
+
+def _entitled(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """The learners who get their ULN, and the lines for ULNs that are withheld or in doubt.
+
+    Args:
+        rows: `_with_ledger`.
+
+    Returns:
+        school_number and ULN_COLUMNS; lines, each the columns of `rows` and its code.
+    """
+    answered, arrived = rows["state"].eq(RowState.ULN.value), rows["reason"].isin(_CAME)
     has_own = uln_valid(rows["uln"]).astype(bool)
-    arrived = rows["reason"].isin(_CAME)
     due = (answered | (arrived & ~has_own)) & rows["held_uln"].notna()
     # The school that asked may correct a date of birth afterwards; elsewhere another one may mean another learner.
     elsewhere = rows["held_school"] != rows["school_number"]
@@ -103,30 +138,35 @@ def for_schools(
     at_odds = arrived & has_own & rows["held_uln"].notna() & (rows["uln"].str.strip() != rows["held_uln"])
     refused = broken_rules(rows[(due | at_odds) & ~other_birth])
     unfit = pd.Series(rows.index.isin(refused.loc[~refused["stays"], "row"]), index=rows.index)
-    # Two records of one school that share a ULN cannot both have it, even where they are one learner.
-    twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
-    conflict = rows["conflict"].where(due).fillna("").astype("str")
-    # Whoever has entered the other UPN as the former one has said which of the two it is.
-    settled = canonical_upn(rows["former_upn"]).eq(rows["held_upns"])
-    conflict = conflict.mask(settled, conflict.str.replace(ONE_LEARNER_TWICE, "").str.strip(";"))
-    told = conflict.str.replace(ONE_LEARNER_TWICE, ULN_SHARED)
-    told = told.mask(~told.str.contains(ULN_SHARED), told + ";" + ULN_SHARED).str.strip(";")
-    conflict = conflict.mask(twice, told)
-    shared = conflict.str.contains(ULN_SHARED)
-    ulns = rows[due & ~other_birth & ~unfit & ~shared].drop(columns="uln").rename(columns={"held_uln": "uln"})
+    conflict = _conflicts(rows, due)
+    ulns = rows[due & ~other_birth & ~unfit & ~conflict.str.contains(ULN_SHARED)]
+    ulns = ulns.drop(columns="uln").rename(columns={"held_uln": "uln"})
     ulns = ulns.sort_values(["school_number", "upn", "row_ref"]).drop_duplicates(["school_number", "upn"])
     lines = [
         rows[other_birth].assign(code=ULN_OF_ANOTHER_BIRTH),
         rows.loc[refused["row"]].assign(code=refused["code"].to_numpy()),
         rows[_uln_of_another(rows, has_own)].assign(code=RETURN_HAS_ULN_OF_ANOTHER),
-        rows[rows["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)].assign(code=ASKED_BY_ANOTHER_SCHOOL),
         rows[conflict != ""].assign(code=conflict[conflict != ""].str.split(";").astype(object)).explode("code"),
-        _finding_lines(rows, findings),
-        _change_lines(rows, findings),
-        _verified_lines(rows, findings),
-        _answer_lines(rows, exceptions),
     ]
-    listed = pd.concat(lines).merge(texts.assign(rank=range(len(texts))), on="code", how="left")
+    return ulns[["school_number", *ULN_COLUMNS]].reset_index(drop=True), lines
+
+
+def _conflicts(rows: pd.DataFrame, due: pd.Series) -> pd.Series:
+    """The codes of the register's conflicts about ULNs that are due, `;` between them; empty where there is none."""
+    # Two records of one school that share a ULN cannot both have it, even where they are one learner.
+    twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
+    conflict = rows["conflict"].where(due).fillna("").astype("str")
+    # A school that has entered the other UPN as the former one has said which of the two it is.
+    settled = canonical_upn(rows["former_upn"]).eq(rows["held_upns"])
+    conflict = conflict.mask(settled, conflict.str.replace(ONE_LEARNER_TWICE, "").str.strip(";"))
+    shared = conflict.str.replace(ONE_LEARNER_TWICE, ULN_SHARED)
+    shared = shared.mask(~shared.str.contains(ULN_SHARED), shared + ";" + ULN_SHARED).str.strip(";")
+    return conflict.mask(twice, shared)
+
+
+def _with_texts(lines: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
+    """The lines in their order, each with its texts and its step."""
+    listed = lines.merge(texts.assign(rank=range(len(texts))), on="code", how="left")
     fallback = texts.set_index("code").loc["UNKNOWN"]
     for column in _TEXTS:
         listed[column] = listed[column].fillna(str(fallback[column]))
@@ -137,11 +177,8 @@ def for_schools(
     listed["field"] = listed["field"].fillna("uln")
     order = ["school_number", "surname", "forename", "upn", "row_ref", "rank", "code"]
     listed = _in_steps(listed.sort_values(order, na_position="first"))
-    return (
-        ulns[["school_number", *ULN_COLUMNS]].reset_index(drop=True),
-        # Why and what to check: nothing yet; `possible_match.told` fills them in.
-        listed.reindex(columns=["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]).reset_index(drop=True),
-    )
+    # Why and what to check: nothing yet; `possible_match.told` fills them in.
+    return listed.reindex(columns=["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]).reset_index(drop=True)
 
 
 def _uln_of_another(rows: pd.DataFrame, has_own: pd.Series) -> pd.Series:
@@ -259,13 +296,8 @@ def by_school(
     return {s: (with_uln.get(s, no_ulns), listed.get(s, no_lines)) for s in sorted({*with_uln, *listed, *also})}
 
 
-def content_ref(ulns: pd.DataFrame, lines: pd.DataFrame) -> str:
-    """A reference to what a school gets, equal for equal content; so that the same thing is not delivered twice."""
-    return _ref(*([tuple(table.columns), *_rows(table)] for table in (ulns, lines[list(_CONTENT)])))
-
-
 def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()) -> dict[str, str]:
-    """`content_ref` of what `by_school` gives each school, for all at once: text is taken out of the tables once.
+    """A reference to the content of each school's file, equal for equal content: the same content is not delivered twice.
 
     Args:
         ulns: as `for_schools` gives them.
@@ -285,7 +317,7 @@ def authority_ref(refs: dict[str, str]) -> str:
     """A reference to what an authority gets: it changes with what any of its schools gets.
 
     Args:
-        refs: school number -> its `content_ref`.
+        refs: school number -> its reference (`content_refs`).
     """
     return _ref(sorted(refs.items()) or [("", "")])
 
@@ -296,26 +328,14 @@ def _rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def _ref(*tables: list[tuple[str, ...]]) -> str:
-    digest = hashlib.sha256()
+    """The SHA-256 of tables as CSV."""
+    lines = _Lines()
     for rows in tables:
-        digest.update(_csv(rows).encode("utf-8"))
-    return digest.hexdigest()
-
-
-def _csv(rows: list[tuple[str, ...]]) -> str:
-    """What `to_csv` writes of rows of text, without what it does for other types: it is asked of every school."""
-    text = "\n".join(map(",".join, rows)) + "\n"
-    commas = len(rows) * (len(rows[0]) - 1)
-    if commas and text.count(",") == commas and text.count("\n") == len(rows) and '"' not in text and "\r" not in text:
-        return text
-    quoted = _Lines()
-    csv.writer(quoted, lineterminator="\n").writerows(rows)
-    return "".join(quoted)
+        csv.writer(lines, lineterminator="\n").writerows(rows)
+    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
 
 
 class _Lines(list[str]):
-    """Something for a CSV writer to write to, in memory."""
+    """Lines in memory that a CSV writer can write to."""
 
-    def write(self, line: str) -> None:
-        """Take a line."""
-        self.append(line)
+    write = list.append

@@ -1,7 +1,7 @@
 """Selection: for every pupil record one disposition, chosen or not chosen with its reason.
 
-Sources: service facts, "Which years, in which cycle"; Welsh census facts 5 (the 14 rule), 1.1 (enrolment status), 2012 and
-2014 public pages. To add a reason: a word in `schemas.states.NotChosen`, its place in the order there, its test here.
+Sources: docs/reference/sources.md (#year-groups, #the-14-rule, #enrolment-status). To add a reason: a word in
+`schemas.states.NotChosen`, its place in the order there, its test.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ import pandas as pd
 from schemas.cycles import Cycle
 from schemas.plasc.layouts import request_layouts
 from schemas.states import Disposition, NotChosen
-from tasks.core.evidence import NOT_SENT_STATUS, expected_year, iso_dates
+from tasks.core.dates import expected_year, iso_dates
+from tasks.core.evidence import NOT_SENT_STATUS
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, paired
 from tasks.core.one_learner import former_upns
@@ -117,8 +118,7 @@ def select(
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
     """
     school, dob = pupils["school_number"], pupils["dob"]
-    none = pupils["row_ref"].iloc[:0]
-    superseded = ~among(pupils["sha256"], current) | among(pupils["row_ref"], none if replaced is None else replaced)
+    superseded = ~among(pupils["sha256"], current) | _is_named(pupils, replaced)
     years = year_group(pupils["nc_year"]).fillna(expected_year(dob, cycle))
     wrong_year = years.notna() & ~years.isin(cycle.year_groups)
     limit = cycle.born_on_or_before
@@ -133,7 +133,7 @@ def select(
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
         NotChosen.SCHOOL_NOT_READY: detail.notna(),
-        NotChosen.ASKED_ELSEWHERE: among(pupils["row_ref"], none if elsewhere is None else elsewhere),
+        NotChosen.ASKED_ELSEWHERE: _is_named(pupils, elsewhere),
     }
     # The first reason in their order is the one that is told.
     holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in NotChosen])
@@ -149,6 +149,10 @@ def select(
             "detail": detail.where(reason == NotChosen.SCHOOL_NOT_READY.value),
         }
     )
+
+
+def _is_named(pupils: pd.DataFrame, row_refs: pd.Series | None) -> pd.Series:
+    return among(pupils["row_ref"], pupils["row_ref"].iloc[:0] if row_refs is None else row_refs)
 
 
 def _is_held(pupils: pd.DataFrame, held: pd.DataFrame, current: pd.Series) -> pd.Series:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from expectations.catalogue import all_rules
+from expectations.rule_catalogue import all_rules
 from schemas.codes.own_findings import merge_findings
 from schemas.codes.possible_match_causes import possible_match_causes
 from schemas.codes.return_codes import all_return_codes, code_table

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,9 +11,6 @@ from schemas.tables import LRS_JOBS
 from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.lake.tables import Lake
 from tasks.runtime.context import Ground
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from expectations.catalogue import all_rules
+from expectations.rule_catalogue import all_rules
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.codes.return_codes import all_return_codes
 from schemas.codes.service_codes import service_codes

@@ -29,7 +29,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pandas as pd
 from lxml import etree
 
 import schemas
@@ -39,17 +38,25 @@ from tasks.io.data_root.data_root import write_whole
 from tasks.io.lrs.web_service import fits_schema
 from tasks.rehearsal.certificates import Certificates
 from tasks.rehearsal.lrs_stand_in import StandInState, StandInSummary, answered_batches, headings_of
+from tasks.rehearsal.lrs_web_messages import (
+    SOAP,
+    TAKEN,
+    UNFINISHED,
+    batch_output,
+    batch_table,
+    fault_reply,
+    in_envelope,
+    job_times,
+    learners_of,
+    other_cells,
+    response_to,
+    verify_output,
+)
 
 _FOLDER = Path(schemas.__file__).with_name("lrs")
-_BATCH, _VERIFY = "http://api.lrs.miap.gov.uk/batchmsg", "http://api.lrs.miap.gov.uk/vldmsg"
-_SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
-_FAULTS = "http://api.lrs.miap.gov.uk/exceptions"
 #: The password that it takes.
 PASSWORD = "rehearsal"  # noqa: S105 - of a service that stands on loopback while a rehearsal lasts
 _CLOSED, _BAD, _PASSWORD, _UNKNOWN_JOB = "WSEC0004", "WSEC0001", "WSEC0005", "WSRC0018"
-_TAKEN, _UNFINISHED, _FINISHED = "WSRC0007", "WSRC0008", "WSRC0009"
-_NEW, _KNOWN, _POSSIBLE = "RC001", "RC002", "RC007"
-_STARTED, _ENDED = "2000-01-01 20:00:00", "2000-01-01 20:00:00"
 #: Where another number of learners stands in a call than it says.
 _MISCOUNTED = {"SubmitBatch": "WSRC0017", "SubmitVerifyBatch": "WSRC0030"}
 #: By which message a job is begun that is asked for by another.
@@ -101,24 +108,24 @@ class WebStandIn:
         """What the service says to a message."""
         name = etree.QName(message).localname
         if self.closed:
-            return _fault(_CLOSED)
+            return fault_reply(_CLOSED)
         if not fits_schema(etree.fromstring(etree.tostring(message))):
-            return _fault(_BAD)
+            return fault_reply(_BAD)
         if message.findtext("OrgPassword") != PASSWORD:
-            return _fault(_PASSWORD)
+            return fault_reply(_PASSWORD)
         with self._one_at_a_time:
             self.taken[name] += 1
             if name in _MISCOUNTED:
                 if int(message.findtext("LearnerRecordCount") or 0) != len(message.findall("Learner")):
-                    return _element(message, ResponseCode=_MISCOUNTED[name], **_rest_of(message))
-                return _element(message, ResponseCode=_TAKEN, JobID=str(self._keep(message)))
+                    return response_to(message, ResponseCode=_MISCOUNTED[name], **other_cells(message))
+                return response_to(message, ResponseCode=TAKEN, JobID=str(self._keep(message)))
             path = self._jobs / f"{message.findtext('JobID')}.xml"
             if not path.exists() or not _began(etree.parse(path).getroot(), message):
-                return _element(message, ResponseCode=_UNKNOWN_JOB, **_times())
+                return response_to(message, ResponseCode=_UNKNOWN_JOB, **job_times())
             if name == "GetVerifyBatchOutput":
-                return _verified(etree.parse(path).getroot(), StandInState(self._root).register)
+                return verify_output(etree.parse(path).getroot(), StandInState(self._root).register)
             if not _answer_of(path).exists():
-                return _element(message, ResponseCode=_UNFINISHED, **_times())
+                return response_to(message, ResponseCode=UNFINISHED, **job_times())
             return etree.parse(_answer_of(path)).getroot()
 
     def _keep(self, message: etree._Element) -> int:
@@ -164,14 +171,14 @@ def _answer(
     root: Path, jobs: list[tuple[Path, etree._Element]], day: dt.date, seed: int, *, keep: bool
 ) -> StandInSummary:
     state = StandInState(root)
-    tables = [_table(message) for _, message in jobs]
+    tables = [batch_table(message) for _, message in jobs]
     days, named = [day] * len(jobs), [path.name for path, _ in jobs]
     summary, results = answered_batches(state, tables, days, named, headings_of(all_profiles()), seed)
     if keep:
         state.save()
     for (path, message), result in zip(jobs, results, strict=True):
         shown = result if keep else result.assign(ULN="")
-        write_whole(_answer_of(path), etree.tostring(_output(message, shown), encoding="UTF-8"))
+        write_whole(_answer_of(path), etree.tostring(batch_output(message, shown), encoding="UTF-8"))
     return summary
 
 
@@ -227,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
-        body = etree.fromstring(content).find(f"{{{_SOAP}}}Body")
+        body = etree.fromstring(content).find(f"{{{SOAP}}}Body")
         assert body is not None  # noqa: S101 - only this service calls it
         self._answer(body[0])
 
@@ -239,9 +246,9 @@ class _Handler(BaseHTTPRequestHandler):
         if wrong == Fault.GATEWAY:
             return self._send(403, b"<html>forbidden</html>")
         if wrong is not None and wrong.startswith("WSRC"):
-            return self._send(200, _envelope(_element(message, ResponseCode=wrong, **_rest_of(message))))
+            return self._send(200, in_envelope(response_to(message, ResponseCode=wrong, **other_cells(message))))
         if wrong is not None and wrong not in set(Fault):
-            return self._send(500, _envelope(_fault(wrong)))
+            return self._send(500, in_envelope(fault_reply(wrong)))
         reply = stand_in.reply(message)
         if stand_in.seconds:
             stand_in.let_go.wait(stand_in.seconds)
@@ -254,10 +261,10 @@ class _Handler(BaseHTTPRequestHandler):
         if wrong == Fault.BROKEN:
             return self._send(500, b"")
         if wrong == Fault.TWICE:
-            reply.extend([deepcopy(one) for one in _learners(reply)])
+            reply.extend([deepcopy(one) for one in learners_of(reply)])
         if wrong == Fault.LEFT_OUT:
-            reply.remove(_learners(reply)[0])
-        return self._send(500 if etree.QName(reply).localname == "Fault" else 200, _envelope(reply))
+            reply.remove(learners_of(reply)[0])
+        return self._send(500 if etree.QName(reply).localname == "Fault" else 200, in_envelope(reply))
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -298,107 +305,7 @@ def _first(message: etree._Element) -> tuple[str, str]:
     return message.findtext("UKPRN") or "", message.findtext("Learner/MISIdentifier") or ""
 
 
-def _table(message: etree._Element) -> pd.DataFrame:
-    """A batch as it came: every cell text, the UKPRN in the first row."""
-    records = [{str(cell.tag): cell.text or "" for cell in one} for one in message.findall("Learner")]
-    records[0]["UKPRN"] = message.findtext("UKPRN") or ""
-    return pd.DataFrame(records, dtype="str").fillna("")
-
-
-def _output(message: etree._Element, result: pd.DataFrame) -> etree._Element:
-    """The answers of a batch: its learners as they came, each with the ULN before and the code after what was sent."""
-    codes = Counter(result["ReturnCode"])
-    rejected = sum(n for code, n in codes.items() if code not in (_NEW, _KNOWN, _POSSIBLE))
-    output = etree.Element(f"{{{_BATCH}}}GetSubmitBatchOutputResponse", nsmap={"b": _BATCH})
-    cells = {
-        "ResponseCode": _FINISHED,
-        "JobStatus": "Complete",
-        "NewLearnersCount": codes[_NEW],
-        "ExistsUpdatedLearnersCount": codes[_KNOWN],
-        "PossibleMatchLearnersCount": codes[_POSSIBLE],
-        "LearnersNotFoundCount": 0,
-        "RejectedLearnersCount": rejected,
-        "JobStartedDateTime": _STARTED,
-        "JobFinishedDateTime": _ENDED,
-    }
-    for name, value in cells.items():
-        etree.SubElement(output, name).text = str(value)
-    for learner, uln, code in zip(message.findall("Learner"), result["ULN"], result["ReturnCode"], strict=True):
-        answered = deepcopy(learner)
-        for empty in answered.findall("ULN"):
-            answered.remove(empty)
-        first = etree.Element("ULN")
-        first.text = uln
-        answered.insert(0, first)
-        etree.SubElement(answered, "ReturnCode").text = code
-        output.append(answered)
-    return output
-
-
-def _verified(message: etree._Element, register: pd.DataFrame) -> etree._Element:
-    """What becomes of a verification: WSVRC001, 003, 005 and 006, with the flags of what differs."""
-    response = etree.Element(f"{{{_VERIFY}}}GetVerifyBatchOutputResponse", nsmap={"v": _VERIFY})
-    etree.SubElement(response, "ResponseCode").text = _FINISHED
-    known = register.set_index("uln")
-    compared = {"GivenName": "given_name", "FamilyName": "family_name", "DateOfBirth": "dob", "Gender": "gender"}
-    flags = {"GivenName": "VRF1", "FamilyName": "VRF5", "DateOfBirth": "VRF7", "Gender": "VRF8"}
-    for learner in message.findall("Learner"):
-        asked = {str(cell.tag): cell.text or "" for cell in learner}
-        found = etree.SubElement(response, "VerifiedLearner")
-        etree.SubElement(found, "MISIdentifier").text = asked.get("MISIdentifier", "")
-        for name in ("ULN", "FamilyName", "GivenName", "DateOfBirth", "Gender"):
-            etree.SubElement(found, f"Searched{name}").text = asked.get(name, "")
-        uln = asked["ULN"]
-        code, wrong = "WSVRC006", list[str]()
-        if uln in known.index:
-            held = known.loc[uln]
-            wrong = [n for n, f in compared.items() if asked.get(n) and asked[n].upper() != str(held[f]).upper()]
-            code = "WSVRC001" if not wrong else "WSVRC003" if set(wrong) <= {"GivenName"} else "WSVRC005"
-        etree.SubElement(found, "ResponseCode").text = code
-        for name in wrong:
-            etree.SubElement(found, "FailureFlag").text = flags[name]
-    return response
-
-
-def _times() -> dict[str, str]:
-    return {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
-
-
 def _began(job: etree._Element, asks: etree._Element) -> bool:
     """Whether a message that asks for answers asks for those of this job."""
     kind = _BEGUN_BY[etree.QName(asks).localname]
     return etree.QName(job).localname == kind and job.findtext("UKPRN") == asks.findtext("UKPRN")
-
-
-def _rest_of(message: etree._Element) -> dict[str, str]:
-    """What a reply without learners has to hold beside its code."""
-    return {"JobID": "0"} if etree.QName(message).localname.startswith("Submit") else _times()
-
-
-def _learners(reply: etree._Element) -> list[etree._Element]:
-    return reply.findall("Learner") + reply.findall("VerifiedLearner")
-
-
-def _element(message: etree._Element, **cells: str) -> etree._Element:
-    """The response to a message, with some cells."""
-    name = etree.QName(message)
-    response = etree.Element(f"{{{name.namespace}}}{name.localname}Response", nsmap={"r": name.namespace})
-    for cell, value in cells.items():
-        etree.SubElement(response, cell).text = value
-    return response
-
-
-def _fault(code: str) -> etree._Element:
-    fault = etree.Element(f"{{{_SOAP}}}Fault", nsmap={"s": _SOAP})
-    etree.SubElement(fault, "faultcode").text = "s:Server"
-    etree.SubElement(fault, "faultstring").text = "MIAPAPIException"
-    detail = etree.SubElement(fault, "detail")
-    exception = etree.SubElement(detail, f"{{{_FAULTS}}}MIAPAPIException", nsmap={"e": _FAULTS})
-    etree.SubElement(exception, "ErrorCode").text = code
-    return fault
-
-
-def _envelope(message: etree._Element) -> bytes:
-    envelope = etree.Element(f"{{{_SOAP}}}Envelope", nsmap={"s": _SOAP})
-    etree.SubElement(envelope, f"{{{_SOAP}}}Body").append(message)
-    return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")

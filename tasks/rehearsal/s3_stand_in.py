@@ -5,7 +5,7 @@ Here a request is answered after the one before it (so that a conditional put is
 refused, and keys and policies are looked at. What it keeps is in its memory and goes with it.
 
 Belongs here: the server, its buckets and users. Does not belong here: what is tried against it. For a line to it that
-breaks: `tests/faulty_line.py`, between a client and `port`.
+breaks: `tests/support/faults/faulty_line.py`, between a client and `port`.
 """
 
 import io

@@ -8,7 +8,7 @@ change their name or get a permanent UPN, is drawn from (seed, school, year of b
 academic year it is. New names: `names.toml`.
 
 A few learners arrive from where there are no UPNs. They arrive with a temporary one; a school year later the school has
-the permanent one, and the temporary one stands in FormerUPN (Welsh census facts 1.1 and 3). Nobody goes the other way.
+the permanent one, and the temporary one stands in FormerUPN (docs/reference/sources.md#pupil-items). Nobody goes the other way.
 """
 
 import tomllib
@@ -184,12 +184,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     moved = (due["moves"] <= past) & (due["moves"] >= _FIRST_SECONDARY_YEAR) & can
     renamed, relocated = due["renames"] <= past, due["relocates"] <= past
     family, new_family = _family(people)
-    serial = (
-        people["school_number"].str[:3]
-        + _allocating_estab(people["school_number"])
-        + ((people["began"] - 7) % 100).astype("str").str.zfill(2)
-        + (people["place"] + 1).astype("str").str.zfill(3)
-    )
+    serial = _serial(people)
     upn = upn_check_letter(serial) + serial
     temporary_upn = _temporary(serial)
     # A permanent UPN that came before year 7 is the primary school's affair; who arrived later is not here earlier.
@@ -197,9 +192,6 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     comes_late = arrives.between(_FIRST_SECONDARY_YEAR - 1, _LAST_YEAR - 1)
     here: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
     is_temporary, was_temporary = comes_late & (arrives == past), comes_late & (arrives < past)
-    # 364 days from 1 September: nobody is born on the last days of August, where the year group is a matter of hours.
-    first_day = pd.to_datetime((people["began"] - 12).astype("str") + "-09-01", format="%Y-%m-%d")
-    born = first_day + pd.to_timedelta(np.floor(people["born"] * 364), unit="D")
     kind = pd.Series("sound", index=people.index, dtype="str").mask(people["twin"], "twin")
     kind = kind.mask(relocated & (due["relocates"] == past), "moved-house")
     kind = kind.mask(renamed & (due["renames"] == past), "new-name")
@@ -220,7 +212,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
             "middle_names": _by_sex(people, "middle_girls", "middle_boys", "middle").where(people["has_middle"] < 0.6),
             "former_surname": family.where(renamed),
             "gender": _is_girl(people).map({True: "F", False: "M"}).astype("str"),
-            "dob": born.dt.strftime("%Y-%m-%d").astype("str"),
+            "dob": _born(people).dt.strftime("%Y-%m-%d").astype("str"),
             "nc_year": people["year"].astype("str"),
             "enrol_status": pd.Series("C", index=people.index, dtype="str"),
             "postcode": home.mask(relocated, new_home),
@@ -234,6 +226,23 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
         }
     )
     return recorded.loc[here].reset_index(drop=True)
+
+
+def _born(people: pd.DataFrame) -> pd.Series:
+    """364 days from 1 September: nobody is born on the last days of August, where the year group is a matter of hours."""
+    first_day = pd.to_datetime((people["began"] - 12).astype("str") + "-09-01", format="%Y-%m-%d")
+    born: pd.Series = first_day + pd.to_timedelta(np.floor(people["born"] * 364), unit="D")
+    return born
+
+
+def _serial(people: pd.DataFrame) -> pd.Series:
+    """The twelve digits of a permanent UPN: allocating school, year, number in the year."""
+    return (
+        people["school_number"].str[:3]
+        + _allocating_estab(people["school_number"])
+        + ((people["began"] - 7) % 100).astype("str").str.zfill(2)
+        + (people["place"] + 1).astype("str").str.zfill(3)
+    )
 
 
 def _temporary(serial: pd.Series) -> pd.Series:

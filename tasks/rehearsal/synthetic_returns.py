@@ -43,53 +43,24 @@ def write_wales(
         path (below the inbox), member (inside a zip, or null), school_number, planted, outcome (accepted, superseded or
         `quarantined:<reason>`); sorted. It is also kept as `rehearsal/truth/<cycle>/files.parquet`.
     """
-    inbox = root / "dewi" / "inbox"
     by_school = {str(school): rows for school, rows in _escaped(wales.pupils).groupby("school_number", sort=True)}
     leavers = {str(school): rows for school, rows in _escaped(wales.leavers).groupby("school_number", sort=True)}
-    files: list[dict[str, str | None]] = []
-    bundles: dict[str, dict[str, bytes]] = {}
-
-    def put(path: str, content: bytes, school: str, *, planted: str, outcome: str, member: str | None = None) -> None:
-        if member is None:
-            write_whole(inbox / path, content)
-        else:
-            bundles.setdefault(path, {})[member] = content
-        files.append({"path": path, "member": member, "school_number": school, "planted": planted, "outcome": outcome})
-
+    inbox = _Inbox(root / "dewi" / "inbox")
     nth_of_la: dict[str, int] = {}
     for place, school in enumerate(sorted(by_school)):
-        la, stem = school[:3], f"{school}_{cycle.id}_PLASC"
-        nth = nth_of_la[la] = nth_of_la.get(la, -1) + 1
-        layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
-        rows, gone = by_school[school], leavers.get(school, wales.leavers.head(0))
-        unknown = place % 40 == 0
-        resubmits = place % 25 in (0, 2)
-        older = _return(rows.iloc[:-3], gone, school, cycle, layout, serial=1, unknown=False) if resubmits else b""
-        newest = _return(rows, gone, school, cycle, layout, serial=2, unknown=unknown)
-        before, after = f"{stem}_001.xml", f"{stem}_002.xml"
-        if place % 25 == 2:
-            both = f"{la}/{stem}.zip"
-            put(both, older, school, planted="older-return", outcome="superseded", member=before)
-            put(both, newest, school, planted="two-in-zip", outcome="accepted", member=after)
-        elif nth in (6, 7) and int(la) % 3 == 0:
-            shared = f"{la}/PLASC_{cycle.id}.zip"
-            put(shared, newest, school, planted="schools-in-zip", outcome="accepted", member=after)
-        elif place % 10 == 1:
-            put(f"{la}/{stem}.zip", newest, school, planted="in-zip", outcome="accepted", member=after)
-        else:
-            put(f"{la}/{after}", newest, school, planted="unknown-element" if unknown else "sound", outcome="accepted")
-        if place % 25 == 0:
-            put(f"{la}/{before}", older, school, planted="older-return", outcome="superseded")
+        nth_of_la[school[:3]] = nth = nth_of_la.get(school[:3], -1) + 1
+        gone = leavers.get(school, wales.leavers.head(0))
+        _send_returns(inbox, school, by_school[school], gone, cycle, place=place, nth_of_la=nth)
         if advance is not None:
             advance(school)
-    for path, members in bundles.items():
-        write_whole(inbox / path, _zip(members))
+    inbox.write_zips()
     first = min(by_school)
     elsewhere = _school_elsewhere(first[:3], wales.schools)
     for name, content, reason, school in _refused(by_school[first].head(3), first, elsewhere, cycle):
-        put(f"{first[:3]}/{cycle.id}-{name}", content, school, planted="refused", outcome=f"quarantined:{reason}")
+        path = f"{first[:3]}/{cycle.id}-{name}"
+        inbox.put(path, content, school, planted="refused", outcome=f"quarantined:{reason}")
     _keep_reference(root, {"registration.csv": wales.registration, "opt_outs.csv": wales.opt_outs})
-    made = pd.DataFrame(files).astype("str").sort_values(["path", "member"], ignore_index=True)
+    made = pd.DataFrame(inbox.files).astype("str").sort_values(["path", "member"], ignore_index=True)
     truth = root / "rehearsal" / "truth" / cycle.id
     for kept_as, table in {
         truth / "pupils.parquet": wales.pupils,
@@ -101,6 +72,58 @@ def write_wales(
         table.to_parquet(buffer, index=False)
         write_whole(kept_as, buffer.getvalue())
     return made
+
+
+class _Inbox:
+    """The files that schools send, and the truth of each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files: list[dict[str, str | None]] = []
+        self._folder = folder
+        self._zips: dict[str, dict[str, bytes]] = {}
+
+    def put(
+        self, path: str, content: bytes, school: str, *, planted: str, outcome: str, member: str | None = None
+    ) -> None:
+        """Send a file; with `member` as a part of a zip (`write_zips`)."""
+        if member is None:
+            write_whole(self._folder / path, content)
+        else:
+            self._zips.setdefault(path, {})[member] = content
+        truth = {"path": path, "member": member, "school_number": school, "planted": planted, "outcome": outcome}
+        self.files.append(truth)
+
+    def write_zips(self) -> None:
+        """Send the zips, once all their members are put."""
+        for path, members in self._zips.items():
+            write_whole(self._folder / path, _zip(members))
+
+
+def _send_returns(
+    inbox: _Inbox, school: str, rows: pd.DataFrame, gone: pd.DataFrame, cycle: Cycle, *, place: int, nth_of_la: int
+) -> None:
+    """Send a school's return, and of some an older one, in the form that its place in Wales and in its authority gives."""
+    la, stem = school[:3], f"{school}_{cycle.id}_PLASC"
+    layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
+    unknown = place % 40 == 0
+    resubmits = place % 25 in (0, 2)
+    older = _return(rows.iloc[:-3], gone, school, cycle, layout, serial=1, unknown=False) if resubmits else b""
+    newest = _return(rows, gone, school, cycle, layout, serial=2, unknown=unknown)
+    before, after = f"{stem}_001.xml", f"{stem}_002.xml"
+    if place % 25 == 2:
+        both = f"{la}/{stem}.zip"
+        inbox.put(both, older, school, planted="older-return", outcome="superseded", member=before)
+        inbox.put(both, newest, school, planted="two-in-zip", outcome="accepted", member=after)
+    elif nth_of_la in (6, 7) and int(la) % 3 == 0:
+        shared = f"{la}/PLASC_{cycle.id}.zip"
+        inbox.put(shared, newest, school, planted="schools-in-zip", outcome="accepted", member=after)
+    elif place % 10 == 1:
+        inbox.put(f"{la}/{stem}.zip", newest, school, planted="in-zip", outcome="accepted", member=after)
+    else:
+        planted = "unknown-element" if unknown else "sound"
+        inbox.put(f"{la}/{after}", newest, school, planted=planted, outcome="accepted")
+    if place % 25 == 0:
+        inbox.put(f"{la}/{before}", older, school, planted="older-return", outcome="superseded")
 
 
 def _refused(rows: pd.DataFrame, school: str, elsewhere: str, cycle: Cycle) -> list[tuple[str, bytes, str, str]]:

@@ -11,7 +11,7 @@ from schemas.plasc.layouts import all_layouts
 from schemas.states import Disposition
 from schemas.texts.catalogue import both
 from schemas.texts.faults import Refused
-from tasks.core.evidence import repeated_upns
+from tasks.core.evidence import KnownUpns, repeated_upns
 from tasks.core.held import held_rows
 from tasks.core.selection import select
 from tasks.io.data_root.dewi_inbox import open_arrival
@@ -103,7 +103,7 @@ def _check(
         held=pd.DataFrame({"upn": [], "uln": [], "dob": []}, dtype="str"),
     )
     chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
-    result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], pd.Series([], dtype="str"), repeated_upns(pupils))
+    result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], KnownUpns(repeated=repeated_upns(pupils)))
     findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
     return CheckedReturn(
         member=member,

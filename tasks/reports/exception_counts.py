@@ -17,7 +17,7 @@ from tasks.core.exception_life import (
 )
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import frame_of
-from tasks.ledger.exceptions import exceptions_seen
+from tasks.ledger.exception_life import exceptions_seen
 from tasks.ledger.standing import cycles_with_returns
 from tasks.runtime.visibility import Shown, shown
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from expectations.catalogue import rules_for
+from expectations.rule_catalogue import rules_for
 from schemas.cycles import cycle_by_id
 from schemas.states import BatchShown, RowState
 from schemas.views import BATCHES_BY_STATE, CYCLE_BY_AUTHORITY, FOR_A_PERSON, OPEN_BATCHES, RULES_TRIED

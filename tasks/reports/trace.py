@@ -24,7 +24,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import opt_outs
 from tasks.io.lake.tables import Lake
 from tasks.io.school.zip_file import members_naming
-from tasks.ledger.exceptions import milestones_under
+from tasks.ledger.exception_life import milestones_under
 from tasks.ledger.standing import standing_of
 from tasks.runtime.visibility import OfOneLearner, of_one_learner
 

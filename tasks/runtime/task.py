@@ -44,7 +44,7 @@ def stage_task(
     """Make a stage of a function: a Prefect task with that name, run name and the exception boundary.
 
     Args:
-        name: the stage's word (design: the same in code, tables, reports).
+        name: the stage's word (the same in code, tables and reports).
         run_name: template over the function's parameters, references only.
         retried: whether it is tried again where our storage was away or busy: for a stage that reads, and writes to the lake
             and the reports alone. Never for one that hands anything over.

@@ -11,7 +11,7 @@ from schemas.tables import EXCEPTION_LIVES
 from tasks.io.data_root.data_root import write_together
 from tasks.io.data_root.parquet_file import parquet_of
 from tasks.io.lake.tables import arrow_of
-from tasks.ledger.exceptions import lives_of
+from tasks.ledger.exception_life import lives_of
 from tasks.ledger.snapshots import _fingerprint
 from tasks.runtime.chunks import Counts
 from tasks.runtime.context import Ground

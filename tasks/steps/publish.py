@@ -16,7 +16,14 @@ from schemas.states import OperatorDecision
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.possible_match import told
-from tasks.core.publication import EXCEPTION_COLUMNS, authority_ref, by_school, content_refs, for_schools
+from tasks.core.publication import (
+    EXCEPTION_COLUMNS,
+    SchoolRecords,
+    authority_ref,
+    by_school,
+    content_refs,
+    for_schools,
+)
 from tasks.core.standing import tally
 from tasks.io.data_root.reference import schools
 from tasks.io.school.workbook import authority_workbook_name
@@ -244,8 +251,8 @@ def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd
     exceptions = lake.read("exceptions", asked_for, cycle=cycle.id, upn=upns)
     sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
     give_back()  # of the country's tables more was looked through than is kept
-    texts = texts_of(ground.root)
-    ulns, lines = for_schools(pupils, dispositions, standing, register, findings, exceptions, texts, sent)
+    records = SchoolRecords(pupils, dispositions, standing, register, findings, exceptions, sent)
+    ulns, lines = for_schools(records, texts_of(ground.root))
     declared = pd.Series(records_by_school(ground, list(portion.las)), dtype="int64")
     in_portion = sorted({*pupils["school_number"], *(portion.schools or declared.index)})
     lines = told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)

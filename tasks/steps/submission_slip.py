@@ -14,7 +14,8 @@ from schemas.codes.quarantine_reasons import all_reasons
 from schemas.states import NotChosen, RowState
 from schemas.texts.catalogue import both, text
 from tasks.core.selection import current_returns
-from tasks.io.school.workbook import Cell, Slip
+from tasks.io.school.sheets import Cell
+from tasks.io.school.workbook import Slip
 
 
 @dataclass(frozen=True)

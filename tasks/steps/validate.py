@@ -9,7 +9,7 @@ from expectations.runner import ready as load_rules
 from schemas.cycles import up_to
 from schemas.lrs.profiles import all_profiles
 from schemas.tables import FINDINGS, PUPIL_FIELDS, SENT_FIELDS
-from tasks.core.evidence import repeated_upns
+from tasks.core.evidence import KnownUpns, repeated_upns
 from tasks.core.held import held_rows
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
@@ -42,8 +42,8 @@ def judged(ground: Ground, portion: Portion) -> Judged:
     shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
     current = current_rows(ground, portion)
-    second = _second_upns(ground, portion, chosen, current)
-    result = apply_rules(chosen, ground.cycle, profile, shared, repeated_upns(current), second)
+    known = KnownUpns(shared, repeated_upns(current), _second_upns(ground, portion, chosen, current))
+    result = apply_rules(chosen, ground.cycle, profile, known)
     findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
     findings = findings.assign(cycle=ground.cycle.id)
     held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], held_rows(findings)))

@@ -2,22 +2,21 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
 from schemas.states import BatchState
+from tests.support.paths import PROJECT
+from tests.support.paths import modules as python_files
 
-ROOT = Path(__file__).resolve().parents[2]
 STATES = {state.value for state in BatchState}
 COMPARISONS = {"eq", "ne", "isin"}
 
 
 def modules(*folders, but):
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if path != ROOT / but:
-                yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+    for path in python_files(*folders):
+        if path != PROJECT / but:
+            yield path.relative_to(PROJECT).as_posix(), path.read_text(encoding="utf-8")
 
 
 def writes(text):

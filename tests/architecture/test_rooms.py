@@ -3,12 +3,12 @@
 import ast
 from collections import defaultdict
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PROJECT = ("schemas", "expectations", "tasks", "flows")
+from tests.support.paths import PACKAGES, modules
+from tests.support.paths import PROJECT as ROOT
+
 #: The rooms, from the top to the bottom: a room may import only rooms below it.
 FLOORS = [
     ["flows"],
@@ -34,16 +34,25 @@ ONLY_IN = {
 }
 #: Modules with the same file name in two rooms, because they are about the same thing.
 SAME_NAME = {
-    **dict.fromkeys(
-        ("read", "select", "validate", "batch", "collect", "merge", "publish", "snapshot"), {"stages", "steps"}
-    ),
+    **{
+        stage: {"stages", "steps"}
+        for stage in (
+            *("receive", "read", "select", "validate", "batch", "collect", "merge", "publish", "snapshot"),
+            "poll_lrs",
+        )
+    },
+    # What is decided, what the ledger is asked for it, and the setting, the stage or the service of the same subject.
+    "arrivals": {"core", "maintenance"},
+    "doctor": {"maintenance", "services"},
+    "exception_life": {"core", "ledger"},
+    "pages": {"settings", "reports"},
+    "progress": {"run", "runtime"},
+    "readiness": {"codes", "core", "stages"},
+    "retention": {"settings", "core"},
+    "standing": {"core", "ledger"},
+    "volume": {"settings", "core"},
 }
 LONGEST_STAGE, LONGEST_MODULE, LONGEST_FUNCTION = 25, 400, 60
-
-
-def modules(*folders):
-    for folder in folders or PROJECT:
-        yield from sorted((ROOT / folder).rglob("*.py"))
 
 
 def dotted(path):
@@ -79,7 +88,7 @@ def ids(path):
 @pytest.mark.parametrize("path", [p for p in modules() if dotted(p) != "tasks"], ids=ids)
 def test_a_room_imports_only_rooms_below_it(path):
     here = room(dotted(path))
-    others = {room(m) for m in imports(path) if m.split(".")[0] in PROJECT} - {here, "tasks"}
+    others = {room(m) for m in imports(path) if m.split(".")[0] in PACKAGES} - {here, "tasks"}
     assert sorted(r for r in others if FLOOR[r] <= FLOOR[here]) == []
 
 
@@ -87,7 +96,7 @@ def test_no_module_imports_itself_by_way_of_others():
     graph = defaultdict(set)
     for path in modules():
         # A package's __init__ imports `schemas` alone; its own modules import it by being in it.
-        graph[dotted(path)] = {m for m in imports(path) if m.split(".")[0] in PROJECT} - {dotted(path)}
+        graph[dotted(path)] = {m for m in imports(path) if m.split(".")[0] in PACKAGES} - {dotted(path)}
     assert list(TopologicalSorter(graph).static_order())
 
 

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import PROJECT as ROOT
+
 #: What each library answers. Great Expectations reads its own setting whenever it needs it; it has no public question.
 ASK = (
     "import os, {module}\n"

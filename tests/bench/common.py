@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from schemas.cycles import cycle_by_id
+from tests.support.paths import PROJECT
 
-HOME = Path(__file__).resolve().parents[2]
+HOME = PROJECT
 BUILD = HOME / "build" / "bench"
 CYCLE = "2012-01"
 SEED = 1

@@ -1,10 +1,5 @@
 """A small Wales that the service has finished, for the tests of the parts that look at one."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 import pytest
 
 from tests.bench import stages

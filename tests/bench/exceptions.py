@@ -33,7 +33,7 @@ from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.runtime.context import Ground
 from tasks.runtime.partition import Lot
-from tasks.steps import records as census_work
+from tasks.steps import validate
 from tasks.steps.possible_matches import possible_matches
 from tests.bench import stages
 from tests.bench.common import BUILD, SEED, fresh, moments, told
@@ -166,7 +166,7 @@ def compared(service: Answered, raw: Answered) -> Figures:
 @contextmanager
 def _as_it_stands() -> Iterator[None]:
     """The service of this process without name forms and without the findings of its rules."""
-    forms, rules = lrs_forms.lrs_rows, census_work.apply_rules
+    forms, rules = lrs_forms.lrs_rows, validate.apply_rules
 
     def raw_forms(pupils: pd.DataFrame, *about: Any) -> pd.DataFrame:
         spelled = {"given_name": "forename", "family_name": "surname", "middle_name": "middle_names"}
@@ -181,7 +181,7 @@ def _as_it_stands() -> Iterator[None]:
 
     with (
         mock.patch.object(lrs_forms, "lrs_rows", raw_forms),
-        mock.patch.object(census_work, "apply_rules", no_findings),
+        mock.patch.object(validate, "apply_rules", no_findings),
     ):
         yield
 

@@ -6,7 +6,7 @@ second run that sends nothing, no check of its files, and it may lose a file whe
 
 Kept honest: the same learners are chosen, held and sent, the batch files are the service's to the byte, and the same
 ULNs and lines go back (`test_plain_script.py`; the benchmark compares all Wales again). What a rule says it takes from
-`schemas`, `expectations.catalogue` and `tasks.core`, so what is made faster there is faster here too. It reads the
+`schemas`, `expectations.rule_catalogue` and `tasks.core`, so what is made faster there is faster here too. It reads the
 answers that the stand-in gave to the service, from the same root.
 """
 
@@ -25,7 +25,7 @@ import pandas as pd
 from lxml import etree
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
-from expectations.catalogue import Rule, all_rules, rules_for
+from expectations.rule_catalogue import Rule, all_rules, rules_for
 from schemas.codes.own_findings import merge_findings
 from schemas.codes.return_codes import all_return_codes, normalise_code
 from schemas.ctf.versions import CtfVersion, all_versions
@@ -33,9 +33,9 @@ from schemas.cycles import Cycle, cycle_by_id
 from schemas.lrs.profiles import Profile, all_profiles
 from schemas.states import Disposition, Severity
 from schemas.tables import PUPIL_FIELDS
-from tasks.core.evidence import evidence, repeated_upns, shared_upns
+from tasks.core.evidence import KnownUpns, evidence, repeated_upns, shared_upns
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.lrs_form import lrs_names, lrs_rows
+from tasks.core.lrs_form import lrs_rows
 from tasks.core.readiness import missing_things
 from tasks.core.selection import select
 from tasks.io.data_root.reference import opt_outs, registration, schools
@@ -199,16 +199,8 @@ def _validate(chosen: pd.DataFrame, pupils: pd.DataFrame, cycle: Cycle, profile:
     found: list[tuple[str, str, str]] = []
     of_school = dict(list(pupils.groupby("school_number")))
     for school, rows in chosen.groupby("school_number"):
-        facts = evidence(
-            rows,
-            cycle=cycle,
-            profile=profile,
-            shared_upns=shared,
-            given_form=lrs_names(rows["forename"], profile),
-            family_form=lrs_names(rows["surname"], profile),
-            middle_form=lrs_names(rows["middle_names"], profile),
-            register_upns=repeated_upns(of_school[school]),
-        ).set_index("row_ref")
+        known = KnownUpns(shared, repeated_upns(of_school[school]))
+        facts = evidence(rows, cycle, profile, known).set_index("row_ref")
         # The library's pandas engine is older than the text type of pandas 3.
         facts = facts.astype({c: object for c in facts.columns if facts[c].dtype.kind not in "fib"})
         batch = definition.get_batch({"dataframe": facts.where(facts.notna(), None)})

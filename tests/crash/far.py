@@ -7,7 +7,6 @@ Belongs here: the machine, the way to it, what others do there. Does not belong 
 """
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +36,7 @@ def machine(home: Path) -> Iterator[None]:
     Args:
         home: an empty folder.
     """
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from sftp_server import sftp_server
+    from tests.support.servers.sftp import sftp_server
 
     global _ways  # noqa: PLW0603 - the process plays one scenario
     with sftp_server(home) as server:

@@ -29,9 +29,9 @@ import deltalake.table
 import deltalake.writer.writer
 
 from tests.crash import far, service
+from tests.support.paths import PROJECT
 
 KILLED, TORN, FULL = "killed", "torn", "full"
-PROJECT = Path(__file__).resolve().parents[2]
 #: What the engine keeps there for itself, and what runs tell of themselves: nothing is decided by either.
 ASIDE = ("prefect", "logs")
 _FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support.paths import PROJECT
+
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).resolve().parents[2]
 #: A process of its own: what listens to Python's own doings cannot be taken away again.
 WATCHED = """
 import os, sys, shutil, tempfile
@@ -20,7 +20,7 @@ root, outside = Path(sys.argv[1]), Path(sys.argv[2])
 (root / "lake").mkdir(); (root / "prefect").mkdir(); (root / "old" / "below").mkdir(parents=True)
 (root / "old" / "file").write_text("old")
 import pandas as pd, pyarrow as pa, pyarrow.parquet as pq, deltalake
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
 before, met = stands(root), []
 watch(root, met.append)
 {planted}

@@ -1,11 +1,11 @@
 """The picture of a batch's states, made from the table of allowed moves."""
 
 import re
-from pathlib import Path
 
 from schemas.states import BATCH_MOVES, BatchState
+from tests.support.paths import PROJECT
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "batch-states.md"
+PAGE = PROJECT / "docs" / "reference" / "batch-states.md"
 _PICTURE = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 

@@ -1,15 +1,15 @@
 """The table of what each letter becomes in the form for the LRS, made from the code that makes it."""
 
 import unicodedata
-from pathlib import Path
 
 import pandas as pd
 
 from schemas.lrs.profiles import all_profiles
 from tasks.core.lrs_form import lrs_names
+from tests.support.paths import PROJECT
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "letters.md"
-#: Letters of Welsh and of the names that come with it (plasc_ctf.md 7).
+PAGE = PROJECT / "docs" / "letters.md"
+#: Letters of Welsh and of the names that come with it (docs/reference/sources.md#welsh-letters).
 WELSH = "âêîôûŵŷáéíóúẃýàèìòùẁỳäëïöüẅÿ"
 #: Latin-1 Supplement, Latin Extended-A and -B, Latin Extended Additional.
 BLOCKS = (range(0xC0, 0x250), range(0x1E00, 0x1F00))

@@ -1,14 +1,14 @@
 """Every guide stands in both languages, says the same in each, and names commands and files that are there."""
 
 import re
-from pathlib import Path
 
 import pytest
 import typer
 
 from flows.cli.__main__ import app
+from tests.support.paths import PROJECT
 
-GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
+GUIDES = PROJECT / "docs" / "guides"
 NAMES = sorted({path.name.split(".")[0] for path in GUIDES.glob("*.md")})
 
 

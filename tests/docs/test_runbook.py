@@ -1,7 +1,6 @@
 """The runbook says the same in both languages, quotes what the service says, and names commands and files that are there."""
 
 import re
-from pathlib import Path
 
 import pytest
 import typer
@@ -9,8 +8,9 @@ import typer
 from flows.cli.__main__ import app
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.texts.catalogue import all_texts
+from tests.support.paths import PROJECT
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = PROJECT / "docs"
 BOOKS = {"en": DOCS / "runbook.md", "cy": DOCS / "runbook.cy.md"}
 #: A quotation that is no sentence of the service's.
 OWN_WORDS = {"“start afresh”", "“ddechrau o'r newydd”"}

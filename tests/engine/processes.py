@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.engine.names import POOL
+from tests.support.paths import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 #: Every process of a session has it in its environment, those that workers start too.
 _MARK = "ULN_ENGINE_TESTS"
 _SESSION = uuid.uuid4().hex

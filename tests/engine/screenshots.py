@@ -12,8 +12,9 @@ from pathlib import Path
 from tests.engine import names
 from tests.engine.api import Api
 from tests.engine.browser import Pages, pages
-from tests.engine.processes import PROJECT, NotInstalled
+from tests.engine.processes import NotInstalled
 from tests.engine.undisturbed import Undisturbed, deployed, play
+from tests.support.paths import PROJECT
 
 IMAGES = PROJECT / "docs" / "images"
 #: Bytes; a picture is looked at in a browser, and lies in every clone.

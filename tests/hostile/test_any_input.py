@@ -13,17 +13,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from scenarios.test_operators_diary import census, returns
-from tests_support import sound_learners
 
 from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import BY_SERVICE, all_profiles
 from schemas.plasc.layouts import all_layouts
 from schemas.tables import PUPIL_FIELDS
-from tasks.core.identifiers import canonical_upn, uln_check_digit, upn_check_letter
+from tasks.core.evidence import KnownUpns
+from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import merge_answers
-from tasks.core.publication import for_schools
+from tasks.core.publication import SchoolRecords, for_schools
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.io.lrs.files import batch_file_name, read_result, write_batch
@@ -33,10 +32,12 @@ from tasks.reports.status import status_of
 from tasks.steps.rules import apply_rules
 from tasks.steps.school_files import Due, school_files
 from tasks.steps.submission_slip import Submission
+from tests.hostile.pupils import SOUND, ULNS, UPNS, a_return
+from tests.support.diary import census, returns
+from tests.support.learners import sound_learners
 
 CYCLE = cycle_by_id("2012-01")
 PROFILES = all_profiles()
-NO_ONE = pd.Series([], dtype="str")
 
 
 def searched(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -50,15 +51,6 @@ def searched(examples: int) -> Callable[[Callable[..., None]], Callable[..., Non
     )
 
 
-def numbered(count: int) -> tuple[list[str], list[str]]:
-    """That many UPNs and ULNs with right check characters."""
-    twelve = pd.Series([f"66040251{n:04}" for n in range(count)], dtype="str")
-    nine = pd.Series([f"1000{n:05}" for n in range(2 * count + 2)], dtype="str")
-    ulns = (nine + uln_check_digit(nine)).dropna()
-    return list(upn_check_letter(twelve) + twelve), list(ulns)[:count]
-
-
-UPNS, ULNS = numbered(60)
 #: What XML 1.0 can hold, but for the carriage return, which every parser makes a line feed.
 _CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
 _ODD = "\t\n\u0430\u0302\u0336\u034f\u200b\u200d\u202e\u2066\ufeff\ufe0f\u3164\u017f\u0131\ufb03\uff21\U0001d412\xa0\u3000'’=+-@\"<&>;,"
@@ -99,33 +91,6 @@ ODD_NAMES = [
 ]
 
 
-def a_return(pupils: list[dict[str, str]], school: str = "6604025", at: str = "2012-01-20T10:00:00") -> bytes:
-    root = etree.Element("Message")
-
-    def put(path: str, text: str, below: etree._Element = root) -> None:
-        for name in path.split("/"):
-            found = below.find(name)
-            below = etree.SubElement(below, name) if found is None else found
-        below.text = text
-
-    put("Header/CollectionDetails/Collection", "PLASC")
-    put("Header/CollectionDetails/ReferenceDate", "2012-01-17")
-    put("Header/Source/LEA", school[:3])
-    put("Header/Source/Estab", school[3:])
-    put("Header/Source/SerialNo", "1")
-    put("Header/Source/DateTime", at)
-    records = etree.SubElement(etree.SubElement(root, "Pupils"), "PupilsOnRoll")
-    paths = {field: paths[0] for field, paths in all_layouts()["english-like"].paths.items()}
-    for pupil in pupils:
-        record = etree.SubElement(records, "PupilOnRoll")
-        for field, value in pupil.items():
-            put(paths[field], value, record)
-    return etree.tostring(root, encoding="utf-8")
-
-
-SOUND = {f: v for f, v in sound_learners({}).iloc[0].items() if f in PUPIL_FIELDS and isinstance(v, str)}
-
-
 @searched(6)
 @given(names=st.lists(st.tuples(NAMES, NAMES, NAMES), min_size=1, max_size=25))
 @example(names=[(name, name, name) for name in ODD_NAMES])
@@ -139,7 +104,7 @@ def test_any_name_goes_in_the_form_of_the_lrs_or_is_held_and_comes_back_byte_for
     chosen = found.assign(row_ref=[f"r{n}" for n in range(len(found))], school_number="6604025", sha256="s1")
 
     # To the LRS: of each name either a form that it takes, or a finding that holds the learner.
-    findings = apply_rules(chosen, CYCLE, PROFILES["2A"], NO_ONE).findings
+    findings = apply_rules(chosen, CYCLE, PROFILES["2A"], KnownUpns()).findings
     blocking = findings[findings["severity"] == "blocking"]
     no = pd.Series(False, index=chosen.index)
     forms = lrs_rows(chosen, PROFILES["2A"], no, no)
@@ -165,16 +130,16 @@ def given_back(chosen: pd.DataFrame) -> tuple[list[tuple[str, str, str]], list[s
     learners = pd.DataFrame({"upn": UPNS[: len(chosen)], "uln": ULNS[: len(chosen)]}).assign(
         dob="1996-11-05", school_number="6604025", conflict=None
     )
-    ulns, lines = for_schools(
+    records = SchoolRecords(
         chosen,
         chosen[["row_ref"]].assign(disposition="chosen", reason=None),
         chosen[["row_ref"]].assign(upn=upns, state="uln", batch_ref="B1"),
         learners.astype("str"),
         pd.DataFrame({"row_ref": [], "rule": [], "severity": [], "field": []}, dtype="str"),
         pd.DataFrame({"upn": [], "batch_ref": [], "return_code": [], "school_number": []}, dtype="str"),
-        texts_of(DataRoot(Path("nowhere"))),
         pd.DataFrame({c: [] for c in ("batch_ref", "upn", "given_name", "family_name", "middle_name")}, dtype="str"),
     )
+    ulns, lines = for_schools(records, texts_of(DataRoot(Path("nowhere"))))
     names = {"school_name": "Ysgol", "la_cy": "Ynys Môn", "la_en": "Anglesey"}
     own = [table.drop(columns="school_number").reset_index(drop=True) for table in (ulns, lines)]
     due = Due("6604025", names, *own, number=1, submission=Submission({}, [], []))

@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_files import DEWI, LRS, answers, measured, message
 
 from schemas.codes.quarantine_reasons import all_reasons
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.io.lrs import files as lrs_files
 from tasks.stages.collect import collect
+from tests.hostile.hostile_files import DEWI, LRS, answers, measured, message
+from tests.support.paths import PROJECT
 
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).resolve().parents[2]
 CASES = {f"{inbox}: {case}": told for inbox, files in (("dewi", DEWI), ("lrs", LRS)) for case, (_, _, told) in files.items()}  # fmt: skip
 #: Above what a process has that does nothing; seconds of a processor, some ten times what the slowest file takes.
 MEBIBYTES, SECONDS = 512, 30
@@ -79,7 +79,7 @@ def test_a_result_too_large_is_refused_unread_and_not_copied(tmp_path, monkeypat
 
 
 def test_a_hostile_file_stops_none_beside_it(tmp_path):
-    """In the inbox of the LRS as in that of DEWi (`tests/tasks/test_receive.py`)."""
+    """In the inbox of the LRS as in that of DEWi (`tests/unit/stages/test_receive.py`)."""
     root = DataRoot(tmp_path).create()
     for case in ("entity-bomb", "nested-values", "short-rows-of-a-wide-table", "noise"):
         name, content, _ = LRS[case]

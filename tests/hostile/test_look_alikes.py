@@ -5,10 +5,10 @@ import unicodedata
 
 import pandas as pd
 import pytest
-from tests_support import sound_learners
 
 from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import all_profiles
+from tasks.core.evidence import KnownUpns
 from tasks.core.identifiers import canonical_upn, uln_valid, upn_check_letter_ok, upn_shape
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import tie
@@ -16,10 +16,10 @@ from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.selection import select
 from tasks.core.text_columns import capitals
 from tasks.steps.rules import apply_rules
+from tests.support.learners import sound_learners
 
 UPN, ULN = "M660402510001", "1000102504"
 CYCLE, PROFILE = cycle_by_id("2012-01"), all_profiles()["2A"]
-NO_ONE = pd.Series([], dtype="str")
 #: What no eye sees, and what looks like a letter or digit of an identifier.
 UNSEEN = [chr(c) for c in range(0x80, sys.maxunicode + 1) if unicodedata.category(chr(c)) in ("Cf", "Mn", "Me", "Zs", "Zl", "Zp")]  # fmt: skip
 #: All planes on which there are letters, marks or digits of a script.
@@ -52,7 +52,7 @@ def test_a_upn_or_uln_with_a_sign_that_looks_like_another_is_told():
     ulns += [ULN[:6] + sign + ULN[6:] for sign in "\u200b\u202e\u0302\xad"]
     rows = sound_learners(*({"upn": upn} for upn in spoiled), *({"uln": uln} for uln in ulns))
     rows["school_number"] = [f"{6600000 + n}" for n in range(len(rows))]
-    found = apply_rules(rows, CYCLE, PROFILE, NO_ONE).findings
+    found = apply_rules(rows, CYCLE, PROFILE, KnownUpns()).findings
     earned = found.groupby("row_ref")["rule"].agg(set).to_dict()
     assert [earned.get(ref) for ref in rows["row_ref"]] == [{"UPN02"}] * len(spoiled) + [{"ULN01"}] * len(ulns)
 
@@ -70,7 +70,7 @@ TOLD = [
 def test_every_other_field_tells_it_by_its_rule_and_the_record_is_chosen():
     rows = sound_learners(*({field: value} for field, value, _ in TOLD))
     rows["school_number"] = [f"{6600000 + n}" for n in range(len(rows))]
-    found = apply_rules(rows, CYCLE, PROFILE, NO_ONE).findings
+    found = apply_rules(rows, CYCLE, PROFILE, KnownUpns()).findings
     earned = found.groupby("row_ref")["rule"].agg(set).to_dict()
     assert [earned.get(ref) for ref in rows["row_ref"]] == [{rule} for _, _, rule in TOLD]
     decided = select(

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hostile.test_any_input import SOUND, ULNS, UPNS, a_return
-from scenarios.test_operators_diary import census, returns
 
 from schemas.cycles import cycle_by_id
 from schemas.texts.faults import ConfigurationFault
@@ -18,6 +16,8 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import list_arrivals, open_arrival, storable
 from tasks.io.data_root.reference import registration, schools
 from tasks.io.lake.tables import Lake
+from tests.hostile.pupils import SOUND, ULNS, UPNS, a_return
+from tests.support.diary import census, returns
 
 ELSEWHERE = ["../../../../elsewhere", "..", "/tmp/elsewhere", "..\\..\\elsewhere", "C:elsewhere", "a/../../b", "%2e%2e%2f", "~", "660;rm", "\u2024\u2024/x", "x" * 300]  # fmt: skip
 #: Every file that a run may write, below its data root.

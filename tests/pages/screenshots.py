@@ -11,10 +11,11 @@ from pathlib import Path
 
 from tasks.io.data_root.reference import schools
 from tests.engine.browser import chromium
-from tests.engine.processes import PROJECT, NotInstalled
+from tests.engine.processes import NotInstalled
 from tests.engine.screenshots import IMAGES
 from tests.pages.three_cycles import pages_of, three_cycles
 from tests.pages.windows import window_on
+from tests.support.paths import PROJECT
 
 #: Whose schools take part, and whose page is shown.
 _AUTHORITIES, _SHOWN = ("667", "668"), "667"

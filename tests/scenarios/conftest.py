@@ -4,15 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_operators_diary import census
 
 from schemas.cycles import cycle_by_id
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import schools
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
-
-CYCLE, MONDAY = "2012-01", "2012-01-30T02:30"
+from tests.support.diary import CYCLE, MONDAY, census
 
 
 @pytest.fixture(scope="module")

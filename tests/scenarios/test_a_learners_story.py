@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from learners_in_schools import A, B, census, hand_in, learner, lrs_answers, returns, two_schools, uln, upn
 from typer.testing import CliRunner
 
 from flows.cli.__main__ import app
@@ -24,10 +23,12 @@ from tasks.io.lake.tables import Lake
 from tasks.maintenance.purge import purge
 from tasks.reports.trace import stories
 from tasks.runtime import visibility as showing
+from tests.support.diary import census, returns
+from tests.support.learners.in_schools import A, B, hand_in, learner, lrs_answers, two_schools, uln, upn
+from tests.support.paths import PROJECT
 
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).resolve().parents[2]
 EFA, TWIN, NAMESAKE, LATER = upn(1), upn(2), upn(3), upn(4, temporary=True)
 PERMANENT = upn(4)
 EFA_S, TWIN_S, LATER_S = uln(1), uln(2), uln(4)

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from store_line import StoreLine
 
 from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.rehearsal.s3_stand_in import s3_server
+from tests.support.faults.store_line import StoreLine
+from tests.support.paths import PROJECT
 
 pytestmark = pytest.mark.engine
-TESTS = Path(__file__).resolve().parents[1]
 WALK = """
 import sys
-from test_operators_diary import census
-from schemas.faults import ServiceFault
+from tests.support.diary import census
+from schemas.texts.faults import ServiceFault
 try:
     census(sys.argv[1], "2012-01", "2012-01-30T02:30")
 except ServiceFault as fault:
@@ -35,9 +35,9 @@ PLACES = (0.02, 0.5, 0.8, 0.9, 0.97)
 
 def walks(root, ways):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ULN_WAY_")} | ways
-    environment["PYTHONPATH"] = os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "scenarios")))
+    environment["PYTHONPATH"] = str(PROJECT)
     command = [sys.executable, "-W", "ignore", "-c", WALK, str(root)]
-    return subprocess.run(command, env=environment, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
 def ended(root, ways):

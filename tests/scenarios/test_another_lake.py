@@ -4,13 +4,13 @@ import datetime as dt
 import shutil
 
 import pytest
-from test_operators_diary import census
 
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.tables import Lake
 from tasks.maintenance.doctor import Level, examined
+from tests.support.diary import census
 
 CYCLE = "2012-01"
 MONDAY, TUESDAY = "2012-01-30T02:30", "2012-01-31T02:30"

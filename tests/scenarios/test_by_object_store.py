@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_cut_to_size import equal, lrs, make, play
 
 from schemas.settings.locations import FOLDERS
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.remote.folders import deliver_new, fetch_new
 from tasks.rehearsal.s3_stand_in import s3_server
+from tests.support.two_authorities import equal, lrs, make, play
 
 pytestmark = pytest.mark.long
 

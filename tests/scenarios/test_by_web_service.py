@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_operators_diary import census
-from tests_support import walked
 
 from schemas.lrs.profiles import all_profiles
 from schemas.states import Decision
@@ -39,10 +37,12 @@ from tasks.stages.receive import receive
 from tasks.stages.release import release
 from tasks.stages.select import select
 from tasks.stages.validate import validate
+from tests.support.diary import census
+from tests.support.paths import PROJECT
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).resolve().parents[2]
 CYCLE = "2012-01"
 MONDAY, TUESDAY, WEDNESDAY, IN_FEBRUARY = "2012-01-30T02:30", "2012-01-31T02:30", "2012-02-01T02:30", "2012-02-12T09:15"
 #: The batches of two small schools.
@@ -65,7 +65,7 @@ def ready_root(built_root, certificates, tmp_path_factory):
     root = Path(shutil.copytree(built_root, tmp_path_factory.mktemp("ready") / "root"))
     with pytest.MonkeyPatch.context() as patch, serving(root, certificates) as lrs:
         patch.setenv("ULN_LRS_PASSWORD", PASSWORD)
-        patch.setattr("tasks.steps.records.all_profiles", in_small_calls)
+        patch.setattr("tasks.steps.batch.all_profiles", in_small_calls)
         lrs.closed = True
         use(root, lrs, certificates)
         counts = census(root, CYCLE, MONDAY)
@@ -84,7 +84,7 @@ def in_small_calls(*given):
 @pytest.fixture
 def root(ready_root, tmp_path, monkeypatch):
     monkeypatch.setenv("ULN_LRS_PASSWORD", PASSWORD)
-    monkeypatch.setattr("tasks.steps.records.all_profiles", in_small_calls)
+    monkeypatch.setattr("tasks.steps.batch.all_profiles", in_small_calls)
     return Path(shutil.copytree(ready_root, tmp_path / "root"))
 
 
@@ -351,7 +351,7 @@ def test_a_job_that_was_kept_confirms_its_batch_and_forbids_a_retry(root, lrs, c
 
 RUNS = """
 import sys
-from tasks.release import release
+from tasks.stages.release import release
 release.fn(data=sys.argv[1], cycle="2012-01", las=["660"], as_of="2012-01-31T02:30")
 """
 

@@ -1,11 +1,8 @@
 """A school that cannot send PLASC sends a transfer file as its request: the same rules after it, the same conservation."""
 
 import re
-from pathlib import Path
 
 import pytest
-from ten_learners import ASKED, FIRST, REGISTRATION, UPN, WHO, pupil, send_return
-from test_operators_diary import census
 
 from schemas.cycles import cycle_by_id
 from schemas.plasc.layouts import all_layouts
@@ -17,8 +14,11 @@ from tasks.io.plasc.reader import inspect, read_return
 from tasks.reports.check import CheckedReturn, check_file
 from tasks.reports.status import status_of
 from tasks.steps.receive import admit
+from tests.support.diary import census
+from tests.support.learners.ten import ASKED, FIRST, REGISTRATION, UPN, WHO, pupil, send_return
+from tests.support.paths import GOLDEN
 
-GOLDEN = (Path(__file__).parents[1] / "golden" / "requests" / "ctf_full.xml").read_bytes()
+CTF = (GOLDEN / "requests" / "ctf_full.xml").read_bytes()
 SCHOOLS = {"6604025", "6604026"}
 
 
@@ -79,7 +79,7 @@ def sent(root):
 
 
 def test_the_golden_transfer_file_is_read_field_by_field_and_nothing_in_it_is_unknown():
-    found = read_return(GOLDEN, all_layouts())
+    found = read_return(CTF, all_layouts())
     assert (found.header.school_number, found.header.layout, found.header.destination) == ("6604025", "ctf", "6604025")
     assert (found.header.declared, found.leavers, found.unknown_elements) == (2, 0, {})
     first, second = found.pupils.fillna("").to_dict("records")
@@ -90,7 +90,7 @@ def test_the_golden_transfer_file_is_read_field_by_field_and_nothing_in_it_is_un
     }  # fmt: skip
     assert (second["uln"], second["gender"], second["postcode"]) == ("1000102504", "M", "LL77 7NG")
     header = found.header
-    fast = pupil_columns(GOLDEN, all_layouts()["ctf"], [all_layouts()["ctf"]], header.declared, ())
+    fast = pupil_columns(CTF, all_layouts()["ctf"], [all_layouts()["ctf"]], header.declared, ())
     assert fast is not None and fast.to_pandas().equals(found.pupils)
 
 
@@ -210,15 +210,15 @@ def test_whose_and_of_when_it_must_be():
 )
 def test_a_hostile_or_broken_one_is_refused_with_its_reason(change, reason):
     with pytest.raises(Refused) as caught:
-        inspect(GOLDEN.replace(b'<?xml version="1.0" encoding="UTF-8"?>\n', b"").replace(*change), all_layouts())
+        inspect(CTF.replace(b'<?xml version="1.0" encoding="UTF-8"?>\n', b"").replace(*change), all_layouts())
     assert caught.value.reason == reason
 
 
 def test_pupils_in_a_container_of_another_name_do_not_vanish_unseen():
-    hidden = GOLDEN.replace(b"</CTFpupilData>", b"</CTFpupilData><MorePupils><Pupil/></MorePupils>")
+    hidden = CTF.replace(b"</CTFpupilData>", b"</CTFpupilData><MorePupils><Pupil/></MorePupils>")
     assert inspect(hidden, all_layouts()).unknown_elements == {"/MorePupils": 1}
     # A return's own container in a transfer file is no record either.
-    odd = GOLDEN.replace(b"<UCI/>", b"").replace(
+    odd = CTF.replace(b"<UCI/>", b"").replace(
         b"</CTFpupilData>", b"<PupilOnRoll><UPN>x</UPN></PupilOnRoll></CTFpupilData>"
     )
     found = inspect(odd, all_layouts())
@@ -227,7 +227,7 @@ def test_pupils_in_a_container_of_another_name_do_not_vanish_unseen():
 
 def test_a_school_can_check_it_beforehand(tmp_path):
     path = tmp_path / "request.xml"
-    path.write_bytes(GOLDEN)
+    path.write_bytes(CTF)
     [found] = check_file(path)
     assert isinstance(found, CheckedReturn)
     assert (found.cycle.id, found.records, found.chosen, found.not_chosen) == ("2012-01", 2, 1, {"uln_held": 1})

@@ -4,68 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_operators_diary import contents
-from tests_support import walked
 
-from schemas.cycles import cycle_by_id
-from schemas.lrs.profiles import all_profiles
-from schemas.tables import TABLES
-from tasks.io.data_root.data_root import DataRoot
-from tasks.io.data_root.reference import schools
 from tasks.io.lake.tables import Lake
-from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tasks.rehearsal.synthetic_returns import write_wales
-from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.runtime.executor import workers
 from tasks.stages.batch import batch
-from tasks.stages.collect import collect
-from tasks.stages.conserve import conserve
 from tasks.stages.cross_check import cross_check
-from tasks.stages.merge import merge
-from tasks.stages.publish import publish
 from tasks.stages.read import read
 from tasks.stages.receive import receive
-from tasks.stages.release import release
 from tasks.stages.select import select
-from tasks.stages.snapshot import snapshot
 from tasks.stages.validate import validate
+from tests.support.two_authorities import CYCLE, LAS, SENT, equal, make, play
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
-
-CYCLE, LAS = "2012-01", ["660", "661"]
-SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
-
-
-def make(root):
-    DataRoot(root).create()
-    register = schools()
-    taking = register[register["school_number"].isin(["6604025", "6604026", "6614002", "6614003"])]
-    cycle = cycle_by_id(CYCLE)
-    write_wales(plan_wales(taking.reset_index(drop=True), cycle, seed=3, pupils_per_school=80), root, cycle)
-
-
-def lrs(root):
-    """The LRS answers what lies in the outbox."""
-    answer_outbox(root, profiles=all_profiles(), seed=3)
-
-
-def play(root, lrs=lrs):
-    """A cycle of two authorities from inbox to snapshots; everything it left, but for the Delta versions."""
-    for stage in (receive, read, select):
-        walked(stage, root, CYCLE, SENT, LAS)
-    cross_check.fn(data=str(root), cycle=CYCLE)
-    for stage in (validate, batch, release):
-        walked(stage, root, CYCLE, SENT, LAS)
-    conserve.fn(data=str(root), cycle=CYCLE)
-    lrs(root)
-    collect.fn(data=str(root), as_of=BACK)
-    merge.fn(data=str(root))
-    conserve.fn(data=str(root), cycle=CYCLE)
-    walked(publish, root, CYCLE, BACK, LAS)
-    snapshot.fn(data=str(root), cycle=CYCLE)
-    files = {name: content for name, content in contents(root).items() if not name.endswith("manifest.json")}
-    lake = Lake(root / "lake")
-    return files, {name: lake.read(name) for name in TABLES}
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +24,6 @@ def whole(tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
     make(root)
     return play(root)
-
-
-def equal(found, whole):
-    assert found[0].keys() == whole[0].keys() and len(found[0]) >= 8
-    assert [name for name, content in found[0].items() if content != whole[0][name]] == []
-    for name, rows in found[1].items():
-        pd.testing.assert_frame_equal(rows, whole[1][name], obj=name)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +41,10 @@ def equal(found, whole):
         }
         | {"tasks.core.possible_match._AT_ONCE": 1}
         | {"tasks.stages.batch.parts": lambda: 3},
-        {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
+        {
+            f"tasks.stages.{name}.parts": lambda: 3
+            for name in ("select", "validate", "batch", "release", "merge", "publish")
+        }
         | {"tasks.runtime.partition.parts": lambda: 3, "tasks.stages.collect.parts": lambda: 2},
         {"tasks.runtime.partition.PORTION_RECORDS": 25},
     ],

@@ -22,13 +22,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from learners_in_schools import A, census, got, hand_in, learner, lrs_answers, returns, sent, two_schools, uln, upn
-from test_operators_decisions import uln as command
 
 from tasks.reports.status import status_of
 from tasks.runtime.context import Ground
 from tasks.runtime.partition import Lot
 from tasks.steps.possible_matches import possible_matches
+from tests.support.cli import uln as command
+from tests.support.diary import census, returns
+from tests.support.learners.in_schools import A, got, hand_in, learner, lrs_answers, sent, two_schools, uln, upn
 
 pytestmark = pytest.mark.long
 

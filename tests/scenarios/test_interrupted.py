@@ -15,8 +15,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from prefect.states import Completed
-from test_operators_diary import census, make, returns
-from tests_support import walked, without_an_engine
 
 from flows import lrs_returns
 from schemas.lrs.profiles import all_profiles
@@ -34,6 +32,8 @@ from tasks.stages import collect as collecting
 from tasks.stages import publish as publishing
 from tasks.stages.receive import receive
 from tasks.steps import publish as returns_work
+from tests.support.diary import census, make, returns
+from tests.support.without_engine import walked, without_an_engine
 
 pytestmark = pytest.mark.long
 

@@ -22,7 +22,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ten_learners import (
+
+from schemas.cycles import cycle_by_id
+from tasks.io.lake.tables import Lake
+from tasks.ledger.snapshots import published
+from tasks.reports.exception_counts import open_for_long
+from tasks.reports.status import attention, status_of
+from tests.support.cli import uln
+from tests.support.diary import census, returns
+from tests.support.learners.ten import (
     A_YEAR_ON,
     ANSWERED,
     CORRECTED,
@@ -40,14 +48,6 @@ from ten_learners import (
     pupil,
     send_return,
 )
-from test_operators_decisions import uln
-from test_operators_diary import census, returns
-
-from schemas.cycles import cycle_by_id
-from tasks.io.lake.tables import Lake
-from tasks.ledger.snapshots import published
-from tasks.reports.exception_counts import open_for_long
-from tasks.reports.status import attention, status_of
 
 
 def lives(root, cycle):

@@ -15,12 +15,9 @@ import time
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cut_to_size import CYCLE, SENT, equal, make, play
-from tests_support import walked
 
 from schemas.texts.faults import ServiceFault
 from tasks.core.masking import masked
@@ -33,15 +30,17 @@ from tasks.stages.read import read
 from tasks.stages.receive import receive
 from tasks.stages.select import select
 from tasks.stages.validate import validate
+from tests.support.paths import PROJECT
+from tests.support.two_authorities import CYCLE, SENT, equal, make, play
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 
-PROJECT = Path(__file__).resolve().parents[2]
 SURNAME = "Zzmarkername"
 #: What a worker loads first: of a marked pupil its rules tell all that they can, and fail.
 TELLING = f"""
 import logging, threading, warnings
-import tasks.steps.records as work
+import tasks.steps.validate as work
 sound = getattr(work.apply_rules, "sound", work.apply_rules)
 def telling(chosen, *arguments, **more):
     if (chosen["surname"] == "{SURNAME}").any():

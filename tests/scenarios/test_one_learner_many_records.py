@@ -7,25 +7,24 @@ import shutil
 from pathlib import Path
 
 import pytest
-from learners_in_schools import (
+
+from tasks.io.lake.tables import Lake
+from tasks.reports.status import status_of
+from tasks.reports.trace import stories
+from tests.support.diary import census, returns
+from tests.support.learners.in_schools import (
     A,
     B,
-    census,
     got,
     hand_in,
     learner,
     lrs_answers,
     reasons,
-    returns,
     sent,
     two_schools,
     uln,
     upn,
 )
-
-from tasks.io.lake.tables import Lake
-from tasks.reports.status import status_of
-from tasks.reports.trace import stories
 
 pytestmark = pytest.mark.long
 

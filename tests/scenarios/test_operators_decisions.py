@@ -12,20 +12,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_operators_diary import census
-from tests_support import walked
 from typer.testing import CliRunner
 
 from flows.cli.__main__ import app
 from flows.run.schedule import now
-from schemas.lrs.profiles import all_profiles
 from schemas.states import Decision
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.tables import Lake
 from tasks.io.remote import folders as places
 from tasks.ledger import hand_over
 from tasks.operator.decide_batch import decide
-from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.reports.status import attention, status_of
 from tasks.runtime.context import Ground
 from tasks.stages import release
@@ -33,11 +29,12 @@ from tasks.stages.batch import batch
 from tasks.stages.collect import collect
 from tasks.stages.merge import merge
 from tasks.steps.batch import batch_files
+from tests.support.cli import uln
+from tests.support.diary import CYCLE, MONDAY, TUESDAY, WEDNESDAY, answered_by_lrs, census, outbox
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 
-CYCLE = "2012-01"
-MONDAY, TUESDAY, WEDNESDAY = "2012-01-30T02:30", "2012-01-31T02:30", "2012-02-01T02:30"
 IN_MARCH = "2012-03-01T02:30"
 WHY = "not on the LRS portal, asked by telephone"
 
@@ -77,12 +74,6 @@ def taken_in(root, at):
     return collect.fn(data=str(root), as_of=at) | {f"merge.{k}": n for k, n in merge.fn(data=str(root)).items()}
 
 
-def uln(root, *arguments, expect=0):
-    found = CliRunner().invoke(app, [*arguments, "--data", str(root)])
-    assert found.exit_code == expect, found.output
-    return found.output
-
-
 def listed(root, *arguments, at=TUESDAY):
     return json.loads(uln(root, "batches", CYCLE, "--json", "--as-of", at, *arguments))
 
@@ -91,28 +82,10 @@ def states(root, at=TUESDAY):
     return [one["state"] for one in sorted(listed(root, at=at), key=lambda b: b["school_number"])]
 
 
-def outbox(root):
-    return {p.name: p.read_bytes() for p in (root / "lrs" / "outbox").iterdir()}
-
-
 def times_sent(root):
     """How often each learner stands in the files of the outbox."""
     files = [pd.read_csv(io.BytesIO(content), dtype="str") for content in outbox(root).values()]
     return pd.concat([pd.DataFrame({"MISIdentifier": []}), *files])["MISIdentifier"].value_counts()
-
-
-def answered_by_lrs(root, files):
-    """The LRS answers these files, which it was handed whatever the ledger thinks."""
-    before = outbox(root)
-    for name in before:
-        (root / "lrs" / "outbox" / name).unlink()
-    for name, content in files.items():
-        (root / "lrs" / "outbox" / name).write_bytes(content)
-    answer_outbox(root, profiles=all_profiles(), seed=7)
-    for name in files:
-        (root / "lrs" / "outbox" / name).unlink()
-    for name, content in before.items():
-        (root / "lrs" / "outbox" / name).write_bytes(content)
 
 
 def test_killed_before_the_ledger_confirmed_the_hand_over(died, sent):

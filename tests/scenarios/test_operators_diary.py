@@ -14,70 +14,19 @@ import pandas as pd
 import pytest
 from lxml import etree
 from openpyxl import load_workbook
-from tests_support import walked
 
-from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import all_profiles
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.selection import current_returns
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import open_arrival
-from tasks.io.data_root.reference import schools
 from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
-from tasks.rehearsal.synthetic_returns import write_wales
-from tasks.rehearsal.synthetic_wales import KINDS, PLANTED, plan_wales
+from tasks.rehearsal.synthetic_wales import KINDS, PLANTED
 from tasks.reports.status import status_of
-from tasks.stages.batch import batch
-from tasks.stages.collect import collect
-from tasks.stages.conserve import conserve
-from tasks.stages.cross_check import cross_check
-from tasks.stages.merge import merge
-from tasks.stages.publish import publish
-from tasks.stages.read import read
-from tasks.stages.receive import receive
-from tasks.stages.release import release
-from tasks.stages.select import select
-from tasks.stages.snapshot import snapshot
-from tasks.stages.validate import validate
+from tests.support.diary import census, contents, make, returns
 
 LAS = ["660"]
-NAMES = ["6604025", "6604026", "6604027", "6604028"]
-
-
-def census(root, cycle, at):
-    total = {}
-    for stage in (receive, read, select):
-        total |= {f"{stage.name}.{k}": n for k, n in walked(stage, root, cycle, at).items()}
-    cross_check.fn(data=str(root), cycle=cycle)
-    for stage in (validate, batch, release):
-        total |= {f"{stage.name}.{k}": n for k, n in walked(stage, root, cycle, at).items()}
-    return total
-
-
-def returns(root, cycle, at):
-    total = collect.fn(data=str(root), as_of=at) | {f"merge.{k}": n for k, n in merge.fn(data=str(root)).items()}
-    conserve.fn(data=str(root), cycle=cycle)
-    total |= {f"publish.{k}": n for k, n in walked(publish, root, cycle, at).items()}
-    snapshot.fn(data=str(root), cycle=cycle)
-    return total
-
-
-def contents(root):
-    places = ("lrs/outbox", "dewi/outbox", "snapshots")
-    return {
-        p.relative_to(root).as_posix(): p.read_bytes()
-        for d in places
-        for p in sorted((root / d).rglob("*"))
-        if p.is_file()
-    }
-
-
-def make(root, cycle_id):
-    register = schools()
-    taking = register[register["school_number"].isin(NAMES)].reset_index(drop=True)
-    cycle = cycle_by_id(cycle_id)
-    write_wales(plan_wales(taking, cycle, seed=7, pupils_per_school=150), root, cycle)
 
 
 @pytest.fixture(scope="module")

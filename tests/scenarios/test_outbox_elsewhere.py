@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_operators_diary import census
-from tests_support import walked
 from typer.testing import CliRunner
 
 from flows.cli.__main__ import app
@@ -16,11 +14,15 @@ from schemas.states import Decision
 from schemas.texts.catalogue import both
 from schemas.texts.faults import ServiceFault
 from tasks.io.lake.tables import Lake
+from tasks.io.remote import folders as places
+from tasks.io.remote import local_folder
 from tasks.io.remote import transport as transports
 from tasks.operator.decide_batch import decide
 from tasks.reports.batches import for_a_person
 from tasks.stages.batch import batch
 from tasks.stages.release import release
+from tests.support.diary import census
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 
@@ -46,7 +48,7 @@ def states(root):
     return set(Lake(root / "lake").read("batches")["state"])
 
 
-def unanswered(self, path, data, _puts=transports._File.put_new):
+def unanswered(self, path, data, _puts=local_folder._File.put_new):
     """The file is put, and nobody hears of it."""
     _puts(self, path, data)
     raise transports.Unanswered(both("fault.way_unanswered", way=self.shown, file=path))
@@ -57,7 +59,7 @@ def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_t
 ):
     far.rmdir()
     looked = []
-    opened = transports.opened
+    opened = places.opened
     monkeypatch.setattr("tasks.io.remote.folders.opened", lambda way: looked.append(way) or opened(way))
     with pytest.raises(ServiceFault, match="there is no such folder") as met:
         census(built, CYCLE, MONDAY)
@@ -70,7 +72,7 @@ def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_t
 
 def test_a_hand_over_of_which_nobody_knows_is_told_and_found_by_the_next_run(built, far, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault, match="nobody knows whether"):
-        patch.setattr(transports._File, "put_new", unanswered)
+        patch.setattr(local_folder._File, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     ledger = Lake(built / "lake").read("batches")
     unsure = ledger[ledger["state"] == "SENT_UNCONFIRMED"]
@@ -86,7 +88,7 @@ def test_a_hand_over_of_which_nobody_knows_is_told_and_found_by_the_next_run(bui
 
 def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_once(built, far, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault):
-        patch.setattr(transports._File, "put_new", unanswered)
+        patch.setattr(local_folder._File, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     before = Lake(built / "lake").read("batches")
     gone = far.rename(far.with_name("gone"))
@@ -107,14 +109,14 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
     built, far, monkeypatch
 ):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault):
-        patch.setattr(transports._File, "put_new", unanswered)
+        patch.setattr(local_folder._File, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     ledger = Lake(built / "lake").read("batches")
     unsure = ledger[ledger["state"] == "SENT_UNCONFIRMED"].iloc[0]
     gone = far.rename(far.with_name("gone"))
     with pytest.raises(ServiceFault, match="there is no such folder"):
         decide(str(built), unsure["batch_ref"], Decision.ABANDON, "ticket 7", TUESDAY)
-    looked, opened = [], transports.opened
+    looked, opened = [], places.opened
     monkeypatch.setattr("tasks.io.remote.folders.opened", lambda way: looked.append(way) or opened(way))
     done = batch.fn(data=str(built), cycle=CYCLE, las=["660", "661"], as_of=TUESDAY)
     assert list(done.faults) == ["660"] and "no such folder" in done.faults["660"]
@@ -130,7 +132,7 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
 
 def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_there(built, far, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault):
-        patch.setattr(transports._File, "put_new", unanswered)
+        patch.setattr(local_folder._File, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     before = Lake(built / "lake").read("batches")
     entry = before[before["state"] == "SENT_UNCONFIRMED"].iloc[0]

@@ -5,11 +5,11 @@ import re
 import zipfile
 
 from openpyxl import load_workbook
-from test_operators_decisions import CYCLE, WEDNESDAY, answered_by_lrs, outbox, uln
-from test_operators_diary import census, returns
 
 from tasks.io.lake.tables import Lake
 from tasks.reports.status import attention, status_of
+from tests.support.cli import uln
+from tests.support.diary import CYCLE, WEDNESDAY, answered_by_lrs, census, outbox, returns
 
 
 def send_again(root, day, changes):

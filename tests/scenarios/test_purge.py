@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from learners_in_schools import A, hand_in, learner, lrs_answers, two_schools, uln, upn
 from lxml import html
-from test_operators_diary import census, returns
 from typer.testing import CliRunner
 
 from flows import census as census_module
@@ -36,10 +34,13 @@ from tasks.reports.pages import make_pages
 from tasks.reports.status import attention, status_of
 from tasks.reports.trace import stories
 from tasks.stages.snapshot import snapshot
+from tests.support.diary import census, returns
+from tests.support.learners.in_schools import A, hand_in, learner, lrs_answers, two_schools, uln, upn
+from tests.support.paths import GOLDEN
 
 pytestmark = pytest.mark.long
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "snapshot"
+SNAPSHOT = GOLDEN / "snapshot"
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
 #: Long after all days have passed, and a day before any have.
 LATE, EARLY = dt.date(2015, 1, 1), dt.date(2012, 3, 1)
@@ -51,12 +52,12 @@ WHOLE = {Kind.RETURNS: 1, Kind.RESULTS: 1, Kind.REFUSED: 3, Kind.BATCH_FILES: 1,
 def played(tmp_path_factory):
     """A cycle of one school with two learners, from inbox to outbox, and a file that was refused."""
     root = DataRoot(tmp_path_factory.mktemp("purge") / "root").create()
-    shutil.copy(GOLDEN / "registration.csv", root.reference)
+    shutil.copy(SNAPSHOT / "registration.csv", root.reference)
     (root.dewi_inbox / "660").mkdir()
-    shutil.copy(GOLDEN / "return.xml", root.dewi_inbox / "660")
+    shutil.copy(SNAPSHOT / "return.xml", root.dewi_inbox / "660")
     (root.dewi_inbox / "660" / "damaged.zip").write_bytes(b"PK\x03\x04 no zip")
     census(root.path, "2012-01", SENT)
-    shutil.copy(GOLDEN / "answers.csv", root.lrs_inbox)
+    shutil.copy(SNAPSHOT / "answers.csv", root.lrs_inbox)
     returns(root.path, "2012-01", BACK)
     return root.path
 
@@ -123,7 +124,7 @@ def test_the_ledger_and_the_counts_stay_and_what_went_is_written_down(root):
     written = lake.read("purged")
     assert set(written["kind"]) == set(WHOLE) and set(written["purged_on"]) == {"2015-01-01"}
     assert written.groupby("kind")["files"].sum().to_dict() == {k.value: n for k, n in WHOLE.items()}
-    content = (GOLDEN / "return.xml").read_bytes()
+    content = (SNAPSHOT / "return.xml").read_bytes()
     assert hashlib.sha256(content).hexdigest() in set(written["ref"])
 
 
@@ -252,8 +253,8 @@ def test_no_later_run_misses_what_has_gone_or_takes_it_as_new(root):
     manifest = "snapshots/2012-01/manifest.json"
     assert {**files(root), manifest: b""} == {**before, manifest: b""}, "it alone names the ledger's new version"
     # The same file, put back, is not new either, and goes with the next purge.
-    shutil.copy(GOLDEN / "return.xml", root / "dewi" / "inbox" / "660" / "again.xml")
-    shutil.copy(GOLDEN / "answers.csv", root / "lrs" / "inbox" / "again.csv")
+    shutil.copy(SNAPSHOT / "return.xml", root / "dewi" / "inbox" / "660" / "again.xml")
+    shutil.copy(SNAPSHOT / "answers.csv", root / "lrs" / "inbox" / "again.csv")
     assert census(root, "2012-01", "2015-01-02T09:15:00")["receive.files"] == 0
     assert returns(root, "2012-01", "2015-01-02T09:15:00")["files"] == 0
     assert counted(purge(str(root), LATE, LATE)) == {Kind.RETURNS: 1, Kind.RESULTS: 1}

@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
-from ten_learners import (
+
+from schemas.texts.catalogue import text
+from tasks.io.lake.tables import Lake
+from tasks.reports.status import attention, status_of
+from tests.support.diary import census, contents, returns
+from tests.support.learners.ten import (
     A_YEAR_ON,
     ANSWERED,
     CORRECTED,
@@ -31,11 +36,6 @@ from ten_learners import (
     pupil,
     send_return,
 )
-from test_operators_diary import census, contents, returns
-
-from schemas.texts.catalogue import text
-from tasks.io.lake.tables import Lake
-from tasks.reports.status import attention, status_of
 
 OTHER_SCHOOL = "6604026"
 WHO_IS = {upn: who for who, upn in UPN.items()}

@@ -8,10 +8,8 @@ from collections import deque
 import pandas as pd
 import pytest
 from openpyxl import load_workbook
-from ten_learners import ASKED, FIRST, REGISTRATION, ULN, UPN, pupil, send_return
-from tests_support import walked
 
-from flows.cli.output import tell_story
+from flows.cli.story import tell_story
 from schemas.cycles import all_cycles
 from schemas.settings.retention import Kind, all_retention
 from schemas.texts.faults import ServiceFault
@@ -31,6 +29,8 @@ from tasks.stages.receive import receive
 from tasks.stages.select import select
 from tasks.stages.validate import validate
 from tasks.stages.verify import verifies, verify
+from tests.support.learners.ten import ASKED, FIRST, REGISTRATION, ULN, UPN, pupil, send_return
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 

@@ -11,18 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from learners_in_schools import A, B, census, got, hand_in, learner, lrs_answers, returns, sent, two_schools, uln, upn
-from tests_support import walked
-from typer.testing import CliRunner
 
-from flows.cli.__main__ import app
 from schemas.cycles import cycle_by_id
 from schemas.states import OperatorDecision
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.ledger import operator_decisions as decisions
-from tasks.ledger.exceptions import exceptions_seen
+from tasks.ledger.exception_life import exceptions_seen
 from tasks.ledger.holds import on_hold
 from tasks.ledger.operator_decisions import last_decided
 from tasks.ledger.snapshots import published
@@ -36,6 +32,10 @@ from tasks.stages.read import read
 from tasks.stages.receive import receive
 from tasks.stages.release import release
 from tasks.stages.select import select
+from tests.support.cli import uln as terminal
+from tests.support.diary import census, returns
+from tests.support.learners.in_schools import A, B, got, hand_in, learner, lrs_answers, sent, two_schools, uln, upn
+from tests.support.without_engine import walked
 
 FIRST, SECOND = "2012-01", "2013-01"
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-28T02:30", "2013-01-29T02:30", "2013-01-30T02:30"
@@ -44,12 +44,6 @@ WHY = "the school has closed two classes, asked by telephone"
 
 def learners(school, first, last):
     return [learner(upn(n, school=school)) for n in range(first, last)]
-
-
-def terminal(root, *arguments, expect=0):
-    found = CliRunner().invoke(app, [*arguments, "--data", str(root)])
-    assert found.exit_code == expect, found.output
-    return found.output
 
 
 def next_run(root, at):

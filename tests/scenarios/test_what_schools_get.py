@@ -16,14 +16,14 @@ import pypdf
 import pytest
 from lxml import etree
 from openpyxl import load_workbook
-from test_operators_decisions import CYCLE, WEDNESDAY, answered_by_lrs, outbox, uln
-from test_operators_diary import census, returns
 
 from tasks.core.selection import current_returns
 from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.lake.tables import Lake
 from tasks.reports.status import status_of
 from tasks.steps import school_files
+from tests.support.cli import uln
+from tests.support.diary import CYCLE, WEDNESDAY, answered_by_lrs, census, outbox, returns
 
 LA, SCHOOLS = "660", ["6604025", "6604026"]
 THURSDAY, FRIDAY, SATURDAY = "2012-02-02T02:30", "2012-02-03T02:30", "2012-02-04T02:30"

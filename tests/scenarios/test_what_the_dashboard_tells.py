@@ -4,7 +4,6 @@ import datetime as dt
 
 import pandas as pd
 import pytest
-from disclosure_audit import ranges
 
 from schemas.states import RowState
 from schemas.views import CYCLE_BY_AUTHORITY
@@ -14,6 +13,7 @@ from tasks.reports import overview
 from tasks.reports.batches import batches_shown
 from tasks.reports.overview import PARTS, overview_of, rules_told
 from tasks.stages.conserve import conserve
+from tests.support.audit import ranges
 
 CYCLE, TUESDAY, LATER = "2012-01", "2012-01-31T02:30", "2012-05-31T02:30"
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from lxml import html
-from test_operators_diary import returns
-from tests_support import walked
 
 from schemas.states import RowState
 from schemas.tables import LEARNERS, PUPIL_FIELDS, Tier
@@ -24,6 +22,8 @@ from tasks.reports import pages
 from tasks.reports.overview import overview_of
 from tasks.reports.pages import address_of, make_pages, pages_due, report_of
 from tasks.stages.receive import receive
+from tests.support.diary import returns
+from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 

@@ -12,8 +12,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from lxml import etree
-from test_operators_diary import census, make, returns
-from tests_support import walked
 
 from schemas.codes.return_codes import all_return_codes, code_table
 from schemas.lrs.profiles import all_profiles
@@ -29,9 +27,11 @@ from tasks.stages.conserve import conserve
 from tasks.stages.receive import receive
 from tasks.stages.snapshot import snapshot
 from tasks.steps import publish as returns_work
+from tests.support.diary import census, make, returns
+from tests.support.paths import GOLDEN, PROJECT
+from tests.support.without_engine import walked
 
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_a_result_file_that_was_refused_is_taken_in_once_its_headings_are_known(
     path.write_bytes(path.read_bytes().replace(b"MISIdentifier", b"PupilKey"))
     assert returns(root, "2012-01", BACK)["quarantined"] == 1
     assert returns(root, "2012-01", BACK)["files"] == 0
-    shipped = Path(__file__).resolve().parents[2] / "schemas" / "lrs" / "2A.toml"
+    shipped = PROJECT / "schemas" / "lrs" / "2A.toml"
     own = shipped.read_text(encoding="utf-8").replace(
         'heading = "MISIdentifier"\n', 'heading = "MISIdentifier"\naliases = ["PupilKey"]\n'
     )

@@ -1,0 +1,123 @@
+"""The messages of the stand-in's web service: a batch as a table, and its replies as XML.
+
+Does not belong here: which reply a call gets (`lrs_web_stand_in`), and what the LRS's register says (`lrs_stand_in`).
+"""
+
+from collections import Counter
+from copy import deepcopy
+
+import pandas as pd
+from lxml import etree
+
+_BATCH, _VERIFY = "http://api.lrs.miap.gov.uk/batchmsg", "http://api.lrs.miap.gov.uk/vldmsg"
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+_FAULTS = "http://api.lrs.miap.gov.uk/exceptions"
+#: Codes of a job: taken in, not answered yet, answered.
+TAKEN, UNFINISHED, FINISHED = "WSRC0007", "WSRC0008", "WSRC0009"
+_NEW, _KNOWN, _POSSIBLE = "RC001", "RC002", "RC007"
+#: When every job counts as done.
+_NIGHT = "2000-01-01 20:00:00"
+
+
+def batch_table(message: etree._Element) -> pd.DataFrame:
+    """A batch as it came: every cell text, the UKPRN in the first row."""
+    records = [{str(cell.tag): cell.text or "" for cell in one} for one in message.findall("Learner")]
+    records[0]["UKPRN"] = message.findtext("UKPRN") or ""
+    return pd.DataFrame(records, dtype="str").fillna("")
+
+
+def batch_output(message: etree._Element, result: pd.DataFrame) -> etree._Element:
+    """The answers of a batch: its learners as they came, each with the ULN before and the code after what was sent."""
+    codes = Counter(result["ReturnCode"])
+    rejected = sum(n for code, n in codes.items() if code not in (_NEW, _KNOWN, _POSSIBLE))
+    output = etree.Element(f"{{{_BATCH}}}GetSubmitBatchOutputResponse", nsmap={"b": _BATCH})
+    cells = {
+        "ResponseCode": FINISHED,
+        "JobStatus": "Complete",
+        "NewLearnersCount": codes[_NEW],
+        "ExistsUpdatedLearnersCount": codes[_KNOWN],
+        "PossibleMatchLearnersCount": codes[_POSSIBLE],
+        "LearnersNotFoundCount": 0,
+        "RejectedLearnersCount": rejected,
+        "JobStartedDateTime": _NIGHT,
+        "JobFinishedDateTime": _NIGHT,
+    }
+    for name, value in cells.items():
+        etree.SubElement(output, name).text = str(value)
+    for learner, uln, code in zip(message.findall("Learner"), result["ULN"], result["ReturnCode"], strict=True):
+        answered = deepcopy(learner)
+        for empty in answered.findall("ULN"):
+            answered.remove(empty)
+        first = etree.Element("ULN")
+        first.text = uln
+        answered.insert(0, first)
+        etree.SubElement(answered, "ReturnCode").text = code
+        output.append(answered)
+    return output
+
+
+def verify_output(message: etree._Element, register: pd.DataFrame) -> etree._Element:
+    """What becomes of a verification: WSVRC001, 003, 005 and 006, with the flags of what differs."""
+    response = etree.Element(f"{{{_VERIFY}}}GetVerifyBatchOutputResponse", nsmap={"v": _VERIFY})
+    etree.SubElement(response, "ResponseCode").text = FINISHED
+    known = register.set_index("uln")
+    compared = {"GivenName": "given_name", "FamilyName": "family_name", "DateOfBirth": "dob", "Gender": "gender"}
+    flags = {"GivenName": "VRF1", "FamilyName": "VRF5", "DateOfBirth": "VRF7", "Gender": "VRF8"}
+    for learner in message.findall("Learner"):
+        asked = {str(cell.tag): cell.text or "" for cell in learner}
+        found = etree.SubElement(response, "VerifiedLearner")
+        etree.SubElement(found, "MISIdentifier").text = asked.get("MISIdentifier", "")
+        for name in ("ULN", "FamilyName", "GivenName", "DateOfBirth", "Gender"):
+            etree.SubElement(found, f"Searched{name}").text = asked.get(name, "")
+        uln = asked["ULN"]
+        code, wrong = "WSVRC006", list[str]()
+        if uln in known.index:
+            held = known.loc[uln]
+            wrong = [n for n, f in compared.items() if asked.get(n) and asked[n].upper() != str(held[f]).upper()]
+            code = "WSVRC001" if not wrong else "WSVRC003" if set(wrong) <= {"GivenName"} else "WSVRC005"
+        etree.SubElement(found, "ResponseCode").text = code
+        for name in wrong:
+            etree.SubElement(found, "FailureFlag").text = flags[name]
+    return response
+
+
+def job_times() -> dict[str, str]:
+    """The times in a reply about a job that has none."""
+    return {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
+
+
+def other_cells(message: etree._Element) -> dict[str, str]:
+    """What a reply without learners has to hold beside its code."""
+    return {"JobID": "0"} if etree.QName(message).localname.startswith("Submit") else job_times()
+
+
+def learners_of(reply: etree._Element) -> list[etree._Element]:
+    """The learners that a reply answers for."""
+    return reply.findall("Learner") + reply.findall("VerifiedLearner")
+
+
+def response_to(message: etree._Element, **cells: str) -> etree._Element:
+    """The response to a message, with some cells."""
+    name = etree.QName(message)
+    response = etree.Element(f"{{{name.namespace}}}{name.localname}Response", nsmap={"r": name.namespace})
+    for cell, value in cells.items():
+        etree.SubElement(response, cell).text = value
+    return response
+
+
+def fault_reply(code: str) -> etree._Element:
+    """A fault of the service, with its code."""
+    fault = etree.Element(f"{{{SOAP}}}Fault", nsmap={"s": SOAP})
+    etree.SubElement(fault, "faultcode").text = "s:Server"
+    etree.SubElement(fault, "faultstring").text = "MIAPAPIException"
+    detail = etree.SubElement(fault, "detail")
+    exception = etree.SubElement(detail, f"{{{_FAULTS}}}MIAPAPIException", nsmap={"e": _FAULTS})
+    etree.SubElement(exception, "ErrorCode").text = code
+    return fault
+
+
+def in_envelope(message: etree._Element) -> bytes:
+    """A message as it goes over the wire."""
+    envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"s": SOAP})
+    etree.SubElement(envelope, f"{{{SOAP}}}Body").append(message)
+    return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")

@@ -1,0 +1,110 @@
+"""Ask: what the LRS web service says of the jobs that it has taken, some jobs at a time.
+
+No engine and no writing: the stage writes the files and the ledger.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pandas as pd
+
+from schemas.codes.service_codes import Outcome, ServiceCode, service_codes
+from schemas.tables import LRS_JOBS
+from schemas.texts.catalogue import both
+from schemas.texts.faults import PassingFault, ServiceFault
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.io.lrs.messages import learners_told, result_file
+from tasks.io.lrs.settings import LrsService
+from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, named
+
+#: Jobs whose answers are kept in one commit.
+_AT_ONCE = 50
+_COUNTED = {Outcome.ANSWERED.value: "answered", Outcome.FAILED.value: "failed"}
+#: What is said of jobs, as `fault.lrs_<case>`: could not be carried out; names too few learners; counts more than it names.
+_CASES = ("job_failed", "answer_short", "answer_counted")
+
+
+@dataclass(frozen=True)
+class JobAnswers:
+    """What the LRS said of some jobs.
+
+    Attributes:
+        files: result files for the LRS inbox, by name.
+        settled: rows of `lrs_jobs` with the code that each came to; without those that are to be asked for again.
+        counts: jobs, answered, unfinished, failed.
+        odd: of each of `_CASES` the numbers of its jobs.
+        wrong: what calls came to that say nothing of their job.
+    """
+
+    files: dict[str, bytes]
+    settled: pd.DataFrame
+    counts: Counter[str]
+    odd: dict[str, list[str]]
+    wrong: list[ServiceCode]
+
+
+def job_answers(root: DataRoot, lake: Lake, jobs: pd.DataFrame, settings: LrsService) -> Iterator[JobAnswers]:
+    """Ask for jobs, some at a time; nothing more where the LRS says that the next call would meet the same.
+
+    Args:
+        root: the data root.
+        lake: its lake.
+        jobs: rows of `lrs_jobs`.
+        settings: of the web service; there is an address to call.
+    """
+    service, codes = learner_service(settings), service_codes(root.reference)
+    sent = lake.read("batches", ["batch_ref", "rows"], batch_ref=jobs["batch_ref"]).set_index("batch_ref")["rows"]
+    with ThreadPoolExecutor(settings.calls_at_once) as threads:
+        for start in range(0, len(jobs), _AT_ONCE):
+            group = jobs.iloc[start : start + _AT_ONCE]
+            replies = list(threads.map(service.output, group["job_ref"], group["ukprn"]))
+            meant = [meant_by(reply, codes) for reply in replies]
+            yield _sorted_out(group, [reply.message for reply in replies], meant, sent)
+            if any(code.stops == "Y" for code in meant):
+                return
+
+
+def _sorted_out(jobs: pd.DataFrame, messages: list[bytes], meant: list[ServiceCode], sent: pd.Series) -> JobAnswers:
+    """The replies to one group of jobs; `sent` is how many learners each batch has, by its batch_ref."""
+    files: dict[str, bytes] = {}
+    failed, short, miscounted = (odd := {case: list[str]() for case in _CASES}).values()
+    for job, message, code in zip(jobs.to_dict("records"), messages, meant, strict=True):
+        ref = str(job["job_ref"])
+        if code.outcome == Outcome.ANSWERED.value:
+            stem = str(job["file_name"]).rpartition(".")[0]
+            files[f"{stem}_RESULT_{ref}.XML"] = result_file(message, str(job["ukprn"]), stem, ref)
+            learners, counted = learners_told(message)
+            if learners < sent[job["batch_ref"]]:
+                short.append(ref)
+            elif counted > learners:
+                miscounted.append(ref)
+        if code.outcome == Outcome.FAILED.value:
+            failed.append(ref)
+    settled = jobs.assign(code=[code.code for code in meant]).astype({"code": "str"})
+    # What became of the call alone says nothing of the job.
+    settled = settled[[code.kind == "result" or code.outcome == Outcome.FAILED.value for code in meant]]
+    settled = settled.loc[~settled["job_ref"].isin(short), [c.name for c in LRS_JOBS.columns]]
+    counts = Counter(_COUNTED.get(code.outcome, "unfinished") for code in meant)
+    counts["jobs"] = len(jobs)
+    return JobAnswers(files, settled, counts, odd, [code for code in meant if is_wrong(code)])
+
+
+def refuse(came: list[JobAnswers]) -> None:
+    """Say what did not come as it should.
+
+    Raises:
+        ServiceFault: there was any such thing.
+    """
+    odd = {case: [job for answers in came for job in answers.odd[case]] for case in _CASES}
+    wrong = [code for answers in came for code in answers.wrong]
+    told = [both(f"fault.lrs_{case}", number=len(jobs), jobs=named(jobs)) for case, jobs in odd.items() if jobs]
+    of_calls_alone = not told
+    if wrong:
+        told.append(both("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told_of_question))
+    if told:
+        # What is said of jobs is said by this run alone: no run that tries again may take its place.
+        passes = of_calls_alone and wrong[0].kind == "connection"
+        raise (PassingFault if passes else ServiceFault)("; ".join(told))
