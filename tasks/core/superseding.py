@@ -13,7 +13,8 @@ has opted out since, or does so no more. What the LRS does not see (another acce
 that a rule holds is told by the rule instead. An answer to that batch that shows another value than was sent (somebody has
 corrected it on the portal) counts as what the LRS has; so what is told ends when the next answer shows what the school has,
 and when the school takes its change back.
-Who is sent again is decided in `batching.to_send`; here is who must be told. `docs/reference/batch-states.md` has the same table.
+Who is sent again is decided in `batching.to_send`; here is who must be told. `docs/reference/batch-states.md` has the same
+table.
 """
 
 import pandas as pd

@@ -5,7 +5,7 @@ import re
 from schemas.states import BATCH_MOVES, BatchState
 from tests.support.paths import PROJECT
 
-PAGE = PROJECT / "docs" / "reference" / "batch-states.md"
+PAGE = PROJECT / "docs/reference/batch-states.md"
 _PICTURE = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 
