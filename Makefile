@@ -17,7 +17,7 @@ VIA ?= folders
 # How long `make fuzz` takes, in seconds.
 SECONDS ?= 120
 
-.PHONY: ways letters rehearse test long engine screenshots properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
+.PHONY: ways letters states rehearse test long engine screenshots properties crash fuzz bench bench-guard bench-guard-write check lint format types lock clean
 
 .venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
@@ -84,6 +84,10 @@ bench-guard-write: .venv/ready
 # What each letter becomes in the form for the LRS, from the code, into docs/letters.md.
 letters: .venv/ready
 	$(BIN)/python -m tests.docs.letters
+
+# The picture of a batch's states, from the table of allowed moves, into docs/reference/batch-states.md.
+states: .venv/ready
+	$(BIN)/python -m tests.docs.batch_states
 
 check: lint format types
 

@@ -1,6 +1,7 @@
 """The words for what becomes of a record, a batch and a file; the same in code, tables, reports and tests."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Disposition(StrEnum):
@@ -36,6 +37,54 @@ class BatchState(StrEnum):
     SENT = "SENT"
     SENT_UNCONFIRMED = "SENT_UNCONFIRMED"
     ABANDONED = "ABANDONED"
+
+
+class BatchEvent(StrEnum):
+    """Why a batch changes its state.
+
+    HAND_OVER_BEGUN is recorded before the hand-over; HANDED_OVER, NOT_HANDED_OVER after it, where its outcome is known.
+    CONFIRMED: a later run finds the file in the outbox, or the job at the web service. ANSWERED: the LRS has answered for a
+    learner, so the batch arrived. OVERTAKEN: a learner in it got a ULN by another way. REROUTED: batches now go by another
+    way than it was built for. RETRY and ABANDON are a person's `Decision`.
+    """
+
+    BUILT = "built"
+    HAND_OVER_BEGUN = "hand_over_begun"
+    HANDED_OVER = "handed_over"
+    NOT_HANDED_OVER = "not_handed_over"
+    CONFIRMED = "confirmed"
+    ANSWERED = "answered"
+    OVERTAKEN = "overtaken"
+    REROUTED = "rerouted"
+    RETRY = "retry"
+    ABANDON = "abandon"
+
+
+class BatchMove(NamedTuple):
+    """An allowed change of a batch's state; before is None for a new batch."""
+
+    before: BatchState | None
+    event: BatchEvent
+    after: BatchState
+
+
+#: Every allowed move (design: law 2); each event leads to one state. `tasks.core.batch_states` applies the table,
+#: `make states` draws it. A READY batch can be abandoned where an answer shows that it arrived and others are overdue.
+BATCH_MOVES = (
+    BatchMove(None, BatchEvent.BUILT, BatchState.READY),
+    BatchMove(BatchState.READY, BatchEvent.HAND_OVER_BEGUN, BatchState.SENT_UNCONFIRMED),
+    BatchMove(BatchState.SENT_UNCONFIRMED, BatchEvent.HANDED_OVER, BatchState.SENT),
+    BatchMove(BatchState.SENT_UNCONFIRMED, BatchEvent.NOT_HANDED_OVER, BatchState.READY),
+    BatchMove(BatchState.SENT_UNCONFIRMED, BatchEvent.CONFIRMED, BatchState.SENT),
+    BatchMove(BatchState.READY, BatchEvent.ANSWERED, BatchState.SENT),
+    BatchMove(BatchState.SENT_UNCONFIRMED, BatchEvent.ANSWERED, BatchState.SENT),
+    BatchMove(BatchState.READY, BatchEvent.OVERTAKEN, BatchState.ABANDONED),
+    BatchMove(BatchState.READY, BatchEvent.REROUTED, BatchState.ABANDONED),
+    BatchMove(BatchState.SENT_UNCONFIRMED, BatchEvent.RETRY, BatchState.READY),
+    BatchMove(BatchState.READY, BatchEvent.ABANDON, BatchState.ABANDONED),
+    BatchMove(BatchState.SENT_UNCONFIRMED, BatchEvent.ABANDON, BatchState.ABANDONED),
+    BatchMove(BatchState.SENT, BatchEvent.ABANDON, BatchState.ABANDONED),
+)
 
 
 class BatchShown(StrEnum):

@@ -29,7 +29,7 @@ class Batch:
     rows: pd.DataFrame
 
 
-def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blocked: pd.Series) -> pd.DataFrame:
+def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, held: pd.Series) -> pd.DataFrame:
     """The rows that a batch may take now.
 
     That is every waiting row, and a row whose exception is open in this cycle if what would be sent differs from all
@@ -39,14 +39,14 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, blo
         standing: `standing.stand`.
         forms: row_ref, upn, the sent fields, ability_to_share; the LRS form of every chosen row.
         sent: upn and the sent fields of the cycle's batches (`standing.sent_rows`).
-        blocked: row_refs with a blocking finding; never sent.
+        held: row_refs with a blocking finding; never sent.
 
     Returns:
         row_ref, school_number, upn, known_as (the UPN by which the ledger knows the learner), the sent fields,
         ability_to_share; `one_of_each`.
     """
     state = standing["state"]
-    may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~among(standing["row_ref"], blocked)
+    may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~among(standing["row_ref"], held)
     rows = standing.loc[may, ["row_ref", "school_number", "state", "upn"]].rename(columns={"upn": "known_as"})
     rows = rows.merge(forms, on="row_ref")
     open_exception = rows["state"].eq(RowState.EXCEPTION.value)

@@ -2,8 +2,8 @@
 
 Belongs here: which states follow from the LRS's answers and the day, and which decisions each of them allows. Does not
 belong here: where learners stand (`standing`), or how a decision is kept (`tasks.ledger.hand_over`).
-`docs/hand-over.md` tells an operator the same. To allow a decision in a further state: `_MAY`, its row in that page,
-its case in the test.
+Changes of state: `batch_states`. For operators: `docs/reference/batch-states.md`. To allow a decision in a further state:
+`_MAY`, its row in that page, its case in the test.
 """
 
 import datetime as dt
@@ -12,22 +12,16 @@ import numpy as np
 import pandas as pd
 
 from schemas.lrs.profiles import SOAP
-from schemas.states import BatchShown, BatchState, Decision
+from schemas.states import BatchEvent, BatchShown, BatchState, Decision
+from tasks.core.batch_states import change_state, may_change
 from tasks.core.identifiers import uln_valid
 from tasks.core.masking import identifiers_in
 from tasks.core.membership import among
 
-#: Why the ledger itself gave a batch up: it was still to go when a learner in it got a ULN by another way.
-OVERTAKEN = "overtaken"
-#: Or when batches began to go by another way: what was built for the one cannot go by the other.
-REROUTED = "rerouted"
 _MAY = {
     Decision.RETRY: {BatchShown.SENT_UNCONFIRMED},
     Decision.ABANDON: {BatchShown.SENT_UNCONFIRMED, BatchShown.STUCK},
 }
-#: The state that a decision leads to.
-AFTER = {Decision.RETRY: BatchState.READY, Decision.ABANDON: BatchState.ABANDONED}
-_NOT_KNOWN_TO_HAVE_GONE = [BatchState.READY.value, BatchState.SENT_UNCONFIRMED.value]
 
 
 def allowed(decision: Decision, state: BatchShown) -> bool:
@@ -56,7 +50,7 @@ def shown(batches: pd.DataFrame, answered: pd.Series, day: dt.date, within: dict
     # A clock that went back makes nothing older than it was when it was built.
     since = batches["sent_at"].where(batches["sent_at"] >= batches["built_at"], batches["built_at"]).str[:10]
     age = (pd.Timestamp(day) - pd.to_datetime(since, format="%Y-%m-%d")).dt.days.clip(lower=0).astype("int64")
-    arrived = batches["state"].eq(BatchState.SENT.value) | (batches["state"].isin(_NOT_KNOWN_TO_HAVE_GONE) & (said > 0))
+    arrived = batches["state"].eq(BatchState.SENT.value) | (may_change(batches, BatchEvent.ANSWERED) & (said > 0))
     whole = said >= batches["rows"]
     late = age > days
     cases = [arrived & whole, arrived & late, arrived]
@@ -95,16 +89,13 @@ def by_evidence(
         by_service: whether batches go by the web service now.
         as_of: when it counts as found.
     """
-    arrived = batches["state"].isin(_NOT_KNOWN_TO_HAVE_GONE) & among(batches["batch_ref"], answered)
+    arrived = may_change(batches, BatchEvent.ANSWERED) & among(batches["batch_ref"], answered)
     to_go = batches["state"].eq(BatchState.READY.value) & ~arrived
     late = to_go & among(batches["batch_ref"], overtaken)
     rerouted = to_go & ~late & batches["format"].eq(SOAP).ne(by_service)
-    state = batches["state"].mask(arrived, BatchState.SENT.value).mask(late | rerouted, BatchState.ABANDONED.value)
-    return batches.assign(
-        state=state,
-        sent_at=batches["sent_at"].mask(arrived, as_of),
-        reason=batches["reason"].mask(late, OVERTAKEN).mask(rerouted, REROUTED),
-    )
+    settled = change_state(batches, BatchEvent.ANSWERED, arrived, as_of=as_of)
+    settled = change_state(settled, BatchEvent.OVERTAKEN, late)
+    return change_state(settled, BatchEvent.REROUTED, rerouted)
 
 
 _LENGTHS = range(3, 301)

@@ -13,9 +13,10 @@ from enum import StrEnum
 import pandas as pd
 
 from schemas.codes.own_findings import merge_findings
-from schemas.states import Disposition, NotChosen, Severity
+from schemas.states import Disposition, NotChosen
 from schemas.tables import SENT_FIELDS
 from tasks.core.exception_life import MILESTONES
+from tasks.core.held import is_blocking
 from tasks.core.identifiers import (
     canonical_upn,
     uln_placeholder,
@@ -223,7 +224,7 @@ def _found(held: Held, returned: pd.DataFrame) -> list[pd.DataFrame]:
     last = _latest(held.answers["received_at"])
     rows = rows.assign(code=rows["rule"], detail=rows["field"])
     rows["at"] = rows["at"].mask(ours & (rows["at"] < last), last)
-    blocking = rows["severity"] == Severity.BLOCKING.value
+    blocking = is_blocking(rows)
     return [rows[blocking].assign(kind=Kind.HELD.value), rows[~blocking].assign(kind=Kind.WARNED.value)]
 
 

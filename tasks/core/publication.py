@@ -15,8 +15,9 @@ from typing import get_args
 import pandas as pd
 import pyarrow as pa
 
-from schemas.states import NotChosen, RowState, Severity
+from schemas.states import NotChosen, RowState
 from schemas.texts.catalogue import Language, both, text
+from tasks.core.held import is_blocking
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import among, looked_up, paired
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
@@ -229,7 +230,7 @@ def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
 def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """What the rules hold, also of a learner who was sent before the fault came in: it must be put right all the same."""
     open_rows = rows.loc[rows["state"].notna() & rows["state"].ne(RowState.ULN.value)]
-    blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, ["row_ref", "rule"]]
+    blocking = findings.loc[is_blocking(findings), ["row_ref", "rule"]]
     return open_rows.merge(blocking, on="row_ref").rename(columns={"rule": "code"})
 
 

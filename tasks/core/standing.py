@@ -60,7 +60,7 @@ def stand(
     chosen: pd.DataFrame,
     *,
     cycle_id: str,
-    blocked: pd.Series,
+    held: pd.Series,
     latest: pd.DataFrame,
     learners: pd.DataFrame,
     exceptions: pd.DataFrame,
@@ -74,7 +74,7 @@ def stand(
         chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned. Where it has a column
             known_as, that is the UPN by which the ledger knows the learner (`one_learner.known_as`).
         cycle_id: the cycle of these records.
-        blocked: row_refs with a blocking finding.
+        held: row_refs with a blocking finding (`held.held_rows`).
         latest: `latest_batch`.
         learners: upn, uln; what the register held when the cycle was the latest.
         exceptions: upn, batch_ref; answers without a ULN.
@@ -91,13 +91,13 @@ def stand(
     in_cycle = rows["batch_cycle"].eq(cycle_id)
     alone = ~paired(rows["school_number"], rows["upn"]).duplicated(keep=False)
     own = in_cycle & rows["batch_school"].eq(rows["school_number"]) & alone
-    held = among(rows["row_ref"], blocked) & ~own
+    is_held = among(rows["row_ref"], held) & ~own
     # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does. Whoever has
     # a ULN has no exception any more, whatever was answered before.
     live = rows["batch_ref"].notna() & ~excepted
     # The first that holds.
     cases = [
-        (held, RowState.HELD),
+        (is_held, RowState.HELD),
         (uln, RowState.ULN),
         (in_cycle & excepted, RowState.EXCEPTION),
         (live, RowState.SENT),

@@ -13,7 +13,8 @@ has opted out since, or does so no more. What the LRS does not see (another acce
 that a rule holds is told by the rule instead. An answer to that batch that shows another value than was sent (somebody has
 corrected it on the portal) counts as what the LRS has; so what is told ends when the next answer shows what the school has,
 and when the school takes its change back.
-Who is sent again is decided in `batching.to_send`; here is who must be told. `docs/hand-over.md` has the same table.
+Who is sent again is decided in `batching.to_send`; here is who must be told. `docs/reference/batch-states.md` has the same
+table.
 """
 
 import pandas as pd
@@ -37,7 +38,7 @@ def changed(
     standing: pd.DataFrame,
     forms: pd.DataFrame,
     sent: pd.DataFrame,
-    blocked: pd.Series,
+    held: pd.Series,
     shown: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The records that say something else than the LRS has.
@@ -50,13 +51,13 @@ def changed(
         standing: `standing.stand`; and kept and own_upn of the records that are not chosen as the learner has a ULN.
         forms: row_ref, the sent fields and sharing (`lrs_forms`).
         sent: batch_ref, upn, school_number, the sent fields and ability_to_share of the batches concerned.
-        blocked: row_refs with a blocking finding.
+        held: row_refs with a blocking finding.
         shown: `last_shown` of these learners, where answers have been looked at.
 
     Returns:
         row_ref, school_number, rule (one of TOLD), field (the names of those that differ, with ; between them).
     """
-    asked = standing[standing["state"].isin(list(TOLD)) & ~among(standing["row_ref"], blocked)]
+    asked = standing[standing["state"].isin(list(TOLD)) & ~among(standing["row_ref"], held)]
     now = forms[["row_ref", *SENT_FIELDS]].assign(**{_SHARING: forms["sharing"]})
     then = sent[["batch_ref", "upn", "school_number", *_FIELDS]].assign(**{_SHARING: _sharing(sent[_SHARING])})
     rows = asked.merge(now, on="row_ref").merge(then, on=["batch_ref", "upn"], suffixes=("", "_then"))

@@ -19,7 +19,7 @@ from tasks.core.standing import latest_batch
 from tasks.core.superseding import TOLD, changed, last_shown
 from tasks.ledger.lrs_forms import lrs_forms
 from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import blocked_rows, register_of
+from tasks.ledger.standing import register_of, rows_held
 from tasks.runtime.context import Ground
 from tasks.runtime.partition import Portion
 
@@ -33,7 +33,7 @@ def changes(
     standing: pd.DataFrame,
     forms: pd.DataFrame,
     sent: pd.DataFrame,
-    blocked: pd.Series,
+    held: pd.Series,
     only: pd.Series | None = None,
 ) -> pd.DataFrame:
     """The records of some schools that say something else than the LRS has (`superseding.changed`).
@@ -44,7 +44,7 @@ def changes(
         standing: `standing.stand` of their chosen records, or of some of them.
         forms: `lrs_forms` of these.
         sent: COMPARED; what was sent of them in this cycle (`standing.sent_rows`).
-        blocked: row_refs with a blocking finding.
+        held: row_refs with a blocking finding.
         only: of the records that are not chosen, these alone are looked at; all where None.
     """
     asked = standing[standing["state"].isin(list(TOLD))].assign(kept=False)
@@ -54,7 +54,7 @@ def changes(
         records = records[among(records["row_ref"], kept["row_ref"])]
         forms = pd.concat([forms, lrs_forms(ground, records)], ignore_index=True)
         sent = pd.concat([sent, before], ignore_index=True).drop_duplicates(["batch_ref", "upn"])
-    found = changed(asked, forms, sent, blocked)
+    found = changed(asked, forms, sent, held)
     # What an answer shows is asked for where it may matter: of records that changed, and of learners in exports.
     upns = asked.loc[among(asked["row_ref"], found["row_ref"]), "upn"]
     upns = pd.concat([upns, _in_exports(ground, asked["upn"])])
@@ -63,7 +63,7 @@ def changes(
     columns = ["upn", "batch_ref", "received_at", "sha256", "ordinal", *SENT_FIELDS, "ability_to_share"]
     answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=up_to(ground.cycle), upn=upns)
     again = asked[among(asked["upn"], upns)]
-    return changed(again, forms, sent, blocked, last_shown(answers, sent))
+    return changed(again, forms, sent, held, last_shown(answers, sent))
 
 
 def _with_uln(
@@ -122,7 +122,7 @@ def still_changed(ground: Ground, portion: Portion, standing: pd.DataFrame, find
     records = lake.read("pupils", columns, cycle=cycle.id, row_ref=told["row_ref"], **portion.where)
     chosen = records[among(records["row_ref"], rows["row_ref"])]
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], rows["upn"])
-    blocked = blocked_rows(lake, cycle.id, **portion.where)
-    found = changes(ground, portion.where, rows, lrs_forms(ground, chosen), sent, blocked, only=told["row_ref"])
+    held = rows_held(lake, cycle.id, **portion.where)
+    found = changes(ground, portion.where, rows, lrs_forms(ground, chosen), sent, held, only=told["row_ref"])
     now = found.merge(told.drop(columns=["school_number", "rule", "field"]), on="row_ref")
     return pd.concat([findings[~about_changes], now[list(findings.columns)]], ignore_index=True)

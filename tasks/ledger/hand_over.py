@@ -16,10 +16,11 @@ import pandas as pd
 
 from schemas.cycles import all_cycles
 from schemas.lrs.profiles import SOAP
-from schemas.states import BatchState, Decision, JobKind
+from schemas.states import BatchEvent, BatchState, Decision, JobKind
 from schemas.tables import BATCHES
 from schemas.texts.catalogue import both
 from schemas.texts.faults import PassingFault
+from tasks.core.batch_states import change_state, may_change
 from tasks.core.hand_over import by_evidence, learners_answered, shown
 from tasks.core.membership import among
 from tasks.io.data_root.data_root import DataRoot, write_whole
@@ -54,16 +55,16 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
         return {}
     last = _last_decisions(lake)
     rows = lake.read("batches", batch_ref=last["batch_ref"]).merge(
-        last[["batch_ref", "number", "decision", "state_before", "state_after"]], on="batch_ref"
+        last[["batch_ref", "number", "decision", "state_before"]], on="batch_ref"
     )
     open_ones = rows[rows["state"] == rows["state_before"]]
     ids = "decision/" + open_ones["batch_ref"] + "/" + open_ones["number"].astype("str")
     done = lake.committed("batches", ids)
     open_ones = open_ones.assign(id=ids)[~ids.isin(done)]
     not_yet = _take_out(root, open_ones[open_ones["decision"] == Decision.ABANDON.value])
-    for at, own_id in open_ones.loc[~open_ones["batch_ref"].isin(list(not_yet)), "id"].items():
-        entry = open_ones.loc[[at]].assign(state=lambda r: r["state_after"])
-        lake.upsert("batches", entry[[c.name for c in BATCHES.columns]], [str(own_id)])
+    for decision_id, entry in open_ones[~open_ones["batch_ref"].isin(list(not_yet))].groupby("id", sort=False):
+        decided = change_state(entry, BatchEvent(str(entry["decision"].iloc[0])))
+        lake.upsert("batches", decided[[c.name for c in BATCHES.columns]], [str(decision_id)])
     for cycle in sorted(set(last["cycle"])):
         _report(root, lake, cycle)
     return not_yet
@@ -138,13 +139,13 @@ def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
     """
     lake, where = ground.lake, {"cycle": ground.cycle.id, **lot.where}
     ledger = lake.read("batches", **where)
-    waiting = ledger[ledger["state"].isin([BatchState.READY.value, BatchState.SENT_UNCONFIRMED.value])]
+    waiting = ledger[may_change(ledger, BatchEvent.ANSWERED)]
     if waiting.empty:
         return
     answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=waiting["batch_ref"])["batch_ref"]
     rows = lake.read("batch_rows", ["batch_ref", "upn"], batch_ref=waiting["batch_ref"], **where)
-    held = register_of(lake, ground.cycle, upn=rows["upn"])[["upn", "uln"]].dropna()
-    overtaken = rows.loc[among(rows["upn"], held["upn"]), "batch_ref"]
+    known = register_of(lake, ground.cycle, upn=rows["upn"])[["upn", "uln"]].dropna()
+    overtaken = rows.loc[among(rows["upn"], known["upn"]), "batch_ref"]
     by_service = lrs_service(ground.root.reference).by_service
     settled = by_evidence(ledger, answered=answered, overtaken=overtaken, by_service=by_service, as_of=as_of)
     given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]

@@ -8,7 +8,8 @@ import pandas as pd
 
 from schemas.cycles import Cycle, up_to
 from schemas.settings.retention import Kind
-from schemas.states import Disposition, Severity
+from schemas.states import Disposition
+from tasks.core.held import held_rows
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among, looked_up
 from tasks.core.one_learner import known_as
@@ -21,10 +22,9 @@ from tasks.runtime.executor import spread
 from tasks.runtime.partition import Portion, all_portions, records_by_school
 
 
-def blocked_rows(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
-    """The row_refs of a cycle, or of one authority in it (`la_code=..`), that a finding holds."""
-    findings = lake.read("findings", ["row_ref", "severity"], cycle=cycle_id, **where)
-    return findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
+def rows_held(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
+    """The row_refs of a cycle, or of one authority in it (`la_code=..`), that a finding holds (`core.held`)."""
+    return held_rows(lake.read("findings", ["row_ref", "severity"], cycle=cycle_id, **where))
 
 
 def register_of(lake: Lake, cycle: Cycle, **where: Any) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def standing_of(
     standing = stand(
         asked,
         cycle_id=cycle.id,
-        blocked=blocked_rows(lake, cycle.id, **where),
+        held=rows_held(lake, cycle.id, **where),
         latest=latest_batch(sent, batches, seen),
         learners=lake.read("learners", ["upn", "uln"], cycle=seen, upn=upns) if register is None else register,
         exceptions=lake.read("exceptions", ["upn", "batch_ref"], cycle=seen, upn=upns),

@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.cycles import all_cycles
-from schemas.states import BatchShown, BatchState, Decision
+from schemas.states import BatchEvent, BatchShown, BatchState, Decision
 from schemas.tables import BATCH_DECISIONS
 from schemas.texts.catalogue import both
 from schemas.texts.faults import ServiceFault
-from tasks.core.hand_over import AFTER, allowed, reason_fault
+from tasks.core.batch_states import state_after
+from tasks.core.hand_over import allowed, reason_fault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.tables import Lake
@@ -77,7 +78,7 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
         if decision is Decision.RETRY and unknown and len(jobs):
             raise ServiceFault(both("fault.has_job", **about, job=jobs.iloc[0]))
         now = _shown(lake, meant, day).iloc[0]
-        if now["state"] == AFTER[decision].value:
+        if now["state"] == state_after(BatchEvent(decision)).value:
             return Decided(**about, changed=False, told=both(f"terminal.already_{decision.value}", **about))
         if not allowed(decision, BatchShown(now["state"])):
             days = {"age": int(now["age"]), "days": all_cycles()[about["cycle"]].answer_within_days}
@@ -96,7 +97,7 @@ def _keep(lake: Lake, entry: dict[Any, Any], decision: Decision, reason: str, as
         "decision": decision.value,
         "decided_at": as_of,
         "state_before": entry["state"],
-        "state_after": AFTER[decision].value,
+        "state_after": state_after(BatchEvent(decision)).value,
         "reason": reason,
     }
     lake.append("batch_decisions", pa.Table.from_pylist([row], schema=BATCH_DECISIONS.schema))

@@ -8,10 +8,11 @@ import pandas as pd
 from schemas.cycles import Cycle, all_cycles
 from schemas.lrs.profiles import Profile, all_profiles
 from schemas.plasc.layouts import all_layouts
-from schemas.states import Disposition, Severity
+from schemas.states import Disposition
 from schemas.texts.catalogue import both
 from schemas.texts.faults import Refused
 from tasks.core.evidence import KnownUpns, repeated_upns
+from tasks.core.held import held_rows
 from tasks.core.selection import select
 from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.data_root.reference import schools
@@ -104,7 +105,6 @@ def _check(
     chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
     result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], KnownUpns(repeated=repeated_upns(pupils)))
     findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
-    blocking = findings["severity"] == Severity.BLOCKING.value
     return CheckedReturn(
         member=member,
         header=found.header,
@@ -115,6 +115,6 @@ def _check(
         findings=findings.sort_values(["ordinal", "rule"], ignore_index=True)[
             ["ordinal", "nc_year", "rule", "severity"]
         ],
-        held=int(findings.loc[blocking, "row_ref"].nunique()),
+        held=held_rows(findings).nunique(),
         unknown_elements=found.unknown_elements,
     )

@@ -11,9 +11,10 @@ from itertools import repeat
 import pandas as pd
 
 from schemas.lrs.profiles import SOAP
-from schemas.states import BatchState
+from schemas.states import BatchEvent, BatchState
 from schemas.texts.faults import PassingFault
 from schemas.views import BATCHES_NAMED
+from tasks.core.batch_states import change_state
 from tasks.io.remote.folders import lrs_outbox
 from tasks.io.remote.transport import Declined, Unanswered
 from tasks.ledger.hand_over import jobs_of, lies_in_outbox
@@ -103,17 +104,18 @@ def _into_outbox(
         return ledger, {}
     if away is not None:
         return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), away)
+    begun = change_state(ledger, BatchEvent.HAND_OVER_BEGUN, goes)
     try:
         with lrs_outbox(ground.root) as outbox:
             outbox.ready()
-            _keep(ground, ledger.assign(state=ledger["state"].mask(goes, BatchState.SENT_UNCONFIRMED.value)), lot)
+            _keep(ground, begun, lot)
             faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
     except (PassingFault, Declined) as fault:  # nothing was handed over: the batches stay ready
         return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), fault)
     # What was surely not handed over is ready for the next run; of what nobody knows, the ledger says so.
-    unknown = goes & ledger["file_name"].isin([name for name, fault in faults.items() if isinstance(fault, Unanswered)])
-    after = ledger.assign(state=ledger["state"].mask(unknown, BatchState.SENT_UNCONFIRMED.value))
-    sent = _sent(after, goes & ~ledger["file_name"].isin(faults), as_of)
+    not_gone = [name for name, fault in faults.items() if not isinstance(fault, Unanswered)]
+    after = change_state(begun, BatchEvent.NOT_HANDED_OVER, goes & ledger["file_name"].isin(not_gone))
+    sent = change_state(after, BatchEvent.HANDED_OVER, goes & ~ledger["file_name"].isin(faults), as_of=as_of)
     _keep(ground, sent, lot)
     first = ledger[ledger["file_name"].isin(faults)].drop_duplicates("la_code")
     return sent, {str(la): faults[str(name)] for la, name in zip(first["la_code"], first["file_name"], strict=True)}
@@ -130,11 +132,6 @@ def _counts(ledger: pd.DataFrame, was_ready: pd.Series, later: bool) -> Counts:
 
 def _keep(ground: Ground, ledger: pd.DataFrame, lot: Lot) -> None:
     ground.lake.replace("batches", ledger, cycle=ground.cycle.id, **lot.where)
-
-
-def _sent(ledger: pd.DataFrame, which: pd.Series, as_of: str) -> pd.DataFrame:
-    sent_at = ledger["sent_at"].mask(which, as_of)
-    return ledger.assign(state=ledger["state"].mask(which, BatchState.SENT.value), sent_at=sent_at)
 
 
 def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:
@@ -154,4 +151,4 @@ def _confirmed(ground: Ground, ledger: pd.DataFrame, there: pd.Series, as_of: st
     """The ledger, with those batches as sent that have arrived though no run has said so: in the outbox, or as a job."""
     unconfirmed = _is_unconfirmed(ledger)
     taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ground.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
-    return _sent(ledger, there | taken, as_of)
+    return change_state(ledger, BatchEvent.CONFIRMED, there | taken, as_of=as_of)

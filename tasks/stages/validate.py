@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.tables import FINDINGS
+from tasks.core.held import is_blocking
 from tasks.ledger.code_texts import merge_codes
 from tasks.runtime.chunks import Steps, Walked, walk
 from tasks.runtime.context import Ground
@@ -44,9 +45,8 @@ def _validate(ground: Ground, lot: Lot, tried: list[pd.DataFrame]) -> Steps:
     empty = pd.DataFrame({"la_code": pd.Series(dtype="str"), "held": pd.Series(dtype=bool)})
     chosen = pd.concat([empty, *(r.chosen for r in results)])
     findings = pa.concat_tables([FINDINGS.schema.empty_table(), *(r.findings for r in results)])
-    warned = (
-        findings.select(["la_code", "severity"]).to_pandas().query("severity != 'blocking'")["la_code"].value_counts()
-    )
+    told = findings.select(["la_code", "severity"]).to_pandas()
+    warned = told.loc[~is_blocking(told), "la_code"].value_counts()
     by_la = chosen.groupby("la_code")["held"].agg(["size", "sum"])
     tried += [r.tried for r in results]
     return {

@@ -8,10 +8,11 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.lrs.profiles import BY_SERVICE, SOAP, Profile, all_profiles
-from schemas.states import BatchState
+from schemas.states import BatchEvent, BatchState
 from schemas.tables import BATCH_ROWS, BATCHES, PUPIL_FIELDS
 from schemas.texts.catalogue import both
 from schemas.texts.faults import ServiceFault
+from tasks.core.batch_states import change_state
 from tasks.core.batching import build, free_minute, to_send
 from tasks.io.data_root.reference import registration
 from tasks.io.lake.tables import arrow_of
@@ -21,7 +22,7 @@ from tasks.ledger.changed_records import COMPARED, changes
 from tasks.ledger.holds import on_hold
 from tasks.ledger.lrs_forms import lrs_forms
 from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import blocked_rows, standing_of
+from tasks.ledger.standing import rows_held, standing_of
 from tasks.runtime.context import Ground, moment
 from tasks.runtime.partition import Portion
 from tasks.steps.records import chosen_rows
@@ -60,12 +61,12 @@ def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) ->
     chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **portion.where)
     _, _, standing = standing_of(lake, cycle, **portion.where)
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], standing["upn"])
-    forms, blocked = lrs_forms(ground, chosen), blocked_rows(lake, cycle.id, **portion.where)
+    forms, held = lrs_forms(ground, chosen), rows_held(lake, cycle.id, **portion.where)
     stopped = on_hold(ground, **portion.where)
     goes = ~chosen["school_number"].isin(stopped) & (chosen["school_number"].isin(only) if only else True)
     may = forms[goes.to_numpy()]
-    changed = changes(ground, portion.where, standing, forms, sent, blocked)
-    return Due(to_send(standing, may, sent, blocked), changed, stopped)
+    changed = changes(ground, portion.where, standing, forms, sent, held)
+    return Due(to_send(standing, may, sent, held), changed, stopped)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str, *, by_service: bo
                 "format": fmt,
                 "file_name": name,
                 "file_sha256": hashlib.sha256(content).hexdigest(),
-                "state": BatchState.READY.value,
+                "state": None,
                 "built_at": as_of if minute <= at else minute.isoformat(timespec="minutes"),
                 "sent_at": None,
                 "reason": None,
@@ -138,8 +139,9 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str, *, by_service: bo
     if not tables:
         return Built(BATCHES.schema.empty_table(), BATCH_ROWS.schema.empty_table())
     learners = pd.concat(tables, ignore_index=True)
+    batches = pd.DataFrame(entries).astype({"state": "str", "sent_at": "str", "reason": "str"})
     return Built(
-        arrow_of(BATCHES, pd.DataFrame(entries).astype({"sent_at": "str", "reason": "str"})),
+        arrow_of(BATCHES, change_state(batches, BatchEvent.BUILT)),
         arrow_of(BATCH_ROWS, learners[[c.name for c in BATCH_ROWS.columns]]),
     )
 

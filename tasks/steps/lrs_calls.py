@@ -17,10 +17,11 @@ import pandas as pd
 
 from schemas.codes.service_codes import Connection, Outcome, ServiceCode, meaning, service_codes
 from schemas.lrs.profiles import SOAP
-from schemas.states import BatchState, JobKind
+from schemas.states import BatchEvent, BatchState, JobKind
 from schemas.tables import BATCHES
 from schemas.texts.catalogue import both
 from schemas.texts.faults import ServiceFault
+from tasks.core.batch_states import change_state
 from tasks.io.lrs.settings import LrsService, lrs_service
 from tasks.runtime.context import Ground
 
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
     from tasks.io.lrs.web_service import LearnerService, Reply
 from tasks.ledger.lrs_jobs import Submitted, keep_jobs
 
-#: What follows for a batch; of any other outcome nobody knows.
-_STATE_AFTER = {
-    Outcome.TAKEN.value: BatchState.SENT.value,
-    Outcome.NOT_TAKEN.value: BatchState.READY.value,
-    Outcome.LATER.value: BatchState.READY.value,
+#: The outcomes that say whether a batch was handed over; after any other it stays SENT_UNCONFIRMED.
+_OUTCOMES = {
+    BatchEvent.HANDED_OVER: [Outcome.TAKEN.value],
+    BatchEvent.NOT_HANDED_OVER: [Outcome.NOT_TAKEN.value, Outcome.LATER.value],
 }
 
 
@@ -80,12 +80,13 @@ def hand_over_by_service(ground: Ground, ledger: pd.DataFrame, contents: dict[st
     met: list[tuple[str, ServiceCode]] = []
     for start in range(0, len(ready), settings.calls_at_once):
         group = ready.iloc[start : start + settings.calls_at_once]
-        _keep(ground, group.assign(state=BatchState.SENT_UNCONFIRMED.value))
+        done = change_state(group, BatchEvent.HAND_OVER_BEGUN)
+        _keep(ground, done)
         replies = submitted(service, [contents[name] for name in group["file_name"]], JobKind.FULL, codes)
         keep_jobs(ground, group, replies, JobKind.FULL, as_of)
-        after = [_STATE_AFTER.get(one.meant.outcome, BatchState.SENT_UNCONFIRMED.value) for one in replies]
-        done = group.assign(state=after)
-        done["sent_at"] = done["sent_at"].mask(done["state"].eq(BatchState.SENT.value), as_of)
+        outcome = pd.Series([one.meant.outcome for one in replies], index=group.index)
+        for event, outcomes in _OUTCOMES.items():
+            done = change_state(done, event, outcome.isin(outcomes), as_of=as_of)
         _keep(ground, done)
         ledger = pd.concat([ledger.drop(group.index), done]).sort_index()
         met += [(la, one.meant) for la, one in zip(group["la_code"], replies, strict=True)]

@@ -8,9 +8,9 @@ import pyarrow as pa
 from expectations.runner import ready as load_rules
 from schemas.cycles import up_to
 from schemas.lrs.profiles import all_profiles
-from schemas.states import Severity
 from schemas.tables import FINDINGS, PUPIL_FIELDS, SENT_FIELDS
 from tasks.core.evidence import KnownUpns, repeated_upns
+from tasks.core.held import held_rows
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 from tasks.core.one_learner import known_as, second_upns
@@ -46,8 +46,7 @@ def judged(ground: Ground, portion: Portion) -> Judged:
     result = apply_rules(chosen, ground.cycle, profile, known)
     findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
     findings = findings.assign(cycle=ground.cycle.id)
-    blocking = findings.loc[findings["severity"] == Severity.BLOCKING.value, "row_ref"]
-    held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], blocking))
+    held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], held_rows(findings)))
     return Judged(arrow_of(FINDINGS, findings.astype("str")), held, result.tried)
 
 

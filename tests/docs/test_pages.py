@@ -99,7 +99,7 @@ def test_there_are_eleven_laws_and_code_cites_no_other():
         ("schemas/texts/texts.csv", r"\nworkbook\.surname,"),
         ("prefect.yaml", r'name: lrs-returns\n(?:.+\n)*      - cron: "\*/30 '),
         ("expectations/catalogue.csv", ",blocking,"),
-        ("tasks/core/standing.py", r"RowState\.HELD"),
+        ("tasks/core/held.py", r"Severity\.BLOCKING"),
     ],
 )
 def test_the_trail_of_a_newcomer_s_questions_ends_where_the_answer_is(file, says):

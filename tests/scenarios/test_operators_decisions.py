@@ -20,7 +20,7 @@ from schemas.states import Decision
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.tables import Lake
 from tasks.io.remote import folders as places
-from tasks.ledger import hand_over
+from tasks.operator import decide_batch
 from tasks.operator.decide_batch import decide
 from tasks.reports.status import attention, status_of
 from tasks.runtime.context import Ground
@@ -199,7 +199,7 @@ def test_what_is_no_batch_or_no_reason_is_refused_and_makes_nothing(died, tmp_pa
 
 
 def test_nothing_is_decided_while_a_run_is_on_the_data_root(died, monkeypatch):
-    monkeypatch.setattr(hand_over, "one_run_at_a_time", partial(one_run_at_a_time, patience=0.05))
+    monkeypatch.setattr(decide_batch, "one_run_at_a_time", partial(one_run_at_a_time, patience=0.05))
     ref = listed(died)[0]["batch_ref"]
     with one_run_at_a_time(str(died)):
         assert "another run" in refused(died, "abandon", ref)

@@ -16,14 +16,12 @@ NO_BATCH = frame(upn=[], batch_ref=[], batch_cycle=[], batch_school=[], state=[]
 SENT = frame(upn=["U1"], batch_ref=["B1"], batch_cycle=["2012-01"], batch_school=["6604025"], state=["SENT"])
 
 
-def where(
-    school="6604025", cycle="2012-01", blocked=(), latest=NO_BATCH, learners=NO_LEARNERS, exceptions=NO_EXCEPTIONS
-):
+def where(school="6604025", cycle="2012-01", held=(), latest=NO_BATCH, learners=NO_LEARNERS, exceptions=NO_EXCEPTIONS):
     chosen = frame(row_ref=["r1"], school_number=[school], upn=["u1"])
     found = stand(
         chosen,
         cycle_id=cycle,
-        blocked=pd.Series(list(blocked), dtype="str"),
+        held=pd.Series(list(held), dtype="str"),
         latest=latest,
         learners=learners,
         exceptions=exceptions,
@@ -39,14 +37,14 @@ OPEN = frame(upn=["U1"], batch_ref=["B1"])
     ("given", "state"),
     [
         ({}, "waiting"),
-        ({"blocked": ["r1"]}, "held"),
+        ({"held": ["r1"]}, "held"),
         ({"latest": SENT}, "sent"),
         ({"latest": SENT, "exceptions": OPEN}, "exception"),
         ({"latest": SENT, "learners": ULN}, "uln"),
         ({"latest": SENT, "learners": ULN, "exceptions": OPEN}, "uln"),
-        ({"latest": SENT, "blocked": ["r1"]}, "sent"),
+        ({"latest": SENT, "held": ["r1"]}, "sent"),
         ({"latest": SENT, "school": "6604026"}, "sent"),
-        ({"latest": SENT, "school": "6604026", "blocked": ["r1"], "learners": ULN}, "held"),
+        ({"latest": SENT, "school": "6604026", "held": ["r1"], "learners": ULN}, "held"),
         ({"latest": SENT, "cycle": "2013-01"}, "sent"),
         ({"latest": SENT, "cycle": "2013-01", "exceptions": OPEN}, "waiting"),
     ],
@@ -73,7 +71,7 @@ def test_two_records_of_one_school_under_one_upn_get_no_answer_while_that_is_not
     found = stand(
         chosen,
         cycle_id="2012-01",
-        blocked=pd.Series(["r1", "r2"]),
+        held=pd.Series(["r1", "r2"]),
         latest=SENT,
         learners=ULN,
         exceptions=NO_EXCEPTIONS,

@@ -10,7 +10,7 @@ SENT = dict.fromkeys(SENT_FIELDS, "x") | {"middle_name": None}
 NOBODY = pd.Series([], dtype="str")
 
 
-def told(state="uln", now=None, school="6604025", batch="B1", blocked=NOBODY, then=None, answers=(), kept=None):
+def told(state="uln", now=None, school="6604025", batch="B1", held=NOBODY, then=None, answers=(), kept=None):
     """The rule and the fields, of a learner who was sent by school 6604025 in batch B1.
 
     `kept` is whether the record of one who is not chosen, as she has a ULN, has the UPN by which she was sent.
@@ -26,7 +26,7 @@ def told(state="uln", now=None, school="6604025", batch="B1", blocked=NOBODY, th
         blank = dict.fromkeys([*SENT_FIELDS, "ability_to_share"]) | {"batch_ref": "B1", "upn": "U1", "sha256": "f"}
         rows = [blank | {"received_at": f"2012-03-0{n}", "ordinal": n} | answer for n, answer in enumerate(answers, 1)]
         shown = last_shown(pd.DataFrame(rows).astype("str"), tables[2])
-    return list(changed(*tables, blocked, shown)[["rule", "field"]].itertuples(index=False, name=None))
+    return list(changed(*tables, held, shown)[["rule", "field"]].itertuples(index=False, name=None))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_several_fields_are_named_in_one_finding_and_none_where_nothing_differs(
 
 
 def test_a_record_that_a_rule_holds_is_told_by_the_rule():
-    assert told(now={"postcode": "new"}, blocked=pd.Series(["r1"])) == []
+    assert told(now={"postcode": "new"}, held=pd.Series(["r1"])) == []
 
 
 def test_only_the_school_that_asked_and_the_last_batch_count():

@@ -1,0 +1,59 @@
+"""The state of a batch: the only module that changes it.
+
+Belongs here: the transition function over rows of `batches`. Does not belong here: the moment of an event (`release`,
+`lrs_calls`, `by_evidence`, decisions), and the state as a person sees it (`hand_over.shown`). To add a move: a row in
+`schemas.states.BATCH_MOVES`, a sentence in docs/reference/batch-states.md, and `make states`.
+"""
+
+import pandas as pd
+
+from schemas.states import BATCH_MOVES, BatchEvent, BatchState
+
+#: The events by which the service itself gives a batch up; the ledger keeps them as the reason.
+_REASONS = (BatchEvent.OVERTAKEN, BatchEvent.REROUTED)
+
+
+def state_after(event: BatchEvent) -> BatchState:
+    """The state that an event leads to."""
+    return next(move.after for move in BATCH_MOVES if move.event is event)
+
+
+def may_change(batches: pd.DataFrame, event: BatchEvent) -> pd.Series:
+    """Whether the state of each batch allows an event.
+
+    Args:
+        batches: state; null for a new batch.
+        event: the event.
+    """
+    before = [move.before.value if move.before else "" for move in BATCH_MOVES if move.event is event]
+    return batches["state"].fillna("").isin(before)
+
+
+def change_state(
+    batches: pd.DataFrame, event: BatchEvent, which: pd.Series | None = None, *, as_of: str | None = None
+) -> pd.DataFrame:
+    """The ledger after an event.
+
+    Args:
+        batches: rows of the table `batches`.
+        event: the event.
+        which: whether it happened to each batch, on the same index; to all where None.
+        as_of: the time of the event, ISO; kept as sent_at of batches that are SENT by it.
+
+    Returns:
+        The batches with their new state; also sent_at where they are SENT, and reason where the service gave them up.
+
+    Raises:
+        ValueError: a batch's state does not allow the event; names the batches.
+    """
+    which = pd.Series(True, index=batches.index) if which is None else which
+    refused = which & ~may_change(batches, event)
+    if refused.any():
+        raise ValueError(f"{event.value} is not allowed for batches {sorted(batches.loc[refused, 'batch_ref'])}")
+    after = state_after(event)
+    changed = batches.assign(state=batches["state"].mask(which, after.value))
+    if after is BatchState.SENT:
+        changed["sent_at"] = changed["sent_at"].mask(which, as_of)
+    if event in _REASONS:
+        changed["reason"] = changed["reason"].mask(which, event.value)
+    return changed
