@@ -1,7 +1,8 @@
 """PLASC layouts as data: which element holds which field, for each layout of the return, and of what may stand in for one.
 
 To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (field x layout -> path,
-aliases separated by |). Nothing here opens a return.
+aliases separated by |, - where the layout has no such element). To add a pupil field: a row in `plasc/paths.csv`
+(`docs/how-to/add-a-pupil-field.md`). Nothing here opens a return.
 """
 
 import csv
@@ -19,6 +20,7 @@ from schemas.texts.faults import ConfigurationFault
 _FOLDER = Path(__file__).parent
 _TEXTS = ("root", "on_roll", "no_longer_on_roll", "identifiers")
 _LISTS = ("collections", "known")
+_NO_ELEMENT = "-"
 HEADER_FIELDS = ("la_code", "estab", "collection", "census_date", "header_datetime", "serial_no")
 
 
@@ -32,7 +34,8 @@ class PlascLayout:
         marker: an element that, besides, must occur in that container, or empty.
         header: fact of the header -> path from the root element.
         collections: accepted values of the header's collection.
-        paths: field -> element paths below the pupil record, the first that holds something is taken.
+        paths: field -> element paths below the pupil record, the first that holds something is taken; none where the layout
+            has no such element.
         known: element paths that are known and not used; a leading / counts from the root element, an ending /* stands
             for everything below.
         request: whether it stands in for a return: it counts where its school has sent none, and has the day on which it
@@ -59,7 +62,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
 
     Args:
         layouts_toml: a block per layout, and the block `shared` for what all have unless they say otherwise.
-        paths_csv: a row per field of `tables.PUPIL_FIELDS`, a column per layout.
+        paths_csv: a row per field of `tables.PUPIL_FIELDS`; a column per layout, and those of `tables.parse_pupil_columns`.
 
     Raises:
         ConfigurationFault: with every unknown, missing or ill-typed key, and every faulty column, field and path.
@@ -81,7 +84,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
             **{key: block[key] for key in _TEXTS},
             header=block["header"],
             collections=tuple(block["collections"]),
-            paths={field: tuple(path_of[field][name].split("|")) for field in PUPIL_FIELDS},
+            paths={field: _paths(path_of[field][name]) for field in PUPIL_FIELDS},
             known=frozenset(block["known"]),
             marker=block.get("marker", ""),
             request=block.get("request", False),
@@ -113,8 +116,13 @@ def _is_list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
 
 
+def _paths(cell: str) -> tuple[str, ...]:
+    """The paths in a cell of `paths.csv`; none where it says that the layout has no such element."""
+    return () if cell == _NO_ELEMENT else tuple(cell.split("|"))
+
+
 def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[Both]:
-    odd = sorted(set(columns) ^ {"field", *layouts})
+    odd = sorted(set(columns) ^ {"field", "tier", "since", *layouts})
     faults = [both("fault.path_column", column=column) for column in odd]
     fields = [row.get("field") or "" for row in rows]
     faults += [both("fault.path_field", field=f) for f in sorted(set(fields) ^ set(PUPIL_FIELDS))]
@@ -124,7 +132,7 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
             continue
         taken: dict[str, str] = {}
         for row, field in zip(rows, fields, strict=True):
-            for path in (row[layout] or "").split("|"):
+            for path in _paths(row[layout] or ""):
                 if not path.strip("/") or path != path.strip():
                     faults.append(both("fault.path_blank", field=field, layout=layout))
                 elif path in taken:
