@@ -274,7 +274,7 @@ def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     yield from disagreeing
     older = older_tables(lake)
     if older:
-        yield found("lake", Level.OK, "older", tables=", ".join(table.name for table in older))
+        yield found("lake", Level.OK, "older", tables=", ".join(older))
     elif not disagreeing:
         yield found("lake", Level.OK, "fit", number=sum(v >= 0 for v in lake.versions().values()))
 

@@ -1,5 +1,6 @@
 """The lake in an S3 store on loopback: what holds on a disk holds there, and no fault of the line loses or doubles a row."""
 
+import dataclasses
 import datetime as dt
 import os
 import shutil
@@ -9,14 +10,18 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from faulty_line import FaultyLine
 from store_line import StoreLine
 
 from schemas.cycles import cycle_by_id
-from schemas.tables import TABLES
+from schemas.tables import SHARED_UPNS, TABLES, Column, Tier
+from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake import maintenance
+from tasks.io.lake.scan import opened_table
 from tasks.io.lake.tables import Lake
 from tasks.maintenance.doctor import Level, examined
 from tasks.rehearsal.s3_stand_in import s3_server
@@ -29,9 +34,9 @@ WRITER = """
 import sys
 import pandas as pd
 from pathlib import Path
-from tasks.boundary import may_pass
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
+from tasks.runtime.error_boundary import may_pass
 lake, kind = Lake.of(DataRoot(Path(sys.argv[1]))), sys.argv[2]
 for n in map(int, sys.stdin):
     cycle = f"c{n}" if kind == "replace" else "2012-01"
@@ -132,6 +137,22 @@ def test_a_table_there_is_as_one_on_the_disk(lake, tmp_path, root):
     pd.testing.assert_frame_equal(said[0][0], said[1][0])
     assert said[0][1:] == said[1][1:] and len(said[0][0]) == 6
     assert [path for path in root.lake.rglob("*") if path.is_file()] == []
+
+
+def test_a_lake_there_gets_the_columns_of_a_newer_service(lake, root, monkeypatch):
+    lake.append("shared_upns", upns(1, 2))
+    language = Column("language", pa.string(), Tier.INTERNAL, since=2)
+    wider = dataclasses.replace(SHARED_UPNS, columns=(*SHARED_UPNS.columns, language))
+    with monkeypatch.context() as patch:
+        patch.setitem(TABLES, "shared_upns", wider)
+        opened_table.cache_clear()  # as in a new process
+        assert lake.filled("shared_upns", "language") == 0
+        with one_run_at_a_time(str(root.path)):
+            lake.append("shared_upns", upns(3).assign(language="cy"))
+        assert list(lake.read("shared_upns")["language"].fillna("")) == ["", "", "cy"]
+    opened_table.cache_clear()
+    with pytest.raises(ServiceFault, match="another version"), one_run_at_a_time(str(root.path)):
+        pytest.fail("a run began")
 
 
 def test_a_file_that_is_gone_is_damage(lake, server, tmp_path):

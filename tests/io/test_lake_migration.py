@@ -63,7 +63,9 @@ def mark(lake, name):
 
 
 def files(root):
-    return {path.relative_to(root.path).as_posix(): path.read_bytes() for path in root.path.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(root.path).as_posix(): path.read_bytes() for path in root.path.rglob("*") if path.is_file()
+    }
 
 
 @pytest.mark.usefixtures("version_2")
@@ -76,7 +78,7 @@ def test_who_only_reads_an_older_lake_finds_nulls_of_the_right_type_and_writes_n
     assert len(lake.read("learners", ["language"], upn="A660200000001")) == 1
     assert lake.filled("shared_upns", "language") == 0 and list(lake.distinct("learners", "language")) == []
     assert damage(lake, "shared_upns") is damage(lake, "learners") is None
-    assert sorted(table.name for table in older_tables(lake)) == ["learners", "shared_upns"]
+    assert sorted(older_tables(lake)) == ["learners", "shared_upns"]
     assert files(root) == before
 
 
@@ -111,6 +113,17 @@ def test_every_way_of_writing_goes_on_after_it(lake):
     assert found.to_numpy().tolist() == [["A660200000001", "cy", 13], ["Z201200000002", "", 0]]
     shorten_logs(lake)
     assert mark(lake, "shared_upns") == 2 and damage(lake, "shared_upns") is None
+
+
+@pytest.mark.usefixtures("version_2")
+def test_a_commit_that_only_adds_columns_moves_no_row(lake):
+    before = lake.version("shared_upns")
+    assert not lake.has_moved("shared_upns", before) and lake.has_moved("shared_upns", -1)
+    migrate(lake)
+    assert lake.version("shared_upns") > before and not lake.has_moved("shared_upns", before)
+    assert lake.has_moved("shared_upns", before + 2), "a lake that was put back"
+    lake.append("shared_upns", upns(3, language="cy", age=11))
+    assert lake.has_moved("shared_upns", before) and not lake.has_moved("pupils", -1)
 
 
 @pytest.mark.usefixtures("version_2")

@@ -18,11 +18,11 @@ from tests_support import without_an_engine
 from typer.testing import CliRunner
 
 from flows import census, lrs_returns
-from flows.cli import app
-from schemas.faults import ConfigurationFault
-from schemas.lrs_profiles import all_profiles
+from flows.cli.__main__ import app
+from schemas.lrs.profiles import all_profiles
 from schemas.tables import TABLES
-from tasks.io.lake import Lake
+from schemas.texts.faults import ConfigurationFault
+from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -57,7 +57,7 @@ def run(root, monkeypatch):
             if isinstance(stage, Task):
                 monkeypatch.setattr(module, name, Direct(stage))
     without_an_engine(monkeypatch)
-    monkeypatch.setattr("flows.stages.make_pages", lambda *_, **__: None)  # slow, and remade by each edition
+    monkeypatch.setattr("flows.run.flow_run.make_pages", lambda *_, **__: None)  # slow, and remade by each edition
     return {
         "census": lambda at, cycle=OPEN: census.census.fn(cycle=cycle, as_of=at, data=str(root)),
         "returns": lambda at: lrs_returns.lrs_returns.fn(as_of=at, data=str(root)),

@@ -32,7 +32,7 @@ class Fit(Enum):
 
 def fit_of(table: Table, delta: DeltaTable) -> Fit:
     """Compare a stored table with its definition; reads the log only."""
-    there = {field.name for field in delta.schema().fields}
+    there = _columns(delta)
     later = {column.name for column in table.columns if column.since > 1}
     wanted = set(stored(table, table.schema.empty_table()).column_names)
     newer = (delta.transaction_version(SCHEMA_VERSION) or 1) > table.version
@@ -41,17 +41,22 @@ def fit_of(table: Table, delta: DeltaTable) -> Fit:
     return Fit.SAME if there == wanted else Fit.OLDER
 
 
-def older_tables(lake: Lake) -> list[Table]:
-    """The stored tables to which the next run adds columns.
+def _columns(delta: DeltaTable) -> set[str]:
+    return {field.name for field in delta.schema().fields}
+
+
+def older_tables(lake: Lake) -> dict[str, DeltaTable]:
+    """The stored tables, by name, to which the next run adds columns.
 
     Raises:
         ServiceFault: a newer version of the service wrote a table, or it has unknown columns.
     """
-    fits = {table.name: fit_of(table, delta) for table in TABLES.values() if (delta := lake.opened(table)) is not None}
+    stored_tables = {name: delta for name, table in TABLES.items() if (delta := lake.opened(table)) is not None}
+    fits = {name: fit_of(TABLES[name], delta) for name, delta in stored_tables.items()}
     for name, fit in fits.items():
         if fit is Fit.OTHER:
             raise ServiceFault(both("fault.lake_newer", table=name))
-    return [TABLES[name] for name, fit in fits.items() if fit is Fit.OLDER]
+    return {name: stored_tables[name] for name, fit in fits.items() if fit is Fit.OLDER}
 
 
 def migrate(lake: Lake) -> list[str]:
@@ -66,9 +71,8 @@ def migrate(lake: Lake) -> list[str]:
         ServiceFault: a newer version of the service wrote a table, or it has unknown columns; then nothing is written.
     """
     older = older_tables(lake)
-    for table in older:
-        delta = lake.opened(table)
-        there = {field.name for field in delta.schema().fields}
-        missing = [field for field in Schema.from_arrow(table.schema).fields if field.name not in there]
+    for name, delta in older.items():
+        table = TABLES[name]
+        missing = [c for c in Schema.from_arrow(table.schema).fields if c.name not in _columns(delta)]
         delta.alter.add_columns(missing, commit_properties=carrying([], table.version))
-    return [table.name for table in older]
+    return list(older)

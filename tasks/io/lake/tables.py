@@ -69,6 +69,15 @@ class Lake:
         """Every table's version."""
         return {name: self.version(name) for name in TABLES}
 
+    def has_moved(self, name: str, since: int) -> bool:
+        """Whether a commit after that version of a table may have changed a row; one that only adds columns changes none."""
+        delta = self.opened(TABLES[name])
+        now = -1 if delta is None else int(delta.version())
+        if delta is None or not 0 <= since < now:
+            return now != since
+        later = [commit.get("operation") for commit in delta.history(now - since)]
+        return later != ["ADD COLUMN"] * (now - since)
+
     def reached(self, versions: dict[str, int]) -> bool:
         """Whether every table is here at least as new as that; another machine may see a commit later than who made it."""
         return all(self.version(name) >= version for name, version in versions.items())
