@@ -1,13 +1,22 @@
 """The lake's tables: name, columns with type and sensitivity, and key. The only place that says what a column is.
 
-To add a column: add it here, with its tier; every writer refuses a table that differs from its schema, and whatever is
-shown to people passes `tasks.runtime.visibility`, which refuses columns by their tier.
+To add a pupil field: a row in `plasc/paths.csv`, and nothing here (`docs/how-to/add-a-pupil-field.md`). To add another
+column: add it here with its tier, not required, and with `since`: one more than the table's `version`. The next run adds it
+to the tables of an existing lake (`tasks.io.lake.migration`). Every writer refuses a table that differs from its schema, and
+`tasks.runtime.visibility` shows a column only where its tier allows it.
 """
 
+import csv
+import io
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import pyarrow as pa
+
+from schemas.texts.catalogue import both
+from schemas.texts.edited_files import text_of
+from schemas.texts.faults import ConfigurationFault
 
 
 class Tier(StrEnum):
@@ -31,12 +40,19 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table."""
+    """One column of a table.
+
+    Attributes:
+        required: whether every row has a value.
+        since: the version of the table that brought it; a column that came after version 1 is not required, as it is null
+            in the rows of before.
+    """
 
     name: str
     type: pa.DataType
     tier: Tier
     required: bool = False
+    since: int = 1
 
 
 #: A column that the lake alone knows (`Table.area_of`).
@@ -65,6 +81,11 @@ class Table:
         return self.partition_by if self.area_of is None else (*self.partition_by, AREA)
 
     @property
+    def version(self) -> int:
+        """The schema version: the number of the last change to the columns."""
+        return max(column.since for column in self.columns)
+
+    @property
     def schema(self) -> pa.Schema:
         """The Arrow schema that every write must fit."""
         return pa.schema([pa.field(c.name, c.type, nullable=not c.required) for c in self.columns])
@@ -90,24 +111,33 @@ def _personal(*names: str) -> tuple[Column, ...]:
     return tuple(Column(n, _TEXT, Tier.PERSONAL) for n in names)
 
 
-#: The text fields of a pupil record, as the school sent them, in table order (docs/reference/sources.md#pupil-items).
-PUPIL_FIELDS = (
-    "upn",
-    "former_upn",
-    "uln",
-    "surname",
-    "forename",
-    "middle_names",
-    "former_surname",
-    "gender",
-    "dob",
-    "nc_year",
-    "enrol_status",
-    "postcode",
-)
+#: The text fields of a pupil record: for each its tier, its `since`, and its elements in every layout of a return.
+PATHS_CSV = Path(__file__).parent / "plasc" / "paths.csv"
 
-#: What says nothing of a pupil to whom it does not lead; every other field of a record is PERSONAL.
-_TIER_OF_FIELD = {"nc_year": Tier.INTERNAL, "enrol_status": Tier.INTERNAL}
+
+def parse_pupil_columns(paths_csv: str) -> tuple[Column, ...]:
+    """The columns of a pupil record, as the school sent them, in row order (docs/reference/sources.md#pupil-items).
+
+    Args:
+        paths_csv: columns field, tier, since; the others are `schemas.plasc.layouts`'s.
+
+    Raises:
+        ConfigurationFault: with every tier and version that is missing or unknown.
+    """
+    rows, faults = list(csv.DictReader(io.StringIO(paths_csv))), []
+    tiers = [Tier.INTERNAL.value, Tier.PERSONAL.value]  # text that a school wrote is never open
+    for row in rows:
+        if row.get("tier") not in tiers:
+            faults.append(both("fault.one_of", column="tier", allowed=", ".join(tiers)).at(f"{row.get('field')}:"))
+        if not (since := row.get("since") or "").isdecimal() or int(since) < 1:
+            faults.append(both("fault.whole_number", key="since").at(f"{row.get('field')}:"))
+    if faults:
+        raise ConfigurationFault(f"schemas/plasc/{PATHS_CSV.name}", faults)
+    return tuple(Column(row["field"], _TEXT, Tier(row["tier"]), since=int(row["since"])) for row in rows)
+
+
+_PUPIL_COLUMNS = parse_pupil_columns(text_of(PATHS_CSV))
+PUPIL_FIELDS = tuple(column.name for column in _PUPIL_COLUMNS)
 
 #: The demographics as sent to the LRS, in the LRS's own form (docs/reference/sources.md#lrs-batch-layout).
 SENT_FIELDS = ("given_name", "family_name", "middle_name", "dob", "gender", "postcode")
@@ -139,7 +169,7 @@ PUPILS = Table(
     (
         *_ref("row_ref", "cycle", "la_code", "school_number", "sha256"),
         Column("ordinal", _INT, Tier.OPEN, required=True),
-        *(Column(n, _TEXT, _TIER_OF_FIELD.get(n, Tier.PERSONAL)) for n in PUPIL_FIELDS),
+        *_PUPIL_COLUMNS,
     ),
     key=("row_ref",),
     partition_by=("cycle", "la_code"),

@@ -1,7 +1,8 @@
 """PLASC layouts as data: which element holds which field, for each layout of the return, and of what may stand in for one.
 
 To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (field x layout -> path,
-aliases separated by |). Nothing here opens a return.
+aliases separated by |, - where the layout has no such element). To add a pupil field: a row in `plasc/paths.csv`
+(`docs/how-to/add-a-pupil-field.md`). Nothing here opens a return.
 """
 
 import csv
@@ -16,6 +17,8 @@ from schemas.texts.catalogue import Both, both
 from schemas.texts.edited_files import Checked, Says, Text, Texts, check, named, text_of, toml_of
 
 _FOLDER = Path(__file__).parent
+#: A cell of `paths.csv` where the layout has no such element.
+_NO_ELEMENT = "-"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class PlascLayout(Checked):
         request: whether it stands in for a return: it counts where its school has sent none, and has the day on which it
             was made for a census date.
         destination: paths from the root element to what, put together, is the number of the school that it is for.
-        paths: field -> element paths below the pupil record, the first that holds something is taken; from `paths.csv`.
+        paths: field -> element paths below the pupil record, the first that holds something is taken; none where the
+            layout has no such element. From `paths.csv`.
     """
 
     name: str
@@ -68,7 +72,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
 
     Args:
         layouts_toml: a block per layout, and the block `shared` for what all have unless they say otherwise.
-        paths_csv: a row per field of `tables.PUPIL_FIELDS`, a column per layout.
+        paths_csv: a row per field of `tables.PUPIL_FIELDS`; a column per layout, and those of `tables.parse_pupil_columns`.
 
     Raises:
         ConfigurationFault: with every unknown, missing or ill-typed key, and every faulty column, field and path.
@@ -84,13 +88,18 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     layouts = check(dict[str, PlascLayout], named_blocks, "schemas/plasc", faults)
     path_of = {row["field"]: row for row in rows}
     return {
-        name: replace(layout, paths={key: tuple(path_of[key][name].split("|")) for key in PUPIL_FIELDS})
+        name: replace(layout, paths={key: _paths(path_of[key][name]) for key in PUPIL_FIELDS})
         for name, layout in layouts.items()
     }
 
 
+def _paths(cell: str) -> tuple[str, ...]:
+    """The paths in a cell of `paths.csv`; none where it says that the layout has no such element."""
+    return () if cell == _NO_ELEMENT else tuple(cell.split("|"))
+
+
 def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[Both]:
-    odd = sorted(set(columns) ^ {"field", *layouts})
+    odd = sorted(set(columns) ^ {"field", "tier", "since", *layouts})
     faults = [both("fault.path_column", column=column) for column in odd]
     fields = [row.get("field") or "" for row in rows]
     faults += [both("fault.path_field", field=f) for f in sorted(set(fields) ^ set(PUPIL_FIELDS))]
@@ -100,7 +109,7 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
             continue
         taken: dict[str, str] = {}
         for row, name in zip(rows, fields, strict=True):
-            for path in (row[layout] or "").split("|"):
+            for path in _paths(row[layout] or ""):
                 if not path.strip("/") or path != path.strip():
                     faults.append(both("fault.path_blank", field=name, layout=layout))
                 elif path in taken:

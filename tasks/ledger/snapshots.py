@@ -19,7 +19,7 @@ def published(data: str, cycle: str) -> bool:
     if not manifest.exists():
         return False
     taken = json.loads(manifest.read_text(encoding="utf-8"))
-    moved = any(taken["delta_versions"].get(name, -1) != ground.lake.version(name) for name in _INPUTS)
+    moved = any(ground.lake.has_moved(name, taken["delta_versions"].get(name, -1)) for name in _INPUTS)
     return not moved and taken["texts_and_schools"] == _fingerprint(ground)
 
 

@@ -39,6 +39,8 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.file_system import file_system_of, is_shared
 from tasks.io.data_root.reference import opt_outs, privacy_notice, registration, schools
 from tasks.io.lake.location import place_of
+from tasks.io.lake.maintenance import damage, try_out
+from tasks.io.lake.migration import older_tables
 from tasks.io.lake.tables import Lake
 from tasks.io.lrs.settings import lrs_service
 from tasks.io.remote.folders import keeps_what_stands, proven
@@ -246,7 +248,7 @@ def _store(root: DataRoot) -> tuple[bool, list[Found]]:
         return True, []
     place = lake.place.address
     try:
-        lake.try_out()
+        try_out(lake)
     except Exception as error:  # noqa: BLE001 - whatever either library says of a store
         return False, [found("store", Level.FAULT, "away" if may_pass(error) else "refuses", place=place)]
     # The lake's library looks before it commits: only a put that is made blindly shows what the store does with it.
@@ -263,14 +265,17 @@ def _store(root: DataRoot) -> tuple[bool, list[Found]]:
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[Found]:
     """Each table opens, its files are there, and what one table says of another is so."""
     lake = Lake.of(root)
-    damaged = [(name, what) for name in TABLES if (what := lake.damage(name)) is not None]
+    damaged = [(name, what) for name in TABLES if (what := damage(lake, name)) is not None]
     for name, what in damaged:
         yield found("lake", Level.FAULT, what, table=name)
     if damaged:
         return
     disagreeing = list(_disagreeing(lake))
     yield from disagreeing
-    if not disagreeing:
+    older = older_tables(lake)
+    if older:
+        yield found("lake", Level.OK, "older", tables=", ".join(older))
+    elif not disagreeing:
         yield found("lake", Level.OK, "fit", number=sum(v >= 0 for v in lake.versions().values()))
 
 
@@ -299,7 +304,7 @@ _MOST_NAMED = 5
 
 def _batches(root: DataRoot, day: dt.date) -> Iterator[Found]:
     """No batch waits for a person."""
-    if any(Lake.of(root).damage(name) for name in ("batches", "lrs_returns")):
+    if any(damage(Lake.of(root), name) for name in ("batches", "lrs_returns")):
         return  # told with the lake
     waiting = batches_waiting(str(root.path), day).frame
     for case, state in (("unconfirmed", BatchShown.SENT_UNCONFIRMED), ("stuck", BatchShown.STUCK)):
@@ -333,7 +338,7 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[Found]:
         yield found("lrs_service", Level.OK, "fit")
     else:
         yield found("lrs_service", Level.FAULT, "away", told=codes[away].told)
-    if any(Lake.of(root).damage(name) for name in ("lrs_jobs", "batches")):
+    if any(damage(Lake.of(root), name) for name in ("lrs_jobs", "batches")):
         return
     failed = list(failed_jobs(root, Lake.of(root))["job_ref"])
     if failed:

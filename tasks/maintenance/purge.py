@@ -28,6 +28,7 @@ from tasks.io.data_root.dewi_inbox import list_arrivals, sha256_of
 from tasks.io.data_root.reference import authorities
 from tasks.io.data_root.removal import last_day, remove, size_of
 from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake import maintenance
 from tasks.io.lake.tables import Lake
 from tasks.io.school.slips_pdf import beside
 from tasks.ledger.snapshots import published
@@ -118,8 +119,8 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
         kept_for = all_retention(root.reference / "retention.toml")[Kind.LAKE_VERSIONS]
         for one in going:
             if one.kind is Kind.LAKE_VERSIONS:
-                lake.forget_versions(one.ref, today - kept_for.cut_off(before, today))
-        lake.shorten_logs()
+                maintenance.forget_versions(lake, one.ref, today - kept_for.cut_off(before, today))
+        maintenance.shorten_logs(lake)
     return going
 
 
@@ -211,7 +212,7 @@ def _logs(root: DataRoot, cut: str) -> Iterator[Due]:
 
 
 def _lake_versions(lake: Lake, older_than: dt.timedelta) -> Iterator[Due]:
-    for name, (files, size) in lake.former_versions(older_than).items():
+    for name, (files, size) in maintenance.former_versions(lake, older_than).items():
         yield Due(Kind.LAKE_VERSIONS, name, (), files, size)
 
 

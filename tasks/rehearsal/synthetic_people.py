@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from schemas.cycles import Cycle
+from schemas.tables import PUPIL_FIELDS
 from tasks.core.identifiers import upn_check_letter
 
 _NAMES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
@@ -204,9 +205,9 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     recorded = pd.DataFrame(
         {
             "school_number": people["school_number"].mask(moved, target),
+            **dict.fromkeys(PUPIL_FIELDS, blank),
             "upn": upn.mask(is_temporary, temporary_upn),
             "former_upn": temporary_upn.where(was_temporary),
-            "uln": blank,
             "surname": family.mask(renamed, new_family),
             "forename": _by_sex(people, "girls", "boys", "given"),
             "middle_names": _by_sex(people, "middle_girls", "middle_boys", "middle").where(people["has_middle"] < 0.6),

@@ -5,6 +5,7 @@ from pathlib import Path
 from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake import maintenance
 from tasks.io.lake.tables import Lake
 from tasks.runtime.chunks import Counts
 from tasks.runtime.task import stage_task
@@ -19,5 +20,5 @@ def compact(data: str) -> Counts:
     """
     lake = Lake.of(DataRoot(Path(data)))
     with one_run_at_a_time(data):
-        spared = [lake.compact(name) for name in TABLES]
+        spared = [maintenance.compact(lake, name) for name in TABLES]
     return {"tables": sum(n > 0 for n in spared), "files": sum(spared)}

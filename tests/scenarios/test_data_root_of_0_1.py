@@ -6,7 +6,6 @@ are never made again: where a test fails here, the code is wrong, or the data ro
 """
 
 import csv
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -23,15 +22,12 @@ from schemas.tables import TABLES
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
+from tests.support.root_of_0_1 import FIXTURES, NOTED, OPEN, PURGED, hashes
 from tests.support.without_engine import without_an_engine
 
 #: Six commands on a root with a history: half a minute.
 pytestmark = pytest.mark.long
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
-NOTED = json.loads((FIXTURES / "data_root_0_1.json").read_text(encoding="utf-8"))
-UNCHANGED = ("lrs/outbox", "dewi/outbox", "snapshots", "quarantine")
-PURGED, OPEN = "2011-09", "2013-01"
 NEXT_DAY, LATER = "2013-02-20T02:30", "2013-02-20T09:00"
 
 
@@ -65,11 +61,6 @@ def run(root, monkeypatch):
         "census": lambda at, cycle=OPEN: census.census.fn(cycle=cycle, as_of=at, data=str(root)),
         "returns": lambda at: lrs_returns.lrs_returns.fn(as_of=at, data=str(root)),
     }
-
-
-def hashes(root):
-    files = (path for place in UNCHANGED for path in (root / place).rglob("*") if path.is_file())
-    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def of_outbox(files):

@@ -23,7 +23,7 @@ from schemas.tables import PUPIL_FIELDS, TABLES
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake import tables as lakes
+from tasks.io.lake import maintenance as lakes
 from tasks.io.lake.tables import Lake
 from tasks.ledger.purged import refuse_purged
 from tasks.ledger.standing import purged_cycles

@@ -15,20 +15,22 @@ from schemas.texts.catalogue import both
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot, clear_parts
 from tasks.io.lake.location import remember_place
+from tasks.io.lake.migration import migrate
+from tasks.io.lake.tables import Lake
 
 _PATIENCE_SECONDS = 1800.0
 
 
 @contextmanager
 def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterator[None]:
-    """Hold the data root for one run.
+    """Hold the data root for one run, and bring its tables to this version's columns before the run's first stage.
 
     Args:
         data: the data root.
         patience: seconds to wait for another run.
 
     Raises:
-        ServiceFault: the other run took longer than that.
+        ServiceFault: the other run took longer than that, or a newer version of the service wrote the lake.
         ConfigurationFault: what is said of the ways names another lake than this data root's (`tasks.io.lake.location`).
     """
     lock = _lock(data)
@@ -38,6 +40,7 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
         raise ServiceFault(both("fault.run_lock")) from None
     try:
         root = DataRoot(Path(data))
+        migrate(Lake.of(root))  # first: nothing is touched where a newer version of the service wrote the lake
         clear_parts(root)
         remember_place(root)
         yield

@@ -4,14 +4,10 @@ A write that would change nothing makes no commit, so that running again leaves 
 must not happen twice carries an application transaction id. Knows tables and keys, not what they mean.
 """
 
-import datetime as dt
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
@@ -41,18 +37,19 @@ class Lake:
         """
         return cls(place_of(root))
 
-    def _uri(self, table: Table) -> str:
+    def uri(self, table: Table) -> str:
+        """The address of a table, whether it exists or not."""
         return f"{self.place.uri}/{table.name}"
 
-    def _open(self, table: Table) -> DeltaTable | None:
+    def opened(self, table: Table) -> DeltaTable | None:
         """The table as it is now; None where it does not exist yet."""
-        if not DeltaTable.is_deltatable(self._uri(table), self.place.options):
+        if not DeltaTable.is_deltatable(self.uri(table), self.place.options):
             return None
-        delta = self._opened(table).delta
+        delta = self._scanner(table).delta
         delta.update_incremental()
         return delta
 
-    def _opened(self, table: Table) -> OpenedTable:
+    def _scanner(self, table: Table) -> OpenedTable:
         folder = self.place.folder
         if folder is None:
             return opened_table(table.name, self.place, 0, 0)
@@ -65,47 +62,25 @@ class Lake:
 
     def version(self, name: str) -> int:
         """The table's version, -1 where it does not exist yet."""
-        delta = self._open(TABLES[name])
+        delta = self.opened(TABLES[name])
         return -1 if delta is None else int(delta.version())
 
     def versions(self) -> dict[str, int]:
         """Every table's version."""
         return {name: self.version(name) for name in TABLES}
 
+    def has_moved(self, name: str, since: int) -> bool:
+        """Whether a commit after that version of a table may have changed a row; one that only adds columns changes none."""
+        delta = self.opened(TABLES[name])
+        now = -1 if delta is None else int(delta.version())
+        if delta is None or not 0 <= since < now:
+            return now != since
+        later = [commit.get("operation") for commit in delta.history(now - since)]
+        return later != ["ADD COLUMN"] * (now - since)
+
     def reached(self, versions: dict[str, int]) -> bool:
         """Whether every table is here at least as new as that; another machine may see a commit later than who made it."""
         return all(self.version(name) >= version for name, version in versions.items())
-
-    def damage(self, name: str) -> str | None:
-        """What is wrong with a table's files, for the doctor; looks at the log and at what lies there, reads no rows.
-
-        Returns:
-            `unreadable`: there is no log, or it cannot be read; `columns`: they are not those of `schemas.tables`;
-            `files`: one that the log names is gone, or has another size. None where all is well, or nothing is there yet.
-        """
-        table = TABLES[name]
-        there = self.place.sizes(table.name)
-        if not there:
-            return None
-        try:
-            delta = DeltaTable(self._uri(table), storage_options=self.place.options)
-            added = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-            columns = {field.name for field in delta.schema().fields}
-        except Exception:  # noqa: BLE001 - whatever the library says of a broken log
-            return "unreadable"
-        if columns != set(stored(table, table.schema.empty_table()).column_names):
-            return "columns"
-        whole = all(there.get(unquote(one["path"])) == one["size_bytes"] for one in added)
-        return None if whole else "files"
-
-    def try_out(self) -> None:
-        """Write a table of its own to the place, and remove it; whatever either library says of the place is raised."""
-        name = f".uln-proof-{secrets.token_hex(4)}"
-        try:
-            write_deltalake(f"{self.place.uri}/{name}", pa.table({"proof": ["x"]}), storage_options=self.place.options)
-        finally:
-            with suppress(OSError):
-                self.place.files.delete_dir(name)
 
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
         """Rows of a table, in order (`arrow_of`).
@@ -125,17 +100,17 @@ class Lake:
         table = TABLES[name]
         names = columns or [c.name for c in table.columns]
         schema = pa.schema([table.schema.field(n) for n in names])
-        if self._open(table) is None:
+        if self.opened(table) is None:
             return schema.empty_table()
         wanted = list(dict.fromkeys([*names, *_order(table)]))
-        rows = self._opened(table).rows(wanted, conditions(table, where))
+        rows = self._scanner(table).rows(wanted, conditions(table, where))
         return _in_order(rows, table).select(names).cast(schema)
 
     def pieces(self, name: str, columns: list[str], **where: Any) -> Iterator[pa.Table]:
         """`read_arrow`, so many rows at a time and in no order: the table itself is never in memory."""
         table = TABLES[name]
-        if self._open(table) is not None:
-            for rows in self._opened(table).pieces(columns, conditions(table, where)):
+        if self.opened(table) is not None:
+            for rows in self._scanner(table).pieces(columns, conditions(table, where)):
                 yield rows.select(columns)
 
     def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
@@ -148,8 +123,8 @@ class Lake:
         """
         table = TABLES[name]
         found, parts, size = pa.array([], pa.string()), list[pa.Array](), 0
-        if self._open(table) is not None:
-            for rows in self._opened(table).pieces([column], conditions(table, where)):
+        if self.opened(table) is not None:
+            for rows in self._scanner(table).pieces([column], conditions(table, where)):
                 parts.append(rows.column(0).combine_chunks().cast(pa.string()).unique())
                 size += len(parts[-1])
                 # Not after each piece: what was found is looked through each time.
@@ -161,8 +136,8 @@ class Lake:
     def sizes(self, name: str, column: str, **where: Any) -> dict[str, int]:
         """How many rows hold each value of a column of text, sorted by value; the table itself is never in memory."""
         table, found = TABLES[name], Counter[str]()
-        if self._open(table) is not None:
-            for rows in self._opened(table).pieces([column], conditions(table, where)):
+        if self.opened(table) is not None:
+            for rows in self._scanner(table).pieces([column], conditions(table, where)):
                 counted = rows[column].value_counts()
                 found.update(
                     dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
@@ -176,9 +151,9 @@ class Lake:
     def filled(self, name: str, column: str, **where: Any) -> int:
         """In how many rows a column holds something; the table itself is never in memory."""
         table = TABLES[name]
-        if self._open(table) is None:
+        if self.opened(table) is None:
             return 0
-        pieces = self._opened(table).pieces([column], conditions(table, where))
+        pieces = self._scanner(table).pieces([column], conditions(table, where))
         return sum(len(rows) - rows[column].null_count for rows in pieces)
 
     def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: Any) -> bool:
@@ -197,15 +172,18 @@ class Lake:
         if self.read_arrow(name, **where).equals(new):
             return False
         predicate = " AND ".join(f"{column} IN ({_literals(value)})" for column, value in where.items())
-        delta = self._open(table)
+        delta = self.opened(table)
+        if delta is None:
+            self._add(table, new, [])
+            return True
         write_deltalake(
-            delta or self._uri(table),
+            delta,
             stored(table, new),
-            mode="overwrite" if delta else "append",
-            predicate=predicate if delta else None,
+            mode="overwrite",
+            predicate=predicate,
             partition_by=list(table.slices) or None,
             storage_options=self.place.options,
-            writer_properties=_AS_WRITTEN,
+            writer_properties=AS_WRITTEN,
         )
         return True
 
@@ -228,63 +206,20 @@ class Lake:
         return True
 
     def _add(self, table: Table, new: pa.Table, ids: list[str]) -> None:
+        delta = self.opened(table)
         write_deltalake(
-            self._open(table) or self._uri(table),
+            delta or self.uri(table),
             stored(table, new),
             mode="append",
             partition_by=list(table.slices) or None,
-            commit_properties=_carrying(ids),
+            commit_properties=carrying(ids, version=table.version if delta is None else 1),
             storage_options=self.place.options,
-            writer_properties=_AS_WRITTEN,
+            writer_properties=AS_WRITTEN,
         )
-
-    def compact(self, name: str) -> int:
-        """Put a table's small files together, each partition's on its own, in a commit that changes no row.
-
-        Returns:
-            How many files fewer there are.
-        """
-        delta = self._open(TABLES[name])
-        if delta is None:
-            return 0
-        done = delta.optimize.compact(writer_properties=_AS_WRITTEN)
-        return int(done["numFilesRemoved"]) - int(done["numFilesAdded"])
-
-    def former_versions(self, older_than: dt.timedelta) -> dict[str, tuple[int, int]]:
-        """How many files, and bytes, each table has that only versions of before then need, where it has any."""
-        found: dict[str, tuple[int, int]] = {}
-        for name, table in TABLES.items():
-            delta = self._open(table)
-            names = _unneeded(delta, older_than, dry_run=True) if delta is not None else []
-            there = self.place.sizes(name) if names else {}
-            # The log goes on to name files that went with an earlier purge.
-            sizes = [there[path] for one in names if (path := unquote(one)) in there]
-            if sizes:
-                found[name] = (len(sizes), sum(sizes))
-        return found
-
-    def forget_versions(self, name: str, older_than: dt.timedelta) -> None:
-        """Remove those files of a table."""
-        delta = self._open(TABLES[name])
-        if delta is not None:
-            _unneeded(delta, older_than, dry_run=False)
-
-    def shorten_logs(self) -> None:
-        """Remove log entries that no version of the last 30 days needs: they hold the bounds of values that are gone.
-
-        The library does, where a checkpoint is as old as that; so each call also leaves one for a later call. What was
-        committed once stays written down in it.
-        """
-        for name, table in TABLES.items():
-            delta = self._open(table)
-            if delta is not None:
-                delta.cleanup_metadata()
-                if f"_delta_log/{delta.version():020}.checkpoint.parquet" not in self.place.sizes(name):
-                    delta.create_checkpoint()
 
     def committed(self, name: str, transactions: Iterable[str]) -> set[str]:
         """Which of these application transaction ids stand in the table."""
-        delta = self._open(TABLES[name])
+        delta = self.opened(TABLES[name])
         return set() if delta is None else {t for t in transactions if delta.transaction_version(t) is not None}
 
     def upsert(
@@ -317,7 +252,7 @@ class Lake:
         if not len(changed) and not ids:
             return False
         replaced = stored(table, _known_rows(table, old, changed))
-        delta = self._open(table)
+        delta = self.opened(table)
         if delta is None or not len(replaced):
             # What is new alone is added: nothing that stands is read or written again, however much there is.
             self._add(table, changed, ids)
@@ -331,8 +266,8 @@ class Lake:
                 " AND ".join(on),
                 "s",
                 "t",
-                commit_properties=_carrying(ids),
-                writer_properties=_AS_WRITTEN,
+                commit_properties=carrying(ids),
+                writer_properties=AS_WRITTEN,
             )
             .when_matched_update_all()
             .when_not_matched_insert_all()
@@ -341,21 +276,16 @@ class Lake:
         return True
 
 
-#: Readers and writers have these rows of a file in memory together, however few they ask for at a time.
-_AS_WRITTEN = WriterProperties(max_row_group_size=65_536)
-#: Whoever reads a table, or writes to it, has its files open for less than this.
-LEAST_KEPT = dt.timedelta(days=7)
+#: A reader or writer holds a whole row group of a file in memory, however few rows it asks for.
+AS_WRITTEN = WriterProperties(max_row_group_size=65_536)
+#: The transaction id under which a table's log keeps its schema version; a table without it has version 1.
+SCHEMA_VERSION = "schema"
 
 
-def _unneeded(delta: DeltaTable, older_than: dt.timedelta, *, dry_run: bool) -> list[str]:
-    """Files that only former versions need, and those that a run which died has left; removed unless it is a dry run."""
-    hours = int(max(older_than, LEAST_KEPT).total_seconds() // 3600)
-    # The library's own least, a week, is ours too; a test has less time.
-    return list(delta.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True))
-
-
-def _carrying(ids: list[str]) -> CommitProperties | None:
-    return CommitProperties(app_transactions=[Transaction(t, 1) for t in ids]) if ids else None
+def carrying(ids: list[str], version: int = 1) -> CommitProperties | None:
+    """Properties of a commit: its transaction ids, and the schema version that it gives its table where above 1."""
+    marks = [Transaction(SCHEMA_VERSION, version)] if version > 1 else []
+    return CommitProperties(app_transactions=[*(Transaction(t, 1) for t in ids), *marks]) if ids or marks else None
 
 
 def _literals(values: str | list[str]) -> str:

@@ -59,7 +59,10 @@ def pupil_columns(
         return None
     if rows.num_rows != declared:
         return None
-    columns = [_first_filled([_without_empty(rows[path]) for path in layout.paths[field]]) for field in PUPIL_FIELDS]
+    absent = [pa.nulls(declared, pa.string())]
+    columns = [
+        _first_filled([_without_empty(rows[path]) for path in layout.paths[field]] or absent) for field in PUPIL_FIELDS
+    ]
     ordinal = pa.array(range(1, declared + 1), pa.int64())
     return pa.Table.from_arrays([ordinal, *columns], schema=PUPILS_SCHEMA)
 

@@ -8,7 +8,7 @@ sent them; nothing is judged here. What a return means is told by the walk over 
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -210,9 +210,10 @@ class _Fields:
 
     def __init__(self, layout: PlascLayout) -> None:
         self._field_at = {p: (field, rank) for field, paths in layout.paths.items() for rank, p in enumerate(paths)}
-        parts = [path.split("/") for path in (*self._field_at, *layout.known)]
         # The containers on the way to what is known are known too, also where one stands there empty.
-        self._known = layout.known | {"/".join(names[:n]) for names in parts for n in range(1, len(names))}
+        self._with_fields = _containers(self._field_at)
+        self._known = layout.known | self._with_fields | _containers(layout.known)
+        self._passed_over = tuple(path.removesuffix("*") for path in self._known if path.endswith("/*"))
         #: (path above, tag) -> step: a few dozen, asked for by every element of a return.
         self._steps: dict[tuple[str, str], _Step] = {}
         self.unknown: Counter[str] = Counter()
@@ -247,12 +248,19 @@ class _Fields:
         path = above + tag.rpartition("}")[2]
         field, rank = self._field_at.get(path, ("", 0))
         too_long = len(path) > _LONGEST_PATH
-        closed = too_long or f"{path}/*" in self._known
-        known = not too_long and (path in self._known or f"{path}/*" in self._known)
+        passed_over = f"{path}/".startswith(self._passed_over)
+        closed = too_long or (passed_over and path not in self._with_fields)
+        known = not too_long and (path in self._known or passed_over)
         step = _Step(path, field, rank, known, closed)
         if len(self._steps) < _MOST_UNKNOWN:
             self._steps[above, tag] = step
         return step
+
+
+def _containers(paths: Iterable[str]) -> set[str]:
+    """The paths of the elements that lead to some paths."""
+    parts = [path.split("/") for path in paths]
+    return {"/".join(names[:n]) for names in parts for n in range(1, len(names))}
 
 
 def _count(unknown: Counter[str], path: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from schemas.texts.faults import ServiceFault
+from tasks.io.lake.maintenance import compact
 from tasks.io.lake.tables import Lake
 from tests.support.paths import PROJECT
 
@@ -214,7 +215,7 @@ def test_no_file_has_greater_row_groups_than_readers_hold_whichever_way_it_was_w
     lake.replace("shared_upns", many.iloc[1:], cycle="2012-01")
     lake.append("shared_upns", many.iloc[:1])
     before = row_groups(lake, "shared_upns")
-    lake.compact("shared_upns")
+    compact(lake, "shared_upns")
     lake.append("learners", learners(**dict.fromkeys(many["upn"])))
     added = row_groups(lake, "learners")
     lake.upsert("learners", learners(A000000000000="1000102504"))

@@ -1,5 +1,6 @@
 """The lake in an S3 store on loopback: what holds on a disk holds there, and no fault of the line loses or doubles a row."""
 
+import dataclasses
 import datetime as dt
 import os
 import shutil
@@ -8,11 +9,16 @@ import sys
 import time
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from schemas.cycles import cycle_by_id
-from schemas.tables import TABLES
+from schemas.tables import SHARED_UPNS, TABLES, Column, Tier
+from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake import maintenance
+from tasks.io.lake.scan import opened_table
 from tasks.io.lake.tables import Lake
 from tasks.maintenance.doctor import Level, examined
 from tasks.rehearsal.s3_stand_in import s3_server
@@ -28,9 +34,9 @@ WRITER = """
 import sys
 import pandas as pd
 from pathlib import Path
-from tasks.runtime.error_boundary import may_pass
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
+from tasks.runtime.error_boundary import may_pass
 lake, kind = Lake.of(DataRoot(Path(sys.argv[1]))), sys.argv[2]
 for n in map(int, sys.stdin):
     cycle = f"c{n}" if kind == "replace" else "2012-01"
@@ -117,10 +123,14 @@ def test_a_table_there_is_as_one_on_the_disk(lake, tmp_path, root):
             "t/1"
         }
         assert one.upsert("shared_upns", upns(5, 6)) and not one.upsert("shared_upns", upns(5, 6))
-        assert one.version("shared_upns") == 2 and one.version("pupils") == -1 and one.damage("pupils") is None
-        assert one.compact("shared_upns") == 2 and one.damage("shared_upns") is None
-        one.shorten_logs()
-        assert one.former_versions(pd.Timedelta(0).to_pytimedelta()) == {}
+        assert (
+            one.version("shared_upns") == 2
+            and one.version("pupils") == -1
+            and maintenance.damage(one, "pupils") is None
+        )
+        assert maintenance.compact(one, "shared_upns") == 2 and maintenance.damage(one, "shared_upns") is None
+        maintenance.shorten_logs(one)
+        assert maintenance.former_versions(one, pd.Timedelta(0).to_pytimedelta()) == {}
         said.append(
             (one.read("shared_upns"), list(one.distinct("shared_upns", "upn")), one.sizes("shared_upns", "cycle"))
         )
@@ -129,12 +139,28 @@ def test_a_table_there_is_as_one_on_the_disk(lake, tmp_path, root):
     assert [path for path in root.lake.rglob("*") if path.is_file()] == []
 
 
+def test_a_lake_there_gets_the_columns_of_a_newer_service(lake, root, monkeypatch):
+    lake.append("shared_upns", upns(1, 2))
+    language = Column("language", pa.string(), Tier.INTERNAL, since=2)
+    wider = dataclasses.replace(SHARED_UPNS, columns=(*SHARED_UPNS.columns, language))
+    with monkeypatch.context() as patch:
+        patch.setitem(TABLES, "shared_upns", wider)
+        opened_table.cache_clear()  # as in a new process
+        assert lake.filled("shared_upns", "language") == 0
+        with one_run_at_a_time(str(root.path)):
+            lake.append("shared_upns", upns(3).assign(language="cy"))
+        assert list(lake.read("shared_upns")["language"].fillna("")) == ["", "", "cy"]
+    opened_table.cache_clear()
+    with pytest.raises(ServiceFault, match="another version"), one_run_at_a_time(str(root.path)):
+        pytest.fail("a run began")
+
+
 def test_a_file_that_is_gone_is_damage(lake, server, tmp_path):
     lake.append("shared_upns", upns(1))
     client = server.client()
     keys = [one["Key"] for one in client.list_objects_v2(Bucket="uln", Prefix=f"{tmp_path.name}/")["Contents"]]
     client.delete_object(Bucket="uln", Key=next(key for key in keys if key.endswith(".parquet")))
-    assert lake.damage("shared_upns") == "files"
+    assert maintenance.damage(lake, "shared_upns") == "files"
 
 
 @pytest.mark.parametrize("kind", ["append", "upsert", "replace"])
@@ -162,7 +188,7 @@ def test_an_answer_to_a_put_that_is_lost_loses_and_doubles_no_row(lake, server, 
             assert part in line.lost.pop() and not line.lost
         ended(one)
     rows = lake.read("shared_upns")
-    assert len(rows) == 8 * 3 and rows["upn"].is_unique and lake.damage("shared_upns") is None
+    assert len(rows) == 8 * 3 and rows["upn"].is_unique and maintenance.damage(lake, "shared_upns") is None
 
 
 def test_wherever_a_line_breaks_no_row_is_lost_or_doubled(lake, server, root, tmp_path):
@@ -197,7 +223,7 @@ def test_a_writer_that_is_killed_anywhere_loses_and_doubles_nothing(lake, server
             wrote(lasts, n)
         ended(lasts)
     rows = lake.read("shared_upns")
-    assert len(rows) == 9 * 3 and rows["upn"].is_unique and lake.damage("shared_upns") is None
+    assert len(rows) == 9 * 3 and rows["upn"].is_unique and maintenance.damage(lake, "shared_upns") is None
 
 
 def met(root):
@@ -259,10 +285,10 @@ def test_a_store_that_does_not_serve_is_told_in_one_sentence(server, root, monke
         monkeypatch.setenv(name, value)
     lake = Lake.of(root)
     if does == "damage" and "URL" in wrong:
-        assert lake.damage("shared_upns") is None, "nothing is there yet"
+        assert maintenance.damage(lake, "shared_upns") is None, "nothing is there yet"
         return
     with pytest.raises(Exception) as met:
-        lake.append("shared_upns", upns(1)) if does == "append" else lake.damage("shared_upns")
+        lake.append("shared_upns", upns(1)) if does == "append" else maintenance.damage(lake, "shared_upns")
     told = sentence_of(met.value, data=str(root.path), cycle="2012-01", stage="read", about="all")
     assert says in told and "\n" not in told and may_pass(met.value) is passes
     evidence = "".join(path.read_text(encoding="utf-8") for path in root.path.rglob("read-all-*.txt"))

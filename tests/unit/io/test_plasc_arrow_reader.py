@@ -125,6 +125,25 @@ def test_what_is_odd_and_sure_is_read_fast(case):
     assert both_ways(xml(ODD[case]).encode())[1]
 
 
+@pytest.mark.parametrize("inside", ["x", "<Ethnicity/>x", "x<Odd/>"])
+def test_a_field_in_a_container_that_is_passed_over_is_taken_and_the_rest_stays_known(inside):
+    usual = all_layouts()["english-like"]
+    box = "PupilCharacteristics"
+    assert f"{box}/*" in usual.known
+    layouts = {"english-like": replace(usual, paths=usual.paths | {"former_surname": (f"{box}/Deep/Name",)})}
+    beside = f"<{box}><Ethnicity>W</Ethnicity><Deep><Other><More/></Other><Name>Rhys</Name></Deep>{inside}</{box}>"
+    pupils, fast, _ = both_ways(xml(record(beside=beside)).encode(), layouts)
+    assert not fast and pupils["former_surname"].to_pylist() == ["Rhys"]
+    assert inspect(xml(record(beside=beside)).encode(), layouts).unknown_elements == {}
+
+
+def test_a_field_that_a_layout_lacks_is_null_and_read_fast():
+    usual = all_layouts()["english-like"]
+    layouts = {"english-like": replace(usual, paths=usual.paths | {"former_surname": ()})}
+    pupils, fast, _ = both_ways(xml(record(inside="<FormerSurname>Rhys</FormerSurname>") * 2).encode(), layouts)
+    assert fast and pupils["former_surname"].to_pylist() == [None, None]
+
+
 @pytest.mark.parametrize("root", ["<Message>", '<Message xmlns="urn:x">'])
 @pytest.mark.parametrize(("late", "walks"), [("", 0), ("<Late/>", 1), ("<n:ShoeSize xmlns:n='urn:y'/>", 1)])
 def test_unknown_elements_of_every_record_are_counted_without_a_walk(root, late, walks, monkeypatch):

@@ -10,6 +10,7 @@ from flows.upkeep import steps
 from schemas.settings.retention import Kind
 from schemas.tables import SHARED_UPNS
 from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake import maintenance
 from tasks.io.lake.tables import Lake
 from tasks.stages.purge_decided import purge_decided
 
@@ -38,7 +39,7 @@ def files(root):
 
 
 def live(root):
-    return len(Lake(root / "lake")._open(SHARED_UPNS).file_uris())
+    return len(Lake(root / "lake").opened(SHARED_UPNS).file_uris())
 
 
 def test_small_files_become_one_and_no_row_and_no_transaction_changes(root):
@@ -78,8 +79,8 @@ def test_ended_in_the_middle_the_next_one_does_the_rest(root, monkeypatch):
 
     before = Lake(root / "lake").read("shared_upns")
     with monkeypatch.context() as patch:
-        patch.setattr(Lake, "forget_versions", killed)
-        patch.setattr(Lake, "shorten_logs", killed)
+        patch.setattr(maintenance, "forget_versions", killed)
+        patch.setattr(maintenance, "shorten_logs", killed)
         with pytest.raises(KeyboardInterrupt):
             upkeep(root)
     assert upkeep(root)["files"] == 4 and live(root) == 1
