@@ -22,7 +22,7 @@ from schemas.tables import TABLES
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
-from tests.support.root_of_0_1 import FIXTURES, NOTED, OPEN, PURGED, hashes
+from tests.support.root_of_0_1 import FIXTURES, NOTED, OPEN, PURGED, UNCHANGED, hashes
 from tests.support.without_engine import without_an_engine
 
 #: Six commands on a root with a history: half a minute.
