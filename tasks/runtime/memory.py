@@ -37,7 +37,7 @@ _KEPT = 400 * 2**20
 _MUCH, _IN_TABLES = 550 * 2**20, 64 * 2**20
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Give back what this process has and does not use, where it has much: else a long walk over lots would add up."""
     status = Path("/proc/self/statm")
     if not status.exists():

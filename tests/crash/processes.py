@@ -120,7 +120,7 @@ def load(home: Path, address: str) -> None:
     if service.in_use():
         load_also(("tasks.io.lrs.web_service",))
     # Several lots, so that runs are stopped between them too.
-    tasks.runtime.partition.LOT_RECORDS, tasks.stages.merge._LOT_ANSWERS, tasks.stages.collect._LOT_BYTES = (
+    tasks.runtime.chunks.LOT_RECORDS, tasks.stages.merge._LOT_ANSWERS, tasks.stages.collect._LOT_BYTES = (
         100,
         40,
         5000,

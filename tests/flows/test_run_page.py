@@ -29,7 +29,7 @@ from schemas.views import (
 )
 from tasks.io.data_root.data_root import DataRoot
 from tasks.reports.overview import WALES, Overview
-from tasks.runtime.chunks import Walked, walk
+from tasks.runtime.chunks import StageResult, walk
 from tasks.runtime.context import Ground, moment
 from tasks.runtime.executor import begin, spread
 from tasks.runtime.visibility import shown as let_through
@@ -186,7 +186,7 @@ class Stage:
 
     def __call__(self, las, **_):
         """What it did of each authority, and what the rules tried."""
-        walked = Walked({la: {"rows": 90, "held": 3} for la in las}, rules={"UPN01": {"tried": 90, "failed": 3}})
+        walked = StageResult({la: {"rows": 90, "held": 3} for la in las}, rules={"UPN01": {"tried": 90, "failed": 3}})
         return Completed(data=walked)
 
 

@@ -86,7 +86,7 @@ def equal(found, whole):
     "cut",
     [
         {
-            "tasks.runtime.partition.LOT_RECORDS": 100,
+            "tasks.runtime.chunks.LOT_RECORDS": 100,
             "tasks.stages.merge._LOT_ANSWERS": 40,
             "tasks.stages.collect._LOT_BYTES": 5000,
         },
@@ -98,8 +98,8 @@ def equal(found, whole):
         | {"tasks.core.possible_match._AT_ONCE": 1}
         | {"tasks.stages.batch.parts": lambda: 3},
         {f"tasks.{name}.parts": lambda: 3 for name in ("select", "validate", "batch", "release", "merge", "publish")}
-        | {"tasks.runtime.partition.parts": lambda: 3, "tasks.stages.collect.parts": lambda: 2},
-        {"tasks.runtime.partition.PORTION_RECORDS": 25},
+        | {"tasks.runtime.chunks.parts": lambda: 3, "tasks.stages.collect.parts": lambda: 2},
+        {"tasks.runtime.chunks.PORTION_RECORDS": 25},
     ],
     ids=["into-lots", "into-pieces", "into-portions", "into-small-portions"],
 )

@@ -26,8 +26,8 @@ from learners_in_schools import A, census, got, hand_in, learner, lrs_answers, r
 from test_operators_decisions import uln as command
 
 from tasks.reports.status import status_of
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Lot
 from tasks.steps.possible_matches import possible_matches
 
 pytestmark = pytest.mark.long
@@ -142,7 +142,7 @@ def test_6_march_each_life_has_followed_the_learner_to_the_permanent_upn(answere
 
 
 def test_6_march_the_temporary_upn_that_was_answered_without_a_uln_too_is_no_reason_for_a_possible_match(answered):
-    found = possible_matches(Ground.of(str(answered), FIRST), Lot(("660",), {})).set_index("upn")["cause"]
+    found = possible_matches(Ground.of(str(answered), FIRST), Chunk(("660",), {})).set_index("upn")["cause"]
     assert found[PERMANENT[3]] == "unknown"
 
 

@@ -98,7 +98,7 @@ def test_a_cycle_that_does_not_balance_is_not_published(root):
 def test_pupils_of_a_school_that_nothing_was_received_of_are_seen_by_the_conservation_check(
     root, monkeypatch, portions
 ):
-    monkeypatch.setattr("tasks.runtime.partition.parts", lambda: portions)
+    monkeypatch.setattr("tasks.runtime.chunks.parts", lambda: portions)
     lake = Lake(root / "lake")
     rows = lake.read("pupils", cycle="2012-01", la_code="660").head(1)
     lake.append("pupils", rows.assign(row_ref="stray", school_number="6604999"))

@@ -5,8 +5,8 @@ import pytest
 
 from schemas.tables import RECEIVED
 from tasks.io.data_root.data_root import DataRoot
+from tasks.runtime.chunks import Chunk, all_portions, lots, records_by_school
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Lot, Portion, all_portions, lots, records_by_school
 
 
 def received(root, **declared):
@@ -42,28 +42,28 @@ def test_a_lot_holds_whole_authorities_and_a_bounded_number_of_records(tmp_path)
 
 
 def test_portions_hold_every_school_once_and_about_as_many_records_each():
-    lot = Lot(("660", "661"), {"6604025": 10, "6604026": 30, "6614002": 20, "6614003": 20})
+    lot = Chunk(("660", "661"), {"6604025": 10, "6604026": 30, "6614002": 20, "6614003": 20})
     one, two = lot.portions(2)
-    assert (one, two) == (Portion(("660",)), Portion(("661",)))
+    assert (one, two) == (Chunk(("660",)), Chunk(("661",)))
     assert one.where == {"la_code": ["660"]}
-    three = Lot(("660",), {"6604025": 1, "6604026": 1, "6604027": 8}).portions(3)
+    three = Chunk(("660",), {"6604025": 1, "6604026": 1, "6604027": 8}).portions(3)
     assert [p.schools for p in three] == [("6604025", "6604026"), ("6604027",)]
     assert three[1].where == {"la_code": ["660"], "school_number": ["6604027"]}
-    assert lot.portions(1) == [Portion(("660", "661"))]
-    assert Lot(("660",), {}).portions(2) == []
+    assert lot.portions(1) == [Chunk(("660", "661"))]
+    assert Chunk(("660",), {}).portions(2) == []
 
 
 def test_a_large_authority_is_cut_so_that_no_worker_has_much_at_a_time(monkeypatch):
-    monkeypatch.setattr("tasks.runtime.partition.PORTION_RECORDS", 100)
+    monkeypatch.setattr("tasks.runtime.chunks.PORTION_RECORDS", 100)
     sizes = {f"660{number}": 40 for number in range(4001, 4013)}  # 480 records
-    held = [len(portion.schools or sizes) * 40 for portion in Lot(("660",), sizes).portions(2)]
+    held = [len(portion.schools or sizes) * 40 for portion in Chunk(("660",), sizes).portions(2)]
     assert held == [80] * 6  # for two workers, three each: with two each 120 would be too many
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
 def test_no_cut_loses_or_doubles_a_school(count):
     sizes = {f"66{la}{school}": (school * 7) % 11 for la in (0, 1, 2) for school in range(4001, 4012)}
-    lot = Lot(("660", "661", "662"), sizes)
+    lot = Chunk(("660", "661", "662"), sizes)
     held = [
         school
         for portion in lot.portions(count)
@@ -74,5 +74,5 @@ def test_no_cut_loses_or_doubles_a_school(count):
 
 def test_all_portions_are_those_of_the_authorities_that_sent_something(tmp_path):
     ground = received(tmp_path, s6604025=4, s6614002=6)
-    assert all_portions(ground) == [Portion(("660", "661"))]
-    assert all_portions(ground, ["661"]) == [Portion(("661",))]
+    assert all_portions(ground) == [Chunk(("660", "661"))]
+    assert all_portions(ground, ["661"]) == [Chunk(("661",))]

@@ -10,6 +10,8 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 import pytest
+from tasks.runtime.progress import told_to
+from tasks.runtime.worker import WorkFault
 
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.core.masking import masked
@@ -22,8 +24,6 @@ from tasks.runtime import executor as spreading
 from tasks.runtime.context import moment
 from tasks.runtime.dask_executor import Machines, carried_out, machines, runner_named
 from tasks.runtime.executor import attempt, one_by_one, parts, spread, workers
-from tasks.runtime.progress import told_to
-from tasks.runtime.worker import WorkFault
 
 UPN = "M660402510001"
 

@@ -16,10 +16,9 @@ import pytest
 from schemas.texts.faults import PassingFault, ServiceFault
 from tasks.io.data_root import data_root
 from tasks.io.data_root.data_root import DataRoot, NotWritten
-from tasks.runtime.chunks import Undone, Walked, walk
+from tasks.runtime.chunks import Chunk, PartialFailure, StageResult, walk
 from tasks.runtime.context import Ground
 from tasks.runtime.error_boundary import may_pass
-from tasks.runtime.partition import Lot
 from tasks.runtime.task import RETRY_SECONDS, stage_task
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -45,7 +44,7 @@ def test_one_walk_does_all_authorities_together(ground):
 
 
 def in_three_lots(monkeypatch):
-    own = [Lot((la,), {}) for la in ("660", "661", "662")]
+    own = [Chunk((la,), {}) for la in ("660", "661", "662")]
     monkeypatch.setattr("tasks.runtime.chunks.lots", lambda _ground, las: [lot for lot in own if lot.las[0] in las])
     return [lot.las[0] for lot in own]
 
@@ -70,7 +69,7 @@ def test_one_authority_s_failure_is_its_own_and_names_no_pupil(ground, monkeypat
     if cut:
         in_three_lots(monkeypatch)
 
-    def work(_, lot: Lot):
+    def work(_, lot: Chunk):
         if before and "661" in lot.las:
             raise fault
         yield
@@ -106,7 +105,7 @@ def test_what_was_done_before_an_authority_failed_is_counted_once(ground):
     def work(_, lot):
         calls.append(lot.las)
         yield
-        raise Undone({la: {"sent": n} for n, la in enumerate(lot.las, 1)}, {"661": OSError("full")})
+        raise PartialFailure({la: {"sent": n} for n, la in enumerate(lot.las, 1)}, {"661": OSError("full")})
 
     walked = walk("test", work, ground, ["660", "661"])
     assert calls == [("660", "661")] and walked.total() == {"sent": 3} and list(walked.faults) == ["661"]
@@ -258,7 +257,10 @@ def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(groun
 @pytest.mark.parametrize("name", ["receive", "read"])
 def test_receive_and_read_count_all_their_tries(ground, monkeypatch, name):
     done = iter(
-        (Walked({"660": {"n": 2}}, {"661": "cy / en"}, may_pass=True), Walked({"660": {"n": 0}, "661": {"n": 3}}))
+        (
+            StageResult({"660": {"n": 2}}, {"661": "cy / en"}, may_pass=True),
+            StageResult({"660": {"n": 0}, "661": {"n": 3}}),
+        )
     )
     module = importlib.import_module(f"tasks.{name}")
     monkeypatch.setattr(module, "walk", lambda *_, **__: next(done))
@@ -286,4 +288,4 @@ def test_on_the_engine_a_stage_is_tried_again_where_storage_was_away_and_a_flow_
 
 
 def test_counts_of_nothing_are_none():
-    assert Walked().total() == {}
+    assert StageResult().total() == {}

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pandas as pd
+from tasks.runtime.worker import WorkFault, tried
 
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
 from tasks.runtime.error_boundary import may_pass
 from tasks.runtime.executor import attempt, one_by_one, parts, spread, workers
-from tasks.runtime.worker import WorkFault, tried
 
 
 def doubled(n):
