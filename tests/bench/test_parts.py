@@ -91,7 +91,7 @@ def test_runs_are_dated_as_a_rehearsal_dates_them():
 
 
 def test_the_table_tells_every_goal_and_whether_it_is_held():
-    taken = {"receive": 1.0, "read": 2.0, "workers": 1.0}
+    taken = {"receive": 1.0, "read": 2.0, "select": 1.0}
     row = {"rows": 10, "peak_mib": 100.0, "worker_peak_mib": 200.0}
     rows = stage_rows(
         {name: {**row, "seconds": s} for name, s in taken.items()}, {"parse": 0.5, "receive": 0.25, "read": 0.25}

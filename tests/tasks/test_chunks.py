@@ -41,7 +41,9 @@ def test_the_records_of_a_school_are_those_of_all_its_accepted_returns(tmp_path)
 
 @pytest.mark.usefixtures("bounds")
 def test_a_chunk_is_whole_authorities_and_of_one_too_large_some_schools(tmp_path):
-    ground = received(tmp_path, s6604025=40, s6604026=20, s6614002=30, s6624001=90, s6624002=90, s6624003=90, s6634001=9)
+    ground = received(
+        tmp_path, s6604025=40, s6604026=20, s6614002=30, s6624001=90, s6624002=90, s6624003=90, s6634001=9
+    )
     las = ["660", "661", "662", "663", "664"]
     assert chunks(ground, las) == [
         Chunk(("660", "661")),
