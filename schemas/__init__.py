@@ -16,7 +16,7 @@ for _name, _value in {
     "GX_ANALYTICS_ENABLED": "false",
     # The lake's library has a memory of its own; what it does not use it shall give back at once, not keep for later.
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
-    # Arrow's own keeps what reading a great table took, in every process; the C library's gives it back (`one_worker`).
+    # Arrow's own keeps what reading a great table took, in every process; the C library's gives it back (`runtime.memory`).
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }.items():
     os.environ.setdefault(_name, _value)

@@ -39,7 +39,7 @@ class Cluster(Executor):
         try:
             self.answers.append(pickle.dumps(self.work(*pickle.loads(pickle.dumps(given)))))
             future.set_result(pickle.loads(self.answers[-1]))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - comes back as the call's
             future.set_exception(error)
         return future
 
