@@ -1,7 +1,9 @@
-"""Prefect flows: one module per thing that a person schedules or reruns; and `cli`, the same from a terminal.
+"""Prefect flows: one module for each thing that a person schedules or starts again.
 
-The commands of `cli` are in the modules `.._commands`. A flow calls stages, passes references, names the run and publishes
-counts. No tables, no rule, no pupil.
+`census` takes returns to the LRS, `lrs_returns` takes answers to the schools, `operator` carries out a person's decision,
+`upkeep` maintains a data root, `rehearsal` plays a whole cycle. When they run: `prefect.yaml`. A flow calls stages in order,
+passes references and publishes counts. Does not belong here: tables, rules, pupils.
+Beside them: `cli` (the terminal), `run` (parts of a flow run), `services` (long-running processes).
 """
 
 import schemas  # noqa: F401 - telemetry is off before the engine is imported

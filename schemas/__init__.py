@@ -1,11 +1,12 @@
-"""What things are called and look like: tables, cycles, codes, and the PLASC, LRS and CTF layouts.
+"""The names and forms of things: tables, cycles, codes, settings, texts, and the PLASC, LRS and CTF layouts.
 
-Belongs here: data files (TOML, CSV, XSD) and the loaders that check them; enums and table schemas.
+`cycles.toml` which years go when · `tables.py` columns of the lake · `views.py` columns that people see · `states.py` words
+for states · folders `codes`, `texts`, `settings`, `plasc`, `lrs`, `ctf`: data files beside the loaders that check them.
 Does not belong here: anything that reads a pupil's data, knows Prefect, or imports another room.
-To add a cycle, a layout or a code: edit the data file; the loader lists every fault it finds at once.
+To add a cycle, a layout or a code: edit the data file; the loader lists every fault in it at once.
 
-Importing this package switches telemetry off, and the hoards of Arrow and the lake's library. Every other room's package
-imports it before anything else, because all of these libraries read their settings once, when they are imported.
+Importing this package switches telemetry off, and the memory reserves of Arrow and the lake's library. Every other room
+imports it first, because these libraries read their settings once, when they are imported.
 """
 
 import os

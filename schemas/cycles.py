@@ -57,7 +57,7 @@ class Cycle:
 
     @property
     def born_on_or_before(self) -> dt.date | None:
-        """The latest date of birth that reaches the minimum age on its day (plasc_ctf.md 5), or None."""
+        """The latest date of birth that reaches the minimum age on its day (docs/reference/sources.md#the-14-rule)."""
         if self.minimum_age is None or self.minimum_age_on is None:
             return None
         return self.minimum_age_on.replace(year=self.minimum_age_on.year - self.minimum_age)
@@ -148,7 +148,7 @@ def open_cycle(kind: str, day: dt.date, cycles: dict[str, Cycle] | None = None) 
 def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
     """The ids of the cycles whose census is not later than this one's, itself last, in the order of their censuses.
 
-    A cycle sees nothing of later ones (design law 5: a January run repeated in March is still January's).
+    A cycle sees nothing of later ones (law 5, docs/explanation/laws.md: a January run repeated in March is still January's).
     """
     order = sorted((all_cycles() if cycles is None else cycles).values(), key=lambda c: (c.census_from, c.id))
     earlier = [c.id for c in order if (c.census_from, c.id) < (cycle.census_from, cycle.id)]

@@ -78,7 +78,10 @@ class OperatorDecision(StrEnum):
 
 
 class Volume(StrEnum):
-    """A school's number of learners against its last cycle's (design: law 7): ON_HOLD stops it until it is RELEASED."""
+    """A school's number of learners against its last cycle's: ON_HOLD stops it until it is RELEASED.
+
+    Law 7 (docs/explanation/laws.md).
+    """
 
     USUAL = "usual"
     ON_HOLD = "on_hold"
@@ -87,7 +90,7 @@ class Volume(StrEnum):
 
 
 class RowState(StrEnum):
-    """Where a chosen record stands (design: law 1, conservation)."""
+    """Where a chosen record stands (law 1, docs/explanation/laws.md)."""
 
     HELD = "held"
     WAITING = "waiting"

@@ -17,7 +17,7 @@ class Tier(StrEnum):
     INTERNAL: who works in the data root: what a sender named or wrote (file names, unknown codes and elements), and what
     tells nothing of a pupil who is not known already (year group).
     PERSONAL: nobody; it leaves the data root only in the files made for the LRS and for the school. Who may read the data
-    root may ask it for one learner (`showing.of_one_learner`).
+    root may ask it for one learner (`visibility.of_one_learner`).
     """
 
     OPEN = "open"
@@ -90,7 +90,7 @@ def _personal(*names: str) -> tuple[Column, ...]:
     return tuple(Column(n, _TEXT, Tier.PERSONAL) for n in names)
 
 
-#: The text fields of a pupil record, as the school sent them (PLASC; plasc_ctf.md 1.3), in table order.
+#: The text fields of a pupil record, as the school sent them, in table order (docs/reference/sources.md#pupil-items).
 PUPIL_FIELDS = (
     "upn",
     "former_upn",
@@ -109,10 +109,10 @@ PUPIL_FIELDS = (
 #: What says nothing of a pupil to whom it does not lead; every other field of a record is PERSONAL.
 _TIER_OF_FIELD = {"nc_year": Tier.INTERNAL, "enrol_status": Tier.INTERNAL}
 
-#: The demographics as sent to the LRS, in the LRS's own form (lrs.md 1.3).
+#: The demographics as sent to the LRS, in the LRS's own form (docs/reference/sources.md#lrs-batch-layout).
 SENT_FIELDS = ("given_name", "family_name", "middle_name", "dob", "gender", "postcode")
 
-#: Those five that the LRS compares (lrs.md 4): equal in all of them is to the LRS the same learner.
+#: Those five that the LRS compares (docs/reference/sources.md#matching): equal in all of them is to the LRS the same learner.
 DEMOGRAPHICS = ("given_name", "family_name", "dob", "gender", "postcode")
 
 RECEIVED = Table(

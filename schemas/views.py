@@ -3,7 +3,7 @@
 A view says of each column what kind of thing it holds and who may see it, as the lake's tables do;
 `tasks.runtime.visibility` holds whatever is shown against it. Numbers in a view are counts. To show something more: a
 column here, with its tier. What stands in `OF_ONE_LEARNER` is of one learner and personal, and passes by a gate of its
-own (`showing.of_one_learner`).
+own (`visibility.of_one_learner`).
 """
 
 import pyarrow as pa
@@ -50,7 +50,7 @@ OPEN_BATCHES = Table(
 BATCHES_BY_STATE = Table("batches_by_state", (*_text("state"), *_counts("number")), key=("state",))
 #: How many rows each rule tried and how many failed it, about; null where hidden.
 RULES_TRIED = Table("rules_tried", (*_text("rule", "severity"), *_counts("tried", "failed")), key=("rule",))
-#: Where the records of a cycle stand, a school each (design law 1).
+#: Where the records of a cycle stand, a school each (law 1, docs/explanation/laws.md).
 STANDING = Table(
     "standing",
     (
@@ -85,7 +85,7 @@ BATCHES_SHOWN = Table(
     ),
     key=("batch_ref",),
 )
-#: Schools whose number of learners is far from their last cycle's (design law 7).
+#: Schools whose number of learners is far from their last cycle's (law 7, docs/explanation/laws.md).
 VOLUMES = Table(
     "volumes",
     (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")),

@@ -1,8 +1,9 @@
-"""The stages: one thin Prefect task module per stage, and `status`, the questions that need no engine.
+"""The work of the service, in rooms. A room imports only rooms below it (docs/explanation/architecture.md).
 
-A task unwraps references, calls a reader, a core function and a writer, and returns counts: never a table, never a
-pupil's data. What decides about a pupil stands in `tasks.core`; what touches bytes in `tasks.io`.
-To add a stage: a module here, its core function, its place in a flow, its row in the README's stage table.
+`operator` what a person decides · `stages` one Prefect task each · `maintenance` purge, doctor, arrivals · `reports` what
+people see · `steps` a stage's work for one chunk · `ledger` questions to the lake · `runtime` how stages run · `rehearsal`
+synthetic Wales · `core` pure functions · `io` files and the lake.
+To add a stage: a module in `stages`, its work in `steps`, its decisions in `core`, a call in a flow.
 """
 
 import schemas  # noqa: F401 - telemetry is off before the engine is imported

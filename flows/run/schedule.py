@@ -1,7 +1,7 @@
 """The time a run counts as: the only place where the clock is read.
 
-Design law 5: rules know no clock. A run is dated by its schedule, or by what the operator says, never by when a stage
-happens to be reached.
+Law 5 (docs/explanation/laws.md): rules know no clock. A run is dated by its schedule, or by what the operator says, and never
+by the time at which a stage begins.
 """
 
 import datetime as dt

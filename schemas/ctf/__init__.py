@@ -1,1 +1,5 @@
-"""CTF versions: their schemas and settings, and their loader."""
+"""Common Transfer File versions: what each version says in its header (`versions.toml`) and its schema (`ctf_<version>.xsd`).
+
+The schemas are derived, not official (docs/reference/sources.md#ctf-versions). The file itself is written by
+`tasks/io/school/ctf_writer.py`. To add a version: a block in `versions.toml` and its XSD.
+"""

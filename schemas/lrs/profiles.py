@@ -96,7 +96,7 @@ class Profile:
         return next((c.max_length for c in self.columns if c.source == source), 0)
 
     def name_length(self, source: str) -> int:
-        """The longest name of that source; where the layout says none, the LRS schema's (lrs.md 1.3)."""
+        """The longest name of that source; by default the LRS schema's (docs/reference/sources.md#lrs-batch-layout)."""
         return self.max_length(source) or _LRS_NAME_LENGTH
 
 

@@ -1,4 +1,5 @@
-"""Settings that a user may override in the data root's `reference/` folder.
+"""Settings that a person may override in the data root's `reference/` folder.
 
-To add a setting: a field in the module of its file, and its default in the shipped file beside it.
+Each is a shipped file beside the module that checks it: access, exceptions, locations of folders, names, pages, retention,
+volume, watching. To add a setting: a field in its module, its default in the shipped file.
 """

@@ -16,7 +16,7 @@ _FILE = Path(__file__).with_name("volume.toml")
 
 @dataclass(frozen=True)
 class VolumeBounds:
-    """The bounds of design law 7.
+    """The bounds of law 7 (docs/explanation/laws.md).
 
     Attributes:
         far_below: fewer than this share of the learners of a school's last cycle stop the school.

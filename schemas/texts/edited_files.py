@@ -1,7 +1,7 @@
 """Reads the files that people edit, as text: what every loader of TOML and of tables here begins with.
 
 An editor may put a byte-order mark before the text, or write it in another encoding: the one is taken, the other told in a
-sentence. What a file must hold is each loader's own (`text_tables` for a CSV of codes, the modules beside it for TOML).
+sentence. What a file must hold is each loader's own (`tables` for a CSV of codes, the modules beside it for TOML).
 """
 
 import tomllib

@@ -1,7 +1,7 @@
 """Which valid rows go into which LRB batch, in which order and under which name.
 
-Design law 2: building a batch is repeatable, a learner is in at most one live batch. The LRS form of a row comes from
-`lrs_form`; the ledger's states from `schemas.states.BatchState`.
+Law 2 (docs/explanation/laws.md): building a batch is repeatable, a learner is in at most one live batch. The LRS form of a
+row comes from `lrs_form`; the ledger's states from `schemas.states.BatchState`.
 """
 
 import datetime as dt

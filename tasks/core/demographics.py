@@ -1,4 +1,4 @@
-"""The five fields by which the LRS compares learners (LRS facts, section 4), and whom an answer fits by them.
+"""The five fields by which the LRS compares learners (docs/reference/sources.md#matching), and whom an answer fits by them.
 
 An answer that names nobody by its MISIdentifier is tied by these where exactly one sent learner has all five: to the LRS
 that is the same learner. Whom it nearly fits is only listed, for a person to look at: a wrong tie is worse than none.

@@ -25,7 +25,7 @@ from tasks.core.text_columns import BLANK, answers, capitals, once_each
 
 #: Subsidiary and guest registrations: the learner's main school asks for the ULN.
 NOT_SENT_STATUS = ("S", "G")
-#: The ages at which the LRS gives a ULN (LRS communication of July 2018); outside them a year group is not compared.
+#: The ages at which the LRS gives a ULN (docs/reference/sources.md#age); outside them a year group is not compared.
 _LRS_AGES = (13, 110)
 #: The census's whole postcodes for "no known home": ZZ99 and an inward part.
 _NO_HOME = r"ZZ99 ?[0-9][ABD-HJLNP-UW-Z]{2}"
@@ -95,7 +95,7 @@ def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
     """The UPNs that stand twice in a school's return, among all its years and not the chosen ones alone.
 
     Rows of status S and G do not count: they are registrations of a learner whose main school asks for the ULN
-    (plasc_ctf.md 5: send M and C, drop S and G), so that one beside an M or C row makes no second learner. Where a
+    (docs/reference/sources.md#enrolment-status), so that one beside an M or C row makes no second learner. Where a
     guest has another learner's UPN by mistake, the learner of the M or C row is asked for all the same.
 
     Args:
@@ -126,7 +126,7 @@ def evidence(
 
     Ages count on the last day that the cycle's census may fall on: a learner who is 13 on the census day is 13 then
     whichever day that was, and a learner of 13 must not be held. Whether the LRS measures at submission is not public
-    (lrs.md 2.2); a submission is later still, so one who is 13 on that day only is better sent than held.
+    (docs/reference/sources.md#age); a submission is later still, so one who is 13 on that day only is better sent than held.
 
     Args:
         chosen: row_ref, school_number and the pupil fields, as sent.

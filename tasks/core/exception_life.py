@@ -1,8 +1,8 @@
 """The life of an exception: opened, seen in a workbook, asked for again, resolved or withdrawn; each with its day and cause.
 
 Nothing of it is stored: it is a function of the answers, the returns, the batches and the deliveries that the ledger holds
-(design law 4), and of the cycles that are looked at, so that a cycle's own view does not change with later ones.
-`docs/exceptions.md` has the same as a table for people.
+(law 4, docs/explanation/laws.md), and of the cycles that are looked at, so that a cycle's own view does not change with later
+ones. `docs/exceptions.md` has the same as a table for people.
 
 | state | when |
 |---|---|
@@ -39,7 +39,9 @@ STILL_OPEN = (ExceptionState.OPEN.value, ExceptionState.SEEN.value)
 
 
 def exported(file_names: pd.Series, cells: pd.Series, terms: ExceptionTerms) -> pd.Series:
-    """Whether answers came in an export of processed exceptions (LRS facts, section 5), and not in a result file.
+    """Whether answers came in an export of processed exceptions, and not in a result file.
+
+    Source: docs/reference/sources.md#exceptions.
 
     Args:
         file_names: of the files.

@@ -1,9 +1,9 @@
 """UPN and ULN: their shapes and check characters, over whole columns.
 
-Sources: UPN shape and check letter, DfE's published UPN guidance (letters leave out I, O and S; weights 2 to 13,
-modulo 23); ULN, the LRS's published validation (weights 10 to 2, modulo 11; a remainder of 0 is invalid). The checker
-in python-stdnum knows English authorities only and refuses every Welsh UPN, so the arithmetic stands here. A UPN names
-the authority and school that allotted it, not those where the learner is now: nothing here compares them.
+Sources: docs/reference/sources.md (#upn: letters leave out I, O and S; weights 2 to 13, modulo 23. #uln: weights 10 to 2,
+modulo 11; a remainder of 0 is invalid). The checker in python-stdnum knows English authorities only and refuses every Welsh
+UPN, so the arithmetic is here. A UPN names the authority and school that allotted it, not those where the learner is now:
+nothing here compares them.
 
 Does not belong here: what follows from a wrong identifier (`expectations`), or whose it is (`evidence`, `merging`).
 To add an identifier: its pattern, its weights, its table of check characters, and worked examples in the tests.

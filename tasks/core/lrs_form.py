@@ -1,7 +1,7 @@
 """A learner in the form the LRS takes: names, postcode, gender, date, sharing; and batches known by their content.
 
-Sources: LRS batch layout (columns, lengths, codes), 2011 training for schools in Wales (accents and special characters
-raise exceptions). The school's own spelling is never changed: this form exists beside it.
+Sources: docs/reference/sources.md (#lrs-batch-layout, #names, #postcode, #codes-of-a-learner). The school's own
+spelling is never changed: this form exists beside it.
 
 Does not belong here: whether a value may go at all (`expectations`). To change lengths or characters: `schemas/lrs`.
 """

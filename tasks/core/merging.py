@@ -1,7 +1,7 @@
 """Merging: answers of the LRS become the learner register and the exceptions, as a function of the set of answers.
 
-Design law 3 and 4: a differing ULN is shown, never put over the held one; the order of arrival does not matter, but for
-which of two differing ULNs is the held one: that is the one that the register held first.
+Laws 3 and 4 (docs/explanation/laws.md): a differing ULN is shown, never put over the known one; the order of arrival does not
+matter, but for one case: of two differing ULNs the known one is the one that the register had first.
 Law 6: whether there is a ULN is decided by the check digit in the ULN cell, not by the return code.
 
 A conflict stands with the learner in the register, so that it outlives the return in which it was found.
@@ -46,7 +46,7 @@ def tie_by_demographics(
 ) -> pd.DataFrame:
     """Tie answers that name nobody to the one learner of their UKPRN whom all five demographics fit (`fitted`).
 
-    An export of processed exceptions is made by people, without a UPN column (LRS facts, section 5).
+    An export of processed exceptions is made by people, without a UPN column (docs/reference/sources.md#exceptions).
 
     Args:
         answers: as `tie` takes them, and the five; those that it could not tie.

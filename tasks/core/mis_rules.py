@@ -6,8 +6,9 @@ and a finished file that breaks one of `file_faults` does not leave, for that is
 
 No importing system publishes its rules. These are what is known of them, each with where from, and what the pilot in Wales
 found ("returned CTF files failed to import into some schools' MIS"). Settled by how the file is made, and so no rule of its
-own: only the school's pupils on roll (leavers are not read, and records of superseded returns get nothing; 2.3, 2.6), and a
-file that an import repeats harmlessly, as a ULN is added only where the field is empty (SIMS, LRS facts 7).
+own: only the school's pupils on roll (leavers are not read, and records of superseded returns get nothing), and a
+file that an import repeats harmlessly, as a ULN is added only where the field is empty
+(docs/reference/sources.md#importing-systems).
 
 Does not belong here: order and form of the elements (`schemas/ctf/*.xsd`); whether a ULN is the learner's at all
 (`publication`, `merging`). Names go back as the school spells them, whatever their letters or their Unicode form: what the
@@ -37,7 +38,7 @@ class LearnerRule:
 
     Attributes:
         code: names its texts in `schemas/codes/merge_findings.csv`.
-        source: where it is known from; numbers are those of the CTF facts, where nothing else is said.
+        source: where it is known from; headings are those of docs/reference/sources.md.
         broken: says of each row (upn, surname, forename, dob, gender, uln as the return has it, held_uln) whether it breaks
             the rule.
         stays: the import takes no harm from the learner, but does not fill the ULN in either: so the learner stays in the
@@ -70,42 +71,42 @@ def _shows_a_uln(rows: pd.DataFrame) -> pd.Series:
 LEARNER_RULES = (
     LearnerRule(
         "MIS01",
-        "the MIS finds its pupil by the UPN, and makes a second pupil where it finds none (Arbor, 2.6); its form: 3",
+        "the MIS finds its pupil by the UPN, and makes a second pupil where it finds none (Importing systems); its form: UPN",
         lambda rows: ~upn_shape(rows["upn"]).isin(["permanent", "temporary"]),
     ),
     LearnerRule(
         "MIS02",
-        "surname and forename are among the items a file for ULNs must have (DfE-CTF12, 2.6)",
+        "surname and forename are among the items a file for ULNs must have (CTF for ULNs)",
         lambda rows: _blank(rows["surname"]) | _blank(rows["forename"]),
     ),
     LearnerRule(
         "MIS03",
-        "names hold at most 35 characters (CBDS 100003 as Follett Aspen has it, 1.3; LRS facts 2.1)",
+        "names hold at most 35 characters (CTF pupil; Names)",
         lambda rows: _long(rows["surname"]) | _long(rows["forename"]),
     ),
     LearnerRule(
         "MIS04",
-        "the date of birth is among the items a file must have (2.6), written yyyy-MM-dd (2.3)",
+        "the date of birth is among the items a file must have (CTF for ULNs), written yyyy-MM-dd (CTF pupil)",
         lambda rows: _no_day(rows["dob"]),
     ),
     LearnerRule(
         "MIS05",
-        "gender is among the items a file must have (2.6); codes of the older and newer census (2.3; LRS facts 2.4)",
+        "gender is among the items a file must have (CTF for ULNs); codes of two censuses (CTF pupil; Codes of a learner)",
         lambda rows: ~capitals(rows["gender"].str.strip(XML_BLANK)).fillna("").str.fullmatch("[MFU0129]").astype(bool),
     ),
     LearnerRule(
         "MIS06",
-        "a pupil stands in the file only with a ULN, ten digits whose last agrees with the others (2.6; LRS facts 6)",
+        "a pupil stands in the file only with a ULN, ten digits whose last agrees with the others (CTF for ULNs; ULN)",
         lambda rows: ~uln_valid(rows["held_uln"]).astype(bool),
     ),
     LearnerRule(
         RETURN_HAS_ANOTHER_ULN,
-        "an import never puts a ULN over another (SIMS, LRS facts 7): which is right is for a person to say",
+        "an import never puts a ULN over another (Importing systems): which is right is for a person to say",
         lambda rows: _shows_a_uln(rows) & rows["uln"].str.strip().ne(rows["held_uln"]),
     ),
     LearnerRule(
         "MIS07",
-        "an import fills only an empty field (SIMS, LRS facts 7), and here stands something that is no ULN",
+        "an import fills only an empty field (Importing systems), and here stands something that is no ULN",
         lambda rows: ~_blank(rows["uln"]) & ~_shows_a_uln(rows),
         stays=True,
     ),
@@ -131,7 +132,7 @@ def broken_rules(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 #: All that a file may say of a pupil: what SIMS calls the student's basic details. An optional part in which something is
-#: wrong makes the whole file fail (ULN questions and answers of 2013, 2.6).
+#: wrong makes the whole file fail (docs/reference/sources.md#ctf-for-ulns).
 BASIC_DETAILS = ("UPN", "UniqueLearnerNumber", "Surname", "Forename", "DOB")
 _GENDER = {"Gender", "Sex"}
 
@@ -152,7 +153,7 @@ def file_faults(
         name: the file's.
         school_number: whose it is to be.
         destination: DestSchool's LEA and Estab, together.
-        encoding: of the bytes, as they say and hold to it (`ctf_reading`); None where they do not.
+        encoding: of the bytes, as they say and hold to it (`ctf_reader`); None where they do not.
         elements: the names of the elements that pupils have, an entry for each choice and order that occurs.
         upns_and_ulns: of each pupil, as they stand there.
         due: upn and uln of who should stand there, as the school's return has the UPN.
@@ -160,10 +161,10 @@ def file_faults(
     Returns:
         The faults, each the end of the key `fault.ctf_<fault>`:
         name: another name than `<LA>LLLL_CTF_<LA><Estab>_<number>.xml`, such as one with the "(1)" of a browser
-        (ScholarPack, 2.5). destination: another school than the name says, or than it is for (2.5). encoding: other
-        than UTF-8 without byte order mark, the only one that holds ŵ and ŷ (2.5). details: more, less or in another order
-        than the basic details. empty_uln: a pupil without a ULN. upn: other pupils than are due, or other UPNs than
-        exactly those of the return (ScholarPack: "UPN mismatch", LRS facts 7).
+        (docs/reference/sources.md#ctf-file-names). destination: another school than the name says, or than it is for.
+        encoding: other than UTF-8 without byte order mark, the only one that holds ŵ and ŷ. details: more, less or in another
+        order than the basic details. empty_uln: a pupil without a ULN. upn: other pupils than are due, or other UPNs than
+        exactly those of the return (docs/reference/sources.md#importing-systems).
     """
     la = school_number[:3]
     wanted = sorted(zip(due["upn"], due["uln"], strict=True))

@@ -1,7 +1,6 @@
 """What the characters of a name are, by Unicode category, and which of them a form for the LRS keeps.
 
-Sources: LRS return code RC011 "incorrect format"; 2011 training for schools in Wales (accents and special characters
-raise exceptions); the LRS's own list of characters is not public (lrs.md 2.1), so what is dropped on the way is told.
+Source: docs/reference/sources.md#names. The LRS's own list of characters is not public, so a dropped character is a finding.
 
 Does not belong here: what a fault is called (`expectations`). To let more characters through: `schemas/lrs`.
 """

@@ -19,7 +19,8 @@ from tasks.core.text_columns import capitals
 #: What does not change with a house or a marriage alone, and what may.
 _SAME_ALWAYS = ("given_name", "dob", "gender")
 _MAY_CHANGE = ("family_name", "postcode")
-#: Status of the main school of two registrations, and those of a single one (blank counts as C; census facts 1.1).
+#: Status of the main school of two registrations, and those of a single one; blank counts as C
+#: (docs/reference/sources.md#enrolment-status).
 _MAIN, _SINGLE = "M", ("C", "")
 
 

@@ -1,8 +1,8 @@
 """Why the LRS may know a learner very like this one: the likeliest cause, from what the service knows itself. Pure.
 
 The LRS gives the code alone (RC007), so a cause is inferred: it compares given and family name, date of birth, gender and
-postcode (LRS facts, section 4), and a learner of whom all five were equal would have got the ULN. What differs in one of
-them is looked for, in this order (`schemas.codes.possible_match_causes.Cause`):
+postcode (docs/reference/sources.md#matching), and a learner of whom all five were equal would have got the ULN. What differs
+in one of them is looked for, in this order (`schemas.codes.possible_match_causes.Cause`):
 
 1. Somebody else whom we sent, so that the LRS surely knows them: the learner under the former UPN (the surest: the school
    says itself that it is the same one; but not where the LRS gave that one no ULN either), one with the names the other

@@ -1,4 +1,4 @@
-"""Which schools are ready to have learners sent, and what each other one still needs (service facts, step 1).
+"""Which schools are ready to have learners sent, and what each other one still needs (docs/reference/sources.md#readiness).
 
 The codes and their texts stand in `schemas/codes/readiness.csv`. To add a check: a code there and a line in `missing_things`.
 """
@@ -10,7 +10,7 @@ from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import among
 
 _TAKES_PART_BY_CHOICE = ("Special",)
-#: "Pupil Referral Units will not be included in this data upload" (public page of March 2014, plasc_ctf.md 5).
+#: "Pupil Referral Units will not be included in this data upload" (docs/reference/sources.md#schools-that-take-part).
 _NOT_INCLUDED = ("PRU", "Pupil Referral Unit")
 #: What stands beside a lack as what was found, and in the two registers.
 _FOUND = {

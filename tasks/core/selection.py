@@ -1,7 +1,7 @@
 """Selection: for every pupil record one disposition, chosen or not chosen with its reason.
 
-Sources: service facts, "Which years, in which cycle"; Welsh census facts 5 (the 14 rule), 1.1 (enrolment status), 2012 and
-2014 public pages. To add a reason: a word in `schemas.states.NotChosen`, its place in the order there, its test here.
+Sources: docs/reference/sources.md (#year-groups, #the-14-rule, #enrolment-status). To add a reason: a word in
+`schemas.states.NotChosen`, its place in the order there, its test.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Where every record stands: design law 1, conservation. Derived from the tables, never stored beside them.
+"""Where every record stands (law 1, docs/explanation/laws.md). Derived from the tables, never stored beside them.
 
 A record is exactly one of: not chosen (reason), held, waiting to go, sent, ULN held, exception open.
 """

@@ -27,7 +27,7 @@ CORRECT_ON_PORTAL = "CHG01"
 CHANGED_WHILE_WAITING = "CHG02"
 #: Where a changed record stands -> what the school is told. Their texts stand in `schemas/codes/merge_findings.csv`.
 TOLD = {RowState.ULN.value: CORRECT_ON_PORTAL, RowState.SENT.value: CHANGED_WHILE_WAITING}
-#: AbilityToShare (LRS facts, 2.4) as it is compared: who has not opted out, and who has.
+#: AbilityToShare (docs/reference/sources.md#codes-of-a-learner) as it is compared: who has not opted out, and who has.
 SHARES, SHARES_NOT = "1", "2"
 _SHARING = "ability_to_share"
 _FIELDS = (*SENT_FIELDS, _SHARING)

@@ -1,4 +1,4 @@
-"""Design law 7, volume: whether a school's number of learners is far from that of its own last cycle.
+"""Law 7, volume (docs/explanation/laws.md): whether a school's number of learners is far from that of its own last cycle.
 
 Counted are the learners whom the cycle covers, also those who have a ULN already: only the new ones are asked for in a second
 year, and they are few in every school. Wales goes on whatever one school's number is; a first cycle has no bound.

@@ -1,7 +1,7 @@
 """XML that others sent: what is refused before it is parsed, and a parser that takes in nothing from elsewhere.
 
 Everything that is parsed here takes bounded time and memory, whatever it is. Does not belong here: what the elements
-mean (`plasc_xml`, `lrs_files`). Whoever reads another kind of XML file from outside begins with `parse`.
+mean (`plasc.reader`, `lrs.files`). Whoever reads another kind of XML file from outside begins with `parse`.
 """
 
 import re

@@ -95,7 +95,8 @@ def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataF
     """The counts per school of a cycle (`standing.tally`), all Wales or some authorities."""
     ground = Ground.of(data, cycle_id)
     cut = all_chunks(ground, la)
-    # Law 1 counts what is there: also pupils of whose return nothing is known, where no whole authority's chunk has them.
+    # Law 1 (docs/explanation/laws.md) counts what is there: also pupils of whose return nothing is known, where no whole
+    # authority's chunk has them.
     known, of_las = records_by_school(ground, la), {"la_code": la} if la else {}
     whole = {code for chunk in cut if chunk.schools is None for code in chunk.las}
     there = ground.lake.distinct("pupils", "school_number", cycle=cycle_id, **of_las)

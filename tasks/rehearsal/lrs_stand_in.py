@@ -6,7 +6,7 @@ Belongs here: what an LRS would see and say. It reads batch files by their headi
 the lake, not the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`) and the list of what it has
 answered outlast a run.
 
-Matching is on the five demographics (given and family name, date of birth, gender, postcode; LRS facts, section 4):
+Matching is on the five demographics (given and family name, date of birth, gender, postcode; docs/reference/sources.md#matching):
 all equal is the same learner; all but one of them, or all with the names crossed, is a possible match (RC007). It knows
 learners from before, as the rehearsal hands them to it (`rehearsal/lrs/known_before/`; why they are like a learner of a
 return it is not told). The real rules of similarity are not public, and neither is the meaning of RC001 to RC005:

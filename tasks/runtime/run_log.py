@@ -6,7 +6,7 @@ masked as all are (`tasks.runtime.error_boundary`), without whatever they carry 
 that several processes can append. Worker processes write nothing here of their own: what they count and what they could
 not do comes back with their results, and the run tells it, by stage and authority. What they would tell besides is of
 single calls, which several machines and every try repeat, and each would have to know the run; what they print is kept
-as evidence (`boundary.quiet_output`).
+as evidence (`process_guard.quiet_output`).
 To tell something more: a function here that takes a `Shown`, and its sentence `log.*` in `texts.csv`.
 """
 

@@ -36,8 +36,8 @@ from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, submitted
 
 #: Between two questions for the same answers, in seconds.
 _EVERY = 10.0
-#: Of unknown meaning like others, but as the list of exceptions begins after them, most likely none (lrs.md 3.2, inferred):
-#: counted, not listed, as they may be nearly everybody's.
+#: Their meaning is unknown, but the list of exceptions begins after them, so most likely they are none: counted, not listed,
+#: as they may be nearly everybody's (docs/reference/sources.md#return-codes).
 _NO_EXCEPTION = ("RC001", "RC002", "RC003", "RC004", "RC005")
 _ONCE = ("school_number", "file_name", "ordinal", "return_code")
 

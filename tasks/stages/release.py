@@ -1,9 +1,9 @@
 """Release: hand each built batch over to the LRS, once: into its outbox, or by its web service (`tasks.steps.lrs_calls`).
 
-Design law 2: before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died between the two finds
-the file in the outbox and confirms it; where the file is not there, nobody knows whether the LRS has taken it, and a
-person decides (`tasks.ledger.hand_over`), unless the LRS answers first. A run that lives to see its write fail knows
-that nothing was handed over, and leaves the batch READY.
+Law 2 (docs/explanation/laws.md): before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died
+between the two finds the file in the outbox and confirms it. If the file is not there, nobody knows whether the LRS has taken
+it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers first. A run that sees its write fail knows that
+nothing was handed over, and leaves the batch READY.
 """
 
 from functools import partial

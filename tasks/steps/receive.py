@@ -15,9 +15,10 @@ from schemas.texts.faults import Refused
 from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.plasc.reader import ReturnHeader, inspect
 
-#: What stands for an authority in place of a school's number (plasc_ctf.md 2.4: sure of files' names, not of the element).
+#: What stands for an authority in place of a school's number (docs/reference/sources.md#ctf-header).
 _THE_AUTHORITY = "LLLL"
-#: Establishment numbers of pupil referral units (plasc_ctf.md 4.2): 1100 to 1113; those below are of nurseries.
+#: Establishment numbers of pupil referral units, 1100 to 1113; those below are of nurseries
+#: (docs/reference/sources.md#schools-of-wales).
 _UNIT_NUMBER = re.compile("[0-9]{3}11(0[0-9]|1[0-3])")
 
 

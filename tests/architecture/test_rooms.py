@@ -34,9 +34,10 @@ ONLY_IN = {
 }
 #: Modules with the same file name in two rooms, because they are about the same thing.
 SAME_NAME = {
-    **dict.fromkeys(
-        ("read", "select", "validate", "batch", "collect", "merge", "publish", "snapshot"), {"stages", "steps"}
-    ),
+    **{
+        key: {"stages", "steps"}
+        for key in ("read", "select", "validate", "batch", "collect", "merge", "publish", "snapshot")
+    },
 }
 LONGEST_STAGE, LONGEST_MODULE, LONGEST_FUNCTION = 25, 400, 60
 

@@ -6,7 +6,7 @@ import pytest
 from schemas.codes.own_findings import merge_findings
 from tasks.core.mis_rules import BASIC_DETAILS, LEARNER_RULES, broken_rules, file_faults
 
-#: The published ULN example, and another that its rule makes valid (LRS facts, 6).
+#: The published ULN example, and another that its rule makes valid (docs/reference/sources.md#uln).
 ULN, OTHER_ULN = "1000102504", "9276308686"
 
 

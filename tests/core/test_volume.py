@@ -1,4 +1,4 @@
-"""Design law 7: a school whose learners are far fewer than in its own last cycle is stopped, far more is told."""
+"""Law 7 (docs/explanation/laws.md): a school whose learners are far fewer than in its own last cycle is stopped, far more is told."""
 
 import pandas as pd
 import pytest

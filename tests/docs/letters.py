@@ -9,7 +9,7 @@ from schemas.lrs.profiles import all_profiles
 from tasks.core.lrs_form import lrs_names
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "letters.md"
-#: Letters of Welsh and of the names that come with it (plasc_ctf.md 7).
+#: Letters of Welsh and of the names that come with it (docs/reference/sources.md#welsh-letters).
 WELSH = "âêîôûŵŷáéíóúẃýàèìòùẁỳäëïöüẅÿ"
 #: Latin-1 Supplement, Latin Extended-A and -B, Latin Extended Additional.
 BLOCKS = (range(0xC0, 0x250), range(0x1E00, 0x1F00))

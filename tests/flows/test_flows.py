@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SURNAME, GIVEN, POSTCODE = "Zzmarkername", "Qqmarkergiven", "LL99 9ZZ"
 #: A fault of ours in one authority, whose text holds all that is known of its pupils.
 BROKEN = """
-from flows.engine import settle
+from flows.run.engine import settle
 settle("{root}")
 import tasks.steps.records
 sound = tasks.steps.records.apply_rules
@@ -231,7 +231,7 @@ def test_returns_when_nothing_is_there(settled):
 
 
 OPERATOR = """
-from flows.engine import settle
+from flows.run.engine import settle
 settle("{root}")
 from flows.operator import abandon
 abandon(ref="{ref}", reason="{reason}", as_of="2012-03-20T09:15", data="{root}")

@@ -51,7 +51,7 @@ PLAY = """
 import logging, os, sys, threading, urllib.request, urllib.error, warnings
 from pathlib import Path
 from flows import cli
-from flows.engine import settle
+from flows.run.engine import settle
 root, met = sys.argv[1], Path(sys.argv[2])
 settle(root)
 
@@ -92,8 +92,8 @@ def returns():
 def crashing_returns():
     import flows.lrs_returns as module
     def crash(data):
-        from tasks.io.lake import Lake
-        from tasks.io.data_root import DataRoot
+        from tasks.io.lake.tables import Lake
+        from tasks.io.data_root.data_root import DataRoot
         raise KeyError(Lake(DataRoot(Path(data)).lake).read("pupils").to_csv())
     module.cycles_with_returns = crash
     return run("returns", "--as-of", "2012-02-13T09:15")

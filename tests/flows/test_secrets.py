@@ -26,7 +26,7 @@ SECRETS = (PASSWORD, FORMER, PASSPHRASE)
 PLAY = """
 import os, sys
 from flows import cli
-from flows.engine import settle
+from flows.run.engine import settle
 root, former, password = sys.argv[1], *(os.environ.pop(name) for name in ("FORMER", "PASSWORD"))
 settle(root)
 

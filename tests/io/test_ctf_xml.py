@@ -17,7 +17,7 @@ from tasks.io.school.ctf_writer import check_ctf, ctf_file_name, write_ctf
 GOLDEN = Path(__file__).parents[1] / "golden"
 VERSIONS = all_versions()
 COLUMNS = ["upn", "uln", "surname", "forename", "dob", "gender"]
-#: Made-up learners. The UPNs are the worked examples of the UPN facts, 3, the last a temporary one. ULN 1000102504 is
+#: Made-up learners. The UPNs are the worked examples of docs/reference/sources.md#upn, the last a temporary one. ULN 1000102504 is
 #: the published example; the next two by its rule: 41 mod 11 = 8, 10 - 8 = 2; 43 mod 11 = 10, 10 - 10 = 0.
 PUPILS = pd.DataFrame(
     [

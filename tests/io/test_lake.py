@@ -224,7 +224,7 @@ def test_no_file_has_greater_row_groups_than_readers_hold_whichever_way_it_was_w
 #: Arrow's own memories, of which what is given back stays with the process.
 READS_WITHOUT_HOARD = """
 from pathlib import Path
-from tasks.io.lake import Lake
+from tasks.io.lake.tables import Lake
 import pyarrow as pa
 assert len(Lake(Path("lake")).read("shared_upns")) == 5_000
 hoards = {name: getattr(pa, f"{name}_memory_pool")() for name in pa.supported_memory_backends() if name != "system"}

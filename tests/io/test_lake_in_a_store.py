@@ -28,9 +28,9 @@ WRITER = """
 import sys
 import pandas as pd
 from pathlib import Path
-from tasks.boundary import may_pass
-from tasks.io.data_root import DataRoot
-from tasks.io.lake import Lake
+from tasks.runtime.error_boundary import may_pass
+from tasks.io.data_root.data_root import DataRoot
+from tasks.io.lake.tables import Lake
 lake, kind = Lake.of(DataRoot(Path(sys.argv[1]))), sys.argv[2]
 for n in map(int, sys.stdin):
     cycle = f"c{n}" if kind == "replace" else "2012-01"

@@ -15,7 +15,7 @@ from schemas.settings.locations import FOLDERS, AzureWay, S3Way, SftpWay
 from schemas.texts.catalogue import both
 from tasks.io.data_root.data_root import DataRoot, NotWritten
 from tasks.io.remote import folders as places
-from tasks.io.remote import transport as transports
+from tasks.io.remote import local_folder
 from tasks.io.remote.folders import _Index, deliver_new, fetch_new, lrs_outbox, proven
 from tasks.io.remote.transport import Away, Declined, Unanswered
 
@@ -72,14 +72,14 @@ def told_of(fault, number):
 
 def refuses(monkeypatch, method, *paths):
     """Let the server decline these."""
-    does = getattr(transports._File, method)
+    does = getattr(local_folder._File, method)
 
     def does_or_not(self, path="", *given):
         if path in paths:
             raise Declined(both("fault.way_denied", way=self.shown))
         return does(self, path, *given)
 
-    monkeypatch.setattr(transports._File, method, does_or_not)
+    monkeypatch.setattr(local_folder._File, method, does_or_not)
 
 
 def not_taken(root, way):
@@ -180,7 +180,7 @@ def test_a_disk_of_ours_that_is_full_is_told_without_the_name_of_a_file(far, roo
 def test_a_server_that_goes_away_ends_it_though_others_were_declined(far, root, monkeypatch):
     lies(far / "dewi_inbox", *(f"660/{n:02}.xml" for n in range(20)))
     refuses(monkeypatch, "fetch", "660/00.xml")
-    fetch = transports._File.fetch
+    fetch = local_folder._File.fetch
     asked = []
 
     def gone(self, path, *given):
@@ -189,7 +189,7 @@ def test_a_server_that_goes_away_ends_it_though_others_were_declined(far, root, 
             raise Away(both("fault.way_away", way=self.shown))
         return fetch(self, path, *given)
 
-    monkeypatch.setattr(transports._File, "fetch", gone)
+    monkeypatch.setattr(local_folder._File, "fetch", gone)
     monkeypatch.setattr(places, "_AT_ONCE", 1)
     with pytest.raises(Away):
         fetch_new(root, "dewi_inbox", nothing)

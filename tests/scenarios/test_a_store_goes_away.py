@@ -23,7 +23,7 @@ TESTS = Path(__file__).resolve().parents[1]
 WALK = """
 import sys
 from test_operators_diary import census
-from schemas.faults import ServiceFault
+from schemas.texts.faults import ServiceFault
 try:
     census(sys.argv[1], "2012-01", "2012-01-30T02:30")
 except ServiceFault as fault:

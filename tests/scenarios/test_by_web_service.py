@@ -351,7 +351,7 @@ def test_a_job_that_was_kept_confirms_its_batch_and_forbids_a_retry(root, lrs, c
 
 RUNS = """
 import sys
-from tasks.release import release
+from tasks.stages.release import release
 release.fn(data=sys.argv[1], cycle="2012-01", las=["660"], as_of="2012-01-31T02:30")
 """
 

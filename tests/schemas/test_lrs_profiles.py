@@ -17,7 +17,7 @@ CODES = (SHIPPED.parent / "codes" / "return_codes.csv").read_text(encoding="utf-
 #: A table of one's own, with its Welsh.
 OWN = code_table(all_return_codes()).to_csv(index=False)
 
-#: The heading row of 2A in real use: LRS facts, batch layout 1.2.
+#: The heading row of 2A in real use: docs/reference/sources.md#lrs-2a.
 HEADINGS_2A = [
     *("FileVersion", "FileName", "UKPRN", "LearnerRecordCount", "ULN"),
     *("MISIdentifier", "Title", "GivenName", "PreferredGivenName", "MiddleOtherName"),

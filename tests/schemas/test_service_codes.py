@@ -8,7 +8,7 @@ from schemas.codes.service_codes import Connection, Outcome, meaning, service_co
 from schemas.texts.faults import ConfigurationFault
 
 SHIPPED = (Path(__file__).parents[2] / "schemas" / "codes" / "service_codes.csv").read_text(encoding="utf-8")
-#: LRS facts, 3.3 to 3.5.
+#: docs/reference/sources.md#service-codes.
 PUBLISHED = {f"WSRC00{n:02}" for n in [*range(1, 11), 13, 14, 15, *range(17, 25), 30, 43]} - set()
 PUBLISHED |= {f"WSEC{n:04}" for n in (1, 2, 3, 4, 5, 6, 44, 45, 46, 47, 136, 206, 208, 999)}
 PUBLISHED |= {f"WSVRC00{n}" for n in range(1, 7)}

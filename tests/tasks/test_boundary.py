@@ -19,7 +19,7 @@ NAME, UPN = "Zzmarkername", "M660402510001"
 #: Everything that a process can say about a pupil by mistake, in a process of its own: guarding is for good.
 SAYS = """
 import logging, sys, threading, warnings
-from tasks.boundary import guard
+from tasks.runtime.process_guard import guard
 {guard}
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 log = logging.getLogger("great_expectations.core")

@@ -15,7 +15,7 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
-from schemas.ways import ways_of
+from schemas.settings.locations import ways_of
 
 async def told():
     await Secret(value="of-nobody").save("uln-dewi", overwrite=True)

@@ -1,1 +1,1 @@
-"""The data root on disk: folders, inbox, reference files, locks."""
+"""The data root on disk: its folders, the DEWi inbox, reference files, quarantine, locks, reports as CSV."""

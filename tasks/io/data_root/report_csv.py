@@ -1,6 +1,6 @@
 """A CSV for people, who open it in a spreadsheet: whatever stands in it, no cell becomes a formula.
 
-Does not belong here: files for programs, in which a value must be what it is (`lrs_files`, `ctf_xml`).
+Does not belong here: files for programs, in which a value must be what it is (`lrs.files`, `school.ctf_writer`).
 """
 
 import re

@@ -9,7 +9,7 @@ never take each other's commit away.
 A lake at another address is another memory: an empty one knows of nobody who was sent. So the data root remembers where
 its lake lies, and one that is said to lie elsewhere is not opened until a person has said that it was moved there.
 
-Belongs here: the address, and what opens the door. Does not belong here: tables (`lake`).
+Belongs here: the address, and what opens the door. Does not belong here: tables (`tables`).
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """A table's files on the disk: which of them may hold what is asked for, and reading them so many rows at a time.
 
 Belongs here: what the Delta log says of each file (its partition, the least and the greatest of its values), and the scan.
-Does not belong here: commits, keys and the order of rows (`lake`). Which column makes the partitions, `schemas.tables` says.
+Does not belong here: commits, keys and the order of rows (`tables`). The partition columns are in `schemas.tables`.
 """
 
 import operator

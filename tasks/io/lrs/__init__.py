@@ -1,1 +1,1 @@
-"""The LRS: batch files, result files and the web service."""
+"""The LRS: batch files, result files and the web service. Layouts are data in `schemas/lrs`."""

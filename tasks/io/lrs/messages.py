@@ -1,7 +1,7 @@
 """What the LRS web service answered: batches as files like those of its portal, verifications as rows.
 
-Belongs here: what is made of a message. Does not belong here: the call (`lrs_service`), and the reading of a result file
-(`lrs_files`), which takes this form as any other XML.
+Belongs here: what is made of a message. Does not belong here: the call (`web_service`), and the reading of a result file
+(`files`), which takes this form as any other XML.
 """
 
 import pandas as pd
@@ -24,7 +24,7 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-#: The outcomes that an answer counts (lrs.md 3, BatchOutputResp).
+#: The outcomes that an answer counts (docs/reference/sources.md#lrs-results).
 _COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "LearnersNotFound", "RejectedLearners")
 
 

@@ -77,7 +77,7 @@ class LearnerService:
         """Hand a batch over, or have it checked.
 
         Args:
-            document: `lrs_files.write_batch` in the form SOAP.
+            document: `files.write_batch` in the form SOAP.
             kind: what shall be done with it.
 
         Returns:

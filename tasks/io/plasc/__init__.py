@@ -1,1 +1,1 @@
-"""PLASC returns: reading XML into tables."""
+"""PLASC returns and transfer files as requests: XML into tables of text. Which element is which field: `schemas/plasc`."""

@@ -1,7 +1,7 @@
-"""The pupils of a return as columns, by a reader that goes straight from XML to Arrow; the fast half of `plasc_xml`.
+"""The pupils of a return as columns, by a reader that goes straight from XML to Arrow; the fast half of `reader`.
 
 It gives what the walk over elements gives, or nothing: wherever it cannot be sure, the caller walks. It is no gate:
-only content that `plasc_xml.inspect` has taken may come here.
+only content that `reader.inspect` has taken may come here.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Reads one PLASC XML return: its header, its pupils as text, its leavers counted, its unknown elements counted.
 
 Which element holds which field is data (`schemas/plasc`), so a new layout is added there. Values stay as the school
-sent them; nothing is judged here. What a return means is told by the walk over its elements below; `plasc_grammar` and
-`plasc_columns` give the same answers faster where they can be sure, and pass where they cannot.
+sent them; nothing is judged here. What a return means is told by the walk over its elements below; `grammar` and
+`arrow_reader` give the same answers faster where they can be sure, and pass where they cannot.
 """
 
 import datetime as dt
@@ -123,7 +123,7 @@ def read_pupils(
         unknown_elements: those that were found.
 
     Returns:
-        A table of `plasc_columns.PUPILS_SCHEMA`: ordinal (from 1, in file order) and the pupil fields, text as sent,
+        A table of `arrow_reader.PUPILS_SCHEMA`: ordinal (from 1, in file order) and the pupil fields, text as sent,
         null where absent or empty.
 
     Raises:

@@ -1,7 +1,7 @@
 """A finished transfer file, read back by another parser than the one that writes and checks it (expat, not libxml2).
 
 Belongs here: what stands in the file, as an importing system finds it. Does not belong here: whether that is right
-(`tasks.core.mis_rules`), and how a file is written (`ctf_xml`).
+(`tasks.core.mis_rules`), and how a file is written (`ctf_writer`).
 """
 
 import codecs

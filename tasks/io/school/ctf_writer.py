@@ -30,7 +30,7 @@ def ctf_file_name(school_number: str, number: int) -> str:
     """The file's name, e.g. `660LLLL_CTF_6604025_001.xml`.
 
     Schools' systems refuse a file whose second block is not their own number. LLLL stands for a sender that is not a
-    school (OneEducation's CTF overview; CTF specification, section 2.5).
+    school (docs/reference/sources.md#ctf-file-names).
 
     Args:
         school_number: seven digits, authority and establishment.
@@ -44,8 +44,8 @@ def write_ctf(
 ) -> bytes:
     """Write a school's CTF; equal content gives equal bytes.
 
-    Header and pupil order: CTF facts, 2.2 and 2.3; the destination bears no school name in any version seen. A null is
-    left out, and the schema then names what is missing.
+    Header and pupil order: docs/reference/sources.md#ctf-header. The destination has no school name. A null is left out, and
+    the schema then names what is missing.
 
     Args:
         pupils: text columns upn, uln, surname, forename, dob, gender, as the school sent them; in any order.
