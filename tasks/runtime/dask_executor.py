@@ -85,7 +85,9 @@ def dask_executor(
             client.wait_for_workers(1, timeout=_JOIN_SECONDS)
         except (OSError, TimeoutError):
             raise ServiceFault(both("fault.runner_silent", address=runner)) from None
-        yield DaskExecutor(client.get_executor(pure=False), data, become_worker), len(client.nthreads())
+        cluster = client.get_executor(pure=False)
+        held.callback(cluster.shutdown, wait=False)  # a run that ends early leaves no call behind
+        yield DaskExecutor(cluster, data, become_worker), len(client.nthreads())
 
 
 def _client(runner: str, processes: int, held: ExitStack) -> Any:
