@@ -14,7 +14,6 @@ from flows.run.schedule import due_cycle, scheduled_time
 from schemas.texts.catalogue import both
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.purged import refuse_purged
-from tasks.runtime.executor import processes_for, workers
 from tasks.stages.batch import batch
 from tasks.stages.conserve import conserve
 from tasks.stages.cross_check import cross_check
@@ -27,7 +26,6 @@ from tasks.stages.select import select
 from tasks.stages.transfer import fetch, is_elsewhere
 from tasks.stages.validate import validate
 from tasks.stages.verify import verifies, verify
-from tasks.steps.validate import warm
 
 #: All Wales takes minutes, and a run that waits for another half an hour; one that takes so long is stuck.
 LONGEST_SECONDS = 4 * 3600
@@ -87,7 +85,7 @@ def census(
         return nothing_due(both("terminal.nothing_due", kind=kind, day=at[:10]))
     las, root = chosen_authorities(la, school), root_of(data)
     tour = Tour(las, flow="census", data=root, cycle=due, steps=9)
-    with one_run_at_a_time(root), workers(processes_for(root), warm=warm):
+    with one_run_at_a_time(root):
         refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
         _stages(tour, root, due, at, school, check_only=check_only)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.

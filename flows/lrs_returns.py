@@ -20,7 +20,7 @@ from tasks.ledger.snapshots import published
 from tasks.ledger.standing import cycles_with_returns, purged_cycles
 from tasks.reports.batches import batches_waiting
 from tasks.runtime.context import moment
-from tasks.runtime.executor import processes_for, workers
+from tasks.runtime.executor import Workers, workers_for
 from tasks.runtime.run_log import batches_told
 from tasks.stages.collect import collect
 from tasks.stages.conserve import conserve
@@ -61,7 +61,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     total: Counts = {"faults": 0}
     unbalanced: list[str] = []
     tours: list[Tour] = []
-    with one_run_at_a_time(root), workers(processes_for(root)):
+    with one_run_at_a_time(root), workers_for(root) as workers:
         purged = purged_cycles(root)  # with the root held: the run that it waited for may have been a purge
         if is_elsewhere(root, "lrs_inbox"):
             total |= apart(fetch, "returns", data=root, name="lrs_inbox")
@@ -86,7 +86,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
                 unbalanced.append(str(fault))
                 continue
             tours.append(tour)
-            _publish(tour, root, cycle, at)
+            _publish(tour, root, cycle, at, workers)
             for name, n in tour.total().items():
                 total[name] = total.get(name, 0) + n
         waiting = batches_waiting(root, moment(at).date())
@@ -104,8 +104,8 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     return total
 
 
-def _publish(tour: Tour, root: str, cycle: str, at: str) -> None:
-    tour.stage(publish, as_of=at)
+def _publish(tour: Tour, root: str, cycle: str, at: str, workers: Workers) -> None:
+    tour.stage(publish, as_of=at, workers=workers)
     # A school whose file could not be made is tried again by the next run: no snapshot says that all is done.
     if not tour.total()["faults"]:
         tour.step("snapshot")

@@ -12,7 +12,6 @@ from flows.run.flow_run import Counts, bounded, root_of
 from flows.run.forms import MaybeFolder
 from flows.run.progress import step
 from flows.run.schedule import scheduled_time
-from tasks.runtime.executor import processes_for, workers
 from tasks.stages.compact import compact
 from tasks.stages.purge_decided import purge_decided
 
@@ -53,8 +52,7 @@ def upkeep(data: MaybeFolder = None) -> Counts:
     """
     root, day = root_of(data), scheduled_time(None)[:10]
     total: Counts = {}
-    with workers(processes_for(root)):
-        for task, given in steps(day):
-            step(task.name, "lake", 1)
-            total |= {f"{task.name}.{name}": n for name, n in task(data=root, **given).items()}
+    for task, given in steps(day):
+        step(task.name, "lake", 1)
+        total |= {f"{task.name}.{name}": n for name, n in task(data=root, **given).items()}
     return total

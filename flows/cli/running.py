@@ -150,13 +150,10 @@ def signs_of_life(path: Path) -> AbstractContextManager[Any]:
 def run_flow(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
     from flows.run.engine import stopping_at_once
-    from tasks.runtime.executor import processes_for, workers
-    from tasks.steps.validate import warm
 
     data = parameters["data"]
     settled(data)
-    # The workers load what they need while the engine starts.
-    with told_plainly(data), stopping_at_once(_say_stopped), workers(processes_for(data), warm=warm):
+    with told_plainly(data), stopping_at_once(_say_stopped):
         module, _, function = name.partition(":")
         with _progress():
             return getattr(import_module(f"flows.{module}"), function)(**parameters)

@@ -27,8 +27,8 @@ from tasks.io.data_root.reference import authorities
 from tasks.reports.overview import Overview, overview_of, rules_told
 from tasks.reports.pages import address_of, make_pages, pages_due
 from tasks.runtime.error_boundary import within
+from tasks.runtime.memory import keep_memory
 from tasks.runtime.process_guard import guard
-from tasks.runtime.progress import told_to
 from tasks.runtime.run_log import run_log, stage_counts, stage_fault
 from tasks.runtime.visibility import Shown, shown
 
@@ -66,36 +66,35 @@ class Tour:
         """Run a stage for every authority that has not failed so far.
 
         Args:
-            task: a stage task that takes the data root, the cycle and `las`, and returns `tasks.runtime.chunks.Walked`.
-            references: what else the stage takes.
+            task: a stage task that takes the data root, the cycle and `las`, and returns `tasks.runtime.chunks.StageResult`.
+            references: what else the stage takes, such as the workers of the run.
         """
         going = [la for la in self._las if la not in self.faults]
         if not going:
             return
         self.step(task.name)
-        with told_to(self._progress.within):
-            ran = task(data=self._data, cycle=self._cycle, las=going, return_state=True, **references)
-        walked = ran.result(raise_on_failure=False)
-        if isinstance(walked, ServiceFault | ConfigurationFault | Refused):
+        references |= {"data": self._data, "cycle": self._cycle, "las": going, "progress": self._progress.within}
+        result = task(return_state=True, **references).result(raise_on_failure=False)
+        if isinstance(result, ServiceFault | ConfigurationFault | Refused):
             # Nothing of the stage could be begun: it holds for every authority, and is told once.
-            self.faults |= dict.fromkeys(going, str(walked))
+            self.faults |= dict.fromkeys(going, str(result))
             self._nothing_done |= set(going)
-            log_fault(task.name, str(walked))
-            stage_fault(task.name, self._cycle, {"": str(walked)})
+            log_fault(task.name, str(result))
+            stage_fault(task.name, self._cycle, {"": str(result)})
             return
-        if isinstance(walked, BaseException):
-            raise walked
-        for la, counts in walked.counts.items():
+        if isinstance(result, BaseException):
+            raise result
+        for la, counts in result.counts.items():
             self.counts[la][task.name] = counts
-        self.faults |= walked.faults
+        self.faults |= result.faults
         # One of which some could be done, such as all batches but one, has counts.
-        self._nothing_done |= walked.faults.keys() - walked.counts.keys()
-        self._rules = walked.rules or self._rules
-        counted = _shown({la: {task.name: counts} for la, counts in walked.counts.items()})
-        log_counts(task.name, list(walked.counts), counted)
+        self._nothing_done |= result.faults.keys() - result.counts.keys()
+        self._rules = result.rules or self._rules
+        counted = _shown({la: {task.name: counts} for la, counts in result.counts.items()})
+        log_counts(task.name, list(result.counts), counted)
         stage_counts(self._cycle, counted)
-        stage_fault(task.name, self._cycle, walked.faults)
-        for fault in walked.faults.values():
+        stage_fault(task.name, self._cycle, result.faults)
+        for fault in result.faults.values():
             log_fault(task.name, fault)
 
     def apart(self, task: Any, **references: Any) -> None:
@@ -299,6 +298,7 @@ def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
         given = signature(flow_function).bind(*args, **kwargs).arguments
         data = str(_named_root(given.get("data")))
         guard(data)
+        keep_memory()
         about = {
             "data": data,
             "cycle": str(given.get("cycle") or given.get("kind") or "returns"),

@@ -20,8 +20,8 @@ from tasks.core.superseding import TOLD, changed, last_shown
 from tasks.ledger.lrs_forms import lrs_forms
 from tasks.ledger.sent import rows_sent
 from tasks.ledger.standing import register_of, rows_held
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Portion
 
 #: What was sent, as it is compared.
 COMPARED = ["batch_ref", "upn", "school_number", *SENT_FIELDS, "ability_to_share"]
@@ -103,12 +103,12 @@ def _in_exports(ground: Ground, upns: pd.Series) -> pd.Series:
     return ground.lake.read("lrs_returns", ["upn"], sha256=exports, tied="Y", upn=upns)["upn"]
 
 
-def still_changed(ground: Ground, portion: Portion, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+def still_changed(ground: Ground, chunk: Chunk, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """The findings, of which those about changed records are as things stand now that answers have come.
 
     Args:
         ground: the data root, lake and cycle.
-        portion: the schools.
+        chunk: the schools.
         standing: `standing.stand` of their chosen records.
         findings: rows of the table.
     """
@@ -119,10 +119,10 @@ def still_changed(ground: Ground, portion: Portion, standing: pd.DataFrame, find
     lake, cycle = ground.lake, ground.cycle
     rows = standing[among(standing["row_ref"], told["row_ref"])]
     columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
-    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=told["row_ref"], **portion.where)
+    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=told["row_ref"], **chunk.where)
     chosen = records[among(records["row_ref"], rows["row_ref"])]
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], rows["upn"])
-    held = rows_held(lake, cycle.id, **portion.where)
-    found = changes(ground, portion.where, rows, lrs_forms(ground, chosen), sent, held, only=told["row_ref"])
+    held = rows_held(lake, cycle.id, **chunk.where)
+    found = changes(ground, chunk.where, rows, lrs_forms(ground, chosen), sent, held, only=told["row_ref"])
     now = found.merge(told.drop(columns=["school_number", "rule", "field"]), on="row_ref")
     return pd.concat([findings[~about_changes], now[list(findings.columns)]], ignore_index=True)

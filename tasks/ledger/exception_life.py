@@ -4,8 +4,6 @@ Reads only; what becomes of an exception is decided in `core.exception_life`. No
 its last snapshot says of its exceptions stays said, and later cycles do not count them.
 """
 
-from itertools import repeat
-
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -29,9 +27,8 @@ from tasks.io.lake.tables import Lake, frame_of
 from tasks.ledger.operator_decisions import last_decided
 from tasks.ledger.sent import rows_sent
 from tasks.ledger.standing import cycles_with_returns, purged_cycles, register_of, standing_of
+from tasks.runtime.chunks import Chunk, all_chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import spread
-from tasks.runtime.partition import Portion, all_portions
 
 _RECORD = [
     *("upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"),
@@ -106,22 +103,22 @@ def _records(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame
     found = [pd.DataFrame({name: [] for name in _RECORD}, dtype="str")]
     for cycle in cycles:
         then = Ground(ground.root, ground.lake, cycle_by_id(cycle))
-        found += spread(records_of, repeat(then), all_portions(then), repeat(upns))
+        found += [records_of(then, chunk, upns) for chunk in all_chunks(then)]
     return pd.concat(found, ignore_index=True)
 
 
-def records_of(ground: Ground, portion: Portion, upns: pd.Series) -> pd.DataFrame:
-    """The records of some learners in a portion's returns, new and old, and where they stand; as `lives` takes them.
+def records_of(ground: Ground, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
+    """The records of some learners in a chunk's returns, new and old, and where they stand; as `lives` takes them.
 
     Those that name one of the UPNs as the former one are among them, and what else stands under theirs.
     """
     lake, cycle = ground.lake, ground.cycle
     columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "forename", "dob", "gender"]
-    pupils = lake.read("pupils", columns, cycle=cycle.id, **portion.where)
+    pupils = lake.read("pupils", columns, cycle=cycle.id, **chunk.where)
     upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
     theirs = upn[among(upn, upns) | among(former, upns)]
     pupils = pupils.assign(upn=upn, former_upn=former, cycle=cycle.id)[among(upn, theirs)]
-    _, dispositions, standing = standing_of(lake, cycle, **{**portion.where, "row_ref": pupils["row_ref"]})
+    _, dispositions, standing = standing_of(lake, cycle, **{**chunk.where, "row_ref": pupils["row_ref"]})
     rows = pupils.merge(dispositions[["row_ref", "disposition", "reason"]], on="row_ref")
     return rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")[_RECORD]
 

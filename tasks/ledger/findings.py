@@ -13,16 +13,16 @@ import pyarrow.compute as pc
 from schemas.states import Severity
 from schemas.tables import FINDINGS
 from tasks.io.lake.tables import arrow_of
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Lot
 
 
-def record(ground: Ground, lot: Lot, codes: list[str], found: list[pd.DataFrame]) -> None:
-    """Make these the lot's findings with those codes; the others stay.
+def record(ground: Ground, chunk: Chunk, codes: list[str], found: list[pd.DataFrame]) -> None:
+    """Make these the chunk's findings with those codes; the others stay.
 
     Args:
         ground: the data root, lake and cycle.
-        lot: the authorities.
+        chunk: the schools.
         codes: all codes that are looked for.
         found: row_ref, school_number, rule, field.
     """
@@ -31,7 +31,7 @@ def record(ground: Ground, lot: Lot, codes: list[str], found: list[pd.DataFrame]
         cycle=ground.cycle.id, la_code=lambda r: r["school_number"].str[:3], severity=Severity.WARNING.value
     )
     new = arrow_of(FINDINGS, rows.astype("str"))
-    where: dict[str, Any] = {"cycle": ground.cycle.id, **lot.where}
+    where: dict[str, Any] = {"cycle": ground.cycle.id, **chunk.where}
     if ground.lake.read_arrow("findings", rule=codes, **where).equals(new):
         return
     before = ground.lake.read_arrow("findings", **where)

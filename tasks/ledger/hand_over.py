@@ -30,8 +30,8 @@ from tasks.io.lrs.settings import lrs_service
 from tasks.io.remote.folders import lrs_outbox
 from tasks.io.remote.transport import Declined
 from tasks.ledger.standing import register_of
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Lot
 
 
 def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
@@ -131,13 +131,13 @@ def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
     return found
 
 
-def settle_by_evidence(ground: Ground, lot: Lot, as_of: str) -> None:
+def settle_by_evidence(ground: Ground, chunk: Chunk, as_of: str) -> None:
     """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`).
 
     Raises:
         Away, Declined: nobody can look whether what is given up lies in the outbox; nothing was changed.
     """
-    lake, where = ground.lake, {"cycle": ground.cycle.id, **lot.where}
+    lake, where = ground.lake, {"cycle": ground.cycle.id, **chunk.where}
     ledger = lake.read("batches", **where)
     waiting = ledger[may_change(ledger, BatchEvent.ANSWERED)]
     if waiting.empty:

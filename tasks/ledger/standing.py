@@ -1,6 +1,5 @@
 """Where each record of a cycle is, and counts by school."""
 
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from tasks.core.standing import latest_batch, stand, tally
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.ledger.sent import rows_sent
+from tasks.runtime.chunks import Chunk, all_chunks, records_by_school
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import spread
-from tasks.runtime.partition import Portion, all_portions, records_by_school
 
 
 def rows_held(lake: Lake, cycle_id: str, **where: Any) -> pd.Series:
@@ -96,27 +94,27 @@ def _under_former_upns(
 def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataFrame:
     """The counts per school of a cycle (`standing.tally`), all Wales or some authorities."""
     ground = Ground.of(data, cycle_id)
-    portions = all_portions(ground, la)
+    cut = all_chunks(ground, la)
     # Law 1 (docs/explanation/laws.md) counts what is there: also pupils of whose return nothing is known, where no whole
-    # authority's portion has them.
+    # authority's chunk has them.
     known, of_las = records_by_school(ground, la), {"la_code": la} if la else {}
-    whole = {code for portion in portions if portion.schools is None for code in portion.las}
+    whole = {code for chunk in cut if chunk.schools is None for code in chunk.las}
     there = ground.lake.distinct("pupils", "school_number", cycle=cycle_id, **of_las)
     strays = [school for school in there if school not in known and school[:3] not in whole]
     if strays:
-        portions.append(Portion(tuple(sorted({s[:3] for s in strays})), tuple(strays)))
-    tallies = spread(tally_of, repeat(ground), portions)
+        cut.append(Chunk(tuple(sorted({s[:3] for s in strays})), tuple(strays)))
+    tallies = [tally_of(ground, chunk) for chunk in cut]
     if tallies:
         return pd.concat(tallies)
     return tally(*standing_of(ground.lake, ground.cycle, la_code=[]), pd.Series(dtype="int64"))
 
 
-def tally_of(ground: Ground, portion: Portion) -> pd.DataFrame:
-    """The counts of a portion's schools."""
-    declared = pd.Series(records_by_school(ground, list(portion.las)), dtype="int64")
-    if portion.schools is not None:
-        declared = declared.reindex(list(portion.schools))
-    return tally(*standing_of(ground.lake, ground.cycle, **portion.where), declared)
+def tally_of(ground: Ground, chunk: Chunk) -> pd.DataFrame:
+    """The counts of a chunk's schools."""
+    declared = pd.Series(records_by_school(ground, list(chunk.las)), dtype="int64")
+    if chunk.schools is not None:
+        declared = declared.reindex(list(chunk.schools))
+    return tally(*standing_of(ground.lake, ground.cycle, **chunk.where), declared)
 
 
 def purged_cycles(data: str) -> dict[str, str]:

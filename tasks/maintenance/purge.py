@@ -34,8 +34,8 @@ from tasks.io.school.slips_pdf import beside
 from tasks.ledger.snapshots import published
 from tasks.ledger.standing import counts_of, purged_cycles, standing_of
 from tasks.reports.pages import drop_dead_links
+from tasks.runtime.chunks import chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import lots
 
 
 @dataclass(frozen=True)
@@ -235,11 +235,11 @@ def _verifications(lake: Lake, cut: str) -> Iterator[Due]:
 
 def _empty(data: str, cycle: str) -> None:
     ground = Ground.of(data, cycle)
-    for lot in lots(ground, list(authorities()["la_code"])):
-        pupils = ground.lake.read("pupils", cycle=cycle, **lot.where)
+    for chunk in chunks(ground, list(authorities()["la_code"])):
+        pupils = ground.lake.read("pupils", cycle=cycle, **chunk.where)
         if len(pupils):
-            _, _, standing = standing_of(ground.lake, ground.cycle, **lot.where)
-            ground.lake.replace("pupils", emptied(pupils, standing), cycle=cycle, **lot.where)
+            _, _, standing = standing_of(ground.lake, ground.cycle, **chunk.where)
+            ground.lake.replace("pupils", emptied(pupils, standing), cycle=cycle, **chunk.where)
 
 
 def totals(going: Iterable[Due]) -> dict[Kind, tuple[int, int]]:

@@ -113,7 +113,7 @@ def rules_told(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Shown:
     Rounded, because a rule tries those that passed another: exactly told, the two differ by the ones that failed.
 
     Args:
-        rules: tried and failed by code, as `tasks.runtime.chunks.Walked` has them.
+        rules: tried and failed by code, as `tasks.runtime.chunks.StageResult` has them.
         cycle_id: the cycle, whose rules they are.
     """
     severity = {rule.code: rule.severity for rule in rules_for(cycle_by_id(cycle_id))}

@@ -7,7 +7,6 @@ of them (`tasks.core.page_tables`), and which page shows what (`tasks.reports.pa
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, cast
 
 import pandas as pd
@@ -46,9 +45,8 @@ from tasks.ledger.standing import standing_of
 from tasks.reports.batches import batches_shown
 from tasks.reports.overview import counted, told_by_authority
 from tasks.reports.readiness_lists import readiness_of
+from tasks.runtime.chunks import Chunk, all_chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import spread
-from tasks.runtime.partition import Portion, all_portions
 
 #: What the workbooks say of a learner whose ULN stands against another.
 _CONFLICTS = (ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE)
@@ -173,15 +171,15 @@ def _lives(ground: Ground) -> pd.DataFrame:
 
 
 def _years(ground: Ground) -> pd.DataFrame:
-    parts = spread(years_of, repeat(ground), all_portions(ground))
+    parts = [years_of(ground, chunk) for chunk in all_chunks(ground)]
     nothing = pd.DataFrame({"la_code": [], "year": [], "state": []}, dtype="str").assign(number=0)
     return pd.concat([nothing, *parts], ignore_index=True)
 
 
-def years_of(ground: Ground, portion: Portion) -> pd.DataFrame:
-    """How many of a portion's chosen learners stand where, by year group: la_code, year, state, number."""
-    said = ground.lake.read("pupils", ["row_ref", "nc_year"], cycle=ground.cycle.id, **portion.where)
-    _, _, standing = standing_of(ground.lake, ground.cycle, **portion.where)
+def years_of(ground: Ground, chunk: Chunk) -> pd.DataFrame:
+    """How many of a chunk's chosen learners stand where, by year group: la_code, year, state, number."""
+    said = ground.lake.read("pupils", ["row_ref", "nc_year"], cycle=ground.cycle.id, **chunk.where)
+    _, _, standing = standing_of(ground.lake, ground.cycle, **chunk.where)
     year = year_of(looked_up(standing["row_ref"], said["row_ref"], said["nc_year"]))
     rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
     return rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index()

@@ -1,39 +1,143 @@
-"""What every stage has in common: how it walks the authorities, its name in the engine, the boundary for exceptions.
+"""Chunks: how the authorities of a cycle are cut, and how a stage works through them.
 
-A stage is one task run for all authorities of a run: a task run costs the engine a tenth of a second, an authority's own
-work often less. One authority's failure is that authority's: where a lot fails, its authorities are tried one by one.
+There is one level. A chunk is some whole authorities, bounded in records, so that it bounds the memory of what works on it;
+of an authority with more records than that it is some schools. The bytes are the same however the schools are cut.
 
-Every task is made by `stage_task`, so that no exception gets to the engine but through `tasks.runtime.error_boundary`.
+One authority's failure stays its own: where a chunk fails, its authorities are tried one by one.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, repeat
 from typing import Any
 
 from tasks.runtime.context import Ground
 from tasks.runtime.error_boundary import OUR_OWN, may_pass, sentence_of
-from tasks.runtime.memory import give_back
-from tasks.runtime.partition import Lot, lots
-from tasks.runtime.progress import lot_begins
+from tasks.runtime.executor import IN_PLACE, Workers, capture
+from tasks.runtime.memory import release_memory
 
 Counts = dict[str, int]
+#: Takes the share of a stage that is done, from 0 to 1; never raises.
+Progress = Callable[[float], None]
+
+#: Records of a chunk: all Wales is two, one for each of two workers.
+CHUNK_RECORDS = 125_000
+#: Records of a chunk of whole authorities, for stages that write or call once a chunk: all Wales is one.
+WHOLE_RECORDS = 250_000
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some schools of a cycle.
+
+    Attributes:
+        las: their authorities.
+        schools: their numbers; None for all schools of these authorities.
+    """
+
+    las: tuple[str, ...]
+    schools: tuple[str, ...] | None = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The chunk as conditions on a table of the lake."""
+        of_las = {"la_code": list(self.las)}
+        return of_las if self.schools is None else {**of_las, "school_number": list(self.schools)}
+
+
+def chunks(ground: Ground, las: list[str], *, count: int = 1) -> list[Chunk]:
+    """Cut authorities into chunks.
+
+    Args:
+        ground: its lake says how many records each school has sent.
+        las: authority codes.
+        count: minimum number of chunks, such as one for each worker; raised until none exceeds CHUNK_RECORDS.
+
+    Returns:
+        Chunks in the order of the authorities, and of the school numbers within one; every authority in at least one.
+    """
+    sizes = records_by_school(ground, las)
+    of_la = {la: {school: n for school, n in sizes.items() if school[:3] == la} for la in las}
+    found: list[Chunk] = []
+    waiting: dict[str, int] = {}
+    for la, schools in of_la.items():
+        if sum(schools.values()) <= CHUNK_RECORDS:
+            waiting[la] = sum(schools.values())
+            continue
+        found += [Chunk(tuple(part)) for part in _cut(waiting, count, CHUNK_RECORDS)]
+        found += [Chunk((la,), tuple(part)) for part in _cut(schools, 1, CHUNK_RECORDS)]
+        waiting = {}
+    return found + [Chunk(tuple(part)) for part in _cut(waiting, count, CHUNK_RECORDS)]
+
+
+def whole_chunks(ground: Ground, las: list[str]) -> list[Chunk]:
+    """Cut authorities into chunks of whole authorities, of WHOLE_RECORDS unless one authority has more."""
+    sizes = records_by_school(ground, las)
+    of_la = {la: sum(n for school, n in sizes.items() if school[:3] == la) for la in las}
+    return [Chunk(tuple(part)) for part in _cut(of_la, 1, WHOLE_RECORDS)]
+
+
+def all_chunks(ground: Ground, las: list[str] | None = None) -> list[Chunk]:
+    """The chunks of every school that has sent a return in the cycle, or of those of some authorities."""
+    return chunks(ground, sorted({school[:3] for school in records_by_school(ground, las)}))
+
+
+def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
+    """Cut names into parts of about equal size, in their order.
+
+    Args:
+        sizes: size by name.
+        count: minimum number of parts, if there are as many names.
+        most: size that no part exceeds, unless it has a single name.
+    """
+    ends = list(accumulate(sizes.values()))
+    total = ends[-1] if ends else 0
+    for n in range(max(1, min(count, len(sizes))), len(sizes) + 1):
+        parts: list[list[str]] = [[] for _ in range(n)]
+        for place, ((name, size), end) in enumerate(zip(sizes.items(), ends, strict=True)):
+            # A name goes where its middle falls; names without a size go by their place.
+            middle = (end - size / 2) / total if total else place / len(sizes)
+            parts[min(n - 1, int(middle * n))].append(name)
+        if all(len(part) < 2 or sum(sizes[name] for name in part) <= most for part in parts):
+            return [part for part in parts if part]
+    return [[name] for name in sizes]
+
+
+def records_by_school(ground: Ground, las: list[str] | None = None) -> dict[str, int]:
+    """How many records each school has sent in the cycle, in all its returns; in the order of school numbers."""
+    where: dict[str, Any] = {"cycle": ground.cycle.id} | ({} if las is None else {"la_code": las})
+    received = ground.lake.read("received", ["school_number", "kind", "status", "declared"], **where)
+    accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
+    records = accepted.groupby("school_number", sort=True)["declared"].sum()
+    return {str(school): int(n) for school, n in records.items()}
 
 
 @dataclass
-class Walked:
-    """What became of a stage's walk over the authorities.
+class StageResult:
+    """What a stage did for its authorities.
 
     Attributes:
         counts: by authority.
         faults: one sentence for each authority that could not be done.
         rules: of validating, how many rows each rule tried and how many failed it: tried, failed, by its code.
-        may_pass: whether some of them may pass by themselves (`boundary.may_pass`).
+        may_pass: whether some of the faults may pass by themselves (`error_boundary.may_pass`).
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     rules: dict[str, Counts] = field(default_factory=dict)
     may_pass: bool = False
+
+    def add(self, counts: dict[str, Counts]) -> None:
+        """Add the counts of a chunk; an authority may be in several."""
+        for la, of_la in counts.items():
+            before = self.counts.get(la, {})
+            self.counts[la] = before | {name: before.get(name, 0) + n for name, n in of_la.items()}
+
+    def add_faults(self, stage: str, ground: Ground, faults: dict[str, Exception]) -> None:
+        """Add what stopped some authorities; the evidence of what was not foreseen goes to the data root."""
+        self.may_pass |= any(may_pass(fault) for fault in faults.values())
+        self.faults |= {la: _sentence(stage, ground, la, fault) for la, fault in faults.items()}
 
     def total(self) -> Counts:
         """The counts of all authorities together."""
@@ -44,12 +148,12 @@ class Walked:
         return total
 
 
-class Undone(Exception):
-    """A lot of which some authorities could not be done, though the others were.
+class PartialFailure(Exception):
+    """A chunk in which some authorities could not be done, though the others were.
 
     Attributes:
         counts: by authority, of what was done.
-        faults: what stopped those that were not.
+        faults: what stopped the authorities that were not.
     """
 
     def __init__(self, counts: dict[str, Counts], faults: dict[str, Exception]) -> None:
@@ -57,84 +161,70 @@ class Undone(Exception):
         self.counts, self.faults = counts, faults
 
 
-#: A lot's work in two steps, with one `yield` between them: before it the workers are handed the work (`workers.begin`),
-#: after it what they found is written; counts by authority.
-Steps = Generator[None, None, dict[str, Counts]]
-
-
-def walk(stage: str, work: Callable[..., Steps], ground: Ground, las: list[str], **given: Any) -> Walked:
-    """Do a stage's work for some authorities, lot by lot.
-
-    The workers have a lot's work already while what they found of the lot before is written; so its first step sees the
-    lake without what the lot before it leaves there.
+def run_chunks(
+    stage: str,
+    ground: Ground,
+    cut: list[Chunk],
+    write: Callable[..., dict[str, Counts]],
+    *,
+    compute: Callable[[Ground, Chunk], Any] | None = None,
+    workers: Workers = IN_PLACE,
+    progress: Progress | None = None,
+) -> StageResult:
+    """Do a stage's work for some chunks, one after the other.
 
     Args:
         stage: its word.
-        work: takes the ground, a lot and what is given. Doing it again must do no harm.
         ground: the data root, lake and cycle.
-        las: the authorities.
-        given: what else the work takes.
+        cut: the chunks.
+        write: takes a chunk, and the result of `compute` if there is one; returns counts by authority. Doing it again
+            must do no harm. It sees the lake as the chunk before left it.
+        compute: has no effect but its result, so that the workers may do it before the chunk's turn.
+        workers: do `compute`.
+        progress: hears the share that is done.
+
+    Raises:
+        ServiceFault: a worker cannot be used.
     """
-    walked = Walked()
-    cut = lots(ground, las)
-    before: _Begun | None = None
-    for number, lot in enumerate(cut):
-        begun = _Begun(lot, work(ground, lot, **given))
-        if before is not None:
-            lot_begins(number - 1, len(cut))
-            _finish(stage, work, ground, before, given, walked)
-        before = begun
-    if before is not None:
-        lot_begins(len(cut) - 1, len(cut))
-        _finish(stage, work, ground, before, given, walked)
-    return walked
-
-
-class _Begun:
-    """A lot whose work the workers have, or what went wrong before they had it."""
-
-    def __init__(self, lot: Lot, steps: Steps) -> None:
-        self.lot, self._steps = lot, steps
-        self._fault: Exception | None = None
-        try:
-            next(steps)
-        except Exception as error:  # noqa: BLE001 - told when it is the lot's turn
-            self._fault = error
-
-    def finish(self) -> dict[str, Counts]:
-        if self._fault is not None:
-            raise self._fault
-        try:
-            next(self._steps)
-        except StopIteration as done:
-            counts: dict[str, Counts] = done.value
-            return counts
-        raise TypeError("a stage's work has two steps")
+    done = StageResult()
+    results: Iterator[Any] = repeat(None) if compute is None else workers.map(compute, repeat(ground), cut)
+    for number, (chunk, result) in enumerate(zip(cut, results, strict=False), 1):
+        _finish(stage, ground, chunk, result, write, compute, done)
+        release_memory()
+        if progress is not None:
+            progress(number / len(cut))
+    return done
 
 
 def _finish(
-    stage: str, work: Callable[..., Steps], ground: Ground, begun: _Begun, given: dict[str, Any], walked: Walked
+    stage: str,
+    ground: Ground,
+    chunk: Chunk,
+    result: Any,
+    write: Callable[..., dict[str, Counts]],
+    compute: Callable[[Ground, Chunk], Any] | None,
+    done: StageResult,
 ) -> None:
-    lot = begun.lot
     try:
-        walked.counts.update(begun.finish())
-        give_back()
+        if isinstance(result, Exception):
+            raise result
+        done.add(write(chunk) if compute is None else write(chunk, result))
         return
-    except Undone as undone:
-        counts, faults = undone.counts, undone.faults
-    except Exception as error:  # noqa: BLE001 - told below
-        counts, faults = {}, dict.fromkeys(lot.las, error)
-    if len(lot.las) > 1 and not counts:
-        for la in lot.las:
-            own = Lot((la,), {school: n for school, n in lot.sizes.items() if school[:3] == la})
-            _finish(stage, work, ground, _Begun(own, work(ground, own, **given)), given, walked)
+    except PartialFailure as partial:
+        counts, faults = partial.counts, partial.faults
+    except Exception as error:  # noqa: BLE001 - becomes a sentence or evidence below
+        counts, faults = {}, dict.fromkeys(chunk.las, error)
+    if len(chunk.las) > 1 and not counts:
+        for la in chunk.las:
+            alone = Chunk((la,))
+            again = None if compute is None else capture(compute, ground, alone)
+            _finish(stage, ground, alone, again, write, compute, done)
         return
-    walked.counts.update(counts)
-    walked.may_pass |= any(may_pass(fault) for fault in faults.values())
-    walked.faults |= {la: _told(stage, ground, la, fault) for la, fault in faults.items()}
+    done.add(counts)
+    done.add_faults(stage, ground, faults)
 
 
-def _told(stage: str, ground: Ground, la: str, fault: Exception) -> str:
+def _sentence(stage: str, ground: Ground, la: str, fault: Exception) -> str:
     if isinstance(fault, OUR_OWN):
         return str(fault)
     return sentence_of(fault, data=str(ground.root.path), cycle=ground.cycle.id, stage=stage, about=la)

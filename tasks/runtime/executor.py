@@ -1,142 +1,146 @@
-"""Spreads pure functions over processors: reading returns, running rules, making schools' files.
+"""The executor of a run: where the calls of a pure function are done, and how a failure comes back.
 
-This machine's, or with ULN_RUNNER those of several (`tasks.runtime.dask_executor`); the results are the same.
+The interface is the standard one, `concurrent.futures.Executor`: none (this process), a pool of processes, or the executor
+of a Dask cluster (`tasks.runtime.dask_executor`). A call has no effect but its result. If a worker dies, its calls are
+done again, and the results are the same.
 
-Belongs here: how. What is spread has no effect but its result: the lake, the outboxes and the engine are the stage's own
-business in the stage's own process, so that a worker can be lost at any moment and nothing with it.
-To spread a step of a stage: a function at the top of a module, over things that can be pickled, and `spread`.
+A flow opens the workers (`workers_for`) and passes them to the stages that gain from them. The measurements are beside
+those stages. To spread a call: a function at the top of a module, arguments that can be pickled, and `Workers.map`.
 """
 
 import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+
+import pyarrow as pa
 
 from tasks.io.data_root.data_root import DataRoot
-from tasks.runtime.dask_executor import LOCAL, machines, runner_named
+from tasks.runtime.dask_executor import LOCAL, dask_executor, runner_named
+from tasks.runtime.error_boundary import OUR_OWN
 from tasks.runtime.memory import keep_memory
-from tasks.runtime.process_guard import guarded
-from tasks.runtime.progress import calls_begin
-from tasks.runtime.worker import all_tried, become_worker, tried
+from tasks.runtime.process_guard import guard, quiet_output
 
 Result = TypeVar("Result")
 
 
-class _Results(Protocol):
-    """What will have become of some calls; raises a BrokenExecutor where the workers are lost."""
-
-    def result(self) -> list[Any]: ...
+class WorkerError(Exception):
+    """An unforeseen failure of a call: the text of its traceback, for the evidence and for nothing else."""
 
 
-class _Pool(Protocol):
-    """Workers, of whichever kind, and how many."""
+def capture(function: Callable[..., Result], *arguments: Any) -> Result | Exception:
+    """Call a function and return its failure as a value.
 
-    @property
-    def count(self) -> int: ...
+    Dask logs the text of an exception that leaves a call, and not every exception can be pickled.
 
-    def submit(self, function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> _Results: ...
-
-    def warm(self, function: Callable[[], None]) -> list[Any]: ...
-
-
-class _Processes:
-    """Processes of this machine."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        # Not forked: the lake's library has threads of its own, which do not outlive a fork.
-        how = multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(count, mp_context=how, initializer=_begin, initargs=(guarded(),))
-
-    def submit(self, function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> _Results:
-        return self.pool.submit(all_tried, function, calls)
-
-    def warm(self, function: Callable[[], None]) -> list["Future[None]"]:
-        return [self.pool.submit(function) for _ in range(self.count)]
+    Returns:
+        The result; one of the service's own faults as it is; any other exception as a WorkerError.
+    """
+    try:
+        return function(*arguments)
+    except OUR_OWN as fault:
+        return fault
+    except Exception as error:  # noqa: BLE001 - its text goes to the evidence
+        return WorkerError("".join(traceback.format_exception(error)))
 
 
-@dataclass
-class _Workers:
-    """The workers of a run, and how many; none any more where they were lost."""
+@dataclass(frozen=True)
+class Workers:
+    """The workers of a run.
 
-    pool: _Pool | None
-    count: int
-    warming: list[Any]
+    Attributes:
+        count: calls at the same time.
+        executor: does the calls; None for this process.
+    """
+
+    count: int = 1
+    executor: Executor | None = None
+
+    def map(self, function: Callable[..., Result], *columns: Iterable[Any]) -> Iterator[Result | Exception]:
+        """Call a function with each row of the columns; yield the results (`capture`) in the order of the rows.
+
+        In this process each call waits until its result is asked for. An executor gets two calls a worker in advance,
+        so that results do not pile up. If its workers are lost, this process does the calls that are left.
+
+        Raises:
+            ServiceFault: a worker cannot be used (`tasks.runtime.dask_executor`).
+        """
+        waiting: deque[tuple[tuple[Any, ...], Future[Any] | None]] = deque()
+        for call in zip(*columns, strict=False):
+            waiting.append((call, self._submit(function, call)))
+            if self.executor is None or len(waiting) > 2 * self.count:
+                yield _result_of(function, *waiting.popleft())
+        while waiting:
+            yield _result_of(function, *waiting.popleft())
+
+    def _submit(self, function: Callable[..., Any], call: tuple[Any, ...]) -> "Future[Any] | None":
+        with suppress(BrokenExecutor):
+            return self.executor.submit(capture, function, *call) if self.executor is not None else None
+        return None
 
 
-_of_run: ContextVar[_Workers | None] = ContextVar("workers", default=None)
+def _result_of(function: Callable[..., Any], call: tuple[Any, ...], future: "Future[Any] | None") -> Any:
+    with suppress(BrokenExecutor):
+        if future is not None:
+            return future.result()
+    return capture(function, *call)
+
+
+#: The workers of a run that spreads nothing.
+IN_PLACE = Workers()
 
 
 @contextmanager
-def workers(count: int, warm: Callable[[], None] | None = None) -> Iterator[None]:
-    """While it holds, `spread` uses that many processes; with fewer than two, or none held, it works where it is.
+def workers_for(data: str, processes: int | None = None) -> Iterator[Workers]:
+    """Open the workers of a run; none where the inbox holds too little to pay for their start.
 
-    Where some are held already they are used: a command starts them while the engine starts. Where ULN_RUNNER names a
-    cluster that stands, its workers are used, however many they are and however little there is to do.
+    A process starts with the first call it gets, so a run that spreads nothing starts none.
 
     Args:
-        count: how many.
-        warm: what each shall do at once, such as loading a slow library, while the run does without them.
+        data: the data root, which the run holds.
+        processes: how many; as many as the run is worth (`processes_for`) where None.
 
     Raises:
         ConfigurationFault: ULN_RUNNER is wrong.
-        ServiceFault: nobody answers there.
+        ServiceFault: the scheduler does not answer.
     """
-    keep_memory()
-    if _of_run.get() is not None:
-        yield
-        return
-    runner = runner_named()
-    if count < 2 and runner in ("", LOCAL):
-        yield
-        return
-    with machines(runner, count, guarded()) if runner else _processes(count) as pool:
-        token = _of_run.set(_Workers(pool, pool.count, pool.warm(warm) if warm else []))
+    runner, count = runner_named(), processes_for(data) if processes is None else processes
+    if runner and (count > 1 or runner != LOCAL):
+        with dask_executor(runner, count, data, become_worker) as (executor, count):
+            yield Workers(count, executor)
+    elif count > 1:
+        # Not forked: the threads of the lake's library do not survive a fork.
+        how = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(count, mp_context=how, initializer=_begin, initargs=(data,))
         try:
-            yield
+            yield Workers(count, pool)
         finally:
-            _of_run.reset(token)
+            pool.shutdown(wait=False, cancel_futures=True)
+    else:
+        yield IN_PLACE
 
 
-@contextmanager
-def _processes(count: int) -> Iterator[_Pool]:
-    processes = _Processes(count)
-    try:
-        yield processes
-    finally:
-        # They put their libraries away by themselves; the run need not wait for it.
-        processes.pool.shutdown(wait=False, cancel_futures=True)
-
-
-def warmed() -> None:
-    """Wait until the workers have done what they shall do at once; whoever needs them waits for it anyway."""
-    work = _of_run.get()
-    for one in work.warming if work is not None else ():
-        with suppress(Exception):  # what could not be done is met again where it is needed
-            one.result()
-
-
-#: Below so many bytes of returns, starting workers takes longer than they save.
+#: Below this many bytes of returns the start of the workers takes longer than they save.
 _WORTH_WORKERS = 20 * 2**20
 
 
-def processes_for(root: str) -> int:
+def processes_for(data: str) -> int:
     """How many worker processes a run over a data root is worth."""
-    inbox = DataRoot(Path(root)).dewi_inbox
+    inbox = DataRoot(Path(data)).dewi_inbox
     size = sum(path.stat().st_size for path in inbox.glob("*/*") if path.is_file())
     return processors() if size > _WORTH_WORKERS else 1
 
 
 def processors() -> int:
-    """How many processors this process may use; ULN_WORKERS says otherwise."""
+    """How many processors this process may use, or ULN_WORKERS."""
     wanted = os.environ.get("ULN_WORKERS", "")
     if wanted.isdigit():
         return int(wanted)
@@ -144,105 +148,19 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def parts() -> int:
-    """Into how many parts it is worth to cut a piece of work."""
-    work = _of_run.get()
-    return 1 if work is None else work.count
+def become_worker(data: str) -> None:
+    """Make this process a worker of the data root, for good: its log records and its output go through the guard.
 
-
-def spread(function: Callable[..., Result], *columns: Iterable[Any]) -> list[Result]:
-    """`list(map(function, *columns))`, over the workers where there are some; in the given order.
-
-    Raises:
-        What the function raises: the service's own faults as they are, all else as a WorkFault.
+    The workers share the processors, so Arrow's own threads would only compete with them.
     """
-    return begin(function, *columns)()
+    guard(data)
+    quiet_output(data)
+    pa.set_cpu_count(1)
+    keep_memory()
 
 
-def begin(function: Callable[..., Result], *columns: Iterable[Any]) -> Callable[[], list[Result]]:
-    """`spread` in two steps: the workers are handed the calls now, and the results are waited for when they are asked for.
-
-    Between the two this process may do something else, such as writing what the workers found before. Where there are no
-    workers the calls are done when they are asked for.
-    """
-    later = in_turn(function, *columns)
-    return lambda: list(later)
-
-
-def in_turn(function: Callable[..., Result], *columns: Iterable[Any]) -> Iterator[Result]:
-    """`spread`, each result as soon as its turn has come, so that not all of them are in memory together.
-
-    The workers are handed the calls at once, not when the first result is asked for.
-    """
-    return _or_raised(one_by_one(function, *columns))
-
-
-def _or_raised(results: Iterator[Result | Exception]) -> Iterator[Result]:
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-        yield result
-
-
-def attempt(function: Callable[..., Result], *columns: Iterable[Any], at_once: int = 1) -> list[Result | Exception]:
-    """`spread`, with the exception in place of a result where the function raised one.
-
-    Args:
-        function: at the top of a module.
-        columns: its arguments.
-        at_once: calls that a worker is handed together; many where a call is short.
-    """
-    return list(one_by_one(function, *columns, at_once=at_once))
-
-
-def one_by_one(
-    function: Callable[..., Result], *columns: Iterable[Any], at_once: int = 1
-) -> Iterator[Result | Exception]:
-    """`attempt`, each result as soon as it is there and its turn has come: what is done with it costs the workers no time.
-
-    The workers are handed the calls at once, not when the first result is asked for. Where a worker is lost, this process
-    does the work that is left, and all that comes after in the run.
-    """
-    calls = list(zip(*columns, strict=False))
-    work = _of_run.get()
-    futures: deque[_Results] = deque()
-    if work is not None and work.pool is not None:
-        try:
-            for n in range(0, len(calls), at_once):
-                futures.append(work.pool.submit(function, calls[n : n + at_once]))
-        except BrokenExecutor:
-            work.pool, work.count = None, 1
-    return _as_done(function, calls, futures, work)
-
-
-def _as_done(
-    function: Callable[..., Result],
-    calls: list[tuple[Any, ...]],
-    futures: deque[_Results],
-    work: _Workers | None,
-) -> Iterator[Result | Exception]:
-    done, tell = 0, calls_begin(len(calls))
-    try:
-        while futures:  # a result that was handed on is not kept
-            results = futures.popleft().result()
-            done += len(results)
-            tell(done)
-            yield from results
-    except BrokenExecutor:
-        if work is not None:
-            work.pool, work.count = None, 1
-    for place, call in enumerate(calls[done:], done + 1):
-        result = tried(function, *call)
-        tell(place)
-        yield result
-
-
-def _begin(data: str | None) -> None:
-    """A process of this machine leaves Ctrl-C to the one that it works for, and ends when that is gone, however it went.
-
-    Args:
-        data: the data root of a guarded run.
-    """
+def _begin(data: str) -> None:
+    """Start of a process of the pool: it leaves Ctrl-C to the run, and ends when the run's process ends, however it does."""
     become_worker(data)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

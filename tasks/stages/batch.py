@@ -1,6 +1,6 @@
 """Batch: LRB batches per UKPRN from the valid rows, bounded, in a fixed order, known by their content."""
 
-from itertools import repeat
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
@@ -13,10 +13,8 @@ from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.findings import record
 from tasks.ledger.hand_over import carry_out_decisions, settle_by_evidence
 from tasks.ledger.operator_decisions import report_decisions
-from tasks.runtime.chunks import Steps, Walked, walk
+from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks, whole_chunks
 from tasks.runtime.context import Ground, moment
-from tasks.runtime.executor import parts, spread
-from tasks.runtime.partition import Lot
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import batches_of, due_batches, due_rows
 
@@ -25,7 +23,14 @@ _WRITTEN_AT_ONCE = 125_000
 
 
 @stage_task("batch", "batch {cycle}")
-def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] | None = None) -> Walked:
+def batch(
+    data: str,
+    cycle: str,
+    las: list[str],
+    as_of: str,
+    schools: list[str] | None = None,
+    progress: Progress | None = None,
+) -> StageResult:
     """Build the batches of some authorities' rows that may go now.
 
     Args:
@@ -34,6 +39,7 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
         las: the authorities' codes.
         as_of: the scheduled time; names the files.
         schools: only these schools; all where None.
+        progress: hears the share that is done.
 
     Returns:
         Counts by authority: batches, learners, changed (sent before, and otherwise now), on_hold (schools that wait for a
@@ -44,34 +50,33 @@ def batch(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] 
     lrs_service(ground.root.reference)  # likewise
     not_yet = carry_out_decisions(ground.root, ground.lake)
     report_decisions(ground.root, ground.lake)
-    walked = walk("batch", _batch, ground, las, as_of=as_of, only=schools)
+    write = partial(_batch, ground, as_of=as_of, only=schools)
+    # Law 2: what is due in a chunk is only known once the batches of the chunk before are in the ledger.
+    result = run_chunks("batch", ground, whole_chunks(ground, las), write, progress=progress)
     if not_yet:
         # Whose batch a person has given up and nobody could take back goes no further in this run, lest it count as sent.
-        # The few of these batches, not their learners, are walked.
+        # A loop over these few batches, not over learners.
         theirs = ground.lake.read("batches", ["batch_ref", "la_code"], batch_ref=list(not_yet))
-        walked.faults |= {la: str(not_yet[ref]) for ref, la in theirs.itertuples(index=False) if la in las}
-    return walked
+        result.faults |= {la: str(not_yet[ref]) for ref, la in theirs.itertuples(index=False) if la in las}
+    return result
 
 
-def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:
-    # Law 2: only when the lot before it stands in the ledger is it known what of this one is due.
-    yield
-    settle_by_evidence(ground, lot, as_of)
-    portions = lot.portions(parts())
-    found = spread(due_batches, repeat(ground), portions, repeat(as_of), repeat(only))
+def _batch(ground: Ground, chunk: Chunk, as_of: str, only: list[str] | None) -> dict[str, Counts]:
+    settle_by_evidence(ground, chunk, as_of)
+    parts = chunks(ground, list(chunk.las))  # of many schools less is in memory at a time
+    found = [due_batches(ground, part, as_of, only) for part in parts]
     built = [one.built for one in found]
     if _twice([one.due for one in found]):
-        # Law 2: a learner who is due in two portions goes with one of them.
-        due = spread(due_rows, repeat(ground), portions, repeat(only))
-        rows = pd.concat([one.rows for one in due], ignore_index=True)
+        # Law 2: a learner who is due in two parts goes with one of them.
+        rows = pd.concat([due_rows(ground, part, only).rows for part in parts], ignore_index=True)
         built = [batches_of(ground, one_of_each(rows), as_of)]
-    record(ground, lot, list(TOLD.values()), [one.changed for one in found])
+    record(ground, chunk, list(TOLD.values()), [one.changed for one in found])
     changed = pd.concat([pd.Series(dtype="str"), *(one.changed["school_number"].str[:3] for one in found)])
     stopped = [school[:3] for one in found for school in one.on_hold]
     del found
     batches = pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)])
     if len(batches):
-        _add_rows(ground, lot, [b.rows for b in built])
+        _add_rows(ground, chunk, [b.rows for b in built])
         ground.lake.upsert("batches", batches)
     entries = batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
     return {
@@ -81,12 +86,12 @@ def _batch(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Step
             "changed": int((changed == la).sum()),
             "on_hold": stopped.count(la),
         }
-        for la in lot.las
+        for la in chunk.las
     }
 
 
 def _twice(due: list[pd.DataFrame]) -> bool:
-    """Whether a learner is due in two portions, under one UPN or as the ledger knows them."""
+    """Whether a learner is due in two parts, under one UPN or as the ledger knows them."""
     for name in ("upn", "known_as"):
         upns = pa.chunked_array(
             [pa.array(one[name], pa.large_string(), from_pandas=True) for one in due], pa.large_string()
@@ -96,12 +101,12 @@ def _twice(due: list[pd.DataFrame]) -> bool:
     return False
 
 
-def _add_rows(ground: Ground, lot: Lot, built: list[pa.Table]) -> None:
+def _add_rows(ground: Ground, chunk: Chunk, built: list[pa.Table]) -> None:
     """Add the batches' rows to the lake, so many at a time.
 
     A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
     """
-    there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, **lot.where)
+    there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, **chunk.where)
     known = there["batch_ref"].unique()
     waiting: list[pa.Table] = []
     for rows in built:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,13 @@ from tasks.ledger.operator_decisions import report_decisions
 from tasks.reports.untied import report_untied
 from tasks.runtime.chunks import Counts
 from tasks.runtime.error_boundary import keep_evidence
-from tasks.runtime.executor import begin, parts, processors
-from tasks.runtime.memory import give_back
+from tasks.runtime.executor import capture, processors
+from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
-from tasks.runtime.worker import tried
 from tasks.steps.collect import Growing, answers_in, tied_answers
 
 #: Result files taken in together, in bytes: about half of all Wales's answers.
-_LOT_BYTES = 12 * 2**20
+_BYTES_TOGETHER = 12 * 2**20
 
 
 @stage_task("collect", "collect", retried=True)
@@ -51,7 +49,7 @@ def collect(data: str, as_of: str) -> Counts:
     new: list[_Arrival] = []
     with ThreadPoolExecutor(processors()) as threads:
         paths = sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p))
-        for path, sha256 in zip(paths, threads.map(lambda path: tried(sha256_of, path), paths), strict=True):
+        for path, sha256 in zip(paths, threads.map(lambda path: capture(sha256_of, path), paths), strict=True):
             if isinstance(sha256, Exception):
                 counts["faults"] += 1
                 keep_evidence(data, "returns", "collect", "all", sha256)
@@ -59,14 +57,9 @@ def collect(data: str, as_of: str) -> Counts:
                 known.add(sha256)
                 new.append(_Arrival(path, sha256, path.stat().st_size))
     accepted = set(before.loc[before["status"] == "accepted", "sha256"])
-    written: Iterator[str] = iter(())
-    for lot in _lots(new):
-        begun = _collect(root, lake, lot, refused_for, as_of, counts)
-        next(begun)  # the workers have this lot while what is in the lot before it is written
-        accepted |= set(written)
-        give_back()
-        written = begun
-    accepted |= set(written)
+    for files in _together(new):
+        accepted |= set(_collect(root, lake, files, refused_for, as_of, counts))
+        release_memory()
     # After the commits, and of all that was ever accepted: what a killed run left behind goes too.
     let_go(root.path, accepted)
     # By what stands in the lake, not by what this run has taken in: one that died may have left the report to this one.
@@ -89,64 +82,56 @@ class _Arrival:
         return storable(Path(self.path.name))
 
 
-def _lots(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
+def _together(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
     """Files that are taken in together, so many bytes at a time."""
-    lot: list[_Arrival] = []
+    files: list[_Arrival] = []
     for one in arrivals:
-        if lot and sum(a.size for a in lot) + one.size > _LOT_BYTES:
-            yield lot
-            lot = []
-        lot.append(one)
-    if lot:
-        yield lot
+        if files and sum(a.size for a in files) + one.size > _BYTES_TOGETHER:
+            yield files
+            files = []
+        files.append(one)
+    if files:
+        yield files
 
 
 def _collect(
-    root: DataRoot, lake: Lake, lot: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
-) -> Iterator[str]:
-    """Take some files in, in two steps as a stage's lots (`stage.Steps`); after the first the hashes of the answers."""
-    at_once = -(-len(lot) // parts())
-    shares = [lot[n : n + at_once] for n in range(0, len(lot), at_once)]
-    paths, hashes = ([[getattr(one, name) for one in share] for share in shares] for name in ("path", "sha256"))
-    begun = begin(answers_in, repeat(root), paths, hashes, repeat(as_of))
-    yield ""
-    found = begun()
+    root: DataRoot, lake: Lake, files: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
+) -> list[str]:
+    """Take some files in; the hashes of those whose answers are kept."""
+    found = answers_in(root, [one.path for one in files], [one.sha256 for one in files], as_of)
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
-    for share, answers in zip(shares, found, strict=True):
-        for place, one in enumerate(share):
-            about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.name, "file_name": one.name}
-            fault = answers.unusable.get(place)
-            if isinstance(fault, Growing):
-                continue  # the next run finds it whole
-            if isinstance(fault, Refused):
-                if refused_for.get(one.sha256) == fault.reason:
-                    continue
-                # One that is too large is not kept twice; the inbox has it.
-                content = one.path.read_bytes() if one.size <= LARGEST_RESULT else None
-                if content is not None and hashlib.sha256(content).hexdigest() != one.sha256:
-                    continue
-                _set_aside(root, one.sha256, content, one.name, fault)
-                counts["quarantined"] += 1
-                reason = {"reason": fault.reason, "detail": fault.detail}
-                rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
-            elif fault is not None:
-                counts["faults"] += 1
-                keep_evidence(str(root.path), "returns", "collect", "all", fault)
+    for place, one in enumerate(files):
+        about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.name, "file_name": one.name}
+        fault = found.unusable.get(place)
+        if isinstance(fault, Growing):
+            continue  # the next run finds it whole
+        if isinstance(fault, Refused):
+            if refused_for.get(one.sha256) == fault.reason:
                 continue
-            else:
-                accepted.append(one.sha256)
-                rows.append({**about, "status": "accepted", "received_at": as_of})
-            counts["files"] += 1
-    rows_found = pa.concat_tables([answers.rows for answers in found])
-    del found, answers
-    _record(lake, accepted, rows_found, counts)
-    del rows_found
+            # One that is too large is not kept twice; the inbox has it.
+            content = one.path.read_bytes() if one.size <= LARGEST_RESULT else None
+            if content is not None and hashlib.sha256(content).hexdigest() != one.sha256:
+                continue
+            _set_aside(root, one.sha256, content, one.name, fault)
+            counts["quarantined"] += 1
+            reason = {"reason": fault.reason, "detail": fault.detail}
+            rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
+        elif fault is not None:
+            counts["faults"] += 1
+            keep_evidence(str(root.path), "returns", "collect", "all", fault)
+            continue
+        else:
+            accepted.append(one.sha256)
+            rows.append({**about, "status": "accepted", "received_at": as_of})
+        counts["files"] += 1
+    _record(lake, accepted, found.rows, counts)
+    del found
     if rows:
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
         )
-    yield from accepted
+    return accepted
 
 
 def _whole(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """Cross-check: learners for whom several records ask."""
 
-from itertools import repeat
 from typing import Any
 
 import pandas as pd
@@ -10,11 +9,9 @@ from schemas.states import Disposition, NotChosen
 from tasks.core.evidence import shared_upns
 from tasks.core.membership import among
 from tasks.core.one_learner import giving_way
-from tasks.runtime.chunks import Counts
+from tasks.runtime.chunks import Counts, all_chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import spread
-from tasks.runtime.memory import give_back
-from tasks.runtime.partition import all_portions
+from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
 from tasks.steps.select import asked_elsewhere, chosen_upns, claimed
 
@@ -28,7 +25,7 @@ def cross_check(data: str, cycle: str) -> Counts:
     """
     ground = Ground.of(data, cycle)
     shared = _shared(ground)
-    give_back()
+    release_memory()
     gives_way = giving_way(claimed(ground, shared))
     _mark(ground, gives_way)
     left = shared_upns(shared[~among(shared["row_ref"], gives_way)])
@@ -42,7 +39,7 @@ def _shared(ground: Ground) -> pd.DataFrame:
 
     A whole country's are put together by their hashes alone: two UPNs that share one are looked at, and no more.
     """
-    found = spread(chosen_upns, repeat(ground), all_portions(ground))
+    found = [chosen_upns(ground, chunk) for chunk in all_chunks(ground)]
     hashes = [hash_pandas_object(one["upn"], index=False) for one in found]
     every = pd.concat([pd.Series(dtype="uint64"), *hashes], ignore_index=True)
     twice = every[every.duplicated()].unique()

@@ -8,7 +8,7 @@ has lost a job, or could not carry it out, the next check asks about its batch a
 
 import time
 from collections import Counter
-from itertools import repeat
+from functools import partial
 
 import pandas as pd
 
@@ -28,10 +28,8 @@ from tasks.io.lrs.messages import result_file
 from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.code_texts import lrs_codes
 from tasks.ledger.lrs_jobs import keep_jobs, take_up_jobs
-from tasks.runtime.chunks import Steps, Undone, Walked, walk
+from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, chunks, run_chunks, whole_chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import parts, spread
-from tasks.runtime.partition import Lot
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import batches_of, contents_of, due_rows
 from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, submitted
@@ -45,7 +43,14 @@ _ONCE = ("school_number", "file_name", "ordinal", "return_code")
 
 
 @stage_task("lrs-check", "lrs-check {cycle}")
-def lrs_check(data: str, cycle: str, las: list[str], as_of: str, schools: list[str] | None = None) -> Walked:
+def lrs_check(
+    data: str,
+    cycle: str,
+    las: list[str],
+    as_of: str,
+    schools: list[str] | None = None,
+    progress: Progress | None = None,
+) -> StageResult:
     """Have some authorities' due rows checked by the LRS; nobody is registered, and nothing counts as sent.
 
     Args:
@@ -54,6 +59,7 @@ def lrs_check(data: str, cycle: str, las: list[str], as_of: str, schools: list[s
         las: the authorities' codes.
         as_of: the scheduled time.
         schools: only these schools; all where None.
+        progress: hears the share that is done.
 
     Returns:
         Counts by authority: batches, learners, checked, exceptions (learners for whom the LRS would give no ULN), unclear
@@ -66,13 +72,13 @@ def lrs_check(data: str, cycle: str, las: list[str], as_of: str, schools: list[s
     ground = Ground.of(data, cycle)
     if not lrs_service(ground.root.reference).can_call:
         raise ServiceFault(both("fault.lrs_no_address"))
-    return walk("lrs-check", _checked, ground, las, as_of=as_of, only=schools)
+    write = partial(_checked, ground, as_of=as_of, only=schools)
+    return run_chunks("lrs-check", ground, whole_chunks(ground, las), write, progress=progress)
 
 
-def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> Steps:
-    yield
+def _checked(ground: Ground, chunk: Chunk, as_of: str, only: list[str] | None) -> dict[str, Counts]:
     take_up_jobs(ground.root, ground.lake)
-    due = spread(due_rows, repeat(ground), lot.portions(parts()), repeat(only))
+    due = [due_rows(ground, part, only) for part in chunks(ground, list(chunk.las))]
     rows = pd.concat([one.rows for one in due], ignore_index=True)
     built = batches_of(ground, one_of_each(rows), as_of, by_service=True)
     batches, batch_rows = frame_of(built.batches), frame_of(built.rows)
@@ -81,7 +87,7 @@ def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> St
     answers, not_told = _answers(ground, batches, codes, stopped=stopped)
     refused = not_told | refused
     found = _findings(ground, batch_rows, answers)
-    for la in lot.las:
+    for la in chunk.las:
         listed = found["exception"] | (found["unclear"] & ~found["return_code"].isin(_NO_EXCEPTION))
         told = _as_list(ground, found[listed & (found["la_code"] == la)])
         write_whole(ground.root.reports(ground.cycle.id) / "lrs_check" / f"{la}.csv", write_report(told))
@@ -94,10 +100,10 @@ def _checked(ground: Ground, lot: Lot, as_of: str, only: list[str] | None) -> St
             "unclear": int(found.loc[found["la_code"] == la, "unclear"].sum()),
             "unfinished": int((~batches["batch_ref"].isin(answers["batch_ref"]) & (batches["la_code"] == la)).sum()),
         }
-        for la in lot.las
+        for la in chunk.las
     }
     if refused:
-        raise Undone(counts, refused)
+        raise PartialFailure(counts, refused)
     return counts
 
 

@@ -7,7 +7,6 @@ finds the file unmerged and does the same again.
 
 import hashlib
 from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
 
 import pandas as pd
@@ -18,13 +17,12 @@ from tasks.core.merging import with_conflicts
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake
 from tasks.runtime.chunks import Counts
-from tasks.runtime.executor import parts, spread
-from tasks.runtime.memory import give_back
+from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
 from tasks.steps.merge import merged_answers
 
 #: Answers, or learners, that are merged together: all Wales, and of a larger country or authority as many.
-_LOT_ANSWERS = 125_000
+_ANSWERS_TOGETHER = 125_000
 _COUNTS = ("files", "learners", "ulns", "exceptions", "conflicts")
 
 
@@ -47,44 +45,38 @@ def merge(data: str) -> Counts:
     done = lake.committed("learners", ids.values())
     new = [sha256 for sha256, one in ids.items() if one not in done]
     counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
-    lots = list(_lots(lake.areas("lrs_returns", sha256=new, tied="Y")))
-    for place, areas in enumerate(lots, 1):
+    cut = list(_areas(lake.areas("lrs_returns", sha256=new, tied="Y")))
+    for place, areas in enumerate(cut, 1):
         upns = lake.distinct("lrs_returns", "upn", area=areas, sha256=new, tied="Y")
-        for first in range(0, max(1, len(upns)), _LOT_ANSWERS):
-            share = upns.iloc[first : first + _LOT_ANSWERS]
-            last = place == len(lots) and first + _LOT_ANSWERS >= len(upns)
+        for first in range(0, max(1, len(upns)), _ANSWERS_TOGETHER):
+            share = upns.iloc[first : first + _ANSWERS_TOGETHER]
+            last = place == len(cut) and first + _ANSWERS_TOGETHER >= len(upns)
             carried = [*(ids[sha256] for sha256 in new), everything] if last else []
             for name, n in _merge(root, lake, share, carried).items():
                 counts[name] += n
-            give_back()
+            release_memory()
     return counts
 
 
-def _lots(answers: dict[str, int]) -> Iterator[list[str]]:
+def _areas(answers: dict[str, int]) -> Iterator[list[str]]:
     """Areas that are merged together: those of all Wales, of a larger country as many as have so many answers.
 
-    The lake finds learners by their area, and need not look through the whole country for each lot.
+    The lake finds learners by their area, and need not look through the whole country for each of these.
     """
-    lot: list[str] = []
+    areas: list[str] = []
     rows = 0
     for area, n in answers.items():
-        if lot and rows + n > _LOT_ANSWERS:
-            yield lot
-            lot, rows = [], 0
-        lot.append(area)
+        if areas and rows + n > _ANSWERS_TOGETHER:
+            yield areas
+            areas, rows = [], 0
+        areas.append(area)
         rows += n
-    if lot:
-        yield lot
+    if areas:
+        yield areas
 
 
 def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Counts:
-    at_once = max(1, -(-len(upns) // parts()))
-    shares = [upns.iloc[n : n + at_once] for n in range(0, len(upns), at_once)]
-    merged = spread(merged_answers, repeat(root), shares)
-    learners = pd.concat([learners for learners, _, _ in merged], ignore_index=True)
-    exceptions = pd.concat([exceptions for _, exceptions, _ in merged], ignore_index=True)
-    held = pd.concat([held for *_, held in merged])
-    del merged
+    learners, exceptions, held = merged_answers(root, upns)
     # Only what is sent of learners who share a ULN is looked at again.
     others = lake.read("learners", uln=learners["uln"])
     others = others[~among(others["upn"], learners["upn"])]

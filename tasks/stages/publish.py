@@ -8,7 +8,7 @@ there may have been fetched.
 """
 
 import hashlib
-from itertools import repeat
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,49 +18,81 @@ from schemas.views import PUBLISHED
 from tasks.io.data_root.data_root import write_each
 from tasks.ledger.code_texts import merge_codes
 from tasks.ledger.findings import record
-from tasks.runtime.chunks import Steps, Walked, walk
+from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks
 from tasks.runtime.context import Ground, moment
 from tasks.runtime.error_boundary import keep_evidence
-from tasks.runtime.executor import begin, parts, spread
-from tasks.runtime.memory import give_back
-from tasks.runtime.partition import Lot
+from tasks.runtime.executor import IN_PLACE, Workers, capture
+from tasks.runtime.memory import release_memory
 from tasks.runtime.run_log import schools_published
 from tasks.runtime.task import stage_task
 from tasks.runtime.visibility import shown
 from tasks.steps.possible_matches import possible_matches
-from tasks.steps.publish import for_authority, path_of, published_now, together
+from tasks.steps.publish import Filled, Listed, Published, for_authority, path_of, published_now, together
 
 
+#: Publishing is the stage that gains from workers: SPEEDUP_FIGURES
 @stage_task("publish", "publish {cycle}")
-def publish(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+def publish(
+    data: str,
+    cycle: str,
+    las: list[str],
+    as_of: str,
+    workers: Workers = IN_PLACE,
+    progress: Progress | None = None,
+) -> StageResult:
     """Make the zips of some authorities' schools whose content is new, and the workbooks of these authorities.
 
     Returns:
         Counts by authority: zips, workbooks, ulns, exceptions, faults.
     """
-    return publish_now(Ground.of(data, cycle), las, as_of)
+    return publish_now(Ground.of(data, cycle), las, as_of, workers, progress)
 
 
-def publish_now(ground: Ground, las: list[str], as_of: str) -> Walked:
+def publish_now(
+    ground: Ground, las: list[str], as_of: str, workers: Workers = IN_PLACE, progress: Progress | None = None
+) -> StageResult:
     """`publish`, also where there is no engine."""
-    moment(as_of)  # told once, before any authority is begun
-    return walk("publish", _publish, ground, las, as_of=as_of)
+    moment(as_of)  # a wrong one is refused once, before any authority is begun
+    # Asked for all together, as the whole country's ledger is looked through; where that fails each chunk asks for itself.
+    likely = capture(possible_matches, ground, Chunk(tuple(las)))
+    release_memory()
+    compute = partial(published_now, as_of=as_of, likely=None if isinstance(likely, Exception) else likely)
+    cut = chunks(ground, las, count=workers.count)
+    write = _Publication(ground, as_of, cut).write
+    return run_chunks("publish", ground, cut, write, compute=compute, workers=workers, progress=progress)
 
 
-def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
-    portions, likely = lot.portions(parts()), possible_matches(ground, lot)
-    give_back()  # the whole country's ledger was looked through
-    begun = begin(published_now, repeat(ground), portions, repeat(as_of), repeat(likely))
-    yield
-    results = begun()
-    record(ground, lot, sorted(merge_codes()), [r.findings for r in results])
-    counts = {la: {"zips": 0, "workbooks": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in lot.las}
-    for result in results:
-        for la, name, n in ((la, name, int(n)) for name, column in result.counts.items() for la, n in column.items()):
-            counts[str(la)][str(name)] += n
-    listed = together([r.listed for r in results])
-    books = spread(for_authority, repeat(ground), lot.las, [listed.of(la) for la in lot.las], repeat(as_of))
-    made = [*(one for result in results for one in result.filled), *(one for one in books if one is not None)]
+class _Publication:
+    """Writes what was made for each chunk's schools, and an authority's workbook once its last chunk is there."""
+
+    def __init__(self, ground: Ground, as_of: str, cut: list[Chunk]) -> None:
+        self._ground, self._as_of = ground, as_of
+        self._parts = {la: {chunk.schools for chunk in cut if la in chunk.las} for chunk in cut for la in chunk.las}
+        self._listed: dict[str, dict[tuple[str, ...] | None, Listed]] = {la: {} for la in self._parts}
+
+    def write(self, chunk: Chunk, found: Published) -> dict[str, Counts]:
+        """Write a chunk's files, and then into the lake that they were delivered; counts by authority."""
+        record(self._ground, chunk, sorted(merge_codes()), [found.findings])
+        counts = {la: {"zips": 0, "workbooks": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in chunk.las}
+        for name, column in found.counts.items():
+            for la, n in column.items():
+                counts[str(la)][str(name)] = int(n)
+        made = [*found.filled, *self._workbooks(chunk, found.listed)]
+        _deliver(self._ground, made, self._as_of, counts)
+        return counts
+
+    def _workbooks(self, chunk: Chunk, listed: Listed) -> list[Filled]:
+        books = []
+        for la in chunk.las:
+            self._listed[la][chunk.schools] = listed.of(la)
+            if self._listed[la].keys() == self._parts[la]:
+                whole = together(list(self._listed[la].values()))
+                self._listed[la].clear()
+                books.append(for_authority(self._ground, la, whole, self._as_of))
+        return [book for book in books if book is not None]
+
+
+def _deliver(ground: Ground, made: list[Filled], as_of: str, counts: dict[str, Counts]) -> None:
     files = {path_of(ground, one): one.file for one in made if isinstance(one.file, bytes)}
     unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
@@ -94,4 +126,3 @@ def _publish(ground: Ground, lot: Lot, as_of: str) -> Steps:
             if one["school_number"] != one["la_code"]
         ]
         schools_published(ground.cycle.id, shown(PUBLISHED, zips))
-    return counts

@@ -5,9 +5,10 @@ The inbox is left as it is: a file is known by its content, and the same bytes a
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -20,42 +21,41 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import Arrival, document_at, let_go, list_arrivals, quarantine, sha256_of
 from tasks.io.data_root.reference import schools
 from tasks.io.plasc.reader import ReturnHeader
-from tasks.runtime.chunks import Steps, Walked, walk
+from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, run_chunks
 from tasks.runtime.context import Ground
 from tasks.runtime.error_boundary import keep_evidence
-from tasks.runtime.executor import one_by_one, processors
-from tasks.runtime.partition import Lot
+from tasks.runtime.executor import capture, processors
 from tasks.runtime.task import stage_task
-from tasks.runtime.worker import tried
 from tasks.steps.receive import Arrived, admit, arrived
-
-#: Files that a worker opens together.
-_AT_ONCE = 8
 
 
 @stage_task("receive", "receive {cycle}", retried=True, counts_new=True)
-def receive(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+def receive(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
     """Take in what is new in `dewi/inbox/<la>` of some authorities.
 
     Returns:
         Counts by authority: files, accepted, quarantined, faults.
     """
-    return walk("receive", _receive, Ground.of(data, cycle), las, as_of=as_of)
+    ground = Ground.of(data, cycle)
+    # What is new has no size yet. It is one chunk: the same bytes may lie in the folders of two authorities.
+    write = partial(_receive, ground, as_of=as_of, progress=progress)
+    return run_chunks("receive", ground, [Chunk(tuple(las))], write)
 
 
-def _receive(ground: Ground, lot: Lot, as_of: str) -> Steps:
-    arrivals = _new_arrivals(ground, lot, ground.lake.read("received"))
-    yield
-    # With what the lot before it has left: the same bytes may lie in the folders of two authorities.
+def _receive(ground: Ground, chunk: Chunk, as_of: str, progress: Progress | None) -> dict[str, Counts]:
     known = ground.lake.read("received")
-    settled = _settled(known)
+    settled, members = _settled(known), _members(known)
     register = set(schools(ground.root.reference)["school_number"])
-    counts = {la: {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0} for la in lot.las}
+    counts = {la: {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0} for la in chunk.las}
     rows: list[dict[str, Any]] = []
-    for la, arrival, sha256, found in arrivals:
-        if sha256 in settled:
-            continue
+    arrivals = _new_arrivals(ground, chunk.las, known)
+    for number, (la, arrival, sha256) in enumerate(arrivals, 1):
+        if progress is not None:
+            progress(number / len(arrivals))
         try:
+            if isinstance(sha256, Exception):
+                raise sha256
+            found = capture(arrived, arrival.file, members.get(sha256, frozenset()))
             if isinstance(found, Exception) and not isinstance(found, Refused):
                 raise found
             if sha256_of(arrival.file) != sha256:
@@ -88,23 +88,20 @@ class _About:
 
 
 def _new_arrivals(
-    ground: Ground, lot: Lot, known: pd.DataFrame
-) -> Iterator[tuple[str, Arrival, str, Arrived | Exception]]:
-    """The files that are not settled, with what is in them."""
-    arrivals = [(la, arrival) for la in lot.las for arrival in list_arrivals(ground.root.dewi_inbox, la)]
+    ground: Ground, las: Iterable[str], known: pd.DataFrame
+) -> list[tuple[str, Arrival, str | Exception]]:
+    """The files that are not settled: authority, file, and its hash or why it could not be read."""
+    arrivals = [(la, arrival) for la in las for arrival in list_arrivals(ground.root.dewi_inbox, la)]
     with ThreadPoolExecutor(processors()) as threads:  # hashing and reading leave Python to others
-        hashes = list(threads.map(lambda file: tried(sha256_of, file), [arrival.file for _, arrival in arrivals]))
+        hashes = list(threads.map(lambda file: capture(sha256_of, file), [arrival.file for _, arrival in arrivals]))
     settled = _settled(known)
-    inside = known[known["sha256"].isin(settled) & known["container_sha256"].notna()]
-    members = {str(c): frozenset(own) for c, own in inside.groupby("container_sha256")["sha256"]}
-    new = [(*one, sha256) for one, sha256 in zip(arrivals, hashes, strict=True) if sha256 not in settled]
-    readable = [
-        (arrival.file, members.get(sha256, frozenset())) for _, arrival, sha256 in new if isinstance(sha256, str)
-    ]
-    results = one_by_one(arrived, *zip(*readable, strict=True), at_once=_AT_ONCE) if readable else iter(())
-    return (
-        (la, arrival, str(sha256), next(results) if isinstance(sha256, str) else sha256) for la, arrival, sha256 in new
-    )
+    return [(*one, sha256) for one, sha256 in zip(arrivals, hashes, strict=True) if sha256 not in settled]
+
+
+def _members(known: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """The settled returns in each zip, by hashes."""
+    inside = known[known["sha256"].isin(_settled(known)) & known["container_sha256"].notna()]
+    return {str(c): frozenset(own) for c, own in inside.groupby("container_sha256")["sha256"]}
 
 
 def _settled(known: pd.DataFrame) -> set[str]:

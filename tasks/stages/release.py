@@ -6,7 +6,7 @@ it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers firs
 nothing was handed over, and leaves the batch READY.
 """
 
-from itertools import repeat
+from functools import partial
 
 import pandas as pd
 
@@ -20,10 +20,8 @@ from tasks.io.remote.transport import Declined, Unanswered
 from tasks.ledger.hand_over import jobs_of, lies_in_outbox
 from tasks.ledger.holds import on_hold
 from tasks.ledger.lrs_jobs import take_up_jobs
-from tasks.runtime.chunks import Counts, Steps, Undone, Walked, walk
+from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, run_chunks, whole_chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import begin, parts
-from tasks.runtime.partition import Lot
 from tasks.runtime.run_log import batches_told
 from tasks.runtime.task import stage_task
 from tasks.runtime.visibility import shown
@@ -32,18 +30,20 @@ from tasks.steps.lrs_calls import hand_over_by_service
 
 
 @stage_task("release", "release {cycle}")
-def release(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+def release(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
     """Hand some authorities' READY batches over, each the way that it was built for.
 
     Returns:
         Counts by authority: sent, learners, unconfirmed; later, where the LRS is closed at this hour.
     """
-    return walk("release", _release, Ground.of(data, cycle), las, as_of=as_of)
+    ground = Ground.of(data, cycle)
+    write = partial(_release, ground, as_of=as_of)
+    return run_chunks("release", ground, whole_chunks(ground, las), write, progress=progress)
 
 
-def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
+def _release(ground: Ground, chunk: Chunk, as_of: str) -> dict[str, Counts]:
     take_up_jobs(ground.root, ground.lake)
-    ledger = ground.lake.read("batches", cycle=ground.cycle.id, **lot.where)
+    ledger = ground.lake.read("batches", cycle=ground.cycle.id, **chunk.where)
     undone: dict[str, Exception] = {}
     away: Exception | None = None
     try:
@@ -52,17 +52,13 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
         away, there = fault, pd.Series(False, index=ledger.index)
         undone = dict.fromkeys(ledger.loc[_is_unconfirmed(ledger), "la_code"], fault)
     ledger = _confirmed(ground, ledger, there, as_of)
-    _keep(ground, ledger, lot)
+    _keep(ground, ledger, chunk)
     is_ready = _may_go(ground, ledger)
     ready = ledger[is_ready]
-    at_once = max(1, -(-len(ready) // parts()))
-    shares = [ready.iloc[n : n + at_once] for n in range(0, len(ready), at_once)]
-    begun = begin(batch_files, repeat(ground), shares)
-    yield
     later = False
     if not ready.empty:
-        contents = {name: content for one in begun() for name, content in one.items()}
-        ledger, not_handed_over = _into_outbox(ground, lot, ledger, contents, as_of, away)
+        contents = batch_files(ground, ready)
+        ledger, not_handed_over = _into_outbox(ground, chunk, ledger, contents, as_of, away)
         undone |= not_handed_over
         called = hand_over_by_service(ground, ledger, contents, as_of)
         ledger, undone, later = called.ledger, called.undone | undone, called.later
@@ -70,9 +66,9 @@ def _release(ground: Ground, lot: Lot, as_of: str) -> Steps:
         batches_told(
             "release", shown(BATCHES_NAMED, went[["batch_ref", "cycle", "la_code", "school_number", "state", "rows"]])
         )
-    counts = {la: _counts(ledger[ledger["la_code"] == la], is_ready, later) for la in lot.las}
+    counts = {la: _counts(ledger[ledger["la_code"] == la], is_ready, later) for la in chunk.las}
     if undone:
-        raise Undone(counts, undone)
+        raise PartialFailure(counts, undone)
     return counts
 
 
@@ -88,7 +84,7 @@ def _may_go(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
 
 def _into_outbox(
     ground: Ground,
-    lot: Lot,
+    chunk: Chunk,
     ledger: pd.DataFrame,
     contents: dict[str, bytes],
     as_of: str,
@@ -108,7 +104,7 @@ def _into_outbox(
     try:
         with lrs_outbox(ground.root) as outbox:
             outbox.ready()
-            _keep(ground, begun, lot)
+            _keep(ground, begun, chunk)
             faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
     except (PassingFault, Declined) as fault:  # nothing was handed over: the batches stay ready
         return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), fault)
@@ -116,7 +112,7 @@ def _into_outbox(
     not_gone = [name for name, fault in faults.items() if not isinstance(fault, Unanswered)]
     after = change_state(begun, BatchEvent.NOT_HANDED_OVER, goes & ledger["file_name"].isin(not_gone))
     sent = change_state(after, BatchEvent.HANDED_OVER, goes & ~ledger["file_name"].isin(faults), as_of=as_of)
-    _keep(ground, sent, lot)
+    _keep(ground, sent, chunk)
     first = ledger[ledger["file_name"].isin(faults)].drop_duplicates("la_code")
     return sent, {str(la): faults[str(name)] for la, name in zip(first["la_code"], first["file_name"], strict=True)}
 
@@ -130,8 +126,8 @@ def _counts(ledger: pd.DataFrame, was_ready: pd.Series, later: bool) -> Counts:
     return counts | ({"later": int(waits.sum())} if later and waits.any() else {})
 
 
-def _keep(ground: Ground, ledger: pd.DataFrame, lot: Lot) -> None:
-    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, **lot.where)
+def _keep(ground: Ground, ledger: pd.DataFrame, chunk: Chunk) -> None:
+    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, **chunk.where)
 
 
 def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from itertools import repeat
 
 import pyarrow as pa
 
@@ -13,11 +12,9 @@ from tasks.io.data_root.parquet_file import parquet_of
 from tasks.io.lake.tables import arrow_of
 from tasks.ledger.exception_life import lives_of
 from tasks.ledger.snapshots import _fingerprint
-from tasks.runtime.chunks import Counts
+from tasks.runtime.chunks import Counts, all_chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import in_turn
-from tasks.runtime.memory import give_back
-from tasks.runtime.partition import all_portions
+from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
 from tasks.steps.snapshot import SNAPSHOT, snapshot_rows
 
@@ -33,12 +30,13 @@ def snapshot(data: str, cycle: str) -> Counts:
     versions = ground.lake.versions()
     # As the cycle sees it: what a later cycle resolved was open here. Before the learners, whose file is large.
     exceptions = lives_of(ground, [cycle])
-    give_back()
+    release_memory()
     counted = 0
 
     def learners_by_school() -> Iterator[pa.Table]:
         nonlocal counted
-        for rows in in_turn(snapshot_rows, repeat(ground), all_portions(ground)):
+        for chunk in all_chunks(ground):
+            rows = snapshot_rows(ground, chunk)
             counted += len(rows)
             yield rows
 

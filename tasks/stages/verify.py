@@ -6,7 +6,7 @@ not verified, and the next census asks about them again. What does not agree is 
 record; no ULN is changed by it, neither the school's nor the register's.
 """
 
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -25,10 +25,8 @@ from tasks.io.lrs.messages import verified_learners
 from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.findings import record
 from tasks.ledger.standing import register_of
-from tasks.runtime.chunks import Counts, Steps, Undone, Walked, walk
+from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, chunks, run_chunks
 from tasks.runtime.context import Ground
-from tasks.runtime.executor import parts, spread
-from tasks.runtime.partition import Lot, Portion, lots
 from tasks.runtime.task import stage_task
 from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by
 from tasks.steps.records import current_rows
@@ -43,7 +41,7 @@ def verifies(data: str) -> bool:
 
 
 @stage_task("verify", "verify {cycle}", retried=True)
-def verify(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
+def verify(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
     """Ask the LRS about ULNs that it has not been asked about, and tell what it has said of those in the current returns.
 
     Args:
@@ -51,16 +49,17 @@ def verify(data: str, cycle: str, las: list[str], as_of: str) -> Walked:
         cycle: the cycle's id.
         las: the authorities' codes.
         as_of: the scheduled time.
+        progress: hears the share that is done.
 
     Returns:
         Counts by authority: asked, told.
     """
-    return walk("verify", _verify, Ground.of(data, cycle), las, as_of=as_of)
+    ground = Ground.of(data, cycle)
+    return run_chunks("verify", ground, chunks(ground, las), partial(_verify, ground, as_of=as_of), progress=progress)
 
 
-def _verify(ground: Ground, lot: Lot, as_of: str) -> Steps:
-    yield
-    rows = pd.concat(spread(current_ulns, repeat(ground), lot.portions(parts())), ignore_index=True)
+def _verify(ground: Ground, chunk: Chunk, as_of: str) -> dict[str, Counts]:
+    rows = current_ulns(ground, chunk)
     settings, codes = lrs_service(ground.root.reference), service_codes(ground.root.reference)
     if not settings.can_call:
         raise ServiceFault(both("fault.lrs_no_address"))
@@ -90,36 +89,36 @@ def _verify(ground: Ground, lot: Lot, as_of: str) -> Steps:
             elif meant.outcome != Outcome.LATER.value:
                 undone.setdefault(la, ServiceFault(both("fault.lrs_call", batches=1, told=meant.told_of_question)))
             if meant.stops == "Y":
-                return _told(ground, lot, rows, asked, undone)
-    return _told(ground, lot, rows, asked, undone)
+                return _told(ground, chunk, rows, asked, undone)
+    return _told(ground, chunk, rows, asked, undone)
 
 
 def _told(
-    ground: Ground, lot: Lot, rows: pd.DataFrame, asked: dict[str, int], undone: dict[str, Exception]
+    ground: Ground, chunk: Chunk, rows: pd.DataFrame, asked: dict[str, int], undone: dict[str, Exception]
 ) -> dict[str, Counts]:
-    found = tell(ground, lot, rows)
+    found = tell(ground, chunk, rows)
     counts: dict[str, Counts] = {
-        la: {"asked": asked.get(la, 0), "told": int((found["school_number"].str[:3] == la).sum())} for la in lot.las
+        la: {"asked": asked.get(la, 0), "told": int((found["school_number"].str[:3] == la).sum())} for la in chunk.las
     }
     if undone:
-        raise Undone(counts, undone)
+        raise PartialFailure(counts, undone)
     return counts
 
 
-def tell(ground: Ground, lot: Lot, rows: pd.DataFrame) -> pd.DataFrame:
-    """Make what the LRS has said of the current returns' ULNs the lot's findings; what they are."""
+def tell(ground: Ground, chunk: Chunk, rows: pd.DataFrame) -> pd.DataFrame:
+    """Make what the LRS has said of the current returns' ULNs the chunk's findings; what they are."""
     outcomes = {one.code: one.outcome for one in service_codes(ground.root.reference).values()}
     checks = ground.lake.read("uln_checks", ["upn", "uln", "code"], upn=rows["upn"])
     found = told_of(rows, checks, outcomes)
-    record(ground, lot, list(FOUND.values()), [found])
+    record(ground, chunk, list(FOUND.values()), [found])
     return found
 
 
-def current_ulns(ground: Ground, portion: Portion) -> pd.DataFrame:
-    """The portion's current records with a ULN: row_ref, school_number, upn, uln and the other pupil fields."""
-    current = current_rows(ground, portion)["row_ref"]
+def current_ulns(ground: Ground, chunk: Chunk) -> pd.DataFrame:
+    """The chunk's current records with a ULN: row_ref, school_number, upn, uln and the other pupil fields."""
+    current = current_rows(ground, chunk)["row_ref"]
     columns = ["row_ref", "school_number", *PUPIL_FIELDS]
-    return with_ulns(ground.lake.read("pupils", columns, cycle=ground.cycle.id, row_ref=current, **portion.where))
+    return with_ulns(ground.lake.read("pupils", columns, cycle=ground.cycle.id, row_ref=current, **chunk.where))
 
 
 def _forms(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
@@ -172,8 +171,8 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
             break
     for cycle, las in cycles.items():
         ground = Ground.of(str(root.path), cycle)
-        for lot in lots(ground, sorted(las)):
-            tell(ground, lot, pd.concat([current_ulns(ground, portion) for portion in lot.portions(1)]))
+        for chunk in chunks(ground, sorted(las)):
+            tell(ground, chunk, current_ulns(ground, chunk))
     told = [both("fault.lrs_not_verified", number=number, code=code) for code, number in lost.items()]
     told += [both("fault.lrs_call", batches=len(wrong), told=wrong[0].told_of_question)] if wrong else []
     if told:

@@ -23,8 +23,8 @@ from tasks.ledger.holds import on_hold
 from tasks.ledger.lrs_forms import lrs_forms
 from tasks.ledger.sent import rows_sent
 from tasks.ledger.standing import rows_held, standing_of
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground, moment
-from tasks.runtime.partition import Portion
 from tasks.steps.records import chosen_rows
 
 
@@ -49,29 +49,29 @@ class Due:
     on_hold: list[str]
 
 
-def due_rows(ground: Ground, portion: Portion, only: list[str] | None = None) -> Due:
-    """Batch: the portion's rows that may go now, in the LRS form; and what is otherwise than it was sent.
+def due_rows(ground: Ground, chunk: Chunk, only: list[str] | None = None) -> Due:
+    """Batch: the chunk's rows that may go now, in the LRS form; and what is otherwise than it was sent.
 
     Args:
         ground: the data root, lake and cycle.
-        portion: the schools.
+        chunk: the schools.
         only: of these, the ones that are batched; all where None.
     """
     lake, cycle = ground.lake, ground.cycle
-    chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **portion.where)
-    _, _, standing = standing_of(lake, cycle, **portion.where)
+    chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **chunk.where)
+    _, _, standing = standing_of(lake, cycle, **chunk.where)
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], standing["upn"])
-    forms, held = lrs_forms(ground, chosen), rows_held(lake, cycle.id, **portion.where)
-    stopped = on_hold(ground, **portion.where)
+    forms, held = lrs_forms(ground, chosen), rows_held(lake, cycle.id, **chunk.where)
+    stopped = on_hold(ground, **chunk.where)
     goes = ~chosen["school_number"].isin(stopped) & (chosen["school_number"].isin(only) if only else True)
     may = forms[goes.to_numpy()]
-    changed = changes(ground, portion.where, standing, forms, sent, held)
+    changed = changes(ground, chunk.where, standing, forms, sent, held)
     return Due(to_send(standing, may, sent, held), changed, stopped)
 
 
 @dataclass(frozen=True)
 class Batched:
-    """A portion batched: who was due (upn, known_as), the batches of them, and the rest of `Due`."""
+    """A chunk batched: who was due (upn, known_as), the batches of them, and the rest of `Due`."""
 
     due: pd.DataFrame
     built: Built
@@ -79,9 +79,9 @@ class Batched:
     on_hold: list[str]
 
 
-def due_batches(ground: Ground, portion: Portion, as_of: str, only: list[str] | None) -> Batched:
-    """Batch: what is due in the portion, and the batches of it."""
-    due = due_rows(ground, portion, only)
+def due_batches(ground: Ground, chunk: Chunk, as_of: str, only: list[str] | None) -> Batched:
+    """Batch: what is due in the chunk, and the batches of it."""
+    due = due_rows(ground, chunk, only)
     return Batched(due.rows[["upn", "known_as"]], batches_of(ground, due.rows, as_of), due.changed, due.on_hold)
 
 

@@ -18,7 +18,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.tables import Lake, arrow_of
 from tasks.io.lrs.files import read_result, read_results, result_bytes
 from tasks.ledger.sent import those_sent
-from tasks.runtime.worker import tried
+from tasks.runtime.executor import capture
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Growing(Exception):
 
 
 def _read_whole(path: Path, sha256: str) -> bytes | Exception:
-    content = tried(result_bytes, path)
+    content = capture(result_bytes, path)
     grew = isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != sha256
     return Growing() if grew else content
 
@@ -52,10 +52,10 @@ def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str)
     contents = [_read_whole(path, sha256) for path, sha256 in zip(paths, hashes, strict=True)]
     places = [place for place, content in enumerate(contents) if isinstance(content, bytes)]
     unusable: dict[int, Exception] = {n: c for n, c in enumerate(contents) if isinstance(c, Exception)}
-    read = tried(read_results, [contents[n] for n in places], profiles)
+    read = capture(read_results, [contents[n] for n in places], profiles)
     if isinstance(read, Exception):
         # One odd file must not stop the others.
-        results = [tried(read_result, contents[n], profiles) for n in places]
+        results = [capture(read_result, contents[n], profiles) for n in places]
         unusable |= {n: r for n, r in zip(places, results, strict=True) if isinstance(r, Exception)}
         tables = [r.assign(file=n) for n, r in zip(places, results, strict=True) if isinstance(r, pd.DataFrame)]
         rows = pd.concat(tables, ignore_index=True) if tables else read_results([], profiles)[0]

@@ -15,28 +15,27 @@ from tasks.core.possible_match import Known, causes, lives_like, used_as
 from tasks.io.data_root.reference import authorities
 from tasks.io.lake.tables import frame_of
 from tasks.ledger.standing import purged_cycles, register_of
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Lot
 
 
-def possible_matches(ground: Ground, lot: Lot) -> pd.DataFrame:
-    """Publish: the likely cause of each possible match that the LRS answered for a lot's learners in the cycle.
+def possible_matches(ground: Ground, chunk: Chunk) -> pd.DataFrame:
+    """Publish: the likely cause of each possible match that the LRS answered for a chunk's learners in the cycle.
 
-    A lot's few are asked about together, so that what was sent of the whole country is looked through once a lot, and never
-    once a portion.
+    It looks through everything that was sent. `publish` asks for all its authorities at once.
 
     Returns:
         upn, batch_ref, cause.
     """
     lake, cycle = ground.lake, ground.cycle
     of_one = ["upn", "batch_ref", "row_ref", "school_number"]
-    asked = lake.read("exceptions", of_one, cycle=cycle.id, return_code=POSSIBLE_MATCH, **lot.where)
+    asked = lake.read("exceptions", of_one, cycle=cycle.id, return_code=POSSIBLE_MATCH, **chunk.where)
     if asked.empty:
         return asked.assign(cause="")[["upn", "batch_ref", "cause"]]
     five = list(DEMOGRAPHICS)
     sent = lake.read("batch_rows", ["batch_ref", "upn", *five], cycle=cycle.id, upn=asked["upn"])
     record = ["row_ref", "former_upn", "former_surname", "nc_year"]
-    records = lake.read("pupils", record, cycle=cycle.id, row_ref=asked["row_ref"], **lot.where)
+    records = lake.read("pupils", record, cycle=cycle.id, row_ref=asked["row_ref"], **chunk.where)
     asked = asked.merge(sent, on=["batch_ref", "upn"]).merge(records, on="row_ref", how="left")
     profile = all_profiles(ground.root.reference / "lrs")[cycle.lrs_profile]
     asked["former_upn"] = canonical_upn(asked["former_upn"])

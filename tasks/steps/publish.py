@@ -32,10 +32,11 @@ from tasks.ledger.changed_records import still_changed
 from tasks.ledger.code_texts import cause_texts, merge_codes, texts_of
 from tasks.ledger.operator_decisions import last_decided
 from tasks.ledger.standing import register_of, standing_of
+from tasks.runtime.chunks import Chunk, records_by_school
 from tasks.runtime.context import Ground, moment
-from tasks.runtime.memory import give_back
-from tasks.runtime.partition import Portion, records_by_school
-from tasks.runtime.worker import tried
+from tasks.runtime.executor import capture
+from tasks.runtime.memory import release_memory
+from tasks.steps.possible_matches import possible_matches
 from tasks.steps.school_files import Due, DueToAuthority, authority_file, school_files
 from tasks.steps.submission_slip import BATCH_COLUMNS, RECEIVED_COLUMNS, Submission, submissions
 
@@ -62,7 +63,7 @@ class Filled:
 
 @dataclass(frozen=True)
 class Listed:
-    """What a portion's schools tell their authorities.
+    """What a chunk's schools tell their authorities.
 
     Attributes:
         lines: school_number and `publication.EXCEPTION_COLUMNS`.
@@ -87,7 +88,7 @@ def _of(la_code: str, by_number: dict[str, Value]) -> dict[str, Value]:
 
 
 def together(parts: list[Listed]) -> Listed:
-    """Several portions' as one; of each school no two portions tell, and of authorities that sent nothing none does."""
+    """Several chunks' as one; of each school no two chunks tell, and of authorities that sent nothing none does."""
     nothing = pd.DataFrame({name: [] for name in ("school_number", *EXCEPTION_COLUMNS)}, dtype="str")
     lines = pd.concat([nothing, *(one.lines for one in parts)], ignore_index=True)
     lines = lines.sort_values("school_number", kind="stable")
@@ -98,7 +99,7 @@ def together(parts: list[Listed]) -> Listed:
 
 @dataclass(frozen=True)
 class Published:
-    """What a portion's schools get now, what the service itself found on which records, and how much they hold."""
+    """What a chunk's schools get now, what the service itself found on which records, and how much they hold."""
 
     filled: list[Filled]
     findings: pd.DataFrame
@@ -106,24 +107,25 @@ class Published:
     listed: Listed
 
 
-def published_now(ground: Ground, portion: Portion, as_of: str, likely: pd.DataFrame) -> Published:
-    """Publish: the zips of the portion's schools whose content is new; what their authorities are to be told of all.
+def published_now(ground: Ground, chunk: Chunk, as_of: str, likely: pd.DataFrame | None) -> Published:
+    """Publish: the zips of the chunk's schools whose content is new; what their authorities are to be told of all.
 
     A school that had something and to which nothing is due any more gets a list without a line.
 
     Args:
         ground: the data root, lake and cycle.
-        portion: the schools.
+        chunk: the schools.
         as_of: the scheduled time.
-        likely: `possible_matches` of these schools at least.
+        likely: `possible_matches` of these schools at least; asked for where None.
 
     Returns:
         The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
     """
-    ulns, lines, counts = _content(ground, portion, likely)
-    give_back()
-    submitted = _submissions(ground, portion, counts)
-    before = _delivered(ground, list(portion.las))
+    likely = possible_matches(ground, chunk) if likely is None else likely
+    ulns, lines, counts = _content(ground, chunk, likely)
+    release_memory()
+    submitted = _submissions(ground, chunk, counts)
+    before = _delivered(ground, list(chunk.las))
     again = _again(ground, before)
     had = [r for r, rows in before.items() if r in submitted and rows["cycle"].eq(ground.cycle.id).any()]
     register = schools(ground.root.reference).set_index("school_number")
@@ -204,16 +206,16 @@ def _next_file(
     if in_cycle and in_cycle[-1] == ref and not again:
         return None
     number = 1 if before is None else int(before["number"].max()) + 1
-    file = tried(make, number)
+    file = capture(make, number)
     while isinstance(file, bytes) and _another_stands(path(number), file):
         number += 1
-        file = tried(make, number)
+        file = capture(make, number)
     return number, file
 
 
-def _submissions(ground: Ground, portion: Portion, counts: pd.DataFrame) -> dict[str, Submission]:
-    received = ground.lake.read("received", list(RECEIVED_COLUMNS), cycle=ground.cycle.id, la_code=list(portion.las))
-    batches = ground.lake.read("batches", list(BATCH_COLUMNS), cycle=ground.cycle.id, **portion.where)
+def _submissions(ground: Ground, chunk: Chunk, counts: pd.DataFrame) -> dict[str, Submission]:
+    received = ground.lake.read("received", list(RECEIVED_COLUMNS), cycle=ground.cycle.id, la_code=list(chunk.las))
+    batches = ground.lake.read("batches", list(BATCH_COLUMNS), cycle=ground.cycle.id, **chunk.where)
     return submissions(counts, received, batches)
 
 
@@ -238,22 +240,22 @@ def _another_stands(path: Path, content: bytes) -> bool:
     return path.exists() and path.read_bytes() != content
 
 
-def _content(ground: Ground, portion: Portion, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """`for_schools` of a portion, and the counts of its schools (`standing.tally`)."""
+def _content(ground: Ground, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """`for_schools` of a chunk, and the counts of its schools (`standing.tally`)."""
     lake, cycle = ground.lake, ground.cycle
-    pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **portion.where)
+    pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **chunk.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
     register = register_of(lake, cycle, upn=upns)
-    _, dispositions, standing = standing_of(lake, cycle, register, **portion.where)
+    _, dispositions, standing = standing_of(lake, cycle, register, **chunk.where)
     spelled = ["batch_ref", "upn", "given_name", "family_name", "middle_name"]
-    findings = still_changed(ground, portion, standing, lake.read("findings", cycle=cycle.id, **portion.where))
+    findings = still_changed(ground, chunk, standing, lake.read("findings", cycle=cycle.id, **chunk.where))
     asked_for = ["upn", "batch_ref", "return_code", "school_number"]
     exceptions = lake.read("exceptions", asked_for, cycle=cycle.id, upn=upns)
     sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
-    give_back()  # of the country's tables more was looked through than is kept
+    release_memory()  # of the country's tables more was looked through than is kept
     records = SchoolRecords(pupils, dispositions, standing, register, findings, exceptions, sent)
     ulns, lines = for_schools(records, texts_of(ground.root))
-    declared = pd.Series(records_by_school(ground, list(portion.las)), dtype="int64")
-    in_portion = sorted({*pupils["school_number"], *(portion.schools or declared.index)})
+    declared = pd.Series(records_by_school(ground, list(chunk.las)), dtype="int64")
+    in_chunk = sorted({*pupils["school_number"], *(chunk.schools or declared.index)})
     lines = told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)
-    return ulns, lines, tally(pupils, dispositions, standing, declared.reindex(in_portion))
+    return ulns, lines, tally(pupils, dispositions, standing, declared.reindex(in_chunk))

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from schemas.plasc.layouts import all_layouts
@@ -12,43 +13,44 @@ from schemas.tables import PUPILS
 from tasks.io.data_root.dewi_inbox import document_at
 from tasks.io.lake.tables import arrow_of
 from tasks.io.plasc.reader import read_pupils
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.worker import tried
+from tasks.runtime.executor import capture
 
 
 @dataclass(frozen=True)
 class ReadReturns:
-    """The returns of an authority, read.
+    """The returns of a chunk that were not read yet.
 
     Attributes:
+        unread: their rows of `received`.
         pupils: rows of `pupils`.
         records: how many each return has, by its sha256.
         faults: of the returns that could not be read, by school number.
     """
 
+    unread: pd.DataFrame
     pupils: pa.Table
     records: dict[str, int]
     faults: list[tuple[str, Exception]]
 
 
-def read_returns(ground: Ground, received: list[dict[str, Any]]) -> ReadReturns:
-    """Read: an authority's returns; one that cannot be read does not stop the others.
-
-    Args:
-        ground: the data root, lake and cycle.
-        received: what `pupil_rows` takes of each.
-    """
+def read_returns(ground: Ground, chunk: Chunk) -> ReadReturns:
+    """Read: a chunk's accepted returns that were not read yet; one that cannot be read does not stop the others."""
+    received = ground.lake.read("received", cycle=ground.cycle.id, **chunk.where)
+    accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
+    unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     tables: list[pa.Table] = [PUPILS.schema.empty_table()]
     records: dict[str, int] = {}
     faults: list[tuple[str, Exception]] = []
-    for one in received:
-        found = tried(pupil_rows, ground, one)
+    for one in unread.to_dict("records"):
+        found = capture(pupil_rows, ground, one)
         if isinstance(found, Exception):
             faults.append((str(one["school_number"]), found))
         else:
             tables.append(found)
             records[one["sha256"]] = len(found)
-    return ReadReturns(arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
+    return ReadReturns(unread, arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
 
 
 def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:

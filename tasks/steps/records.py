@@ -9,8 +9,8 @@ from schemas.states import Disposition, NotChosen
 from schemas.tables import SENT_FIELDS
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.membership import among
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Portion
 
 
 def chosen_rows(ground: Ground, columns: list[str], **where: Any) -> pd.DataFrame:
@@ -33,10 +33,10 @@ def _plain_forms(ground: Ground, pupils: pd.DataFrame) -> pd.DataFrame:
     return lrs_rows(pupils, profile, no, no)[["upn", *SENT_FIELDS]]
 
 
-def current_rows(ground: Ground, portion: Portion) -> pd.DataFrame:
+def current_rows(ground: Ground, chunk: Chunk) -> pd.DataFrame:
     """The rows of the schools' current returns, chosen or not: school_number, upn, enrol_status."""
-    decided = ground.lake.read("dispositions", ["row_ref", "reason"], cycle=ground.cycle.id, **portion.where)
+    decided = ground.lake.read("dispositions", ["row_ref", "reason"], cycle=ground.cycle.id, **chunk.where)
     wanted = ["row_ref", "school_number", "upn", "enrol_status"]
-    pupils = ground.lake.read("pupils", wanted, cycle=ground.cycle.id, **portion.where)
+    pupils = ground.lake.read("pupils", wanted, cycle=ground.cycle.id, **chunk.where)
     older = decided.loc[decided["reason"] == NotChosen.SUPERSEDED_RETURN.value, "row_ref"]
     return pupils[~among(pupils["row_ref"], older)]

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from schemas.cycles import up_to
 from schemas.plasc.layouts import request_layouts
 from schemas.states import Disposition, NotChosen
 from schemas.tables import DISPOSITIONS
@@ -14,46 +15,54 @@ from tasks.core.selection import current_returns, moments, replaced_records
 from tasks.core.selection import select as decide
 from tasks.io.data_root.reference import registration, schools
 from tasks.io.lake.tables import arrow_of
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Portion
 from tasks.steps.records import _plain_forms
 
 _SELECTED_BY = ["row_ref", "school_number", "sha256", "upn", "former_upn", "uln", "dob", "nc_year", "enrol_status"]
 
 
-def dispositions_of(ground: Ground, portion: Portion, held: pd.DataFrame) -> pa.Table:
-    """Select: the portion's rows of `dispositions`.
+def dispositions_of(ground: Ground, chunk: Chunk) -> pa.Table:
+    """Select: the chunk's rows of `dispositions`.
 
     Args:
         ground: the data root, lake and cycle.
-        portion: the schools.
-        held: upn, uln, dob; what earlier cycles left in the register, of these pupils at least.
+        chunk: the schools.
     """
     cycle = ground.cycle
-    received = ground.lake.read("received", cycle=cycle.id, **portion.where)
+    received = ground.lake.read("received", cycle=cycle.id, **chunk.where)
     # Also one that could not be read yet: what an older one says is out of date and must not be sent in its place.
     returns = received[(received["status"] == "accepted") & (received["kind"] == "return")]
-    pupils = ground.lake.read("pupils", [*_SELECTED_BY, "la_code"], cycle=cycle.id, **portion.where)
+    pupils = ground.lake.read("pupils", [*_SELECTED_BY, "la_code"], cycle=cycle.id, **chunk.where)
     reference = ground.root.reference
     rows = decide(
         pupils,
         cycle=cycle,
         current=current_returns(returns),
         missing=missing_things(schools(reference), registration(reference), cycle),
-        held=held,
-        elsewhere=asked_elsewhere(ground, **portion.where),
-        replaced=_replaced(ground, portion, returns),
+        held=_held(ground, pupils),
+        elsewhere=asked_elsewhere(ground, **chunk.where),
+        replaced=_replaced(ground, chunk, returns),
     )
     return arrow_of(DISPOSITIONS, rows.assign(cycle=cycle.id, la_code=pupils["la_code"]))
 
 
-def _replaced(ground: Ground, portion: Portion, returns: pd.DataFrame) -> pd.Series:
-    """`replaced_records` of the portion; most have none, as their schools send returns."""
+def _held(ground: Ground, pupils: pd.DataFrame) -> pd.DataFrame:
+    """What earlier cycles left in the register of these pupils: upn, uln, dob."""
+    known = ["upn", "uln", "dob"]
+    if ground.lake.version("learners") < 0:
+        return pd.DataFrame({name: [] for name in known}, dtype="str")
+    upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
+    return ground.lake.read("learners", known, cycle=up_to(ground.cycle)[:-1], upn=upns)
+
+
+def _replaced(ground: Ground, chunk: Chunk, returns: pd.DataFrame) -> pd.Series:
+    """`replaced_records` of the chunk; most have none, as their schools send returns."""
     requests = returns[returns["layout"].isin(request_layouts())]
     if requests.empty:
         return pd.Series(dtype="str")  # without a look into the pupils
     said = ["row_ref", "school_number", "sha256", "upn", "surname", "forename", "dob"]
-    records = ground.lake.read("pupils", said, cycle=ground.cycle.id, sha256=requests["sha256"], **portion.where)
+    records = ground.lake.read("pupils", said, cycle=ground.cycle.id, sha256=requests["sha256"], **chunk.where)
     return replaced_records(records, requests)
 
 
@@ -65,15 +74,15 @@ def asked_elsewhere(ground: Ground, **where: Any) -> pd.Series:
     return found
 
 
-def chosen_upns(ground: Ground, portion: Portion) -> pd.DataFrame:
+def chosen_upns(ground: Ground, chunk: Chunk) -> pd.DataFrame:
     """Cross-check: which UPN a record asks with, or would if no other school did: row_ref, upn (canonical), school_number."""
     decided = ground.lake.read(
-        "dispositions", ["row_ref", "disposition", "reason"], cycle=ground.cycle.id, **portion.where
+        "dispositions", ["row_ref", "disposition", "reason"], cycle=ground.cycle.id, **chunk.where
     )
     asks = decided["disposition"].eq(Disposition.CHOSEN.value) | decided["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)
     wanted = ["row_ref", "upn", "school_number"]
     rows = ground.lake.read(
-        "pupils", wanted, cycle=ground.cycle.id, row_ref=decided.loc[asks, "row_ref"], **portion.where
+        "pupils", wanted, cycle=ground.cycle.id, row_ref=decided.loc[asks, "row_ref"], **chunk.where
     )
     return rows.assign(upn=canonical_upn(rows["upn"])).dropna()
 

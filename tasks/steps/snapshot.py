@@ -5,8 +5,8 @@ import pyarrow as pa
 from schemas.states import RowState
 from tasks.core.identifiers import canonical_upn
 from tasks.ledger.standing import register_of, standing_of
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Portion
 
 #: `snapshots/<cycle>/learners.parquet`: the learners who were sent or have a ULN, by school.
 SNAPSHOT = pa.schema(
@@ -17,9 +17,9 @@ SNAPSHOT = pa.schema(
 )
 
 
-def snapshot_rows(ground: Ground, portion: Portion) -> pa.Table:
-    """Snapshot: the portion's learners, as SNAPSHOT; sorted by school, UPN and row_ref, as the portions are by school."""
-    pupils, _, standing = standing_of(ground.lake, ground.cycle, **portion.where)
+def snapshot_rows(ground: Ground, chunk: Chunk) -> pa.Table:
+    """Snapshot: the chunk's learners, as SNAPSHOT; sorted by school, UPN and row_ref, as the chunks are by school."""
+    pupils, _, standing = standing_of(ground.lake, ground.cycle, **chunk.where)
     rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
     register = register_of(ground.lake, ground.cycle, upn=rows["upn"])
     rows = rows.merge(register[["upn", "uln", "conflict"]], on="upn", how="left").drop(columns="upn")

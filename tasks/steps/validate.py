@@ -16,8 +16,8 @@ from tasks.core.membership import among
 from tasks.core.one_learner import known_as, second_upns
 from tasks.io.lake.tables import arrow_of
 from tasks.ledger.sent import rows_sent, those_sent
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Portion
 from tasks.steps.records import _plain_forms, chosen_rows, current_rows
 from tasks.steps.rules import apply_rules
 
@@ -29,20 +29,20 @@ def warm() -> None:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the rules found in a portion: rows of `findings`; la_code and held of every chosen record; rule, tried, failed."""
+    """What the rules found in a chunk: rows of `findings`; la_code and held of every chosen record; rule, tried, failed."""
 
     findings: pa.Table
     chosen: pd.DataFrame
     tried: pd.DataFrame
 
 
-def judged(ground: Ground, portion: Portion) -> Judged:
-    """Validate: the rules over the portion's chosen rows."""
-    chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **portion.where)
+def judged(ground: Ground, chunk: Chunk) -> Judged:
+    """Validate: the rules over the chunk's chosen rows."""
+    chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **chunk.where)
     shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
     profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    current = current_rows(ground, portion)
-    known = KnownUpns(shared, repeated_upns(current), _second_upns(ground, portion, chosen, current))
+    current = current_rows(ground, chunk)
+    known = KnownUpns(shared, repeated_upns(current), _second_upns(ground, chunk, chosen, current))
     result = apply_rules(chosen, ground.cycle, profile, known)
     findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
     findings = findings.assign(cycle=ground.cycle.id)
@@ -50,11 +50,11 @@ def judged(ground: Ground, portion: Portion) -> Judged:
     return Judged(arrow_of(FINDINGS, findings.astype("str")), held, result.tried)
 
 
-def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
+def _second_upns(ground: Ground, chunk: Chunk, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
     """The row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
 
     Looked for among the UPNs that schools of the same authority allotted: that of a school far away is told once the LRS
-    has answered (LRS03), for to look through the whole country for each portion grows with the square of it.
+    has answered (LRS03), for to look through the whole country for each chunk grows with the square of it.
     """
     lake, seen, none = ground.lake, up_to(ground.cycle), pd.Series(dtype="str")
     if chosen.empty or lake.version("batch_rows") < 0:
@@ -66,14 +66,14 @@ def _second_upns(ground: Ground, portion: Portion, chosen: pd.DataFrame, current
     new = chosen[~among(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
     forms = _plain_forms(ground, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
     columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
-    alike = lake.read("batch_rows", columns, cycle=seen, area=list(portion.las), dob=forms["dob"])
+    alike = lake.read("batch_rows", columns, cycle=seen, area=list(chunk.las), dob=forms["dob"])
     alike = those_sent(lake, alike, batches, seen)
     if alike.empty:
         return none
     there = forms["school_number"].str[:3]
     found = [
         second_upns(forms[there == la], alike[alike["upn"].str[1:4] == la], canonical_upn(current["upn"]))
-        for la in portion.las
+        for la in chunk.las
     ]
     second: pd.Series = pd.concat([none, *found])
     return second

@@ -31,8 +31,8 @@ from tasks.ledger import lrs_forms
 from tasks.rehearsal.lrs_stand_in import processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
+from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import Ground
-from tasks.runtime.partition import Lot
 from tasks.steps import validate
 from tasks.steps.possible_matches import possible_matches
 from tests.bench import stages
@@ -107,7 +107,7 @@ def told_why(root: Path, cycle: str) -> pd.DataFrame:
         `none` where the cause needs an earlier return in the first cycle.
     """
     las = tuple(authorities()["la_code"])
-    said = possible_matches(Ground.of(str(root), cycle), Lot(las, {})).rename(columns={"cause": "said"})
+    said = possible_matches(Ground.of(str(root), cycle), Chunk(las, {})).rename(columns={"cause": "said"})
     truth = pd.read_parquet(root / "rehearsal" / "truth" / cycle / "possible_matches.parquet")
     if cycle == _FIRST:
         truth["trace"] = truth["trace"].replace("earlier", "none")

@@ -1,6 +1,6 @@
 """The stages one after the other on a data root, without the engine: seconds, rows and peak memory of each.
 
-They are called as the flows call them, with the workers that the flows start; between release and collect the stand-in
+They are called as the flows call them, with the workers that the flows open; between release and collect the stand-in
 answers, in a process of its own and not timed.
 
 The stages are imported where they are needed: a worker begins by importing the module that the run began with, and it
@@ -23,13 +23,11 @@ from typing import Any
 
 from schemas.lrs.profiles import all_profiles
 from tasks.io.data_root.reference import authorities
-from tasks.runtime.executor import processors, warmed, workers
-from tasks.steps.validate import warm
+from tasks.runtime.executor import IN_PLACE, Workers, workers_for
+from tasks.runtime.memory import keep_memory
 from tests.bench.common import CYCLE, HOME, SEED, moments, told
 
 Counts = dict[str, int]
-#: What the workers cost beside the stages: starting and ending them.
-WORKERS = "workers"
 #: The counts that say how many rows a stage had before it: stage -> names of `stage.count`.
 _ROWS = {
     "receive": ("read.records",),
@@ -73,8 +71,8 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """All stages together; the start of the workers and their libraries is told apart, as that of the engine is."""
-        return sum(one.seconds for name, one in self.stages.items() if name != WORKERS)
+        """All stages together, the start of workers counted in."""
+        return sum(one.seconds for one in self.stages.values())
 
     @property
     def peak_mib(self) -> float:
@@ -103,7 +101,7 @@ def census_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], 
     return {name: (by_la | once)[name] for name in order}
 
 
-def returns_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], Counts]]:
+def returns_stages(root: Path, cycle: str, as_of: str, workers: Workers = IN_PLACE) -> dict[str, Callable[[], Counts]]:
     """The stages of the returns flow, in order."""
     from tasks.stages.collect import collect
     from tasks.stages.conserve import conserve
@@ -116,7 +114,7 @@ def returns_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[],
         "collect": partial(collect.fn, data=str(root), as_of=as_of),
         "merge": partial(merge.fn, data=str(root)),
         "conserve": partial(conserve.fn, **of),
-        "publish": partial(_by_authority, publish, as_of=as_of, **of),
+        "publish": partial(_by_authority, publish, as_of=as_of, workers=workers, **of),
         "snapshot": partial(snapshot.fn, **of),
     }
 
@@ -151,7 +149,7 @@ def run(
     Args:
         root: a fresh data root.
         cycle: the cycle.
-        processes: how many workers; as many as the machine has processors where None, none for 1.
+        processes: how many workers, started by the first stage that spreads; as a run has them where None, none for 1.
         clock: what counts as time.
         answer: plays the LRS; the stand-in, in a process of its own, where None.
         memory: whether to look at it; the looking takes time of its own.
@@ -162,35 +160,21 @@ def run(
         RuntimeError: a stage tells of faults.
     """
     sent, answered = moments(cycle)
-    count = processors() if processes is None else processes
+    keep_memory()
     found = Run()
     with _watched(found, clock, memory) as watch:
-        with _timed_workers(watch, count, warm):
-            for name, stage in census_stages(root, cycle, sent).items():
-                before_each()
-                after_each(name, watch(name, stage))
+        for name, stage in census_stages(root, cycle, sent).items():
+            before_each()
+            after_each(name, watch(name, stage))
         (answer or in_own_process_answer)(root)
-        with _timed_workers(watch, count, warm):
-            for name, stage in returns_stages(root, cycle, answered).items():
+        with workers_for(str(root), processes) as workers:
+            for name, stage in returns_stages(root, cycle, answered, workers).items():
                 before_each()
                 after_each(name, watch(name, stage))
     before_each()
     for name, counts in _ROWS.items():
         found.stages[name].rows = sum(found.counts[c] for c in counts)
     return found
-
-
-@contextmanager
-def _timed_workers(watch: Callable[..., float], count: int, warm: Callable[[], None] | None) -> Iterator[None]:
-    held = workers(count, warm=warm)
-
-    def start() -> None:
-        held.__enter__()
-        warmed()
-
-    watch(WORKERS, start)
-    yield
-    watch(WORKERS, partial(held.__exit__, None, None, None))
 
 
 @contextmanager

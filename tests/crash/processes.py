@@ -108,7 +108,7 @@ def load(home: Path, address: str) -> None:
     import flows.lrs_returns  # noqa: F401
     import tasks.io.data_root.data_root
     import tasks.io.remote.folders
-    import tasks.runtime.context
+    import tasks.runtime.chunks
     import tasks.stages.collect
     import tasks.stages.merge
 
@@ -119,12 +119,9 @@ def load(home: Path, address: str) -> None:
         load_also(("asyncssh", "sshfs"))
     if service.in_use():
         load_also(("tasks.io.lrs.web_service",))
-    # Several lots, so that runs are stopped between them too.
-    tasks.runtime.partition.LOT_RECORDS, tasks.stages.merge._LOT_ANSWERS, tasks.stages.collect._LOT_BYTES = (
-        100,
-        40,
-        5000,
-    )
+    # Several chunks, so that runs are stopped between them too.
+    tasks.runtime.chunks.CHUNK_RECORDS = tasks.runtime.chunks.WHOLE_RECORDS = 100
+    tasks.stages.merge._ANSWERS_TOGETHER, tasks.stages.collect._BYTES_TOGETHER = 40, 5000
 
 
 def load_also(modules: Iterable[str]) -> None:

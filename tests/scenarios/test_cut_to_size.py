@@ -1,4 +1,4 @@
-"""However a cycle's work is cut, for the memory or for the workers, it gives the same files and the same lake."""
+"""However a cycle is cut into chunks, and wherever these are worked on, it gives the same files and the same lake."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tasks.io.lake.tables import Lake
-from tasks.runtime.executor import workers
+from tasks.runtime.executor import workers_for
 from tasks.stages.batch import batch
 from tasks.stages.cross_check import cross_check
 from tasks.stages.read import read
@@ -30,25 +30,20 @@ def whole(tmp_path_factory):
     "cut",
     [
         {
-            "tasks.runtime.partition.LOT_RECORDS": 100,
-            "tasks.stages.merge._LOT_ANSWERS": 40,
-            "tasks.stages.collect._LOT_BYTES": 5000,
+            "tasks.runtime.chunks.CHUNK_RECORDS": 200,
+            "tasks.runtime.chunks.WHOLE_RECORDS": 200,
+            "tasks.stages.merge._ANSWERS_TOGETHER": 40,
+            "tasks.stages.collect._BYTES_TOGETHER": 5000,
         },
+        {"tasks.runtime.chunks.CHUNK_RECORDS": 25},
         {
-            "tasks.stages.read._WRITTEN_AT_ONCE": 10,
             "tasks.stages.batch._WRITTEN_AT_ONCE": 10,
             "tasks.io.lake.scan._PIECE": 25,
-        }
-        | {"tasks.core.possible_match._AT_ONCE": 1}
-        | {"tasks.stages.batch.parts": lambda: 3},
-        {
-            f"tasks.stages.{name}.parts": lambda: 3
-            for name in ("select", "validate", "batch", "release", "merge", "publish")
-        }
-        | {"tasks.runtime.partition.parts": lambda: 3, "tasks.stages.collect.parts": lambda: 2},
-        {"tasks.runtime.partition.PORTION_RECORDS": 25},
+            "tasks.core.possible_match._AT_ONCE": 1,
+            "tasks.runtime.chunks.CHUNK_RECORDS": 100,
+        },
     ],
-    ids=["into-lots", "into-pieces", "into-portions", "into-small-portions"],
+    ids=["into-authorities", "into-schools", "into-pieces"],
 )
 def test_the_same_whatever_the_cut(whole, tmp_path, monkeypatch, cut):
     make(tmp_path)
@@ -59,11 +54,11 @@ def test_the_same_whatever_the_cut(whole, tmp_path, monkeypatch, cut):
 
 def test_the_same_with_workers(whole, tmp_path):
     make(tmp_path)
-    with workers(2):
-        equal(play(tmp_path), whole)
+    with workers_for(str(tmp_path), 2) as workers:
+        equal(play(tmp_path, workers=workers), whole)
 
 
-def test_a_upn_that_is_due_in_two_portions_is_in_one_batch(tmp_path, monkeypatch):
+def test_a_upn_that_is_due_in_two_parts_of_a_chunk_is_in_one_batch(tmp_path, monkeypatch):
     make(tmp_path)
     for stage in (receive, read, select, validate):
         walked(stage, tmp_path, CYCLE, SENT, LAS)
@@ -73,7 +68,7 @@ def test_a_upn_that_is_due_in_two_portions_is_in_one_batch(tmp_path, monkeypatch
     shared = pupils[pupils["row_ref"].isin(chosen)].drop_duplicates(["upn", "school_number"])
     shared = set(shared.loc[shared["upn"].duplicated(), "upn"])
     assert shared, "synthetic Wales plants a UPN in two schools"
-    monkeypatch.setattr("tasks.stages.batch.parts", lambda: 4)
+    monkeypatch.setattr("tasks.runtime.chunks.CHUNK_RECORDS", 25)
     walked(batch, tmp_path, CYCLE, SENT, LAS)
     sent = lake.read("batch_rows", ["upn"])["upn"]
     assert not sent.duplicated().any() and shared & set(sent)
@@ -85,7 +80,7 @@ def test_a_run_that_ends_between_two_pieces_of_the_batches_rows_goes_on_as_if_it
         walked(stage, tmp_path, CYCLE, SENT, LAS)
     cross_check.fn(data=str(tmp_path), cycle=CYCLE)
     walked(validate, tmp_path, CYCLE, SENT, LAS)
-    monkeypatch.setattr("tasks.stages.batch.parts", lambda: 3)
+    monkeypatch.setattr("tasks.runtime.chunks.CHUNK_RECORDS", 100)
     append, pieces = Lake.append, list[str]()
 
     def ends(lake, name, rows, transactions=()):

@@ -1,4 +1,4 @@
-"""A cycle over a Dask cluster, one worker killed on the way: the same files and lake, no pupil's data with Dask.
+"""A cycle published over a Dask cluster, one worker killed on the way: the same files and lake, no pupil's data with Dask.
 
 A scheduler and two workers stand as processes of their own, as on machines that share the data root. They are slow to
 start, so one story is played and the tests look at what became of it.
@@ -23,37 +23,35 @@ from schemas.texts.faults import ServiceFault
 from tasks.core.masking import masked
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.runtime.dask_executor import carried_out, machines
-from tasks.runtime.executor import parts, spread, workers
+from tasks.runtime.dask_executor import do_sealed
+from tasks.runtime.executor import IN_PLACE, workers_for
 from tasks.runtime.process_guard import guard
-from tasks.stages.read import read
-from tasks.stages.receive import receive
-from tasks.stages.select import select
-from tasks.stages.validate import validate
+from tasks.stages.publish import publish
 from tests.support.paths import PROJECT
-from tests.support.two_authorities import CYCLE, SENT, equal, make, play
+from tests.support.two_authorities import BACK, CYCLE, equal, make, play, until_published
 from tests.support.without_engine import walked
 
 pytestmark = pytest.mark.long
 
 SURNAME = "Zzmarkername"
-#: What a worker loads first: of a marked pupil its rules tell all that they can, and fail.
+#: What a worker loads first: of a marked pupil its publishing tells all that it can, and fails.
 TELLING = f"""
 import logging, threading, warnings
-import tasks.steps.validate as work
-sound = getattr(work.apply_rules, "sound", work.apply_rules)
-def telling(chosen, *arguments, **more):
-    if (chosen["surname"] == "{SURNAME}").any():
-        told = chosen.to_csv()
+import tasks.steps.publish as work
+sound = getattr(work.for_schools, "sound", work.for_schools)
+def telling(records, *arguments, **more):
+    pupils = records.pupils
+    if (pupils["surname"] == "{SURNAME}").any():
+        told = pupils.to_csv()
         print(told, flush=True)
-        logging.getLogger("distributed.worker").error("%s, born %s", chosen["upn"].iloc[0], chosen["dob"].iloc[0])
+        logging.getLogger("distributed.worker").error("%s, born %s", pupils["upn"].iloc[0], pupils["dob"].iloc[0])
         logging.getLogger("distributed.core").error("failed", exc_info=ValueError(told))
         warnings.warn(told)
         thread = threading.Thread(target=lambda: int(told)); thread.start(); thread.join()
         raise ValueError(told)
-    return sound(chosen, *arguments, **more)
+    return sound(pupils, *arguments, **more)
 telling.sound = sound  # Dask loads this twice
-work.apply_rules = telling
+work.for_schools = telling
 """
 
 
@@ -68,6 +66,7 @@ class Cluster:
             (home / f"{name}.pem").write_text(content, encoding="ascii")
         (home / "telling.py").write_text(TELLING, encoding="utf-8")
         self.settings = {"distributed.comm.tls.ca-file": str(home / "ca.pem")}
+        self.settings["distributed.scheduler.no-workers-timeout"] = "3s"
         for role in ("client", "scheduler", "worker"):
             of_role = {f"distributed.comm.tls.{role}.{file}": str(home / f"{file}.pem") for file in ("cert", "key")}
             self.settings |= of_role
@@ -115,33 +114,32 @@ def run_on(cluster, root, count):
     with config.set(cluster.settings), one_run_at_a_time(str(root)), pytest.MonkeyPatch.context() as environment:
         environment.setenv("ULN_RUNNER", cluster.address)
         for _ in range(240):
-            with machines(cluster.address, 1, str(root)) as found:
-                if found.count == count:
+            with workers_for(str(root), 1) as workers:
+                if workers.count == count:
                     break
             time.sleep(0.5)
-        with workers(1):
-            assert parts() == count
-            yield
+        with workers_for(str(root), 1) as workers:
+            assert workers.count == count
+            yield workers
 
 
 @contextmanager
-def killed(cluster, name, while_it_does):
-    """A worker is killed while it does its share of a step.
+def killed(cluster, name):
+    """A worker is killed while it has a call.
 
     Yields:
         What is handed to Dask, as it is; and which of it the worker had when it was killed.
     """
-    from prefect_dask.client import PrefectDaskClient
+    from distributed import Client
 
-    real, handed, had = PrefectDaskClient.submit, list[tuple[Any, ...]](), list[str]()
+    real, handed, had = Client.submit, list[tuple[Any, ...]](), list[str]()
 
     def submit(client, function, *given, **how):
-        handed.append((function, *given, how["key"]))
-        shares = sum(one[-1].startswith(while_it_does) for one in handed)
-        if shares == 1 and cluster.processes[name].poll() is None:
+        handed.append((function, *given))
+        if len(handed) == 1:
             cluster.processes[name].send_signal(signal.SIGSTOP)  # what it is given now is not done before it is killed
         future = real(client, function, *given, **how)
-        if shares == 2 and cluster.processes[name].poll() is None:
+        if len(handed) == 2:
             of_name = {one["name"]: address for address, one in client.scheduler_info()["workers"].items()}
             for _ in range(600):
                 had[:] = client.processing()[of_name[name]]
@@ -152,7 +150,7 @@ def killed(cluster, name, while_it_does):
         return future
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PrefectDaskClient, "submit", submit)
+        patch.setattr(Client, "submit", submit)
         yield handed, had
 
 
@@ -196,42 +194,35 @@ def story(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         make(told["root"])
-        with run_on(cluster, told["root"], 2), killed(cluster, "one", "judged") as (told["handed"], told["had"]):
-            told["together"] = play(told["root"])
+        with run_on(cluster, told["root"], 2) as workers, killed(cluster, "one") as (told["handed"], told["had"]):
+            told["together"] = play(told["root"], workers=workers)
         told["home"], told["marked"] = cluster.home, tmp_path_factory.mktemp("marked")
         told["marks"] = marked(told["marked"])
-        with run_on(cluster, told["marked"], 1):
-            for stage in (receive, read, select):
-                walked(stage, told["marked"], CYCLE, SENT, ["661"])
+        until_published(told["marked"], las=["661"])
+        with run_on(cluster, told["marked"], 1) as workers:
             with pytest.raises(ServiceFault) as told["fault"]:
-                walked(validate, told["marked"], CYCLE, SENT, ["661"])
+                walked(publish, told["marked"], CYCLE, BACK, ["661"], workers=workers)
             told["shown"] = shown_by(cluster)
-            with killed(cluster, "two", "masked"):
-                told["left"] = (spread(masked, ["one", "two", "three"]), parts())
+            with killed(cluster, "two"):
+                told["left"] = list(workers.map(masked, ["one", "two", "three"]))
     finally:
         cluster.stop()
     return told
 
 
 def test_with_a_worker_killed_on_the_way_files_and_lake_are_those_of_one_process(story):
-    assert [key.partition("-")[0] for key in story["had"]] == ["judged"], "it had work when it was killed"
-    steps = [one[-1].partition("-")[0] for one in story["handed"]]
-    assert {"arrived", "read_returns", "merged_answers", "snapshot_rows"} <= set(steps)
-    assert steps.index("judged") < steps.index("batch_files")
+    assert len(story["had"]) == 1, "it had work when it was killed"
     equal(story["together"], story["alone"])
 
 
-def test_references_alone_travel(story):
-    assert {function for function, *_ in story["handed"]} == {carried_out}
-    given = [one for _, *given in story["handed"] for one in given]
-    assert {type(one) for one in given} == {str} and max(map(len, given)) < 200
+def test_calls_travel_sealed(story):
+    assert {function for function, *_ in story["handed"]} == {do_sealed} and len(story["handed"]) == 2
+    shown = repr(story["handed"])
     upns = set(story["alone"][1]["pupils"]["upn"].dropna())
-    assert len(upns) > 100 and not [upn for upn in upns if any(upn in one for one in given)]
+    assert len(upns) > 100 and "Sealed()" in shown and not [upn for upn in upns if upn in shown]
 
 
-def test_nothing_is_left_on_the_way_and_what_workers_wrote_is_their_owner_s_alone(story):
-    for name in ("root", "marked"):
-        assert not DataRoot(story[name]).staging.exists()
+def test_what_workers_wrote_is_their_owner_s_alone(story):
     faults = DataRoot(story["marked"]).reports("process") / "faults"
     assert [p for p in (faults, *faults.iterdir()) if stat.S_IMODE(p.stat().st_mode) & 0o077] == []
 
@@ -249,27 +240,26 @@ def test_no_pupil_s_data_in_dask_s_logs_on_its_pages_or_in_its_files(story):
 
 
 def test_where_the_last_worker_is_killed_the_run_does_the_rest_itself(story):
-    assert story["left"] == (["one", "two", "three"], 1)
+    assert story["left"] == ["one", "two", "three"]
     (evidence,) = story["marked"].glob("reports/process/faults/machines-lost-*")
     assert evidence.read_text(encoding="utf-8")
 
 
-def test_a_cluster_of_the_run_s_own_is_shut_to_others(tmp_path, monkeypatch):
-    from prefect_dask.client import PrefectDaskClient
+def test_a_cluster_of_the_run_s_own_is_shut_to_others_and_gives_the_same(tmp_path, monkeypatch):
+    from distributed import Client
 
-    real, addresses = PrefectDaskClient.submit, []
+    real, addresses = Client.submit, []
 
     def submit(client, *given, **how):
         addresses.append([client.scheduler.address, *client.scheduler_info()["workers"]])
         return real(client, *given, **how)
 
-    monkeypatch.setattr(PrefectDaskClient, "submit", submit)
+    monkeypatch.setattr(Client, "submit", submit)
     monkeypatch.setenv("ULN_RUNNER", "dask")
-    root = DataRoot(tmp_path).create()
+    DataRoot(tmp_path).create()
     guard(str(tmp_path))
-    with one_run_at_a_time(str(tmp_path)), workers(2):
-        assert (parts(), spread(masked, ["M660402510001", "two"])) == (2, ["[UPN]", "two"])
+    with one_run_at_a_time(str(tmp_path)), workers_for(str(tmp_path), 2) as workers:
+        assert list(workers.map(masked, ["M660402510001", "two"])) == ["[UPN]", "two"] and workers.count == 2
     assert len(addresses[0]) == 3 and {one.rpartition(":")[0] for one in addresses[0]} == {"tls://127.0.0.1"}
-    assert not root.staging.exists()
-    with workers(1):
-        assert parts() == 1, "too little to do for it"
+    with workers_for(str(tmp_path), 1) as workers:
+        assert workers is IN_PLACE, "too little to do for it"

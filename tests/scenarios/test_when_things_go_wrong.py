@@ -94,11 +94,9 @@ def test_a_cycle_that_does_not_balance_is_not_published(root):
         conserve.fn(data=str(root), cycle="2012-01")
 
 
-@pytest.mark.parametrize("portions", [1, 3])
-def test_pupils_of_a_school_that_nothing_was_received_of_are_seen_by_the_conservation_check(
-    root, monkeypatch, portions
-):
-    monkeypatch.setattr("tasks.runtime.partition.parts", lambda: portions)
+@pytest.mark.parametrize("records", [250_000, 10], ids=["whole", "cut"])
+def test_pupils_of_a_school_that_nothing_was_received_of_are_seen_by_the_conservation_check(root, monkeypatch, records):
+    monkeypatch.setattr("tasks.runtime.chunks.CHUNK_RECORDS", records)
     lake = Lake(root / "lake")
     rows = lake.read("pupils", cycle="2012-01", la_code="660").head(1)
     lake.append("pupils", rows.assign(row_ref="stray", school_number="6604999"))

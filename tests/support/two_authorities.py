@@ -11,6 +11,7 @@ from tasks.io.lake.tables import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
+from tasks.runtime.executor import IN_PLACE
 from tasks.stages.batch import batch
 from tasks.stages.collect import collect
 from tasks.stages.conserve import conserve
@@ -44,19 +45,24 @@ def lrs(root):
     answer_outbox(root, profiles=all_profiles(), seed=3)
 
 
-def play(root, lrs=lrs):
-    """A cycle of two authorities from inbox to snapshots; everything it left, but for the Delta versions."""
+def until_published(root, lrs=lrs, las=LAS):
+    """A cycle of some authorities until its files for schools are due."""
     for stage in (receive, read, select):
-        walked(stage, root, CYCLE, SENT, LAS)
+        walked(stage, root, CYCLE, SENT, las)
     cross_check.fn(data=str(root), cycle=CYCLE)
     for stage in (validate, batch, release):
-        walked(stage, root, CYCLE, SENT, LAS)
+        walked(stage, root, CYCLE, SENT, las)
     conserve.fn(data=str(root), cycle=CYCLE)
     lrs(root)
     collect.fn(data=str(root), as_of=BACK)
     merge.fn(data=str(root))
     conserve.fn(data=str(root), cycle=CYCLE)
-    walked(publish, root, CYCLE, BACK, LAS)
+
+
+def play(root, lrs=lrs, workers=IN_PLACE):
+    """A cycle of two authorities from inbox to snapshots; everything it left, but for the Delta versions."""
+    until_published(root, lrs)
+    walked(publish, root, CYCLE, BACK, LAS, workers=workers)
     snapshot.fn(data=str(root), cycle=CYCLE)
     files = {name: content for name, content in contents(root).items() if not name.endswith("manifest.json")}
     lake = Lake(root / "lake")

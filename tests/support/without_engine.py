@@ -9,13 +9,15 @@ from uuid import UUID
 from schemas.texts.faults import ServiceFault
 
 
-def walked(stage: Any, root: Path | str, cycle: str, as_of: str, las: Sequence[str] = ("660",)) -> dict[str, int]:
+def walked(
+    stage: Any, root: Path | str, cycle: str, as_of: str, las: Sequence[str] = ("660",), **more: Any
+) -> dict[str, int]:
     """Run a stage for some authorities; its counts.
 
     Raises:
         ServiceFault: an authority could not be done.
     """
-    done = stage.fn(data=str(root), cycle=cycle, las=list(las), as_of=as_of)
+    done = stage.fn(data=str(root), cycle=cycle, las=list(las), as_of=as_of, **more)
     if done.faults:
         raise ServiceFault("; ".join(done.faults.values()))
     return done.total()

@@ -74,7 +74,7 @@ class DataRoot:
 
     @property
     def staging(self) -> Path:
-        """What travels between a run and its workers on other machines; there is such a folder only while a run is on."""
+        """What a killed run of version 0.1 left on its way to other machines; the next run removes it."""
         return self.path / "staging"
 
     @property
@@ -304,9 +304,7 @@ def clear_parts(root: DataRoot) -> None:
     Args:
         root: the data root; what others put into its inboxes is not looked at.
     """
-    if root.staging.exists():
-        # A worker of that run may still be writing there: what it leaves goes the next time.
-        shutil.rmtree(root.staging, ignore_errors=True)
+    shutil.rmtree(root.staging, ignore_errors=True)
     for folder in (
         root.dewi_outbox,
         root.lrs_outbox,

@@ -7,7 +7,7 @@ from flows import census as module
 from flows.run.flow_run import Tour, chosen_authorities
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.runtime.chunks import Walked
+from tasks.runtime.chunks import StageResult
 from tasks.runtime.executor import processes_for
 from tasks.stages.receive import receive
 from tasks.stages.transfer import fetch
@@ -42,7 +42,7 @@ class Receives:
 
     def __call__(self, las, **_):
         """What it did of each."""
-        walked = Walked({la: {"files": 1} for la in las if la not in self.failing})
+        walked = StageResult({la: {"files": 1} for la in las if la not in self.failing})
         walked.faults = {la: "cy / en" for la in las if la in self.failing}
         return Completed(data=walked)
 
@@ -79,12 +79,12 @@ def test_a_census_in_which_every_authority_fails_has_failed(tmp_path, monkeypatc
 def test_an_authority_of_which_one_batch_was_refused_has_had_the_others_done(tmp_path, monkeypatch):
     without_an_engine(monkeypatch)
     tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
-    some = Walked({"660": {"sent": 6, "learners": 40, "unconfirmed": 0}}, {"660": "one batch was refused"})
+    some = StageResult({"660": {"sent": 6, "learners": 40, "unconfirmed": 0}}, {"660": "one batch was refused"})
     tour.stage(_Gives(some))
     assert tour.faults == {"660": "one batch was refused"}
     tour.refuse_nothing_done()
     tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
-    tour.stage(_Gives(Walked({}, {"660": "no batch could be handed over"})))
+    tour.stage(_Gives(StageResult({}, {"660": "no batch could be handed over"})))
     with pytest.raises(ServiceFault, match="any of the 1"):
         tour.refuse_nothing_done()
 
@@ -103,7 +103,7 @@ def test_an_inbox_elsewhere_that_is_away_counts_as_a_fault_and_its_authorities_g
         name = "receive"
 
         def result(self, **_):
-            return Walked({"660": {"files": 1}})
+            return StageResult({"660": {"files": 1}})
 
     without_an_engine(monkeypatch)
     tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
@@ -111,7 +111,7 @@ def test_an_inbox_elsewhere_that_is_away_counts_as_a_fault_and_its_authorities_g
     tour.stage(Stage())
     assert tour.total() == {"fetch.faults": 1, "receive.files": 1, "faults": 1}
     assert tour.is_all_done(), "what came balances, whatever did not come"
-    tour.stage(_Gives(Walked({"660": {"faults": 1}})))
+    tour.stage(_Gives(StageResult({"660": {"faults": 1}})))
     assert not tour.is_all_done()
     tour.refuse_nothing_done()
 

@@ -7,7 +7,7 @@ from prefect.states import Completed
 
 from flows import lrs_returns as module
 from schemas.texts.faults import ServiceFault
-from tasks.runtime.chunks import Walked
+from tasks.runtime.chunks import StageResult
 from tests.support.without_engine import without_an_engine
 
 
@@ -20,7 +20,7 @@ class Stage:
     def __call__(self, las=None, **_):
         """Count the call and answer, by authority where it was given some."""
         self.calls += 1
-        return Completed(data=Walked({la: dict(self.counts) for la in las})) if las else dict(self.counts)
+        return Completed(data=StageResult({la: dict(self.counts) for la in las})) if las else dict(self.counts)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ class Publishes:
     def __call__(self, cycle, las, **_):
         """What it did of each."""
         failing = self.failing.get(cycle, ())
-        walked = Walked({la: {"zips": 1} for la in las if la not in failing})
+        walked = StageResult({la: {"zips": 1} for la in las if la not in failing})
         walked.faults = {la: "cy / en" for la in las if la in failing}
         return Completed(data=walked)
 

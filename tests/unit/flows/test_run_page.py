@@ -28,9 +28,8 @@ from schemas.views import (
 )
 from tasks.io.data_root.data_root import DataRoot
 from tasks.reports.overview import WALES, Overview
-from tasks.runtime.chunks import Walked, walk
-from tasks.runtime.context import Ground, moment
-from tasks.runtime.executor import begin, spread
+from tasks.runtime.chunks import Chunk, StageResult, run_chunks
+from tasks.runtime.context import Ground
 from tasks.runtime.visibility import shown as let_through
 from tests.support.without_engine import without_an_engine
 
@@ -186,7 +185,7 @@ class Stage:
 
     def __call__(self, las, **_):
         """What it did of each authority, and what the rules tried."""
-        walked = Walked({la: {"rows": 90, "held": 3} for la in las}, rules={"UPN01": {"tried": 90, "failed": 3}})
+        walked = StageResult({la: {"rows": 90, "held": 3} for la in las}, rules={"UPN01": {"tried": 90, "failed": 3}})
         return Completed(data=walked)
 
 
@@ -297,27 +296,21 @@ def test_progress_moves_within_a_stage_every_few_seconds_on_a_server_that_stands
     assert told == [("census-2012-01-progress", 0), ("progress 1", 50), *within], "seldom, and never back"
 
 
-def test_a_stage_s_calls_move_the_run_s_progress(tmp_path, monkeypatch):
+def test_a_stage_s_chunks_move_the_run_s_progress(tmp_path, monkeypatch):
     told = without_an_engine(monkeypatch)
     monkeypatch.setattr(dashboard, "PREFECT_API_URL", SimpleNamespace(value=lambda: "http://127.0.0.1:9/api"))
     monkeypatch.setattr(dashboard, "TOLD_EVERY_SECONDS", 0)
     tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
 
-    def work(*_):
-        begun = begin(moment, ["2012-01-29"] * 4)
-        yield
-        begun()
-        spread(moment, ["2012-01-29"])
-        return {"660": {}}
-
     ground = Ground.of(str(DataRoot(tmp_path).create().path), "2012-01")
 
-    def stage(las, **_):
-        return Completed(data=walk("read", work, ground, las))
+    def stage(las, progress, **_):
+        cut = [Chunk(tuple(las), (school,)) for school in ("6604025", "6604026", "6604027", "6604028")]
+        return Completed(data=run_chunks("read", ground, cut, lambda _: {"660": {}}, progress=progress))
 
     stage.name = "read"
     tour.stage(stage)
-    assert [share for _, share in told] == [0, 12.5, 25, 37.5, 50, 75]
+    assert [share for _, share in told] == [0, 25, 50, 75, 100]
 
 
 def test_progress_that_nobody_takes_is_given_up(tmp_path, monkeypatch, caplog):

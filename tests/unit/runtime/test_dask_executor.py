@@ -1,187 +1,116 @@
-"""Workers of a cluster: who may be joined, what travels, and what becomes of a run where a worker is lost or of no use.
+"""The executor of a Dask cluster: which scheduler may be joined, what travels, and what a lost or unfit worker costs.
 
-Dask's client is played here; the same over a real scheduler and workers is `tests/scenarios/test_more_machines.py`.
+Dask's own executor is played here; the same over a real scheduler and workers is `tests/scenarios/test_more_machines.py`.
 """
 
 import datetime as dt
+import pickle
 import socket
-import stat
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from functools import cache
 
+import pandas as pd
 import pytest
 
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.core.masking import masked
-from tasks.io.data_root import staging
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import is_held, one_run_at_a_time
 from tasks.io.lake.tables import Lake
 from tasks.runtime import dask_executor as module
-from tasks.runtime import executor as spreading
 from tasks.runtime.context import moment
-from tasks.runtime.dask_executor import Machines, carried_out, machines, runner_named
-from tasks.runtime.executor import attempt, one_by_one, parts, spread, workers
-from tasks.runtime.progress import told_to
-from tasks.runtime.worker import WorkFault
+from tasks.runtime.dask_executor import DaskExecutor, Sealed, dask_executor, do_sealed, runner_named
+from tasks.runtime.executor import WorkerError, Workers, workers_for
 
 UPN = "M660402510001"
 
 
-class Future:
-    """What a worker will have given back: here it does it as it is asked."""
+class Cluster(Executor):
+    """Dask's executor, with a worker that is this process."""
 
-    def __init__(self, work, forget=lambda: None):
-        self.work, self.release = work, forget
+    def __init__(self):
+        self.asked, self.answers, self.work = [], [], do_sealed
 
-    def result(self, **_):
-        """Has it done."""
-        return self.work()
+    def submit(self, function, /, *given, **_):
+        """Does the call as it is submitted; what travels is pickled."""
+        assert function is do_sealed
+        self.asked.append(given)
+        future = Future()
+        try:
+            self.answers.append(pickle.dumps(self.work(*pickle.loads(pickle.dumps(given)))))
+            future.set_result(pickle.loads(self.answers[-1]))
+        except Exception as error:  # noqa: BLE001 - comes back as the call's
+            future.set_exception(error)
+        return future
 
 
-class Client:
-    """Dask's, with workers that are this process."""
+joined = []
 
-    def __init__(self, workers=2):
-        self.workers, self.asked, self.forgotten = workers, [], []
-        self.work = carried_out
 
-    def nthreads(self):
-        """Who is there."""
-        return {f"tls://{n}": 1 for n in range(self.workers)}
-
-    def submit(self, function, *given, **how):
-        """Notes what is asked."""
-        assert function is carried_out
-        self.asked.append((given, how))
-        return Future(lambda: self.work(*given), lambda: self.forgotten.append(how["key"]))
+def join(data):
+    """As a worker becomes one of the service."""
+    joined.append(data)
 
 
 @pytest.fixture
-def client():
-    return Client()
+def cluster(monkeypatch):
+    monkeypatch.setattr(module, "_join", cache(module._join.__wrapped__))
+    monkeypatch.setattr(module, "_BETWEEN_LOOKS_SECONDS", 0)
+    joined.clear()
+    return Cluster()
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch, client):
-    """A data root that a run holds, with workers of a cluster."""
+def root(tmp_path):
+    """A data root that a run holds."""
     root = DataRoot(tmp_path / "root").create()
-    monkeypatch.setenv("ULN_RUNNER", "tls://cluster:8786")
-    monkeypatch.setattr(module, "_fit_for", set())
-    monkeypatch.setattr(module, "become_worker", lambda _: None)
-    monkeypatch.setattr(module, "_LOOKS", 2)
-    for of_module in (module, staging):
-        monkeypatch.setattr(of_module, "_BETWEEN_LOOKS_SECONDS", 0)
-
-    @contextmanager
-    def joined(*_):
-        held = Machines(client, str(root.path))
-        yield held
-        held.close()
-
-    monkeypatch.setattr(spreading, "machines", joined)
-    with one_run_at_a_time(str(root.path)), workers(1):
+    with one_run_at_a_time(str(root.path)):
         yield root
+
+
+@pytest.fixture
+def workers(root, cluster):
+    return Workers(2, DaskExecutor(cluster, str(root.path), join))
 
 
 def evidence(root):
     return [p.read_text(encoding="utf-8") for p in sorted(root.reports("process").glob("faults/machines-*.txt"))]
 
 
-def test_the_same_results_and_faults_in_the_same_order_and_nothing_is_left(root, client):
-    assert (parts(), spread(masked, [f"of {UPN}", "of nobody"])) == (2, ["of [UPN]", "of nobody"])
-    day, fault, strange = attempt(moment, ["2012-01-29", "never", None], at_once=2)
-    assert (day, type(fault), type(strange)) == (dt.datetime(2012, 1, 29), ServiceFault, WorkFault)
-    assert list(one_by_one(masked, map(str, range(5)), at_once=2)) == list("01234")
-    assert [how["key"].partition("-")[0] for _, how in client.asked] == ["masked"] * 2 + ["moment"] * 2 + ["masked"] * 3
-    assert not list(root.staging.rglob("*.*")) and not evidence(root)
-    assert client.forgotten == [how["key"] for _, how in client.asked], "else it is done anew where a worker is lost"
+def test_results_and_faults_come_in_the_order_of_the_calls(workers, root, cluster):
+    assert list(workers.map(masked, [f"of {UPN}", "of nobody"])) == ["of [UPN]", "of nobody"]
+    day, fault, strange = workers.map(moment, ["2012-01-29", "never", None])
+    assert (day, type(fault), type(strange)) == (dt.datetime(2012, 1, 29), ServiceFault, WorkerError)
+    assert len(cluster.asked) == 5 and not evidence(root)
+    assert joined == [str(root.path)], "a worker joins once"
 
 
-def test_what_travels_names_nobody_and_what_it_stands_for_is_the_owner_s_alone(root, client):
-    seen = []
-
-    def looked_at(*given):
-        seen.extend(root.staging.rglob("*"))
-        done = carried_out(*given)
-        seen.extend(root.staging.rglob("*"))
-        return done
-
-    client.work = looked_at
-    assert spread(masked, [f"of {UPN}"]) == ["of [UPN]"]
-    (given, how), *_ = client.asked
-    assert all(type(one) is str and UPN not in one for one in (*given, how["key"])) and how["pure"] is False
-    assert {p.suffix for p in seen} == {"", ".call", ".result"}
+def test_nothing_that_dask_is_given_shows_what_it_holds(workers, cluster):
+    assert list(workers.map(masked, [f"of {UPN}"])) == ["of [UPN]"]
+    (given,) = cluster.asked
+    assert UPN not in repr(given) and UPN not in str(given) and UPN.encode() in given[-1].content
+    assert repr(Sealed.of(UPN)) == "Sealed()" and Sealed.of(UPN).open() == UPN
+    assert all(isinstance(pickle.loads(answer), Sealed) for answer in cluster.answers)
 
 
-def test_a_staged_file_is_its_owner_s_alone(tmp_path):
-    folder = staging.open_staging(DataRoot(tmp_path))
-    call = staging.put_call(folder, 1, b"call")
-    result = staging.put_result(folder, call, b"result")
-    assert {stat.S_IMODE((folder / one.name).stat().st_mode) for one in (call, result)} == {0o600}
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert staging.put_result(folder, call, b"result") == result, "two workers that did the same leave one file"
-    staging.close_staging(folder)
-    assert not DataRoot(tmp_path).staging.exists()
+@pytest.mark.parametrize("lost", [CancelledError("scheduler-connection-lost"), OSError("closed"), "killed", "deserted"])
+def test_where_the_cluster_is_lost_the_run_does_what_is_left_and_keeps_the_evidence(workers, root, cluster, lost):
+    from distributed.scheduler import KilledWorker, NoWorkerError
 
+    faults = {"killed": KilledWorker("do_sealed-1", None, 4), "deserted": NoWorkerError("do_sealed-1", 60)}
 
-def test_what_a_killed_run_left_on_its_way_goes_when_the_next_begins_and_its_workers_leave_nothing_more(root, client):
-    client.work = lambda *given: given
-    spreading.begin(masked, [UPN])  # and the run is killed
-    ((given, _),) = client.asked
-    (left,) = root.staging.iterdir()
-    assert list(left.iterdir())
-    data_root = DataRoot(root.path)
-    from tasks.io.data_root.data_root import clear_parts
+    def work(*_):
+        raise faults.get(lost, lost)
 
-    clear_parts(data_root)
-    assert not root.staging.exists()
-    assert carried_out(*given) == ("", "")
-    assert staging.put_result(left, staging.Staged(given[3], given[4]), b"late") is None
-    assert not root.staging.exists() and not evidence(root)
-
-
-@pytest.mark.parametrize(
-    "lost", [CancelledError("scheduler-connection-lost"), OSError("closed"), "killed", "deserted", "torn", "gone"]
-)
-def test_where_the_workers_are_lost_the_run_does_what_is_left_and_keeps_the_evidence(root, client, lost):
-    from distributed.scheduler import KilledWorker
-
-    def work(*given):
-        if lost == "deserted":
-            client.workers = 0
-            raise TimeoutError
-        if lost == "killed":
-            raise KilledWorker("masked-1", None, 4)
-        if isinstance(lost, Exception):
-            raise lost
-        name, sha256 = carried_out(*given)
-        file = root.staging / given[2] / name
-        file.write_bytes(file.read_bytes()[:-1]) if lost == "torn" else file.unlink()
-        return name, sha256
-
-    client.work = work
-    assert (parts(), spread(masked, [UPN, "x"]), parts()) == (2, ["[UPN]", "x"], 1)
-    asked = len(client.asked)
-    assert spread(masked, [UPN]) == ["[UPN]"] and len(client.asked) == asked, "it is not asked again"
+    cluster.work = work
+    assert list(workers.map(masked, [UPN, "x"])) == ["[UPN]", "x"]
+    asked = len(cluster.asked)
+    assert list(workers.map(masked, [UPN])) == ["[UPN]"] and len(cluster.asked) == asked, "it is not asked again"
     assert len(evidence(root)) == 1
 
 
-@pytest.mark.usefixtures("root")
-def test_a_cluster_that_answers_late_is_waited_for(client):
-    late = iter([True] * 5)
-
-    def work(*given):
-        if next(late, False):
-            raise TimeoutError
-        return carried_out(*given)
-
-    client.work = work
-    assert (spread(masked, [UPN]), parts()) == (["[UPN]"], 2)
-
-
-@pytest.mark.parametrize("why", ["edition", "root", "lock", "late", "unfit", "not_ours"])
-def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(root, client, monkeypatch, why):
+@pytest.mark.parametrize("why", ["edition", "root", "lock", "late", "not the service"])
+def test_a_worker_that_cannot_be_used_is_named_and_ends_the_work(workers, root, cluster, monkeypatch, why):
     def work(*given):
         with monkeypatch.context() as elsewhere:
             if why == "edition":
@@ -195,51 +124,31 @@ def test_a_worker_that_is_of_no_use_is_told_at_once_and_no_other_work_is_tried(r
             if why == "late":
                 elsewhere.setattr(module, "_LAKE_LOOKS", 2)
                 elsewhere.setattr(Lake, "reached", lambda *_: False)
-            if why == "unfit":
+            if why == "not the service":
                 raise ModuleNotFoundError("No module named 'tasks'")
-            return carried_out(*given)
+            return do_sealed(*given)
 
-    client.work = work
-    function = stat.S_IMODE if why == "not_ours" else masked
+    cluster.work = work
     with pytest.raises(ServiceFault) as told:
-        spread(function, [1 if why == "not_ours" else UPN])
-    named = {"unfit": "machines-unfit", "not_ours": "machines-all"}.get(why, socket.gethostname())
+        list(workers.map(masked, [UPN]))
+    named = "machines-unfit" if why == "not the service" else socket.gethostname()
     assert named in str(told.value) and UPN not in str(told.value) and " / " in str(told.value)
     assert why != "root" or not list((root.path / "mount point").iterdir()), "nothing is made on the wrong disk"
-    asked = len(client.asked)
-    with pytest.raises(ServiceFault) as again:
-        spread(masked, [UPN])
-    assert str(again.value) == str(told.value)
-    assert len(client.asked) == asked
+    assert (joined == []) == (why in ("edition", "root", "lock", "not the service"))
 
 
-@pytest.mark.usefixtures("root")
-def test_what_workers_have_done_is_told_as_it_comes():
-    told = []
-    with told_to(told.append):
-        assert spread(masked, ["a", "b", "c", "d"]) == ["a", "b", "c", "d"] and parts() == 2
-    assert told == [0.125, 0.25, 0.375, 0.5]
+def unpicklable(_):
+    return lambda: UPN
 
 
-def test_a_worker_waits_until_it_sees_the_run_s_folder(root, client, monkeypatch):
-    looks = []
-
-    def slept(_):
-        looks.append(1)
-        if len(looks) == 3:
-            (root.path / "not shown yet").rename(root.staging)
-
-    def work(*given):
-        root.staging.rename(root.path / "not shown yet")
-        return carried_out(*given)
-
-    client.work = work
-    monkeypatch.setattr(staging.time, "sleep", slept)
-    assert (spread(masked, [UPN]), parts()) == (["[UPN]"], 2) and len(looks) == 3
-    assert not evidence(root), "the run did not go on alone"
+def test_a_result_that_cannot_travel_is_evidence_and_no_exception_of_dask_s(workers, root, cluster):
+    with pytest.raises(ServiceFault, match="machines-unfit") as told:
+        list(workers.map(unpicklable, [UPN]))
+    assert UPN not in str(told.value) and len(cluster.answers) == 1
+    assert any("pickle" in text.lower() for text in evidence(root))
 
 
-def test_a_worker_waits_until_it_sees_the_lake_as_the_run_has_seen_it(root, monkeypatch):
+def test_a_worker_waits_until_it_sees_the_lake_as_the_run_has_seen_it(workers, root, monkeypatch):
     looks = iter([False, False, True])
     wanted = []
 
@@ -248,13 +157,11 @@ def test_a_worker_waits_until_it_sees_the_lake_as_the_run_has_seen_it(root, monk
         return next(looks)
 
     monkeypatch.setattr(Lake, "reached", reached)
-    assert spread(masked, [UPN]) == ["[UPN]"]
+    assert list(workers.map(masked, [UPN])) == ["[UPN]"]
     assert len(wanted) == 3 and wanted[0] == Lake(root.lake).versions()
 
 
 def test_a_lake_is_reached_where_no_table_is_older(tmp_path):
-    import pandas as pd
-
     lake = Lake(tmp_path)
     before = lake.versions()
     assert lake.reached(before) and not lake.reached({**before, "shared_upns": 0})
@@ -275,7 +182,6 @@ def test_whether_a_run_holds_the_root_is_seen_from_another_handle(tmp_path):
     "named", ["", "dask", "tcp://127.0.0.1:8786", "tcp://localhost:1", "tcp://[::1]:8786", "tls://far:8786"]
 )
 def test_who_may_be_joined(monkeypatch, named):
-    monkeypatch.delenv("ULN_RUNNER_OPEN", raising=False)
     monkeypatch.setenv("ULN_RUNNER", named)
     assert runner_named() == named
 
@@ -283,19 +189,17 @@ def test_who_may_be_joined(monkeypatch, named):
 @pytest.mark.parametrize(
     "named", ["ray", "http://far:8786", "tcp://", "tcp://10.0.0.1:8786", "tcp://127.0.0.1.far:1", "tcp://0.0.0.0:8786"]
 )
-def test_who_may_not_be_joined_is_told_before_anything_is_done(monkeypatch, named):
-    monkeypatch.delenv("ULN_RUNNER_OPEN", raising=False)
+def test_who_may_not_be_joined_is_told_before_anything_is_done(monkeypatch, tmp_path, named):
+    monkeypatch.setenv("ULN_RUNNER_OPEN", "1")  # once let an open way pass
     monkeypatch.setenv("ULN_RUNNER", named)
-    with pytest.raises(ConfigurationFault) as told, workers(2):
+    with pytest.raises(ConfigurationFault) as told, workers_for(str(tmp_path), 2):
         pass
     assert told.value.source == "ULN_RUNNER" and ("docs/machines.md" in str(told.value)) == (named.count(".") > 1)
-    if named.count(".") > 1:
-        monkeypatch.setenv("ULN_RUNNER_OPEN", "1")
-        assert runner_named() == named
 
 
 def test_without_certificates_a_guarded_scheduler_is_not_even_asked(tmp_path):
-    with pytest.raises(ConfigurationFault, match="Certificates"), machines("tls://127.0.0.1:9", 1, str(tmp_path)):
+    address = "tls://127.0.0.1:9"
+    with pytest.raises(ConfigurationFault, match="Certificates"), dask_executor(address, 1, str(tmp_path), print):
         pass
 
 
@@ -304,25 +208,14 @@ def test_where_nobody_answers_a_run_says_so_and_does_not_begin(tmp_path, monkeyp
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        with pytest.raises(ServiceFault, match=address), machines(address, 1, str(tmp_path)):
+        with pytest.raises(ServiceFault, match=address), dask_executor(address, 1, str(tmp_path), print):
             pass
 
 
-def test_a_worker_is_warmed_where_it_sees_the_lake(root, client, tmp_path):
-    done = []
-    client.submit = lambda function, *given, **_: Future(lambda: function(*given))
-    for one in Machines(client, str(root.path)).warm(lambda: done.append(1)):
-        one.result()
-    assert done == [1, 1]
-    (tmp_path / "new").mkdir()
-    for one in Machines(client, str(tmp_path / "new")).warm(lambda: done.append(2)):
-        one.result()
-    assert done == [1, 1] and not list((tmp_path / "new").iterdir())
-
-
-def test_a_worker_becomes_one_of_the_service_s_before_it_does_anything(root, client, monkeypatch):
-    order = []
-    monkeypatch.setattr(module, "become_worker", order.append)
-    monkeypatch.setattr(module, "all_tried", lambda *_: order.append("done") or ["x"])
-    spread(masked, ["one", "two"])
-    assert order == [str(root.path), "done", "done"] and len(client.asked) == 2
+def test_an_executor_that_has_lost_its_cluster_takes_nothing_more(root, cluster):
+    executor = DaskExecutor(cluster, str(root.path), join)
+    cluster.work = lambda *_: (_ for _ in ()).throw(OSError("closed"))
+    with pytest.raises(BrokenExecutor):
+        executor.submit(masked, UPN).result()
+    with pytest.raises(BrokenExecutor):
+        executor.submit(masked, UPN)

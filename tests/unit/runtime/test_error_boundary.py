@@ -109,16 +109,14 @@ def test_a_surrogate_in_an_exception_is_evidence_too(tmp_path):
 
 #: A worker whose library prints to the file behind the streams, as libraries in C do.
 WORKS = """
-import os, sys
-from tasks.runtime.process_guard import guard
-from tasks.runtime.executor import spread, workers
+import os
+from tasks.runtime.executor import workers_for
 def prints(n):
     os.write(2, b"Zzmarkername"); print("Zzmarkername", flush=True)
     return n
 if __name__ == "__main__":
-    guard({root!r})
-    with workers(2):
-        assert spread(prints, range(4)) == [0, 1, 2, 3]
+    with workers_for({root!r}, 2) as workers:
+        assert list(workers.map(prints, range(4))) == [0, 1, 2, 3]
 """
 
 

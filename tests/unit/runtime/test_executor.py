@@ -1,4 +1,4 @@
-"""Work spread over processes gives what it gives in place, and nothing of a lost worker outlives its run."""
+"""Calls spread over processes give what they give in place, and no worker outlives its run."""
 
 import errno
 import os
@@ -6,18 +6,30 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future
+from itertools import repeat
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
+from tasks.io.data_root.data_root import DataRoot
 from tasks.runtime.error_boundary import may_pass
-from tasks.runtime.executor import attempt, one_by_one, parts, spread, workers
-from tasks.runtime.worker import WorkFault, tried
+from tasks.runtime.executor import IN_PLACE, WorkerError, Workers, capture, workers_for
 
 
-def doubled(n):
-    return 2 * n
+@pytest.fixture(params=[1, 2], ids=["in-place", "two-processes"])
+def workers(request, tmp_path):
+    with workers_for(str(DataRoot(tmp_path).create().path), request.param) as found:
+        assert found.count == request.param
+        yield found
+
+
+@pytest.fixture
+def two(tmp_path):
+    with workers_for(str(DataRoot(tmp_path).create().path), 2) as found:
+        yield found
 
 
 def refused(n):
@@ -27,73 +39,89 @@ def refused(n):
         raise ConfigurationFault("x.csv", ["one", "two"])
     if n == 4:
         raise ServiceFault("told")
+    if n == 5:
+        raise KeyError("a learner's name")
     return pd.DataFrame({"n": [n]})
 
 
-def test_the_same_results_in_the_same_order_with_and_without_workers():
-    alone = spread(doubled, range(5))
-    with workers(1):
-        assert (parts(), spread(doubled, range(5))) == (1, alone)
-    with workers(2):
-        assert (parts(), spread(doubled, range(5))) == (2, alone)
-    assert parts() == 1 and alone == [0, 2, 4, 6, 8]
+def test_results_and_faults_come_in_the_order_of_the_calls(workers):
+    one, two, three, four, five, six = workers.map(refused, range(1, 7))
+    assert list(one["n"]) == [1] and list(six["n"]) == [6]
+    assert (two.reason, two.detail) == ("not_xml", "line 1")
+    assert (three.source, three.faults) == ("x.csv", ["one", "two"])
+    assert str(four) == "told"
+    assert type(five) is WorkerError and "KeyError" in str(five), "its traceback, for the evidence"
 
 
-def test_one_that_fails_does_not_stop_the_others_and_its_fault_comes_back_whole():
-    for count in (1, 2):
-        with workers(count):
-            one, two, three, four, five = attempt(refused, [1, 2, 3, 4, 5])
-        assert list(one["n"]) == [1] and list(five["n"]) == [5]
-        assert (two.reason, two.detail) == ("not_xml", "line 1")
-        assert (three.source, three.faults) == ("x.csv", ["one", "two"])
-        assert str(four) == "told"
-
-
-def dies_elsewhere(parent):
-    if os.getpid() != parent:
-        os._exit(9)
-    return "done here"
-
-
-def test_a_lost_worker_costs_nothing_but_its_help():
-    with workers(2):
-        assert attempt(dies_elsewhere, [os.getpid()] * 3) == ["done here"] * 3
-        assert (parts(), spread(doubled, range(3))) == (1, [0, 2, 4])
-
-
-def dies_at_three(parent, n):
+def dies_elsewhere(parent, n):
     if n == 3 and os.getpid() != parent:
         os._exit(9)
     return n
 
 
-def test_results_come_one_by_one_in_order_also_where_a_worker_is_lost_on_the_way():
-    with workers(2):
-        assert list(one_by_one(dies_at_three, [os.getpid()] * 6, range(6), at_once=2)) == list(range(6))
-    assert list(one_by_one(doubled, range(5), at_once=2)) == [0, 2, 4, 6, 8]
+def test_a_lost_worker_costs_nothing_but_its_help(two):
+    assert list(two.map(dies_elsewhere, repeat(os.getpid()), range(8))) == list(range(8))
+    assert list(two.map(dies_elsewhere, repeat(os.getpid()), range(4))) == list(range(4)), "the rest of the run too"
 
 
-def unforeseen(_):
-    raise KeyError("a learner's name")
+def test_in_place_a_call_waits_until_its_result_is_wanted():
+    done = []
+    results = IN_PLACE.map(done.append, "abc")
+    next(results)
+    assert done == ["a"]
+    assert list(results) == [None, None] and done == ["a", "b", "c"]
 
 
-def test_what_was_not_foreseen_comes_back_with_its_traceback_for_the_evidence():
-    for count in (1, 2):
-        with workers(count):
-            (fault,) = attempt(unforeseen, [1])
-        assert type(fault) is WorkFault and "KeyError" in str(fault)
+class Counting(Executor):
+    """Does a call when it is submitted."""
+
+    submitted = 0
+
+    def submit(self, function, /, *arguments, **_):
+        """Counts it."""
+        self.submitted += 1
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def test_an_executor_gets_few_calls_in_advance_so_that_results_do_not_pile_up():
+    counting = Counting()
+    results = Workers(2, counting).map(abs, range(100))
+    next(results)
+    assert counting.submitted == 5
+    assert list(results) == list(range(1, 100))
+
+
+def test_one_process_starts_no_worker(tmp_path):
+    with workers_for(str(DataRoot(tmp_path).create().path), 1) as found:
+        assert found is IN_PLACE
+
+
+def pid(_):
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def test_a_run_that_spreads_nothing_starts_no_process(two):
+    assert not two.executor._processes
+    assert os.getpid() not in two.map(pid, range(2))
+    assert len(two.executor._processes) == 2
 
 
 def test_workers_end_when_the_run_that_they_work_for_is_killed(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(
-        "import os, time\nfrom tasks.runtime.executor import spread, workers\n"
+        "import os, sys, time\nfrom tasks.runtime.executor import workers_for\n"
         "def pid(_):\n    time.sleep(0.2)\n    return os.getpid()\n"
-        "if __name__ == '__main__':\n    with workers(2):\n"
-        "        print(*set(spread(pid, range(4))), flush=True)\n        time.sleep(60)\n",
+        "if __name__ == '__main__':\n    with workers_for(sys.argv[1], 2) as workers:\n"
+        "        print(*set(workers.map(pid, range(4))), flush=True)\n        time.sleep(60)\n",
         encoding="utf-8",
     )
-    run = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=_with_project())
+    root = DataRoot(tmp_path / "root").create()
+    run = subprocess.Popen(
+        [sys.executable, str(script), str(root.path)], stdout=subprocess.PIPE, text=True, env=_with_project()
+    )
     pids = [int(pid) for pid in run.stdout.readline().split()]
     run.send_signal(signal.SIGKILL)
     run.wait()
@@ -120,5 +148,5 @@ def _away(number):
     raise OSError(number, "the share", "/nowhere")
 
 
-def test_a_share_that_was_away_for_a_moment_is_known_by_a_worker_s_words_too():
-    assert may_pass(tried(_away, errno.ESTALE)) and not may_pass(tried(_away, errno.ENOSPC))
+def test_a_share_that_was_away_for_a_moment_is_known_by_the_text_of_its_traceback_too():
+    assert may_pass(capture(_away, errno.ESTALE)) and not may_pass(capture(_away, errno.ENOSPC))
