@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from expectations.rule_catalogue import PRESENCE, Rule, row_wise
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 
 _RESULT_FORMAT = {
@@ -167,7 +167,7 @@ def _expectation(rule: Rule) -> Any:
 
 
 def _could_not_run(codes: list[str]) -> str:
-    return both("fault.rules", rules=", ".join(codes))
+    return bilingual("fault.rules", rules=", ".join(codes))
 
 
 def _validate(questions: list[tuple[Any, pd.Series]]) -> list[Any]:

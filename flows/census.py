@@ -8,10 +8,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from flows.run.flow_run import Counts, Tour, bounded, chosen_authorities, nothing_due, root_of
+from flows.run.flow_run import Counts, FlowRun, bounded, chosen_authorities, nothing_due, root_of
 from flows.run.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, MaybeMoment, MaybeSchools
 from flows.run.schedule import due_cycle, scheduled_time
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.purged import refuse_purged
 from tasks.stages.batch import batch
@@ -82,9 +82,9 @@ def census(
     at = scheduled_time(as_of)
     due = due_cycle(cycle, kind, at)
     if due is None:
-        return nothing_due(both("terminal.nothing_due", kind=kind, day=at[:10]))
+        return nothing_due(bilingual("terminal.nothing_due", kind=kind, day=at[:10]))
     las, root = chosen_authorities(la, school), root_of(data)
-    tour = Tour(las, flow="census", data=root, cycle=due, steps=9)
+    tour = FlowRun(las, flow="census", data=root, cycle=due, steps=9)
     with one_run_at_a_time(root):
         refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
         _stages(tour, root, due, at, school, check_only=check_only)
@@ -97,7 +97,7 @@ def census(
     return tour.total()
 
 
-def _stages(tour: Tour, root: str, cycle: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
+def _stages(tour: FlowRun, root: str, cycle: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
     if is_elsewhere(root, "dewi_inbox"):
         tour.apart(fetch, data=root, name="dewi_inbox")
     for stage in (receive, read, select):

@@ -9,8 +9,8 @@ import logging
 
 from prefect import flow
 
-from flows.run.events import tell_waiting
-from flows.run.flow_run import Counts, Tour, apart, bounded, chosen_authorities, publish_pages, root_of
+from flows.run.events import emit_waiting
+from flows.run.flow_run import Counts, FlowRun, best_effort, bounded, chosen_authorities, publish_pages, root_of
 from flows.run.forms import MaybeFolder, MaybeMoment
 from flows.run.progress import step
 from flows.run.schedule import scheduled_time
@@ -21,7 +21,7 @@ from tasks.ledger.standing import cycles_with_returns, purged_cycles
 from tasks.reports.batches import batches_waiting
 from tasks.runtime.context import moment
 from tasks.runtime.executor import Workers, workers_for
-from tasks.runtime.run_log import batches_told
+from tasks.runtime.run_log import log_batches
 from tasks.stages.collect import collect
 from tasks.stages.conserve import conserve
 from tasks.stages.merge import merge
@@ -60,13 +60,13 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     root, at = root_of(data), scheduled_time(as_of)
     total: Counts = {"faults": 0}
     unbalanced: list[str] = []
-    tours: list[Tour] = []
+    tours: list[FlowRun] = []
     with one_run_at_a_time(root), workers_for(root) as workers:
         purged = purged_cycles(root)  # with the root held: the run that it waited for may have been a purge
         if is_elsewhere(root, "lrs_inbox"):
-            total |= apart(fetch, "returns", data=root, name="lrs_inbox")
+            total |= best_effort(fetch, "returns", data=root, name="lrs_inbox")
         if has_jobs(root):
-            total |= apart(ask, "returns", data=root)
+            total |= best_effort(ask, "returns", data=root)
         step("collect", "LRS", 1)
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
         total["faults"] += sum(total.get(f"{stage}.faults", 0) for stage in ("fetch", "ask", "collect"))
@@ -79,7 +79,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
                 # Days go by, and a run may have died after its snapshot.
                 publish_pages("lrs-returns", root, cycle, at, conserved=True)
                 continue
-            tour = Tour(chosen_authorities(None, None), flow="lrs-returns", data=root, cycle=cycle, steps=3)
+            tour = FlowRun(chosen_authorities(None, None), flow="lrs-returns", data=root, cycle=cycle, steps=3)
             try:
                 tour.check(conserve, at)
             except ServiceFault as fault:
@@ -90,10 +90,10 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             for name, n in tour.total().items():
                 total[name] = total.get(name, 0) + n
         waiting = batches_waiting(root, moment(at).date())
-        tell_waiting(waiting)
-        batches_told("wait", waiting, logging.WARNING)
+        emit_waiting(waiting)
+        log_batches("wait", waiting, logging.WARNING)
         if is_elsewhere(root, "dewi_outbox"):
-            total |= apart(deliver, "returns", data=root)
+            total |= best_effort(deliver, "returns", data=root)
             total["faults"] += total.get("deliver.faults", 0)
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
@@ -104,7 +104,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     return total
 
 
-def _publish(tour: Tour, root: str, cycle: str, at: str, workers: Workers) -> None:
+def _publish(tour: FlowRun, root: str, cycle: str, at: str, workers: Workers) -> None:
     tour.stage(publish, as_of=at, workers=workers)
     # A school whose file could not be made is tried again by the next run: no snapshot says that all is done.
     if not tour.total()["faults"]:

@@ -20,7 +20,7 @@ from schemas.states import Decision
 from tasks.operator.decide_batch import decide
 from tasks.operator.import_export import import_export
 from tasks.operator.publish_again import publish_again
-from tasks.operator.release_hold import Told, release_hold
+from tasks.operator.release_hold import DecisionResult, release_hold
 from tasks.runtime.task import stage_task
 
 #: A decision takes no longer than its commits, and the run that it waits for.
@@ -170,11 +170,11 @@ def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data
     )
 
 
-def _carry_out(name: str, does: Callable[..., Told], data: str | None, **given: Any) -> None:
-    log_decision(stage_task(name, name)(does)(data=root_of(data), **given).told)
+def _carry_out(name: str, does: Callable[..., DecisionResult], data: str | None, **given: Any) -> None:
+    log_decision(stage_task(name, name)(does)(data=root_of(data), **given).message)
 
 
 def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
     task = stage_task("decide", decision.value)(decide)
     decided = task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of))
-    log_decision(decided.told)
+    log_decision(decided.message)

@@ -20,8 +20,8 @@ from flows.run.forms import CycleId, MaybeFolder, MaybeNumber, Number, Way
 from flows.run.progress import step
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.lrs.profiles import all_profiles
-from schemas.settings.locations import ways_of
-from schemas.texts.catalogue import both
+from schemas.settings.locations import locations_of
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.data_root.reference import schools
@@ -145,7 +145,7 @@ def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> 
     taking = register[register["sector_en"].isin(_ALL_SECTORS)]
     if schools_wanted is not None:
         if not 1 <= schools_wanted <= len(taking):
-            raise ConfigurationFault("--schools", [both("fault.how_many_schools", most=len(taking))])
+            raise ConfigurationFault("--schools", [bilingual("fault.how_many_schools", most=len(taking))])
         taking = taking[taking["sector_en"] != "Special"]
         taking = taking.iloc[:: max(1, len(taking) // schools_wanted)].head(schools_wanted)
     taking = taking.reset_index(drop=True)
@@ -162,11 +162,11 @@ def refuse_real_returns(root: DataRoot) -> None:
     Raises:
         ServiceFault: says how to go on.
     """
-    if ways_of(root.reference).named:
-        raise ServiceFault(both("fault.rehearsal_elsewhere"))
+    if locations_of(root.reference).named:
+        raise ServiceFault(bilingual("fault.rehearsal_elsewhere"))
     holds = any(root.dewi_inbox.rglob("*.*")) or (root.reference / "registration.csv").exists()
     if holds and not root.rehearsal_mark.exists():
-        raise ServiceFault(both("fault.real_returns", root=root.path))
+        raise ServiceFault(bilingual("fault.real_returns", root=root.path))
 
 
 @stage_task("lrs-stand-in", "lrs-stand-in")

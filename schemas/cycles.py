@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from schemas.texts.catalogue import Both, both, text
+from schemas.texts.catalogue import Bilingual, bilingual, text
 from schemas.texts.edited_files import Checked, Follows, Says, Whole, Wrong, check_blocks, one_of, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
@@ -50,7 +50,7 @@ class Cycle(Checked):
     def __post_init__(self) -> None:
         """Refuse half a rule of age."""
         if (self.minimum_age is None) != (self.minimum_age_on is None):
-            raise Wrong([both("fault.together", one="minimum_age", other="minimum_age_on")])
+            raise Wrong([bilingual("fault.together", one="minimum_age", other="minimum_age_on")])
 
     @property
     def title_en(self) -> str:
@@ -87,11 +87,11 @@ def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
     return check_blocks(Cycle, toml_of(content, source), source, _overlaps)
 
 
-def _overlaps(cycles: dict[str, Cycle]) -> list[Both]:
+def _overlaps(cycles: dict[str, Cycle]) -> list[Bilingual]:
     """A fault for each two cycles of one kind whose windows share a day: which of them a scheduled run is for."""
     order = sorted(cycles.values(), key=lambda c: (c.kind, c.census_from, c.id))
     return [
-        both("fault.windows_overlap", one=one.id, other=other.id, kind=one.kind)
+        bilingual("fault.windows_overlap", one=one.id, other=other.id, kind=one.kind)
         for one, other in pairwise(order)
         if one.kind == other.kind and other.census_from <= one.closes_on
     ]
@@ -126,14 +126,14 @@ def earlier_alike(cycle: Cycle) -> list[str]:
     return [c.id for c in before if (c.year_groups, c.minimum_age) == own]
 
 
-def in_order() -> list[str]:
+def cycles_in_order() -> list[str]:
     """The ids of all cycles in the order of their censuses."""
     return [c.id for c in sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))]
 
 
 def last_of(ids: list[str]) -> Cycle | None:
     """Of some cycles the one whose census is the last; None where there are none."""
-    return next((all_cycles()[one] for one in reversed(in_order()) if one in ids), None)
+    return next((all_cycles()[one] for one in reversed(cycles_in_order()) if one in ids), None)
 
 
 def cycle_by_id(cycle_id: str) -> Cycle:
@@ -144,5 +144,5 @@ def cycle_by_id(cycle_id: str) -> Cycle:
     """
     cycles = all_cycles()
     if cycle_id not in cycles:
-        raise ConfigurationFault("cycle", [both("fault.no_cycle", cycle=cycle_id, cycles=", ".join(cycles))])
+        raise ConfigurationFault("cycle", [bilingual("fault.no_cycle", cycle=cycle_id, cycles=", ".join(cycles))])
     return cycles[cycle_id]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.edited_files import text_of
 from schemas.texts.faults import ConfigurationFault
 
@@ -128,9 +128,9 @@ def parse_pupil_columns(paths_csv: str) -> tuple[Column, ...]:
     tiers = [Tier.INTERNAL.value, Tier.PERSONAL.value]  # text that a school wrote is never open
     for row in rows:
         if row.get("tier") not in tiers:
-            faults.append(both("fault.one_of", column="tier", allowed=", ".join(tiers)).at(f"{row.get('field')}:"))
+            faults.append(bilingual("fault.one_of", column="tier", allowed=", ".join(tiers)).at(f"{row.get('field')}:"))
         if not (since := row.get("since") or "").isdecimal() or int(since) < 1:
-            faults.append(both("fault.whole_number", key="since").at(f"{row.get('field')}:"))
+            faults.append(bilingual("fault.whole_number", key="since").at(f"{row.get('field')}:"))
     if faults:
         raise ConfigurationFault(f"schemas/plasc/{PATHS_CSV.name}", faults)
     return tuple(Column(row["field"], _TEXT, Tier(row["tier"]), since=int(row["since"])) for row in rows)

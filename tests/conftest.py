@@ -23,7 +23,7 @@ def learner():
 
 @pytest.fixture(autouse=True)
 def _unguarded():
-    """A flow guards its process for good (`tasks.runtime.process_guard.guard`, `data_root.keep_private`); the tests' own goes on."""
+    """A flow guards its process for good (`tasks.runtime.process_guard.install_process_guard`, `data_root.keep_private`); the tests' own goes on."""
     record, mask = logging.getLogRecordFactory(), os.umask(0o077)
     os.umask(mask)
     hooks = sys.excepthook, sys.unraisablehook, threading.excepthook

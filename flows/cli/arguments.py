@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from schemas.cycles import all_cycles
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 
 
 def known_cycle(value: str | None) -> str | None:
     """A cycle of `schemas/cycles.toml`, or none."""
     if value is not None and value not in all_cycles():
-        raise typer.BadParameter(both("fault.no_cycle", cycle=value, cycles=", ".join(all_cycles())))
+        raise typer.BadParameter(bilingual("fault.no_cycle", cycle=value, cycles=", ".join(all_cycles())))
     return value
 
 
@@ -28,7 +28,7 @@ def known_authorities(values: list[str]) -> list[str]:
     known = set(authorities()["la_code"])
     for value in values:
         if value not in known:
-            raise typer.BadParameter(both("fault.no_authority", code=value, first=min(known), last=max(known)))
+            raise typer.BadParameter(bilingual("fault.no_authority", code=value, first=min(known), last=max(known)))
     return values
 
 
@@ -36,7 +36,7 @@ def known_schools(values: list[str]) -> list[str]:
     """School numbers: seven digits, the first three an authority's code; the school itself need not be known."""
     for value in values:
         if not (len(value) == 7 and value.isdigit()):
-            raise typer.BadParameter(both("usage.school_number", value=repr(value)))
+            raise typer.BadParameter(bilingual("usage.school_number", value=repr(value)))
         known_authorities([value[:3]])
     return values
 
@@ -47,7 +47,7 @@ def a_moment(value: str | None) -> str | None:
         try:
             dt.datetime.fromisoformat(value)
         except ValueError:
-            raise typer.BadParameter(both("fault.not_a_moment", text=repr(value))) from None
+            raise typer.BadParameter(bilingual("fault.not_a_moment", text=repr(value))) from None
     return value
 
 
@@ -56,7 +56,7 @@ def a_day(value: str) -> str:
     try:
         return dt.date.fromisoformat(value).isoformat()
     except ValueError:
-        raise typer.BadParameter(both("usage.day", value=repr(value))) from None
+        raise typer.BadParameter(bilingual("usage.day", value=repr(value))) from None
 
 
 AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=a_moment)]

@@ -19,10 +19,10 @@ from flows.cli.arguments import (
     SchoolsOption,
     known_cycle,
 )
-from flows.cli.language import chosen, say
-from flows.cli.output import err, out, tell_counts, tell_places, tell_stand_in, tell_status
+from flows.cli.language import chosen, localised_text
+from flows.cli.output import err, out, print_counts, print_places, print_stand_in, print_status
 from flows.cli.running import cycle_seen, named_root, opened, run_flow
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 
 
 def rehearse(
@@ -37,16 +37,16 @@ def rehearse(
 
     most = int(register()["sector_en"].isin(["Secondary", "Middle"]).sum())
     if schools != "all" and not (schools.isdigit() and 1 <= int(schools) <= most):
-        raise typer.BadParameter(both("fault.how_many_schools", most=most), param_hint="--schools")
+        raise typer.BadParameter(bilingual("fault.how_many_schools", most=most), param_hint="--schools")
     root = named_root(data)
     started = time.monotonic()
     wanted = None if schools == "all" else int(schools)
     counts = run_flow("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root, via=via)
-    tell_status(root, cycle, [])
-    tell_counts(counts["census"], counts["returns"])
-    tell_stand_in(counts["stand_in"])
-    tell_places(root, cycle)
-    out.print(say("terminal.seconds", seconds=f"{time.monotonic() - started:.0f}"))
+    print_status(root, cycle, [])
+    print_counts(counts["census"], counts["returns"])
+    print_stand_in(counts["stand_in"])
+    print_places(root, cycle)
+    out.print(localised_text("terminal.seconds", seconds=f"{time.monotonic() - started:.0f}"))
     _exit_on_faults(counts["census"], counts["returns"])
 
 
@@ -62,8 +62,8 @@ def census(
     root = named_root(data)
     given = {"la": la or None, "school": school or None, "as_of": as_of, "check_only": check_only}
     counts = run_flow("census:census", cycle=cycle, data=root, **given)
-    tell_status(root, cycle, la, as_of)
-    tell_counts(counts)
+    print_status(root, cycle, la, as_of)
+    print_counts(counts)
     _exit_on_faults(counts)
 
 
@@ -78,8 +78,8 @@ def returns(
     counts = run_flow("lrs_returns:lrs_returns", as_of=as_of, data=root)
 
     for cycle in cycles_with_returns(root):
-        tell_status(root, cycle, [], as_of)
-    tell_counts(counts)
+        print_status(root, cycle, [], as_of)
+    print_counts(counts)
     _exit_on_faults(counts)
 
 
@@ -94,9 +94,9 @@ def slips(
 
     with opened(data, standing=True) as root:
         made = make_slips(root, cycle, la, school)
-    out.print(say("terminal.slips_made", schools=len(made.learners), learners=sum(made.learners.values())))
+    out.print(localised_text("terminal.slips_made", schools=len(made.learners), learners=sum(made.learners.values())))
     for one in made.gone:
-        err.print(f"[bold red]uln:[/] {escape(say('terminal.slips_gone', school=one))}")
+        err.print(f"[bold red]uln:[/] {escape(localised_text('terminal.slips_gone', school=one))}")
     if made.gone:
         raise typer.Exit(1)
 
@@ -116,16 +116,16 @@ def report(
     with opened(data) as root:
         seen = cycle_seen(root, cycle)
         if seen is None:
-            out.print(escape(say("terminal.no_returns", root=root)))
+            out.print(escape(localised_text("terminal.no_returns", root=root)))
             return
         site = report_of(root, seen.id, now(as_of))
     page = site.folder / WALES_FOLDER / f"index.{chosen.get() or 'cy'}.html"
-    out.print(escape(say("terminal.pages_made", number=site.written, page=page)), soft_wrap=True)
+    out.print(escape(localised_text("terminal.pages_made", number=site.written, page=page)), soft_wrap=True)
     if open_it:
         webbrowser.open(page.as_uri())
 
 
 def _exit_on_faults(*runs: dict[str, int]) -> None:
     if any(run.get("faults") for run in runs):
-        err.print(say("terminal.faults"))
+        err.print(localised_text("terminal.faults"))
         raise typer.Exit(1)

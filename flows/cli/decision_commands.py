@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from flows.cli.arguments import AsOfOption, DataOption, known_cycle, known_schools
-from flows.cli.language import told
+from flows.cli.language import localised
 from flows.cli.output import out
 from flows.cli.running import opened
 from schemas.states import Decision
@@ -69,13 +69,13 @@ def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: 
     from tasks.operator.decide_batch import decide
 
     with opened(data) as root:
-        out.print(escape(told(decide(root, ref, decision, reason, now(as_of)).told)), soft_wrap=True)
+        out.print(escape(localised(decide(root, ref, decision, reason, now(as_of)).message)), soft_wrap=True)
 
 
 def _tell_decided(does: Callable[..., Any], *of: str, reason: str, as_of: str | None, data: str | None) -> None:
     from flows.run.schedule import now
-    from tasks.runtime.process_guard import guard
+    from tasks.runtime.process_guard import install_process_guard
 
     with opened(data) as root:
-        guard(root)
-        out.print(escape(told(does(root, *of, reason, now(as_of)).told)), soft_wrap=True)
+        install_process_guard(root)
+        out.print(escape(localised(does(root, *of, reason, now(as_of)).message)), soft_wrap=True)

@@ -9,18 +9,18 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import cast, get_args
 
-from schemas.texts.catalogue import Language, both, in_language
+from schemas.texts.catalogue import Language, bilingual, in_language
 
 #: The one language that was asked for; None where both are spoken.
 chosen: ContextVar[Language | None] = ContextVar("chosen", default=None)
 
 
-def say(key: str, /, **places: object) -> str:
-    """A text in the language of the terminal (`schemas.texts.catalogue.both`)."""
-    return told(both(key, **places))
+def localised_text(key: str, /, **places: object) -> str:
+    """A text in the language of the terminal (`schemas.texts.catalogue.bilingual`)."""
+    return localised(bilingual(key, **places))
 
 
-def told(what: object) -> str:
+def localised(what: object) -> str:
     """A sentence that is in both languages, as the terminal says it; anything else as it is."""
     return str(in_language(what, chosen.get()))
 
@@ -35,7 +35,7 @@ def pair(cy: str, en: str, between: str = " / ") -> str:
 
 def heading(key: str) -> str:
     """The heading of a narrow column: each language on its own line."""
-    sentence = both(key)
+    sentence = bilingual(key)
     return pair(sentence.cy, sentence.en, "\n")
 
 

@@ -14,23 +14,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.cli.language import heading, pair, say, told
+from flows.cli.language import heading, localised, localised_text, pair
 from schemas.cycles import Cycle, all_cycles, cycle_by_id
 from schemas.texts.faults import Refused
-from tasks.runtime.visibility import Shown
+from tasks.runtime.visibility import VisibleRows
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 
 
-def tell_plain(text: str) -> None:
+def print_plain(text: str) -> None:
     """What another program reads, as it is: no width, no colours."""
     sys.stdout.write(text)
 
 
-def tell_json(what: object) -> None:
+def print_json(what: object) -> None:
     """What `--json` asks for."""
-    tell_plain(json.dumps(what, ensure_ascii=False, indent=1) + "\n")
+    print_plain(json.dumps(what, ensure_ascii=False, indent=1) + "\n")
 
 
 #: What a run did that is told, in this order.
@@ -43,7 +43,7 @@ _COUNTS = (
 )
 
 
-def tell_counts(*runs: dict[str, int]) -> None:
+def print_counts(*runs: dict[str, int]) -> None:
     """What some runs did, counts by `stage.count` added up; noughts are left out but for those that reassure."""
     counts: dict[str, int] = {}
     for run in runs:
@@ -51,27 +51,31 @@ def tell_counts(*runs: dict[str, int]) -> None:
             counts[name] = counts.get(name, 0) + n
     for name in _COUNTS:
         if name in counts and (counts[name] or name in ("release.learners", "faults")):
-            out.print(f"{counts[name]:>10,}  {say(f'count.{name}')}")
+            out.print(f"{counts[name]:>10,}  {localised_text(f'count.{name}')}")
 
 
 _MOST_NAMED = 20
 _STATES = ("records", "not_chosen", "held", "waiting", "sent", "uln", "exception")
 
 
-def tell_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
+def print_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
     """Why records were not chosen, in words."""
     if not_chosen:
-        out.print(f"{indent}{say('terminal.not_chosen')}:")
+        out.print(f"{indent}{localised_text('terminal.not_chosen')}:")
     for reason, n in not_chosen.items():
-        out.print(f"{indent}{n:>10,}  {say(f'reason.{reason}')}")
+        out.print(f"{indent}{n:>10,}  {localised_text(f'reason.{reason}')}")
 
 
-def tell_stand_in(counts: dict[str, int]) -> None:
+def print_stand_in(counts: dict[str, int]) -> None:
     """What share of the learners the LRS stand-in answered with a ULN at once; how many it did not, by code."""
     from schemas.codes.return_codes import all_return_codes
 
     if counts["rows"]:
-        out.print(say("terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"))
+        out.print(
+            localised_text(
+                "terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"
+            )
+        )
 
     codes = all_return_codes()
     for name, n in sorted(counts.items()):
@@ -81,7 +85,7 @@ def tell_stand_in(counts: dict[str, int]) -> None:
             out.print(f"{n:>10,}  {code}: {pair(meaning.label_cy, meaning.label_en)}")
 
 
-def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
+def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
     """Where every school of a cycle stands, the total, and what waits for a person; now, or at the time of a run."""
     from flows.run.schedule import now
     from tasks.ledger.standing import purged_cycles
@@ -100,53 +104,57 @@ def tell_status(root: str, cycle: str, la: list[str], as_of: str | None = None) 
 
     def add(name: str, row: dict[str, Any]) -> None:
         numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k in _STATES]
-        table.add_row(name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else f"[red]{say('shown.no')}[/]")
+        table.add_row(
+            name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else f"[red]{localised_text('shown.no')}[/]"
+        )
 
     for school, row in found["schools"].items():
         add(school, row)
     table.add_section()
     add(f"{len(found['schools']):,}", found["total"])
     out.print(table)
-    tell_reasons(found["total"]["not_chosen"])
+    print_reasons(found["total"]["not_chosen"])
     if purged_on := purged_cycles(root).get(cycle):
-        out.print(say("terminal.purged", day=purged_on))
+        out.print(localised_text("terminal.purged", day=purged_on))
     day = moment(now(as_of)).date()
     waiting = for_a_person(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
     for name, found_there in waiting.items():
         if found_there:
             n = found_there if isinstance(found_there, int) else len(found_there)
-            out.print(f"[yellow]{say('terminal.for_a_person')}: {n:,} {say(f'terminal.{name}')}[/]")
+            out.print(
+                f"[yellow]{localised_text('terminal.for_a_person')}: {n:,} {localised_text(f'terminal.{name}')}[/]"
+            )
             for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
                 out.print(f"    {escape(one)}")
     for row in unknown_elements(root, cycle, la or None).rows():
-        out.print(f"[yellow]{escape(say('terminal.unknown_element', **row))}[/]")
+        out.print(f"[yellow]{escape(localised_text('terminal.unknown_element', **row))}[/]")
 
 
-def tell_purged(root: str, going: list[Any], *, done: bool) -> None:
+def print_purged(root: str, going: list[Any], *, done: bool) -> None:
     """What was removed, or would be: files and KiB by kind; and whose days nobody has decided yet."""
     from schemas.settings.retention import all_retention
     from schemas.views import PURGED_BY_KIND
     from tasks.io.data_root.data_root import DataRoot
     from tasks.maintenance.purge import totals
-    from tasks.runtime.visibility import shown
+    from tasks.runtime.visibility import check_visible
 
     rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(going).items()]
-    title = say("terminal.has_purged" if done else "terminal.would_purge")
-    table = Table(say("shown.what"), heading("shown.files"), "KiB", title=title if going else None)
-    for row in shown(PURGED_BY_KIND, rows).rows():
+    title = localised_text("terminal.has_purged" if done else "terminal.would_purge")
+    table = Table(localised_text("shown.what"), heading("shown.files"), "KiB", title=title if going else None)
+    for row in check_visible(PURGED_BY_KIND, rows).rows():
         if row["files"]:
-            table.add_row(say(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
-    out.print(table if going else say("terminal.nothing_to_purge"))
+            table.add_row(localised_text(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
+    out.print(table if going else localised_text("terminal.nothing_to_purge"))
     kept_for = all_retention(DataRoot(Path(root)).reference / "retention.toml")
     undecided = [kind.value for kind, one in kept_for.items() if not one.decided]
     if undecided:
-        out.print(f"[yellow]{say('terminal.not_decided', kinds=', '.join(undecided))}[/]")
+        out.print(f"[yellow]{localised_text('terminal.not_decided', kinds=', '.join(undecided))}[/]")
 
 
-def tell_batches(batches: Any) -> None:
+def print_batches(batches: Any) -> None:
     """The batches (`hand_over.batches_shown`), a table a cycle; those that wait for a person in colour."""
     if not len(batches):
-        out.print(say("terminal.no_batches"))
+        out.print(localised_text("terminal.no_batches"))
     for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
         table = Table(heading("shown.state"), heading("shown.school"), title=str(cycle))
         table.add_column(heading("shown.file"), no_wrap=True)  # as it must be typed
@@ -162,20 +170,20 @@ def tell_batches(batches: Any) -> None:
         out.print(table)
 
 
-def tell_exceptions(root: str, cycle: Cycle, found: dict[str, Shown]) -> None:
+def print_exceptions(root: str, cycle: Cycle, found: dict[str, VisibleRows]) -> None:
     """The exceptions (`exceptions.exceptions_shown`): by state and cause, by code, by age per authority and school."""
     from schemas.codes.return_codes import all_return_codes
     from tasks.io.data_root.data_root import DataRoot
 
     if not len(found["states"].frame):
-        out.print(say("terminal.no_exceptions"))
+        out.print(localised_text("terminal.no_exceptions"))
         return
-    table = Table(title=f"{say('exceptions.states')}: {pair(cycle.title_cy, cycle.title_en)}")
+    table = Table(title=f"{localised_text('exceptions.states')}: {pair(cycle.title_cy, cycle.title_en)}")
     for name in ("cycle", "state", "cause", "number"):
-        table.add_column(say(f"exceptions.{name}"), justify="right" if name == "number" else "left")
+        table.add_column(localised_text(f"exceptions.{name}"), justify="right" if name == "number" else "left")
     for row in found["states"].rows():
-        cause = say(f"cause.{row['cause']}") if row["cause"] else ""
-        table.add_row(row["cycle"], say(f"exception.{row['state']}"), cause, f"{row['number']:,}")
+        cause = localised_text(f"cause.{row['cause']}") if row["cause"] else ""
+        table.add_row(row["cycle"], localised_text(f"exception.{row['state']}"), cause, f"{row['number']:,}")
     out.print(table)
     own = DataRoot(Path(root)).reference / "return_codes.csv"
     codes = all_return_codes(own if own.exists() else None)
@@ -187,9 +195,9 @@ def tell_exceptions(root: str, cycle: Cycle, found: dict[str, Shown]) -> None:
         return
     by_place = ages.pivot_table(index=["la_code", "school_number"], columns="age", values="number", fill_value=0)
     columns = sorted(by_place.columns, key=lambda age: int(age.rstrip("+").split("-")[0]))
-    table = Table(title=say("exceptions.ages"))
+    table = Table(title=localised_text("exceptions.ages"))
     for name in ("la_code", "school_number", *columns):
-        table.add_column(name if name in columns else say(f"exceptions.{name}"), justify="right")
+        table.add_column(name if name in columns else localised_text(f"exceptions.{name}"), justify="right")
     for la, rows in by_place[columns].groupby(level="la_code"):
         table.add_row(f"[bold]{la}[/]", "", *(f"[bold]{int(n):,}[/]" for n in rows.sum()))
         for (_, school), numbers in zip(rows.index, rows.to_numpy(), strict=True):
@@ -200,17 +208,20 @@ def tell_exceptions(root: str, cycle: Cycle, found: dict[str, Shown]) -> None:
 _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "fault": "[red]✗[/]"}
 
 
-def tell_doctor(found: Sequence[Any]) -> None:
-    """What the doctor found (`tasks.maintenance.doctor.Found`), a line a check, and what to do below it."""
+def print_doctor(found: Sequence[Any]) -> None:
+    """What the doctor found (`tasks.maintenance.doctor.CheckResult`), a line a check, and what to do below it."""
     for one in found:
-        out.print(f"{_MARKS[one.level]} {say(f'doctor.{one.check}')}: {escape(told(one.what))}", soft_wrap=True)
+        out.print(
+            f"{_MARKS[one.level]} {localised_text(f'doctor.{one.check}')}: {escape(localised(one.what))}",
+            soft_wrap=True,
+        )
         if one.action is not None:
-            out.print(f"    {escape(told(one.action))}", soft_wrap=True)
+            out.print(f"    {escape(localised(one.action))}", soft_wrap=True)
 
 
-def tell_places(root: str, cycle: str) -> None:
+def print_places(root: str, cycle: str) -> None:
     """Where the files of a rehearsal lie, and what to look at next."""
-    out.print("\n" + escape(say("terminal.the_data", root=root)))
+    out.print("\n" + escape(localised_text("terminal.the_data", root=root)))
     for place, key in (
         ("dewi/outbox/", "dewi_outbox"),
         ("lrs/outbox/", "lrs_outbox"),
@@ -219,57 +230,57 @@ def tell_places(root: str, cycle: str) -> None:
         (f"reports/{cycle}/", "reports"),
         (f"rehearsal/truth/{cycle}/", "truth"),
     ):
-        out.print(f"  {place:<28}{say(f'place.{key}')}")
+        out.print(f"  {place:<28}{localised_text(f'place.{key}')}")
     example = next(iter(sorted((Path(root) / "dewi" / "outbox").rglob(f"ULN_*_{cycle}_*.zip"))), None)
-    out.print(say("terminal.next"))
+    out.print(localised_text("terminal.next"))
     if example:
         out.print(f"  {example.relative_to(root)}", soft_wrap=True)
     out.print(f"  uln status {cycle} --data {root}\n  uln readiness --cycle {cycle} --data {root}", soft_wrap=True)
 
 
-def tell_wrong_usage(sentence: str, usage: str, command: str) -> None:
+def print_wrong_usage(sentence: str, usage: str, command: str) -> None:
     """How a command was used wrongly, in one sentence, and where its help is."""
     if usage:
         err.print(escape(usage))
-    err.print(escape(say("usage.see_help", command=command)))
+    err.print(escape(localised_text("usage.see_help", command=command)))
     err.print(f"[bold red]uln:[/] {escape(sentence)}")
 
 
-def tell_refused(name: str, fault: Refused) -> None:
+def print_refused(name: str, fault: Refused) -> None:
     """Why a file would be refused, and what to do."""
     from schemas.codes.quarantine_reasons import all_reasons
 
     reason = all_reasons()[fault.reason]
-    out.print(f"[red]✗[/] {escape(name)}: {pair(reason.text_cy, reason.text_en)} {escape(told(fault.detail))}")
+    out.print(f"[red]✗[/] {escape(name)}: {pair(reason.text_cy, reason.text_en)} {escape(localised(fault.detail))}")
     out.print(f"  {pair(reason.action_cy, reason.action_en)}")
 
 
-def tell_checked(path: Path, one: Any) -> None:
+def print_checked(path: Path, one: Any) -> None:
     """What would become of one return: counts, and each finding by record, rule and action; never a value."""
     from expectations.rule_catalogue import all_rules
     from schemas.tables import Tier
     from schemas.views import CHECKED
-    from tasks.runtime.visibility import shown
+    from tasks.runtime.visibility import check_visible
 
     rules = {r.code: r for r in all_rules()}
     name = f"{path}#{one.member}" if one.member else str(path)
     mark = "[red]✗[/]" if one.held else "[green]✓[/]"
     out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
     numbers = {name: f"{getattr(one, name):,}" for name in ("records", "chosen", "held")}
-    out.print(f"  {say('terminal.checked', **numbers)}")
-    tell_reasons(one.not_chosen, "  ")
+    out.print(f"  {localised_text('terminal.checked', **numbers)}")
+    print_reasons(one.not_chosen, "  ")
     if one.unknown_elements:
         elements = ", ".join(f"{name} {n}" for name, n in one.unknown_elements.items())
-        out.print(f"  {escape(say('terminal.unknown_elements', elements=elements))}")
+        out.print(f"  {escape(localised_text('terminal.unknown_elements', elements=elements))}")
     if one.findings.empty:
         return
     table = Table(
         *(heading(f"shown.{name}") for name in ("record", "year", "rule")),
         "LRS",
-        say("shown.good"),
-        say("shown.action"),
+        localised_text("shown.good"),
+        localised_text("shown.action"),
     )
-    for row in shown(CHECKED, one.findings, to=Tier.INTERNAL).rows():
+    for row in check_visible(CHECKED, one.findings, to=Tier.INTERNAL).rows():
         rule = rules[row["rule"]]
         colour = "red" if row["severity"] == "blocking" else "yellow"
         year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
@@ -284,10 +295,10 @@ def tell_checked(path: Path, one: Any) -> None:
     out.print(table)
 
 
-def tell_readiness(rows: Any, cycle: str) -> None:
+def print_readiness(rows: Any, cycle: str) -> None:
     """What each school still needs (`status.readiness_of`), with both registers side by side."""
     table = Table(
-        *(say(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
+        *(localised_text(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
         show_lines=True,
     )
     for row in rows.to_dict("records"):
@@ -299,22 +310,22 @@ def tell_readiness(rows: Any, cycle: str) -> None:
             pair(row["where_cy"], row["where_en"], "\n"),
         )
     out.print(table)
-    out.print(say("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
+    out.print(localised_text("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
 
 
 def _compared(row: Mapping[Hashable, Any]) -> list[str]:
     """What stands in the two registers, and what was found, a line each."""
     given = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
-    return [f"{say(f'readiness.{name}')}: {value}" for name, value in given.items()]
+    return [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in given.items()]
 
 
-def tell_cycles() -> None:
+def print_cycles() -> None:
     """The census cycles and their data."""
     table = Table(
-        *(say(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
+        *(localised_text(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
         "LRS",
         "CTF",
-        say("shown.minimum_age"),
+        localised_text("shown.minimum_age"),
     )
     for c in all_cycles().values():
         age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
@@ -331,15 +342,15 @@ def tell_cycles() -> None:
     out.print(table)
 
 
-def tell_texts(*, review: bool) -> None:
+def print_texts(*, review: bool) -> None:
     """How many texts have their Welsh; with `review` those that wait for a translator."""
     from schemas.texts.translations import all_translations
 
     entries = all_translations()
     waiting = {context: entry for context, entry in entries.items() if entry.review}
     if review:
-        table = Table(*(say(f"shown.{name}") for name in ("context", "english", "welsh")), show_lines=True)
+        table = Table(*(localised_text(f"shown.{name}") for name in ("context", "english", "welsh")), show_lines=True)
         for context, entry in waiting.items():
             table.add_row(*map(escape, (context, entry.english, entry.welsh)))
         out.print(table)
-    out.print(say("terminal.texts", count=len(entries), waiting=len(waiting)))
+    out.print(localised_text("terminal.texts", count=len(entries), waiting=len(waiting)))

@@ -12,22 +12,22 @@ import typer
 from rich.markup import escape
 
 from flows.cli.arguments import AsOfOption, CycleOption, DataOption, JsonOption, LaOption, OptionalCycle
-from flows.cli.language import say
+from flows.cli.language import localised_text
 from flows.cli.output import (
     out,
-    tell_batches,
-    tell_checked,
-    tell_cycles,
-    tell_exceptions,
-    tell_json,
-    tell_plain,
-    tell_readiness,
-    tell_refused,
-    tell_status,
-    tell_texts,
+    print_batches,
+    print_checked,
+    print_cycles,
+    print_exceptions,
+    print_json,
+    print_plain,
+    print_readiness,
+    print_refused,
+    print_status,
+    print_texts,
 )
 from flows.cli.running import cycle_seen, opened, signs_of_life
-from flows.cli.story import tell_story
+from flows.cli.story import print_story
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.states import BatchShown
 
@@ -48,12 +48,12 @@ def status(
         wanted = [cycle] if cycle else cycles_with_returns(root)
         if as_json:
             found = [status_of(root, c, la or None) for c in wanted]
-            tell_json(found[0] if cycle else found)
+            print_json(found[0] if cycle else found)
             return
         if not wanted:
-            out.print(escape(say("terminal.no_returns", root=root)))
+            out.print(escape(localised_text("terminal.no_returns", root=root)))
         for one in wanted:
-            tell_status(root, one, la)
+            print_status(root, one, la)
 
 
 def exceptions(
@@ -71,13 +71,13 @@ def exceptions(
     with opened(data) as root:
         seen = cycle_seen(root, cycle)
         if seen is None:
-            out.print(say("terminal.no_exceptions"))
+            out.print(localised_text("terminal.no_exceptions"))
             return
         found = exceptions_shown(root, seen, moment(now(as_of)).date(), la or None)
     if as_json:
-        tell_json({"cycle": seen.id} | {name: rows.rows() for name, rows in found.items()})
+        print_json({"cycle": seen.id} | {name: rows.rows() for name, rows in found.items()})
     else:
-        tell_exceptions(root, seen, found)
+        print_exceptions(root, seen, found)
 
 
 def batches(
@@ -96,9 +96,9 @@ def batches(
         found = batches_shown(root, moment(now(as_of)).date(), cycle).frame
         found = found if state is None else found[found["state"] == state.value]
         if as_json:
-            tell_plain(found.to_json(orient="records", indent=1, force_ascii=False) + "\n")
+            print_plain(found.to_json(orient="records", indent=1, force_ascii=False) + "\n")
         else:
-            tell_batches(found)
+            print_batches(found)
 
 
 def trace(
@@ -109,13 +109,13 @@ def trace(
     """One learner's story, for who may read the data root."""
     from tasks.reports.trace import stories
 
-    asked = key if key is not None else typer.prompt(say("trace.ask"), err=True)
+    asked = key if key is not None else typer.prompt(localised_text("trace.ask"), err=True)
     with opened(data, standing=True) as root:
         found = stories(root, asked)
         if as_json:
-            tell_json([one.as_json() for one in found])
+            print_json([one.as_json() for one in found])
         else:
-            tell_story(root, found)
+            print_story(root, found)
 
 
 def check(
@@ -133,10 +133,10 @@ def check(
             found = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
         for one in found:
             if isinstance(one, RefusedReturn):
-                tell_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
+                print_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
                 refused += 1
             else:
-                tell_checked(path, one)
+                print_checked(path, one)
                 held += one.held
     if held or refused:
         raise typer.Exit(1)
@@ -154,16 +154,16 @@ def readiness(
     cycle = cycle or present_cycle(all_cycles().values(), today())
     with opened(data) as root:
         rows = readiness_of(root, cycle_by_id(cycle), la or None)
-    tell_readiness(rows, cycle)
+    print_readiness(rows, cycle)
 
 
 def cycles(data: DataOption = None) -> None:
     """The census cycles."""
     del data  # every command takes --data; the cycles are the project's own
-    tell_cycles()
+    print_cycles()
 
 
 def texts(review: Annotated[bool, typer.Option("--review")] = False, data: DataOption = None) -> None:
     """The texts of the service: how many have their Welsh, and which wait for a translator."""
     del data  # every command takes --data; the texts are the project's own
-    tell_texts(review=review)
+    print_texts(review=review)

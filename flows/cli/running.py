@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from flows.cli.language import say, told
+from flows.cli.language import localised, localised_text
 from flows.cli.output import err
 from schemas.cycles import Cycle, cycle_by_id, last_of
 from schemas.texts.catalogue import sentence_of
@@ -44,7 +44,7 @@ def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
         The data root, as a full path.
     """
     root = named_root(data)
-    with told_plainly(root):
+    with faults_as_sentences(root):
         if standing and not Path(root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "", root)
         yield root
@@ -52,11 +52,11 @@ def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
 
 def settled(root: str) -> None:
     """Make the process one that may import the engine: masked logs, the engine's own files below the data root."""
-    from flows.run.engine import settle
-    from tasks.runtime.process_guard import guard
+    from flows.run.engine import configure_engine
+    from tasks.runtime.process_guard import install_process_guard
 
-    guard(root)
-    settle(root)
+    install_process_guard(root)
+    configure_engine(root)
 
 
 def cycle_seen(root: str, cycle: str | None) -> Cycle | None:
@@ -67,12 +67,12 @@ def cycle_seen(root: str, cycle: str | None) -> Cycle | None:
 
 
 @contextmanager
-def told_plainly(data: str) -> Iterator[None]:
+def faults_as_sentences(data: str) -> Iterator[None]:
     """One clear sentence and a next step instead of a traceback."""
     try:
         yield
     except (ConfigurationFault, ServiceFault, Refused) as fault:
-        err.print(f"[bold red]uln:[/] {escape(told(sentence_of(fault)))}")
+        err.print(f"[bold red]uln:[/] {escape(localised(sentence_of(fault)))}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         _say_stopped()
@@ -80,7 +80,7 @@ def told_plainly(data: str) -> Iterator[None]:
     except (typer.Exit, typer.BadParameter):
         raise
     except OSError as fault:
-        err.print(f"[bold red]uln:[/] {escape(_told_by_system(fault))}")
+        err.print(f"[bold red]uln:[/] {escape(_system_sentence(fault))}")
         raise typer.Exit(1) from None
     except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
         from flows.run.engine import server_unreachable
@@ -88,19 +88,21 @@ def told_plainly(data: str) -> Iterator[None]:
 
         server = os.environ.get("PREFECT_API_URL")
         if server and server_unreachable(fault):
-            err.print(f"[bold red]uln:[/] {escape(say('terminal.server_unreachable', server=server))}")
+            err.print(f"[bold red]uln:[/] {escape(localised_text('terminal.server_unreachable', server=server))}")
         else:
             where = keep_evidence(data, "terminal", "uln", "command", fault)
-            err.print(f"[bold red]uln:[/] {escape(say('fault.unforeseen', stage='uln', about='', where=where))}")
+            err.print(
+                f"[bold red]uln:[/] {escape(localised_text('fault.unforeseen', stage='uln', about='', where=where))}"
+            )
         raise typer.Exit(1) from None
 
 
 def _say_stopped() -> None:
     err.show_cursor()
-    err.print(f"\n[bold red]uln:[/] {say('terminal.stopped')}")
+    err.print(f"\n[bold red]uln:[/] {localised_text('terminal.stopped')}")
 
 
-def _told_by_system(fault: OSError) -> str:
+def _system_sentence(fault: OSError) -> str:
     """What the operating system refused, in both languages where it is one of the usual things."""
     usual = {
         FileNotFoundError: "terminal.no_file",
@@ -110,7 +112,7 @@ def _told_by_system(fault: OSError) -> str:
         PermissionError: "terminal.no_permission",
     }
     key = next((key for kind, key in usual.items() if isinstance(fault, kind)), "terminal.system")
-    return say(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
+    return localised_text(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
 
 
 @contextmanager
@@ -144,7 +146,9 @@ def _progress() -> Iterator[None]:
 
 def signs_of_life(path: Path) -> AbstractContextManager[Any]:
     """Something that moves on the screen while the rules are loaded and run; nothing where there is no screen."""
-    return err.status(f"{say('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
+    return (
+        err.status(f"{localised_text('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
+    )
 
 
 def run_flow(name: str, **parameters: Any) -> Any:
@@ -153,7 +157,7 @@ def run_flow(name: str, **parameters: Any) -> Any:
 
     data = parameters["data"]
     settled(data)
-    with told_plainly(data), stopping_at_once(_say_stopped):
+    with faults_as_sentences(data), stopping_at_once(_say_stopped):
         module, _, function = name.partition(":")
         with _progress():
             return getattr(import_module(f"flows.{module}"), function)(**parameters)

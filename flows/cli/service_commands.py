@@ -14,8 +14,8 @@ import typer
 from rich.markup import escape
 
 from flows.cli.arguments import AsOfOption, DataOption, JsonOption, a_day
-from flows.cli.language import say, told
-from flows.cli.output import out, tell_doctor, tell_json, tell_plain, tell_purged
+from flows.cli.language import localised, localised_text
+from flows.cli.output import out, print_doctor, print_json, print_plain, print_purged
 from flows.cli.running import opened, settled
 
 
@@ -27,7 +27,7 @@ def serve(
     from flows.services import serve as serving
 
     with opened(data) as root:
-        serving.serve(root, port, lambda text: out.print(escape(told(text)), soft_wrap=True))
+        serving.serve(root, port, lambda text: out.print(escape(localised(text)), soft_wrap=True))
 
 
 def watch(data: DataOption = None) -> None:
@@ -37,9 +37,9 @@ def watch(data: DataOption = None) -> None:
         from flows.services.watch import refuse_without_server, watch_inboxes
 
         refuse_without_server()
-        out.print(escape(say("terminal.watching", root=root)), soft_wrap=True)
+        out.print(escape(localised_text("terminal.watching", root=root)), soft_wrap=True)
         for files, told_to_engine in watch_inboxes(root):
-            out.print(say("terminal.arrived" if told_to_engine else "terminal.arrived_untold", files=files))
+            out.print(localised_text("terminal.arrived" if told_to_engine else "terminal.arrived_untold", files=files))
 
 
 def notify(
@@ -60,14 +60,14 @@ def notify(
 
         refuse_without_server()
         if remove:
-            out.print(say("terminal.notify_removed", count=notifications.remove()))
+            out.print(localised_text("terminal.notify_removed", count=notifications.remove()))
             return
         again = how_watched(DataRoot(Path(root)).reference / "watching.toml").notifications.again_after_hours
         channels = notifications.notify(again, webhook, email, os.environ.get("ULN_SMTP"))
-        out.print(say("terminal.notified", channels=", ".join(channels)))
+        out.print(localised_text("terminal.notified", channels=", ".join(channels)))
         if try_it:
             notifications.try_out()
-            out.print(say("terminal.notify_tried"))
+            out.print(localised_text("terminal.notify_tried"))
 
 
 def metrics(
@@ -86,7 +86,7 @@ def metrics(
         if write:
             write_whole(DataRoot(Path(root)).metrics, text)
         else:
-            tell_plain(text.decode())
+            print_plain(text.decode())
 
 
 def doctor(
@@ -97,21 +97,21 @@ def doctor(
     """What is wrong with the service, and what to do about it; exit code 1 where there is a fault."""
     from flows.run.engine import user_has_a_server
     from flows.run.schedule import now
-    from tasks.maintenance.doctor import Level, examined, found
+    from tasks.maintenance.doctor import Level, check_result, run_checks
     from tasks.runtime.context import moment
 
     with opened(data) as root:
-        met = list(examined(root, moment(now(as_of)).date()))
+        met = list(run_checks(root, moment(now(as_of)).date()))
         if user_has_a_server():
-            from flows.services.doctor import examined_server
+            from flows.services.doctor import run_server_checks
 
-            met += examined_server()
+            met += run_server_checks()
         else:
-            met.append(found("server", Level.WARNING, "none"))
+            met.append(check_result("server", Level.WARNING, "none"))
     if as_json:
-        tell_json([one.as_json() for one in met])
+        print_json([one.as_json() for one in met])
     else:
-        tell_doctor(met)
+        print_doctor(met)
     if any(one.level is Level.FAULT for one in met):
         raise typer.Exit(1)
 
@@ -128,5 +128,5 @@ def purge(
         settled(root)
         from tasks.maintenance import purge as purging
 
-        does = purging.purge if yes else purging.due
-        tell_purged(root, does(root, dt.date.fromisoformat(before), today()), done=yes)
+        does = purging.purge if yes else purging.items_due
+        print_purged(root, does(root, dt.date.fromisoformat(before), today()), done=yes)

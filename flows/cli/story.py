@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from rich.markup import escape
 from rich.table import Table
 
-from flows.cli.language import pair, say
+from flows.cli.language import localised_text, pair
 from flows.cli.output import out
 from schemas.codes.service_codes import ServiceCode, meaning, service_codes
 from schemas.texts.catalogue import Language, all_texts
@@ -20,25 +20,29 @@ if TYPE_CHECKING:
     from tasks.reports.trace import Story
 
 
-def tell_story(root: str, found: Sequence["Story"]) -> None:
+def print_story(root: str, found: Sequence["Story"]) -> None:
     """What is known of a learner, oldest first; of each of several, where one ULN stands with several."""
     from tasks.io.data_root.data_root import DataRoot
     from tasks.ledger.code_texts import texts_of
 
     reasons = texts_of(DataRoot(Path(root))).drop_duplicates("code").set_index("code")
     codes = service_codes(DataRoot(Path(root)).reference)
-    out.print(f"[yellow]{say('trace.personal')}[/]")
+    out.print(f"[yellow]{localised_text('trace.personal')}[/]")
     if len(found) > 1:
-        out.print(say("trace.several", number=len(found)))
+        out.print(localised_text("trace.several", number=len(found)))
     for one in found:
         for row in one.known.of_learner.fillna("").to_dict("records"):
             key = "trace.known" if row["uln"] else "trace.known_no_uln"
-            out.print(escape(say(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])))
+            out.print(
+                escape(
+                    localised_text(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])
+                )
+            )
         for row in one.stands.of_learner.to_dict("records"):
             out.print(escape(_side_by_side("trace.stands", _stands_in_words(row))))
         table = Table()
         for name in ("at", "school", "what", "where"):
-            table.add_column(say(f"trace.{name}"), overflow="fold")
+            table.add_column(localised_text(f"trace.{name}"), overflow="fold")
         table.show_lines = True
         for event in one.told.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
@@ -93,4 +97,4 @@ def _place_in_file(event: dict[Any, Any]) -> str:
     """Where in its file an event stands, in words; nothing where it is of no place."""
     words = {"returned": "record", "batched": "position"}
     key = words.get(event["kind"], "row" if event["kind"].startswith("answered") else "")
-    return say(f"trace.{key}", place=event["place"]) if key else ""
+    return localised_text(f"trace.{key}", place=event["place"]) if key else ""

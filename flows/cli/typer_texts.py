@@ -13,9 +13,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from flows.cli.language import asked_for, chosen, say, told
-from flows.cli.output import tell_wrong_usage
-from schemas.texts.catalogue import Both, all_texts, both
+from flows.cli.language import asked_for, chosen, localised, localised_text
+from flows.cli.output import print_wrong_usage
+from schemas.texts.catalogue import Bilingual, all_texts, bilingual
 
 
 class _Spoken:
@@ -23,12 +23,12 @@ class _Spoken:
 
     def get_usage(self, ctx: Any) -> str:
         pieces = ctx.command.collect_usage_pieces(ctx)
-        return f"{say('usage.usage')}: {' '.join([ctx.command_path, *pieces])}"
+        return f"{localised_text('usage.usage')}: {' '.join([ctx.command_path, *pieces])}"
 
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
-            option.help = say("help.help")
+            option.help = localised_text("help.help")
         return option
 
 
@@ -57,7 +57,7 @@ class _Group(_Spoken, TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            raise typer.BadParameter(both("usage.no_such_command", command=args[0]), ctx=ctx, param_hint=args[0])
+            raise typer.BadParameter(bilingual("usage.no_such_command", command=args[0]), ctx=ctx, param_hint=args[0])
         return super().resolve_command(ctx, args)
 
 
@@ -76,22 +76,22 @@ def _explain(group: Any) -> None:
     """Give commands, options and arguments their help, and the library its headings, in the terminal's language."""
     import typer.rich_utils as library
 
-    library.ARGUMENTS_PANEL_TITLE = say("usage.arguments")
-    library.OPTIONS_PANEL_TITLE = say("usage.options")
-    library.COMMANDS_PANEL_TITLE = say("usage.commands")
-    library.DEFAULT_STRING = f"[{say('usage.default')}: {{}}]"
-    library.ENVVAR_STRING = f"[{say('usage.environment')}: {{}}]"
-    library.REQUIRED_LONG_STRING = f"[{say('usage.required')}]"
-    group.subcommand_metavar = say("usage.command_metavar")
+    library.ARGUMENTS_PANEL_TITLE = localised_text("usage.arguments")
+    library.OPTIONS_PANEL_TITLE = localised_text("usage.options")
+    library.COMMANDS_PANEL_TITLE = localised_text("usage.commands")
+    library.DEFAULT_STRING = f"[{localised_text('usage.default')}: {{}}]"
+    library.ENVVAR_STRING = f"[{localised_text('usage.environment')}: {{}}]"
+    library.REQUIRED_LONG_STRING = f"[{localised_text('usage.required')}]"
+    group.subcommand_metavar = localised_text("usage.command_metavar")
     for name, command in {"uln": group, **group.commands}.items():
-        command.options_metavar = say("usage.options_metavar")
+        command.options_metavar = localised_text("usage.options_metavar")
         command.help = _help(command.help, f"help.{name}")
         for param in command.params:
             param.help = _help(param.help, f"help.{name}.{param.name}", f"help.{param.name}")
 
 
 def _help(otherwise: str | None, *keys: str) -> str | None:
-    return next((say(key) for key in keys if key in all_texts()), otherwise)
+    return next((localised_text(key) for key in keys if key in all_texts()), otherwise)
 
 
 def _tell_usage(wrong: TyperException) -> None:
@@ -103,20 +103,20 @@ def _tell_usage(wrong: TyperException) -> None:
     hint = getattr(wrong, "param_hint", None) or (param.get_error_hint() if param is not None else "")
     message = wrong.message
     allowed = getattr(getattr(param, "type_descriptor", None), "choices", None)
-    if isinstance(message, Both):
-        sentence = told(message)
+    if isinstance(message, Bilingual):
+        sentence = localised(message)
     elif kind == "MissingParameter":
-        sentence = say("usage.missing", what=hint)
+        sentence = localised_text("usage.missing", what=hint)
     elif kind == "NoSuchOption":
-        sentence = say("usage.no_such_option", what=getattr(wrong, "option_name", ""))
+        sentence = localised_text("usage.no_such_option", what=getattr(wrong, "option_name", ""))
     elif allowed:
-        sentence = say(
+        sentence = localised_text(
             "fault.one_of", column=hint, allowed=", ".join(str(getattr(one, "value", one)) for one in allowed)
         )
     elif hint:
-        sentence = say("usage.not_taken", what=hint)
+        sentence = localised_text("usage.not_taken", what=hint)
     else:
-        sentence = say("usage.wrong")
-    tell_wrong_usage(
+        sentence = localised_text("usage.wrong")
+    print_wrong_usage(
         sentence, ctx.get_usage() if ctx is not None else "", ctx.command_path if ctx is not None else "uln"
     )

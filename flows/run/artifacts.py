@@ -23,14 +23,14 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL
 
 from flows.run.run_page import Page
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from tasks.runtime.error_boundary import sentence_of
-from tasks.runtime.visibility import Shown, sentence
+from tasks.runtime.visibility import VisibleRows, sentence
 
 Made = TypeVar("Made")
 
 
-def log_counts(stage: str, las: list[str], counts: Shown) -> None:
+def log_counts(stage: str, las: list[str], counts: VisibleRows) -> None:
     """One line for a stage: the authorities for which it was done, and what it counted of each.
 
     Args:
@@ -122,12 +122,12 @@ class Progress:
 
     def done(self) -> None:
         """The run has done all that it does."""
-        self._tell(both("run_page.over"), 100.0)
+        self._tell(bilingual("run_page.over"), 100.0)
 
     def _tell(self, stage: str, percent: float) -> None:
         if self._lost:
             return
-        told = both("run_page.progress", cycle=self._title, stage=stage)
+        told = bilingual("run_page.progress", cycle=self._title, stage=stage)
         made = attempted(lambda: self._told(min(percent, 100.0), told), **self._where)
         self._told_at = self._clock()
         self._lost = made is None  # a server that does not take it is not asked again at each step

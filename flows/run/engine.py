@@ -15,7 +15,7 @@ from typing import Any
 from tasks.io.data_root.data_root import DataRoot, make_folder
 
 
-def settle(data: str) -> None:
+def configure_engine(data: str) -> None:
     """Point the engine to the data root; must run before `prefect` is imported.
 
     Args:

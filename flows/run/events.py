@@ -14,7 +14,7 @@ from prefect.events.worker import EventsWorker
 from prefect.runtime import flow_run
 
 from schemas.states import BatchShown
-from tasks.runtime.visibility import Shown
+from tasks.runtime.visibility import VisibleRows
 
 _ID, _NAME = "prefect.resource.id", "prefect.resource.name"
 
@@ -31,7 +31,7 @@ class Event(StrEnum):
 _OF_INBOX = {"dewi": Event.RETURN_ARRIVED, "lrs": Event.RESULT_ARRIVED}
 
 
-def tell_arrived(arrived: Shown) -> None:
+def emit_arrived(arrived: VisibleRows) -> None:
     """Files have come into an inbox and are whole.
 
     Args:
@@ -50,7 +50,7 @@ def tell_arrived(arrived: Shown) -> None:
 _MOST_NAMED = 20
 
 
-def tell_waiting(batches: Shown) -> None:
+def emit_waiting(batches: VisibleRows) -> None:
     """Batches wait for a person; nothing where none does, or where no run of the engine has found them.
 
     How many learners are in them is not told: of one small batch it would be a small number beside its school's name. The
@@ -74,7 +74,7 @@ def tell_waiting(batches: Shown) -> None:
     emit_event(Event.BATCHES_WAITING, {_ID: f"uln.batches.{digest[:16]}", _NAME: "batches"}, payload=payload)
 
 
-def tell_incomplete(flow: str, faults: int) -> None:
+def emit_incomplete(flow: str, faults: int) -> None:
     """A run came to its end and could not do everything.
 
     Args:

@@ -16,27 +16,27 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows.run.artifacts import Progress, artifact_key, attempted, log_counts, log_fault, make_page
-from flows.run.events import tell_incomplete
+from flows.run.events import emit_incomplete
 from flows.run.progress import step
 from flows.run.run_page import Page, authorities_page, batches_page, outcomes_picture_of, overview_page, rules_page
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
 from schemas.views import COUNTS_TOLD, STAGE_COUNTS
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import authorities
-from tasks.reports.overview import Overview, overview_of, rules_told
+from tasks.reports.overview import Overview, overview_of, visible_rules
 from tasks.reports.pages import address_of, make_pages, pages_due
-from tasks.runtime.error_boundary import within
+from tasks.runtime.error_boundary import error_boundary
 from tasks.runtime.memory import keep_memory
-from tasks.runtime.process_guard import guard
-from tasks.runtime.run_log import run_log, stage_counts, stage_fault
-from tasks.runtime.visibility import Shown, shown
+from tasks.runtime.process_guard import install_process_guard
+from tasks.runtime.run_log import log_stage_counts, log_stage_faults, run_log
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 Counts = dict[str, int]
 Result = TypeVar("Result")
 
 
-class Tour:
+class FlowRun:
     """One run over some authorities: the counts of every stage, and the faults, by authority; and what it tells of them."""
 
     def __init__(self, las: list[str], *, flow: str, data: str, cycle: str, steps: int) -> None:
@@ -80,7 +80,7 @@ class Tour:
             self.faults |= dict.fromkeys(going, str(result))
             self._nothing_done |= set(going)
             log_fault(task.name, str(result))
-            stage_fault(task.name, self._cycle, {"": str(result)})
+            log_stage_faults(task.name, self._cycle, {"": str(result)})
             return
         if isinstance(result, BaseException):
             raise result
@@ -92,19 +92,19 @@ class Tour:
         self._rules = result.rules or self._rules
         counted = _shown({la: {task.name: counts} for la, counts in result.counts.items()})
         log_counts(task.name, list(result.counts), counted)
-        stage_counts(self._cycle, counted)
-        stage_fault(task.name, self._cycle, result.faults)
+        log_stage_counts(self._cycle, counted)
+        log_stage_faults(task.name, self._cycle, result.faults)
         for fault in result.faults.values():
             log_fault(task.name, fault)
 
     def apart(self, task: Any, **references: Any) -> None:
-        """Run a step that is no authority's, and without which all of them go on (`apart`).
+        """Run a step that is no authority's, and without which all of them go on (`best_effort`).
 
         Args:
             task: a stage task.
             references: what it takes.
         """
-        self._apart |= apart(task, self._cycle, **references)
+        self._apart |= best_effort(task, self._cycle, **references)
 
     def check(self, conserve: Any, as_of: str) -> None:
         """Run the conservation check; where the cycle does not balance, the dashboard says so.
@@ -148,7 +148,7 @@ class Tour:
             ServiceFault: no authority could be done.
         """
         if self.is_nothing_done():
-            raise ServiceFault(both("fault.nobody_done", number=len(self._las)))
+            raise ServiceFault(bilingual("fault.nobody_done", number=len(self._las)))
 
     def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:
         """Tell on the dashboard where the cycle stands, what waits for a person, and what the run did.
@@ -159,21 +159,23 @@ class Tour:
             unbalanced: what the conservation check says of the cycle, where it does not balance.
         """
         cycle = self._cycle
-        faults = self.faults if unbalanced is None else {**self.faults, both("run_page.wales"): unbalanced}
+        faults = self.faults if unbalanced is None else {**self.faults, bilingual("run_page.wales"): unbalanced}
         seen = self._attempted("overview", lambda: overview_of(self._data, cycle, as_of, conserved=conserved))
         if seen is not None:
             pages: str | None = None
             # A cycle that does not balance keeps the pages on which it did.
             if unbalanced is None:
                 pages = publish_pages(self._flow, self._data, cycle, as_of, seen, conserved=conserved)
-                faults = faults if pages else {**faults, both("run_page.pages"): both("run_page.pages_not_made")}
+                faults = (
+                    faults if pages else {**faults, bilingual("run_page.pages"): bilingual("run_page.pages_not_made")}
+                )
             picture = self._attempted("picture", lambda: outcomes_picture_of(seen.authorities))
             self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture, pages))
             self._make("authorities", lambda: authorities_page(cycle, seen.authorities))
             self._make("batches", lambda: batches_page(cycle, seen.batches))
         # Of some authorities alone it would tell what those of all hide.
         if self._rules and self._las == chosen_authorities(None, None):
-            self._make("rules", lambda: rules_page(cycle, rules_told(self._rules, cycle)))
+            self._make("rules", lambda: rules_page(cycle, visible_rules(self._rules, cycle)))
         self._progress.done()
 
     def _make(self, name: str, page: Callable[[], Page]) -> None:
@@ -183,7 +185,7 @@ class Tour:
         return attempted(make, data=self._data, cycle=self._cycle, about=f"{self._flow}-{name}")
 
 
-def apart(task: Any, about: str, **references: Any) -> Counts:
+def best_effort(task: Any, about: str, **references: Any) -> Counts:
     """Run a step without which a run goes on; what stops it is told, its task run is red, and it counts as a fault.
 
     Args:
@@ -198,7 +200,7 @@ def apart(task: Any, about: str, **references: Any) -> Counts:
     done = task(return_state=True, **references).result(raise_on_failure=False)
     if isinstance(done, ServiceFault | ConfigurationFault):
         log_fault(task.name, str(done))
-        stage_fault(task.name, about, {"": str(done)})
+        log_stage_faults(task.name, about, {"": str(done)})
         return {f"{task.name}.faults": 1}
     if isinstance(done, BaseException):
         raise done
@@ -231,7 +233,7 @@ def publish_pages(
     return attempted(make, data=data, cycle=cycle, about=f"{flow}-pages")
 
 
-def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> Shown:
+def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> VisibleRows:
     """Counts by authority and stage, those that the dashboard may show."""
     rows = [
         {"la_code": la, "stage": stage, "count": name, "number": n}
@@ -240,7 +242,7 @@ def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> Shown:
         for name, n in own.items()
         if f"{stage}.{name}" in COUNTS_TOLD
     ]
-    return shown(STAGE_COUNTS, rows)
+    return check_visible(STAGE_COUNTS, rows)
 
 
 def nothing_due(why: str) -> State[Counts]:
@@ -267,7 +269,7 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
     wrong = [code for code in wanted if code not in known]
     if wrong:
         raise ConfigurationFault(
-            "authority", [both("fault.no_authority", code=code, first=known[0], last=known[-1]) for code in wrong]
+            "authority", [bilingual("fault.no_authority", code=code, first=known[0], last=known[-1]) for code in wrong]
         )
     return wanted
 
@@ -297,7 +299,7 @@ def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
     def within_bounds(*args: Given.args, **kwargs: Given.kwargs) -> Result:
         given = signature(flow_function).bind(*args, **kwargs).arguments
         data = str(_named_root(given.get("data")))
-        guard(data)
+        install_process_guard(data)
         keep_memory()
         about = {
             "data": data,
@@ -306,10 +308,10 @@ def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
         }
         run = str(flow_run.get_id() or "")
         with run_log(data, run, flow_function.__name__, given.get("cycle")):
-            done = within(lambda: flow_function(*args, **kwargs), **about)
+            done = error_boundary(lambda: flow_function(*args, **kwargs), **about)
         faults = done.get("faults") if isinstance(done, dict) else None
         if faults and run:
-            tell_incomplete(flow_function.__name__.replace("_", "-"), faults)
+            emit_incomplete(flow_function.__name__.replace("_", "-"), faults)
         return done
 
     return within_bounds

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.cycles import SCHEDULED_KINDS, all_cycles
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from tasks.io.data_root.reference import authorities
 
 _CYCLES = list(all_cycles())
@@ -32,7 +32,7 @@ def _checked(key: str, sound: Callable[[Any], bool], **places: object) -> Before
         if value is None or sound(value):
             return value
         # The library fills places of its own in a message; what is told has none left.
-        raise PydanticCustomError("form", "{told}", {"told": str(both(f"form.{key}", **places))})
+        raise PydanticCustomError("form", "{told}", {"told": str(bilingual(f"form.{key}", **places))})
 
     return BeforeValidator(check)
 

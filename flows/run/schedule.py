@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
 from schemas.cycles import SCHEDULED_KINDS, Cycle, cycle_by_id, open_cycle
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault
 from tasks.runtime.context import moment
 
@@ -47,10 +47,10 @@ def due_cycle(cycle: str | None, kind: str | None, at: str) -> str | None:
     """
     if cycle is not None:
         if kind is not None and cycle_by_id(cycle).kind != kind:
-            raise ConfigurationFault("cycle", [both("fault.other_kind", cycle=cycle, kind=kind)])
+            raise ConfigurationFault("cycle", [bilingual("fault.other_kind", cycle=cycle, kind=kind)])
         return cycle
     if kind is None:
-        raise ConfigurationFault("cycle", [both("fault.cycle_or_kind", kinds=", ".join(SCHEDULED_KINDS))])
+        raise ConfigurationFault("cycle", [bilingual("fault.cycle_or_kind", kinds=", ".join(SCHEDULED_KINDS))])
     found = open_cycle(kind, moment(at).date())
     return None if found is None else found.id
 

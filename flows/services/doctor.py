@@ -20,12 +20,12 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from tasks.maintenance.doctor import Found, Level, found
+from tasks.maintenance.doctor import CheckResult, Level, check_result
 
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "prefect.yaml"
 
 
-def examined_server(wanted: Path = DEPLOYMENTS) -> Iterator[Found]:
+def run_server_checks(wanted: Path = DEPLOYMENTS) -> Iterator[CheckResult]:
     """Every check of the server.
 
     Args:
@@ -33,22 +33,22 @@ def examined_server(wanted: Path = DEPLOYMENTS) -> Iterator[Found]:
     """
     url = PREFECT_API_URL.value()
     if not url:
-        yield found("server", Level.WARNING, "none")
+        yield check_result("server", Level.WARNING, "none")
         return
     with get_client(sync_client=True) as client:
         fault = client.api_healthcheck()
         if fault is not None:
-            yield found("server", Level.FAULT, "silent", server=url, fault=type(fault).__name__)
+            yield check_result("server", Level.FAULT, "silent", server=url, fault=type(fault).__name__)
             return
         try:
             theirs = client.api_version()
             deployed = {one.name: one for one in client.read_deployments(limit=200)}
         except Exception as refused:  # noqa: BLE001 - 401 without the word, and whatever else it says
-            yield found("server", Level.FAULT, "refused", server=url, fault=type(refused).__name__)
+            yield check_result("server", Level.FAULT, "refused", server=url, fault=type(refused).__name__)
             return
         ours = version("prefect")
         same = theirs == ours
-        yield found(
+        yield check_result(
             "server",
             Level.OK if same else Level.WARNING,
             "fit" if same else "version",
@@ -63,7 +63,7 @@ def examined_server(wanted: Path = DEPLOYMENTS) -> Iterator[Found]:
             yield _worker(client, pool)
 
 
-def _schedule(own: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]) -> Iterator[Found]:
+def _schedule(own: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]) -> Iterator[CheckResult]:
     missing = [one["name"] for one in own if one["name"] not in deployed]
     there = [(one, deployed[one["name"]]) for one in own if one["name"] in deployed]
     other = [one["name"] for one, theirs in there if _wanted(one) != _found(theirs)]
@@ -74,9 +74,9 @@ def _schedule(own: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]
         ("paused", paused, Level.WARNING),
     ):
         if names:
-            yield found("schedule", level, case, deployments=", ".join(names))
+            yield check_result("schedule", level, case, deployments=", ".join(names))
     if not (missing or other or paused):
-        yield found("schedule", Level.OK, "fit", number=len(own))
+        yield check_result("schedule", Level.OK, "fit", number=len(own))
 
 
 def _wanted(deployment: dict[str, Any]) -> set[tuple[str, str]]:
@@ -92,7 +92,7 @@ def _found(deployment: DeploymentResponse) -> set[tuple[str, str]]:
 _AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-def _left_runs(client: SyncPrefectClient, own: list[dict[str, Any]]) -> Found:
+def _left_runs(client: SyncPrefectClient, own: list[dict[str, Any]]) -> CheckResult:
     """No run has its deployment's place for longer than its flow may take: nobody is at such a one any more.
 
     Where server and run died together nobody was left to say that it is over, and the next ones wait for its place.
@@ -107,8 +107,8 @@ def _left_runs(client: SyncPrefectClient, own: list[dict[str, Any]]) -> Found:
         if name is not None and run.estimated_run_time + late > longest[name]:
             left.append(f"{name} ({run.name})")
     if left:
-        return found("runs", Level.FAULT, "left", runs=", ".join(sorted(left)))
-    return found("runs", Level.OK, "none")
+        return check_result("runs", Level.FAULT, "left", runs=", ".join(sorted(left)))
+    return check_result("runs", Level.OK, "none")
 
 
 def _longest(deployment: dict[str, Any]) -> dt.timedelta:
@@ -120,14 +120,14 @@ def _longest(deployment: dict[str, Any]) -> dt.timedelta:
 _BEFORE_AND_AFTER = dt.timedelta(minutes=10)
 
 
-def _worker(client: SyncPrefectClient, pool: str) -> Found:
+def _worker(client: SyncPrefectClient, pool: str) -> CheckResult:
     """Somebody carries out what is due."""
     try:
         workers = client.read_workers_for_work_pool(pool)
         paused = client.read_work_pool(pool).is_paused
     except ObjectNotFound:
-        return found("worker", Level.FAULT, "no_pool", pool=pool)
+        return check_result("worker", Level.FAULT, "no_pool", pool=pool)
     online = sum(str(getattr(one.status, "value", one.status)) == "ONLINE" for one in workers)
     if paused or not online:
-        return found("worker", Level.FAULT, "paused" if paused else "none", pool=pool)
-    return found("worker", Level.OK, "fit", pool=pool, number=online)
+        return check_result("worker", Level.FAULT, "paused" if paused else "none", pool=pool)
+    return check_result("worker", Level.OK, "fit", pool=pool, number=online)

@@ -22,7 +22,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows.run.events import Event
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 
 
@@ -60,12 +60,12 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
         SlackWebhook(url=SecretStr(mail_address(email, server))).save(_block_name(Channel.EMAIL), overwrite=True)
     blocks = _blocks()
     if not blocks:
-        raise ConfigurationFault("uln notify", [both("fault.no_channel")])
+        raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
     for name, (trigger, subject, body) in _causes(dt.timedelta(hours=again_after_hours)).items():
         actions: list[Any] = [_send(one, subject, body) for one in blocks.values()]
         _keep(
             AutomationCore(
-                name=_NAMES + name, description=str(both("notify.description")), trigger=trigger, actions=actions
+                name=_NAMES + name, description=str(bilingual("notify.description")), trigger=trigger, actions=actions
             )
         )
     return [channel.value for channel in blocks]
@@ -97,14 +97,14 @@ def try_out() -> None:
     """
     blocks = _blocks()
     if not blocks:
-        raise ConfigurationFault("uln notify", [both("fault.no_channel")])
+        raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
     for channel in blocks:
         block: Any = Block.load(f"{_TYPE[channel]}/{_block_name(channel)}")
         try:
             with block.raise_on_failure():
-                block.notify(body=str(both("notify.try_body")), subject=str(both("notify.try_subject")))
+                block.notify(body=str(bilingual("notify.try_body")), subject=str(bilingual("notify.try_subject")))
         except Exception as fault:  # noqa: BLE001 - whatever a library says holds the address
-            raise ServiceFault(both("fault.channel", channel=channel, fault=type(fault).__name__)) from None
+            raise ServiceFault(bilingual("fault.channel", channel=channel, fault=type(fault).__name__)) from None
 
 
 def _block_name(channel: Channel) -> str:
@@ -155,7 +155,7 @@ def mail_address(email: str, server: str | None) -> str:
     except ValueError:
         port = -1
     if found.scheme not in _MAIL or not found.hostname or port == -1 or "@" not in email:
-        raise ConfigurationFault("ULN_SMTP", [both("fault.mail_server")])
+        raise ConfigurationFault("ULN_SMTP", [bilingual("fault.mail_server")])
     sender = parse_qs(found.query).get("from", [email])[0]
     user = f"{found.username}:{found.password or ''}@" if found.username else ""
     where = found.hostname if port is None else f"{found.hostname}:{port}"
@@ -204,7 +204,7 @@ def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str
 def _words(name: str, places: dict[str, str]) -> tuple[str, str]:
     """Subject and text, in both languages; of runs they are the same, the state is in them."""
     name = "failed-run" if name == "late-run" else name
-    return str(both(f"notify.{name}_subject", **places)), str(both(f"notify.{name}_body", **places))
+    return str(bilingual(f"notify.{name}_subject", **places)), str(bilingual(f"notify.{name}_body", **places))
 
 
 def _runs(states: tuple[str, ...], after: dt.timedelta) -> EventTrigger:

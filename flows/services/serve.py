@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.services.guardian import GRACE_SECONDS
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot, keep_private, make_folder, write_whole
 
@@ -42,7 +42,7 @@ _ONCE = {
 Process = subprocess.Popen[bytes]
 
 
-def serve(data: str, port: int, tell: Callable[[Both], None]) -> None:
+def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
     """Start all of it and stay until this process is asked to end, or a part of it ends.
 
     Args:
@@ -55,7 +55,7 @@ def serve(data: str, port: int, tell: Callable[[Both], None]) -> None:
         KeyboardInterrupt: it was asked to end; all of it has ended.
     """
     if not (CHECKOUT / "prefect.yaml").is_file():
-        raise ServiceFault(both("fault.no_checkout", folder=CHECKOUT))
+        raise ServiceFault(bilingual("fault.no_checkout", folder=CHECKOUT))
     keep_private()
     home = DataRoot(Path(data)).create().engine
     make_folder(home)
@@ -63,7 +63,7 @@ def serve(data: str, port: int, tell: Callable[[Both], None]) -> None:
     word_file = home / "word"
     environment = _environment(data, home, port, _word(word_file))
     with _asked_to_end(), _together() as started:
-        tell(both("serve.starting"))
+        tell(bilingual("serve.starting"))
         server = started("server", ["server", "start", "--host", _HOST, "--port", str(port)], environment, home)
         _wait_for(server, port, home)
         for name, arguments in _ONCE.items():
@@ -71,7 +71,7 @@ def serve(data: str, port: int, tell: Callable[[Both], None]) -> None:
         # No worker is there yet: what stands as Running was left by one that has gone with its machine, or with Ctrl-C.
         end_left_runs(environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"])
         worker = started("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"], environment, home)
-        tell(both("serve.ready", url=f"http://{_HOST}:{port}", word=word_file, root=data))
+        tell(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=word_file, root=data))
         while True:
             for name, process in (("server", server), ("worker", worker)):
                 _refuse_ended(name, process, home)
@@ -92,7 +92,7 @@ def end_left_runs(address: str, word: str) -> int:
     """
     at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
     left = _asked(address, word, "flow_runs/filter", at_work)
-    over = {"type": "CRASHED", "name": "Crashed", "message": both("terminal.left_run")}
+    over = {"type": "CRASHED", "name": "Crashed", "message": bilingual("terminal.left_run")}
     for run in left:
         _asked(address, word, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
     return len(left)
@@ -113,7 +113,7 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind((_HOST, port))
         except OSError:
-            raise ServiceFault(both("fault.port_taken", port=port)) from None
+            raise ServiceFault(bilingual("fault.port_taken", port=port)) from None
 
 
 def _word(file: Path) -> str:
@@ -204,7 +204,7 @@ def _wait_for(server: Process, port: int, home: Path) -> None:
             if answer.status == 200:
                 return
         time.sleep(_LOOK_SECONDS)
-    raise ServiceFault(both("fault.part_ended", part="server", log=_log(home, "server")))
+    raise ServiceFault(bilingual("fault.part_ended", part="server", log=_log(home, "server")))
 
 
 def _finished(name: str, process: Process, home: Path) -> None:
@@ -216,12 +216,12 @@ def _finished(name: str, process: Process, home: Path) -> None:
     with suppress(subprocess.TimeoutExpired):
         if process.wait(timeout=_START_SECONDS) == 0:
             return
-    raise ServiceFault(both("fault.part_ended", part=name, log=_log(home, name)))
+    raise ServiceFault(bilingual("fault.part_ended", part=name, log=_log(home, name)))
 
 
 def _refuse_ended(name: str, process: Process, home: Path) -> None:
     if process.poll() is not None:
-        raise ServiceFault(both("fault.part_ended", part=name, log=_log(home, name)))
+        raise ServiceFault(bilingual("fault.part_ended", part=name, log=_log(home, name)))
 
 
 def _log(home: Path, name: str) -> Path:

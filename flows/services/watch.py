@@ -11,16 +11,16 @@ from threading import Event
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
-from flows.run.events import tell_arrived
+from flows.run.events import emit_arrived
 from flows.run.schedule import seconds
 from schemas.settings.watching import how_watched
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from schemas.views import ARRIVED
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import authorities
 from tasks.maintenance.arrivals import arrivals
-from tasks.runtime.visibility import Shown, shown
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 
 def refuse_without_server() -> None:
@@ -30,7 +30,7 @@ def refuse_without_server() -> None:
         ServiceFault: says how to name one.
     """
     if not PREFECT_API_URL.value():
-        raise ServiceFault(both("fault.no_server"))
+        raise ServiceFault(bilingual("fault.no_server"))
 
 
 def watch_inboxes(data: str, stop: Event | None = None) -> Iterator[tuple[int, bool]]:
@@ -52,7 +52,7 @@ def watch_inboxes(data: str, stop: Event | None = None) -> Iterator[tuple[int, b
     for paths in arrivals(root, how, seconds, stop):
         answers = _server_lets_us_in()
         if answers:
-            tell_arrived(arrived(root, paths))
+            emit_arrived(arrived(root, paths))
         yield len(paths), answers
 
 
@@ -66,12 +66,12 @@ def _server_lets_us_in() -> bool:
     return True
 
 
-def arrived(root: DataRoot, paths: list[Path]) -> Shown:
+def arrived(root: DataRoot, paths: list[Path]) -> VisibleRows:
     """Files by inbox and authority; a folder that is no authority's has no name."""
     known = set(authorities()["la_code"])
     found = Counter(_place(root, path, known) for path in paths)
     rows = [{"inbox": inbox, "la_code": la, "files": n} for (inbox, la), n in sorted(found.items())]
-    return shown(ARRIVED, rows)
+    return check_visible(ARRIVED, rows)
 
 
 def _place(root: DataRoot, path: Path, known: set[str]) -> tuple[str, str]:

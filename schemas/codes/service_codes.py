@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from schemas.codes.code_table import load_table
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.edited_files import Checked, one_of
 
 _FILE = Path(__file__).with_name("service_codes.csv")
@@ -77,19 +77,19 @@ class ServiceCode(Checked):
     confidence: Literal["known", "restated", "unknown"]
 
     @property
-    def told(self) -> Both:
+    def told(self) -> Bilingual:
         """What it means and what to do, in both languages."""
-        return Both(
+        return Bilingual(
             f"{self.label_cy} ({self.code}). {self.action_cy}", f"{self.label_en} ({self.code}). {self.action_en}"
         )
 
     @property
-    def told_of_question(self) -> Both:
+    def told_of_question(self) -> Bilingual:
         """The same of a call that asks and hands nothing over: where nobody knows what became of it, it is asked again."""
         if self.outcome != Outcome.UNKNOWN:
             return self.told
-        again = both("fault.lrs_question")
-        return Both(f"{self.label_cy} ({self.code}). {again.cy}", f"{self.label_en} ({self.code}). {again.en}")
+        again = bilingual("fault.lrs_question")
+        return Bilingual(f"{self.label_cy} ({self.code}). {again.cy}", f"{self.label_en} ({self.code}). {again.en}")
 
 
 def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.edited_files import Checked, Says, Text, check_blocks, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
@@ -61,7 +61,7 @@ def all_versions() -> dict[str, CtfVersion]:
     """
     versions = parse_versions(text_of(_FOLDER / "versions.toml"))
     without = [
-        both("fault.no_xsd", file=v.schema_file.name).at(f"[{v.id}]")
+        bilingual("fault.no_xsd", file=v.schema_file.name).at(f"[{v.id}]")
         for v in versions.values()
         if not v.schema_file.is_file()
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from schemas.tables import SENT_FIELDS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.edited_files import Checked, Says, Text, Texts, Whole, Wrong, check, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
@@ -98,12 +98,12 @@ class Profile(Checked):
         headings = Counter(column.heading for column in self.columns)
         sources = {column.source for column in self.columns}
         Wrong.unless(
-            *((number == 1, both("fault.twice", code=heading)) for heading, number in sorted(headings.items())),
+            *((number == 1, bilingual("fault.twice", code=heading)) for heading, number in sorted(headings.items())),
             # All of these are mandatory to the LRS; a middle name is not.
-            *((source in sources, both("fault.source_missing", source=source)) for source in _MANDATORY),
-            ("ukprn" in self.xml.header.values(), both("fault.source_missing", source="ukprn").at("[xml.header]")),
+            *((source in sources, bilingual("fault.source_missing", source=source)) for source in _MANDATORY),
+            ("ukprn" in self.xml.header.values(), bilingual("fault.source_missing", source="ukprn").at("[xml.header]")),
             *(
-                (_ELEMENT.fullmatch(name), both("fault.element_name", name=name).at("[xml]"))
+                (_ELEMENT.fullmatch(name), bilingual("fault.element_name", name=name).at("[xml]"))
                 for name in (column.xml_name or column.heading for column in self.columns)
             ),
         )
@@ -141,7 +141,7 @@ def all_profiles(own: Path | None = None) -> dict[str, Profile]:
     profiles = {stem: _load(path, path.stat().st_mtime_ns) for stem, path in paths.items()}
     for stem, profile in profiles.items():
         if profile.version != stem:
-            raise ConfigurationFault(paths[stem].name, [both("fault.profile_version", version=profile.version)])
+            raise ConfigurationFault(paths[stem].name, [bilingual("fault.profile_version", version=profile.version)])
     return profiles
 
 

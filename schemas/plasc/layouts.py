@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from schemas.tables import PUPIL_FIELDS
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.edited_files import Checked, Says, Text, Texts, check, named, text_of, toml_of
 
 _FOLDER = Path(__file__).parent
@@ -81,7 +81,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     shared = blocks.pop("shared", {})
     merged = {name: {**shared, **block} if isinstance(block, dict) else block for name, block in blocks.items()}
     named_blocks, faults = named(merged, "name")
-    faults += [] if merged else [both("fault.no_layout")]
+    faults += [] if merged else [bilingual("fault.no_layout")]
     reader = csv.DictReader(io.StringIO(paths_csv))
     columns, rows = list(reader.fieldnames or []), list(reader)
     faults += _path_faults(columns, rows, list(merged))
@@ -98,12 +98,14 @@ def _paths(cell: str) -> tuple[str, ...]:
     return () if cell == _NO_ELEMENT else tuple(cell.split("|"))
 
 
-def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[Both]:
+def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[str]) -> list[Bilingual]:
     odd = sorted(set(columns) ^ {"field", "tier", "since", *layouts})
-    faults = [both("fault.path_column", column=column) for column in odd]
+    faults = [bilingual("fault.path_column", column=column) for column in odd]
     fields = [row.get("field") or "" for row in rows]
-    faults += [both("fault.path_field", field=f) for f in sorted(set(fields) ^ set(PUPIL_FIELDS))]
-    faults += [both("fault.twice", code=f).at("paths.csv:") for f in sorted({f for f in fields if fields.count(f) > 1})]
+    faults += [bilingual("fault.path_field", field=f) for f in sorted(set(fields) ^ set(PUPIL_FIELDS))]
+    faults += [
+        bilingual("fault.twice", code=f).at("paths.csv:") for f in sorted({f for f in fields if fields.count(f) > 1})
+    ]
     for layout in layouts:
         if layout not in columns:
             continue
@@ -111,9 +113,9 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
         for row, name in zip(rows, fields, strict=True):
             for path in _paths(row[layout] or ""):
                 if not path.strip("/") or path != path.strip():
-                    faults.append(both("fault.path_blank", field=name, layout=layout))
+                    faults.append(bilingual("fault.path_blank", field=name, layout=layout))
                 elif path in taken:
-                    faults.append(both("fault.path_twice", path=path, layout=layout, one=taken[path], other=name))
+                    faults.append(bilingual("fault.path_twice", path=path, layout=layout, one=taken[path], other=name))
                 taken[path] = name
     return faults
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.edited_files import sentences, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
@@ -31,7 +31,7 @@ FOLDERS = ("dewi_inbox", "dewi_outbox", "lrs_inbox", "lrs_outbox")
 LAKE = "lake"
 
 
-class _Way(BaseModel):
+class _Location(BaseModel):
     """What every kind has.
 
     Attributes:
@@ -70,7 +70,7 @@ class _Way(BaseModel):
         return url
 
 
-class FileWay(_Way):
+class FileLocation(_Location):
     """A folder of this machine that is not below the data root, such as a share that is mounted."""
 
     @field_validator("url")
@@ -82,7 +82,7 @@ class FileWay(_Way):
         return url
 
 
-class SftpWay(_Way):
+class SftpLocation(_Location):
     """A folder of an SFTP server.
 
     Attributes:
@@ -104,7 +104,7 @@ class SftpWay(_Way):
         return url
 
 
-class ObjectWay(_Way):
+class ObjectLocation(_Location):
     """A part of an object store; an object appears whole, so that none has to settle.
 
     Attributes:
@@ -138,7 +138,7 @@ class ObjectWay(_Way):
         return url
 
 
-class S3Way(ObjectWay):
+class S3Location(ObjectLocation):
     """A bucket of an S3-compatible store; without keys the provider's own ways of finding some are used.
 
     Attributes:
@@ -152,7 +152,7 @@ class S3Way(ObjectWay):
     session_token: SecretStr | None = None
 
 
-class AzureWay(ObjectWay):
+class AzureLocation(ObjectLocation):
     """A container of Azure's blob storage.
 
     Attributes:
@@ -165,7 +165,7 @@ class AzureWay(ObjectWay):
     sas_token: SecretStr | None = None
 
 
-_KINDS: dict[str, type[_Way]] = {"file": FileWay, "sftp": SftpWay, "s3": S3Way, "az": AzureWay}
+_KINDS: dict[str, type[_Location]] = {"file": FileLocation, "sftp": SftpLocation, "s3": S3Location, "az": AzureLocation}
 #: What no file may hold.
 SECRETS = frozenset(
     name
@@ -188,33 +188,33 @@ def _by_scheme(*schemes: str) -> Discriminator:
     return Discriminator(_kind, custom_error_type="fault.way_scheme", custom_error_message=named)
 
 
-Way = Annotated[
-    Annotated[FileWay, Tag("file")]
-    | Annotated[SftpWay, Tag("sftp")]
-    | Annotated[S3Way, Tag("s3")]
-    | Annotated[AzureWay, Tag("az")],
+Location = Annotated[
+    Annotated[FileLocation, Tag("file")]
+    | Annotated[SftpLocation, Tag("sftp")]
+    | Annotated[S3Location, Tag("s3")]
+    | Annotated[AzureLocation, Tag("az")],
     _by_scheme(*_KINDS),
 ]
 
 
 #: Where tables may lie: where a commit is one step that no other writer can take at the same time.
 LakeWay = Annotated[
-    Annotated[FileWay, Tag("file")] | Annotated[S3Way, Tag("s3")],
+    Annotated[FileLocation, Tag("file")] | Annotated[S3Location, Tag("s3")],
     _by_scheme("file", "s3"),
 ]
 
 
-class Ways(BaseSettings):
+class Locations(BaseSettings):
     """Every way; None where it is a folder of the data root."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    dewi_inbox: Way | None = None
-    dewi_outbox: Way | None = None
-    lrs_inbox: Way | None = None
-    lrs_outbox: Way | None = None
+    dewi_inbox: Location | None = None
+    dewi_outbox: Location | None = None
+    lrs_inbox: Location | None = None
+    lrs_outbox: Location | None = None
     lake: LakeWay | None = None
 
     @classmethod
@@ -230,13 +230,13 @@ class Ways(BaseSettings):
         return env_settings, init_settings
 
     @property
-    def named(self) -> dict[str, Way]:
+    def named(self) -> dict[str, Location]:
         """Those that are not folders of the data root, by name."""
         every = {name: getattr(self, name) for name in (*FOLDERS, LAKE)}
         return {name: way for name, way in every.items() if way is not None}
 
 
-def ways_of(reference: Path) -> Ways:
+def locations_of(reference: Path) -> Locations:
     """Where everything is for a data root.
 
     Args:
@@ -247,16 +247,16 @@ def ways_of(reference: Path) -> Ways:
     """
     path = reference / "ways.toml"
     stamp = path.stat().st_mtime_ns if path.exists() else 0
-    return _ways(path, stamp, tuple(sorted((k, v) for k, v in os.environ.items() if k.upper().startswith(PREFIX))))
+    return _locations(path, stamp, tuple(sorted((k, v) for k, v in os.environ.items() if k.upper().startswith(PREFIX))))
 
 
 @lru_cache(maxsize=16)
-def _ways(path: Path, stamp: int, environment: tuple[tuple[str, str], ...]) -> Ways:
-    return parse_ways(text_of(path, "reference/ways.toml") if stamp else "", dict(environment))
+def _locations(path: Path, stamp: int, environment: tuple[tuple[str, str], ...]) -> Locations:
+    return parse_locations(text_of(path, "reference/ways.toml") if stamp else "", dict(environment))
 
 
-def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
-    """Read what a file says, and what the environment says over it (`ways_of`).
+def parse_locations(content: str, environment: Mapping[str, str]) -> Locations:
+    """Read what a file says, and what the environment says over it (`locations_of`).
 
     Args:
         content: the TOML text.
@@ -267,22 +267,22 @@ def parse_ways(content: str, environment: Mapping[str, str]) -> Ways:
     """
     source = f"reference/ways.toml, {PREFIX}*"
     given = toml_of(content, source)
-    faults: list[Both] = []
+    faults: list[Bilingual] = []
     for name, block in given.items():
         for key in sorted(SECRETS & set(block)) if isinstance(block, dict) else ():
-            faults.append(both("fault.way_secret_in_file", key=key, variable=f"{PREFIX}{name}__{key}".upper()))
+            faults.append(bilingual("fault.way_secret_in_file", key=key, variable=f"{PREFIX}{name}__{key}".upper()))
     known = {f"{PREFIX}{name}".upper() for name in (*FOLDERS, LAKE)}
     faults += [
-        both("fault.way_unknown_variable", variable=name)
+        bilingual("fault.way_unknown_variable", variable=name)
         for name in sorted(environment)
         if name.upper().partition("__")[0] not in known
     ]
     try:
-        ways = Ways(**given)
+        ways = Locations(**given)
     except ValidationError as wrong:
         faults += sentences([_of_way(error) for error in wrong.errors()], _SENTENCES)
     except SettingsError:
-        faults.append(both("fault.way_not_read", prefix=PREFIX))
+        faults.append(bilingual("fault.way_not_read", prefix=PREFIX))
     if faults:
         raise ConfigurationFault(source, faults) from None
     return ways

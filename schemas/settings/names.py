@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from schemas.texts.catalogue import Language, both
+from schemas.texts.catalogue import Language, bilingual
 from schemas.texts.edited_files import Checked, Says, Text, Wrong, check, text_of, toml_of
 
 _FILE = Path(__file__).with_name("names.toml")
@@ -36,7 +36,7 @@ class Names(Checked):
 
     def __post_init__(self) -> None:
         """Refuse a list without words."""
-        Wrong.unless(*((getattr(self, key), both("fault.missing_key", key=key)) for key in ("apart", "cy", "en")))
+        Wrong.unless(*((getattr(self, key), bilingual("fault.missing_key", key=key)) for key in ("apart", "cy", "en")))
 
 
 def parse_names(content: str, source: str = "names.toml") -> Names:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from schemas.codes.code_table import load_table
 from schemas.states import BatchShown, SchoolOutcome
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.edited_files import Checked, Says, Wrong, check, named, one_of, text_of, toml_of
 
 _FILE = Path(__file__).with_name("pages.toml")
@@ -50,8 +50,8 @@ class PageTable(Checked):
         """Refuse a table without columns, and one that is narrowed by no column of words."""
         by_words = self.filter is None or self.columns.get(self.filter, "").startswith("word:")
         Wrong.unless(
-            (self.columns, both("fault.missing_key", key="columns")),
-            (by_words, both("fault.missing_key", key="filter")),
+            (self.columns, bilingual("fault.missing_key", key="columns")),
+            (by_words, bilingual("fault.missing_key", key="filter")),
         )
 
 
@@ -103,11 +103,13 @@ def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]
     tables, faults = named(given.get("tables", {}), "name")
     lists = _lists(given.get("sections", {}))
     faults += [
-        both("fault.unknown_key", key=name).at(f"[{section}]")
+        bilingual("fault.unknown_key", key=name).at(f"[{section}]")
         for section, names in lists.items()
         for name in sorted(names - tables.keys())
     ]
-    faults += [both("fault.unknown_key", key=name) for name in sorted(tables.keys() - set().union(*lists.values()))]
+    faults += [
+        bilingual("fault.unknown_key", key=name) for name in sorted(tables.keys() - set().union(*lists.values()))
+    ]
     layout = check(_Layout, {**given, "tables": tables}, source, faults)
     return tuple(
         Section(

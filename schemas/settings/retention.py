@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.edited_files import Checked, Says, load
 from schemas.texts.faults import ConfigurationFault
 
@@ -62,7 +62,7 @@ def all_retention(own: Path | None = None) -> dict[Kind, Retention]:
         ConfigurationFault: a file is wrong, or a kind has no block.
     """
     kept = load(dict[Kind, _Block], _FILE, own)
-    missing = [both("fault.retention", kind=kind) for kind in Kind if kind not in kept]
+    missing = [bilingual("fault.retention", kind=kind) for kind in Kind if kind not in kept]
     if missing:
         raise ConfigurationFault(_FILE.name, missing)
     return kept

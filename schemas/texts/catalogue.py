@@ -19,14 +19,14 @@ Language = Literal["en", "cy"]
 _FILE = Path(__file__).with_name("texts.csv")
 
 
-class Both(str):
+class Bilingual(str):
     """A sentence in both languages, Welsh first; each language alone can be had of it."""
 
     __slots__ = ("cy", "en")
     cy: str
     en: str
 
-    def __new__(cls, cy: str, en: str) -> "Both":
+    def __new__(cls, cy: str, en: str) -> "Bilingual":
         """The two, side by side; once where they are the same."""
         made = super().__new__(cls, cy if cy == en else f"{cy} / {en}")
         made.cy, made.en = cy, en
@@ -36,9 +36,9 @@ class Both(str):
         """How it gets from one process to another."""
         return self.cy, self.en
 
-    def at(self, place: str) -> "Both":
+    def at(self, place: str) -> "Bilingual":
         """The sentence after the name of what it is about, such as `[2012-01]`."""
-        return Both(f"{place} {self.cy}".lstrip(), f"{place} {self.en}".lstrip())
+        return Bilingual(f"{place} {self.cy}".lstrip(), f"{place} {self.en}".lstrip())
 
 
 def parse_texts(
@@ -82,11 +82,11 @@ def text(key: str, lang: Language) -> str:
     """
     texts = all_texts()
     if key not in texts:
-        raise ConfigurationFault("texts.csv", [both("fault.no_text", key=key)])
+        raise ConfigurationFault("texts.csv", [bilingual("fault.no_text", key=key)])
     return texts[key][lang]
 
 
-def both(key: str, /, **places: object) -> Both:
+def bilingual(key: str, /, **places: object) -> Bilingual:
     """A sentence in both languages, Welsh first.
 
     Args:
@@ -98,27 +98,27 @@ def both(key: str, /, **places: object) -> Both:
         ConfigurationFault: there is no such text.
     """
     cy, en = (text(key, lang).format(**{k: in_language(v, lang) for k, v in places.items()}) for lang in ("cy", "en"))
-    return Both(cy, en)
+    return Bilingual(cy, en)
 
 
-def sentence(message: Message) -> Both:
+def sentence(message: Message) -> Bilingual:
     """The sentence of a message, in both languages; a message in one of its places is a sentence, too."""
     places = {name: sentence(value) if isinstance(value, Message) else value for name, value in message.places.items()}
-    return both(message.key, **places)
+    return bilingual(message.key, **places)
 
 
 def in_language(what: object, lang: Language | None) -> object:
     """Of a sentence in both languages the one; anything else, or where no language is asked for, as it is."""
-    return getattr(what, lang) if lang is not None and isinstance(what, Both) else what
+    return getattr(what, lang) if lang is not None and isinstance(what, Bilingual) else what
 
 
-def joined(sentences: Sequence[str], between: str = "; ") -> Both:
+def joined(sentences: Sequence[str], between: str = "; ") -> Bilingual:
     """Some sentences after one another, in each language."""
-    return Both(*(between.join(str(in_language(one, lang)) for one in sentences) for lang in ("cy", "en")))
+    return Bilingual(*(between.join(str(in_language(one, lang)) for one in sentences) for lang in ("cy", "en")))
 
 
 def sentence_of(fault: Exception) -> str:
     """What an exception of `schemas.texts.faults` says, in both languages where it is one of the service's own sentences."""
     if isinstance(fault, ConfigurationFault):
         return joined(fault.faults).at(f"{fault.source}:")
-    return fault.args[0] if fault.args and isinstance(fault.args[0], Both) else str(fault)
+    return fault.args[0] if fault.args and isinstance(fault.args[0], Bilingual) else str(fault)

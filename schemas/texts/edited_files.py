@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.faults import ConfigurationFault
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def text_of(path: Path, source: str = "") -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigurationFault(source or path.name, [both("fault.not_utf8")]) from None
+        raise ConfigurationFault(source or path.name, [bilingual("fault.not_utf8")]) from None
 
 
 def toml_of(content: str, source: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def toml_of(content: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationFault(source, [both("fault.not_toml", reason=error)]) from None
+        raise ConfigurationFault(source, [bilingual("fault.not_toml", reason=error)]) from None
 
 
 class Checked:
@@ -81,12 +81,12 @@ class Checked:
 class Wrong(ValueError):
     """Raised by a `__post_init__`: the values of a block or row do not go together."""
 
-    def __init__(self, faults: Iterable[Both]) -> None:
+    def __init__(self, faults: Iterable[Bilingual]) -> None:
         self.faults = list(faults)
         super().__init__("; ".join(self.faults))
 
     @classmethod
-    def unless(cls, *checks: tuple[object, Both]) -> None:
+    def unless(cls, *checks: tuple[object, Bilingual]) -> None:
         """Raise the sentences whose condition does not hold, if there are any."""
         faults = [fault for holds, fault in checks if not holds]
         if faults:
@@ -113,10 +113,10 @@ class Says:
         """
         self.key, self._holds, self._shows, self._places = key, holds, shows or {}, places
 
-    def sentence(self, name: str, value: object) -> Both:
+    def sentence(self, name: str, value: object) -> Bilingual:
         """What is said of a field of that name with that value."""
         shown = {place: of(value) for place, of in self._shows.items()}
-        return both(self.key, **{"key": name, "column": name, "kind": name, **self._places, **shown})
+        return bilingual(self.key, **{"key": name, "column": name, "kind": name, **self._places, **shown})
 
     def _checked(self, value: Any) -> Any:
         if not self._holds(value):
@@ -208,7 +208,10 @@ def check(model: type[T], content: object, source: str, faults: Sequence[str] = 
 
 
 def check_blocks(
-    model: type[T], content: dict[str, Any], source: str, besides: Callable[[dict[str, T]], list[Both]] = lambda _: []
+    model: type[T],
+    content: dict[str, Any],
+    source: str,
+    besides: Callable[[dict[str, T]], list[Bilingual]] = lambda _: [],
 ) -> dict[str, T]:
     """Blocks of one class by the names that they have in the file; the field `id` is the name.
 
@@ -233,10 +236,12 @@ def check_blocks(
     return sound
 
 
-def named(blocks: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Both]]:
+def named(blocks: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Bilingual]]:
     """Blocks with their name under a key, and a fault for each that says that key itself."""
     known = {name: block for name, block in blocks.items() if isinstance(block, dict)}
-    faults = [both("fault.unknown_key", key=key).at(_block([name])) for name, block in known.items() if key in block]
+    faults = [
+        bilingual("fault.unknown_key", key=key).at(_block([name])) for name, block in known.items() if key in block
+    ]
     return {**blocks, **{name: {**block, key: name} for name, block in known.items()}}, faults
 
 
@@ -262,7 +267,7 @@ def _adapter(model: Any) -> "TypeAdapter[Any]":
     return TypeAdapter(model)
 
 
-def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) -> list[Both]:
+def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) -> list[Bilingual]:
     """Pydantic's errors in both languages, each after the block that it is about: `[2012-01]`, `[columns 3]`.
 
     Args:
@@ -270,7 +275,7 @@ def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) ->
         keys: a type of error -> the key of its sentence, where it is not the usual one; "" for all others. An error whose
             type begins with `fault.` has its sentence's key for a type.
     """
-    said: dict[Both, None] = {}
+    said: dict[Bilingual, None] = {}
     for error in errors:
         if error["type"] == "value_error" and isinstance(error["ctx"]["error"], Wrong):
             said |= dict.fromkeys(fault.at(_block(error["loc"])) for fault in error["ctx"]["error"].faults)
@@ -283,10 +288,10 @@ def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) ->
     return list(said)
 
 
-def _sentence(error: "ErrorDetails", name: str, keys: Mapping[str, str]) -> Both:
+def _sentence(error: "ErrorDetails", name: str, keys: Mapping[str, str]) -> Bilingual:
     kind, context = error["type"], error.get("ctx", {})
     if "says" in context:
-        said: Both = context["says"].sentence(name, error["input"])
+        said: Bilingual = context["says"].sentence(name, error["input"])
         return said
     key = (
         kind
@@ -298,7 +303,7 @@ def _sentence(error: "ErrorDetails", name: str, keys: Mapping[str, str]) -> Both
     elif kind == "string_type" and isinstance(error["loc"][-1], int):
         key = "fault.a_list"
     allowed = ", ".join(re.findall(r"'([^']*)'", str(context.get("expected", ""))))
-    return both(key, **{**context, "key": name, "column": name, "allowed": allowed})
+    return bilingual(key, **{**context, "key": name, "column": name, "allowed": allowed})
 
 
 def _block(at: Sequence[int | str]) -> str:

@@ -1,8 +1,8 @@
 """The ways in which work can stop, so that the sender's faults stay apart from our own.
 
 Texts of these exceptions may be shown to anyone: they name files, schools, batches and columns, never a pupil.
-Nothing here looks a text up: a fault holds sentences that its raiser made (`schemas.texts.catalogue.both`), or, where the
-texts themselves are read, `Message`s.
+Nothing here looks a text up: a fault holds sentences that its raiser made (`schemas.texts.catalogue.bilingual`), or,
+where the texts themselves are read, `Message`s.
 """
 
 from collections.abc import Sequence
@@ -49,5 +49,5 @@ class ServiceFault(Exception):
     """Something of ours could not be done; one sentence with a next step."""
 
 
-class PassingFault(ServiceFault):
+class TransientFault(ServiceFault):
     """Our own storage was away or busy for a moment: what only reads it, and writes to it, may be tried again."""

@@ -15,8 +15,8 @@ from schemas.lrs.profiles import Profile
 from schemas.states import RowState
 from schemas.tables import SENT_FIELDS
 from tasks.core.lrs_form import batch_content, batch_ref
-from tasks.core.membership import among
-from tasks.core.text_columns import in_order
+from tasks.core.membership import is_in
+from tasks.core.text_columns import sort_text
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, hel
     that was sent in it: the school has corrected it in a newer return. What was answered once is not asked again.
 
     Args:
-        standing: `standing.stand`.
+        standing: `standing.derive_states`.
         forms: row_ref, upn, the sent fields, ability_to_share; the LRS form of every chosen row.
-        sent: upn and the sent fields of the cycle's batches (`standing.sent_rows`).
+        sent: upn and the sent fields of the cycle's batches (`standing.latest_sent_rows`).
         held: row_refs with a blocking finding; never sent.
 
     Returns:
         row_ref, school_number, upn, known_as (the UPN by which the ledger knows the learner), the sent fields,
-        ability_to_share; `one_of_each`.
+        ability_to_share; `first_of_each_learner`.
     """
     state = standing["state"]
-    may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~among(standing["row_ref"], held)
+    may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~is_in(standing["row_ref"], held)
     rows = standing.loc[may, ["row_ref", "school_number", "state", "upn"]].rename(columns={"upn": "known_as"})
     rows = rows.merge(forms, on="row_ref")
     open_exception = rows["state"].eq(RowState.EXCEPTION.value)
@@ -54,13 +54,13 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, hel
     # A learner who has got another UPN, and nothing else, says nothing new.
     again = rows.assign(upn=rows["known_as"]).loc[open_exception, key].fillna("")
     # What else was sent to others is of no account: few rows have an exception, a country's were sent.
-    then = sent.loc[among(sent["upn"].fillna(""), again["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
+    then = sent.loc[is_in(sent["upn"].fillna(""), again["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
     due = rows["upn"].notna().to_numpy(copy=True)
     due[open_exception.to_numpy()] &= again.merge(then, on=key, how="left")["was_sent"].isna().to_numpy()
-    return one_of_each(rows.loc[due, ["row_ref", "school_number", "known_as", *key, "ability_to_share"]])
+    return first_of_each_learner(rows.loc[due, ["row_ref", "school_number", "known_as", *key, "ability_to_share"]])
 
 
-def one_of_each(rows: pd.DataFrame) -> pd.DataFrame:
+def first_of_each_learner(rows: pd.DataFrame) -> pd.DataFrame:
     """Of each learner one row: that with the new UPN before that with the former one, else that of the first school.
 
     Args:
@@ -70,10 +70,10 @@ def one_of_each(rows: pd.DataFrame) -> pd.DataFrame:
         The rows, sorted by school and UPN; each UPN once, and each learner whom the ledger knows.
     """
     order = ["school_number", "upn", "row_ref"]
-    ordered = in_order(rows, order)
+    ordered = sort_text(rows, order)
     if ordered["known_as"].duplicated().any():
         former = ordered["upn"].eq(ordered["known_as"])
-        ordered = in_order(pd.concat([ordered[~former], ordered[former]]).drop_duplicates("known_as"), order)
+        ordered = sort_text(pd.concat([ordered[~former], ordered[former]]).drop_duplicates("known_as"), order)
     return ordered.drop_duplicates("upn", ignore_index=True)
 
 
@@ -99,7 +99,7 @@ def build(
     Returns:
         Batches in the order of school number and position.
     """
-    ordered = in_order(rows, ["school_number", "upn"]).reset_index(drop=True)
+    ordered = sort_text(rows, ["school_number", "upn"]).reset_index(drop=True)
     said = batch_content(ordered)
     batches: list[Batch] = []
     # A school's rows stand together, so that a batch is a slice.

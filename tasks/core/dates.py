@@ -6,7 +6,7 @@ Does not belong here: what an age or a year group means for a record (`selection
 import pandas as pd
 
 from schemas.cycles import Cycle
-from tasks.core.text_columns import once_each
+from tasks.core.text_columns import map_unique
 
 
 def iso_dates(text: pd.Series) -> pd.Series:
@@ -18,7 +18,7 @@ def iso_dates(text: pd.Series) -> pd.Series:
     Returns:
         datetime64; NaT for everything that is not a real date written YYYY-MM-DD, of the years 1000 to 2999.
     """
-    return once_each(_iso_dates, text)
+    return map_unique(_iso_dates, text)
 
 
 def _iso_dates(text: pd.Series) -> pd.Series:
@@ -49,4 +49,4 @@ def age_on(dob: pd.Series, on: pd.Timestamp) -> pd.Series:
         years: pd.Series = (on.year - born.dt.year - not_yet.astype("int64")).astype("Int64")
         return years
 
-    return once_each(age, dob)
+    return map_unique(age, dob)

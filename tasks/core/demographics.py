@@ -10,7 +10,7 @@ import pandas as pd
 
 from schemas.tables import DEMOGRAPHICS
 from tasks.core.identifiers import canonical_upn, upn_shape
-from tasks.core.text_columns import BLANK, capitals, once_each
+from tasks.core.text_columns import BLANK, capitals, map_unique
 
 
 def comparable(values: pd.Series, field: str) -> pd.Series:
@@ -26,7 +26,7 @@ def comparable(values: pd.Series, field: str) -> pd.Series:
         text = capitals(texts).str.replace(f"[{BLANK}]+", between, regex=True).str.strip(" ")
         return text.mask(text == "").astype("str")
 
-    return once_each(form, values)
+    return map_unique(form, values)
 
 
 def names_nobody(mis_identifiers: pd.Series) -> pd.Series:

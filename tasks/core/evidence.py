@@ -23,9 +23,9 @@ from tasks.core.identifiers import (
     upn_shape,
 )
 from tasks.core.lrs_form import lrs_names
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.core.name_characters import look_alike, never_in_a_name, not_kept
-from tasks.core.text_columns import BLANK, answers, capitals, once_each
+from tasks.core.text_columns import BLANK, answers, capitals, map_unique
 
 #: Subsidiary and guest registrations: the learner's main school asks for the ULN.
 NOT_SENT_STATUS = ("S", "G")
@@ -113,8 +113,8 @@ def evidence(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownU
     names = {kind: _text(chosen[field]) for kind, field in _NAMES.items()}
     judged = {k: v for kind in _NAMES for k, v in _name_facts(kind, names[kind], forms[kind], profile).items()}
     dob, age = _text(chosen["dob"]), age_on(chosen["dob"], pd.Timestamp(cycle.census_to))
-    year, postcode = once_each(_year, chosen["nc_year"]), once_each(_postcode, chosen["postcode"])
-    gap = once_each(_numbered, year) - expected_year(chosen["dob"], cycle)
+    year, postcode = map_unique(_year, chosen["nc_year"]), map_unique(_postcode, chosen["postcode"])
+    gap = map_unique(_numbered, year) - expected_year(chosen["dob"], cycle)
     uln = _text(chosen["uln"]).mask(uln_placeholder(chosen["uln"]))
     return pd.DataFrame(
         {
@@ -129,11 +129,11 @@ def evidence(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownU
             "dob_real": answers(age.notna(), where=dob.notna()),
             "age": age.astype("float64"),
             "year_gap": gap.where(age.between(*_LRS_AGES).eq(True)).astype("float64"),
-            "gender": once_each(_code, chosen["gender"]),
+            "gender": map_unique(_code, chosen["gender"]),
             "postcode": postcode,
-            "postcode_plain": once_each(_home, postcode),
+            "postcode_plain": map_unique(_home, postcode),
             "year": year,
-            "enrol_status": once_each(_code, chosen["enrol_status"]),
+            "enrol_status": map_unique(_code, chosen["enrol_status"]),
             "uln": uln,
             "uln_check": answers(uln_valid(uln), where=uln_shape_ok(uln)),
         }
@@ -145,8 +145,8 @@ def _upn_facts(chosen: pd.DataFrame, known: KnownUpns) -> dict[str, pd.Series]:
     upn, shape = canonical_upn(chosen["upn"]), upn_shape(chosen["upn"])
     well_shaped = shape.isin(["permanent", "temporary"])
     in_school = pd.DataFrame({"school_number": chosen["school_number"], "upn": upn})
-    repeated = in_school.duplicated(keep=False) | among(_pairs(in_school), _pairs(known.repeated))
-    letter_ok, shared = upn_check_letter_ok(chosen["upn"]), among(upn, known.shared)
+    repeated = in_school.duplicated(keep=False) | is_in(_pairs(in_school), _pairs(known.repeated))
+    letter_ok, shared = upn_check_letter_ok(chosen["upn"]), is_in(upn, known.shared)
     return {
         "upn": upn,
         "upn_shape": shape,
@@ -155,7 +155,7 @@ def _upn_facts(chosen: pd.DataFrame, known: KnownUpns) -> dict[str, pd.Series]:
         "upn_once_in_school": answers(~repeated, where=well_shaped),
         "upn_in_one_school": answers(~shared, where=well_shaped),
         # A UPN that is wrong, or another learner's too, has its own finding.
-        "upn_is_the_first": answers(~among(chosen["row_ref"], known.second), where=letter_ok & ~repeated & ~shared),
+        "upn_is_the_first": answers(~is_in(chosen["row_ref"], known.second), where=letter_ok & ~repeated & ~shared),
     }
 
 

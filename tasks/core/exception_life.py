@@ -13,7 +13,7 @@ ones. `docs/exceptions.md` has the same as a table for people.
 | open | else |
 
 The first that holds. What resolved it is what came first; an export that came before the answer that it settles counts too.
-Whatever was said under another UPN of the same learner (`one_learner.upns_of_one`) counts as if it were this one.
+Whatever was said under another UPN of the same learner (`one_learner.learner_upns`) counts as if it were this one.
 
 Belongs here: what becomes of exceptions, and how many of them there are. Does not belong here: which code means what
 (`schemas.codes.return_codes`), which learners are sent again (`batching.to_send`).
@@ -30,7 +30,7 @@ from schemas.settings.exceptions import ExceptionTerms
 from schemas.states import Disposition, ExceptionCause, ExceptionState, NotChosen, RowState
 from schemas.tables import EXCEPTION_LIVES, EXCEPTIONS
 from tasks.core.identifiers import uln_valid
-from tasks.core.membership import among, looked_up, paired, place_in
+from tasks.core.membership import composite_key, is_in, lookup, place_in
 
 #: What happens to an exception.
 MILESTONES = ("opened", "seen", "asked_again", "resolved", "withdrawn")
@@ -74,13 +74,13 @@ class LearnerHistory:
     """What the ledger holds of the learners of some exceptions; each table has its rows under every UPN of a learner.
 
     Attributes:
-        another: upn, other; UPNs that are one learner's, in either order (`one_learner.upns_of_one`).
+        another: upn, other; UPNs that are one learner's, in either order (`one_learner.learner_upns`).
         answers: upn, batch_ref, uln, received_at, sha256, ordinal, exported; every tied answer.
         held: upn, uln; what the register holds.
         records: upn, cycle, school_number, sha256, uln, disposition, reason, state, batch_ref; the records in every
             return of the cycles that are not purged, in the newest of a school and in older ones.
         returns: sha256, cycle, school_number, received_at; those schools' accepted returns, the newest of each cycle last.
-        sent: upn, batch_ref, cycle, built_at; the batches that the learners went out in (`standing.sent_rows`).
+        sent: upn, batch_ref, cycle, built_at; the batches that the learners went out in (`standing.latest_sent_rows`).
         deliveries: cycle, school_number, delivered_at.
         cycles: in order.
     """
@@ -114,9 +114,11 @@ def milestones(exceptions: pd.DataFrame, history: LearnerHistory) -> pd.DataFram
     upns = pd.concat([own.assign(other=own["upn"]), history.another[["upn", "other"]]])
     answers = history.answers
     answers = answers.assign(
-        key=paired(answers["upn"], answers["batch_ref"]), has=uln_valid(answers["uln"]).astype(bool)
+        key=composite_key(answers["upn"], answers["batch_ref"]), has=uln_valid(answers["uln"]).astype(bool)
     )
-    rows["opened"] = _first(paired(rows["upn"], rows["batch_ref"]), answers[~answers["has"]], "key", "received_at")
+    rows["opened"] = _first(
+        composite_key(rows["upn"], rows["batch_ref"]), answers[~answers["has"]], "key", "received_at"
+    )
     rows["since"] = _first(rows["upn"], _under_each(rows[["upn", "opened"]], upns), "upn", "opened")
     again = _again(rows, _under_each(history.sent, upns), cycles)
     rows["asked_again"] = again.drop_duplicates("at").set_index("at")["built_at"].reindex(rows.index).astype("str")
@@ -148,7 +150,7 @@ def milestones(exceptions: pd.DataFrame, history: LearnerHistory) -> pd.DataFram
 def _first(keys: pd.Series, rows: pd.DataFrame, by: str, column: str) -> pd.Series:
     """The least that stands in a column for each key; null where there is none."""
     least = rows.groupby(by)[column].min()
-    return looked_up(keys, least.index.to_series(), least)
+    return lookup(keys, least.index.to_series(), least)
 
 
 def _under_each(rows: pd.DataFrame, upns: pd.DataFrame) -> pd.DataFrame:
@@ -163,18 +165,20 @@ def _later(one: pd.Series, other: pd.Series) -> pd.Series:
 
 def _giving(answers: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """The answers that gave the ULN that the register holds."""
-    stands = looked_up(answers["upn"], held["upn"], held["uln"])
+    stands = lookup(answers["upn"], held["upn"], held["uln"])
     return answers[answers["has"] & (answers["uln"].str.strip() == stands).fillna(False)]
 
 
 def _answered(rows: pd.DataFrame, gave: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     """When and how the LRS gave the ULN that the register holds: at, cause; null where it holds none."""
     gave = gave.sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
-    found = {name: looked_up(rows["upn"], gave["upn"], gave[name]) for name in ("received_at", "batch_ref")}
-    by_export = among(rows["upn"], gave.loc[gave["exported"].astype(bool), "upn"])
+    found = {name: lookup(rows["upn"], gave["upn"], gave[name]) for name in ("received_at", "batch_ref")}
+    by_export = is_in(rows["upn"], gave.loc[gave["exported"].astype(bool), "upn"])
     cause = by_export.map({True: ExceptionCause.EXPORT.value, False: ExceptionCause.RESULT.value}).astype("str")
     places = rows.index.to_series().astype("str")
-    later = among(paired(places, found["batch_ref"]), paired(again["at"].astype("str"), again["batch_ref"]))
+    later = is_in(
+        composite_key(places, found["batch_ref"]), composite_key(again["at"].astype("str"), again["batch_ref"])
+    )
     cause = cause.mask(later, ExceptionCause.RESUBMISSION.value)
     at = _later(found["received_at"], rows["opened"])
     return pd.DataFrame({"at": at, "cause": cause.where(at.notna())})

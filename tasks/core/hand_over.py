@@ -16,7 +16,7 @@ from schemas.states import BatchEvent, BatchShown, BatchState, Decision
 from tasks.core.batch_states import change_state, may_change
 from tasks.core.identifiers import uln_valid
 from tasks.core.masking import identifiers_in
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 
 _MAY = {
     Decision.RETRY: {BatchShown.SENT_UNCONFIRMED},
@@ -89,9 +89,9 @@ def by_evidence(
         by_service: whether batches go by the web service now.
         as_of: when it counts as found.
     """
-    arrived = may_change(batches, BatchEvent.ANSWERED) & among(batches["batch_ref"], answered)
+    arrived = may_change(batches, BatchEvent.ANSWERED) & is_in(batches["batch_ref"], answered)
     to_go = batches["state"].eq(BatchState.READY.value) & ~arrived
-    late = to_go & among(batches["batch_ref"], overtaken)
+    late = to_go & is_in(batches["batch_ref"], overtaken)
     rerouted = to_go & ~late & batches["format"].eq(SOAP).ne(by_service)
     settled = change_state(batches, BatchEvent.ANSWERED, arrived, as_of=as_of)
     settled = change_state(settled, BatchEvent.OVERTAKEN, late)

@@ -25,7 +25,7 @@ from tasks.core.identifiers import (
     upn_check_letter_ok,
     upn_shape,
 )
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.core.merging import ONE_LEARNER_TWICE
 
 
@@ -325,5 +325,5 @@ def _purged(held: Held, returned: pd.DataFrame) -> pd.DataFrame:
         **dict(zip(held.deliveries["sha256"], held.deliveries["path"], strict=True)),
         **{cycle: cycle for cycle in returned["cycle"]},
     }
-    rows = held.purged[among(held.purged["ref"], pd.Series(list(named), dtype="str"))]
+    rows = held.purged[is_in(held.purged["ref"], pd.Series(list(named), dtype="str"))]
     return rows.assign(at=rows["purged_on"], code=rows["kind"], kind=Kind.PURGED.value, file=rows["ref"].map(named))

@@ -17,7 +17,7 @@ from schemas.tables import SENT_FIELDS
 from tasks.core.dates import iso_dates
 from tasks.core.identifiers import canonical_upn
 from tasks.core.name_characters import base_letters, never_in_a_name
-from tasks.core.text_columns import BLANK, capitals, once_each
+from tasks.core.text_columns import BLANK, capitals, map_unique
 
 _GENDERS = {"M": "1", "F": "2", "U": "0", "": "0", "0": "0", "1": "1", "2": "2", "9": "9"}
 
@@ -44,12 +44,12 @@ def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
         text = text.str.replace(r"\s+", " ", regex=True).str.strip(" ")
         return text.where(text.str.contains("[A-Za-z]", regex=True).eq(True)).astype("str")
 
-    return once_each(form, names)
+    return map_unique(form, names)
 
 
 def lrs_postcodes(postcodes: pd.Series) -> pd.Series:
     """Postcodes in capitals with one blank before the last three characters; null where blank."""
-    return once_each(_postcodes, postcodes)
+    return map_unique(_postcodes, postcodes)
 
 
 def _postcodes(postcodes: pd.Series) -> pd.Series:
@@ -110,8 +110,8 @@ def demographics(pupils: pd.DataFrame, profile: Profile) -> pd.DataFrame:
         {
             "given_name": lrs_names(pupils["forename"], profile),
             "family_name": lrs_names(pupils["surname"], profile),
-            "dob": once_each(_dates, pupils["dob"]),
-            "gender": once_each(lrs_genders, pupils["gender"]),
+            "dob": map_unique(_dates, pupils["dob"]),
+            "gender": map_unique(lrs_genders, pupils["gender"]),
             "postcode": lrs_postcodes(pupils["postcode"]),
         }
     )

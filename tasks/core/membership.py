@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def among(values: pd.Series, others: pd.Series) -> pd.Series:
+def is_in(values: pd.Series, others: pd.Series) -> pd.Series:
     """Whether each value occurs in another column.
 
     Args:
@@ -41,7 +41,7 @@ def place_in(values: pd.Series, order: list[str]) -> pd.Series:
     return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index, dtype="int64")
 
 
-def looked_up(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Series:
+def lookup(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Series:
     """What stands beside each value's equal in another column.
 
     Args:
@@ -58,7 +58,7 @@ def looked_up(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Serie
     return pd.Series(found, index=values.index, dtype="str")
 
 
-def paired(one: pd.Series, other: pd.Series) -> pd.Series:
+def composite_key(one: pd.Series, other: pd.Series) -> pd.Series:
     """Two texts as one to compare by, row by row; null where one of them is.
 
     Args:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from schemas.tables import DEMOGRAPHICS, LEARNERS
 from tasks.core.demographics import fitted
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among, looked_up, place_in
+from tasks.core.membership import is_in, lookup, place_in
 
 #: Conflicts that merging finds; their texts stand in `schemas/codes/merge_findings.csv`.
 ULN_DIFFERS = "LRS01"
@@ -32,7 +32,7 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
         answers: sha256, ordinal, file_name_cell, ukprn, mis_identifier; rows of result files.
         batch_rows: batch_ref, upn, ukprn.
         batches: batch_ref, file_name, cycle, built_at.
-        cycles: every cycle, in order (`schemas.cycles.in_order`).
+        cycles: every cycle, in order (`schemas.cycles.cycles_in_order`).
 
     Returns:
         `answers` with upn (canonical, null where blank), batch_ref and cycle (null where nothing was sent) and tied
@@ -109,7 +109,7 @@ def merge_answers(
         batch_rows: batch_ref, upn, row_ref, cycle, la_code, school_number, dob.
         codes: code, precedence; which code stands first where several answers came without a ULN.
         held: upn, uln; what the register holds of these learners now.
-        cycles: every cycle, in order (`schemas.cycles.in_order`).
+        cycles: every cycle, in order (`schemas.cycles.cycles_in_order`).
 
     Returns:
         learners (one row per UPN; the table's columns, with other_upns and conflict still to be told by
@@ -130,15 +130,15 @@ def _learners(rows: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     several = given.duplicated("upn", keep=False)
     ordered = given[several].sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
     first = pd.concat([given[~several], ordered])
-    stands = looked_up(rows["upn"], held["upn"], held["uln"])
-    stands = stands.fillna(looked_up(rows["upn"], first["upn"], first["uln"]))
+    stands = lookup(rows["upn"], held["upn"], held["uln"])
+    stands = stands.fillna(lookup(rows["upn"], first["upn"], first["uln"]))
     # Where the learner stands: the first batch that gave the held ULN, else the last batch that was answered.
     rows = rows.assign(stands=stands, gave=rows["has_uln"] & (rows["uln"] == stands))
     rows["nearest"] = rows["place"].where(~rows["gave"], -rows["place"])
     last = _last(rows, ["upn"], ["gave", "nearest", "batch_ref"]).sort_values("upn")
     distinct = rows[rows["has_uln"] & ~rows["gave"]].drop_duplicates(["upn", "uln"]).sort_values(["upn", "uln"])
     others = distinct.groupby("upn")["uln"].agg(";".join)
-    told = looked_up(last["upn"], others.index.to_series(), others)
+    told = lookup(last["upn"], others.index.to_series(), others)
     learners = last.assign(uln=last["stands"], other_ulns=told, other_upns=None, conflict=None)
     names = [c.name for c in LEARNERS.columns]
     return learners[names].astype("str").reset_index(drop=True)
@@ -155,7 +155,7 @@ def _exceptions(rows: pd.DataFrame, codes: pd.DataFrame) -> pd.DataFrame:
     every_code = every.groupby(["upn", "batch_ref"])["return_code"].agg(";".join).rename("all_codes")
     first = without.drop_duplicates(["upn", "batch_ref"])
     exceptions = first.merge(every_code, left_on=["upn", "batch_ref"], right_index=True)
-    resolved = among(exceptions["upn"], rows.loc[rows["has_uln"], "upn"])
+    resolved = is_in(exceptions["upn"], rows.loc[rows["has_uln"], "upn"])
     return exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))[
         ["upn", "batch_ref", "cycle", "la_code", "school_number", "row_ref", "return_code", "all_codes", "state"]
     ].reset_index(drop=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pandas as pd
 from anyascii import anyascii
 
-from tasks.core.text_columns import once_each
+from tasks.core.text_columns import map_unique
 
 #: No name has these: digits and numbers, controls, pictures, and codes that stand for no character.
 _NEVER_IN_A_NAME = frozenset(("Nd", "Nl", "No", "Cc", "So", "Co", "Cn", "Cs"))
@@ -63,7 +63,7 @@ def look_alike(names: pd.Series) -> pd.Series:
         foreign = spellings[spellings.notna() & ~spellings.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
         return spellings.map({name: _looks_like_another(name) for name in foreign.unique()}).eq(True)
 
-    return once_each(asked, names)
+    return map_unique(asked, names)
 
 
 def _looks_like_another(name: str) -> bool:
@@ -96,7 +96,7 @@ def _any(names: pd.Series, common: str, holds: Callable[[str], bool]) -> pd.Seri
         answers = {text: any(map(holds, text)) for text in rest.dropna().unique()}
         return rest.map(answers).eq(True)
 
-    return once_each(asked, names)
+    return map_unique(asked, names)
 
 
 def base_letters(name: str) -> str:

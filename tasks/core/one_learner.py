@@ -12,7 +12,7 @@ import pandas as pd
 
 from tasks.core.identifiers import canonical_upn, upn_shape
 from tasks.core.lrs_form import lrs_genders
-from tasks.core.membership import among, paired
+from tasks.core.membership import composite_key, is_in
 from tasks.core.name_characters import base_letters
 from tasks.core.text_columns import capitals
 
@@ -40,13 +40,13 @@ def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | 
     Returns:
         UPNs, null where the record has none.
     """
-    by_former = ~among(records["upn"], ledger["upn"])
+    by_former = ~is_in(records["upn"], ledger["upn"])
     if with_uln is not None:
-        by_former |= among(records["former_upn"], with_uln) & ~among(records["upn"], with_uln)
+        by_former |= is_in(records["former_upn"], with_uln) & ~is_in(records["upn"], with_uln)
     return records["upn"].mask(by_former & _was_sent_as_former(records, ledger), records["former_upn"])
 
 
-def upns_of_one(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
+def learner_upns(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
     """Which UPNs are one learner's, as records name the former one under which something was sent.
 
     Args:
@@ -64,15 +64,15 @@ def upns_of_one(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
 
 def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
     """Whether something was sent under the former UPN, of the same person."""
-    then = ledger[among(ledger["upn"], records["former_upn"])]
-    now = records[among(records["former_upn"], then["upn"])]
+    then = ledger[is_in(ledger["upn"], records["former_upn"])]
+    now = records[is_in(records["former_upn"], then["upn"])]
     said = now.assign(upn=now["former_upn"], given_name=now["forename"], gender=lrs_genders(now["gender"]))
-    return among(_named(said).reindex(records.index), _named(then))
+    return is_in(_named(said).reindex(records.index), _named(then))
 
 
 def _named(rows: pd.DataFrame) -> pd.Series:
     """A UPN with the person, as one text; null where one of them is."""
-    return paired(rows["upn"], person(rows))
+    return composite_key(rows["upn"], person(rows))
 
 
 def person(rows: pd.DataFrame) -> pd.Series:
@@ -88,7 +88,7 @@ def person(rows: pd.DataFrame) -> pd.Series:
     """
     plain = {name: "".join(filter(str.isalpha, base_letters(name))).upper() for name in rows["given_name"].dropna()}
     name = rows["given_name"].map(plain).astype("str")
-    return paired(paired(name.mask(name == ""), rows["dob"].str.strip()), rows["gender"])
+    return composite_key(composite_key(name.mask(name == ""), rows["dob"].str.strip()), rows["gender"])
 
 
 def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:
@@ -106,9 +106,9 @@ def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:
     """
     former = canonical_upn(records["former_upn"])
     own = canonical_upn(records["upn"]).where(current)
-    few = among(own, former)
-    theirs = paired(records.loc[few, "school_number"], own[few])
-    return former.mask(among(paired(records["school_number"], former), theirs)).astype("str")
+    few = is_in(own, former)
+    theirs = composite_key(records.loc[few, "school_number"], own[few])
+    return former.mask(is_in(composite_key(records["school_number"], former), theirs)).astype("str")
 
 
 def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd.Series:
@@ -132,7 +132,7 @@ def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd
     pairs = pairs[pairs["upn"] != pairs["upn_then"]]
     same = {name: pairs[name].eq(pairs[f"{name}_then"]) & pairs[name].notna() for name in _MAY_CHANGE}
     temporary = upn_shape(pairs["upn_then"]).eq("temporary") & upn_shape(pairs["upn"]).eq("permanent")
-    followed = temporary & pairs["school_number"].eq(pairs["school_number_then"]) & ~among(pairs["upn_then"], current)
+    followed = temporary & pairs["school_number"].eq(pairs["school_number_then"]) & ~is_in(pairs["upn_then"], current)
     family, postcode = same["family_name"], same["postcode"]
     return pairs.loc[(family & postcode) | (followed & (family | postcode)), "row_ref"].drop_duplicates()
 
@@ -143,7 +143,7 @@ def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**five).dropna(subset=list(_SAME_ALWAYS))
 
 
-def giving_way(records: pd.DataFrame) -> pd.Series:
+def yielding_records(records: pd.DataFrame) -> pd.Series:
     """Of one learner's records in two schools or more, those that need not ask, as another school does.
 
     It is one learner where given name, family name, date of birth and gender agree. Then the school asks that says it is
@@ -179,5 +179,5 @@ def _person(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
     """Who a record says that it is, as one text; null where one of the fields is."""
     person = capitals(rows[fields[0]])
     for name in fields[1:]:
-        person = paired(person, capitals(rows[name]))
+        person = composite_key(person, capitals(rows[name]))
     return person

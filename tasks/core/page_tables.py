@@ -14,7 +14,7 @@ import pandas as pd
 
 from schemas.states import RowState, SchoolOutcome
 from tasks.core.exception_life import still_open
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.core.suppression import TOTAL, suppressed, to_fives
 
 STATES = tuple(state.value for state in RowState)
@@ -58,11 +58,11 @@ def school_rows(
     rows = rows.assign(chosen=own[list(STATES)].sum(axis=1), **{name: own[name] for name in (*STATES, "had_one")})
     rows["returned_on"] = rows["school_number"].map(returned_on).astype("str")
     has_done = {
-        SchoolOutcome.NOT_TAKING_PART: among(
+        SchoolOutcome.NOT_TAKING_PART: is_in(
             rows["school_number"], lacks.loc[lacks["code"].isin(NO_PART), "school_number"]
         ),
         SchoolOutcome.NOT_RETURNED: rows["returned_on"].isna(),
-        SchoolOutcome.NOT_READY: among(rows["school_number"], lacks["school_number"]),
+        SchoolOutcome.NOT_READY: is_in(rows["school_number"], lacks["school_number"]),
         SchoolOutcome.ON_HOLD: rows["school_number"].isin(list(on_hold)),
     }
     became = {

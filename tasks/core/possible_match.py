@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 from schemas.codes.possible_match_causes import Cause
 from schemas.tables import DEMOGRAPHICS
 from tasks.core.identifiers import upn_shape
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.core.text_columns import capitals
 
 _FIVE = list(DEMOGRAPHICS)
@@ -83,7 +83,7 @@ def causes(asked: pd.DataFrame, known: Known) -> pd.DataFrame:
     former_name = capitals(rows["former_family_name"])
     had_other_name = former_name.notna() & (former_name != rows["family_name"])
     holds = {
-        Cause.FORMER_UPN: among(rows["former_upn"], known.former) & (rows["former_upn"] != rows["upn"]),
+        Cause.FORMER_UPN: is_in(rows["former_upn"], known.former) & (rows["former_upn"] != rows["upn"]),
         Cause.NAMES_SWAPPED: changed["swapped"] | beside["swapped"] | _look_swapped(rows, known.uses),
         Cause.NAMESAKE: beside["namesake"],
         Cause.TWIN: beside["twin"],
@@ -225,7 +225,7 @@ def used_as(sent: pa.Table, asked: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"name": pd.Series(wanted.to_pylist(), dtype="str"), **counts})
 
 
-def told(
+def with_likely_causes(
     lines: pd.DataFrame, standing: pd.DataFrame, found: pd.DataFrame, texts: pd.DataFrame, code: str
 ) -> pd.DataFrame:
     """The lines of a school's list with the likely reason beside each possible match.

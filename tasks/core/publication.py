@@ -16,14 +16,14 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.states import NotChosen, RowState
-from schemas.texts.catalogue import Language, both, text
+from schemas.texts.catalogue import Language, bilingual, text
 from tasks.core.held import is_blocking
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among, looked_up, paired
+from tasks.core.membership import composite_key, is_in, lookup
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 from tasks.core.mis_rules import broken_rules
 from tasks.core.one_learner import former_upns
-from tasks.core.superseding import TOLD
+from tasks.core.superseding import CHANGE_FINDINGS
 from tasks.core.verification import FOUND
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
@@ -59,7 +59,7 @@ class SchoolRecords:
         dispositions: row_ref, disposition, reason.
         standing: row_ref, upn (by which the ledger knows the learner), state, batch_ref; of the chosen records.
         learners: upn, uln, dob, school_number, other_upns, conflict (`merging.with_conflicts`).
-        findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed` when the return came.
+        findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed_values` when the return came.
         exceptions: upn, batch_ref, return_code, school_number (that asked).
         sent: batch_ref, upn, given_name, family_name, middle_name; the names that went to the LRS.
     """
@@ -87,7 +87,7 @@ def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFra
 
     Returns:
         ulns (school_number and ULN_COLUMNS) and list lines (school_number, row_ref, field as the findings name it, and
-        EXCEPTION_COLUMNS, of which `possible_match.told` fills why_* and check_*), each sorted.
+        EXCEPTION_COLUMNS, of which `possible_match.with_likely_causes` fills why_* and check_*), each sorted.
     """
     rows = _with_ledger(records)
     ulns, withheld = _entitled(rows)
@@ -108,8 +108,8 @@ def _with_ledger(records: SchoolRecords) -> pd.DataFrame:
     # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
     older = dispositions.loc[dispositions["reason"].eq(NotChosen.SUPERSEDED_RETURN.value), "row_ref"]
-    former = former_upns(pupils, ~among(pupils["row_ref"], older))
-    asked = among(pupils["row_ref"], pd.concat([records.standing["row_ref"], came]))
+    former = former_upns(pupils, ~is_in(pupils["row_ref"], older))
+    asked = is_in(pupils["row_ref"], pd.concat([records.standing["row_ref"], came]))
     rows = pupils.loc[asked, list(_OF_PUPIL)].assign(vouched=former[asked])
     rows = rows.merge(dispositions[["row_ref", "reason"]], on="row_ref")
     known = records.standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
@@ -177,7 +177,7 @@ def _with_texts(lines: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
     listed["field"] = listed["field"].fillna("uln")
     order = ["school_number", "surname", "forename", "upn", "row_ref", "rank", "code"]
     listed = _in_steps(listed.sort_values(order, na_position="first"))
-    # Why and what to check: nothing yet; `possible_match.told` fills them in.
+    # Why and what to check: nothing yet; `possible_match.with_likely_causes` fills them in.
     return listed.reindex(columns=["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]).reset_index(drop=True)
 
 
@@ -186,7 +186,9 @@ def _uln_of_another(rows: pd.DataFrame, has_own: pd.Series) -> pd.Series:
     uln = rows["uln"].str.strip().where(has_own, rows["held_uln"])
     own = rows.assign(of=uln)[["school_number", "of", "learner_upn"]].dropna(subset=["of"]).drop_duplicates()
     several = own.loc[own.duplicated(["school_number", "of"], keep=False), ["school_number", "of"]]
-    return has_own & among(paired(rows["school_number"], uln), paired(several["school_number"], several["of"]))
+    return has_own & is_in(
+        composite_key(rows["school_number"], uln), composite_key(several["school_number"], several["of"])
+    )
 
 
 def _in_steps(lines: pd.DataFrame) -> pd.DataFrame:
@@ -199,13 +201,13 @@ def _in_steps(lines: pd.DataFrame) -> pd.DataFrame:
 
 def _as_sent(rows: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
     """The names that a record's batch took to the LRS, `family, given middle`, where the school spells them otherwise."""
-    key, of_sent = paired(rows["learner_upn"], rows["batch_ref"]), paired(sent["upn"], sent["batch_ref"])
+    key, of_sent = composite_key(rows["learner_upn"], rows["batch_ref"]), composite_key(sent["upn"], sent["batch_ref"])
     differs = pd.Series(False, index=rows.index)
     parts = {}
     for name, own in (("family_name", "surname"), ("given_name", "forename"), ("middle_name", "middle_names")):
-        parts[name] = looked_up(key, of_sent, sent[name]).fillna("")
+        parts[name] = lookup(key, of_sent, sent[name]).fillna("")
         differs |= parts[name] != rows[own].fillna("").str.strip()
-    there = differs & among(key, of_sent) & rows["batch_ref"].notna()
+    there = differs & is_in(key, of_sent) & rows["batch_ref"].notna()
     told = parts["family_name"] + ", " + parts["given_name"] + (" " + parts["middle_name"]).str.rstrip()
     return told.where(there).astype("str")
 
@@ -236,10 +238,12 @@ def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
 
 def _change_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """What has changed since it was sent, told by where the learner stands now: the answer may have come since."""
-    found = rows.merge(findings.loc[findings["rule"].isin(list(TOLD.values())), ["row_ref", "field"]], on="row_ref")
+    found = rows.merge(
+        findings.loc[findings["rule"].isin(list(CHANGE_FINDINGS.values())), ["row_ref", "field"]], on="row_ref"
+    )
     # Who is not chosen, as the register holds the ULN, has one as well.
     state = found["state"].where(found["reason"].ne(NotChosen.ULN_HELD.value), RowState.ULN.value)
-    return found.assign(code=state.map(TOLD).astype("str"))[state.isin(list(TOLD))]
+    return found.assign(code=state.map(CHANGE_FINDINGS).astype("str"))[state.isin(list(CHANGE_FINDINGS))]
 
 
 def _verified_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
@@ -268,7 +272,7 @@ def _with_portal(lines: pd.DataFrame) -> pd.DataFrame:
     """Of a learner who moved after being asked for, the action says on whose portal the exception stands."""
     moved = lines["portal"].notna()
     for lang in get_args(Language):
-        told = [getattr(both("workbook.portal_of", school=school), lang) for school in lines.loc[moved, "portal"]]
+        told = [getattr(bilingual("workbook.portal_of", school=school), lang) for school in lines.loc[moved, "portal"]]
         whole = lines.loc[moved, f"action_{lang}"] + "; " + pd.Series(told, index=lines.index[moved], dtype="str")
         lines[f"action_{lang}"] = lines[f"action_{lang}"].mask(moved, whole)
     return lines

@@ -7,7 +7,7 @@ import pandas as pd
 
 from schemas.cycles import Cycle
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 
 _TAKES_PART_BY_CHOICE = ("Special",)
 #: "Pupil Referral Units will not be included in this data upload" (docs/reference/sources.md#schools-that-take-part).
@@ -117,7 +117,7 @@ def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:
     """
     upns = canonical_upn(opt_outs["upn"])
     repeated = upns.notna() & upns.duplicated()
-    return int((~among(upns, canonical_upn(pupils_upn)) & ~repeated).sum())
+    return int((~is_in(upns, canonical_upn(pupils_upn)) & ~repeated).sum())
 
 
 def _differ(one: pd.Series, other: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ from schemas.states import BatchState, RowState
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.hand_over import learners_answered
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among, looked_up
+from tasks.core.membership import is_in, lookup
 
 
 def files_taken_in(received: pd.DataFrame, untied: pd.Series) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def files_taken_in(received: pd.DataFrame, untied: pd.Series) -> pd.DataFrame:
         file=received["container_sha256"].fillna(received["sha256"]),
         refused=received["status"].eq("quarantined"),
         needed=(received["kind"].eq("return") & received["status"].eq("accepted") & received["pupils"].isna())
-        | among(received["sha256"], untied),
+        | is_in(received["sha256"], untied),
     )
     found = rows.groupby("file").agg(since=("received_at", "max"), needed=("needed", "any"), refused=("refused", "any"))
     return found.rename_axis("sha256")
@@ -52,7 +52,7 @@ def is_settled(counts: pd.DataFrame) -> bool:
     """Whether nothing of a cycle is under way: all balances, nobody waits to go, nobody waits for an answer.
 
     Args:
-        counts: `standing.tally`.
+        counts: `standing.count_by_school`.
     """
     under_way = counts[[RowState.WAITING.value, RowState.SENT.value]].to_numpy().sum()
     return bool(counts["balanced"].all()) and not under_way
@@ -71,14 +71,14 @@ def emptied(pupils: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         pupils: whole rows; some may have been emptied before, by a purge that died.
-        standing: row_ref, upn; of the chosen ones (`standing.stand`).
+        standing: row_ref, upn; of the chosen ones (`standing.derive_states`).
 
     Returns:
         Rows as given; emptied rows come back as they are.
     """
     names = [name for name in PUPIL_FIELDS if name not in _LEFT]
     gone = pd.DataFrame(None, index=pupils.index, columns=names, dtype="str")
-    known, own = looked_up(pupils["row_ref"], standing["row_ref"], standing["upn"]), canonical_upn(pupils["upn"])
+    known, own = lookup(pupils["row_ref"], standing["row_ref"], standing["upn"]), canonical_upn(pupils["upn"])
     before = pupils["former_upn"].where(pupils[names].isna().all(axis=1))
     left = pd.DataFrame({"upn": known, "former_upn": own.mask(own.eq(known), before).where(known.notna())})
     return pd.concat([pupils.drop(columns=list(PUPIL_FIELDS)), gone, left], axis=1)[list(pupils.columns)]

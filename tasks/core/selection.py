@@ -13,9 +13,9 @@ from schemas.states import Disposition, NotChosen
 from tasks.core.dates import expected_year, iso_dates
 from tasks.core.evidence import NOT_SENT_STATUS
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among, paired
+from tasks.core.membership import composite_key, is_in
 from tasks.core.one_learner import former_upns
-from tasks.core.text_columns import capitals, chosen_texts, once_each
+from tasks.core.text_columns import capitals, chosen_texts, map_unique
 
 #: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
 _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(Z|(?P<sign>[+-])(?P<zone>\d\d:\d\d))?"
@@ -56,10 +56,10 @@ def replaced_records(records: pd.DataFrame, requests: pd.DataFrame) -> pd.Series
     order = oldest_first(requests)["sha256"].drop_duplicates(keep="last")
     at = records["sha256"].map(pd.Series(range(len(order)), index=order)).astype("float64")
     surname, forename, dob = (capitals(records[name].str.strip()) for name in ("surname", "forename", "dob"))
-    said = paired(surname, paired(forename, dob)).mask(surname.eq("") | forename.eq("") | dob.eq(""))
+    said = composite_key(surname, composite_key(forename, dob)).mask(surname.eq("") | forename.eq("") | dob.eq(""))
     older = pd.Series(False, index=records.index)
     for learner in (canonical_upn(records["upn"]), said):
-        newest = at.groupby(paired(records["school_number"], learner)).transform("max")
+        newest = at.groupby(composite_key(records["school_number"], learner)).transform("max")
         older |= at < newest
     return records.loc[older, "row_ref"]
 
@@ -111,24 +111,24 @@ def select(
         missing: school_number, code; what schools lack (`readiness.missing_things`).
         held: upn, uln, dob; what earlier cycles left in the learner register. A ULN that came in this very cycle does not
             end the choice. A former UPN names the learner too, where the date of birth agrees.
-        elsewhere: row_refs of learners for whom another school asks (`one_learner.giving_way`).
+        elsewhere: row_refs of learners for whom another school asks (`one_learner.yielding_records`).
         replaced: row_refs of records in whose place a newer one of the school stands (`replaced_records`).
 
     Returns:
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
     """
     school, dob = pupils["school_number"], pupils["dob"]
-    superseded = ~among(pupils["sha256"], current) | _is_named(pupils, replaced)
+    superseded = ~is_in(pupils["sha256"], current) | _is_named(pupils, replaced)
     years = year_group(pupils["nc_year"]).fillna(expected_year(dob, cycle))
     wrong_year = years.notna() & ~years.isin(cycle.year_groups)
     limit = cycle.born_on_or_before
     too_young = iso_dates(dob) > pd.Timestamp(limit) if limit else pd.Series(False, index=pupils.index)
     has_uln = uln_valid(pupils["uln"]) | _is_held(pupils, held, ~superseded)
     lacks = missing.groupby("school_number")["code"].agg(";".join)
-    detail = once_each(lambda s: s.map(lacks).astype("str"), school)
+    detail = map_unique(lambda s: s.map(lacks).astype("str"), school)
     tests = {
         NotChosen.SUPERSEDED_RETURN: superseded,
-        NotChosen.ENROLMENT_STATUS: once_each(_not_sent, pupils["enrol_status"]),
+        NotChosen.ENROLMENT_STATUS: map_unique(_not_sent, pupils["enrol_status"]),
         NotChosen.YEAR_GROUP: wrong_year,
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
@@ -152,19 +152,19 @@ def select(
 
 
 def _is_named(pupils: pd.DataFrame, row_refs: pd.Series | None) -> pd.Series:
-    return among(pupils["row_ref"], pupils["row_ref"].iloc[:0] if row_refs is None else row_refs)
+    return is_in(pupils["row_ref"], pupils["row_ref"].iloc[:0] if row_refs is None else row_refs)
 
 
 def _is_held(pupils: pd.DataFrame, held: pd.DataFrame, current: pd.Series) -> pd.Series:
     """Whether the register holds a ULN for a pupil's UPN, or for the former one under the same date of birth."""
     upn, former = canonical_upn(pupils["upn"]), former_upns(pupils, current)
     # The register may hold millions, of whom few are in these returns: look those up in what the returns name.
-    own = held[among(held["upn"], pd.concat([upn, former])) & held["uln"].notna()]
+    own = held[is_in(held["upn"], pd.concat([upn, former])) & held["uln"].notna()]
     names = former.notna().to_numpy()
     born_as = former[names].map(own.set_index("upn")["dob"])
     by_former = np.zeros(len(pupils), dtype=bool)
     by_former[names] = (born_as == pupils.loc[names, "dob"].str.strip()).to_numpy(dtype=bool)
-    return among(upn, own["upn"]) | by_former
+    return is_in(upn, own["upn"]) | by_former
 
 
 def _not_sent(enrol_status: pd.Series) -> pd.Series:
@@ -177,7 +177,7 @@ def year_group(nc_year: pd.Series) -> pd.Series:
     Args:
         nc_year: NCyearActual as sent.
     """
-    return once_each(_year_group, nc_year)
+    return map_unique(_year_group, nc_year)
 
 
 def _year_group(nc_year: pd.Series) -> pd.Series:

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from schemas.states import BatchState, Disposition, NotChosen, RowState
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among, looked_up, paired, place_in
+from tasks.core.membership import composite_key, is_in, lookup, place_in
 
 
-def sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
+def latest_sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
     """The rows of batches that count as sent: of an abandoned batch those alone that the LRS answered after all.
 
     Whoever is in an abandoned batch and has no answer was, for the service, never sent.
@@ -24,11 +24,11 @@ def sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.Data
         batches: batch_ref, state.
         answered: upn, batch_ref; the LRS's answers, with or without a ULN.
     """
-    abandoned = among(batch_rows["batch_ref"], batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"])
-    keep = among(batch_rows["batch_ref"], batches["batch_ref"]) & ~abandoned
+    abandoned = is_in(batch_rows["batch_ref"], batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"])
+    keep = is_in(batch_rows["batch_ref"], batches["batch_ref"]) & ~abandoned
     if abandoned.any():
-        pairs = [paired(rows["upn"], rows["batch_ref"]) for rows in (batch_rows, answered)]
-        keep |= abandoned & among(*pairs)
+        pairs = [composite_key(rows["upn"], rows["batch_ref"]) for rows in (batch_rows, answered)]
+        keep |= abandoned & is_in(*pairs)
     return batch_rows[keep]
 
 
@@ -36,7 +36,7 @@ def latest_batch(sent: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -
     """The last batch that each learner went into.
 
     Args:
-        sent: `sent_rows`: batch_ref, upn, school_number, cycle.
+        sent: `latest_sent_rows`: batch_ref, upn, school_number, cycle.
         batches: batch_ref, state, built_at.
         cycles: the cycles that count, in order (`schemas.cycles.up_to`); batches of others are not seen.
 
@@ -50,13 +50,13 @@ def latest_batch(sent: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -
     again = rows[several].merge(known, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
     last = again.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
     rows = pd.concat([rows[~several], last[list(rows.columns)]]).sort_values("upn", ignore_index=True)
-    rows = rows.assign(state=looked_up(rows["batch_ref"], known["batch_ref"], known["state"]))
+    rows = rows.assign(state=lookup(rows["batch_ref"], known["batch_ref"], known["state"]))
     return rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})[
         ["upn", "batch_ref", "batch_cycle", "batch_school", "state"]
     ]
 
 
-def stand(
+def derive_states(
     chosen: pd.DataFrame,
     *,
     cycle_id: str,
@@ -85,13 +85,15 @@ def stand(
     """
     rows = chosen[["row_ref", "school_number"]].assign(upn=chosen.get("known_as", canonical_upn(chosen["upn"])))
     for name in ("batch_ref", "batch_cycle", "batch_school"):
-        rows[name] = looked_up(rows["upn"], latest["upn"], latest[name])
-    uln = among(rows["upn"], learners.loc[learners["uln"].notna(), "upn"])
-    excepted = among(paired(rows["upn"], rows["batch_ref"]), paired(exceptions["upn"], exceptions["batch_ref"]))
+        rows[name] = lookup(rows["upn"], latest["upn"], latest[name])
+    uln = is_in(rows["upn"], learners.loc[learners["uln"].notna(), "upn"])
+    excepted = is_in(
+        composite_key(rows["upn"], rows["batch_ref"]), composite_key(exceptions["upn"], exceptions["batch_ref"])
+    )
     in_cycle = rows["batch_cycle"].eq(cycle_id)
-    alone = ~paired(rows["school_number"], rows["upn"]).duplicated(keep=False)
+    alone = ~composite_key(rows["school_number"], rows["upn"]).duplicated(keep=False)
     own = in_cycle & rows["batch_school"].eq(rows["school_number"]) & alone
-    is_held = among(rows["row_ref"], held) & ~own
+    is_held = is_in(rows["row_ref"], held) & ~own
     # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does. Whoever has
     # a ULN has no exception any more, whatever was answered before.
     live = rows["batch_ref"].notna() & ~excepted
@@ -112,7 +114,7 @@ def stand(
     ].reset_index(drop=True)
 
 
-def tally(
+def count_by_school(
     pupils: pd.DataFrame, dispositions: pd.DataFrame, standing: pd.DataFrame, declared: pd.Series
 ) -> pd.DataFrame:
     """Count every record of every school once.
@@ -149,7 +151,7 @@ def as_status(cycle_id: str, counts: pd.DataFrame) -> dict[str, object]:
 
     Args:
         cycle_id: the cycle.
-        counts: `tally`.
+        counts: `count_by_school`.
 
     Returns:
         {"cycle", "total": {...}, "schools": {school_number: {...}}}; each with records, not_chosen, held, waiting, sent,

@@ -22,19 +22,19 @@ import pandas as pd
 from schemas.states import RowState
 from schemas.tables import SENT_FIELDS
 from tasks.core.demographics import comparable
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 
 CORRECT_ON_PORTAL = "CHG01"
 CHANGED_WHILE_WAITING = "CHG02"
 #: Where a changed record stands -> what the school is told. Their texts stand in `schemas/codes/merge_findings.csv`.
-TOLD = {RowState.ULN.value: CORRECT_ON_PORTAL, RowState.SENT.value: CHANGED_WHILE_WAITING}
+CHANGE_FINDINGS = {RowState.ULN.value: CORRECT_ON_PORTAL, RowState.SENT.value: CHANGED_WHILE_WAITING}
 #: AbilityToShare (docs/reference/sources.md#codes-of-a-learner) as it is compared: who has not opted out, and who has.
 SHARES, SHARES_NOT = "1", "2"
 _SHARING = "ability_to_share"
 _FIELDS = (*SENT_FIELDS, _SHARING)
 
 
-def changed(
+def changed_values(
     standing: pd.DataFrame,
     forms: pd.DataFrame,
     sent: pd.DataFrame,
@@ -48,7 +48,7 @@ def changed(
     agrees, for else it may be somebody else's. What is blank in such a record is nothing to correct on the portal.
 
     Args:
-        standing: `standing.stand`; and kept and own_upn of the records that are not chosen as the learner has a ULN.
+        standing: `standing.derive_states`; and kept and own_upn of the records that are not chosen as the learner has a ULN.
         forms: row_ref, the sent fields and sharing (`lrs_forms`).
         sent: batch_ref, upn, school_number, the sent fields and ability_to_share of the batches concerned.
         held: row_refs with a blocking finding.
@@ -57,7 +57,7 @@ def changed(
     Returns:
         row_ref, school_number, rule (one of TOLD), field (the names of those that differ, with ; between them).
     """
-    asked = standing[standing["state"].isin(list(TOLD)) & ~among(standing["row_ref"], held)]
+    asked = standing[standing["state"].isin(list(CHANGE_FINDINGS)) & ~is_in(standing["row_ref"], held)]
     now = forms[["row_ref", *SENT_FIELDS]].assign(**{_SHARING: forms["sharing"]})
     then = sent[["batch_ref", "upn", "school_number", *_FIELDS]].assign(**{_SHARING: _sharing(sent[_SHARING])})
     rows = asked.merge(now, on="row_ref").merge(then, on=["batch_ref", "upn"], suffixes=("", "_then"))
@@ -81,7 +81,7 @@ def changed(
             differs = differs.where(instead.isna(), told)
         unknown = rows[name].isna() if name == _SHARING else kept & _blank(rows[name], name)
         field = field.mask(differs & ~unknown, field + (";" + name))
-    rows = rows.assign(rule=rows["state"].map(TOLD).astype("str"), field=field.str.removeprefix(";"))
+    rows = rows.assign(rule=rows["state"].map(CHANGE_FINDINGS).astype("str"), field=field.str.removeprefix(";"))
     found: pd.DataFrame = rows.loc[field != "", ["row_ref", "school_number", "rule", "field"]]
     return found.reset_index(drop=True)
 
@@ -102,7 +102,7 @@ def last_shown(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         answers: upn, batch_ref, received_at, sha256, ordinal, the sent fields and ability_to_share.
-        sent: as for `changed`.
+        sent: as for `changed_values`.
 
     Returns:
         batch_ref, upn, and of each field the value shown; null where no answer shows any, or it is what was sent. Of

@@ -22,7 +22,7 @@ XML_BLANK = " \t\r\n"
 _TEXT = pd.StringDtype(na_value=np.nan)
 
 
-def once_each(judge: Callable[[pd.Series], pd.Series], text: pd.Series) -> pd.Series:
+def map_unique(judge: Callable[[pd.Series], pd.Series], text: pd.Series) -> pd.Series:
     """`judge(text)`, asked of each distinct value once.
 
     Args:
@@ -64,7 +64,7 @@ def answers(truth: pd.Series, *, where: pd.Series) -> pd.Series:
     return chosen_texts(["N", "Y"], places, truth.index)
 
 
-def in_order(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def sort_text(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Rows sorted by text columns, as `sort_values` sorts them."""
     keys = pa.table({name: pa.array(rows[name].astype("str"), pa.large_string()) for name in by})
     return rows.take(pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in by]).to_numpy())

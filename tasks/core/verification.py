@@ -7,7 +7,7 @@ import pandas as pd
 
 from schemas.codes.service_codes import Connection, Outcome
 from tasks.core.identifiers import canonical_upn, uln_valid
-from tasks.core.membership import among, paired
+from tasks.core.membership import composite_key, is_in
 
 #: What a record is told of its ULN, by the outcome of its verification.
 FOUND = {Outcome.SIMILAR.value: "VRF01", Outcome.DIFFERS.value: "VRF02"}
@@ -34,9 +34,9 @@ def to_verify(rows: pd.DataFrame, asked: pd.DataFrame, held: pd.DataFrame) -> pd
     Returns:
         The rows, one of each UPN and ULN; by school_number and UPN.
     """
-    pair = paired(rows["upn"], rows["uln"])
-    known = pd.concat([paired(asked["upn"], asked["uln"]), paired(held["upn"], held["uln"])])
-    new = rows[~among(pair, known)].sort_values(["school_number", "upn", "row_ref"])
+    pair = composite_key(rows["upn"], rows["uln"])
+    known = pd.concat([composite_key(asked["upn"], asked["uln"]), composite_key(held["upn"], held["uln"])])
+    new = rows[~is_in(pair, known)].sort_values(["school_number", "upn", "row_ref"])
     return new.drop_duplicates(["upn", "uln"], ignore_index=True)
 
 
@@ -58,7 +58,7 @@ def answered(asked: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(code=rows["code"].fillna(Connection.LEFT_OUT.value))[list(asked.columns)]
 
 
-def told_of(rows: pd.DataFrame, checks: pd.DataFrame, outcomes: dict[str, str]) -> pd.DataFrame:
+def verification_findings(rows: pd.DataFrame, checks: pd.DataFrame, outcomes: dict[str, str]) -> pd.DataFrame:
     """What the LRS says of the records' ULNs: row_ref, school_number, rule, field.
 
     Args:

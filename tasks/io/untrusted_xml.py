@@ -8,7 +8,7 @@ import re
 
 from lxml import etree
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 
 #: "<" and "=" in a file: no element is without the one, no attribute without the other. Some ten times what the largest
@@ -33,13 +33,13 @@ def parse(content: bytes) -> etree._Element:
         root = etree.fromstring(content, _parser())
     except etree.XMLSyntaxError as error:
         line, column = error.position
-        raise Refused("not_xml", both("detail.place", line=line, column=column)) from None
+        raise Refused("not_xml", bilingual("detail.place", line=line, column=column)) from None
     except ValueError:
         raise Refused("not_xml") from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Refused("doctype")
     if many_equals and root.xpath(f"boolean(descendant-or-self::*[@*[{MOST_ATTRIBUTES + 1}]])"):
-        raise Refused("file_too_large", both("detail.attributes", most=MOST_ATTRIBUTES))
+        raise Refused("file_too_large", bilingual("detail.attributes", most=MOST_ATTRIBUTES))
     return root
 
 
@@ -58,14 +58,14 @@ def _guard(content: bytes) -> bool:
     # Without the empty halves of UTF-16 it reads as ASCII does; in text there are no others.
     plain = content.replace(b"\0", b"").lstrip(_BEFORE_MARKUP)
     if not plain.startswith(b"<"):
-        raise Refused("not_xml", both("detail.place", line=1, column=1))
+        raise Refused("not_xml", bilingual("detail.place", line=1, column=1))
     if plain.startswith(b"<?xml"):
         for name in _DECLARED.findall(plain[: plain.find(b"?>")].lower()):
             if not _ENCODING.fullmatch(name):
-                raise Refused("not_xml", both("detail.encoding", name=name[:40].decode("ascii", "replace")))
+                raise Refused("not_xml", bilingual("detail.encoding", name=name[:40].decode("ascii", "replace")))
     if b"<!DOCTYPE" in plain:
         raise Refused("doctype")
     equals = plain.count(b"=")
     if plain.count(b"<") + equals > MOST_MARKS:
-        raise Refused("file_too_large", both("detail.marks", most=f"{MOST_MARKS:,}"))
+        raise Refused("file_too_large", bilingual("detail.marks", most=f"{MOST_MARKS:,}"))
     return equals > MOST_ATTRIBUTES

@@ -14,21 +14,21 @@ from schemas.states import NotChosen, RowState
 from schemas.tables import PUPIL_FIELDS, SENT_FIELDS
 from tasks.core.exception_life import exported
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among, looked_up
+from tasks.core.membership import is_in, lookup
 from tasks.core.standing import latest_batch
-from tasks.core.superseding import TOLD, changed, last_shown
+from tasks.core.superseding import CHANGE_FINDINGS, changed_values, last_shown
 from tasks.ledger.lrs_forms import lrs_forms
 from tasks.ledger.sent import rows_sent
 from tasks.ledger.standing import register_of, rows_held
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 #: What was sent, as it is compared.
 COMPARED = ["batch_ref", "upn", "school_number", *SENT_FIELDS, "ability_to_share"]
 
 
 def changes(
-    ground: Ground,
+    ctx: RunContext,
     where: dict[str, Any],
     standing: pd.DataFrame,
     forms: pd.DataFrame,
@@ -36,93 +36,93 @@ def changes(
     held: pd.Series,
     only: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """The records of some schools that say something else than the LRS has (`superseding.changed`).
+    """The records of some schools that say something else than the LRS has (`superseding.changed_values`).
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         where: which schools.
-        standing: `standing.stand` of their chosen records, or of some of them.
+        standing: `standing.derive_states` of their chosen records, or of some of them.
         forms: `lrs_forms` of these.
-        sent: COMPARED; what was sent of them in this cycle (`standing.sent_rows`).
+        sent: COMPARED; what was sent of them in this cycle (`standing.latest_sent_rows`).
         held: row_refs with a blocking finding.
         only: of the records that are not chosen, these alone are looked at; all where None.
     """
-    asked = standing[standing["state"].isin(list(TOLD))].assign(kept=False)
-    if ground.lake.version("learners") >= 0:
-        kept, records, before = _with_uln(ground, where, only)
+    asked = standing[standing["state"].isin(list(CHANGE_FINDINGS))].assign(kept=False)
+    if ctx.lake.version("learners") >= 0:
+        kept, records, before = _with_uln(ctx, where, only)
         asked = pd.concat([asked, kept], ignore_index=True)
-        records = records[among(records["row_ref"], kept["row_ref"])]
-        forms = pd.concat([forms, lrs_forms(ground, records)], ignore_index=True)
+        records = records[is_in(records["row_ref"], kept["row_ref"])]
+        forms = pd.concat([forms, lrs_forms(ctx, records)], ignore_index=True)
         sent = pd.concat([sent, before], ignore_index=True).drop_duplicates(["batch_ref", "upn"])
-    found = changed(asked, forms, sent, held)
+    found = changed_values(asked, forms, sent, held)
     # What an answer shows is asked for where it may matter: of records that changed, and of learners in exports.
-    upns = asked.loc[among(asked["row_ref"], found["row_ref"]), "upn"]
-    upns = pd.concat([upns, _in_exports(ground, asked["upn"])])
+    upns = asked.loc[is_in(asked["row_ref"], found["row_ref"]), "upn"]
+    upns = pd.concat([upns, _in_exports(ctx, asked["upn"])])
     if upns.empty:
         return found
     columns = ["upn", "batch_ref", "received_at", "sha256", "ordinal", *SENT_FIELDS, "ability_to_share"]
-    answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=up_to(ground.cycle), upn=upns)
-    again = asked[among(asked["upn"], upns)]
-    return changed(again, forms, sent, held, last_shown(answers, sent))
+    answers = ctx.lake.read("lrs_returns", columns, tied="Y", cycle=up_to(ctx.cycle), upn=upns)
+    again = asked[is_in(asked["upn"], upns)]
+    return changed_values(again, forms, sent, held, last_shown(answers, sent))
 
 
 def _with_uln(
-    ground: Ground, where: dict[str, Any], only: pd.Series | None
+    ctx: RunContext, where: dict[str, Any], only: pd.Series | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The records that are not chosen as the learner has a ULN that a batch of ours brought.
 
     Returns:
-        As `superseding.changed` takes them; the records; COMPARED of the last batch that each learner went out in.
+        As `superseding.changed_values` takes them; the records; COMPARED of the last batch that each learner went out in.
     """
-    lake, cycle = ground.lake, ground.cycle
+    lake, cycle = ctx.lake, ctx.cycle
     decided = lake.read("dispositions", ["row_ref"], cycle=cycle.id, reason=NotChosen.ULN_HELD.value, **where)
-    refs = decided["row_ref"] if only is None else decided.loc[among(decided["row_ref"], only), "row_ref"]
+    refs = decided["row_ref"] if only is None else decided.loc[is_in(decided["row_ref"], only), "row_ref"]
     columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
     records = lake.read("pupils", columns, cycle=cycle.id, row_ref=refs, **where)
     upn, former = canonical_upn(records["upn"]), canonical_upn(records["former_upn"])
     held = register_of(lake, cycle, upn=pd.concat([upn, former])).dropna(subset="uln")["upn"]
     sent, batches = rows_sent(lake, [*COMPARED, "cycle"], up_to(cycle), held)
     last = latest_batch(sent, batches, up_to(cycle))
-    own = among(upn, last["upn"])
+    own = is_in(upn, last["upn"])
     kept = records[["row_ref", "school_number"]].assign(
         upn=upn.where(own, former), state=RowState.ULN.value, kept=True, own_upn=own
     )
-    kept["batch_ref"] = looked_up(kept["upn"], last["upn"], last["batch_ref"])
+    kept["batch_ref"] = lookup(kept["upn"], last["upn"], last["batch_ref"])
     # Two records of one school with one UPN may be two people.
     alone = ~kept.duplicated(["school_number", "upn"], keep=False)
     return kept[kept["batch_ref"].notna() & alone], records, sent[COMPARED]
 
 
-def _in_exports(ground: Ground, upns: pd.Series) -> pd.Series:
+def _in_exports(ctx: RunContext, upns: pd.Series) -> pd.Series:
     """Which of the learners are answered in an export of processed exceptions, where people may have typed new values."""
-    terms = exception_terms(ground.root.reference / "exceptions.toml")
-    files = ground.lake.read("received", ["sha256", "file_name"], kind="lrs_result", status="accepted")
+    terms = exception_terms(ctx.root.reference / "exceptions.toml")
+    files = ctx.lake.read("received", ["sha256", "file_name"], kind="lrs_result", status="accepted")
     exports = files.loc[exported(files["file_name"], files["file_name"], terms), "sha256"]
     if exports.empty or upns.empty:
         return upns.head(0)
-    return ground.lake.read("lrs_returns", ["upn"], sha256=exports, tied="Y", upn=upns)["upn"]
+    return ctx.lake.read("lrs_returns", ["upn"], sha256=exports, tied="Y", upn=upns)["upn"]
 
 
-def still_changed(ground: Ground, chunk: Chunk, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+def still_changed(ctx: RunContext, chunk: Chunk, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """The findings, of which those about changed records are as things stand now that answers have come.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         chunk: the schools.
-        standing: `standing.stand` of their chosen records.
+        standing: `standing.derive_states` of their chosen records.
         findings: rows of the table.
     """
-    about_changes = findings["rule"].isin(list(TOLD.values()))
+    about_changes = findings["rule"].isin(list(CHANGE_FINDINGS.values()))
     told = findings[about_changes]
     if told.empty:
         return findings
-    lake, cycle = ground.lake, ground.cycle
-    rows = standing[among(standing["row_ref"], told["row_ref"])]
+    lake, cycle = ctx.lake, ctx.cycle
+    rows = standing[is_in(standing["row_ref"], told["row_ref"])]
     columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
     records = lake.read("pupils", columns, cycle=cycle.id, row_ref=told["row_ref"], **chunk.where)
-    chosen = records[among(records["row_ref"], rows["row_ref"])]
+    chosen = records[is_in(records["row_ref"], rows["row_ref"])]
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], rows["upn"])
     held = rows_held(lake, cycle.id, **chunk.where)
-    found = changes(ground, chunk.where, rows, lrs_forms(ground, chosen), sent, held, only=told["row_ref"])
+    found = changes(ctx, chunk.where, rows, lrs_forms(ctx, chosen), sent, held, only=told["row_ref"])
     now = found.merge(told.drop(columns=["school_number", "rule", "field"]), on="row_ref")
     return pd.concat([findings[~about_changes], now[list(findings.columns)]], ignore_index=True)

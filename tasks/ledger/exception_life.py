@@ -20,15 +20,15 @@ from tasks.core.exception_life import (
     milestones,
 )
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among, looked_up, place_in
-from tasks.core.one_learner import upns_of_one
+from tasks.core.membership import is_in, lookup, place_in
+from tasks.core.one_learner import learner_upns
 from tasks.core.selection import oldest_first
-from tasks.io.lake.tables import Lake, frame_of
+from tasks.io.lake.lake import Lake, frame_of
 from tasks.ledger.operator_decisions import last_decided
 from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import cycles_with_returns, purged_cycles, register_of, standing_of
+from tasks.ledger.standing import cycles_with_returns, purged_cycles, record_states, register_of
 from tasks.runtime.chunks import Chunk, all_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 _RECORD = [
     *("upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"),
@@ -38,33 +38,33 @@ _RECORD = [
 _PERSON = ["given_name", "dob", "gender"]
 
 
-def lives_of(ground: Ground, cycles: list[str]) -> pd.DataFrame:
+def lives_of(ctx: RunContext, cycles: list[str]) -> pd.DataFrame:
     """The lives (`exception_life.lives`) of the exceptions of some cycles, as the ground's cycle sees them.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         cycles: whose exceptions; that cycle and earlier ones, in order.
     """
-    return lives(_milestones_of(ground, cycles))
+    return lives(_milestones_of(ctx, cycles))
 
 
-def _milestones_of(ground: Ground, cycles: list[str], upns: list[str] | None = None) -> pd.DataFrame:
+def _milestones_of(ctx: RunContext, cycles: list[str], upns: list[str] | None = None) -> pd.DataFrame:
     """`exception_life.milestones` of the exceptions of some cycles; of some learners' alone, or of all where None."""
-    lake, seen = ground.lake, up_to(ground.cycle)
+    lake, seen = ctx.lake, up_to(ctx.cycle)
     exceptions = lake.read("exceptions", cycle=cycles, **({} if upns is None else {"upn": upns}))
     asked = exceptions["upn"]
     if exceptions.empty:
         return pd.DataFrame({name: [] for name in MILESTONE_COLUMNS}, dtype="str")
     # Only what cycles from the first exception on say of a learner decides; a purged one says nothing any more.
-    purged = purged_cycles(str(ground.root.path))
+    purged = purged_cycles(str(ctx.root.path))
     later = [c for c in seen[seen.index(cycles[0]) :] if c not in purged]
-    records, returns = _records(ground, later, asked), _returns(lake, later)
+    records, returns = _records(ctx, later, asked), _returns(lake, later)
     asked = pd.concat([asked, records["upn"], records["former_upn"]]).drop_duplicates()
     sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, asked)
     history = LearnerHistory(
-        another=upns_of_one(_last_said(records, returns), sent),
-        answers=_answers(ground, seen, asked),
-        held=register_of(lake, ground.cycle, upn=asked)[["upn", "uln"]].dropna(),
+        another=learner_upns(_last_said(records, returns), sent),
+        answers=_answers(ctx, seen, asked),
+        held=register_of(lake, ctx.cycle, upn=asked)[["upn", "uln"]].dropna(),
         records=records,
         returns=returns,
         sent=sent.drop(columns=_PERSON).merge(batches[["batch_ref", "built_at"]], on="batch_ref"),
@@ -74,14 +74,14 @@ def _milestones_of(ground: Ground, cycles: list[str], upns: list[str] | None = N
     return milestones(exceptions, history)
 
 
-def _answers(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
+def _answers(ctx: RunContext, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
     columns = ["upn", "batch_ref", "uln", "received_at", "sha256", "ordinal", "file_name_cell"]
-    rows = ground.lake.read("lrs_returns", columns, upn=upns, tied="Y", cycle=cycles)
-    files = ground.lake.read("received", ["sha256", "file_name"], kind="lrs_result")
-    names = looked_up(rows["sha256"], files["sha256"], files["file_name"])
-    terms = exception_terms(ground.root.reference / "exceptions.toml")
+    rows = ctx.lake.read("lrs_returns", columns, upn=upns, tied="Y", cycle=cycles)
+    files = ctx.lake.read("received", ["sha256", "file_name"], kind="lrs_result")
+    names = lookup(rows["sha256"], files["sha256"], files["file_name"])
+    terms = exception_terms(ctx.root.reference / "exceptions.toml")
     by_name = exported(names, rows["file_name_cell"], terms)
-    by_a_person = among(rows["sha256"], last_decided(ground.lake, OperatorDecision.IMPORT)["ref"])
+    by_a_person = is_in(rows["sha256"], last_decided(ctx.lake, OperatorDecision.IMPORT)["ref"])
     return rows.assign(exported=by_name | by_a_person).drop(columns="file_name_cell")
 
 
@@ -93,44 +93,44 @@ def _returns(lake: Lake, cycles: list[str]) -> pd.DataFrame:
 
 def _last_said(records: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """The records in the last return of each school and cycle that has the UPN: a former one may be put right."""
-    records = records[among(records["sha256"], returns["sha256"])]
+    records = records[is_in(records["sha256"], returns["sha256"])]
     at = place_in(records["sha256"], list(returns["sha256"]))
     last = at.groupby([records[name] for name in ("cycle", "school_number", "upn")]).transform("max")
     return records[at == last]
 
 
-def _records(ground: Ground, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
+def _records(ctx: RunContext, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
     found = [pd.DataFrame({name: [] for name in _RECORD}, dtype="str")]
     for cycle in cycles:
-        then = Ground(ground.root, ground.lake, cycle_by_id(cycle))
+        then = RunContext(ctx.root, ctx.lake, cycle_by_id(cycle))
         found += [records_of(then, chunk, upns) for chunk in all_chunks(then)]
     return pd.concat(found, ignore_index=True)
 
 
-def records_of(ground: Ground, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
+def records_of(ctx: RunContext, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
     """The records of some learners in a chunk's returns, new and old, and where they stand; as `lives` takes them.
 
     Those that name one of the UPNs as the former one are among them, and what else stands under theirs.
     """
-    lake, cycle = ground.lake, ground.cycle
+    lake, cycle = ctx.lake, ctx.cycle
     columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "forename", "dob", "gender"]
     pupils = lake.read("pupils", columns, cycle=cycle.id, **chunk.where)
     upn, former = canonical_upn(pupils["upn"]), canonical_upn(pupils["former_upn"])
-    theirs = upn[among(upn, upns) | among(former, upns)]
-    pupils = pupils.assign(upn=upn, former_upn=former, cycle=cycle.id)[among(upn, theirs)]
-    _, dispositions, standing = standing_of(lake, cycle, **{**chunk.where, "row_ref": pupils["row_ref"]})
+    theirs = upn[is_in(upn, upns) | is_in(former, upns)]
+    pupils = pupils.assign(upn=upn, former_upn=former, cycle=cycle.id)[is_in(upn, theirs)]
+    _, dispositions, standing = record_states(lake, cycle, **{**chunk.where, "row_ref": pupils["row_ref"]})
     rows = pupils.merge(dispositions[["row_ref", "disposition", "reason"]], on="row_ref")
     return rows.merge(standing[["row_ref", "state", "batch_ref"]], on="row_ref", how="left")[_RECORD]
 
 
 def exceptions_seen(data: str, cycle: Cycle) -> pd.DataFrame:
     """Every exception that a cycle sees (EXCEPTION_LIVES): its own, and those of earlier cycles that are not purged."""
-    ground = Ground.of(data, cycle.id)
+    ctx = RunContext.of(data, cycle.id)
     purged = purged_cycles(data)
     if cycle.id in purged:
-        taken = frame_of(pq.read_table(ground.root.snapshots(cycle.id) / "exceptions.parquet"))
+        taken = frame_of(pq.read_table(ctx.root.snapshots(cycle.id) / "exceptions.parquet"))
         return taken.reindex(columns=[c.name for c in EXCEPTION_LIVES.columns]).astype("str")
-    return lives_of(ground, [c for c in up_to(cycle) if c not in purged])
+    return lives_of(ctx, [c for c in up_to(cycle) if c not in purged])
 
 
 def milestones_under(data: str, upns: list[str]) -> pd.DataFrame:
@@ -149,7 +149,9 @@ def milestones_under(data: str, upns: list[str]) -> pd.DataFrame:
     over = [exceptions_seen(data, cycle_by_id(c)).rename(columns=names) for c in cycles if c in purged]
     over = [one[one["upn"].isin(upns)].assign(asked_by=one["school_number"]) for one in over]
     live = (
-        [] if last is None else [_milestones_of(Ground.of(data, last.id), [c for c in cycles if c not in purged], upns)]
+        []
+        if last is None
+        else [_milestones_of(RunContext.of(data, last.id), [c for c in cycles if c not in purged], upns)]
     )
     nothing = pd.DataFrame({name: [] for name in MILESTONE_COLUMNS}, dtype="str")
     return pd.concat([nothing, *live, *over], ignore_index=True)

@@ -12,28 +12,28 @@ import pyarrow.compute as pc
 
 from schemas.states import Severity
 from schemas.tables import FINDINGS
-from tasks.io.lake.tables import arrow_of
+from tasks.io.lake.lake import arrow_of
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 
-def record(ground: Ground, chunk: Chunk, codes: list[str], found: list[pd.DataFrame]) -> None:
+def save(ctx: RunContext, chunk: Chunk, codes: list[str], found: list[pd.DataFrame]) -> None:
     """Make these the chunk's findings with those codes; the others stay.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         chunk: the schools.
         codes: all codes that are looked for.
         found: row_ref, school_number, rule, field.
     """
     empty = pd.DataFrame({c: [] for c in ("row_ref", "school_number", "rule", "field")}, dtype="str")
     rows = pd.concat([empty, *found]).assign(
-        cycle=ground.cycle.id, la_code=lambda r: r["school_number"].str[:3], severity=Severity.WARNING.value
+        cycle=ctx.cycle.id, la_code=lambda r: r["school_number"].str[:3], severity=Severity.WARNING.value
     )
     new = arrow_of(FINDINGS, rows.astype("str"))
-    where: dict[str, Any] = {"cycle": ground.cycle.id, **chunk.where}
-    if ground.lake.read_arrow("findings", rule=codes, **where).equals(new):
+    where: dict[str, Any] = {"cycle": ctx.cycle.id, **chunk.where}
+    if ctx.lake.read_arrow("findings", rule=codes, **where).equals(new):
         return
-    before = ground.lake.read_arrow("findings", **where)
+    before = ctx.lake.read_arrow("findings", **where)
     others = before.filter(pc.invert(pc.is_in(before["rule"], value_set=pa.array(codes))))
-    ground.lake.replace("findings", pa.concat_tables([others, new]), **where)
+    ctx.lake.replace("findings", pa.concat_tables([others, new]), **where)

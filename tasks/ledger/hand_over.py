@@ -18,20 +18,20 @@ from schemas.cycles import all_cycles
 from schemas.lrs.profiles import SOAP
 from schemas.states import BatchEvent, BatchState, Decision, JobKind
 from schemas.tables import BATCHES
-from schemas.texts.catalogue import both
-from schemas.texts.faults import PassingFault
+from schemas.texts.catalogue import bilingual
+from schemas.texts.faults import TransientFault
 from tasks.core.batch_states import change_state, may_change
 from tasks.core.hand_over import by_evidence, learners_answered, shown
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.data_root.report_csv import write_report
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.settings import lrs_service
 from tasks.io.remote.folders import lrs_outbox
-from tasks.io.remote.transport import Declined
+from tasks.io.remote.transport import Rejected
 from tasks.ledger.standing import register_of
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 
 def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
@@ -86,9 +86,9 @@ def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
             for ref, name, sha256 in as_files[["batch_ref", "file_name", "file_sha256"]].itertuples(index=False):
                 try:
                     outbox.take_away(name, sha256)
-                except Declined as fault:
+                except Rejected as fault:
                     not_yet[ref] = fault
-    except (PassingFault, Declined) as fault:
+    except (TransientFault, Rejected) as fault:
         return dict.fromkeys(as_files["batch_ref"], fault)
     return not_yet
 
@@ -101,7 +101,7 @@ def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
     named = lake.read("batches", ["batch_ref", "file_name", "school_number"], cycle=cycle)
     rows = lake.read("batch_decisions", cycle=cycle).merge(named, on="batch_ref")
     rows = rows.sort_values(["decided_at", "file_name", "number"])[list(_REPORTED)]
-    heads = {name: both(f"decisions.{name}") for name in _REPORTED}
+    heads = {name: bilingual(f"decisions.{name}") for name in _REPORTED}
     write_whole(root.reports(cycle) / "decisions.csv", write_report(rows.rename(columns=heads)))
 
 
@@ -131,24 +131,24 @@ def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
     return found
 
 
-def settle_by_evidence(ground: Ground, chunk: Chunk, as_of: str) -> None:
+def settle_by_evidence(ctx: RunContext, chunk: Chunk, as_of: str) -> None:
     """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`).
 
     Raises:
         Away, Declined: nobody can look whether what is given up lies in the outbox; nothing was changed.
     """
-    lake, where = ground.lake, {"cycle": ground.cycle.id, **chunk.where}
+    lake, where = ctx.lake, {"cycle": ctx.cycle.id, **chunk.where}
     ledger = lake.read("batches", **where)
     waiting = ledger[may_change(ledger, BatchEvent.ANSWERED)]
     if waiting.empty:
         return
     answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=waiting["batch_ref"])["batch_ref"]
     rows = lake.read("batch_rows", ["batch_ref", "upn"], batch_ref=waiting["batch_ref"], **where)
-    known = register_of(lake, ground.cycle, upn=rows["upn"])[["upn", "uln"]].dropna()
-    overtaken = rows.loc[among(rows["upn"], known["upn"]), "batch_ref"]
-    by_service = lrs_service(ground.root.reference).by_service
+    known = register_of(lake, ctx.cycle, upn=rows["upn"])[["upn", "uln"]].dropna()
+    overtaken = rows.loc[is_in(rows["upn"], known["upn"]), "batch_ref"]
+    by_service = lrs_service(ctx.root.reference).by_service
     settled = by_evidence(ledger, answered=answered, overtaken=overtaken, by_service=by_service, as_of=as_of)
     given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
-    if not_yet := _take_out(ground.root, given_up):
+    if not_yet := _take_out(ctx.root, given_up):
         raise next(iter(not_yet.values()))
     lake.replace("batches", settled, **where)

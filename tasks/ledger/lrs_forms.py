@@ -6,31 +6,31 @@ from schemas.lrs.profiles import all_profiles
 from schemas.tables import SENT_FIELDS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.core.superseding import SHARES, SHARES_NOT
 from tasks.io.data_root.reference import opt_outs, registration
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 
-def lrs_forms(ground: Ground, records: pd.DataFrame) -> pd.DataFrame:
+def lrs_forms(ctx: RunContext, records: pd.DataFrame) -> pd.DataFrame:
     """The LRS form of the records. The privacy notice counts as seen where it was issued by the return's census day.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         records: row_ref, school_number, sha256 and the pupil fields.
 
     Returns:
         upn, the sent fields, ability_to_share, row_ref; and sharing: what the school knows of it, whatever was issued, null
         where the cycle's layout does not tell the LRS.
     """
-    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    received = ground.lake.read("received", ["sha256", "census_date"], cycle=ground.cycle.id)
+    profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
+    received = ctx.lake.read("received", ["sha256", "census_date"], cycle=ctx.cycle.id)
     day = records["sha256"].map(received.set_index("sha256")["census_date"]).astype("str")
-    register = registration(ground.root.reference).set_index("school_number")
+    register = registration(ctx.root.reference).set_index("school_number")
     notice = records["school_number"].map(register["privacy_notice_on"]).astype("str")
     # Whoever opted out under a temporary UPN, or in a former school under another one, has opted out.
-    recorded = canonical_upn(opt_outs(ground.root.reference)["upn"])
-    opted_out = among(canonical_upn(records["upn"]), recorded) | among(canonical_upn(records["former_upn"]), recorded)
+    recorded = canonical_upn(opt_outs(ctx.root.reference)["upn"])
+    opted_out = is_in(canonical_upn(records["upn"]), recorded) | is_in(canonical_upn(records["former_upn"]), recorded)
     seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
     forms = lrs_rows(records, profile, seen, opted_out)[["upn", *SENT_FIELDS, "ability_to_share"]]
     sharing = opted_out.map({True: SHARES_NOT, False: SHARES}).astype("str")

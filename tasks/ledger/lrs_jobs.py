@@ -9,8 +9,8 @@ from schemas.codes.service_codes import Outcome, ServiceCode, service_codes
 from schemas.states import BatchState, JobKind
 from schemas.tables import LRS_JOBS
 from tasks.io.data_root.data_root import DataRoot, write_whole
-from tasks.io.lake.tables import Lake
-from tasks.runtime.context import Ground
+from tasks.io.lake.lake import Lake
+from tasks.runtime.context import RunContext
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Submitted:
     job_ref: str
 
 
-def keep_jobs(ground: Ground, batches: pd.DataFrame, replies: list[Submitted], kind: JobKind, as_of: str) -> None:
+def keep_jobs(ctx: RunContext, batches: pd.DataFrame, replies: list[Submitted], kind: JobKind, as_of: str) -> None:
     """Keep the jobs of those batches that the LRS has taken: noted first, as the lake may be away just then."""
     jobs = batches.assign(job_ref=[one.job_ref for one in replies], kind=kind.value, submitted_at=as_of, code=None)
     jobs = jobs.loc[jobs["job_ref"] != "", [c.name for c in LRS_JOBS.columns]]
     if len(jobs):
-        note = ground.root.jobs_noted / f"{kind.value}-{jobs['batch_ref'].iloc[0]}.json"
+        note = ctx.root.jobs_noted / f"{kind.value}-{jobs['batch_ref'].iloc[0]}.json"
         write_whole(note, json.dumps(jobs.to_dict("records")).encode())
-        take_up_jobs(ground.root, ground.lake)
+        take_up_jobs(ctx.root, ctx.lake)
 
 
 def take_up_jobs(root: DataRoot, lake: Lake) -> None:

@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from schemas.states import OperatorDecision
 from schemas.tables import OPERATOR_DECISIONS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.hand_over import reason_fault
 from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.data_root.report_csv import write_report
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.runtime.context import moment
 
 _REPORTED = ("decision", "ref", "cycle", "school_number", "decided_at", "counted", "reason")
@@ -32,7 +32,7 @@ def refuse_reason(reason: str, as_of: str) -> None:
     """
     fault = reason_fault(reason)
     if fault:
-        raise ServiceFault(both(fault))
+        raise ServiceFault(bilingual(fault))
     moment(as_of)
 
 
@@ -85,7 +85,7 @@ def report_decisions(root: DataRoot, lake: Lake) -> None:
     if lake.version("operator_decisions") < 0:
         return
     rows = lake.read("operator_decisions").sort_values(["decided_at", "decision", "ref", "number"])
-    heads = {name: both(f"decisions.{name}") for name in _REPORTED}
+    heads = {name: bilingual(f"decisions.{name}") for name in _REPORTED}
     table = rows[list(_REPORTED)].astype({"counted": "str"}).rename(columns=heads)
     path, content = root.path / "reports" / "operator_decisions.csv", write_report(table)
     if not path.is_file() or path.read_bytes() != content:

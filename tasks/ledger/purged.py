@@ -1,6 +1,6 @@
 """Purged cycles: which are over, because their pupils were removed."""
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault
 from tasks.ledger.standing import purged_cycles
 
@@ -13,4 +13,4 @@ def refuse_purged(data: str, cycle: str) -> None:
     """
     purged_on = purged_cycles(data).get(cycle)
     if purged_on is not None:
-        raise ConfigurationFault(cycle, [both("fault.cycle_purged", cycle=cycle, day=purged_on)])
+        raise ConfigurationFault(cycle, [bilingual("fault.cycle_purged", cycle=cycle, day=purged_on)])

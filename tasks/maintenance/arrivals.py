@@ -10,7 +10,7 @@ from threading import Event
 
 from schemas.settings.watching import Watching
 from tasks.core.arrivals import Waiting, after_pause, after_round, pause_left, to_tell
-from tasks.io.data_root.arrivals_told import read_told, write_told
+from tasks.io.data_root.arrivals_told import read_announced, write_announced
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.inbox_watch import changes, stamps_of
 
@@ -38,7 +38,7 @@ def arrivals(
         "census": how.starts.census_again_after_seconds,
         "lrs-returns": how.starts.lrs_returns_again_after_seconds,
     }
-    last = read_told(root.arrivals_told)
+    last = read_announced(root.arrivals_told)
     pauses = {name: pause_left(last.get(name), clock(), least, seconds) for name, least in again_after.items()}
     for touched in changes(root, seconds, stop):
         known = after_round(known, touched, stamps_of({*known.growing, *touched}))
@@ -55,5 +55,5 @@ def arrivals(
                 last[starts] = clock()
         if told:
             # Before: one that dies between the two has not told, and the schedule finds what it has not told.
-            write_told(root.arrivals_told, last)
+            write_announced(root.arrivals_told, last)
             yield sorted(told)

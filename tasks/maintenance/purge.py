@@ -29,17 +29,17 @@ from tasks.io.data_root.reference import authorities
 from tasks.io.data_root.removal import last_day, remove, size_of
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake import maintenance
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.school.slips_pdf import beside
 from tasks.ledger.snapshots import published
-from tasks.ledger.standing import counts_of, purged_cycles, standing_of
+from tasks.ledger.standing import counts_of, purged_cycles, record_states
 from tasks.reports.pages import drop_dead_links
 from tasks.runtime.chunks import chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 
 @dataclass(frozen=True)
-class Due:
+class PurgeItem:
     """One thing that may go.
 
     Attributes:
@@ -58,7 +58,7 @@ class Due:
     cycle: str | None = None
 
 
-def due(data: str, before: dt.date, today: dt.date) -> list[Due]:
+def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
     """What may go; nothing is changed.
 
     Args:
@@ -85,8 +85,8 @@ def due(data: str, before: dt.date, today: dt.date) -> list[Due]:
     ]
 
 
-def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = frozenset(Kind)) -> list[Due]:
-    """Remove what may go (`due`), and write down what it was; safe to do again at any time.
+def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = frozenset(Kind)) -> list[PurgeItem]:
+    """Remove what may go (`items_due`), and write down what it was; safe to do again at any time.
 
     Args:
         data: the data root.
@@ -105,7 +105,7 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     with one_run_at_a_time(data):
-        going = [one for one in due(data, before, today) if one.kind in kinds]
+        going = [one for one in items_due(data, before, today) if one.kind in kinds]
         _write_down(lake, going, today)
         for one in going:
             remove(one.paths)
@@ -124,7 +124,7 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
     return going
 
 
-def _write_down(lake: Lake, going: list[Due], today: dt.date) -> None:
+def _write_down(lake: Lake, going: list[PurgeItem], today: dt.date) -> None:
     rows = pd.DataFrame(
         [
             {
@@ -143,7 +143,7 @@ def _write_down(lake: Lake, going: list[Due], today: dt.date) -> None:
         lake.upsert("purged", rows.astype({"cycle": "str"}))
 
 
-def _taken_in(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[Due]:
+def _taken_in(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
     """Files of the inboxes, and of quarantine: known by their content, wherever and however often they lie there."""
     untied = lake.read("lrs_returns", ["sha256"], tied="N")["sha256"]
     columns = ["sha256", "container_sha256", "kind", "status", "pupils", "received_at"]
@@ -169,10 +169,10 @@ def _taken_in(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[Due]
         if since < cut[Kind.REFUSED]:
             places.setdefault((Kind.REFUSED, folder.name), []).append(folder)
     for (kind, sha256), paths in places.items():
-        yield Due(kind, sha256, tuple(paths), *size_of(paths))
+        yield PurgeItem(kind, sha256, tuple(paths), *size_of(paths))
 
 
-def _batch_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[Due]:
+def _batch_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[PurgeItem]:
     batches = lake.read("batches", ["batch_ref", "cycle", "state", "rows", "file_name", "built_at", "sent_at"])
     there = batches["file_name"].map(lambda name: (root.lrs_outbox / name).is_file()).astype(bool)
     old = batches["sent_at"].fillna(batches["built_at"]).str[:10] < cut
@@ -183,66 +183,66 @@ def _batch_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[Due]:
     answers = lake.read("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
     for row in settled_batches(batches, answers).to_dict("records"):
         path = root.lrs_outbox / row["file_name"]
-        yield Due(Kind.BATCH_FILES, row["batch_ref"], (path,), *size_of([path]), row["cycle"])
+        yield PurgeItem(Kind.BATCH_FILES, row["batch_ref"], (path,), *size_of([path]), row["cycle"])
 
 
-def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[Due]:
+def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[PurgeItem]:
     delivered = lake.read("deliveries", ["sha256", "cycle", "path", "delivered_at"])
     for row in delivered[delivered["delivered_at"].str[:10] < cut].to_dict("records"):
         path = root.path / row["path"]
         # With a zip go the slips that were made of it, also where somebody has taken the zip away.
         there = tuple(p for p in (path, *beside(path).values()) if p.is_file())
         if there:
-            yield Due(Kind.SCHOOL_FILES, row["sha256"], there, *size_of(there), row["cycle"])
+            yield PurgeItem(Kind.SCHOOL_FILES, row["sha256"], there, *size_of(there), row["cycle"])
 
 
-def _evidence(root: DataRoot, cut: str) -> Iterator[Due]:
+def _evidence(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
     # The list of near misses names learners, too; it is written anew as long as there is something to tell.
     found = sorted((root.path / "reports").glob("*/faults/*"))
     for path in [*found, root.near_misses_report]:
         if path.exists() and last_day(path) < cut:
-            yield Due(Kind.EVIDENCE, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
+            yield PurgeItem(Kind.EVIDENCE, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 
-def _logs(root: DataRoot, cut: str) -> Iterator[Due]:
+def _logs(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
     """The days' logs; a file's name is its day, and a day that is not over is not before any."""
     for path in sorted(root.logs.glob("????-??-??.jsonl")):
         if path.stem < cut:
-            yield Due(Kind.LOGS, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
+            yield PurgeItem(Kind.LOGS, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 
-def _lake_versions(lake: Lake, older_than: dt.timedelta) -> Iterator[Due]:
+def _lake_versions(lake: Lake, older_than: dt.timedelta) -> Iterator[PurgeItem]:
     for name, (files, size) in maintenance.former_versions(lake, older_than).items():
-        yield Due(Kind.LAKE_VERSIONS, name, (), files, size)
+        yield PurgeItem(Kind.LAKE_VERSIONS, name, (), files, size)
 
 
-def _pupils(data: str, lake: Lake, cut: str) -> Iterator[Due]:
+def _pupils(data: str, lake: Lake, cut: str) -> Iterator[PurgeItem]:
     begun = purged_cycles(data)
     for cycle in all_cycles().values():
         if cycle.closes_on.isoformat() >= cut or not (rows := lake.filled("pupils", "surname", cycle=cycle.id)):
             continue
         # One that a purge had begun is ended, though the lake has moved on since the snapshot.
         if cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id))):
-            yield Due(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)
+            yield PurgeItem(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)
 
 
-def _verifications(lake: Lake, cut: str) -> Iterator[Due]:
+def _verifications(lake: Lake, cut: str) -> Iterator[PurgeItem]:
     """Of a cycle that is open a census still goes by them: what it was told of it asks about no more."""
     for cycle in all_cycles().values():
         if cycle.closes_on.isoformat() < cut and (rows := lake.filled("uln_checks", "upn", cycle=cycle.id)):
-            yield Due(Kind.VERIFICATIONS, cycle.id, (), rows, 0, cycle.id)
+            yield PurgeItem(Kind.VERIFICATIONS, cycle.id, (), rows, 0, cycle.id)
 
 
 def _empty(data: str, cycle: str) -> None:
-    ground = Ground.of(data, cycle)
-    for chunk in chunks(ground, list(authorities()["la_code"])):
-        pupils = ground.lake.read("pupils", cycle=cycle, **chunk.where)
+    ctx = RunContext.of(data, cycle)
+    for chunk in chunks(ctx, list(authorities()["la_code"])):
+        pupils = ctx.lake.read("pupils", cycle=cycle, **chunk.where)
         if len(pupils):
-            _, _, standing = standing_of(ground.lake, ground.cycle, **chunk.where)
-            ground.lake.replace("pupils", emptied(pupils, standing), cycle=cycle, **chunk.where)
+            _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
+            ctx.lake.replace("pupils", emptied(pupils, standing), cycle=cycle, **chunk.where)
 
 
-def totals(going: Iterable[Due]) -> dict[Kind, tuple[int, int]]:
+def totals(going: Iterable[PurgeItem]) -> dict[Kind, tuple[int, int]]:
     """Files and bytes by kind, every kind named."""
     found = dict.fromkeys(Kind, (0, 0))
     for one in going:

@@ -12,20 +12,20 @@ import pyarrow as pa
 from schemas.cycles import all_cycles
 from schemas.states import BatchEvent, BatchShown, BatchState, Decision
 from schemas.tables import BATCH_DECISIONS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.batch_states import state_after
 from tasks.core.hand_over import allowed, reason_fault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.hand_over import _shown, carry_out_decisions, jobs_of, lies_in_outbox
 from tasks.ledger.lrs_jobs import take_up_jobs
 from tasks.runtime.context import moment
 
 
 @dataclass(frozen=True)
-class Decided:
+class BatchDecisionResult:
     """What became of a decision; references only.
 
     Attributes:
@@ -37,10 +37,10 @@ class Decided:
     file_name: str
     cycle: str
     changed: bool
-    told: str
+    message: str
 
 
-def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> Decided:
+def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> BatchDecisionResult:
     """Retry or abandon a batch; while no other run is on the data root.
 
     Args:
@@ -55,39 +55,41 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
     """
     fault = reason_fault(reason)
     if fault:
-        raise ServiceFault(both(fault))
+        raise ServiceFault(bilingual(fault))
     day = moment(as_of).date()
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     if lake.version("batches") < 0:  # where nothing is, nothing is made
-        raise ServiceFault(both("fault.no_batch", ref=ref))
+        raise ServiceFault(bilingual("fault.no_batch", ref=ref))
     with one_run_at_a_time(data):
         carry_out_decisions(root, lake)
         ledger = lake.read("batches")
         meant = ledger[(ledger["batch_ref"] == ref) | (ledger["file_name"] == ref)]
         if meant.empty:
-            raise ServiceFault(both("fault.no_batch", ref=ref))
+            raise ServiceFault(bilingual("fault.no_batch", ref=ref))
         entry = meant.iloc[0].to_dict()
         about = {key: str(entry[key]) for key in ("batch_ref", "file_name", "cycle")}
         unknown = entry["state"] == BatchState.SENT_UNCONFIRMED.value
         if decision is Decision.RETRY and unknown and lies_in_outbox(root, meant).iloc[0]:
             # Handed over once more it would be sent twice.
-            raise ServiceFault(both("fault.in_outbox", **about))
+            raise ServiceFault(bilingual("fault.in_outbox", **about))
         take_up_jobs(root, lake)
         jobs = jobs_of(lake, meant["batch_ref"])
         if decision is Decision.RETRY and unknown and len(jobs):
-            raise ServiceFault(both("fault.has_job", **about, job=jobs.iloc[0]))
+            raise ServiceFault(bilingual("fault.has_job", **about, job=jobs.iloc[0]))
         now = _shown(lake, meant, day).iloc[0]
         if now["state"] == state_after(BatchEvent(decision)).value:
-            return Decided(**about, changed=False, told=both(f"terminal.already_{decision.value}", **about))
+            return BatchDecisionResult(
+                **about, changed=False, message=bilingual(f"terminal.already_{decision.value}", **about)
+            )
         if not allowed(decision, BatchShown(now["state"])):
             days = {"age": int(now["age"]), "days": all_cycles()[about["cycle"]].answer_within_days}
-            raise ServiceFault(both(f"fault.no_decision_{now['state']}", **about, **days))
+            raise ServiceFault(bilingual(f"fault.no_decision_{now['state']}", **about, **days))
         _keep(lake, entry, decision, reason, as_of)
         not_yet = carry_out_decisions(root, lake)
         if about["batch_ref"] in not_yet:
             raise not_yet[about["batch_ref"]]
-    return Decided(**about, changed=True, told=both(f"terminal.done_{decision.value}", **about))
+    return BatchDecisionResult(**about, changed=True, message=bilingual(f"terminal.done_{decision.value}", **about))
 
 
 def _keep(lake: Lake, entry: dict[Any, Any], decision: Decision, reason: str, as_of: str) -> None:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.states import OperatorDecision
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.faults import Refused, ServiceFault
 from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.data_root.dewi_inbox import sha256_of
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import result_bytes
 from tasks.ledger.operator_decisions import keep, last_decided, refuse_reason
-from tasks.operator.release_hold import Told
+from tasks.operator.release_hold import DecisionResult
 from tasks.stages.collect import collect
 from tasks.stages.merge import merge
 
 
-def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> Told:
+def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> DecisionResult:
     """Take an export in, with whatever else lies in `lrs/inbox`, and merge it; the next returns run publishes.
 
     Args:
@@ -40,7 +40,7 @@ def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: 
     path = root.lrs_inbox / Path(file).name if from_inbox else Path(file).resolve()
     # Of what is named from the engine nothing but a name in the inbox is looked at, or told about.
     if (from_inbox and file != path.name) or not path.is_file():
-        raise ServiceFault(both("fault.no_export"))
+        raise ServiceFault(bilingual("fault.no_export"))
     with one_run_at_a_time(data):
         sha256 = _in_inbox(root, path)
         lake = Lake.of(root)
@@ -50,12 +50,12 @@ def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: 
         merge.fn(data=data)
         found = lake.read("received", ["status", "reason"], sha256=sha256, kind="lrs_result")
         if found.empty:
-            raise ServiceFault(both("fault.not_taken_in"))
+            raise ServiceFault(bilingual("fault.not_taken_in"))
         if found["status"].iloc[0] != "accepted":
             why = all_reasons()[str(found["reason"].iloc[0])]
-            raise ServiceFault(both("fault.export_refused", reason=Both(why.text_cy, why.text_en)))
+            raise ServiceFault(bilingual("fault.export_refused", reason=Bilingual(why.text_cy, why.text_en)))
         rows = lake.read("lrs_returns", ["tied"], sha256=sha256)["tied"]
-    return Told(True, both("terminal.done_import", rows=len(rows), untied=int((rows == "N").sum())))
+    return DecisionResult(True, bilingual("terminal.done_import", rows=len(rows), untied=int((rows == "N").sum())))
 
 
 def _in_inbox(root: DataRoot, path: Path) -> str:
@@ -70,8 +70,8 @@ def _in_inbox(root: DataRoot, path: Path) -> str:
             content = result_bytes(path)
         except Refused as refused:
             why = all_reasons()[refused.reason]
-            raise ServiceFault(both("fault.export_refused", reason=Both(why.text_cy, why.text_en))) from None
+            raise ServiceFault(bilingual("fault.export_refused", reason=Bilingual(why.text_cy, why.text_en))) from None
         if place.exists() and place.read_bytes() != content:
-            raise ServiceFault(both("fault.another_in_inbox"))
+            raise ServiceFault(bilingual("fault.another_in_inbox"))
         write_whole(place, content)
     return sha256_of(place)

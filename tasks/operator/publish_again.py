@@ -5,18 +5,18 @@ whoever publishes: so a decision that was cut short is carried out by the next r
 """
 
 from schemas.states import OperatorDecision
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.operator_decisions import keep, last_decided, refuse_reason, school_ref
 from tasks.ledger.standing import purged_cycles
-from tasks.operator.release_hold import Told
-from tasks.runtime.context import Ground
+from tasks.operator.release_hold import DecisionResult
+from tasks.runtime.context import RunContext
 from tasks.stages.conserve import conserve
 from tasks.stages.publish import publish_now
 
 
-def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -> Told:
+def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -> DecisionResult:
     """Decide it, and publish the school's authority.
 
     Args:
@@ -31,22 +31,22 @@ def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -
             be made; the reason cannot be taken.
     """
     refuse_reason(reason, as_of)
-    ground = Ground.of(data, cycle)
+    ctx = RunContext.of(data, cycle)
     about = {"school": school, "cycle": cycle}
-    if ground.lake.version("deliveries") < 0 or cycle in purged_cycles(data):
-        raise ServiceFault(both("fault.nothing_to_publish", **about))
+    if ctx.lake.version("deliveries") < 0 or cycle in purged_cycles(data):
+        raise ServiceFault(bilingual("fault.nothing_to_publish", **about))
     with one_run_at_a_time(data):
-        had = ground.lake.read("deliveries", ["cycle", "number"], school_number=school)
+        had = ctx.lake.read("deliveries", ["cycle", "number"], school_number=school)
         if not had["cycle"].eq(cycle).any():
-            raise ServiceFault(both("fault.nothing_to_publish", **about))
+            raise ServiceFault(bilingual("fault.nothing_to_publish", **about))
         last = int(had["number"].max())
-        before = last_decided(ground.lake, OperatorDecision.PUBLISH, ref=school_ref(cycle, school))
+        before = last_decided(ctx.lake, OperatorDecision.PUBLISH, ref=school_ref(cycle, school))
         if not before["counted"].eq(last).any():
             ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
-            keep(ground.root, OperatorDecision.PUBLISH, ref, reason, as_of, last, **whose)
+            keep(ctx.root, OperatorDecision.PUBLISH, ref, reason, as_of, last, **whose)
         conserve.fn(data=data, cycle=cycle)
-        walked = publish_now(ground, [school[:3]], as_of)
-        now = int(ground.lake.read("deliveries", ["number"], school_number=school)["number"].max())
+        walked = publish_now(ctx, [school[:3]], as_of)
+        now = int(ctx.lake.read("deliveries", ["number"], school_number=school)["number"].max())
     if walked.faults or now == last:
-        raise ServiceFault(both("fault.not_published", **about))
-    return Told(True, both("terminal.done_publish", number=now, **about))
+        raise ServiceFault(bilingual("fault.not_published", **about))
+    return DecisionResult(True, bilingual("terminal.done_publish", number=now, **about))

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from schemas.states import OperatorDecision, Volume
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.holds import volumes
 from tasks.ledger.operator_decisions import keep, refuse_reason, school_ref
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 
 @dataclass(frozen=True)
-class Told:
+class DecisionResult:
     """What became of a decision of a school or a file.
 
     Attributes:
@@ -21,10 +21,10 @@ class Told:
     """
 
     changed: bool
-    told: str
+    message: str
 
 
-def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) -> Told:
+def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) -> DecisionResult:
     """Let a school that is on hold go; the next census run of the cycle batches its learners.
 
     Args:
@@ -38,18 +38,18 @@ def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) ->
         ServiceFault: the school is not on hold, or the reason cannot be taken.
     """
     refuse_reason(reason, as_of)
-    ground = Ground.of(data, cycle)
+    ctx = RunContext.of(data, cycle)
     about = {"school": school, "cycle": cycle}
-    if ground.lake.version("dispositions") < 0:  # where nothing is, nothing is made
-        raise ServiceFault(both("fault.no_hold", **about))
+    if ctx.lake.version("dispositions") < 0:  # where nothing is, nothing is made
+        raise ServiceFault(bilingual("fault.no_hold", **about))
     with one_run_at_a_time(data):
-        found = volumes(ground, la_code=school[:3], school_number=school)
+        found = volumes(ctx, la_code=school[:3], school_number=school)
         volume = found["volume"].get(school, Volume.USUAL.value)
         if volume == Volume.RELEASED.value:
-            return Told(False, both("terminal.already_release", **about))
+            return DecisionResult(False, bilingual("terminal.already_release", **about))
         if volume != Volume.ON_HOLD.value:
-            raise ServiceFault(both("fault.no_hold", **about))
+            raise ServiceFault(bilingual("fault.no_hold", **about))
         learners = int(found["learners"][school])
         ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
-        keep(ground.root, OperatorDecision.RELEASE, ref, reason, as_of, learners, **whose)
-    return Told(True, both("terminal.done_release", learners=learners, **about))
+        keep(ctx.root, OperatorDecision.RELEASE, ref, reason, as_of, learners, **whose)
+    return DecisionResult(True, bilingual("terminal.done_release", learners=learners, **about))

@@ -6,13 +6,13 @@ Belongs here: what an LRS would see and say. It reads batch files by their headi
 the lake, not the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`) and the list of what it has
 answered outlast a run.
 
-Matching is on the five demographics (given and family name, date of birth, gender, postcode; docs/reference/sources.md#matching):
-all equal is the same learner; all but one of them, or all with the names crossed, is a possible match (RC007). It knows
-learners from before, as the rehearsal hands them to it (`rehearsal/lrs/known_before/`; why they are like a learner of a
-return it is not told). The real rules of similarity are not public, and neither is the meaning of RC001 to RC005:
-**RC001 for a new ULN and RC002 for a learner known before are this stand-in's own convention.** By a hash of the five,
-a small share of learners counts as known to the LRS before, as like one that it knows (RC007), or as too little
-described (RC006).
+Matching is on the five demographics (given and family name, date of birth, gender, postcode;
+docs/reference/sources.md#matching): all equal is the same learner; all but one of them, or all with the names crossed,
+is a possible match (RC007). It knows learners from before, as the rehearsal hands them to it
+(`rehearsal/lrs/known_before/`; why they are like a learner of a return it is not told). The real rules of similarity
+are not public, and neither is the meaning of RC001 to RC005: **RC001 for a new ULN and RC002 for a learner known before
+are this stand-in's own convention.** By a hash of the five, a small share of learners counts as known to the LRS
+before, as like one that it knows (RC007), or as too little described (RC006).
 
 RC010, RC011 and RC013 have their true causes (a value is missing, is in a wrong form, the age is not one for a ULN), but
 the service's own rules hold all that would cause them. So that operators see these rows too, a few learners with nothing
@@ -39,7 +39,7 @@ import pandas as pd
 from lxml import etree
 
 from schemas.lrs.profiles import Profile, all_profiles
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.identifiers import uln_check_digit
 from tasks.io.data_root.data_root import write_whole
@@ -271,7 +271,7 @@ def _day_of(path: Path) -> dt.date:
     """
     named = _BATCH_NAME.match(path.name)
     if named is None:
-        raise ServiceFault(both("fault.stand_in_date", file=path.name))
+        raise ServiceFault(bilingual("fault.stand_in_date", file=path.name))
     return dt.datetime.strptime(named[1], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
 
 
@@ -279,7 +279,7 @@ def _rows(table: pd.DataFrame, day: dt.date, named: str, headings: dict[str, str
     """ukprn, the fields that matter, and `at` (the day)."""
     column_of = {headings[c]: c for c in reversed(list(table.columns)) if c in headings}
     if not {"ukprn", "upn", "given_name", "family_name"} <= set(column_of):
-        raise ServiceFault(both("fault.stand_in_headings", file=named))
+        raise ServiceFault(bilingual("fault.stand_in_headings", file=named))
     blank = pd.Series("", index=table.index, dtype="str")
     found = {name: table[column_of[name]].str.strip() if name in column_of else blank for name in ["ukprn", *_READ]}
     rows = pd.DataFrame(found).assign(at=pd.Timestamp(day))

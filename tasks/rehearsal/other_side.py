@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from schemas.settings.locations import FOLDERS, PREFIX, ways_of
-from schemas.texts.catalogue import both
+from schemas.settings.locations import FOLDERS, PREFIX, locations_of
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot, make_folder, write_whole
-from tasks.io.remote.open import opened
+from tasks.io.remote.open import open_folder
 from tasks.rehearsal.s3_stand_in import s3_server
 
 _ACCOUNT = "uln"
@@ -43,7 +43,7 @@ def other_side(root: DataRoot, via: str) -> Iterator[dict[str, str]]:
         with served(root) as said:
             yield {f"{PREFIX}{way}__{key}".upper(): value for way, own in said.items() for key, value in own.items()}
     except ModuleNotFoundError as missing:
-        raise ServiceFault(both("fault.rehearsal_needs", via=via, package=missing.name or "")) from None
+        raise ServiceFault(bilingual("fault.rehearsal_needs", via=via, package=missing.name or "")) from None
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def bring(root: DataRoot, way: str) -> int:
     """
     inbox: Path = getattr(root, way)
     files = sorted(path for path in inbox.rglob("*") if path.is_file())
-    with opened(getattr(ways_of(root.reference), way)) as there:
+    with open_folder(getattr(locations_of(root.reference), way)) as there:
         for path in files:
             there.put(path.relative_to(inbox).as_posix(), path.read_bytes())
             path.unlink()
@@ -117,7 +117,7 @@ def bring(root: DataRoot, way: str) -> int:
 
 def take(root: DataRoot) -> None:
     """As the LRS: take the batches that were handed over to where its stand-in looks for them."""
-    with opened(ways_of(root.reference).lrs_outbox) as there:  # type: ignore[arg-type]
+    with open_folder(locations_of(root.reference).lrs_outbox) as there:  # type: ignore[arg-type]
         for name in there.listing():
             content = there.content(name)
             if content is not None:

@@ -8,7 +8,8 @@ change their name or get a permanent UPN, is drawn from (seed, school, year of b
 academic year it is. New names: `names.toml`.
 
 A few learners arrive from where there are no UPNs. They arrive with a temporary one; a school year later the school has
-the permanent one, and the temporary one stands in FormerUPN (docs/reference/sources.md#pupil-items). Nobody goes the other way.
+the permanent one, and the temporary one stands in FormerUPN (docs/reference/sources.md#pupil-items). Nobody goes the
+other way.
 """
 
 import tomllib

@@ -15,7 +15,7 @@ import pandas as pd
 
 from schemas.cycles import Cycle
 from schemas.tables import PUPIL_FIELDS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault
 from tasks.core.identifiers import uln_check_digit
 from tasks.io.data_root.reference import REGISTRATION_COLUMNS
@@ -168,7 +168,7 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
         ConfigurationFault: the seed is negative.
     """
     if seed < 0:
-        raise ConfigurationFault("--seed", [both("fault.seed", seed=seed)])
+        raise ConfigurationFault("--seed", [bilingual("fault.seed", seed=seed)])
     schools = schools.sort_values("school_number", ignore_index=True)
     schools = schools.assign(readiness=_readiness(schools, seed))
     pupils = recorded_people(schools, cycle, seed, pupils_per_school)

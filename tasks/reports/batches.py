@@ -11,13 +11,13 @@ from schemas.states import BatchShown, BatchState
 from schemas.tables import Tier
 from schemas.views import BATCHES_NAMED, BATCHES_SHOWN
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.hand_over import _last_decisions, _shown
-from tasks.runtime.visibility import Shown
-from tasks.runtime.visibility import shown as let_through
+from tasks.runtime.visibility import VisibleRows
+from tasks.runtime.visibility import check_visible as let_through
 
 
-def batches_shown(data: str, day: dt.date, cycle: str | None = None) -> Shown:
+def batches_shown(data: str, day: dt.date, cycle: str | None = None) -> VisibleRows:
     """The batches of a cycle, or of all, as a person sees them.
 
     Args:
@@ -51,7 +51,7 @@ _WAITS = [BatchShown.SENT_UNCONFIRMED.value, BatchShown.STUCK.value]
 _CHASED_DAYS = 365
 
 
-def batches_waiting(data: str, day: dt.date) -> Shown:
+def batches_waiting(data: str, day: dt.date) -> VisibleRows:
     """The batches of all cycles that wait for a person, as every user of the engine may see them; the oldest first.
 
     Args:

@@ -9,7 +9,7 @@ from schemas.cycles import Cycle, all_cycles
 from schemas.lrs.profiles import Profile, all_profiles
 from schemas.plasc.layouts import all_layouts
 from schemas.states import Disposition
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 from tasks.core.evidence import KnownUpns, repeated_upns
 from tasks.core.held import held_rows
@@ -91,7 +91,7 @@ def _check(
     day = census_day(found.header)
     cycle = cycle or next((c for c in all_cycles().values() if is_of(found.header, c)), None)
     if cycle is None:
-        raise Refused("outside_cycle", both("detail.no_cycle", found=day))
+        raise Refused("outside_cycle", bilingual("detail.no_cycle", found=day))
     admit(found.header, cycle, register)
     school = found.header.school_number
     pupils = found.pupils.assign(row_ref=found.pupils["ordinal"].astype("str"), school_number=school, sha256="this")

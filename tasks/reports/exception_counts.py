@@ -16,13 +16,13 @@ from tasks.core.exception_life import (
     by_state,
 )
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import frame_of
+from tasks.io.lake.lake import frame_of
 from tasks.ledger.exception_life import exceptions_seen
 from tasks.ledger.standing import cycles_with_returns
-from tasks.runtime.visibility import Shown, shown
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 
-def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, Shown]:
+def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, VisibleRows]:
     """What `uln exceptions` tells: counts alone.
 
     Args:
@@ -38,9 +38,9 @@ def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None
     told = told[told["la_code"].isin(la)] if la else told
     terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
     return {
-        "states": shown(EXCEPTIONS_BY_STATE, by_state(told)),
-        "codes": shown(EXCEPTIONS_BY_CODE, by_code(told), to=Tier.INTERNAL),
-        "ages": shown(EXCEPTIONS_BY_AGE, by_age(told, day, terms)),
+        "states": check_visible(EXCEPTIONS_BY_STATE, by_state(told)),
+        "codes": check_visible(EXCEPTIONS_BY_CODE, by_code(told), to=Tier.INTERNAL),
+        "ages": check_visible(EXCEPTIONS_BY_AGE, by_age(told, day, terms)),
     }
 
 

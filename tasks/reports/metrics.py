@@ -19,11 +19,11 @@ from schemas.cycles import cycle_by_id
 from schemas.states import RowState
 from schemas.views import METRICS, STANDING
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.standing import counts_of, cycles_with_returns
 from tasks.reports.batches import batches_shown
 from tasks.reports.exception_counts import exceptions_shown
-from tasks.runtime.visibility import Shown, shown
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 #: name -> (what it is, its label besides the cycle). English, as all names of metrics are; no person reads them.
 _MEASURED = {
@@ -62,18 +62,18 @@ def metrics(data: str, day: dt.date) -> bytes:
     return generate_latest(registry)
 
 
-def measured(data: str, day: dt.date) -> Shown:
+def measured(data: str, day: dt.date) -> VisibleRows:
     """All that is measured: rows of `views.METRICS`, in the order of `_MEASURED`."""
     rows = list(_rows(data, day))
     order = list(_MEASURED)
-    return shown(METRICS, sorted(rows, key=lambda row: (order.index(row["metric"]), row["cycle"], row["of"])))
+    return check_visible(METRICS, sorted(rows, key=lambda row: (order.index(row["metric"]), row["cycle"], row["of"])))
 
 
 def _rows(data: str, day: dt.date) -> Iterator[dict[str, Any]]:
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     for cycle in cycles_with_returns(data):
-        counts = shown(STANDING, counts_of(data, cycle).reset_index()).frame
+        counts = check_visible(STANDING, counts_of(data, cycle).reset_index()).frame
         totals = {state.value: int(counts[state.value].sum()) for state in RowState}
         totals["not_chosen"] = int(counts.filter(like="not_chosen:").to_numpy().sum())
         for state, n in totals.items():

@@ -28,7 +28,7 @@ from tasks.reports.batches import batches_shown, for_a_person
 from tasks.reports.exception_counts import open_for_long_at_snapshot
 from tasks.reports.status import attention
 from tasks.runtime.context import moment
-from tasks.runtime.visibility import Shown, shown
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 #: Stands in the place of an authority's code for all of them.
 WALES = TOTAL
@@ -61,10 +61,10 @@ class Overview:
         batch_states: `views.BATCHES_BY_STATE`, in the order of the states.
     """
 
-    waiting: Shown
-    authorities: Shown
-    batches: Shown
-    batch_states: Shown
+    waiting: VisibleRows
+    authorities: VisibleRows
+    batches: VisibleRows
+    batch_states: VisibleRows
 
 
 def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Overview:
@@ -77,7 +77,7 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
         conserved: whether `publish.conserve` has just counted the cycle, and nothing has moved since; then its report is
             read instead of counting again.
     """
-    by_authority = told_by_authority(counted(data, cycle_id, conserved=conserved)["schools"])
+    by_authority = visible_by_authority(counted(data, cycle_id, conserved=conserved)["schools"])
     day = moment(as_of).date()
     waiting: dict[str, Any] = {
         **for_a_person(data, day, cycle_id),
@@ -86,10 +86,10 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
     }
     batches = batches_shown(data, day, cycle_id).frame
     return Overview(
-        waiting=shown(FOR_A_PERSON, _told(waiting, by_authority.loc[[TOTAL]].iloc[0])),
-        authorities=shown(CYCLE_BY_AUTHORITY, by_authority.rename_axis("la_code").reset_index()),
-        batches=shown(OPEN_BATCHES, _open_ones(batches)),
-        batch_states=shown(BATCHES_BY_STATE, _by_state(batches)),
+        waiting=check_visible(FOR_A_PERSON, _visible_waiting(waiting, by_authority.loc[[TOTAL]].iloc[0])),
+        authorities=check_visible(CYCLE_BY_AUTHORITY, by_authority.rename_axis("la_code").reset_index()),
+        batches=check_visible(OPEN_BATCHES, _open_ones(batches)),
+        batch_states=check_visible(BATCHES_BY_STATE, _by_state(batches)),
     )
 
 
@@ -107,7 +107,7 @@ def counted(data: str, cycle_id: str, *, conserved: bool) -> Any:
     return as_status(cycle_id, counts_of(data, cycle_id))
 
 
-def rules_told(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Shown:
+def visible_rules(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> VisibleRows:
     """How many rows each rule tried, to two figures, and how many failed it, to five; those of which most failed first.
 
     Rounded, because a rule tries those that passed another: exactly told, the two differ by the ones that failed.
@@ -119,14 +119,14 @@ def rules_told(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Shown:
     severity = {rule.code: rule.severity for rule in rules_for(cycle_by_id(cycle_id))}
     rows = pd.DataFrame([{"rule": code, "severity": severity[code], **own} for code, own in rules.items()])
     if rows.empty:
-        return shown(RULES_TRIED, rows)
+        return check_visible(RULES_TRIED, rows)
     told = rows.assign(tried=to_two_figures(rows["tried"]), failed=to_fives(rows["failed"]))
     # By what is told: the order must not tell which of two hidden ones is larger.
     order = told.assign(at=told["failed"].fillna(1)).sort_values(["at", "rule"], ascending=[False, True])
-    return shown(RULES_TRIED, order.drop(columns="at"))
+    return check_visible(RULES_TRIED, order.drop(columns="at"))
 
 
-def told_by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def visible_by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Counts by la_code, with schools and the total, small ones hidden.
 
     Args:
@@ -146,7 +146,7 @@ def told_by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     ]
 
 
-def _told(waiting: Mapping[str, Any], total: "pd.Series[Any]") -> pd.DataFrame:
+def _visible_waiting(waiting: Mapping[str, Any], total: "pd.Series[Any]") -> pd.DataFrame:
     numbers = {what: found if isinstance(found, int) else len(found) for what, found in waiting.items()}
     there = pd.Series({what: n for what, n in numbers.items() if n}, dtype="Int64")
     wholes = {what: of for what, of in _OF_LEARNERS.items() if what in there}

@@ -19,7 +19,7 @@ from schemas.states import BatchShown, BatchState, Volume
 from schemas.tables import EXCEPTION_LIVES
 from tasks.core.exception_life import by_age
 from tasks.core.masking import masked
-from tasks.core.membership import looked_up, paired
+from tasks.core.membership import composite_key, lookup
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_DIFFERS, ULN_SHARED
 from tasks.core.page_tables import (
     HAD_ONE,
@@ -38,15 +38,15 @@ from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.core.suppression import TOTAL
 from tasks.core.welsh_order import places
 from tasks.io.data_root.reference import authorities, schools
-from tasks.io.lake.tables import frame_of
+from tasks.io.lake.lake import frame_of
 from tasks.ledger.code_texts import lrs_codes
 from tasks.ledger.holds import volumes
-from tasks.ledger.standing import standing_of
+from tasks.ledger.standing import record_states
 from tasks.reports.batches import batches_shown
-from tasks.reports.overview import counted, told_by_authority
+from tasks.reports.overview import counted, visible_by_authority
 from tasks.reports.readiness_lists import readiness_of
 from tasks.runtime.chunks import Chunk, all_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 #: What the workbooks say of a learner whose ULN stands against another.
 _CONFLICTS = (ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE)
@@ -63,7 +63,7 @@ class Facts:
         terms: how ages are counted.
     """
 
-    ground: Ground
+    ctx: RunContext
     schools: pd.DataFrame
     years: pd.DataFrame
     days: pd.DataFrame
@@ -80,26 +80,26 @@ class Facts:
     terms: ExceptionTerms
 
     @classmethod
-    def of(cls, ground: Ground, day: dt.date, *, conserved: bool) -> "Facts":
+    def of(cls, ctx: RunContext, day: dt.date, *, conserved: bool) -> "Facts":
         """Ask the lake, and what lies beside it.
 
         Args:
-            ground: the data root, lake and cycle.
+            ctx: data root, lake and cycle.
             day: until which ages are counted.
             conserved: as `overview.counted` takes it.
         """
-        data, lake, cycle = str(ground.root.path), ground.lake, ground.cycle
-        register = _named(schools(ground.root.reference))
+        data, lake, cycle = str(ctx.root.path), ctx.lake, ctx.cycle
+        register = _named(schools(ctx.root.reference))
         columns = ["sha256", "kind", "status", "cycle", "la_code", "school_number", "received_at"]
         received = lake.read("received", columns, cycle=cycle.id)
-        refused = _refused(ground, columns)
+        refused = _refused(ctx, columns)
         returns = received[(received["kind"] == "return") & (received["status"] == "accepted")]
         missing = readiness_of(data, cycle)
-        volume = volumes(ground)
-        terms = exception_terms(ground.root.reference / "exceptions.toml")
-        lives = _lives(ground)
+        volume = volumes(ctx)
+        terms = exception_terms(ctx.root.reference / "exceptions.toml")
+        lives = _lives(ctx)
         waiting = waiting_rows(lives, day, terms.bounds[-1])
-        status = {one: counted(data, one, conserved=conserved or one != cycle.id) for one in with_returns(ground)}
+        status = {one: counted(data, one, conserved=conserved or one != cycle.id) for one in with_returns(ctx)}
         rows = school_rows(
             register,
             _counts(status.get(cycle.id, {})),
@@ -111,33 +111,33 @@ class Facts:
         rows = pd.concat([rows, register[by_place]], axis=1).sort_values(["la_code", "school_name_place"])
         batches = batches_shown(data, day, cycle.id).frame
         waits = {"long_open": waiting.groupby("la_code")["late"].sum()}
-        waits |= _batches_that_wait(batches) | _findings_told(ground)
+        waits |= _batches_that_wait(batches) | _findings_told(ctx)
         far = volume.index[volume["volume"] == Volume.FAR_ABOVE.value].to_series()
         waits["far_above"] = far.groupby(far.str[:3]).size()
         waits["quarantined"] = refused.groupby("la_code").size()
         return cls(
-            ground=ground,
+            ctx=ctx,
             schools=rows,
-            years=year_rows(_years(ground)),
-            days=_days(ground, returns),
-            codes=_with_meaning(ground, code_rows(lives)),
+            years=year_rows(_years(ctx)),
+            days=_days(ctx, returns),
+            codes=_with_meaning(ctx, code_rows(lives)),
             ages=age_rows(by_age(lives, day, terms), terms.ages),
             waiting=waiting,
             missing=missing,
             needs=needs_of_authorities(rows, waits),
             batches=batches,
-            downloads=_downloads(ground, register),
-            inputs=_inputs(ground, returns, refused),
+            downloads=_downloads(ctx, register),
+            inputs=_inputs(ctx, returns, refused),
             cycles=_cycles(status),
             cycles_told=_cycles_told(status),
             terms=terms,
         )
 
 
-def with_returns(ground: Ground) -> list[str]:
+def with_returns(ctx: RunContext) -> list[str]:
     """The cycles before this one that have returns, in order, and this one."""
-    there = set(ground.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
-    return [one for one in up_to(ground.cycle) if one in there or one == ground.cycle.id]
+    there = set(ctx.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
+    return [one for one in up_to(ctx.cycle) if one in there or one == ctx.cycle.id]
 
 
 def _named(register: pd.DataFrame) -> pd.DataFrame:
@@ -161,38 +161,38 @@ def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=index, columns=[*STATES, "had_one"]).astype("int64")
 
 
-def _lives(ground: Ground) -> pd.DataFrame:
+def _lives(ctx: RunContext) -> pd.DataFrame:
     """The cycle's exceptions as its last snapshot has them; before the first one there are none."""
-    taken = ground.root.snapshots(ground.cycle.id) / "exceptions.parquet"
+    taken = ctx.root.snapshots(ctx.cycle.id) / "exceptions.parquet"
     names = [column.name for column in EXCEPTION_LIVES.columns]
     if not taken.exists():
         return pd.DataFrame({name: [] for name in names}, dtype="str")
     return frame_of(pq.read_table(taken)).reindex(columns=names).astype("str")
 
 
-def _years(ground: Ground) -> pd.DataFrame:
-    parts = [years_of(ground, chunk) for chunk in all_chunks(ground)]
+def _years(ctx: RunContext) -> pd.DataFrame:
+    parts = [years_of(ctx, chunk) for chunk in all_chunks(ctx)]
     nothing = pd.DataFrame({"la_code": [], "year": [], "state": []}, dtype="str").assign(number=0)
     return pd.concat([nothing, *parts], ignore_index=True)
 
 
-def years_of(ground: Ground, chunk: Chunk) -> pd.DataFrame:
+def years_of(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
     """How many of a chunk's chosen learners stand where, by year group: la_code, year, state, number."""
-    said = ground.lake.read("pupils", ["row_ref", "nc_year"], cycle=ground.cycle.id, **chunk.where)
-    _, _, standing = standing_of(ground.lake, ground.cycle, **chunk.where)
-    year = year_of(looked_up(standing["row_ref"], said["row_ref"], said["nc_year"]))
+    said = ctx.lake.read("pupils", ["row_ref", "nc_year"], cycle=ctx.cycle.id, **chunk.where)
+    _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
+    year = year_of(lookup(standing["row_ref"], said["row_ref"], said["nc_year"]))
     rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
     return rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index()
 
 
-def _days(ground: Ground, returns: pd.DataFrame) -> pd.DataFrame:
-    batches = ground.lake.read("batches", ["batch_ref", "la_code", "state", "sent_at", "rows"], cycle=ground.cycle.id)
+def _days(ctx: RunContext, returns: pd.DataFrame) -> pd.DataFrame:
+    batches = ctx.lake.read("batches", ["batch_ref", "la_code", "state", "sent_at", "rows"], cycle=ctx.cycle.id)
     gone = batches[batches["sent_at"].notna() & (batches["state"] != BatchState.ABANDONED.value)]
     columns = ["batch_ref", "upn", "received_at", "uln"]
-    answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=ground.cycle.id)
+    answers = ctx.lake.read("lrs_returns", columns, tied="Y", cycle=ctx.cycle.id)
     first = answers.sort_values("received_at", kind="stable")
-    first = first[~paired(first["batch_ref"], first["upn"]).duplicated()]
-    whose = looked_up(first["batch_ref"], batches["batch_ref"], batches["la_code"])
+    first = first[~composite_key(first["batch_ref"], first["upn"]).duplicated()]
+    whose = lookup(first["batch_ref"], batches["batch_ref"], batches["la_code"])
     came = first[["received_at"]].assign(la_code=whose, has_uln=first["uln"].notna())
     return day_rows(returns[["la_code", "received_at"]], gone[["la_code", "sent_at", "rows"]], came)
 
@@ -202,34 +202,34 @@ def _batches_that_wait(batches: pd.DataFrame) -> dict[str, pd.Series]:
     return {need: batches[batches["state"] == s.value].groupby("la_code").size() for need, s in states.items()}
 
 
-def _findings_told(ground: Ground) -> dict[str, pd.Series]:
+def _findings_told(ctx: RunContext) -> dict[str, pd.Series]:
     rules = {"to_correct_on_portal": CORRECT_ON_PORTAL, "changed_while_waiting": CHANGED_WHILE_WAITING}
-    rows = ground.lake.read("findings", ["rule", "la_code"], cycle=ground.cycle.id, rule=list(rules.values()))
+    rows = ctx.lake.read("findings", ["rule", "la_code"], cycle=ctx.cycle.id, rule=list(rules.values()))
     told = {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
-    conflicts = ground.lake.read("findings", ["row_ref", "la_code"], cycle=ground.cycle.id, rule=list(_CONFLICTS))
+    conflicts = ctx.lake.read("findings", ["row_ref", "la_code"], cycle=ctx.cycle.id, rule=list(_CONFLICTS))
     return told | {"conflicts": conflicts.drop_duplicates("row_ref").groupby("la_code").size()}
 
 
-def _with_meaning(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
+def _with_meaning(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with what is wrong, what to do, and the code of ours that says so: UNKNOWN for one that nobody knows."""
     told = {"label_cy": "wrong_cy", "label_en": "wrong_en"}
-    codes = lrs_codes(ground.root).rename(columns=told)[["code", *told.values(), "action_cy", "action_en"]]
+    codes = lrs_codes(ctx.root).rename(columns=told)[["code", *told.values(), "action_cy", "action_en"]]
     known = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
     return rows.assign(code=known).merge(codes, on="code", how="left")
 
 
-def _downloads(ground: Ground, register: pd.DataFrame) -> pd.DataFrame:
+def _downloads(ctx: RunContext, register: pd.DataFrame) -> pd.DataFrame:
     """The newest file of each school and authority that still stands: workbooks first."""
     columns = ["la_code", "school_number", "path", "delivered_at", "number", "ulns", "exceptions"]
-    rows = ground.lake.read("deliveries", columns, cycle=ground.cycle.id).sort_values(["school_number", "number"])
+    rows = ctx.lake.read("deliveries", columns, cycle=ctx.cycle.id).sort_values(["school_number", "number"])
     rows = rows.drop_duplicates("school_number", keep="last")
     # A purge may have taken it since.
-    rows = rows[rows["path"].map(lambda path: (ground.root.path / path).exists()).astype(bool)]
+    rows = rows[rows["path"].map(lambda path: (ctx.root.path / path).exists()).astype(bool)]
     own = rows["school_number"] == rows["la_code"]
     las = authorities()
     for lang in ("cy", "en"):
-        school = looked_up(rows["school_number"], register["school_number"], register["school_name"])
-        authority = looked_up(rows["la_code"], las["la_code"], las[f"la_{lang}"])
+        school = lookup(rows["school_number"], register["school_number"], register["school_name"])
+        authority = lookup(rows["la_code"], las["la_code"], las[f"la_{lang}"])
         name = school.mask(own, authority).fillna(rows["school_number"])
         rows = rows.assign(**{f"receiver_{lang}": name, f"receiver_{lang}_place": places(name, letters_apart())})
     # A workbook of an authority has all its lines, and no ULNs.
@@ -238,14 +238,14 @@ def _downloads(ground: Ground, register: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(["la_code", "own", "receiver_cy_place", "school_number"], ignore_index=True)
 
 
-def _refused(ground: Ground, columns: list[str]) -> pd.DataFrame:
+def _refused(ctx: RunContext, columns: list[str]) -> pd.DataFrame:
     """The files refused while the cycle was open: of which cycle they are is not known of them."""
-    rows = ground.lake.read("received", columns, status="quarantined")
+    rows = ctx.lake.read("received", columns, status="quarantined")
     on = rows["received_at"].str[:10]
-    return rows[on.between(ground.cycle.census_from.isoformat(), ground.cycle.closes_on.isoformat())]
+    return rows[on.between(ctx.cycle.census_from.isoformat(), ctx.cycle.closes_on.isoformat())]
 
 
-def _inputs(ground: Ground, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
+def _inputs(ctx: RunContext, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
     """What the pages are made from: input, number, last_on; by la_code."""
     found = []
     for name, rows in {"returns": returns, "quarantined": refused}.items():
@@ -253,9 +253,9 @@ def _inputs(ground: Ground, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.
         last_on = of.max().str[:10]
         found.append(pd.DataFrame({"input": name, "number": of.size(), "last_on": last_on}).reset_index())
     columns = ["sha256", "batch_ref", "received_at"]
-    answers = ground.lake.read("lrs_returns", columns, tied="Y", cycle=ground.cycle.id)
-    batches = ground.lake.read("batches", ["batch_ref", "la_code"], cycle=ground.cycle.id)
-    answers = answers.assign(la_code=looked_up(answers["batch_ref"], batches["batch_ref"], batches["la_code"]))
+    answers = ctx.lake.read("lrs_returns", columns, tied="Y", cycle=ctx.cycle.id)
+    batches = ctx.lake.read("batches", ["batch_ref", "la_code"], cycle=ctx.cycle.id)
+    answers = answers.assign(la_code=lookup(answers["batch_ref"], batches["batch_ref"], batches["la_code"]))
     of_files = answers.groupby("la_code")
     files = pd.DataFrame({"number": of_files["sha256"].nunique(), "last_on": of_files["received_at"].max().str[:10]})
     found.append(files.assign(input="results").reset_index())
@@ -278,7 +278,7 @@ def _cycles_told(status: Mapping[str, Any]) -> pd.DataFrame:
     """Each cycle's learners, as its own table by authority tells them: cycle, returned, chosen, the states, share."""
     found = []
     for one, told in status.items():
-        total = told_by_authority(told["schools"]).loc[TOTAL]
+        total = visible_by_authority(told["schools"]).loc[TOTAL]
         found.append(
             {"cycle": one, "returned": int(cast(int, total["schools"])), **total[["chosen", *STATES]].to_dict()}
         )

@@ -24,7 +24,7 @@ from schemas.settings.names import letters_apart
 from schemas.settings.pages import AUTHORITY, WALES, parse_address
 from schemas.states import SchoolOutcome
 from schemas.tables import Tier
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.edited_files import text_of
 from schemas.texts.faults import ServiceFault
 from schemas.views import PAGE_TABLES
@@ -41,8 +41,8 @@ from tasks.io.pages.words import PageContent, PageRows
 from tasks.ledger.standing import purged_cycles
 from tasks.reports.overview import Overview, overview_of
 from tasks.reports.page_facts import Facts
-from tasks.runtime.context import Ground, moment
-from tasks.runtime.visibility import shown
+from tasks.runtime.context import RunContext, moment
+from tasks.runtime.visibility import check_visible
 
 #: What a page depends on of the lake.
 _TABLES = (
@@ -63,15 +63,15 @@ class Site:
     written: int
 
 
-def site_of(ground: Ground) -> Path:
+def site_of(ctx: RunContext) -> Path:
     """The folder of a cycle's pages."""
-    return ground.root.reports(ground.cycle.id) / "site"
+    return ctx.root.reports(ctx.cycle.id) / "site"
 
 
 def pages_due(data: str, cycle_id: str, as_of: str) -> bool:
     """Whether anything that the pages are made from has moved since they were looked through last; quickly."""
-    ground = Ground.of(data, cycle_id)
-    return _made(ground).get("looked_at") != _looked_at(ground, moment(as_of).date())
+    ctx = RunContext.of(data, cycle_id)
+    return _made(ctx).get("looked_at") != _looked_at(ctx, moment(as_of).date())
 
 
 def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserved: bool, run: str) -> Site:
@@ -88,27 +88,27 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
     Raises:
         ServiceFault: something would be shown that may not be.
     """
-    ground, day = Ground.of(data, cycle_id), moment(as_of).date()
-    looked_at, before = _looked_at(ground, day), _made(ground)
-    facts = Facts.of(ground, day, conserved=conserved)
+    ctx, day = RunContext.of(data, cycle_id), moment(as_of).date()
+    looked_at, before = _looked_at(ctx, day), _made(ctx)
+    facts = Facts.of(ctx, day, conserved=conserved)
     stamp = {"as_of": as_of, "run": run, "edition": edition()[:12]}
     pages = {WALES_FOLDER: _wales(facts, seen), **_authorities(facts)}
     made = {folder: content.fingerprint(edition()) for folder, content in pages.items()}
     stand = {
         folder: one
         for folder, one in made.items()
-        if before.get("pages", {}).get(folder) == one and _stands(site_of(ground) / folder)
+        if before.get("pages", {}).get(folder) == one and _stands(site_of(ctx) / folder)
     }
     files = {one: assets() | write_page(pages[one], stamp) for one in made if one not in stand}
     if files and before:
         # Of a page that is half put in its place nothing is known, also where all becomes again what it was.
-        _write_made(ground, {"looked_at": None, "pages": stand})
+        _write_made(ctx, {"looked_at": None, "pages": stand})
     written = sum(
-        write_together({site_of(ground) / folder / name: page for name, page in own.items()}) > 0
+        write_together({site_of(ctx) / folder / name: page for name, page in own.items()}) > 0
         for folder, own in files.items()
     )
-    _write_made(ground, {"looked_at": looked_at, "pages": made})
-    return Site(site_of(ground), written)
+    _write_made(ctx, {"looked_at": looked_at, "pages": made})
+    return Site(site_of(ctx), written)
 
 
 def report_of(data: str, cycle_id: str, as_of: str) -> Site:
@@ -122,12 +122,12 @@ def report_of(data: str, cycle_id: str, as_of: str) -> Site:
     Raises:
         ServiceFault: a run holds the data root; or nothing has been received.
     """
-    ground = Ground.of(data, cycle_id)
-    if ground.lake.version("received") < 0:  # where nothing is, nothing is made
-        raise ServiceFault(both("fault.no_pages", cycle=cycle_id))
+    ctx = RunContext.of(data, cycle_id)
+    if ctx.lake.version("received") < 0:  # where nothing is, nothing is made
+        raise ServiceFault(bilingual("fault.no_pages", cycle=cycle_id))
     with one_run_at_a_time(data):
         if cycle_id in purged_cycles(data):
-            return Site(site_of(ground), 0)
+            return Site(site_of(ctx), 0)
         seen = overview_of(data, cycle_id, as_of, conserved=False)
         return make_pages(data, cycle_id, as_of, seen, conserved=False, run="uln report")
 
@@ -154,36 +154,36 @@ def address_of(data: str, cycle_id: str) -> str:
     Raises:
         ConfigurationFault: `reference/pages.toml` is wrong.
     """
-    ground = Ground.of(data, cycle_id)
-    own = ground.root.reference / "pages.toml"
+    ctx = RunContext.of(data, cycle_id)
+    own = ctx.root.reference / "pages.toml"
     served = parse_address(text_of(own)) if own.exists() else ""
-    page = site_of(ground) / WALES_FOLDER / "index.cy.html"
-    return served + page.relative_to(ground.root.path).as_posix()
+    page = site_of(ctx) / WALES_FOLDER / "index.cy.html"
+    return served + page.relative_to(ctx.root.path).as_posix()
 
 
 def _stands(folder: Path) -> bool:
     return all((folder / name).exists() for name in (*assets(), *(f"index.{lang}.html" for lang in ("cy", "en"))))
 
 
-def _write_made(ground: Ground, told: dict[str, Any]) -> None:
-    write_whole(site_of(ground) / "made.json", json.dumps(told, indent=1, sort_keys=True).encode() + b"\n")
+def _write_made(ctx: RunContext, told: dict[str, Any]) -> None:
+    write_whole(site_of(ctx) / "made.json", json.dumps(told, indent=1, sort_keys=True).encode() + b"\n")
 
 
-def _made(ground: Ground) -> dict[str, Any]:
-    path = site_of(ground) / "made.json"
+def _made(ctx: RunContext) -> dict[str, Any]:
+    path = site_of(ctx) / "made.json"
     found: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
     return found
 
 
-def _looked_at(ground: Ground, day: dt.date) -> dict[str, Any]:
+def _looked_at(ctx: RunContext, day: dt.date) -> dict[str, Any]:
     """What the pages are made from: where the lake is, what lies beside it, the service, and the day ages count to."""
     beside = hashlib.sha256(edition().encode())
-    taken = ground.root.snapshots(ground.cycle.id) / "exceptions.parquet"
-    own = (path for path in sorted(ground.root.reference.rglob("*")) if path.is_file())
+    taken = ctx.root.snapshots(ctx.cycle.id) / "exceptions.parquet"
+    own = (path for path in sorted(ctx.root.reference.rglob("*")) if path.is_file())
     for path in (*own, *([taken] if taken.exists() else [])):
         beside.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    until = min(day, ground.cycle.closes_on + dt.timedelta(days=_AGES_DAYS))
-    versions = {name: ground.lake.version(name) for name in _TABLES}
+    until = min(day, ctx.cycle.closes_on + dt.timedelta(days=_AGES_DAYS))
+    versions = {name: ctx.lake.version(name) for name in _TABLES}
     return {"delta_versions": versions, "beside": beside.hexdigest(), "day": until.isoformat()}
 
 
@@ -239,7 +239,7 @@ def _content(
     # A section is called as the table that its sentence is of, but for one.
     said |= {"readiness": said["steps"]} if "steps" in said else {}
     whole = of_whole_page({**total, "share": None if pd.isna(known) else int(cast(int, known))})
-    return PageContent(page, facts.ground.cycle, title, tables, said | {"schools": whole})
+    return PageContent(page, facts.ctx.cycle, title, tables, said | {"schools": whole})
 
 
 def _waiting_too(schools: pd.DataFrame, total: "pd.Series[Any]") -> pd.DataFrame:
@@ -254,7 +254,7 @@ def _waiting_too(schools: pd.DataFrame, total: "pd.Series[Any]") -> pd.DataFrame
 def _let_through(table: str, rows: pd.DataFrame, to: Literal[Tier.OPEN, Tier.INTERNAL]) -> PageRows:
     view = PAGE_TABLES[table]
     names = tuple(column.name for column in view.columns if column.name in rows.columns)
-    return PageRows(names, shown(view, rows[list(names)], to=to).rows())
+    return PageRows(names, check_visible(view, rows[list(names)], to=to).rows())
 
 
 def _lacking(missing: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from schemas.codes.readiness import lacks
 from schemas.cycles import Cycle
-from schemas.texts.catalogue import both, text
+from schemas.texts.catalogue import bilingual, text
 from tasks.core.readiness import missing_things, side_by_side
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import registration, schools
@@ -32,9 +32,9 @@ def as_list(rows: pd.DataFrame) -> pd.DataFrame:
         The school, what is missing, the two registers side by side, what was found, what to do and where; headings in both
         languages, or in the language of their column.
     """
-    shown: dict[str, pd.Series] = {both(f"readiness.{name}"): rows[name] for name in _ONCE}
+    shown: dict[str, pd.Series] = {bilingual(f"readiness.{name}"): rows[name] for name in _ONCE}
     shown |= {text("readiness.text", lang): rows[f"text_{lang}"] for lang in ("cy", "en")}
-    shown |= {both(f"readiness.{name}"): rows[name] for name in _COMPARED}
+    shown |= {bilingual(f"readiness.{name}"): rows[name] for name in _COMPARED}
     shown |= {text(f"readiness.{name}", lang): rows[f"{name}_{lang}"] for name in _IN_BOTH[1:] for lang in ("cy", "en")}
     return pd.DataFrame({str(heading): cells for heading, cells in shown.items()})
 

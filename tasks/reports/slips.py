@@ -17,7 +17,7 @@ from schemas.texts.catalogue import Language
 from tasks.io.data_root.data_root import DataRoot, write_each
 from tasks.io.data_root.reference import PrivacyNotice, privacy_notice, schools
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.school.ctf_reader import read_ctf
 from tasks.io.school.slips_pdf import beside, write_pdf
 

@@ -15,17 +15,17 @@ from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import misplaced
 from tasks.io.data_root.reference import authorities, opt_outs
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.holds import volumes
 from tasks.ledger.standing import counts_of, purged_cycles
 from tasks.reports.untied import untied_and_near
-from tasks.runtime.context import Ground
-from tasks.runtime.visibility import Shown, shown
+from tasks.runtime.context import RunContext
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 
-def unusual(ground: Ground) -> dict[str, list[str]]:
+def unusual(ctx: RunContext) -> dict[str, list[str]]:
     """The schools that are on hold and those far above their last cycle, by the text's key under `terminal.`."""
-    found = shown(VOLUMES, volumes(ground).reset_index()).frame
+    found = check_visible(VOLUMES, volumes(ctx).reset_index()).frame
     line = found["school_number"] + ": " + found["learners"].astype("str")
     line += " (" + found["in_cycle"].fillna("") + ": " + found["before"].astype("str") + ")"
     keys = {"on_hold": Volume.ON_HOLD, "far_above": Volume.FAR_ABOVE}
@@ -35,7 +35,7 @@ def unusual(ground: Ground) -> dict[str, list[str]]:
 def status_of(data: str, cycle_id: str, la: list[str] | None = None) -> dict[str, object]:
     """What `uln status CYCLE --json` prints."""
     return as_status(
-        cycle_id, shown(STANDING, counts_of(data, cycle_id, la).reset_index()).frame.set_index("school_number")
+        cycle_id, check_visible(STANDING, counts_of(data, cycle_id, la).reset_index()).frame.set_index("school_number")
     )
 
 
@@ -54,7 +54,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     untied, near = untied_and_near(lake)
     return {
         "open_to_others": root.open_places(),
-        **unusual(Ground.of(data, cycle_id)),
+        **unusual(RunContext.of(data, cycle_id)),
         "misplaced": _named(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
         "unread": _named(RECEIVED, unread, "path"),
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
@@ -69,10 +69,10 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
 
 def _named(table: Table, rows: pd.DataFrame, column: str) -> list[str]:
     """What some rows call themselves, sorted, as whoever has the data root may see it."""
-    return sorted(shown(table, rows[[column]], to=Tier.INTERNAL).frame[column])
+    return sorted(check_visible(table, rows[[column]], to=Tier.INTERNAL).frame[column])
 
 
-def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> Shown:
+def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> VisibleRows:
     """The elements of a cycle's returns that no layout knows: something new that the service does not read.
 
     Returns:
@@ -89,4 +89,4 @@ def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> S
     found_in = rows.groupby("element", as_index=False).agg(
         times=("times", "sum"), returns=("path", "size"), path=("path", "first")
     )
-    return shown(UNKNOWN_ELEMENTS, found_in, to=Tier.INTERNAL)
+    return check_visible(UNKNOWN_ELEMENTS, found_in, to=Tier.INTERNAL)

@@ -12,20 +12,20 @@ from typing import Any
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from schemas.views import LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY
 from tasks.core.identifiers import canonical_upn
 from tasks.core.learner_story import Held, events, key_fault, same_learner, unknown_fault
 from tasks.core.lrs_form import lrs_genders
-from tasks.core.membership import among, looked_up
+from tasks.core.membership import is_in, lookup
 from tasks.core.one_learner import person
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import opt_outs
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.school.zip_file import members_naming
 from tasks.ledger.exception_life import milestones_under
-from tasks.ledger.standing import standing_of
+from tasks.ledger.standing import record_states
 from tasks.runtime.visibility import OfOneLearner, of_one_learner
 
 
@@ -67,7 +67,7 @@ def stories(data: str, key: str) -> list[Story]:
     """
     fault = key_fault(key)
     if fault:
-        raise ServiceFault(both(fault))
+        raise ServiceFault(bilingual(fault))
     root = DataRoot(Path(data))
     ledger = _Ledger(root)
     found, seen = [], set[str]()
@@ -78,7 +78,7 @@ def stories(data: str, key: str) -> list[Story]:
             one = ledger.story(upns)
             found += [] if one is None else [one]
     if not found:
-        raise ServiceFault(both(unknown_fault(key)))
+        raise ServiceFault(bilingual(unknown_fault(key)))
     return found
 
 
@@ -126,7 +126,7 @@ class _Ledger:
         sent = sent.assign(person=person(sent))
         # Of a purged record the ledger alone still knows who it was.
         once = sent.drop_duplicates("upn")
-        records["person"] = records["person"].fillna(looked_up(records["upn"], once["upn"], once["person"]))
+        records["person"] = records["person"].fillna(lookup(records["upn"], once["upn"], once["person"]))
         return _closed(pd.concat([records, sent.reindex(columns=records.columns)]).astype("str"), {upn})
 
     def _records(self, **where: Any) -> pd.DataFrame:
@@ -205,7 +205,7 @@ class _Ledger:
         rows = held.pupils[["cycle", "la_code", "school_number"]].drop_duplicates()
         # The few places of one learner, each with a question of its own; no table is walked.
         for cycle, la, school in rows.itertuples(index=False, name=None):
-            _, _, standing = standing_of(self._lake, cycle_by_id(cycle), la_code=la, school_number=school)
-            own = standing[among(standing["row_ref"], held.pupils["row_ref"])]
+            _, _, standing = record_states(self._lake, cycle_by_id(cycle), la_code=la, school_number=school)
+            own = standing[is_in(standing["row_ref"], held.pupils["row_ref"])]
             found.append(own[["school_number", "upn", "state"]].assign(cycle=cycle))
         return pd.concat(found).sort_values(["cycle", "school_number", "upn"], ignore_index=True)

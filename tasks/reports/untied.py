@@ -6,14 +6,14 @@ alone who work in the data root (0600, as the folder), and is written only where
 
 import pandas as pd
 
-from schemas.cycles import in_order
+from schemas.cycles import cycles_in_order
 from schemas.tables import DEMOGRAPHICS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from tasks.core.demographics import near_misses
-from tasks.core.membership import looked_up
+from tasks.core.membership import lookup
 from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.data_root.report_csv import write_report
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.code_texts import lrs_codes
 from tasks.ledger.sent import those_sent
 
@@ -47,23 +47,23 @@ def _untied(lake: Lake) -> pd.DataFrame:
     columns = ["sha256", "ordinal", "ukprn", "mis_identifier", "uln", "return_code", "received_at", *DEMOGRAPHICS]
     rows = lake.read("lrs_returns", columns, tied="N")
     names = lake.read("received", ["sha256", "file_name"], kind="lrs_result") if len(rows) else rows.head(0)
-    return rows.assign(file=looked_up(rows["sha256"], names["sha256"], names.get("file_name", names["sha256"])))
+    return rows.assign(file=lookup(rows["sha256"], names["sha256"], names.get("file_name", names["sha256"])))
 
 
 def _near(lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
     asked = rows["ukprn"].str.strip() if len(rows) else rows["ukprn"]
     of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=asked)
     batches = lake.read("batches", ["batch_ref", "state"])
-    return near_misses(rows, those_sent(lake, of_school, batches, in_order()))
+    return near_misses(rows, those_sent(lake, of_school, batches, cycles_in_order()))
 
 
 def _listed(rows: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
     found = near.merge(rows, left_on="at", right_index=True)
-    fields = {name: both(f"field.{name}") for name in DEMOGRAPHICS}
-    differs = found["differs"].map(fields).astype("str").fillna(both("untied.all_agree"))
+    fields = {name: bilingual(f"field.{name}") for name in DEMOGRAPHICS}
+    differs = found["differs"].map(fields).astype("str").fillna(bilingual("untied.all_agree"))
     return found.assign(differs=differs)[[*_OF_ANSWER, *_OF_LEARNER]].sort_values(["file", "ordinal", "upn", "differs"])
 
 
 def _as_report(rows: pd.DataFrame) -> bytes:
-    heads = {name: both(f"field.{name}" if name in DEMOGRAPHICS else f"untied.{name}") for name in rows.columns}
+    heads = {name: bilingual(f"field.{name}" if name in DEMOGRAPHICS else f"untied.{name}") for name in rows.columns}
     return write_report(rows.rename(columns=heads))

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, repeat
 from typing import Any
 
-from tasks.runtime.context import Ground
-from tasks.runtime.error_boundary import OUR_OWN, may_pass, sentence_of
+from tasks.runtime.context import RunContext
+from tasks.runtime.error_boundary import OUR_OWN, is_transient, sentence_of
 from tasks.runtime.executor import IN_PLACE, Workers, capture
 from tasks.runtime.memory import release_memory
 
@@ -45,18 +45,18 @@ class Chunk:
         return of_las if self.schools is None else {**of_las, "school_number": list(self.schools)}
 
 
-def chunks(ground: Ground, las: list[str], *, count: int = 1) -> list[Chunk]:
+def chunks(ctx: RunContext, las: list[str], *, count: int = 1) -> list[Chunk]:
     """Cut authorities into chunks.
 
     Args:
-        ground: its lake says how many records each school has sent.
+        ctx: its lake says how many records each school has sent.
         las: authority codes.
         count: minimum number of chunks, such as one for each worker; raised until none exceeds CHUNK_RECORDS.
 
     Returns:
         Chunks in the order of the authorities, and of the school numbers within one; every authority in at least one.
     """
-    sizes = records_by_school(ground, las)
+    sizes = records_by_school(ctx, las)
     of_la = {la: {school: n for school, n in sizes.items() if school[:3] == la} for la in las}
     found: list[Chunk] = []
     waiting: dict[str, int] = {}
@@ -70,16 +70,16 @@ def chunks(ground: Ground, las: list[str], *, count: int = 1) -> list[Chunk]:
     return found + [Chunk(tuple(part)) for part in _cut(waiting, count, CHUNK_RECORDS)]
 
 
-def whole_chunks(ground: Ground, las: list[str]) -> list[Chunk]:
+def whole_chunks(ctx: RunContext, las: list[str]) -> list[Chunk]:
     """Cut authorities into chunks of whole authorities, of WHOLE_RECORDS unless one authority has more."""
-    sizes = records_by_school(ground, las)
+    sizes = records_by_school(ctx, las)
     of_la = {la: sum(n for school, n in sizes.items() if school[:3] == la) for la in las}
     return [Chunk(tuple(part)) for part in _cut(of_la, 1, WHOLE_RECORDS)]
 
 
-def all_chunks(ground: Ground, las: list[str] | None = None) -> list[Chunk]:
+def all_chunks(ctx: RunContext, las: list[str] | None = None) -> list[Chunk]:
     """The chunks of every school that has sent a return in the cycle, or of those of some authorities."""
-    return chunks(ground, sorted({school[:3] for school in records_by_school(ground, las)}))
+    return chunks(ctx, sorted({school[:3] for school in records_by_school(ctx, las)}))
 
 
 def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
@@ -103,10 +103,10 @@ def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
     return [[name] for name in sizes]
 
 
-def records_by_school(ground: Ground, las: list[str] | None = None) -> dict[str, int]:
+def records_by_school(ctx: RunContext, las: list[str] | None = None) -> dict[str, int]:
     """How many records each school has sent in the cycle, in all its returns; in the order of school numbers."""
-    where: dict[str, Any] = {"cycle": ground.cycle.id} | ({} if las is None else {"la_code": las})
-    received = ground.lake.read("received", ["school_number", "kind", "status", "declared"], **where)
+    where: dict[str, Any] = {"cycle": ctx.cycle.id} | ({} if las is None else {"la_code": las})
+    received = ctx.lake.read("received", ["school_number", "kind", "status", "declared"], **where)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     records = accepted.groupby("school_number", sort=True)["declared"].sum()
     return {str(school): int(n) for school, n in records.items()}
@@ -120,13 +120,13 @@ class StageResult:
         counts: by authority.
         faults: one sentence for each authority that could not be done.
         rules: of validating, how many rows each rule tried and how many failed it: tried, failed, by its code.
-        may_pass: whether some of the faults may pass by themselves (`error_boundary.may_pass`).
+        is_transient: whether some of the faults may pass by themselves (`error_boundary.is_transient`).
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     rules: dict[str, Counts] = field(default_factory=dict)
-    may_pass: bool = False
+    is_transient: bool = False
 
     def add(self, counts: dict[str, Counts]) -> None:
         """Add the counts of a chunk; an authority may be in several."""
@@ -134,10 +134,10 @@ class StageResult:
             before = self.counts.get(la, {})
             self.counts[la] = before | {name: before.get(name, 0) + n for name, n in of_la.items()}
 
-    def add_faults(self, stage: str, ground: Ground, faults: dict[str, Exception]) -> None:
+    def add_faults(self, stage: str, ctx: RunContext, faults: dict[str, Exception]) -> None:
         """Add what stopped some authorities; the evidence of what was not foreseen goes to the data root."""
-        self.may_pass |= any(may_pass(fault) for fault in faults.values())
-        self.faults |= {la: _sentence(stage, ground, la, fault) for la, fault in faults.items()}
+        self.is_transient |= any(is_transient(fault) for fault in faults.values())
+        self.faults |= {la: _sentence(stage, ctx, la, fault) for la, fault in faults.items()}
 
     def total(self) -> Counts:
         """The counts of all authorities together."""
@@ -163,11 +163,11 @@ class PartialFailure(Exception):
 
 def run_chunks(
     stage: str,
-    ground: Ground,
+    ctx: RunContext,
     cut: list[Chunk],
     write: Callable[..., dict[str, Counts]],
     *,
-    compute: Callable[[Ground, Chunk], Any] | None = None,
+    compute: Callable[[RunContext, Chunk], Any] | None = None,
     workers: Workers = IN_PLACE,
     progress: Progress | None = None,
 ) -> StageResult:
@@ -175,7 +175,7 @@ def run_chunks(
 
     Args:
         stage: its word.
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         cut: the chunks.
         write: takes a chunk, and the result of `compute` if there is one; returns counts by authority. Doing it again
             must do no harm. It sees the lake as the chunk before left it.
@@ -187,9 +187,9 @@ def run_chunks(
         ServiceFault: a worker cannot be used.
     """
     done = StageResult()
-    results: Iterator[Any] = repeat(None) if compute is None else workers.map(compute, repeat(ground), cut)
+    results: Iterator[Any] = repeat(None) if compute is None else workers.map(compute, repeat(ctx), cut)
     for number, (chunk, result) in enumerate(zip(cut, results, strict=False), 1):
-        _finish(stage, ground, chunk, result, write, compute, done)
+        _finish(stage, ctx, chunk, result, write, compute, done)
         release_memory()
         if progress is not None:
             progress(number / len(cut))
@@ -198,11 +198,11 @@ def run_chunks(
 
 def _finish(
     stage: str,
-    ground: Ground,
+    ctx: RunContext,
     chunk: Chunk,
     result: Any,
     write: Callable[..., dict[str, Counts]],
-    compute: Callable[[Ground, Chunk], Any] | None,
+    compute: Callable[[RunContext, Chunk], Any] | None,
     done: StageResult,
 ) -> None:
     try:
@@ -217,14 +217,14 @@ def _finish(
     if len(chunk.las) > 1 and not counts:
         for la in chunk.las:
             alone = Chunk((la,))
-            again = None if compute is None else capture(compute, ground, alone)
-            _finish(stage, ground, alone, again, write, compute, done)
+            again = None if compute is None else capture(compute, ctx, alone)
+            _finish(stage, ctx, alone, again, write, compute, done)
         return
     done.add(counts)
-    done.add_faults(stage, ground, faults)
+    done.add_faults(stage, ctx, faults)
 
 
-def _sentence(stage: str, ground: Ground, la: str, fault: Exception) -> str:
+def _sentence(stage: str, ctx: RunContext, la: str, fault: Exception) -> str:
     if isinstance(fault, OUR_OWN):
         return str(fault)
-    return sentence_of(fault, data=str(ground.root.path), cycle=ground.cycle.id, stage=stage, about=la)
+    return sentence_of(fault, data=str(ctx.root.path), cycle=ctx.cycle.id, stage=stage, about=la)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.cycles import Cycle, cycle_by_id
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 
 
 @dataclass(frozen=True)
-class Ground:
+class RunContext:
     """The data root, its lake, the cycle."""
 
     root: DataRoot
@@ -20,7 +20,7 @@ class Ground:
     cycle: Cycle
 
     @classmethod
-    def of(cls, data: str, cycle: str) -> "Ground":
+    def of(cls, data: str, cycle: str) -> "RunContext":
         """Resolve the references that a task was given."""
         root = DataRoot(Path(data))
         return cls(root, Lake.of(root), cycle_by_id(cycle))
@@ -35,4 +35,4 @@ def moment(as_of: str) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(as_of)
     except ValueError:
-        raise ServiceFault(both("fault.not_a_moment", text=as_of)) from None
+        raise ServiceFault(bilingual("fault.not_a_moment", text=as_of)) from None

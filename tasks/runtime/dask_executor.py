@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.edition import edition
 from tasks.io.data_root.run_lock import is_held
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.runtime.error_boundary import keep_evidence
 
 #: The value of ULN_RUNNER for a cluster of the run's own, on this machine.
@@ -54,9 +54,9 @@ def runner_named() -> str:
         return named
     parts = urlsplit(named)
     if parts.scheme not in ("tcp", "tls") or not parts.hostname:
-        raise ConfigurationFault("ULN_RUNNER", [both("fault.runner_named", value=named)])
+        raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_named", value=named)])
     if parts.scheme == "tcp" and parts.hostname not in _LOOPBACK:
-        raise ConfigurationFault("ULN_RUNNER", [both("fault.runner_open", address=named)])
+        raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_open", address=named)])
     return named
 
 
@@ -84,7 +84,7 @@ def dask_executor(
             client = held.enter_context(_client(runner, processes, held))
             client.wait_for_workers(1, timeout=_JOIN_SECONDS)
         except (OSError, TimeoutError):
-            raise ServiceFault(both("fault.runner_silent", address=runner)) from None
+            raise ServiceFault(bilingual("fault.runner_silent", address=runner)) from None
         cluster = client.get_executor(pure=False)
         held.callback(cluster.shutdown, wait=False)  # a run that ends early leaves no call behind
         yield DaskExecutor(cluster, data, become_worker), len(client.nthreads())
@@ -98,12 +98,12 @@ def _client(runner: str, processes: int, held: ExitStack) -> Any:
         from distributed import Client, LocalCluster  # noqa: PLC0415
         from distributed.security import Security  # noqa: PLC0415
     except ImportError:
-        raise ConfigurationFault("ULN_RUNNER", [both("fault.runner_packages")]) from None
+        raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_packages")]) from None
     if runner != LOCAL:
         security = Security()  # as Dask's settings say
         named = (security.tls_ca_file, security.tls_client_cert, security.tls_client_key)
         if runner.startswith("tls") and not all(named):
-            raise ConfigurationFault("ULN_RUNNER", [both("fault.runner_tls")])
+            raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_tls")])
         return Client(runner, security=security, timeout=_JOIN_SECONDS, set_as_default=False)
     held.enter_context(dask.config.set(_SETTINGS))
     cluster = LocalCluster(
@@ -176,7 +176,7 @@ class DaskExecutor(Executor):
             return error
         if not isinstance(error, OSError | CancelledError | KilledWorker | NoWorkerError | RuntimeError):
             where = keep_evidence(self._data, "process", "machines", "unfit", error)
-            return ServiceFault(both("fault.machine_unfit", where=where))
+            return ServiceFault(bilingual("fault.machine_unfit", where=where))
         if not self._lost:
             self._lost = True
             keep_evidence(self._data, "process", "machines", "lost", error)
@@ -206,7 +206,7 @@ def do_sealed(
         try:
             # Looked for before anything is written there: it would make the folders on this machine's own disk.
             if not os.access(DataRoot(Path(data)).lake, os.R_OK | os.W_OK | os.X_OK):
-                return ServiceFault(both("fault.machine_root", machine=socket.gethostname(), root=data))
+                return ServiceFault(bilingual("fault.machine_root", machine=socket.gethostname(), root=data))
             _join(data, wanted, become_worker)
             _see_lake(Lake.of(DataRoot(Path(data))), versions)
             return Sealed.of(call.open()())
@@ -214,7 +214,7 @@ def do_sealed(
             return fault
         except Exception as error:  # noqa: BLE001 - Dask would log its text
             where = keep_evidence(data, "process", "machines", "unfit", error)
-            return ServiceFault(both("fault.machine_unfit", where=where))
+            return ServiceFault(bilingual("fault.machine_unfit", where=where))
 
 
 @cache
@@ -225,9 +225,9 @@ def _join(data: str, wanted: str, become_worker: Callable[[str], None]) -> None:
         ServiceFault: it runs another edition, or does not see the lock that the run holds.
     """
     if edition() != wanted:
-        raise ServiceFault(both("fault.machine_edition", machine=socket.gethostname()))
+        raise ServiceFault(bilingual("fault.machine_edition", machine=socket.gethostname()))
     if not is_held(data):
-        raise ServiceFault(both("fault.machine_lock", machine=socket.gethostname()))
+        raise ServiceFault(bilingual("fault.machine_lock", machine=socket.gethostname()))
     become_worker(data)
 
 
@@ -237,4 +237,4 @@ def _see_lake(lake: Lake, versions: dict[str, int]) -> None:
             time.sleep(_BETWEEN_LOOKS_SECONDS)
         if lake.reached(versions):
             return
-    raise ServiceFault(both("fault.machine_late", machine=socket.gethostname()))
+    raise ServiceFault(bilingual("fault.machine_late", machine=socket.gethostname()))

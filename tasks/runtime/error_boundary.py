@@ -4,7 +4,7 @@ An exception's text may be read by every user of the engine and by whoever watch
 that was not foreseen goes to the data root (`reports/<cycle>/faults/`), and outside there is a reference. Our own faults,
 whose texts carry no pupil, pass, without whatever they were made of.
 
-Belongs here: what holds for the whole process (`guard`) and for one piece of work (`within`). No engine: workers and
+Belongs here: what holds for the whole process (`guard`) and for one piece of work (`error_boundary`). No engine: workers and
 commands that only read use it too. To let another kind of exception pass: a class of ours in `schemas.texts.faults`.
 """
 
@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.texts.catalogue import both
-from schemas.texts.faults import ConfigurationFault, PassingFault, Refused, ServiceFault
+from schemas.texts.catalogue import bilingual
+from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault, TransientFault
 from tasks.io.data_root.data_root import DataRoot, NotWritten, write_whole
 
 Result = TypeVar("Result")
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 OUR_OWN = (ServiceFault, ConfigurationFault, Refused)
 
 
-def within(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> Result:
+def error_boundary(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> Result:
     """Do a piece of work, and let nothing out of it that was not foreseen.
 
     Args:
@@ -50,7 +50,7 @@ def within(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> 
         unforeseen = error
     # Outside of the handlers, so that whatever is raised here carries nothing of what it stands for.
     if passing is None:
-        kind = PassingFault if may_pass(unforeseen) else ServiceFault
+        kind = TransientFault if is_transient(unforeseen) else ServiceFault
         passing = kind(sentence_of(unforeseen, data=data, cycle=cycle, stage=stage, about="all"))
     raise passing
 
@@ -91,9 +91,9 @@ _OVERTAKEN = re.compile(r"CommitFailedError|A concurrent transaction|Transaction
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether an exception says that our storage was away or busy, so that the same may do in a moment."""
-    if isinstance(error, PassingFault):
+    if isinstance(error, TransientFault):
         return True
     # A worker's, of which the text alone came: its last line is what was raised.
     told = _OS_ERROR.search(str(error)) or _ERRNO.search(str(error).rstrip().rpartition("\n")[2])
@@ -113,10 +113,10 @@ def sentence_of(error: Exception, *, data: str, cycle: str, stage: str, about: s
         text = f"{type(error).__name__}: {error}"
         stores = (("lake_refuses", _STORE_REFUSES), ("lake_away", _STORE_AWAY), ("lake_overtaken", _OVERTAKEN))
         case = next((case for case, says in stores if says.search(text)), "unforeseen")
-        return both(f"fault.{case}", stage=stage, about=about, where=where)
+        return bilingual(f"fault.{case}", stage=stage, about=about, where=where)
     path = Path(error.filename)
     named = path.relative_to(data) if path.is_relative_to(data) else path
-    return both("fault.no_room" if error.errno in _NO_ROOM else "fault.no_right", path=named.as_posix())
+    return bilingual("fault.no_room" if error.errno in _NO_ROOM else "fault.no_right", path=named.as_posix())
 
 
 def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseException) -> str:
@@ -135,5 +135,5 @@ def _keep(data: str, cycle: str, name: str, text: str) -> str:
         write_whole(DataRoot(Path(data)).reports(cycle) / "faults" / name, text.encode(errors="backslashreplace"))
     except OSError as fault:
         # A full disk must not hide that something else went wrong.
-        return f"{where} ({both('fault.no_evidence', reason=fault.strerror or type(fault).__name__)})"
+        return f"{where} ({bilingual('fault.no_evidence', reason=fault.strerror or type(fault).__name__)})"
     return where

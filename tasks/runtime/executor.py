@@ -27,7 +27,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.runtime.dask_executor import LOCAL, dask_executor, runner_named
 from tasks.runtime.error_boundary import OUR_OWN
 from tasks.runtime.memory import keep_memory
-from tasks.runtime.process_guard import guard, quiet_output
+from tasks.runtime.process_guard import install_process_guard, redirect_output
 
 Result = TypeVar("Result")
 
@@ -153,8 +153,8 @@ def become_worker(data: str) -> None:
 
     The workers share the processors, so Arrow's own threads would only compete with them.
     """
-    guard(data)
-    quiet_output(data)
+    install_process_guard(data)
+    redirect_output(data)
     pa.set_cpu_count(1)
     keep_memory()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from tasks.core.masking import masked
 from tasks.io.data_root.data_root import DataRoot, keep_private, make_folder
 from tasks.runtime.error_boundary import OUR_OWN, _keep, keep_evidence
@@ -25,7 +25,7 @@ _guarded: str | None = None
 _OF_PROCESS = "process"
 
 
-def guard(data: str) -> None:
+def install_process_guard(data: str) -> None:
     """From now on nothing that this process logs, warns of or dies of tells more than it may; evidence goes to the data root.
 
     What it makes is private (`keep_private`). For a process of our own: the terminal's, a worker's, a flow's.
@@ -41,12 +41,12 @@ def guard(data: str) -> None:
     threading.excepthook = lambda met: _uncaught(met.exc_type, met.exc_value, None)
 
 
-def guarded() -> str | None:
-    """The data root that `guard` was given in this process."""
+def guarded_root() -> str | None:
+    """The data root that `install_process_guard` was given in this process."""
     return _guarded
 
 
-def quiet_output(data: str) -> None:
+def redirect_output(data: str) -> None:
     """Let all that this process, and any library in it, prints go to a file of the data root; for workers."""
     path = DataRoot(Path(data)).worker_output
     make_folder(path.parent)
@@ -107,4 +107,4 @@ def _uncaught(kind: type[BaseException], error: BaseException | None, _: Traceba
     if issubclass(kind, KeyboardInterrupt):
         return
     where = _of_process(error) if error is not None else kind.__name__
-    sys.stderr.write(both("fault.unforeseen", stage="uln", about="", where=where) + "\n")
+    sys.stderr.write(bilingual("fault.unforeseen", stage="uln", about="", where=where) + "\n")

@@ -6,8 +6,8 @@ masked as all are (`tasks.runtime.error_boundary`), without whatever they carry 
 that several processes can append. Worker processes write nothing here of their own: what they count and what they could
 not do comes back with their results, and the run tells it, by stage and authority. What they would tell besides is of
 single calls, which several machines and every try repeat, and each would have to know the run; what they print is kept
-as evidence (`process_guard.quiet_output`).
-To tell something more: a function here that takes a `Shown`, and its sentence `log.*` in `texts.csv`.
+as evidence (`process_guard.redirect_output`).
+To tell something more: a function here that takes a `VisibleRows`, and its sentence `log.*` in `texts.csv`.
 """
 
 import datetime as dt
@@ -20,10 +20,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from tasks.core.masking import masked
 from tasks.io.data_root.data_root import DataRoot, make_folder
-from tasks.runtime.visibility import Shown, sentence
+from tasks.runtime.visibility import VisibleRows, sentence
 
 #: The service's own; nothing but this log listens to it.
 _OWN = logging.getLogger("uln.run")
@@ -60,7 +60,7 @@ def run_log(data: str, run: str, flow: str, cycle: str | None) -> Iterator[None]
         root.removeHandler(own)
 
 
-def stage_done(stage: str, cycle: str, milliseconds: int) -> None:
+def log_stage(stage: str, cycle: str, milliseconds: int) -> None:
     """A stage has come to its end.
 
     Args:
@@ -73,7 +73,7 @@ def stage_done(stage: str, cycle: str, milliseconds: int) -> None:
     )
 
 
-def stage_counts(cycle: str, counts: Shown) -> None:
+def log_stage_counts(cycle: str, counts: VisibleRows) -> None:
     """What a stage counted, a line an authority.
 
     Args:
@@ -88,14 +88,14 @@ def stage_counts(cycle: str, counts: Shown) -> None:
         _tell("log.authority_done", fields=fields, numbers=numbers, stage=stage, authority=la)
 
 
-def stage_fault(stage: str, cycle: str, faults: Mapping[str, str]) -> None:
+def log_stage_faults(stage: str, cycle: str, faults: Mapping[str, str]) -> None:
     """What could not be done, a line an authority; the service's own sentences."""
     for la, fault in faults.items():
         fields = {"stage": stage, "cycle": cycle, "authority": la}
         _tell("log.fault", logging.ERROR, fields=fields, stage=stage, fault=sentence(fault))
 
 
-def batches_told(stage: str, batches: Shown, level: int = logging.INFO) -> None:
+def log_batches(stage: str, batches: VisibleRows, level: int = logging.INFO) -> None:
     """What has become of some batches, a line each.
 
     Args:
@@ -110,7 +110,7 @@ def batches_told(stage: str, batches: Shown, level: int = logging.INFO) -> None:
         _tell("log.batch", level, fields=fields, numbers=numbers, batch=row["batch_ref"], state=row["state"])
 
 
-def schools_published(cycle: str, schools: Shown) -> None:
+def log_published(cycle: str, schools: VisibleRows) -> None:
     """Which schools a zip was made for, a line each.
 
     Args:
@@ -134,7 +134,7 @@ def _tell(
     """One line; made only where someone listens."""
     if any(isinstance(one, _Lines) for one in logging.getLogger().handlers):
         own = {"fields": dict(fields or {}), "numbers": dict(numbers or {}), "event": key.partition(".")[2]}
-        _OWN.log(level, "%s", both(key, **places), extra={"uln": own})
+        _OWN.log(level, "%s", bilingual(key, **places), extra={"uln": own})
 
 
 class _Lines(logging.Handler):

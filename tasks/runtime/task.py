@@ -14,11 +14,11 @@ from prefect import task
 from prefect.context import TaskRunContext
 from prefect.states import Failed
 
-from schemas.texts.faults import PassingFault
+from schemas.texts.faults import TransientFault
 from tasks.runtime.chunks import Counts, StageResult
-from tasks.runtime.error_boundary import within
+from tasks.runtime.error_boundary import error_boundary
 from tasks.runtime.memory import release_memory
-from tasks.runtime.run_log import stage_done
+from tasks.runtime.run_log import log_stage
 
 #: After how many seconds a stage is tried again.
 RETRY_SECONDS = [5.0, 30.0]
@@ -52,8 +52,8 @@ def stage_task(
             given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
             cycle, data = str(given.get("cycle", "returns")), str(given["data"])
             began = time.monotonic()
-            done = within(lambda: function(*args, **kwargs), data=data, cycle=cycle, stage=name)
-            stage_done(name, cycle, int((time.monotonic() - began) * 1000))
+            done = error_boundary(lambda: function(*args, **kwargs), data=data, cycle=cycle, stage=name)
+            log_stage(name, cycle, int((time.monotonic() - began) * 1000))
             release_memory()
             return done
 
@@ -66,7 +66,7 @@ def stage_task(
             for seconds in [*(RETRY_SECONDS if retried else ()), None]:
                 try:
                     done = once(*args, **kwargs)
-                except PassingFault:
+                except TransientFault:
                     if seconds is None:
                         raise
                 else:
@@ -85,7 +85,7 @@ def stage_task(
 
 
 def _may_pass(done: Any) -> bool:
-    return isinstance(done, StageResult) and bool(done.faults) and done.may_pass
+    return isinstance(done, StageResult) and bool(done.faults) and done.is_transient
 
 
 def _as_state(name: str, done: Any) -> Any:

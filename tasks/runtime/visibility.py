@@ -2,7 +2,7 @@
 
 Belongs here: whether rows may be shown. A column is known by its table (`schemas.tables`, `schemas.views`) and let through
 by its tier; what is not known is refused, so that a new column is seen by nobody until someone has said by whom. How it
-then looks is `flows`'; both take a `Shown` and nothing else, and only `shown` makes one.
+then looks is `flows`'; both take a `VisibleRows` and nothing else, and only `check_visible` makes one.
 To show something more: a column in `schemas.views`.
 
 One exception, and on purpose: who may read the data root may ask it for one learner (`uln trace`) and then sees names,
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.tables import Column, Table, Tier
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from schemas.views import OF_ONE_LEARNER
 from tasks.core.masking import looks_personal, masked
@@ -26,8 +26,8 @@ _TOO_MANY = 1_000_000_000
 _MAKER = object()
 
 
-class Shown:
-    """Rows that may be seen; made by `shown` alone.
+class VisibleRows:
+    """Rows that may be seen; made by `check_visible` alone.
 
     Attributes:
         frame: the rows.
@@ -35,7 +35,7 @@ class Shown:
 
     def __init__(self, frame: pd.DataFrame, maker: object) -> None:
         if maker is not _MAKER:
-            raise TypeError("rows are let through by tasks.runtime.visibility.shown")
+            raise TypeError("rows are let through by tasks.runtime.visibility.check_visible")
         self.frame = frame
 
     def rows(self) -> list[dict[str, Any]]:
@@ -44,11 +44,11 @@ class Shown:
         return [{str(k): v for k, v in row.items()} for row in rows]
 
 
-def shown(
+def check_visible(
     table: Table,
     rows: pd.DataFrame | Iterable[Mapping[str, Any]],
     to: Literal[Tier.OPEN, Tier.INTERNAL] = Tier.OPEN,
-) -> Shown:
+) -> VisibleRows:
     """Let rows through to people.
 
     Args:
@@ -67,14 +67,16 @@ def shown(
         if name not in columns or not columns[name].tier.may_be_shown(to) or not _fits(columns[name], frame[name])
     ]
     if refused:
-        raise ServiceFault(both("fault.not_to_be_shown", table=table.name, columns=", ".join(refused)))
+        raise ServiceFault(bilingual("fault.not_to_be_shown", table=table.name, columns=", ".join(refused)))
     # What a sender has named may hold anything, also an identifier.
     theirs = [name for name in frame.columns if columns[name].tier is Tier.INTERNAL]
-    return Shown(frame.assign(**{n: frame[n].map(_masked, na_action="ignore").astype("str") for n in theirs}), _MAKER)
+    return VisibleRows(
+        frame.assign(**{n: frame[n].map(_masked, na_action="ignore").astype("str") for n in theirs}), _MAKER
+    )
 
 
 class OfOneLearner:
-    """What is held of one learner; made by `of_one_learner` alone. No `Shown`: it has no rows for a dashboard or a log.
+    """What is held of one learner; made by `of_one_learner` alone. No `VisibleRows`: it has no rows for a dashboard or a log.
 
     Attributes:
         of_learner: the rows.
@@ -107,7 +109,7 @@ def of_one_learner(view: Table, rows: pd.DataFrame, upns: Set[str]) -> OfOneLear
     if view not in OF_ONE_LEARNER or not rows["upn"].dropna().isin(upns).all():
         refused.append("upn")
     if refused:
-        raise ServiceFault(both("fault.not_to_be_shown", table=view.name, columns=", ".join(refused)))
+        raise ServiceFault(bilingual("fault.not_to_be_shown", table=view.name, columns=", ".join(refused)))
     return OfOneLearner(rows, _MAKER)
 
 

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import BATCHES
-from tasks.core.batching import one_of_each
-from tasks.core.superseding import TOLD
+from tasks.core.batching import first_of_each_learner
+from tasks.core.superseding import CHANGE_FINDINGS
 from tasks.io.lrs.settings import lrs_service
-from tasks.ledger.findings import record
+from tasks.ledger.findings import save
 from tasks.ledger.hand_over import carry_out_decisions, settle_by_evidence
 from tasks.ledger.operator_decisions import report_decisions
 from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks, whole_chunks
-from tasks.runtime.context import Ground, moment
+from tasks.runtime.context import RunContext, moment
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import batches_of, due_batches, due_rows
 
@@ -46,38 +46,38 @@ def batch(
         person).
     """
     moment(as_of)  # told once, before any authority is begun
-    ground = Ground.of(data, cycle)
-    lrs_service(ground.root.reference)  # likewise
-    not_yet = carry_out_decisions(ground.root, ground.lake)
-    report_decisions(ground.root, ground.lake)
-    write = partial(_batch, ground, as_of=as_of, only=schools)
+    ctx = RunContext.of(data, cycle)
+    lrs_service(ctx.root.reference)  # likewise
+    not_yet = carry_out_decisions(ctx.root, ctx.lake)
+    report_decisions(ctx.root, ctx.lake)
+    write = partial(_batch, ctx, as_of=as_of, only=schools)
     # Law 2: what is due in a chunk is only known once the batches of the chunk before are in the ledger.
-    result = run_chunks("batch", ground, whole_chunks(ground, las), write, progress=progress)
+    result = run_chunks("batch", ctx, whole_chunks(ctx, las), write, progress=progress)
     if not_yet:
         # Whose batch a person has given up and nobody could take back goes no further in this run, lest it count as sent.
         # A loop over these few batches, not over learners.
-        theirs = ground.lake.read("batches", ["batch_ref", "la_code"], batch_ref=list(not_yet))
+        theirs = ctx.lake.read("batches", ["batch_ref", "la_code"], batch_ref=list(not_yet))
         result.faults |= {la: str(not_yet[ref]) for ref, la in theirs.itertuples(index=False) if la in las}
     return result
 
 
-def _batch(ground: Ground, chunk: Chunk, as_of: str, only: list[str] | None) -> dict[str, Counts]:
-    settle_by_evidence(ground, chunk, as_of)
-    parts = chunks(ground, list(chunk.las))  # of many schools less is in memory at a time
-    found = [due_batches(ground, part, as_of, only) for part in parts]
+def _batch(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) -> dict[str, Counts]:
+    settle_by_evidence(ctx, chunk, as_of)
+    parts = chunks(ctx, list(chunk.las))  # of many schools less is in memory at a time
+    found = [due_batches(ctx, part, as_of, only) for part in parts]
     built = [one.built for one in found]
     if _twice([one.due for one in found]):
         # Law 2: a learner who is due in two parts goes with one of them.
-        rows = pd.concat([due_rows(ground, part, only).rows for part in parts], ignore_index=True)
-        built = [batches_of(ground, one_of_each(rows), as_of)]
-    record(ground, chunk, list(TOLD.values()), [one.changed for one in found])
+        rows = pd.concat([due_rows(ctx, part, only).rows for part in parts], ignore_index=True)
+        built = [batches_of(ctx, first_of_each_learner(rows), as_of)]
+    save(ctx, chunk, list(CHANGE_FINDINGS.values()), [one.changed for one in found])
     changed = pd.concat([pd.Series(dtype="str"), *(one.changed["school_number"].str[:3] for one in found)])
     stopped = [school[:3] for one in found for school in one.on_hold]
     del found
     batches = pa.concat_tables([BATCHES.schema.empty_table(), *(b.batches for b in built)])
     if len(batches):
-        _add_rows(ground, chunk, [b.rows for b in built])
-        ground.lake.upsert("batches", batches)
+        _add_rows(ctx, chunk, [b.rows for b in built])
+        ctx.lake.upsert("batches", batches)
     entries = batches.select(["la_code", "rows"]).to_pandas().groupby("la_code")["rows"].agg(["size", "sum"])
     return {
         la: {
@@ -101,17 +101,17 @@ def _twice(due: list[pd.DataFrame]) -> bool:
     return False
 
 
-def _add_rows(ground: Ground, chunk: Chunk, built: list[pa.Table]) -> None:
+def _add_rows(ctx: RunContext, chunk: Chunk, built: list[pa.Table]) -> None:
     """Add the batches' rows to the lake, so many at a time.
 
     A batch's rows follow from its reference: those of a run that died before it wrote the ledger are there already.
     """
-    there = ground.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ground.cycle.id, **chunk.where)
+    there = ctx.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ctx.cycle.id, **chunk.where)
     known = there["batch_ref"].unique()
     waiting: list[pa.Table] = []
     for rows in built:
         if waiting and sum(map(len, waiting)) + len(rows) > _WRITTEN_AT_ONCE:
-            ground.lake.append("batch_rows", pa.concat_tables(waiting))
+            ctx.lake.append("batch_rows", pa.concat_tables(waiting))
             waiting = []
         waiting.append(rows.filter(pc.invert(pc.is_in(rows["batch_ref"], value_set=known))))
-    ground.lake.append("batch_rows", pa.concat_tables(waiting))
+    ctx.lake.append("batch_rows", pa.concat_tables(waiting))

@@ -16,7 +16,7 @@ from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts.faults import Refused
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import let_go, quarantine, sha256_of, storable
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import LARGEST_RESULT
 from tasks.ledger.operator_decisions import report_decisions
 from tasks.reports.untied import report_untied
@@ -25,7 +25,7 @@ from tasks.runtime.error_boundary import keep_evidence
 from tasks.runtime.executor import capture, processors
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
-from tasks.steps.collect import Growing, answers_in, tied_answers
+from tasks.steps.collect import StillGrowing, answers_in, tied_answers
 
 #: Result files taken in together, in bytes: about half of all Wales's answers.
 _BYTES_TOGETHER = 12 * 2**20
@@ -104,7 +104,7 @@ def _collect(
     for place, one in enumerate(files):
         about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.name, "file_name": one.name}
         fault = found.unusable.get(place)
-        if isinstance(fault, Growing):
+        if isinstance(fault, StillGrowing):
             continue  # the next run finds it whole
         if isinstance(fault, Refused):
             if refused_for.get(one.sha256) == fault.reason:

@@ -6,7 +6,7 @@ from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake import maintenance
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.runtime.chunks import Counts
 from tasks.runtime.task import stage_task
 

@@ -17,19 +17,19 @@ from schemas.codes.service_codes import Outcome, ServiceCode, service_codes
 from schemas.lrs.profiles import all_profiles
 from schemas.states import JobKind
 from schemas.tables import LRS_JOBS
-from schemas.texts.catalogue import both, text
+from schemas.texts.catalogue import bilingual, text
 from schemas.texts.faults import ServiceFault
-from tasks.core.batching import one_of_each
+from tasks.core.batching import first_of_each_learner
 from tasks.io.data_root.data_root import write_whole
 from tasks.io.data_root.report_csv import write_report
-from tasks.io.lake.tables import frame_of
+from tasks.io.lake.lake import frame_of
 from tasks.io.lrs.files import read_result
 from tasks.io.lrs.messages import result_file
 from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.code_texts import lrs_codes
 from tasks.ledger.lrs_jobs import keep_jobs, take_up_jobs
 from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, chunks, run_chunks, whole_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import batches_of, contents_of, due_rows
 from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, submitted
@@ -69,28 +69,28 @@ def lrs_check(
     Raises:
         ServiceFault: no address to call is set.
     """
-    ground = Ground.of(data, cycle)
-    if not lrs_service(ground.root.reference).can_call:
-        raise ServiceFault(both("fault.lrs_no_address"))
-    write = partial(_checked, ground, as_of=as_of, only=schools)
-    return run_chunks("lrs-check", ground, whole_chunks(ground, las), write, progress=progress)
+    ctx = RunContext.of(data, cycle)
+    if not lrs_service(ctx.root.reference).can_call:
+        raise ServiceFault(bilingual("fault.lrs_no_address"))
+    write = partial(_checked, ctx, as_of=as_of, only=schools)
+    return run_chunks("lrs-check", ctx, whole_chunks(ctx, las), write, progress=progress)
 
 
-def _checked(ground: Ground, chunk: Chunk, as_of: str, only: list[str] | None) -> dict[str, Counts]:
-    take_up_jobs(ground.root, ground.lake)
-    due = [due_rows(ground, part, only) for part in chunks(ground, list(chunk.las))]
+def _checked(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) -> dict[str, Counts]:
+    take_up_jobs(ctx.root, ctx.lake)
+    due = [due_rows(ctx, part, only) for part in chunks(ctx, list(chunk.las))]
     rows = pd.concat([one.rows for one in due], ignore_index=True)
-    built = batches_of(ground, one_of_each(rows), as_of, by_service=True)
+    built = batches_of(ctx, first_of_each_learner(rows), as_of, by_service=True)
     batches, batch_rows = frame_of(built.batches), frame_of(built.rows)
-    codes = service_codes(ground.root.reference)
-    refused, stopped = _asked(ground, batches, contents_of(ground, batches, batch_rows), codes, as_of)
-    answers, not_told = _answers(ground, batches, codes, stopped=stopped)
+    codes = service_codes(ctx.root.reference)
+    refused, stopped = _asked(ctx, batches, contents_of(ctx, batches, batch_rows), codes, as_of)
+    answers, not_told = _answers(ctx, batches, codes, stopped=stopped)
     refused = not_told | refused
-    found = _findings(ground, batch_rows, answers)
+    found = _findings(ctx, batch_rows, answers)
     for la in chunk.las:
         listed = found["exception"] | (found["unclear"] & ~found["return_code"].isin(_NO_EXCEPTION))
-        told = _as_list(ground, found[listed & (found["la_code"] == la)])
-        write_whole(ground.root.reports(ground.cycle.id) / "lrs_check" / f"{la}.csv", write_report(told))
+        told = _as_list(ctx, found[listed & (found["la_code"] == la)])
+        write_whole(ctx.root.reports(ctx.cycle.id) / "lrs_check" / f"{la}.csv", write_report(told))
     counts = {
         la: {
             "batches": int((batches["la_code"] == la).sum()),
@@ -108,44 +108,44 @@ def _checked(ground: Ground, chunk: Chunk, as_of: str, only: list[str] | None) -
 
 
 def _asked(
-    ground: Ground, batches: pd.DataFrame, contents: dict[str, bytes], codes: dict[str, ServiceCode], as_of: str
+    ctx: RunContext, batches: pd.DataFrame, contents: dict[str, bytes], codes: dict[str, ServiceCode], as_of: str
 ) -> tuple[dict[str, Exception], bool]:
     """Have those batches checked that have no such job that may still be answered.
 
     Returns:
         What the LRS refused, by authority; and whether nothing more is to be called.
     """
-    settings = lrs_service(ground.root.reference)
+    settings = lrs_service(ctx.root.reference)
     service = learner_service(settings)
-    new = batches[~batches["batch_ref"].isin(_jobs(ground, batches, codes)["batch_ref"])]
+    new = batches[~batches["batch_ref"].isin(_jobs(ctx, batches, codes)["batch_ref"])]
     refused: dict[str, Exception] = {}
     for start in range(0, len(new), settings.calls_at_once):
         group = new.iloc[start : start + settings.calls_at_once]
         replies = submitted(service, [contents[name] for name in group["file_name"]], JobKind.CHECK, codes)
-        keep_jobs(ground, group, replies, JobKind.CHECK, as_of)
+        keep_jobs(ctx, group, replies, JobKind.CHECK, as_of)
         for la, one in zip(group["la_code"], replies, strict=True):
             if one.meant.outcome != Outcome.TAKEN.value:
                 refused.setdefault(
-                    str(la), ServiceFault(both("fault.lrs_call", batches=1, told=one.meant.told_of_question))
+                    str(la), ServiceFault(bilingual("fault.lrs_call", batches=1, told=one.meant.told_of_question))
                 )
         if any(one.meant.stops == "Y" for one in replies):
             return refused, True
     return refused, False
 
 
-def _jobs(ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode]) -> pd.DataFrame:
+def _jobs(ctx: RunContext, batches: pd.DataFrame, codes: dict[str, ServiceCode]) -> pd.DataFrame:
     """The jobs by which these batches are being checked, or were; not those that came to nothing."""
-    jobs = ground.lake.read("lrs_jobs", kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
+    jobs = ctx.lake.read("lrs_jobs", kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
     return jobs[~jobs["code"].isin([one.code for one in codes.values() if one.outcome == Outcome.FAILED.value])]
 
 
 def _answers(
-    ground: Ground, batches: pd.DataFrame, codes: dict[str, ServiceCode], *, stopped: bool
+    ctx: RunContext, batches: pd.DataFrame, codes: dict[str, ServiceCode], *, stopped: bool
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
     """What the LRS says of the checked batches, for as long as the settings let it take.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         batches: which.
         codes: `service_codes`.
         stopped: whether the LRS has said that it cannot be called just now.
@@ -153,9 +153,9 @@ def _answers(
     Returns:
         batch_ref, upn, return_code; and why an authority's could not be had, where they could not.
     """
-    settings, profiles = lrs_service(ground.root.reference), all_profiles(ground.root.reference / "lrs")
+    settings, profiles = lrs_service(ctx.root.reference), all_profiles(ctx.root.reference / "lrs")
     service = learner_service(settings)
-    waits = _jobs(ground, batches, codes)
+    waits = _jobs(ctx, batches, codes)
     until = time.monotonic() + settings.check_seconds
     found = [pd.DataFrame({"batch_ref": [], "upn": [], "return_code": []}, dtype="str")]
     met: list[tuple[str, ServiceCode]] = []
@@ -174,7 +174,7 @@ def _answers(
         asked = waits.iloc[: len(told)].assign(code=[one.code for one in told]).astype({"code": "str"})
         # What became of the call alone says nothing of the job.
         of_job = [one.kind == "result" or one.outcome == Outcome.FAILED.value for one in told]
-        ground.lake.upsert("lrs_jobs", asked.loc[of_job, [c.name for c in LRS_JOBS.columns]])
+        ctx.lake.upsert("lrs_jobs", asked.loc[of_job, [c.name for c in LRS_JOBS.columns]])
         met += zip(asked["la_code"], told, strict=True)
         waits = asked[[one.outcome == Outcome.UNFINISHED.value for one in told]]
         if time.monotonic() + _EVERY > until:
@@ -189,14 +189,14 @@ def _not_told(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
     faults: dict[str, Exception] = {}
     lost = Counter((la, one.code) for la, one in met if one.outcome == Outcome.FAILED.value)
     for (la, code), number in lost.items():
-        faults.setdefault(la, ServiceFault(both("fault.lrs_check_lost", batches=number, code=code)))
+        faults.setdefault(la, ServiceFault(bilingual("fault.lrs_check_lost", batches=number, code=code)))
     wrong = Counter((la, one) for la, one in met if is_wrong(one))
     for (la, one), number in wrong.items():
-        faults.setdefault(la, ServiceFault(both("fault.lrs_call", batches=number, told=one.told_of_question)))
+        faults.setdefault(la, ServiceFault(bilingual("fault.lrs_call", batches=number, told=one.told_of_question)))
     return faults
 
 
-def _findings(ground: Ground, batch_rows: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+def _findings(ctx: RunContext, batch_rows: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Each checked record: la_code, school_number, row_ref, return_code; whether it would be an exception, or is unclear.
 
     As no ULN need come with a check, and no code is known to mean success, all else is unclear.
@@ -204,22 +204,22 @@ def _findings(ground: Ground, batch_rows: pd.DataFrame, answers: pd.DataFrame) -
     found = answers.merge(
         batch_rows[["batch_ref", "upn", "row_ref", "la_code", "school_number"]], on=["batch_ref", "upn"]
     )
-    known = lrs_codes(ground.root).set_index("code")["outcome"]
+    known = lrs_codes(ctx.root).set_index("code")["outcome"]
     found["return_code"] = found["return_code"].fillna("").mask(lambda codes: codes.eq(""), "NONE")
     exception = found["return_code"].map(known).eq("exception").to_numpy(dtype=bool)
     return found.assign(exception=exception, unclear=~exception)
 
 
-def _as_list(ground: Ground, found: pd.DataFrame) -> pd.DataFrame:
+def _as_list(ctx: RunContext, found: pd.DataFrame) -> pd.DataFrame:
     """What a person reads: where the record is, the code, what it means and what to do, in both languages."""
-    places = ground.lake.read("pupils", ["row_ref", "sha256", "ordinal"], row_ref=found["row_ref"])
-    files = ground.lake.read("received", ["sha256", "file_name"], sha256=places["sha256"])
+    places = ctx.lake.read("pupils", ["row_ref", "sha256", "ordinal"], row_ref=found["row_ref"])
+    files = ctx.lake.read("received", ["sha256", "file_name"], sha256=places["sha256"])
     rows = found.merge(places, on="row_ref").merge(files, on="sha256")
-    codes = lrs_codes(ground.root)
+    codes = lrs_codes(ctx.root)
     rows["code"] = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
     rows = rows.merge(codes, on="code")
     rows = rows.sort_values(["school_number", "file_name", "ordinal"])
-    shown: dict[str, pd.Series] = {both(f"lrs_check.{name}"): rows[name] for name in _ONCE}
+    shown: dict[str, pd.Series] = {bilingual(f"lrs_check.{name}"): rows[name] for name in _ONCE}
     for name in ("label", "action"):
         shown |= {text(f"lrs_check.{name}", lang): rows[f"{name}_{lang}"] for lang in ("cy", "en")}
     return pd.DataFrame({str(heading): cells for heading, cells in shown.items()})

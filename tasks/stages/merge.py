@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.tables import SENT_FIELDS
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.core.merging import with_conflicts
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.runtime.chunks import Counts
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
@@ -79,7 +79,7 @@ def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Count
     learners, exceptions, held = merged_answers(root, upns)
     # Only what is sent of learners who share a ULN is looked at again.
     others = lake.read("learners", uln=learners["uln"])
-    others = others[~among(others["upn"], learners["upn"])]
+    others = others[~is_in(others["upn"], learners["upn"])]
     entries = pd.concat([learners, others], ignore_index=True)
     shared = entries.loc[entries["uln"].notna() & entries["uln"].duplicated(keep=False), "upn"]
     entries = with_conflicts(entries, lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], upn=shared))

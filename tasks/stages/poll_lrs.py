@@ -10,10 +10,10 @@ asks for.
 
 from pathlib import Path
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot, clear_parts_of, write_whole
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.lrs_jobs import awaited_jobs, take_up_jobs
 from tasks.runtime.chunks import Counts
@@ -49,7 +49,7 @@ def ask(data: str) -> Counts:
     if not jobs.empty or verifying:
         settings = lrs_service(root.reference)
         if not settings.can_call:
-            raise ServiceFault(both("fault.lrs_no_address"))
+            raise ServiceFault(bilingual("fault.lrs_no_address"))
         clear_parts_of(root.lrs_inbox)  # half an answer, of a run that was killed: it is asked for again
         for answers in job_answers(root, lake, jobs, settings):
             for name, content in answers.files.items():

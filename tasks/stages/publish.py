@@ -17,17 +17,25 @@ from schemas.tables import DELIVERIES
 from schemas.views import PUBLISHED
 from tasks.io.data_root.data_root import write_each
 from tasks.ledger.code_texts import merge_codes
-from tasks.ledger.findings import record
+from tasks.ledger.findings import save
 from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks
-from tasks.runtime.context import Ground, moment
+from tasks.runtime.context import RunContext, moment
 from tasks.runtime.error_boundary import keep_evidence
 from tasks.runtime.executor import IN_PLACE, Workers, capture
 from tasks.runtime.memory import release_memory
-from tasks.runtime.run_log import schools_published
+from tasks.runtime.run_log import log_published
 from tasks.runtime.task import stage_task
-from tasks.runtime.visibility import shown
+from tasks.runtime.visibility import check_visible
 from tasks.steps.possible_matches import possible_matches
-from tasks.steps.publish import Filled, Listed, Published, for_authority, path_of, published_now, together
+from tasks.steps.publish import (
+    AuthorityList,
+    Published,
+    SchoolFile,
+    authority_workbook,
+    join_lists,
+    path_of,
+    publish_chunk,
+)
 
 
 #: Publishing is the stage that gains from workers: SPEEDUP_FIGURES
@@ -45,34 +53,34 @@ def publish(
     Returns:
         Counts by authority: zips, workbooks, ulns, exceptions, faults.
     """
-    return publish_now(Ground.of(data, cycle), las, as_of, workers, progress)
+    return publish_now(RunContext.of(data, cycle), las, as_of, workers, progress)
 
 
 def publish_now(
-    ground: Ground, las: list[str], as_of: str, workers: Workers = IN_PLACE, progress: Progress | None = None
+    ctx: RunContext, las: list[str], as_of: str, workers: Workers = IN_PLACE, progress: Progress | None = None
 ) -> StageResult:
     """`publish`, also where there is no engine."""
     moment(as_of)  # a wrong one is refused once, before any authority is begun
     # Asked for all together, as the whole country's ledger is looked through; where that fails each chunk asks for itself.
-    likely = capture(possible_matches, ground, Chunk(tuple(las)))
+    likely = capture(possible_matches, ctx, Chunk(tuple(las)))
     release_memory()
-    compute = partial(published_now, as_of=as_of, likely=None if isinstance(likely, Exception) else likely)
-    cut = chunks(ground, las, count=workers.count)
-    write = _Publication(ground, as_of, cut).write
-    return run_chunks("publish", ground, cut, write, compute=compute, workers=workers, progress=progress)
+    compute = partial(publish_chunk, as_of=as_of, likely=None if isinstance(likely, Exception) else likely)
+    cut = chunks(ctx, las, count=workers.count)
+    write = _Publication(ctx, as_of, cut).write
+    return run_chunks("publish", ctx, cut, write, compute=compute, workers=workers, progress=progress)
 
 
 class _Publication:
     """Writes what was made for each chunk's schools, and an authority's workbook once its last chunk is there."""
 
-    def __init__(self, ground: Ground, as_of: str, cut: list[Chunk]) -> None:
-        self._ground, self._as_of = ground, as_of
+    def __init__(self, ctx: RunContext, as_of: str, cut: list[Chunk]) -> None:
+        self._ground, self._as_of = ctx, as_of
         self._parts = {la: {chunk.schools for chunk in cut if la in chunk.las} for chunk in cut for la in chunk.las}
-        self._listed: dict[str, dict[tuple[str, ...] | None, Listed]] = {la: {} for la in self._parts}
+        self._listed: dict[str, dict[tuple[str, ...] | None, AuthorityList]] = {la: {} for la in self._parts}
 
     def write(self, chunk: Chunk, found: Published) -> dict[str, Counts]:
         """Write a chunk's files, and then into the lake that they were delivered; counts by authority."""
-        record(self._ground, chunk, sorted(merge_codes()), [found.findings])
+        save(self._ground, chunk, sorted(merge_codes()), [found.findings])
         counts = {la: {"zips": 0, "workbooks": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in chunk.las}
         for name, column in found.counts.items():
             for la, n in column.items():
@@ -81,37 +89,37 @@ class _Publication:
         _deliver(self._ground, made, self._as_of, counts)
         return counts
 
-    def _workbooks(self, chunk: Chunk, listed: Listed) -> list[Filled]:
+    def _workbooks(self, chunk: Chunk, listed: AuthorityList) -> list[SchoolFile]:
         books = []
         for la in chunk.las:
             self._listed[la][chunk.schools] = listed.of(la)
             if self._listed[la].keys() == self._parts[la]:
-                whole = together(list(self._listed[la].values()))
+                whole = join_lists(list(self._listed[la].values()))
                 self._listed[la].clear()
-                books.append(for_authority(self._ground, la, whole, self._as_of))
+                books.append(authority_workbook(self._ground, la, whole, self._as_of))
         return [book for book in books if book is not None]
 
 
-def _deliver(ground: Ground, made: list[Filled], as_of: str, counts: dict[str, Counts]) -> None:
-    files = {path_of(ground, one): one.file for one in made if isinstance(one.file, bytes)}
+def _deliver(ctx: RunContext, made: list[SchoolFile], as_of: str, counts: dict[str, Counts]) -> None:
+    files = {path_of(ctx, one): one.file for one in made if isinstance(one.file, bytes)}
     unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
     for one in made:
-        la, path = one.receiver[:3], path_of(ground, one)
+        la, path = one.receiver[:3], path_of(ctx, one)
         fault = one.file if isinstance(one.file, Exception) else unwritten.get(path)
         if fault is not None:
             counts[la]["faults"] += 1
-            keep_evidence(str(ground.root.path), ground.cycle.id, "publish", one.receiver, fault)
+            keep_evidence(str(ctx.root.path), ctx.cycle.id, "publish", one.receiver, fault)
             continue
         counts[la]["workbooks" if one.receiver == la else "zips"] += 1
         entries.append(
             {
                 "sha256": hashlib.sha256(files[path]).hexdigest(),
-                "cycle": ground.cycle.id,
+                "cycle": ctx.cycle.id,
                 "la_code": la,
                 "school_number": one.receiver,
                 "content_ref": one.content_ref,
-                "path": path.relative_to(ground.root.path).as_posix(),
+                "path": path.relative_to(ctx.root.path).as_posix(),
                 "delivered_at": as_of,
                 "number": one.number,
                 "ulns": one.ulns,
@@ -119,10 +127,10 @@ def _deliver(ground: Ground, made: list[Filled], as_of: str, counts: dict[str, C
             }
         )
     if entries:
-        ground.lake.append("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
+        ctx.lake.append("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
         zips = [
             {c.name: one[c.name] for c in PUBLISHED.columns}
             for one in entries
             if one["school_number"] != one["la_code"]
         ]
-        schools_published(ground.cycle.id, shown(PUBLISHED, zips))
+        log_published(ctx.cycle.id, check_visible(PUBLISHED, zips))

@@ -10,7 +10,7 @@ from tasks.io.data_root.data_root import write_whole
 from tasks.io.data_root.report_csv import write_report
 from tasks.reports.readiness_lists import as_list, readiness_of
 from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, run_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
 
 
@@ -21,13 +21,13 @@ def readiness(data: str, cycle: str, las: list[str], as_of: str, progress: Progr
     Returns:
         Counts by authority: schools (that are not ready), written.
     """
-    ground = Ground.of(data, cycle)
-    return run_chunks("readiness", ground, [Chunk(tuple(las))], partial(_write, ground), progress=progress)
+    ctx = RunContext.of(data, cycle)
+    return run_chunks("readiness", ctx, [Chunk(tuple(las))], partial(_write, ctx), progress=progress)
 
 
-def _write(ground: Ground, chunk: Chunk) -> dict[str, Counts]:
-    folder = ground.root.reports(ground.cycle.id) / "readiness"
-    rows = readiness_of(str(ground.root.path), ground.cycle)
+def _write(ctx: RunContext, chunk: Chunk) -> dict[str, Counts]:
+    folder = ctx.root.reports(ctx.cycle.id) / "readiness"
+    rows = readiness_of(str(ctx.root.path), ctx.cycle)
     own = {la: rows[rows["la_code"] == la] for la in chunk.las}
     return {
         la: {

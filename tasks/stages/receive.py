@@ -15,14 +15,14 @@ import pandas as pd
 
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.tables import RECEIVED
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import Arrival, document_at, let_go, list_arrivals, quarantine, sha256_of
 from tasks.io.data_root.reference import schools
 from tasks.io.plasc.reader import ReturnHeader
 from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, run_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.runtime.error_boundary import keep_evidence
 from tasks.runtime.executor import capture, processors
 from tasks.runtime.task import stage_task
@@ -36,19 +36,19 @@ def receive(data: str, cycle: str, las: list[str], as_of: str, progress: Progres
     Returns:
         Counts by authority: files, accepted, quarantined, faults.
     """
-    ground = Ground.of(data, cycle)
+    ctx = RunContext.of(data, cycle)
     # What is new has no size yet. It is one chunk: the same bytes may lie in the folders of two authorities.
-    write = partial(_receive, ground, as_of=as_of, progress=progress)
-    return run_chunks("receive", ground, [Chunk(tuple(las))], write)
+    write = partial(_receive, ctx, as_of=as_of, progress=progress)
+    return run_chunks("receive", ctx, [Chunk(tuple(las))], write)
 
 
-def _receive(ground: Ground, chunk: Chunk, as_of: str, progress: Progress | None) -> dict[str, Counts]:
-    known = ground.lake.read("received")
+def _receive(ctx: RunContext, chunk: Chunk, as_of: str, progress: Progress | None) -> dict[str, Counts]:
+    known = ctx.lake.read("received")
     settled, members = _settled(known), _members(known)
-    register = set(schools(ground.root.reference)["school_number"])
+    register = set(schools(ctx.root.reference)["school_number"])
     counts = {la: {"files": 0, "accepted": 0, "quarantined": 0, "faults": 0} for la in chunk.las}
     rows: list[dict[str, Any]] = []
-    arrivals = _new_arrivals(ground, chunk.las, known)
+    arrivals = _new_arrivals(ctx, chunk.las, known)
     for number, (la, arrival, sha256) in enumerate(arrivals, 1):
         if progress is not None:
             progress(number / len(arrivals))
@@ -60,18 +60,18 @@ def _receive(ground: Ground, chunk: Chunk, as_of: str, progress: Progress | None
                 raise found
             if sha256_of(arrival.file) != sha256:
                 continue  # it is still being written; the next run finds it whole
-            new = _rows(ground, _About(la, arrival, sha256), found, register)
+            new = _rows(ctx, _About(la, arrival, sha256), found, register)
         except Exception as error:  # noqa: BLE001 - one odd file must not stop the others of its authority
             counts[la]["faults"] += 1
-            keep_evidence(str(ground.root.path), ground.cycle.id, "receive", la, error)
+            keep_evidence(str(ctx.root.path), ctx.cycle.id, "receive", la, error)
             continue
         counts[la]["files"] += bool(new)
         rows += [{**row, "received_at": as_of} for row in new if row["sha256"] not in settled]
     record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
-    ground.lake.upsert("received", record)
+    ctx.lake.upsert("received", record)
     # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
     accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
-    let_go(ground.root.path, accepted)
+    let_go(ctx.root.path, accepted)
     for of_la, own in record.groupby("la_code"):
         counts[str(of_la)]["accepted"] = int(((own["status"] == "accepted") & (own["kind"] == "return")).sum())
         counts[str(of_la)]["quarantined"] = int((own["status"] == "quarantined").sum())
@@ -88,10 +88,10 @@ class _About:
 
 
 def _new_arrivals(
-    ground: Ground, las: Iterable[str], known: pd.DataFrame
+    ctx: RunContext, las: Iterable[str], known: pd.DataFrame
 ) -> list[tuple[str, Arrival, str | Exception]]:
     """The files that are not settled: authority, file, and its hash or why it could not be read."""
-    arrivals = [(la, arrival) for la in las for arrival in list_arrivals(ground.root.dewi_inbox, la)]
+    arrivals = [(la, arrival) for la in las for arrival in list_arrivals(ctx.root.dewi_inbox, la)]
     with ThreadPoolExecutor(processors()) as threads:  # hashing and reading leave Python to others
         hashes = list(threads.map(lambda file: capture(sha256_of, file), [arrival.file for _, arrival in arrivals]))
     settled = _settled(known)
@@ -125,7 +125,7 @@ def _outcome(rows: pd.DataFrame) -> pd.Series:
     return sha256 + "|" + status + "|" + reason
 
 
-def _rows(ground: Ground, about: _About, found: Arrived | Exception, register: set[str]) -> list[dict[str, Any]]:
+def _rows(ctx: RunContext, about: _About, found: Arrived | Exception, register: set[str]) -> list[dict[str, Any]]:
     """Rows of `received` for a file and the returns in it that are not settled."""
     path, file = about.arrival.path, about.arrival.file
     base: dict[str, Any] = {"path": path, "file_name": path.rpartition("/")[2], "la_code": about.la}
@@ -133,11 +133,11 @@ def _rows(ground: Ground, about: _About, found: Arrived | Exception, register: s
         content = None if found.reason == "file_too_large" else file.read_bytes()
         if content is not None and hashlib.sha256(content).hexdigest() != about.sha256:
             return []  # it has grown since it was looked at
-        return [_refused_row(ground.root, about.sha256, None, content, found, {**base, "kind": "arrival"})]
+        return [_refused_row(ctx.root, about.sha256, None, content, found, {**base, "kind": "arrival"})]
     assert isinstance(found, Arrived)  # noqa: S101 - for the type checker; other exceptions were raised
     rows = []
     if found.is_zip:
-        detail = both("detail.left_out", count=found.left_out) if found.left_out else None
+        detail = bilingual("detail.left_out", count=found.left_out) if found.left_out else None
         rows.append({**base, "kind": "zip", "sha256": about.sha256, "status": "accepted", "detail": detail})
     for one in found.returns:
         container = about.sha256 if found.is_zip else None
@@ -145,18 +145,18 @@ def _rows(ground: Ground, about: _About, found: Arrived | Exception, register: s
         try:
             if isinstance(one.header, Refused):
                 raise one.header
-            admit(one.header, ground.cycle, register, about.la)
+            admit(one.header, ctx.cycle, register, about.la)
         except Refused as refused:
-            content = document_at(ground.root.dewi_inbox, path, one.sha256)
-            rows.append(_refused_row(ground.root, one.sha256, one.member, content, refused, row))
+            content = document_at(ctx.root.dewi_inbox, path, one.sha256)
+            rows.append(_refused_row(ctx.root, one.sha256, one.member, content, refused, row))
         else:
-            rows.append({**row, "sha256": one.sha256, "status": "accepted", **_header_columns(one.header, ground)})
+            rows.append({**row, "sha256": one.sha256, "status": "accepted", **_header_columns(one.header, ctx)})
     return rows
 
 
-def _header_columns(header: ReturnHeader, ground: Ground) -> dict[str, Any]:
+def _header_columns(header: ReturnHeader, ctx: RunContext) -> dict[str, Any]:
     return {
-        "cycle": ground.cycle.id,
+        "cycle": ctx.cycle.id,
         "school_number": header.school_number,
         "census_date": header.census_date,
         "header_datetime": header.header_datetime,

@@ -12,19 +12,19 @@ import pandas as pd
 
 from schemas.lrs.profiles import SOAP
 from schemas.states import BatchEvent, BatchState
-from schemas.texts.faults import PassingFault
+from schemas.texts.faults import TransientFault
 from schemas.views import BATCHES_NAMED
 from tasks.core.batch_states import change_state
 from tasks.io.remote.folders import lrs_outbox
-from tasks.io.remote.transport import Declined, Unanswered
+from tasks.io.remote.transport import OutcomeUnknown, Rejected
 from tasks.ledger.hand_over import jobs_of, lies_in_outbox
 from tasks.ledger.holds import on_hold
 from tasks.ledger.lrs_jobs import take_up_jobs
 from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, run_chunks, whole_chunks
-from tasks.runtime.context import Ground
-from tasks.runtime.run_log import batches_told
+from tasks.runtime.context import RunContext
+from tasks.runtime.run_log import log_batches
 from tasks.runtime.task import stage_task
-from tasks.runtime.visibility import shown
+from tasks.runtime.visibility import check_visible
 from tasks.steps.batch import batch_files
 from tasks.steps.lrs_calls import hand_over_by_service
 
@@ -36,35 +36,36 @@ def release(data: str, cycle: str, las: list[str], as_of: str, progress: Progres
     Returns:
         Counts by authority: sent, learners, unconfirmed; later, where the LRS is closed at this hour.
     """
-    ground = Ground.of(data, cycle)
-    write = partial(_release, ground, as_of=as_of)
-    return run_chunks("release", ground, whole_chunks(ground, las), write, progress=progress)
+    ctx = RunContext.of(data, cycle)
+    write = partial(_release, ctx, as_of=as_of)
+    return run_chunks("release", ctx, whole_chunks(ctx, las), write, progress=progress)
 
 
-def _release(ground: Ground, chunk: Chunk, as_of: str) -> dict[str, Counts]:
-    take_up_jobs(ground.root, ground.lake)
-    ledger = ground.lake.read("batches", cycle=ground.cycle.id, **chunk.where)
+def _release(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
+    take_up_jobs(ctx.root, ctx.lake)
+    ledger = ctx.lake.read("batches", cycle=ctx.cycle.id, **chunk.where)
     undone: dict[str, Exception] = {}
     away: Exception | None = None
     try:
-        there = _in_outbox(ground, ledger)
-    except (PassingFault, Declined) as fault:  # nobody can look: what is unconfirmed stays so
+        there = _in_outbox(ctx, ledger)
+    except (TransientFault, Rejected) as fault:  # nobody can look: what is unconfirmed stays so
         away, there = fault, pd.Series(False, index=ledger.index)
         undone = dict.fromkeys(ledger.loc[_is_unconfirmed(ledger), "la_code"], fault)
-    ledger = _confirmed(ground, ledger, there, as_of)
-    _keep(ground, ledger, chunk)
-    is_ready = _may_go(ground, ledger)
+    ledger = _confirmed(ctx, ledger, there, as_of)
+    _keep(ctx, ledger, chunk)
+    is_ready = _may_go(ctx, ledger)
     ready = ledger[is_ready]
     later = False
     if not ready.empty:
-        contents = batch_files(ground, ready)
-        ledger, not_handed_over = _into_outbox(ground, chunk, ledger, contents, as_of, away)
+        contents = batch_files(ctx, ready)
+        ledger, not_handed_over = _into_outbox(ctx, chunk, ledger, contents, as_of, away)
         undone |= not_handed_over
-        called = hand_over_by_service(ground, ledger, contents, as_of)
+        called = hand_over_by_service(ctx, ledger, contents, as_of)
         ledger, undone, later = called.ledger, called.undone | undone, called.later
         went = ledger[is_ready & (ledger["state"] == BatchState.SENT.value)]
-        batches_told(
-            "release", shown(BATCHES_NAMED, went[["batch_ref", "cycle", "la_code", "school_number", "state", "rows"]])
+        log_batches(
+            "release",
+            check_visible(BATCHES_NAMED, went[["batch_ref", "cycle", "la_code", "school_number", "state", "rows"]]),
         )
     counts = {la: _counts(ledger[ledger["la_code"] == la], is_ready, later) for la in chunk.las}
     if undone:
@@ -72,18 +73,18 @@ def _release(ground: Ground, chunk: Chunk, as_of: str) -> dict[str, Counts]:
     return counts
 
 
-def _may_go(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
+def _may_go(ctx: RunContext, ledger: pd.DataFrame) -> pd.Series:
     """Which batches are READY; not those of a school that is on hold, though they were built before it was: they wait."""
     is_ready = ledger["state"] == BatchState.READY.value
     schools = sorted(set(ledger.loc[is_ready, "school_number"]))
     if not schools:
         return is_ready
     las = sorted({school[:3] for school in schools})
-    return is_ready & ~ledger["school_number"].isin(on_hold(ground, la_code=las, school_number=schools))
+    return is_ready & ~ledger["school_number"].isin(on_hold(ctx, la_code=las, school_number=schools))
 
 
 def _into_outbox(
-    ground: Ground,
+    ctx: RunContext,
     chunk: Chunk,
     ledger: pd.DataFrame,
     contents: dict[str, bytes],
@@ -102,17 +103,17 @@ def _into_outbox(
         return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), away)
     begun = change_state(ledger, BatchEvent.HAND_OVER_BEGUN, goes)
     try:
-        with lrs_outbox(ground.root) as outbox:
+        with lrs_outbox(ctx.root) as outbox:
             outbox.ready()
-            _keep(ground, begun, chunk)
+            _keep(ctx, begun, chunk)
             faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
-    except (PassingFault, Declined) as fault:  # nothing was handed over: the batches stay ready
+    except (TransientFault, Rejected) as fault:  # nothing was handed over: the batches stay ready
         return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), fault)
     # What was surely not handed over is ready for the next run; of what nobody knows, the ledger says so.
-    not_gone = [name for name, fault in faults.items() if not isinstance(fault, Unanswered)]
+    not_gone = [name for name, fault in faults.items() if not isinstance(fault, OutcomeUnknown)]
     after = change_state(begun, BatchEvent.NOT_HANDED_OVER, goes & ledger["file_name"].isin(not_gone))
     sent = change_state(after, BatchEvent.HANDED_OVER, goes & ~ledger["file_name"].isin(faults), as_of=as_of)
-    _keep(ground, sent, chunk)
+    _keep(ctx, sent, chunk)
     first = ledger[ledger["file_name"].isin(faults)].drop_duplicates("la_code")
     return sent, {str(la): faults[str(name)] for la, name in zip(first["la_code"], first["file_name"], strict=True)}
 
@@ -126,25 +127,25 @@ def _counts(ledger: pd.DataFrame, was_ready: pd.Series, later: bool) -> Counts:
     return counts | ({"later": int(waits.sum())} if later and waits.any() else {})
 
 
-def _keep(ground: Ground, ledger: pd.DataFrame, chunk: Chunk) -> None:
-    ground.lake.replace("batches", ledger, cycle=ground.cycle.id, **chunk.where)
+def _keep(ctx: RunContext, ledger: pd.DataFrame, chunk: Chunk) -> None:
+    ctx.lake.replace("batches", ledger, cycle=ctx.cycle.id, **chunk.where)
 
 
 def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:
     return ledger["state"] == BatchState.SENT_UNCONFIRMED.value
 
 
-def _in_outbox(ground: Ground, ledger: pd.DataFrame) -> pd.Series:
+def _in_outbox(ctx: RunContext, ledger: pd.DataFrame) -> pd.Series:
     """Which unconfirmed batches lie in the outbox.
 
     Raises:
         Away, Declined: it is elsewhere, and nobody can look.
     """
-    return lies_in_outbox(ground.root, ledger[_is_unconfirmed(ledger)]).reindex(ledger.index, fill_value=False)
+    return lies_in_outbox(ctx.root, ledger[_is_unconfirmed(ledger)]).reindex(ledger.index, fill_value=False)
 
 
-def _confirmed(ground: Ground, ledger: pd.DataFrame, there: pd.Series, as_of: str) -> pd.DataFrame:
+def _confirmed(ctx: RunContext, ledger: pd.DataFrame, there: pd.Series, as_of: str) -> pd.DataFrame:
     """The ledger, with those batches as sent that have arrived though no run has said so: in the outbox, or as a job."""
     unconfirmed = _is_unconfirmed(ledger)
-    taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ground.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
+    taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ctx.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
     return change_state(ledger, BatchEvent.CONFIRMED, there | taken, as_of=as_of)

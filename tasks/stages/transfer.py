@@ -6,14 +6,14 @@ Belongs here: the engine's side of it. The hand-over to the LRS is `tasks.stages
 from pathlib import Path
 
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.remote.folders import deliver_new, fetch_new, way_to
+from tasks.io.remote.folders import deliver_new, fetch_new, location_of
 from tasks.runtime.chunks import Counts
 from tasks.runtime.task import stage_task
 
 
 def is_elsewhere(data: str, name: str) -> bool:
     """Whether a folder is not the data root's own."""
-    return way_to(DataRoot(Path(data)), name) is not None
+    return location_of(DataRoot(Path(data)), name) is not None
 
 
 @stage_task("fetch", "fetch {name}", retried=True)

@@ -9,9 +9,9 @@ import pyarrow as pa
 from tasks.core.held import is_blocking
 from tasks.ledger.code_texts import merge_codes
 from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
-from tasks.steps.validate import Judged, judged
+from tasks.steps.validate import ValidatedChunk, validate_chunk
 
 
 @stage_task("validate", "validate {cycle}", retried=True)
@@ -21,9 +21,9 @@ def validate(data: str, cycle: str, las: list[str], as_of: str, progress: Progre
     Returns:
         Counts by authority: rows, held, warnings; and what each rule tried.
     """
-    ground, tried = Ground.of(data, cycle), list[pd.DataFrame]()
-    write = partial(_write, ground, tried)
-    result = run_chunks("validate", ground, chunks(ground, las), write, compute=judged, progress=progress)
+    ctx, tried = RunContext.of(data, cycle), list[pd.DataFrame]()
+    write = partial(_write, ctx, tried)
+    result = run_chunks("validate", ctx, chunks(ctx, las), write, compute=validate_chunk, progress=progress)
     if tried:
         by_rule = pd.concat(tried).groupby("rule", sort=False)[["tried", "failed"]].sum()
         of_rule = zip(by_rule.index, by_rule["tried"], by_rule["failed"], strict=True)
@@ -31,11 +31,11 @@ def validate(data: str, cycle: str, las: list[str], as_of: str, progress: Progre
     return result
 
 
-def _write(ground: Ground, tried: list[pd.DataFrame], chunk: Chunk, found: Judged) -> dict[str, Counts]:
+def _write(ctx: RunContext, tried: list[pd.DataFrame], chunk: Chunk, found: ValidatedChunk) -> dict[str, Counts]:
     # What merging found stays: it is not the rules' to take back.
-    where: dict[str, Any] = {"cycle": ground.cycle.id, **chunk.where}
-    kept = ground.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)
-    ground.lake.replace("findings", pa.concat_tables([kept, found.findings]), **where)
+    where: dict[str, Any] = {"cycle": ctx.cycle.id, **chunk.where}
+    kept = ctx.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)
+    ctx.lake.replace("findings", pa.concat_tables([kept, found.findings]), **where)
     severities = found.findings.select(["la_code", "severity"]).to_pandas()
     warned = severities.loc[~is_blocking(severities), "la_code"].value_counts()
     by_la = found.chosen.groupby("la_code")["held"].agg(["size", "sum"])

@@ -14,19 +14,19 @@ import pandas as pd
 from schemas.codes.service_codes import Connection, Outcome, ServiceCode, meaning, service_codes
 from schemas.lrs.profiles import BY_SERVICE, all_profiles
 from schemas.tables import PUPIL_FIELDS, ULN_CHECKS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.lrs_form import lrs_rows
-from tasks.core.verification import FOUND, answered, to_verify, told_of, with_ulns
+from tasks.core.verification import FOUND, answered, to_verify, verification_findings, with_ulns
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import registration
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.messages import verified_learners
 from tasks.io.lrs.settings import lrs_service
-from tasks.ledger.findings import record
+from tasks.ledger.findings import save
 from tasks.ledger.standing import register_of
 from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, chunks, run_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
 from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by
 from tasks.steps.records import current_rows
@@ -54,21 +54,21 @@ def verify(data: str, cycle: str, las: list[str], as_of: str, progress: Progress
     Returns:
         Counts by authority: asked, told.
     """
-    ground = Ground.of(data, cycle)
-    return run_chunks("verify", ground, chunks(ground, las), partial(_verify, ground, as_of=as_of), progress=progress)
+    ctx = RunContext.of(data, cycle)
+    return run_chunks("verify", ctx, chunks(ctx, las), partial(_verify, ctx, as_of=as_of), progress=progress)
 
 
-def _verify(ground: Ground, chunk: Chunk, as_of: str) -> dict[str, Counts]:
-    rows = current_ulns(ground, chunk)
-    settings, codes = lrs_service(ground.root.reference), service_codes(ground.root.reference)
+def _verify(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
+    rows = current_ulns(ctx, chunk)
+    settings, codes = lrs_service(ctx.root.reference), service_codes(ctx.root.reference)
     if not settings.can_call:
-        raise ServiceFault(both("fault.lrs_no_address"))
-    checks = ground.lake.read("uln_checks", ["upn", "uln", "code"])
+        raise ServiceFault(bilingual("fault.lrs_no_address"))
+    checks = ctx.lake.read("uln_checks", ["upn", "uln", "code"])
     lost = checks["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)
-    held = register_of(ground.lake, ground.cycle, upn=rows["upn"])
+    held = register_of(ctx.lake, ctx.cycle, upn=rows["upn"])
     new = to_verify(rows, checks[~lost], held)
-    new = _forms(ground, new)
-    service, limit = learner_service(settings), all_profiles(ground.root.reference / "lrs")[BY_SERVICE].limit
+    new = _forms(ctx, new)
+    service, limit = learner_service(settings), all_profiles(ctx.root.reference / "lrs")[BY_SERVICE].limit
     asked: dict[str, int] = {}
     undone: dict[str, Exception] = {}
     for school, of_school in new.groupby("school_number", sort=True):
@@ -82,21 +82,21 @@ def _verify(ground: Ground, chunk: Chunk, as_of: str) -> dict[str, Counts]:
             reply = service.submit_verification(str(group["ukprn"].iloc[0]), learners)
             meant = meaning(reply.code, codes)
             if meant.outcome == Outcome.TAKEN.value and reply.job_ref:
-                kept = group.assign(cycle=ground.cycle.id, la_code=la, job_ref=reply.job_ref, asked_at=as_of)
+                kept = group.assign(cycle=ctx.cycle.id, la_code=la, job_ref=reply.job_ref, asked_at=as_of)
                 kept = kept.assign(code=None, flags=None).astype({"code": "str", "flags": "str"})
-                ground.lake.upsert("uln_checks", kept[[c.name for c in ULN_CHECKS.columns]])
+                ctx.lake.upsert("uln_checks", kept[[c.name for c in ULN_CHECKS.columns]])
                 asked[la] = asked.get(la, 0) + len(group)
             elif meant.outcome != Outcome.LATER.value:
-                undone.setdefault(la, ServiceFault(both("fault.lrs_call", batches=1, told=meant.told_of_question)))
+                undone.setdefault(la, ServiceFault(bilingual("fault.lrs_call", batches=1, told=meant.told_of_question)))
             if meant.stops == "Y":
-                return _told(ground, chunk, rows, asked, undone)
-    return _told(ground, chunk, rows, asked, undone)
+                return _write_findings(ctx, chunk, rows, asked, undone)
+    return _write_findings(ctx, chunk, rows, asked, undone)
 
 
-def _told(
-    ground: Ground, chunk: Chunk, rows: pd.DataFrame, asked: dict[str, int], undone: dict[str, Exception]
+def _write_findings(
+    ctx: RunContext, chunk: Chunk, rows: pd.DataFrame, asked: dict[str, int], undone: dict[str, Exception]
 ) -> dict[str, Counts]:
-    found = tell(ground, chunk, rows)
+    found = record_findings(ctx, chunk, rows)
     counts: dict[str, Counts] = {
         la: {"asked": asked.get(la, 0), "told": int((found["school_number"].str[:3] == la).sum())} for la in chunk.las
     }
@@ -105,27 +105,27 @@ def _told(
     return counts
 
 
-def tell(ground: Ground, chunk: Chunk, rows: pd.DataFrame) -> pd.DataFrame:
+def record_findings(ctx: RunContext, chunk: Chunk, rows: pd.DataFrame) -> pd.DataFrame:
     """Make what the LRS has said of the current returns' ULNs the chunk's findings; what they are."""
-    outcomes = {one.code: one.outcome for one in service_codes(ground.root.reference).values()}
-    checks = ground.lake.read("uln_checks", ["upn", "uln", "code"], upn=rows["upn"])
-    found = told_of(rows, checks, outcomes)
-    record(ground, chunk, list(FOUND.values()), [found])
+    outcomes = {one.code: one.outcome for one in service_codes(ctx.root.reference).values()}
+    checks = ctx.lake.read("uln_checks", ["upn", "uln", "code"], upn=rows["upn"])
+    found = verification_findings(rows, checks, outcomes)
+    save(ctx, chunk, list(FOUND.values()), [found])
     return found
 
 
-def current_ulns(ground: Ground, chunk: Chunk) -> pd.DataFrame:
+def current_ulns(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
     """The chunk's current records with a ULN: row_ref, school_number, upn, uln and the other pupil fields."""
-    current = current_rows(ground, chunk)["row_ref"]
+    current = current_rows(ctx, chunk)["row_ref"]
     columns = ["row_ref", "school_number", *PUPIL_FIELDS]
-    return with_ulns(ground.lake.read("pupils", columns, cycle=ground.cycle.id, row_ref=current, **chunk.where))
+    return with_ulns(ctx.lake.read("pupils", columns, cycle=ctx.cycle.id, row_ref=current, **chunk.where))
 
 
-def _forms(ground: Ground, rows: pd.DataFrame) -> pd.DataFrame:
+def _forms(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
     """What is said of each record: school_number, ukprn and what `LearnerToVerify` takes; none that has no name or UKPRN."""
     no = pd.Series(False, index=rows.index)
-    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
+    profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
+    ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"].str.strip()
     forms = (
         lrs_rows(rows, profile, no, no)
         .drop(columns="upn")
@@ -170,11 +170,11 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
         if meant.stops == "Y":
             break
     for cycle, las in cycles.items():
-        ground = Ground.of(str(root.path), cycle)
-        for chunk in chunks(ground, sorted(las)):
-            tell(ground, chunk, current_ulns(ground, chunk))
-    told = [both("fault.lrs_not_verified", number=number, code=code) for code, number in lost.items()]
-    told += [both("fault.lrs_call", batches=len(wrong), told=wrong[0].told_of_question)] if wrong else []
+        ctx = RunContext.of(str(root.path), cycle)
+        for chunk in chunks(ctx, sorted(las)):
+            record_findings(ctx, chunk, current_ulns(ctx, chunk))
+    told = [bilingual("fault.lrs_not_verified", number=number, code=code) for code, number in lost.items()]
+    told += [bilingual("fault.lrs_call", batches=len(wrong), told=wrong[0].told_of_question)] if wrong else []
     if told:
         raise ServiceFault("; ".join(told))
     return counts

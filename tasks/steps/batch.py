@@ -10,26 +10,26 @@ import pyarrow as pa
 from schemas.lrs.profiles import BY_SERVICE, SOAP, Profile, all_profiles
 from schemas.states import BatchEvent, BatchState
 from schemas.tables import BATCH_ROWS, BATCHES, PUPIL_FIELDS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.batch_states import change_state
 from tasks.core.batching import build, free_minute, to_send
 from tasks.io.data_root.reference import registration
-from tasks.io.lake.tables import arrow_of
+from tasks.io.lake.lake import arrow_of
 from tasks.io.lrs.files import batch_file_name, write_batch
 from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.changed_records import COMPARED, changes
 from tasks.ledger.holds import on_hold
 from tasks.ledger.lrs_forms import lrs_forms
 from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import rows_held, standing_of
+from tasks.ledger.standing import record_states, rows_held
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground, moment
+from tasks.runtime.context import RunContext, moment
 from tasks.steps.records import chosen_rows
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltBatches:
     """Batches: rows of `batches` and of `batch_rows`."""
 
     batches: pa.Table
@@ -37,8 +37,8 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Due:
-    """The rows that may go now (`batching.to_send`), and what changed in those that went (`superseding.changed`).
+class DueRows:
+    """The rows that may go now (`batching.to_send`), and what changed in those that went (`superseding.changed_values`).
 
     Attributes:
         on_hold: the schools whose rows wait for a person (`holds`).
@@ -49,58 +49,58 @@ class Due:
     on_hold: list[str]
 
 
-def due_rows(ground: Ground, chunk: Chunk, only: list[str] | None = None) -> Due:
+def due_rows(ctx: RunContext, chunk: Chunk, only: list[str] | None = None) -> DueRows:
     """Batch: the chunk's rows that may go now, in the LRS form; and what is otherwise than it was sent.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         chunk: the schools.
         only: of these, the ones that are batched; all where None.
     """
-    lake, cycle = ground.lake, ground.cycle
-    chosen = chosen_rows(ground, ["school_number", "sha256", *PUPIL_FIELDS], **chunk.where)
-    _, _, standing = standing_of(lake, cycle, **chunk.where)
+    lake, cycle = ctx.lake, ctx.cycle
+    chosen = chosen_rows(ctx, ["school_number", "sha256", *PUPIL_FIELDS], **chunk.where)
+    _, _, standing = record_states(lake, cycle, **chunk.where)
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], standing["upn"])
-    forms, held = lrs_forms(ground, chosen), rows_held(lake, cycle.id, **chunk.where)
-    stopped = on_hold(ground, **chunk.where)
+    forms, held = lrs_forms(ctx, chosen), rows_held(lake, cycle.id, **chunk.where)
+    stopped = on_hold(ctx, **chunk.where)
     goes = ~chosen["school_number"].isin(stopped) & (chosen["school_number"].isin(only) if only else True)
     may = forms[goes.to_numpy()]
-    changed = changes(ground, chunk.where, standing, forms, sent, held)
-    return Due(to_send(standing, may, sent, held), changed, stopped)
+    changed = changes(ctx, chunk.where, standing, forms, sent, held)
+    return DueRows(to_send(standing, may, sent, held), changed, stopped)
 
 
 @dataclass(frozen=True)
-class Batched:
-    """A chunk batched: who was due (upn, known_as), the batches of them, and the rest of `Due`."""
+class ChunkBatches:
+    """A chunk batched: who was due (upn, known_as), the batches of them, and the rest of `DueRows`."""
 
     due: pd.DataFrame
-    built: Built
+    built: BuiltBatches
     changed: pd.DataFrame
     on_hold: list[str]
 
 
-def due_batches(ground: Ground, chunk: Chunk, as_of: str, only: list[str] | None) -> Batched:
+def due_batches(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) -> ChunkBatches:
     """Batch: what is due in the chunk, and the batches of it."""
-    due = due_rows(ground, chunk, only)
-    return Batched(due.rows[["upn", "known_as"]], batches_of(ground, due.rows, as_of), due.changed, due.on_hold)
+    due = due_rows(ctx, chunk, only)
+    return ChunkBatches(due.rows[["upn", "known_as"]], batches_of(ctx, due.rows, as_of), due.changed, due.on_hold)
 
 
-def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str, *, by_service: bool | None = None) -> Built:
+def batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, *, by_service: bool | None = None) -> BuiltBatches:
     """Build batches, and write each once to know its hash.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         rows: `Due.rows` of whole schools.
         as_of: the scheduled time; names the files.
         by_service: whether they are for the LRS web service; as it is set where None.
     """
-    cycle = ground.cycle
-    by_service = lrs_service(ground.root.reference).by_service if by_service is None else by_service
+    cycle = ctx.cycle
+    by_service = lrs_service(ctx.root.reference).by_service if by_service is None else by_service
     # What a learner says follows from the cycle's own layout (`lrs_forms`); how it is written, from the way it goes.
     fmt, layout = (SOAP, BY_SERVICE) if by_service else (cycle.lrs_format, cycle.lrs_profile)
-    profile = all_profiles(ground.root.reference / "lrs")[layout]
-    ukprns = registration(ground.root.reference).set_index("school_number")["ukprn"].str.strip()
-    ledger = ground.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
+    profile = all_profiles(ctx.root.reference / "lrs")[layout]
+    ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"].str.strip()
+    ledger = ctx.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
     taken = set(ledger["file_name"])
     abandoned = set(ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"])
     # Which batch of a learner is the last goes by when it was built: a clock that was put back must not make an earlier
@@ -137,48 +137,48 @@ def batches_of(ground: Ground, rows: pd.DataFrame, as_of: str, *, by_service: bo
         )
         tables.append(one.rows.assign(**shared, position=range(1, len(one.rows) + 1)))
     if not tables:
-        return Built(BATCHES.schema.empty_table(), BATCH_ROWS.schema.empty_table())
+        return BuiltBatches(BATCHES.schema.empty_table(), BATCH_ROWS.schema.empty_table())
     learners = pd.concat(tables, ignore_index=True)
     batches = pd.DataFrame(entries).astype({"state": "str", "sent_at": "str", "reason": "str"})
-    return Built(
+    return BuiltBatches(
         arrow_of(BATCHES, change_state(batches, BatchEvent.BUILT)),
         arrow_of(BATCH_ROWS, learners[[c.name for c in BATCH_ROWS.columns]]),
     )
 
 
-def batch_files(ground: Ground, ready: pd.DataFrame) -> dict[str, bytes]:
+def batch_files(ctx: RunContext, ready: pd.DataFrame) -> dict[str, bytes]:
     """Release: batch files, made again from the ledger and held against the hash taken when they were built.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         ready: rows of `batches`.
 
     Raises:
         ServiceFault: a file would not be what was built; names the batch.
     """
     la_codes = ready["la_code"].unique().tolist()
-    rows = ground.lake.read("batch_rows", cycle=ground.cycle.id, la_code=la_codes, batch_ref=ready["batch_ref"])
-    return contents_of(ground, ready, rows)
+    rows = ctx.lake.read("batch_rows", cycle=ctx.cycle.id, la_code=la_codes, batch_ref=ready["batch_ref"])
+    return contents_of(ctx, ready, rows)
 
 
-def contents_of(ground: Ground, batches: pd.DataFrame, rows: pd.DataFrame) -> dict[str, bytes]:
+def contents_of(ctx: RunContext, batches: pd.DataFrame, rows: pd.DataFrame) -> dict[str, bytes]:
     """What each batch hands over, by its file name.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         batches: rows of `batches`.
         rows: those of `batch_rows`.
 
     Raises:
         ServiceFault: it would not be what was built; names the batch.
     """
-    profiles: dict[str, Profile] = all_profiles(ground.root.reference / "lrs")
+    profiles: dict[str, Profile] = all_profiles(ctx.root.reference / "lrs")
     of_batch = rows.sort_values(["batch_ref", "position"], ignore_index=True).groupby("batch_ref", sort=False)
     files = {}
     columns = ["batch_ref", "profile", "format", "ukprn", "file_name", "file_sha256"]
     for ref, profile, fmt, ukprn, name, sha256 in zip(*(batches[c] for c in columns), strict=True):
         content = write_batch(of_batch.get_group(ref), profile=profiles[profile], fmt=fmt, ukprn=ukprn, file_name=name)
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise ServiceFault(both("fault.batch_would_differ", ref=ref))
+            raise ServiceFault(bilingual("fault.batch_would_differ", ref=ref))
         files[name] = content
     return files

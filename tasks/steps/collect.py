@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.codes.return_codes import normalise_code
-from schemas.cycles import in_order
+from schemas.cycles import cycles_in_order
 from schemas.lrs.profiles import all_profiles
 from schemas.tables import DEMOGRAPHICS, LRS_RETURNS
 from tasks.core.demographics import names_nobody
 from tasks.core.identifiers import canonical_upn
 from tasks.core.merging import tie, tie_by_demographics
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake, arrow_of
+from tasks.io.lake.lake import Lake, arrow_of
 from tasks.io.lrs.files import read_result, read_results, result_bytes
 from tasks.ledger.sent import those_sent
 from tasks.runtime.executor import capture
@@ -29,14 +29,14 @@ class Answers:
     unusable: dict[int, Exception]
 
 
-class Growing(Exception):
+class StillGrowing(Exception):
     """A file that is not what it was when it was listed: it is still being written."""
 
 
 def _read_whole(path: Path, sha256: str) -> bytes | Exception:
     content = capture(result_bytes, path)
     grew = isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != sha256
-    return Growing() if grew else content
+    return StillGrowing() if grew else content
 
 
 def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str) -> Answers:
@@ -77,7 +77,7 @@ def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
     """
     sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
     batches = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at", "state"])
-    tied = tie(answers, sent, batches, in_order())
+    tied = tie(answers, sent, batches, cycles_in_order())
     # Few answers are left: a result file says whom it answers.
     left = tied[
         (tied["tied"] == "N") & tied[list(DEMOGRAPHICS)].notna().all(axis=1) & names_nobody(tied["mis_identifier"])
@@ -85,6 +85,6 @@ def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
     if left.empty:
         return tied
     of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=left["ukprn"].str.strip())
-    of_school = those_sent(lake, of_school, batches, in_order())
-    found = tie_by_demographics(left, of_school, batches, in_order()).set_axis(left.index)
+    of_school = those_sent(lake, of_school, batches, cycles_in_order())
+    found = tie_by_demographics(left, of_school, batches, cycles_in_order()).set_axis(left.index)
     return pd.concat([tied.drop(index=left.index), found]).sort_index()

@@ -19,11 +19,11 @@ from schemas.codes.service_codes import Connection, Outcome, ServiceCode, meanin
 from schemas.lrs.profiles import SOAP
 from schemas.states import BatchEvent, BatchState, JobKind
 from schemas.tables import BATCHES
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.batch_states import change_state
 from tasks.io.lrs.settings import LrsService, lrs_service
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 
 if TYPE_CHECKING:
     from tasks.io.lrs.web_service import LearnerService, Reply
@@ -37,7 +37,7 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True)
-class Called:
+class CallResult:
     """What became of the calls.
 
     Attributes:
@@ -51,11 +51,11 @@ class Called:
     later: bool = False
 
 
-def hand_over_by_service(ground: Ground, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str) -> Called:
+def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str) -> CallResult:
     """Hand the READY batches over that were built for the web service.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         ledger: rows of `batches`.
         contents: what each hands over that may go, by its file name.
         as_of: when they count as sent.
@@ -68,35 +68,35 @@ def hand_over_by_service(ground: Ground, ledger: pd.DataFrame, contents: dict[st
     # A batch without content is one that may not go yet: its school is on hold.
     ready = ledger[is_ready & ledger["file_name"].isin(contents)]
     if ready.empty:
-        return Called(ledger)
-    settings = lrs_service(ground.root.reference)
+        return CallResult(ledger)
+    settings = lrs_service(ctx.root.reference)
     if not settings.can_call:
-        raise ServiceFault(both("fault.lrs_no_address"))
-    service, codes = learner_service(settings), service_codes(ground.root.reference)
+        raise ServiceFault(bilingual("fault.lrs_no_address"))
+    service, codes = learner_service(settings), service_codes(ctx.root.reference)
     away = service.reached()
     if away is not None:
         # Asked before any learner is named: a side that ends a connection that it does not trust may do so in mid-call.
-        return Called(ledger, _undone([(la, codes[away]) for la in ready["la_code"]]))
+        return CallResult(ledger, _undone([(la, codes[away]) for la in ready["la_code"]]))
     met: list[tuple[str, ServiceCode]] = []
     for start in range(0, len(ready), settings.calls_at_once):
         group = ready.iloc[start : start + settings.calls_at_once]
         done = change_state(group, BatchEvent.HAND_OVER_BEGUN)
-        _keep(ground, done)
+        _keep(ctx, done)
         replies = submitted(service, [contents[name] for name in group["file_name"]], JobKind.FULL, codes)
-        keep_jobs(ground, group, replies, JobKind.FULL, as_of)
+        keep_jobs(ctx, group, replies, JobKind.FULL, as_of)
         outcome = pd.Series([one.meant.outcome for one in replies], index=group.index)
         for event, outcomes in _OUTCOMES.items():
             done = change_state(done, event, outcome.isin(outcomes), as_of=as_of)
-        _keep(ground, done)
+        _keep(ctx, done)
         ledger = pd.concat([ledger.drop(group.index), done]).sort_index()
         met += [(la, one.meant) for la, one in zip(group["la_code"], replies, strict=True)]
         if any(one.meant.stops == "Y" for one in replies):
             break
-    return Called(ledger, _undone(met), any(one.outcome == Outcome.LATER.value for _, one in met))
+    return CallResult(ledger, _undone(met), any(one.outcome == Outcome.LATER.value for _, one in met))
 
 
-def _keep(ground: Ground, entries: pd.DataFrame) -> None:
-    ground.lake.upsert("batches", entries[[c.name for c in BATCHES.columns]])
+def _keep(ctx: RunContext, entries: pd.DataFrame) -> None:
+    ctx.lake.upsert("batches", entries[[c.name for c in BATCHES.columns]])
 
 
 def learner_service(settings: LrsService) -> "LearnerService":
@@ -145,7 +145,7 @@ def is_wrong(meant: ServiceCode) -> bool:
 _MOST_NAMED = 5
 
 
-def named(jobs: list[str]) -> str:
+def job_list(jobs: list[str]) -> str:
     """The numbers of some jobs, as many as a sentence takes."""
     return ", ".join(jobs[:_MOST_NAMED]) + (", .." if len(jobs) > _MOST_NAMED else "")
 
@@ -156,5 +156,5 @@ def _undone(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
     for la, one in met:
         if one.outcome not in (Outcome.TAKEN.value, Outcome.LATER.value) and la not in undone:
             number = sum(other == (la, one) for other in met)
-            undone[la] = ServiceFault(both("fault.lrs_call", batches=number, told=one.told))
+            undone[la] = ServiceFault(bilingual("fault.lrs_call", batches=number, told=one.told))
     return undone

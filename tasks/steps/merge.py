@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from schemas.cycles import in_order
+from schemas.cycles import cycles_in_order
 from tasks.core.merging import merge_answers
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.code_texts import lrs_codes
 
 
@@ -25,4 +25,4 @@ def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.Da
     held = lake.read("learners", ["upn", "uln"], upn=upns)
     sent = ["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]
     batch_rows = lake.read("batch_rows", sent, upn=upns)
-    return *merge_answers(answers, batch_rows, lrs_codes(root), held, in_order()), held["upn"]
+    return *merge_answers(answers, batch_rows, lrs_codes(root), held, cycles_in_order()), held["upn"]

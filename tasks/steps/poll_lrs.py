@@ -12,13 +12,13 @@ import pandas as pd
 
 from schemas.codes.service_codes import Outcome, ServiceCode, service_codes
 from schemas.tables import LRS_JOBS
-from schemas.texts.catalogue import both
-from schemas.texts.faults import PassingFault, ServiceFault
+from schemas.texts.catalogue import bilingual
+from schemas.texts.faults import ServiceFault, TransientFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
-from tasks.io.lrs.messages import learners_told, result_file
+from tasks.io.lake.lake import Lake
+from tasks.io.lrs.messages import answered_learners, result_file
 from tasks.io.lrs.settings import LrsService
-from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, named
+from tasks.steps.lrs_calls import is_wrong, job_list, learner_service, meant_by
 
 #: Jobs whose answers are kept in one commit.
 _AT_ONCE = 50
@@ -76,7 +76,7 @@ def _sorted_out(jobs: pd.DataFrame, messages: list[bytes], meant: list[ServiceCo
         if code.outcome == Outcome.ANSWERED.value:
             stem = str(job["file_name"]).rpartition(".")[0]
             files[f"{stem}_RESULT_{ref}.XML"] = result_file(message, str(job["ukprn"]), stem, ref)
-            learners, counted = learners_told(message)
+            learners, counted = answered_learners(message)
             if learners < sent[job["batch_ref"]]:
                 short.append(ref)
             elif counted > learners:
@@ -100,11 +100,11 @@ def refuse(came: list[JobAnswers]) -> None:
     """
     odd = {case: [job for answers in came for job in answers.odd[case]] for case in _CASES}
     wrong = [code for answers in came for code in answers.wrong]
-    told = [both(f"fault.lrs_{case}", number=len(jobs), jobs=named(jobs)) for case, jobs in odd.items() if jobs]
+    told = [bilingual(f"fault.lrs_{case}", number=len(jobs), jobs=job_list(jobs)) for case, jobs in odd.items() if jobs]
     of_calls_alone = not told
     if wrong:
-        told.append(both("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told_of_question))
+        told.append(bilingual("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told_of_question))
     if told:
         # What is said of jobs is said by this run alone: no run that tries again may take its place.
         passes = of_calls_alone and wrong[0].kind == "connection"
-        raise (PassingFault if passes else ServiceFault)("; ".join(told))
+        raise (TransientFault if passes else ServiceFault)("; ".join(told))

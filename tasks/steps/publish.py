@@ -15,7 +15,7 @@ from schemas.codes.return_codes import POSSIBLE_MATCH
 from schemas.states import OperatorDecision
 from schemas.tables import PUPIL_FIELDS
 from tasks.core.identifiers import canonical_upn
-from tasks.core.possible_match import told
+from tasks.core.possible_match import with_likely_causes
 from tasks.core.publication import (
     EXCEPTION_COLUMNS,
     SchoolRecords,
@@ -24,27 +24,27 @@ from tasks.core.publication import (
     content_refs,
     for_schools,
 )
-from tasks.core.standing import tally
+from tasks.core.standing import count_by_school
 from tasks.io.data_root.reference import schools
 from tasks.io.school.workbook import authority_workbook_name
 from tasks.io.school.zip_file import zip_name
 from tasks.ledger.changed_records import still_changed
 from tasks.ledger.code_texts import cause_texts, merge_codes, texts_of
 from tasks.ledger.operator_decisions import last_decided
-from tasks.ledger.standing import register_of, standing_of
+from tasks.ledger.standing import record_states, register_of
 from tasks.runtime.chunks import Chunk, records_by_school
-from tasks.runtime.context import Ground, moment
+from tasks.runtime.context import RunContext, moment
 from tasks.runtime.executor import capture
 from tasks.runtime.memory import release_memory
 from tasks.steps.possible_matches import possible_matches
-from tasks.steps.school_files import Due, DueToAuthority, authority_file, school_files
+from tasks.steps.school_files import DueToAuthority, SchoolPack, authority_file, school_files
 from tasks.steps.submission_slip import BATCH_COLUMNS, RECEIVED_COLUMNS, Submission, submissions
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Filled:
+class SchoolFile:
     """What goes to one school or authority: its file, or why it could not be made.
 
     Attributes:
@@ -62,7 +62,7 @@ class Filled:
 
 
 @dataclass(frozen=True)
-class Listed:
+class AuthorityList:
     """What a chunk's schools tell their authorities.
 
     Attributes:
@@ -77,43 +77,43 @@ class Listed:
     ulns: dict[str, int]
     submissions: dict[str, Submission]
 
-    def of(self, la_code: str) -> "Listed":
+    def of(self, la_code: str) -> "AuthorityList":
         """One authority's part."""
         lines = self.lines[self.lines["school_number"].str[:3] == la_code].reset_index(drop=True)
-        return Listed(lines, _of(la_code, self.refs), _of(la_code, self.ulns), _of(la_code, self.submissions))
+        return AuthorityList(lines, _of(la_code, self.refs), _of(la_code, self.ulns), _of(la_code, self.submissions))
 
 
 def _of(la_code: str, by_number: dict[str, Value]) -> dict[str, Value]:
     return {school: value for school, value in by_number.items() if school[:3] == la_code}
 
 
-def together(parts: list[Listed]) -> Listed:
+def join_lists(parts: list[AuthorityList]) -> AuthorityList:
     """Several chunks' as one; of each school no two chunks tell, and of authorities that sent nothing none does."""
     nothing = pd.DataFrame({name: [] for name in ("school_number", *EXCEPTION_COLUMNS)}, dtype="str")
     lines = pd.concat([nothing, *(one.lines for one in parts)], ignore_index=True)
     lines = lines.sort_values("school_number", kind="stable")
     refs = {school: ref for one in parts for school, ref in one.refs.items()}
     ulns = {school: n for one in parts for school, n in one.ulns.items()}
-    return Listed(lines, refs, ulns, {school: told for one in parts for school, told in one.submissions.items()})
+    return AuthorityList(lines, refs, ulns, {school: told for one in parts for school, told in one.submissions.items()})
 
 
 @dataclass(frozen=True)
 class Published:
     """What a chunk's schools get now, what the service itself found on which records, and how much they hold."""
 
-    filled: list[Filled]
+    filled: list[SchoolFile]
     findings: pd.DataFrame
     counts: pd.DataFrame
-    listed: Listed
+    listed: AuthorityList
 
 
-def published_now(ground: Ground, chunk: Chunk, as_of: str, likely: pd.DataFrame | None) -> Published:
+def publish_chunk(ctx: RunContext, chunk: Chunk, as_of: str, likely: pd.DataFrame | None) -> Published:
     """Publish: the zips of the chunk's schools whose content is new; what their authorities are to be told of all.
 
     A school that had something and to which nothing is due any more gets a list without a line.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         chunk: the schools.
         as_of: the scheduled time.
         likely: `possible_matches` of these schools at least; asked for where None.
@@ -121,30 +121,30 @@ def published_now(ground: Ground, chunk: Chunk, as_of: str, likely: pd.DataFrame
     Returns:
         The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
     """
-    likely = possible_matches(ground, chunk) if likely is None else likely
-    ulns, lines, counts = _content(ground, chunk, likely)
+    likely = possible_matches(ctx, chunk) if likely is None else likely
+    ulns, lines, counts = _content(ctx, chunk, likely)
     release_memory()
-    submitted = _submissions(ground, chunk, counts)
-    before = _delivered(ground, list(chunk.las))
-    again = _again(ground, before)
-    had = [r for r, rows in before.items() if r in submitted and rows["cycle"].eq(ground.cycle.id).any()]
-    register = schools(ground.root.reference).set_index("school_number")
+    submitted = _submissions(ctx, chunk, counts)
+    before = _delivered(ctx, list(chunk.las))
+    again = _again(ctx, before)
+    had = [r for r, rows in before.items() if r in submitted and rows["cycle"].eq(ctx.cycle.id).any()]
+    register = schools(ctx.root.reference).set_index("school_number")
     made_at = moment(as_of)
-    filled: list[Filled] = []
+    filled: list[SchoolFile] = []
     refs = content_refs(ulns, lines, had)
     for school, (own, listed) in by_school(ulns, lines, had).items():
         names = register.loc[school].to_dict() if school in register.index else None
-        due = Due(school, names, own, listed, 0, submitted[school])
+        due = SchoolPack(school, names, own, listed, 0, submitted[school])
         made = _next_file(
-            ground,
+            ctx,
             before.get(school),
             refs[school],
-            partial(zip_path, ground, school),
-            lambda n, due=due: school_files(replace(due, number=n), ground.cycle, made_at),  # type: ignore[misc]
+            partial(zip_path, ctx, school),
+            lambda n, due=due: school_files(replace(due, number=n), ctx.cycle, made_at),  # type: ignore[misc]
             again=school in again,
         )
         if made is not None:
-            filled.append(Filled(school, made[0], refs[school], len(own), len(listed), made[1]))
+            filled.append(SchoolFile(school, made[0], refs[school], len(own), len(listed), made[1]))
     found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "school_number", "code", "field"]]
     totals = pd.DataFrame(
         {
@@ -153,44 +153,44 @@ def published_now(ground: Ground, chunk: Chunk, as_of: str, likely: pd.DataFrame
         }
     ).fillna(0)
     in_files = {str(school): int(n) for school, n in ulns.groupby("school_number").size().items()}
-    listed_here = Listed(lines[["school_number", *EXCEPTION_COLUMNS]], refs, in_files, submitted)
+    listed_here = AuthorityList(lines[["school_number", *EXCEPTION_COLUMNS]], refs, in_files, submitted)
     return Published(filled, found.rename(columns={"code": "rule"}), totals.astype("int64"), listed_here)
 
 
-def for_authority(ground: Ground, la_code: str, listed: Listed, as_of: str) -> Filled | None:
+def authority_workbook(ctx: RunContext, la_code: str, listed: AuthorityList, as_of: str) -> SchoolFile | None:
     """Publish: an authority's workbook, where what one of its schools gets has changed; else None."""
-    register = schools(ground.root.reference)
+    register = schools(ctx.root.reference)
     own = register[register["la_code"] == la_code]
     due = DueToAuthority(la_code, own, listed.lines, listed.ulns, listed.submissions, 0)
     ref, made_at = authority_ref(listed.refs), moment(as_of)
-    before = _delivered(ground, [la_code]).get(la_code)
+    before = _delivered(ctx, [la_code]).get(la_code)
     if own.empty or (before is None and not listed.refs):
         return None
     made = _next_file(
-        ground,
+        ctx,
         before,
         ref,
-        partial(authority_path, ground, la_code),
-        lambda n: authority_file(replace(due, number=n), ground.cycle, made_at),
+        partial(authority_path, ctx, la_code),
+        lambda n: authority_file(replace(due, number=n), ctx.cycle, made_at),
     )
-    return None if made is None else Filled(la_code, made[0], ref, 0, len(listed.lines), made[1])
+    return None if made is None else SchoolFile(la_code, made[0], ref, 0, len(listed.lines), made[1])
 
 
-def _delivered(ground: Ground, las: list[str]) -> dict[str, pd.DataFrame]:
+def _delivered(ctx: RunContext, las: list[str]) -> dict[str, pd.DataFrame]:
     """What each school of some authorities, and the authorities themselves, were delivered, in order."""
-    rows = ground.lake.read("deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=las)
+    rows = ctx.lake.read("deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=las)
     return {str(receiver): own for receiver, own in rows.sort_values("number").groupby("school_number", sort=False)}
 
 
-def _again(ground: Ground, before: dict[str, pd.DataFrame]) -> set[str]:
+def _again(ctx: RunContext, before: dict[str, pd.DataFrame]) -> set[str]:
     """The schools that a person wants published again (`publish_again`), and that have had no file since."""
-    wanted = last_decided(ground.lake, OperatorDecision.PUBLISH, cycle=ground.cycle.id)
+    wanted = last_decided(ctx.lake, OperatorDecision.PUBLISH, cycle=ctx.cycle.id)
     numbers = zip(wanted["school_number"], wanted["counted"], strict=True)
     return {school for school, number in numbers if school in before and before[school]["number"].max() == number}
 
 
 def _next_file(
-    ground: Ground,
+    ctx: RunContext,
     before: pd.DataFrame | None,
     ref: str,
     path: Callable[[int], Path],
@@ -202,7 +202,7 @@ def _next_file(
 
     With `again` there is one all the same.
     """
-    in_cycle = [] if before is None else list(before.loc[before["cycle"] == ground.cycle.id, "content_ref"])
+    in_cycle = [] if before is None else list(before.loc[before["cycle"] == ctx.cycle.id, "content_ref"])
     if in_cycle and in_cycle[-1] == ref and not again:
         return None
     number = 1 if before is None else int(before["number"].max()) + 1
@@ -213,26 +213,26 @@ def _next_file(
     return number, file
 
 
-def _submissions(ground: Ground, chunk: Chunk, counts: pd.DataFrame) -> dict[str, Submission]:
-    received = ground.lake.read("received", list(RECEIVED_COLUMNS), cycle=ground.cycle.id, la_code=list(chunk.las))
-    batches = ground.lake.read("batches", list(BATCH_COLUMNS), cycle=ground.cycle.id, **chunk.where)
+def _submissions(ctx: RunContext, chunk: Chunk, counts: pd.DataFrame) -> dict[str, Submission]:
+    received = ctx.lake.read("received", list(RECEIVED_COLUMNS), cycle=ctx.cycle.id, la_code=list(chunk.las))
+    batches = ctx.lake.read("batches", list(BATCH_COLUMNS), cycle=ctx.cycle.id, **chunk.where)
     return submissions(counts, received, batches)
 
 
-def path_of(ground: Ground, one: Filled) -> Path:
+def path_of(ctx: RunContext, one: SchoolFile) -> Path:
     """Where a school's or an authority's file stands."""
     is_school = len(one.receiver) == len("6604025")
-    return (zip_path if is_school else authority_path)(ground, one.receiver, one.number)
+    return (zip_path if is_school else authority_path)(ctx, one.receiver, one.number)
 
 
-def zip_path(ground: Ground, school: str, number: int) -> Path:
+def zip_path(ctx: RunContext, school: str, number: int) -> Path:
     """Where a school's zip of that number stands."""
-    return ground.root.dewi_outbox / school[:3] / school / zip_name(school, ground.cycle.id, number)
+    return ctx.root.dewi_outbox / school[:3] / school / zip_name(school, ctx.cycle.id, number)
 
 
-def authority_path(ground: Ground, la_code: str, number: int) -> Path:
+def authority_path(ctx: RunContext, la_code: str, number: int) -> Path:
     """Where an authority's workbook of that number stands: beside the folders of its schools, where it fetches."""
-    return ground.root.dewi_outbox / la_code / authority_workbook_name(la_code, ground.cycle.id, number)
+    return ctx.root.dewi_outbox / la_code / authority_workbook_name(la_code, ctx.cycle.id, number)
 
 
 def _another_stands(path: Path, content: bytes) -> bool:
@@ -240,22 +240,22 @@ def _another_stands(path: Path, content: bytes) -> bool:
     return path.exists() and path.read_bytes() != content
 
 
-def _content(ground: Ground, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """`for_schools` of a chunk, and the counts of its schools (`standing.tally`)."""
-    lake, cycle = ground.lake, ground.cycle
+def _content(ctx: RunContext, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """`for_schools` of a chunk, and the counts of its schools (`standing.count_by_school`)."""
+    lake, cycle = ctx.lake, ctx.cycle
     pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **chunk.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
     register = register_of(lake, cycle, upn=upns)
-    _, dispositions, standing = standing_of(lake, cycle, register, **chunk.where)
+    _, dispositions, standing = record_states(lake, cycle, register, **chunk.where)
     spelled = ["batch_ref", "upn", "given_name", "family_name", "middle_name"]
-    findings = still_changed(ground, chunk, standing, lake.read("findings", cycle=cycle.id, **chunk.where))
+    findings = still_changed(ctx, chunk, standing, lake.read("findings", cycle=cycle.id, **chunk.where))
     asked_for = ["upn", "batch_ref", "return_code", "school_number"]
     exceptions = lake.read("exceptions", asked_for, cycle=cycle.id, upn=upns)
     sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
     release_memory()  # of the country's tables more was looked through than is kept
     records = SchoolRecords(pupils, dispositions, standing, register, findings, exceptions, sent)
-    ulns, lines = for_schools(records, texts_of(ground.root))
-    declared = pd.Series(records_by_school(ground, list(chunk.las)), dtype="int64")
+    ulns, lines = for_schools(records, texts_of(ctx.root))
+    declared = pd.Series(records_by_school(ctx, list(chunk.las)), dtype="int64")
     in_chunk = sorted({*pupils["school_number"], *(chunk.schools or declared.index)})
-    lines = told(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)
-    return ulns, lines, tally(pupils, dispositions, standing, declared.reindex(in_chunk))
+    lines = with_likely_causes(lines, standing, likely, cause_texts(), POSSIBLE_MATCH)
+    return ulns, lines, count_by_school(pupils, dispositions, standing, declared.reindex(in_chunk))

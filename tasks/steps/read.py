@@ -11,10 +11,10 @@ import pyarrow as pa
 from schemas.plasc.layouts import all_layouts
 from schemas.tables import PUPILS
 from tasks.io.data_root.dewi_inbox import document_at
-from tasks.io.lake.tables import arrow_of
+from tasks.io.lake.lake import arrow_of
 from tasks.io.plasc.reader import read_pupils
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.runtime.executor import capture
 
 
@@ -35,16 +35,16 @@ class ReadReturns:
     faults: list[tuple[str, Exception]]
 
 
-def read_returns(ground: Ground, chunk: Chunk) -> ReadReturns:
+def read_returns(ctx: RunContext, chunk: Chunk) -> ReadReturns:
     """Read: a chunk's accepted returns that were not read yet; one that cannot be read does not stop the others."""
-    received = ground.lake.read("received", cycle=ground.cycle.id, **chunk.where)
+    received = ctx.lake.read("received", cycle=ctx.cycle.id, **chunk.where)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     tables: list[pa.Table] = [PUPILS.schema.empty_table()]
     records: dict[str, int] = {}
     faults: list[tuple[str, Exception]] = []
     for one in unread.to_dict("records"):
-        found = capture(pupil_rows, ground, one)
+        found = capture(pupil_rows, ctx, one)
         if isinstance(found, Exception):
             faults.append((str(one["school_number"]), found))
         else:
@@ -53,18 +53,18 @@ def read_returns(ground: Ground, chunk: Chunk) -> ReadReturns:
     return ReadReturns(unread, arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
 
 
-def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:
+def pupil_rows(ctx: RunContext, received: dict[str, Any]) -> pa.Table:
     """The rows of `pupils` in one return.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         received: its row of `received`: path, sha256, la_code, school_number, layout, declared, unknown_elements.
 
     Raises:
         ServiceFault: the file has gone or changed.
     """
     sha256 = received["sha256"]
-    content = document_at(ground.root.dewi_inbox, received["path"], sha256)
+    content = document_at(ctx.root.dewi_inbox, received["path"], sha256)
     unknown = received["unknown_elements"]
     pupils = read_pupils(
         content,
@@ -74,7 +74,7 @@ def pupil_rows(ground: Ground, received: dict[str, Any]) -> pa.Table:
         unknown_elements=json.loads(unknown) if isinstance(unknown, str) else {},
     )
     of_return = {
-        "cycle": ground.cycle.id,
+        "cycle": ctx.cycle.id,
         "la_code": received["la_code"],
         "school_number": received["school_number"],
         "sha256": sha256,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schemas.cycles import Cycle
 from schemas.plasc.layouts import all_layouts, request_layouts
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.plasc.reader import ReturnHeader, inspect
@@ -82,16 +82,18 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
     """
     if header.school_number not in register:
         kind = "unit" if _UNIT_NUMBER.fullmatch(header.school_number) else "school"
-        raise Refused("unknown_school", both(f"detail.unknown_{kind}", school=repr(header.school_number[:20])))
+        raise Refused("unknown_school", bilingual(f"detail.unknown_{kind}", school=repr(header.school_number[:20])))
     if folder is not None and header.la_code != folder:
-        raise Refused("la_mismatch", both("detail.la_mismatch", found=header.la_code, folder=folder))
+        raise Refused("la_mismatch", bilingual("detail.la_mismatch", found=header.la_code, folder=folder))
     # Not of a school, also one that is not in our register, nor of nobody in particular, as those of leavers are.
     if header.destination not in ("", header.school_number, header.la_code + _THE_AUTHORITY):
-        raise Refused("for_another_school", both("detail.destination", school=header.destination))
+        raise Refused("for_another_school", bilingual("detail.destination", school=header.destination))
     if not is_of(header, cycle):
         last = cycle.closes_on if header.layout in request_layouts() else cycle.census_to
         span = {"first": cycle.census_from, "last": last}
-        raise Refused("outside_cycle", both("detail.outside_cycle", found=census_day(header), cycle=cycle.id, **span))
+        raise Refused(
+            "outside_cycle", bilingual("detail.outside_cycle", found=census_day(header), cycle=cycle.id, **span)
+        )
 
 
 def is_of(header: ReturnHeader, cycle: Cycle) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from schemas.ctf.versions import all_versions
 from schemas.cycles import Cycle
-from schemas.texts.catalogue import Language, both
+from schemas.texts.catalogue import Language, bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.mis_rules import file_faults
 from tasks.io.school.ctf_reader import read_ctf
@@ -24,7 +24,7 @@ from tasks.steps.submission_slip import Submission, schools_sheet, slip_of
 
 
 @dataclass(frozen=True)
-class Due:
+class SchoolPack:
     """What is due to one school.
 
     Attributes:
@@ -43,7 +43,7 @@ class Due:
     submission: Submission
 
 
-def school_files(due: Due, cycle: Cycle, made_at: dt.datetime) -> bytes:
+def school_files(due: SchoolPack, cycle: Cycle, made_at: dt.datetime) -> bytes:
     """The school's zip; equal content gives equal bytes.
 
     Raises:
@@ -51,7 +51,7 @@ def school_files(due: Due, cycle: Cycle, made_at: dt.datetime) -> bytes:
             imported; names elements and lines only.
     """
     if due.names is None:
-        raise ServiceFault(both("fault.school_left_register", school=due.school_number))
+        raise ServiceFault(bilingual("fault.school_left_register", school=due.school_number))
     files: dict[str, bytes] = {}
     if not due.ulns.empty:
         files[ctf_file_name(due.school_number, due.number)] = _ctf(due, cycle, made_at)
@@ -63,12 +63,12 @@ def school_files(due: Due, cycle: Cycle, made_at: dt.datetime) -> bytes:
     return write_zip(files | {workbook_name(due.school_number, cycle.id): book}, made_at)
 
 
-def _ctf(due: Due, cycle: Cycle, made_at: dt.datetime) -> bytes:
+def _ctf(due: SchoolPack, cycle: Cycle, made_at: dt.datetime) -> bytes:
     version, school = all_versions()[cycle.ctf_version], due.school_number
     ctf = write_ctf(due.ulns, version=version, school_number=school, academic_year=cycle.academic_year, made_at=made_at)
     faults = check_ctf(ctf, version)
     if faults:
-        raise ServiceFault(both("fault.ctf_schema", school=school, faults="; ".join(faults[:3])))
+        raise ServiceFault(bilingual("fault.ctf_schema", school=school, faults="; ".join(faults[:3])))
     found = read_ctf(ctf)
     refused = file_faults(
         ctf_file_name(school, due.number),
@@ -80,7 +80,7 @@ def _ctf(due: Due, cycle: Cycle, made_at: dt.datetime) -> bytes:
         due=due.ulns,
     )
     if refused:
-        raise ServiceFault("; ".join(both(f"fault.ctf_{fault}", school=school) for fault in refused))
+        raise ServiceFault("; ".join(bilingual(f"fault.ctf_{fault}", school=school) for fault in refused))
     return ctf
 
 

@@ -14,90 +14,86 @@ from tasks.core.readiness import missing_things
 from tasks.core.selection import current_returns, moments, replaced_records
 from tasks.core.selection import select as decide
 from tasks.io.data_root.reference import registration, schools
-from tasks.io.lake.tables import arrow_of
+from tasks.io.lake.lake import arrow_of
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.steps.records import _plain_forms
 
 _SELECTED_BY = ["row_ref", "school_number", "sha256", "upn", "former_upn", "uln", "dob", "nc_year", "enrol_status"]
 
 
-def dispositions_of(ground: Ground, chunk: Chunk) -> pa.Table:
+def dispositions_of(ctx: RunContext, chunk: Chunk) -> pa.Table:
     """Select: the chunk's rows of `dispositions`.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         chunk: the schools.
     """
-    cycle = ground.cycle
-    received = ground.lake.read("received", cycle=cycle.id, **chunk.where)
+    cycle = ctx.cycle
+    received = ctx.lake.read("received", cycle=cycle.id, **chunk.where)
     # Also one that could not be read yet: what an older one says is out of date and must not be sent in its place.
     returns = received[(received["status"] == "accepted") & (received["kind"] == "return")]
-    pupils = ground.lake.read("pupils", [*_SELECTED_BY, "la_code"], cycle=cycle.id, **chunk.where)
-    reference = ground.root.reference
+    pupils = ctx.lake.read("pupils", [*_SELECTED_BY, "la_code"], cycle=cycle.id, **chunk.where)
+    reference = ctx.root.reference
     rows = decide(
         pupils,
         cycle=cycle,
         current=current_returns(returns),
         missing=missing_things(schools(reference), registration(reference), cycle),
-        held=_held(ground, pupils),
-        elsewhere=asked_elsewhere(ground, **chunk.where),
-        replaced=_replaced(ground, chunk, returns),
+        held=_held(ctx, pupils),
+        elsewhere=asked_elsewhere(ctx, **chunk.where),
+        replaced=_replaced(ctx, chunk, returns),
     )
     return arrow_of(DISPOSITIONS, rows.assign(cycle=cycle.id, la_code=pupils["la_code"]))
 
 
-def _held(ground: Ground, pupils: pd.DataFrame) -> pd.DataFrame:
+def _held(ctx: RunContext, pupils: pd.DataFrame) -> pd.DataFrame:
     """What earlier cycles left in the register of these pupils: upn, uln, dob."""
     known = ["upn", "uln", "dob"]
-    if ground.lake.version("learners") < 0:
+    if ctx.lake.version("learners") < 0:
         return pd.DataFrame({name: [] for name in known}, dtype="str")
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
-    return ground.lake.read("learners", known, cycle=up_to(ground.cycle)[:-1], upn=upns)
+    return ctx.lake.read("learners", known, cycle=up_to(ctx.cycle)[:-1], upn=upns)
 
 
-def _replaced(ground: Ground, chunk: Chunk, returns: pd.DataFrame) -> pd.Series:
+def _replaced(ctx: RunContext, chunk: Chunk, returns: pd.DataFrame) -> pd.Series:
     """`replaced_records` of the chunk; most have none, as their schools send returns."""
     requests = returns[returns["layout"].isin(request_layouts())]
     if requests.empty:
         return pd.Series(dtype="str")  # without a look into the pupils
     said = ["row_ref", "school_number", "sha256", "upn", "surname", "forename", "dob"]
-    records = ground.lake.read("pupils", said, cycle=ground.cycle.id, sha256=requests["sha256"], **chunk.where)
+    records = ctx.lake.read("pupils", said, cycle=ctx.cycle.id, sha256=requests["sha256"], **chunk.where)
     return replaced_records(records, requests)
 
 
-def asked_elsewhere(ground: Ground, **where: Any) -> pd.Series:
+def asked_elsewhere(ctx: RunContext, **where: Any) -> pd.Series:
     """The row_refs of a cycle, or of some schools in it, for whose learners another school asks."""
     reason = NotChosen.ASKED_ELSEWHERE.value
-    rows = ground.lake.read("dispositions", ["row_ref"], cycle=ground.cycle.id, reason=reason, **where)
+    rows = ctx.lake.read("dispositions", ["row_ref"], cycle=ctx.cycle.id, reason=reason, **where)
     found: pd.Series = rows["row_ref"]
     return found
 
 
-def chosen_upns(ground: Ground, chunk: Chunk) -> pd.DataFrame:
+def chosen_upns(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
     """Cross-check: which UPN a record asks with, or would if no other school did: row_ref, upn (canonical), school_number."""
-    decided = ground.lake.read(
-        "dispositions", ["row_ref", "disposition", "reason"], cycle=ground.cycle.id, **chunk.where
-    )
+    decided = ctx.lake.read("dispositions", ["row_ref", "disposition", "reason"], cycle=ctx.cycle.id, **chunk.where)
     asks = decided["disposition"].eq(Disposition.CHOSEN.value) | decided["reason"].eq(NotChosen.ASKED_ELSEWHERE.value)
     wanted = ["row_ref", "upn", "school_number"]
-    rows = ground.lake.read(
-        "pupils", wanted, cycle=ground.cycle.id, row_ref=decided.loc[asks, "row_ref"], **chunk.where
-    )
+    rows = ctx.lake.read("pupils", wanted, cycle=ctx.cycle.id, row_ref=decided.loc[asks, "row_ref"], **chunk.where)
     return rows.assign(upn=canonical_upn(rows["upn"])).dropna()
 
 
-def claimed(ground: Ground, shared: pd.DataFrame) -> pd.DataFrame:
-    """Cross-check: what the records of UPNs that stand in two schools say, as `one_learner.giving_way` takes them.
+def competing_records(ctx: RunContext, shared: pd.DataFrame) -> pd.DataFrame:
+    """Cross-check: what the records of UPNs that stand in two schools say, as `one_learner.yielding_records` takes them.
 
     Args:
-        ground: the data root, lake and cycle.
+        ctx: data root, lake and cycle.
         shared: row_ref, upn, school_number; few.
     """
-    lake, las = ground.lake, sorted(set(shared["school_number"].str[:3]))
-    pupils = lake.read("pupils", cycle=ground.cycle.id, la_code=las, row_ref=shared["row_ref"])
+    lake, las = ctx.lake, sorted(set(shared["school_number"].str[:3]))
+    pupils = lake.read("pupils", cycle=ctx.cycle.id, la_code=las, row_ref=shared["row_ref"])
     made = lake.read("received", ["sha256", "header_datetime"], sha256=pupils["sha256"]).set_index("sha256")
-    forms = _plain_forms(ground, pupils)
+    forms = _plain_forms(ctx, pupils)
     return forms.assign(
         **{name: pupils[name] for name in ("row_ref", "school_number", "enrol_status")},
         at=moments(pupils["sha256"].map(made["header_datetime"]).astype("str")),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.states import NotChosen, RowState
-from schemas.texts.catalogue import both, text
+from schemas.texts.catalogue import bilingual, text
 from tasks.core.selection import current_returns
 from tasks.io.school.sheets import Cell
 from tasks.io.school.workbook import Slip
@@ -23,7 +23,7 @@ class Submission:
     """What a slip says of one school.
 
     Attributes:
-        standing: its row of `standing.tally`, by name; what is missing is 0.
+        standing: its row of `standing.count_by_school`, by name; what is missing is 0.
         returns: as `Slip.returns`.
         batches: as `Slip.batches`.
     """
@@ -44,7 +44,7 @@ def submissions(counts: pd.DataFrame, received: pd.DataFrame, batches: pd.DataFr
     """What is to be said of each school.
 
     Args:
-        counts: `standing.tally`.
+        counts: `standing.count_by_school`.
         received: RECEIVED_COLUMNS, of the cycle; at least of these schools.
         batches: BATCH_COLUMNS, likewise.
     """
@@ -67,7 +67,7 @@ def submissions(counts: pd.DataFrame, received: pd.DataFrame, batches: pd.DataFr
 
 def _status(sha256: str, accepted: bool, reason: object, current: set[str]) -> str:
     if accepted:
-        return both("slip.current" if sha256 in current else "slip.superseded")
+        return bilingual("slip.current" if sha256 in current else "slip.superseded")
     why = all_reasons().get(str(reason))
     told = {lang: text("slip.refused", lang) for lang in ("cy", "en")}
     return " / ".join((f"{told['cy']}: {why.text_cy}", f"{told['en']}: {why.text_en}") if why else told.values())
@@ -99,21 +99,25 @@ def slip_of(schools: Iterable[Submission], *, ulns: int, lines: int) -> Slip:
     # Reasons for which nobody was left out are not told.
     said = [(label, n) for (label, n), name in zip(counts, _labels(), strict=True) if n or ":" not in name]
     return Slip(
-        counts=[*said, (both("slip.in_file"), ulns), (both("slip.lines"), lines)],
+        counts=[*said, (bilingual("slip.in_file"), ulns), (bilingual("slip.lines"), lines)],
         returns=[row for one in every for row in one.returns],
         batches=[row for one in every for row in one.batches],
     )
 
 
 def _labels() -> dict[str, str]:
-    """The counts of `standing.tally` in words, by name."""
+    """The counts of `standing.count_by_school` in words, by name."""
     reasons = {
         f"not_chosen:{reason.value}": " / ".join(
             text("slip.not_chosen", lang).format(reason=text(f"reason.{reason.value}", lang)) for lang in ("cy", "en")
         )
         for reason in NotChosen
     }
-    return {"records": both("slip.records"), **reasons, **{s.value: both(f"slip.{s.value}") for s in RowState}}
+    return {
+        "records": bilingual("slip.records"),
+        **reasons,
+        **{s.value: bilingual(f"slip.{s.value}") for s in RowState},
+    }
 
 
 def schools_sheet(
@@ -129,10 +133,10 @@ def schools_sheet(
     numbers = list(names)
     rows = [of[school].standing if school in of else {} for school in numbers]
     columns: list[tuple[str, list[Cell]]] = [
-        (both("workbook.school_number"), [*numbers]),
-        (both("workbook.school_name"), [*names.values()]),
-        (both("slip.records"), [row.get("records", 0) for row in rows]),
-        (both("terminal.not_chosen"), [sum(n for k, n in row.items() if ":" in k) for row in rows]),
+        (bilingual("workbook.school_number"), [*numbers]),
+        (bilingual("workbook.school_name"), [*names.values()]),
+        (bilingual("slip.records"), [row.get("records", 0) for row in rows]),
+        (bilingual("terminal.not_chosen"), [sum(n for k, n in row.items() if ":" in k) for row in rows]),
     ]
-    columns += [(both(f"slip.{state.value}"), [row.get(state.value, 0) for row in rows]) for state in RowState]
-    return [*columns, (both("slip.in_file"), [ulns.get(school, 0) for school in numbers])]
+    columns += [(bilingual(f"slip.{state.value}"), [row.get(state.value, 0) for row in rows]) for state in RowState]
+    return [*columns, (bilingual("slip.in_file"), [ulns.get(school, 0) for school in numbers])]

@@ -12,12 +12,12 @@ from schemas.tables import FINDINGS, PUPIL_FIELDS, SENT_FIELDS
 from tasks.core.evidence import KnownUpns, repeated_upns
 from tasks.core.held import held_rows
 from tasks.core.identifiers import canonical_upn
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.core.one_learner import known_as, second_upns
-from tasks.io.lake.tables import arrow_of
+from tasks.io.lake.lake import arrow_of
 from tasks.ledger.sent import rows_sent, those_sent
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.steps.records import _plain_forms, chosen_rows, current_rows
 from tasks.steps.rules import apply_rules
 
@@ -28,7 +28,7 @@ def warm() -> None:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ValidatedChunk:
     """What the rules found in a chunk: rows of `findings`; la_code and held of every chosen record; rule, tried, failed."""
 
     findings: pa.Table
@@ -36,35 +36,35 @@ class Judged:
     tried: pd.DataFrame
 
 
-def judged(ground: Ground, chunk: Chunk) -> Judged:
+def validate_chunk(ctx: RunContext, chunk: Chunk) -> ValidatedChunk:
     """Validate: the rules over the chunk's chosen rows."""
-    chosen = chosen_rows(ground, ["la_code", "school_number", *PUPIL_FIELDS], **chunk.where)
-    shared = ground.lake.read("shared_upns", ["upn"], cycle=ground.cycle.id)["upn"]
-    profile = all_profiles(ground.root.reference / "lrs")[ground.cycle.lrs_profile]
-    current = current_rows(ground, chunk)
-    known = KnownUpns(shared, repeated_upns(current), _second_upns(ground, chunk, chosen, current))
-    result = apply_rules(chosen, ground.cycle, profile, known)
+    chosen = chosen_rows(ctx, ["la_code", "school_number", *PUPIL_FIELDS], **chunk.where)
+    shared = ctx.lake.read("shared_upns", ["upn"], cycle=ctx.cycle.id)["upn"]
+    profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
+    current = current_rows(ctx, chunk)
+    known = KnownUpns(shared, repeated_upns(current), _second_upns(ctx, chunk, chosen, current))
+    result = apply_rules(chosen, ctx.cycle, profile, known)
     findings = result.findings.merge(chosen[["row_ref", "la_code", "school_number"]], on="row_ref")
-    findings = findings.assign(cycle=ground.cycle.id)
-    held = chosen[["la_code"]].assign(held=among(chosen["row_ref"], held_rows(findings)))
-    return Judged(arrow_of(FINDINGS, findings.astype("str")), held, result.tried)
+    findings = findings.assign(cycle=ctx.cycle.id)
+    held = chosen[["la_code"]].assign(held=is_in(chosen["row_ref"], held_rows(findings)))
+    return ValidatedChunk(arrow_of(FINDINGS, findings.astype("str")), held, result.tried)
 
 
-def _second_upns(ground: Ground, chunk: Chunk, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
+def _second_upns(ctx: RunContext, chunk: Chunk, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
     """The row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
 
     Looked for among the UPNs that schools of the same authority allotted: that of a school far away is told once the LRS
     has answered (LRS03), for to look through the whole country for each chunk grows with the square of it.
     """
-    lake, seen, none = ground.lake, up_to(ground.cycle), pd.Series(dtype="str")
+    lake, seen, none = ctx.lake, up_to(ctx.cycle), pd.Series(dtype="str")
     if chosen.empty or lake.version("batch_rows") < 0:
         return none
     upn, former = canonical_upn(chosen["upn"]), canonical_upn(chosen["former_upn"])
     names = pd.concat([upn, former])
     ledger, batches = rows_sent(lake, ["batch_ref", "upn", "given_name", "dob", "gender"], seen, names)
     records = chosen[["forename", "dob", "gender"]].assign(upn=upn, former_upn=former)
-    new = chosen[~among(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
-    forms = _plain_forms(ground, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
+    new = chosen[~is_in(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
+    forms = _plain_forms(ctx, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
     columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
     alike = lake.read("batch_rows", columns, cycle=seen, area=list(chunk.las), dob=forms["dob"])
     alike = those_sent(lake, alike, batches, seen)

@@ -40,7 +40,7 @@ GATES = {
     # The one gate for names, and the one place that shows what has passed it: a terminal, and no flow.
     "of_one_learner": {"tasks/reports/trace.py"},
     "stories": {"flows/cli/question_commands.py"},
-    "tell_story": {"flows/cli/question_commands.py"},
+    "print_story": {"flows/cli/question_commands.py"},
 }
 #: What may take hold of the process's own output.
 STREAMS = {"flows/cli/output.py", "tasks/runtime/process_guard.py", "tasks/rehearsal/s3_stand_in.py"}

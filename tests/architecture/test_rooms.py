@@ -45,6 +45,7 @@ SAME_NAME = {
     "arrivals": {"core", "maintenance"},
     "doctor": {"maintenance", "services"},
     "exception_life": {"core", "ledger"},
+    "hand_over": {"core", "ledger"},
     "pages": {"settings", "reports"},
     "progress": {"run", "runtime"},
     "readiness": {"codes", "core", "stages"},

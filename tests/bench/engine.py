@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from flows.run.engine import settle
+from flows.run.engine import configure_engine
 from tests.bench.common import CYCLE, Stopwatch, moments, told
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     options.add_argument("--again", action="store_true", help="the root is finished: poll it, without the engine")
     options.add_argument("--out", type=Path)
     given = options.parse_args()
-    settle(str(given.root.resolve()))
+    configure_engine(str(given.root.resolve()))
     measure = nothing_to_do if given.again else through_the_engine
     told(measure(given.root.resolve(), given.cycle), given.out)
 

@@ -23,16 +23,16 @@ from unittest import mock
 import pandas as pd
 
 from schemas.cycles import cycle_by_id
-from tasks.core.membership import among
+from tasks.core.membership import is_in
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import authorities
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger import lrs_forms
 from tasks.rehearsal.lrs_stand_in import processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.runtime.chunks import Chunk
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.steps import validate
 from tasks.steps.possible_matches import possible_matches
 from tests.bench import stages
@@ -107,7 +107,7 @@ def told_why(root: Path, cycle: str) -> pd.DataFrame:
         `none` where the cause needs an earlier return in the first cycle.
     """
     las = tuple(authorities()["la_code"])
-    said = possible_matches(Ground.of(str(root), cycle), Chunk(las, {})).rename(columns={"cause": "said"})
+    said = possible_matches(RunContext.of(str(root), cycle), Chunk(las, {})).rename(columns={"cause": "said"})
     truth = pd.read_parquet(root / "rehearsal" / "truth" / cycle / "possible_matches.parquet")
     if cycle == _FIRST:
         truth["trace"] = truth["trace"].replace("earlier", "none")
@@ -152,7 +152,7 @@ def compared(service: Answered, raw: Answered) -> Figures:
         unaided, unaided_raw (the same learners, sent as the school spells them), sent, sent_raw (held by no rule), and by
         code how many were left without a ULN: without_uln, without_uln_raw.
     """
-    of_raw = among(service.sent, raw.with_uln)
+    of_raw = is_in(service.sent, raw.with_uln)
     return {
         "unaided": len(service.with_uln) / len(service.sent),
         "unaided_raw": float(of_raw.mean()),

@@ -18,7 +18,7 @@ import pandas as pd
 from schemas.tables import LEARNERS
 from tasks.core.identifiers import upn_check_letter
 from tasks.io.data_root.reference import authorities
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.bench.common import BUILD, CYCLE, fresh, in_own_process, told
 from tests.bench.wales import wales
 

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.cycles import cycle_by_id
 from tasks.core.identifiers import uln_valid, upn_check_letter_ok
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.bench import common, register, stages
 from tests.bench.__main__ import GOALS, as_table, holds, stage_rows
 from tests.bench.engine import nothing_to_do

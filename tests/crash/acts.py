@@ -21,7 +21,7 @@ from schemas.states import BatchState, Decision
 from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import schools
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.operator.decide_batch import decide
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_returns import write_wales

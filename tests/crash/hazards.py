@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.states import BatchState
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.crash.acts import Played, differing, ended
 from tests.crash.processes import Ended, aside, started, uln, waited
 

@@ -20,7 +20,7 @@ from typing import Any
 from lxml import etree
 
 from schemas.states import BatchState
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.rehearsal.certificates import Certificates, make_certificates
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, answer_jobs, serving
 

@@ -20,7 +20,7 @@ root, outside = Path(sys.argv[1]), Path(sys.argv[2])
 (root / "lake").mkdir(); (root / "prefect").mkdir(); (root / "old" / "below").mkdir(parents=True)
 (root / "old" / "file").write_text("old")
 import pandas as pd, pyarrow as pa, pyarrow.parquet as pq, deltalake
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 before, met = stands(root), []
 watch(root, met.append)
 {planted}

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 
 
 def known_in(root: Path) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.crash.acts import answers_arrive, differing, ended, unknown_to_the_lrs
 from tests.engine import names
 from tests.engine.people import known_in, named_in

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.crash.acts import differing, ended
 from tests.engine import names
 from tests.engine.processes import waited

@@ -24,13 +24,13 @@ from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import merge_answers
 from tasks.core.publication import SchoolRecords, for_schools
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import batch_file_name, read_result, write_batch
 from tasks.io.plasc.reader import read_return
 from tasks.ledger.code_texts import texts_of
 from tasks.reports.status import status_of
 from tasks.steps.rules import apply_rules
-from tasks.steps.school_files import Due, school_files
+from tasks.steps.school_files import SchoolPack, school_files
 from tasks.steps.submission_slip import Submission
 from tests.hostile.pupils import SOUND, ULNS, UPNS, a_return
 from tests.support.diary import census, returns
@@ -142,7 +142,7 @@ def given_back(chosen: pd.DataFrame) -> tuple[list[tuple[str, str, str]], list[s
     ulns, lines = for_schools(records, texts_of(DataRoot(Path("nowhere"))))
     names = {"school_name": "Ysgol", "la_cy": "Ynys Môn", "la_en": "Anglesey"}
     own = [table.drop(columns="school_number").reset_index(drop=True) for table in (ulns, lines)]
-    due = Due("6604025", names, *own, number=1, submission=Submission({}, [], []))
+    due = SchoolPack("6604025", names, *own, number=1, submission=Submission({}, [], []))
     content = school_files(due, CYCLE, pd.Timestamp("2012-02-12").to_pydatetime())
     pupils = []
     with zipfile.ZipFile(io.BytesIO(content)) as bundle:

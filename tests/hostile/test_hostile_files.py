@@ -10,7 +10,7 @@ import pytest
 
 from schemas.codes.quarantine_reasons import all_reasons
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs import files as lrs_files
 from tasks.stages.collect import collect
 from tests.hostile.hostile_files import DEWI, LRS, answers, measured, message

@@ -15,7 +15,7 @@ from tasks.core.readiness import missing_things
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import list_arrivals, open_arrival, storable
 from tasks.io.data_root.reference import registration, schools
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.hostile.pupils import SOUND, ULNS, UPNS, a_return
 from tests.support.diary import census, returns
 

@@ -1,7 +1,7 @@
 """The synthetic Wales that the pages are looked at with."""
 
 from schemas.states import BatchShown
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.reports.batches import batches_shown
 from tasks.runtime.context import moment
 from tests.pages.names import HOSTILE_CODE, NAMED

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from flows.cli.__main__ import app
 from schemas.texts.faults import ServiceFault
 from schemas.views import LEARNER_STORY
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.maintenance.purge import purge
 from tasks.reports.trace import stories
 from tasks.runtime import visibility as showing
@@ -220,5 +220,5 @@ def test_the_gate_lets_one_learner_through_and_no_one_else(root):
         showing.of_one_learner(LEARNER_STORY, rows.assign(surname="x"), {EFA})
     with pytest.raises(TypeError):
         showing.OfOneLearner(rows, object())
-    assert not isinstance(one.told, showing.Shown) and not hasattr(one.told, "rows")
+    assert not isinstance(one.told, showing.VisibleRows) and not hasattr(one.told, "rows")
     assert EFA not in repr(one)

@@ -14,7 +14,7 @@ import pytest
 
 from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.rehearsal.s3_stand_in import s3_server
 from tests.support.faults.store_line import StoreLine
 from tests.support.paths import PROJECT

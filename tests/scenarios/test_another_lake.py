@@ -8,8 +8,8 @@ import pytest
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake.tables import Lake
-from tasks.maintenance.doctor import Level, examined
+from tasks.io.lake.lake import Lake
+from tasks.maintenance.doctor import Level, run_checks
 from tests.support.diary import census
 
 CYCLE = "2012-01"
@@ -23,7 +23,7 @@ def built(built_root, tmp_path):
 
 
 def faults_of(root):
-    return [one.what.en for one in examined(str(root), dt.date(2012, 1, 31)) if one.level is Level.FAULT]
+    return [one.what.en for one in run_checks(str(root), dt.date(2012, 1, 31)) if one.level is Level.FAULT]
 
 
 def test_where_another_lake_is_named_nobody_is_sent_again(built, tmp_path, monkeypatch):

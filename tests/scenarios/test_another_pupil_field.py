@@ -15,7 +15,7 @@ import pytest
 
 from schemas.plasc.layouts import all_layouts
 from schemas.tables import PUPILS
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.support.paths import PACKAGES, PROJECT
 from tests.support.root_of_0_1 import FIXTURES, NOTED, OPEN, PLAYED, PURGED, hashes
 
@@ -30,8 +30,8 @@ from pathlib import Path
 from tests.support.diary import census
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake.tables import Lake
-from tasks.maintenance.doctor import examined
+from tasks.io.lake.lake import Lake
+from tasks.maintenance.doctor import run_checks
 from tasks.reports.status import status_of
 
 root = Path(sys.argv[1])
@@ -44,7 +44,7 @@ def look():
         "languages": {cycle: sorted(set(own["language"].fillna(""))) for cycle, own in rows.groupby("cycle")},
         "filled": int(rows["language"].notna().sum()),
         "sent": status_of(str(root), "2013-01")["total"]["sent"],
-        "lake": [one.what.en for one in examined(str(root), dt.date(2013, 2, 20)) if one.check == "lake"],
+        "lake": [one.what.en for one in run_checks(str(root), dt.date(2013, 2, 20)) if one.check == "lake"],
         "handed_over": sorted(path.name for path in (root / "lrs" / "outbox").iterdir()),
     }
 

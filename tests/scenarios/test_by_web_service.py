@@ -17,9 +17,9 @@ import pytest
 
 from schemas.lrs.profiles import all_profiles
 from schemas.states import Decision
-from schemas.texts.faults import ConfigurationFault, PassingFault, ServiceFault
+from schemas.texts.faults import ConfigurationFault, ServiceFault, TransientFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.web_service import LearnerService, Reply
 from tasks.ledger.lrs_jobs import take_up_jobs
 from tasks.operator.decide_batch import decide
@@ -402,7 +402,7 @@ def test_an_answer_that_leaves_a_learner_out_is_taken_told_and_asked_for_again(r
     lrs.planned["GetSubmitBatchOutput"] = deque([Fault.LEFT_OUT])
     with pytest.raises(ServiceFault, match=r"of 1 jobs the LRS answered for fewer learners .*\(\d{4}\)") as caught:
         asking.ask.fn(data=str(root))
-    assert not isinstance(caught.value, PassingFault)
+    assert not isinstance(caught.value, TransientFault)
     assert len(list((root / "lrs" / "inbox").iterdir())) == ALL, "what came of all is kept"
     assert len(Lake(root / "lake").read("lrs_jobs", code="WSRC0009")) == ALL - 1, "the job of the one stays open"
     collect.fn(data=str(root), as_of=TUESDAY)
@@ -419,7 +419,7 @@ def test_a_lake_that_goes_away_as_the_lrs_takes_batches_loses_no_job(root, lrs, 
     def away(lake, name, *given):
         if name == "lrs_jobs" and goes:
             goes.pop()
-            raise PassingFault("y llyn / the lake")
+            raise TransientFault("y llyn / the lake")
         return append(lake, name, *given)
 
     with monkeypatch.context() as patch:
@@ -465,7 +465,7 @@ def test_what_cannot_be_asked_for_is_told_and_asked_again(root, lrs, fault):
     lrs.planned["GetSubmitBatchOutput"] = deque([None, fault])
     with pytest.raises(ServiceFault) as caught:
         asking.ask.fn(data=str(root))
-    assert " / " in str(caught.value) and isinstance(caught.value, PassingFault) == (fault != "WSEC0999")
+    assert " / " in str(caught.value) and isinstance(caught.value, TransientFault) == (fault != "WSEC0999")
     # Nothing was handed over by it: nobody is sent to the portal, or told to retry.
     assert "uln retry" not in str(caught.value)
     assert ("the next run asks again" in str(caught.value)) == (fault != Fault.GATEWAY)
@@ -504,7 +504,7 @@ def test_a_job_that_failed_is_told_once_and_asked_for_no_more_until_the_table_sa
     lrs.planned["GetSubmitBatchOutput"] = deque([None, None, Fault.ODD] if away else [])
     with pytest.raises(ServiceFault, match="1001") as caught:
         asking.ask.fn(data=str(root))
-    assert not isinstance(caught.value, PassingFault) and ("ODD_ANSWER" in str(caught.value)) == away
+    assert not isinstance(caught.value, TransientFault) and ("ODD_ANSWER" in str(caught.value)) == away
     before = lrs.taken["GetSubmitBatchOutput"]
     assert asking.ask.fn(data=str(root)) == {"jobs": ALL - 1, "answered": 0, "unfinished": ALL - 1, "failed": 0}
     assert lrs.taken["GetSubmitBatchOutput"] - before == ALL - 1
@@ -542,7 +542,7 @@ def test_an_answer_that_brings_nothing_is_none_and_is_asked_for_again(root, monk
     answer_jobs(root, dt.date(2012, 1, 30), seed=7)
     with monkeypatch.context() as patch:
         patch.setattr(LearnerService, "output", lambda *_: Reply("WSRC0009"))
-        with pytest.raises(PassingFault, match="ODD_ANSWER"):
+        with pytest.raises(TransientFault, match="ODD_ANSWER"):
             asking.ask.fn(data=str(root))
     assert list((root / "lrs" / "inbox").iterdir()) == [] and asking.ask.fn(data=str(root))["answered"] == ALL
 

@@ -8,7 +8,7 @@ from schemas.cycles import cycle_by_id
 from schemas.plasc.layouts import all_layouts
 from schemas.texts.faults import Refused
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.plasc.arrow_reader import pupil_columns
 from tasks.io.plasc.reader import inspect, read_return
 from tasks.reports.check import CheckedReturn, check_file

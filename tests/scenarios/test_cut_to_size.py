@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.runtime.executor import workers_for
 from tasks.stages.batch import batch
 from tasks.stages.cross_check import cross_check

@@ -20,7 +20,7 @@ from flows.cli.__main__ import app
 from schemas.lrs.profiles import all_profiles
 from schemas.tables import TABLES
 from schemas.texts.faults import ConfigurationFault
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tests.support.root_of_0_1 import FIXTURES, NOTED, OPEN, PURGED, UNCHANGED, hashes
 from tests.support.without_engine import without_an_engine

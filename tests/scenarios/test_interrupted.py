@@ -24,7 +24,7 @@ from tasks.io.data_root import data_root
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.snapshots import published
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.reports.status import status_of

@@ -24,7 +24,7 @@ import pandas as pd
 import pytest
 
 from schemas.cycles import cycle_by_id
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.snapshots import published
 from tasks.reports.exception_counts import open_for_long
 from tasks.reports.status import attention, status_of

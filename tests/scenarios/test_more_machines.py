@@ -25,7 +25,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.runtime.dask_executor import do_sealed
 from tasks.runtime.executor import IN_PLACE, workers_for
-from tasks.runtime.process_guard import guard
+from tasks.runtime.process_guard import install_process_guard
 from tasks.stages.publish import publish
 from tests.support.paths import PROJECT
 from tests.support.two_authorities import BACK, CYCLE, equal, make, play, until_published
@@ -110,7 +110,7 @@ def run_on(cluster, root, count):
     from dask import config
 
     assert distributed.Client
-    guard(str(root))
+    install_process_guard(str(root))
     with config.set(cluster.settings), one_run_at_a_time(str(root)), pytest.MonkeyPatch.context() as environment:
         environment.setenv("ULN_RUNNER", cluster.address)
         for _ in range(240):
@@ -257,7 +257,7 @@ def test_a_cluster_of_the_run_s_own_is_shut_to_others_and_gives_the_same(tmp_pat
     monkeypatch.setattr(Client, "submit", submit)
     monkeypatch.setenv("ULN_RUNNER", "dask")
     DataRoot(tmp_path).create()
-    guard(str(tmp_path))
+    install_process_guard(str(tmp_path))
     with one_run_at_a_time(str(tmp_path)), workers_for(str(tmp_path), 2) as workers:
         assert list(workers.map(masked, ["M660402510001", "two"])) == ["[UPN]", "two"] and workers.count == 2
     assert len(addresses[0]) == 3 and {one.rpartition(":")[0] for one in addresses[0]} == {"tls://127.0.0.1"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.reports.status import status_of
 from tasks.reports.trace import stories
 from tests.support.diary import census, returns

@@ -18,12 +18,12 @@ from flows.cli.__main__ import app
 from flows.run.schedule import now
 from schemas.states import Decision
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.remote import folders as places
 from tasks.operator import decide_batch
 from tasks.operator.decide_batch import decide
 from tasks.reports.status import attention, status_of
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.stages import release
 from tasks.stages.batch import batch
 from tasks.stages.collect import collect
@@ -345,7 +345,7 @@ def test_a_file_that_lies_in_the_outbox_is_confirmed_and_neither_retried_nor_sen
 def test_what_is_given_up_by_itself_leaves_the_outbox(sent, monkeypatch):
     files = abandoned_and_built_again(sent, monkeypatch)
     # However its file got there: the ledger says that it is still to go.
-    again = Ground.of(str(sent), CYCLE)
+    again = RunContext.of(str(sent), CYCLE)
     ready = again.lake.read("batches", state="READY")
     for name, content in batch_files(again, ready).items():
         (sent / "lrs" / "outbox" / name).write_bytes(content)

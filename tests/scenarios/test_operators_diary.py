@@ -20,7 +20,7 @@ from schemas.tables import PUPIL_FIELDS
 from tasks.core.selection import current_returns
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import open_arrival
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox, processed_exceptions
 from tasks.rehearsal.synthetic_wales import KINDS, PLANTED
 from tasks.reports.status import status_of

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from flows.cli.__main__ import app
 from schemas.states import Decision
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.remote import folders as places
 from tasks.io.remote import local_folder
 from tasks.io.remote import transport as transports
@@ -51,7 +51,7 @@ def states(root):
 def unanswered(self, path, data, _puts=local_folder._File.put_new):
     """The file is put, and nobody hears of it."""
     _puts(self, path, data)
-    raise transports.Unanswered(both("fault.way_unanswered", way=self.shown, file=path))
+    raise transports.OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path))
 
 
 def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_the_next_run_sends(
@@ -60,7 +60,7 @@ def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_t
     far.rmdir()
     looked = []
     opened = places.opened
-    monkeypatch.setattr("tasks.io.remote.folders.opened", lambda way: looked.append(way) or opened(way))
+    monkeypatch.setattr("tasks.io.remote.folders.open_folder", lambda way: looked.append(way) or opened(way))
     with pytest.raises(ServiceFault, match="there is no such folder") as met:
         census(built, CYCLE, MONDAY)
     assert str(met.value).count("there is no such folder") == 1 and states(built) == {"READY"}
@@ -96,9 +96,9 @@ def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_onc
 
     def away(way):
         looked.append(way)
-        raise transports.Away(both("fault.way_away", way=way.shown))
+        raise transports.Unreachable(bilingual("fault.way_away", way=way.shown))
 
-    monkeypatch.setattr("tasks.io.remote.folders.opened", away)
+    monkeypatch.setattr("tasks.io.remote.folders.open_folder", away)
     with pytest.raises(ServiceFault, match="does not answer"):
         walked(release, built, CYCLE, TUESDAY)
     assert len(looked) == 1 and Lake(built / "lake").read("batches").equals(before)
@@ -117,7 +117,7 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
     with pytest.raises(ServiceFault, match="there is no such folder"):
         decide(str(built), unsure["batch_ref"], Decision.ABANDON, "ticket 7", TUESDAY)
     looked, opened = [], places.opened
-    monkeypatch.setattr("tasks.io.remote.folders.opened", lambda way: looked.append(way) or opened(way))
+    monkeypatch.setattr("tasks.io.remote.folders.open_folder", lambda way: looked.append(way) or opened(way))
     done = batch.fn(data=str(built), cycle=CYCLE, las=["660", "661"], as_of=TUESDAY)
     assert list(done.faults) == ["660"] and "no such folder" in done.faults["660"]
     assert set(done.counts) == {"660", "661"} and len(looked) == 1
@@ -144,10 +144,10 @@ def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_the
         return " ".join(said.output.split())
 
     def away(way):
-        raise transports.Away(both("fault.way_away", way=way.shown))
+        raise transports.Unreachable(bilingual("fault.way_away", way=way.shown))
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.io.remote.folders.opened", away)
+        patch.setattr("tasks.io.remote.folders.open_folder", away)
         assert retry(1).count("the server does not answer") == 1
     lake = Lake(built / "lake")
     assert lake.read("batches").equals(before) and lake.version("batch_decisions") == -1

@@ -6,7 +6,7 @@ import zipfile
 
 from openpyxl import load_workbook
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.reports.status import attention, status_of
 from tests.support.cli import uln
 from tests.support.diary import CYCLE, WEDNESDAY, answered_by_lrs, census, outbox, returns

@@ -24,11 +24,11 @@ from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake import maintenance as lakes
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.purged import refuse_purged
 from tasks.ledger.standing import purged_cycles
 from tasks.maintenance import purge as purging
-from tasks.maintenance.purge import due, purge, totals
+from tasks.maintenance.purge import items_due, purge, totals
 from tasks.reports.overview import overview_of
 from tasks.reports.pages import make_pages
 from tasks.reports.status import attention, status_of
@@ -87,13 +87,15 @@ def kept_for(root, **days):
 
 def test_telling_changes_nothing(root):
     before = files(root)
-    assert counted(due(str(root), LATE, LATE)) == WHOLE
+    assert counted(items_due(str(root), LATE, LATE)) == WHOLE
     assert files(root) == before
 
 
 def test_nothing_goes_before_its_days_have_passed_whatever_is_asked(root):
-    assert due(str(root), LATE, EARLY) == []
-    assert due(str(root), dt.date(2012, 1, 1), LATE) == [], "nor what is not older than the day that was asked for"
+    assert items_due(str(root), LATE, EARLY) == []
+    assert items_due(str(root), dt.date(2012, 1, 1), LATE) == [], (
+        "nor what is not older than the day that was asked for"
+    )
 
 
 @pytest.mark.parametrize("kind", [Kind.RETURNS, Kind.RESULTS, Kind.BATCH_FILES, Kind.SCHOOL_FILES, Kind.REFUSED])
@@ -273,7 +275,7 @@ def test_a_return_that_was_not_read_stays(root):
     lake = Lake(root / "lake")
     received = lake.read("received")
     lake.upsert("received", received.assign(pupils=received["pupils"].mask(received["kind"] == "return")))
-    assert Kind.RETURNS not in counted(due(str(root), LATE, LATE))
+    assert Kind.RETURNS not in counted(items_due(str(root), LATE, LATE))
 
 
 @pytest.mark.parametrize("state", ["SENT", "SENT_UNCONFIRMED", "READY"])
@@ -281,17 +283,17 @@ def test_a_batch_without_all_its_answers_stays_and_its_cycle_is_not_over(root, s
     lake = Lake(root / "lake")
     batches = lake.read("batches")
     lake.replace("batches", batches.assign(state=state, rows=batches["rows"] + (state == "SENT")), cycle="2012-01")
-    found = counted(due(str(root), LATE, LATE))
+    found = counted(items_due(str(root), LATE, LATE))
     assert Kind.BATCH_FILES not in found
     lake.replace("batches", batches.assign(state="ABANDONED"), cycle="2012-01")
-    assert counted(due(str(root), LATE, LATE))[Kind.BATCH_FILES] == 1
+    assert counted(items_due(str(root), LATE, LATE))[Kind.BATCH_FILES] == 1
 
 
 def test_a_result_file_in_which_an_answer_ties_to_nobody_stays(root):
     lake = Lake(root / "lake")
     rows = lake.read("lrs_returns")
     lake.upsert("lrs_returns", rows.assign(tied="N"))
-    assert Kind.RESULTS not in counted(due(str(root), LATE, LATE))
+    assert Kind.RESULTS not in counted(items_due(str(root), LATE, LATE))
 
 
 @pytest.mark.parametrize("what", ["unpublished", "waiting"])
@@ -302,7 +304,7 @@ def test_a_cycle_that_is_not_done_keeps_its_pupils(root, what):
     else:
         lake.replace("batch_rows", lake.read("batch_rows").iloc[:0], cycle="2012-01")
         snapshot.fn(data=str(root), cycle="2012-01")
-    assert Kind.PUPILS not in counted(due(str(root), LATE, LATE))
+    assert Kind.PUPILS not in counted(items_due(str(root), LATE, LATE))
 
 
 def test_a_cycle_that_a_purge_had_begun_to_empty_is_ended(root):
@@ -347,7 +349,7 @@ def test_logs_go_by_their_day_and_without_a_person_only_where_that_was_decided(r
     for task, given in steps(LATE.isoformat()):
         task.fn(data=str(root), **given)
     assert (logs / "2014-01-01.jsonl").exists() is not decided
-    assert counted(due(str(root), LATE, LATE)).get(Kind.LOGS, 0) == int(not decided)
+    assert counted(items_due(str(root), LATE, LATE)).get(Kind.LOGS, 0) == int(not decided)
     purge(str(root), LATE, LATE)
     assert sorted(path.name for path in logs.iterdir()) == ["2014-12-31.jsonl", "metrics.prom"]
 
@@ -365,7 +367,7 @@ def test_former_versions_of_the_lake_go_and_what_was_committed_once_stays_so(roo
     going = purge(str(root), LATE, LATE)
     assert counted(going)[Kind.LAKE_VERSIONS] >= 2
     assert len(pupil_files(root)) < stored
-    assert counted(due(str(root), LATE, LATE)) == {}
+    assert counted(items_due(str(root), LATE, LATE)) == {}
     # The log's entries go with a later purge, when the checkpoint that stands for them has had its days too.
     log = root / "lake" / "pupils" / "_delta_log"
     assert [p for p in log.glob("*.json") if b"Zz0" in p.read_bytes()]
@@ -410,7 +412,7 @@ def test_a_purge_that_dies_is_done_again_to_the_same_end(played, root, tmp_path,
     assert files(root).keys() == files(whole).keys()
     for name in TABLES:
         pd.testing.assert_frame_equal(Lake(root / "lake").read(name), Lake(whole / "lake").read(name))
-    assert due(str(root), LATE, LATE) == []
+    assert items_due(str(root), LATE, LATE) == []
 
 
 def test_the_terminal_tells_before_it_removes(root):

@@ -16,7 +16,7 @@ import pytest
 from openpyxl import load_workbook
 
 from schemas.texts.catalogue import text
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.reports.status import attention, status_of
 from tests.support.diary import census, contents, returns
 from tests.support.learners.ten import (

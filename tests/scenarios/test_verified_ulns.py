@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from openpyxl import load_workbook
 
-from flows.cli.story import tell_story
+from flows.cli.story import print_story
 from schemas.cycles import all_cycles
 from schemas.settings.retention import Kind, all_retention
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.io.lrs.web_service import LearnerService, Reply
-from tasks.maintenance.purge import due, purge
+from tasks.maintenance.purge import items_due, purge
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, serving, settings_of
 from tasks.reports.trace import stories
@@ -131,7 +131,7 @@ def test_what_was_asked_and_said_of_a_learner_s_uln_stands_in_the_learner_s_stor
     asking.ask.fn(data=str(root))
     assert story(root, "Carys") == [(ASKED, "verified", "6604025", ULN["Carys"], "WSVRC005")]
     assert story(root, "Ann") == [(ASKED, "verified", "6604025", ULN["Ann"], "WSVRC001")]
-    tell_story(str(root), stories(str(root), ULN["Carys"]))
+    print_story(str(root), stories(str(root), ULN["Carys"]))
     said = " ".join(word for word in capsys.readouterr().out.replace("│", " ").split())
     assert "WSVRC005" in said and "The ULN is another learner's" in said and ULN["Ann"] not in said
 
@@ -145,7 +145,7 @@ def test_what_the_lrs_said_goes_when_the_cycle_has_had_its_days_and_not_before(r
     over, lake = closed + dt.timedelta(days=days), Lake(root / "lake")
 
     def going(day):
-        return [(one.ref, one.files) for one in due(str(root), day, day) if one.kind is Kind.VERIFICATIONS]
+        return [(one.ref, one.files) for one in items_due(str(root), day, day) if one.kind is Kind.VERIFICATIONS]
 
     assert going(over) == [] and going(over + dt.timedelta(days=1)) == [(FIRST, 4)]
     # Another cycle's stay; that of an open cycle goes by them, however few days there are.

@@ -16,7 +16,7 @@ from schemas.cycles import cycle_by_id
 from schemas.states import OperatorDecision
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger import operator_decisions as decisions
 from tasks.ledger.exception_life import exceptions_seen
 from tasks.ledger.holds import on_hold
@@ -25,7 +25,7 @@ from tasks.ledger.snapshots import published
 from tasks.operator import publish_again as publishing
 from tasks.operator.import_export import import_export
 from tasks.reports.status import attention, status_of
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.stages.batch import batch
 from tasks.stages.collect import collect
 from tasks.stages.read import read
@@ -148,12 +148,12 @@ def test_a_decision_cut_short_before_its_report_stands_there_after_the_next_run_
 
 def test_a_later_return_that_is_whole_ends_the_hold_and_one_with_far_fewer_begins_it_again(fallen):
     terminal(fallen, "release", A, "--cycle", SECOND, "--reason", WHY, "--as-of", TUESDAY)
-    ground = Ground.of(str(fallen), SECOND)
+    ctx = RunContext.of(str(fallen), SECOND)
     for made, many, held in (("2013-01-21", 4, [A]), ("2013-01-22", 28, [])):
         hand_in(fallen, A, made, *learners(A, 200, 200 + many), census_day="2013-01-15")
         for stage in (receive, read, select):
             walked(stage, fallen, SECOND, WEDNESDAY)
-        assert on_hold(ground) == held
+        assert on_hold(ctx) == held
 
 
 def test_what_is_not_on_hold_is_not_released_and_a_reason_is_required(fallen):

@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 
 from tasks.core.selection import current_returns
 from tasks.io.data_root.dewi_inbox import open_arrival
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.reports.status import status_of
 from tasks.steps import school_files
 from tests.support.cli import uln

@@ -11,7 +11,7 @@ from tasks.core.suppression import SMALL, TOTAL
 from tasks.ledger.standing import counts_of
 from tasks.reports import overview
 from tasks.reports.batches import batches_shown
-from tasks.reports.overview import PARTS, overview_of, rules_told
+from tasks.reports.overview import PARTS, overview_of, visible_rules
 from tasks.stages.conserve import conserve
 from tests.support.audit import ranges
 
@@ -100,11 +100,11 @@ def test_rules_are_told_in_rounded_numbers_and_in_an_order_that_tells_no_more():
         "GEN01": {"tried": 36040, "failed": 0},
         "PCD01": {"tried": 36049, "failed": 122},
     }
-    rows = rules_told(rules, CYCLE).rows()
+    rows = visible_rules(rules, CYCLE).rows()
     assert [(row["rule"], row["tried"], row["failed"]) for row in rows] == [
         ("PCD01", 36000, 120),
         ("UPN01", 36000, None),
         ("UPN02", 36000, None),
         ("GEN01", 36000, 0),
     ]
-    assert rules_told({}, CYCLE).rows() == []
+    assert visible_rules({}, CYCLE).rows() == []

@@ -15,7 +15,7 @@ from schemas.tables import LEARNERS, PUPIL_FIELDS, Tier
 from schemas.texts.catalogue import all_texts
 from schemas.texts.faults import ServiceFault
 from tasks.core.suppression import SMALL
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.standing import counts_of
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.reports import pages
@@ -332,8 +332,8 @@ def test_a_code_that_nobody_knows_is_on_the_authority_s_page_as_it_came_and_on_t
 
     lives = page_facts._lives
 
-    def strange(ground):
-        found = lives(ground)
+    def strange(ctx):
+        found = lives(ctx)
         return found.assign(return_code="<b>RC999</b> M660402510001")
 
     monkeypatch.setattr(page_facts, "_lives", strange)

@@ -18,7 +18,7 @@ from schemas.lrs.profiles import all_profiles
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root import data_root
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.ledger.snapshots import published
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.reports.status import attention, status_of

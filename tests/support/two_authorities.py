@@ -7,7 +7,7 @@ from schemas.lrs.profiles import all_profiles
 from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import schools
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.rehearsal.synthetic_returns import write_wales
 from tasks.rehearsal.synthetic_wales import plan_wales

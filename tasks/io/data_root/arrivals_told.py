@@ -11,7 +11,7 @@ from pathlib import Path
 from tasks.io.data_root.data_root import write_whole
 
 
-def read_told(path: Path) -> dict[str, int]:
+def read_announced(path: Path) -> dict[str, int]:
     """Seconds since 1970 by what is started; nothing where there is no such file, or it holds something else."""
     try:
         found = json.loads(path.read_bytes())
@@ -20,7 +20,7 @@ def read_told(path: Path) -> dict[str, int]:
     return {name: at for name, at in found.items() if type(at) is int} if isinstance(found, dict) else {}
 
 
-def write_told(path: Path, told: Mapping[str, int]) -> None:
+def write_announced(path: Path, told: Mapping[str, int]) -> None:
     """Remember it.
 
     Raises:

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused, ServiceFault
 from tasks.io.data_root.data_root import write_whole
 
@@ -171,7 +171,7 @@ def document_at(inbox: Path, path: str, sha256: str) -> bytes:
         for document in documents:
             if document.sha256 == sha256:
                 return document.data
-    raise ServiceFault(both("fault.return_gone", path=path))
+    raise ServiceFault(bilingual("fault.return_gone", path=path))
 
 
 def _starts_like_xml(content: bytes) -> bool:

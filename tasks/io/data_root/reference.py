@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from schemas.texts.catalogue import Language, both, text
+from schemas.texts.catalogue import Language, bilingual, text
 from schemas.texts.edited_files import Checked, Text, check, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
@@ -37,11 +37,11 @@ def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFr
     try:
         rows = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ConfigurationFault(path.name, [both("fault.csv_unreadable")]) from error
-    faults = [both("fault.csv_column", column=c) for c in required if c not in rows.columns]
+        raise ConfigurationFault(path.name, [bilingual("fault.csv_unreadable")]) from error
+    faults = [bilingual("fault.csv_column", column=c) for c in required if c not in rows.columns]
     if not faults and unique is not None:
         twice = rows.loc[rows[unique].duplicated(), unique].dropna().unique()
-        faults = [both("fault.csv_twice", column=unique, value=value) for value in twice]
+        faults = [bilingual("fault.csv_twice", column=unique, value=value) for value in twice]
     if faults:
         raise ConfigurationFault(path.name, faults)
     return rows
@@ -63,7 +63,7 @@ def _schools(path: Path, _changed: int) -> pd.DataFrame:
     rows = _csv(path, SCHOOL_COLUMNS, "school_number")
     # They name folders and files; nothing that could lead out of these may stand in them.
     faults = [
-        both("fault.csv_digits", column=column, value=repr(value[:20]), digits=digits)
+        bilingual("fault.csv_digits", column=column, value=repr(value[:20]), digits=digits)
         for column, digits in _DIGITS.items()
         for value in rows.loc[~rows[column].fillna("").str.fullmatch(f"[0-9]{{{digits}}}"), column].fillna("").unique()
     ]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot, clear_parts
+from tasks.io.lake.lake import Lake
 from tasks.io.lake.location import remember_place
 from tasks.io.lake.migration import migrate
-from tasks.io.lake.tables import Lake
 
 _PATIENCE_SECONDS = 1800.0
 
@@ -37,7 +37,7 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
     try:
         lock.acquire(timeout=patience)
     except Timeout:
-        raise ServiceFault(both("fault.run_lock")) from None
+        raise ServiceFault(bilingual("fault.run_lock")) from None
     try:
         root = DataRoot(Path(data))
         migrate(Lake.of(root))  # first: nothing is touched where a newer version of the service wrote the lake

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
-from schemas.settings.locations import FileWay, S3Way, ways_of
-from schemas.texts.catalogue import both
+from schemas.settings.locations import FileLocation, S3Location, locations_of
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot, write_whole
 
@@ -69,17 +69,17 @@ def place_of(root: DataRoot) -> LakePlace:
     Raises:
         ConfigurationFault: what is said of the ways is wrong, or names another place than the one where the lake lies.
     """
-    way = ways_of(root.reference).lake
+    way = locations_of(root.reference).lake
     if way is None:
         place = folder_place(root.lake)
     else:
-        place = folder_place(Path(way.folder)) if isinstance(way, FileWay) else _in_store(way)
+        place = folder_place(Path(way.folder)) if isinstance(way, FileLocation) else _in_store(way)
     known = _remembered(root)
     if known not in (None, place.address):
         file = _memory(root).relative_to(root.path).as_posix()
         raise ConfigurationFault(
             "reference/ways.toml, ULN_WAY_LAKE__*",
-            [both("fault.lake_elsewhere", known=known, named=place.address, file=file)],
+            [bilingual("fault.lake_elsewhere", known=known, named=place.address, file=file)],
         )
     return place
 
@@ -108,7 +108,7 @@ def _remembered(root: DataRoot) -> str | None:
 
 
 @cache
-def _in_store(way: S3Way) -> LakePlace:
+def _in_store(way: S3Location) -> LakePlace:
     patience = way.patience_seconds
     keys = {"ACCESS_KEY_ID": way.access_key, "SECRET_ACCESS_KEY": way.secret_key, "SESSION_TOKEN": way.session_token}
     options = {f"AWS_{name}": key.get_secret_value() for name, key in keys.items() if key is not None}

@@ -13,8 +13,8 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from schemas.tables import TABLES
+from tasks.io.lake.lake import AS_WRITTEN, Lake
 from tasks.io.lake.migration import Fit, fit_of
-from tasks.io.lake.tables import AS_WRITTEN, Lake
 
 #: A reader or writer has a table's files open for less than this.
 LEAST_KEPT = dt.timedelta(days=7)

@@ -12,10 +12,10 @@ from enum import Enum, auto
 from deltalake import DeltaTable, Schema
 
 from schemas.tables import TABLES, Table
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
+from tasks.io.lake.lake import SCHEMA_VERSION, Lake, carrying
 from tasks.io.lake.scan import stored
-from tasks.io.lake.tables import SCHEMA_VERSION, Lake, carrying
 
 
 class Fit(Enum):
@@ -55,7 +55,7 @@ def older_tables(lake: Lake) -> dict[str, DeltaTable]:
     fits = {name: fit_of(TABLES[name], delta) for name, delta in stored_tables.items()}
     for name, fit in fits.items():
         if fit is Fit.OTHER:
-            raise ServiceFault(both("fault.lake_newer", table=name))
+            raise ServiceFault(bilingual("fault.lake_newer", table=name))
     return {name: stored_tables[name] for name, fit in fits.items() if fit is Fit.OLDER}
 
 

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from lxml import etree
 
 from schemas.lrs.profiles import SOAP, Profile
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 from tasks.io.untrusted_xml import parse
 
@@ -187,7 +187,7 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
     for place, count in counts.items():
         if place in no_codes and place not in answered:
             # A batch file that came back unanswered, perhaps our own: as answers, it would open an exception for all.
-            refused[place] = Refused("not_a_result", both("detail.unanswered"))
+            refused[place] = Refused("not_a_result", bilingual("detail.unanswered"))
         elif count and place not in named:
             refused[place] = Refused("no_ukprn")
     return rows[~rows["file"].isin(refused)].reset_index(drop=True), refused
@@ -201,7 +201,7 @@ def _table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
         for row, value in enumerate(table.get(name, ()), 1):
             if _BY_SPREADSHEET.fullmatch(value.strip()):
                 # Taken in, it would make an open exception of every learner whose ULN it is.
-                raise Refused("result_by_spreadsheet", both("detail.spreadsheet", row=row))
+                raise Refused("result_by_spreadsheet", bilingual("detail.spreadsheet", row=row))
     return table
 
 
@@ -244,13 +244,13 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     delimiter = max(",;\t", key=first.count)
     lines = text.count("\n") + text.count("\r") + 1
     if max(text.count(delimiter) + lines, (first.count(delimiter) + 1) * lines) > MOST_CELLS:
-        raise Refused("result_too_large", both("detail.table", most=f"{MOST_CELLS:,}"))
+        raise Refused("result_too_large", bilingual("detail.table", most=f"{MOST_CELLS:,}"))
     # Strict: a quotation mark that is never closed would otherwise swallow the rows below it without a word.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         rows = [row for row in reader if "".join(row).strip()]
     except csv.Error:
-        raise Refused("not_a_result", both("detail.quotation", line=reader.line_num)) from None
+        raise Refused("not_a_result", bilingual("detail.quotation", line=reader.line_num)) from None
     names = [headings.get(_plain(cell), "") for cell in (rows[0] if rows else [])]
     if "mis_identifier" not in names:
         raise Refused("not_a_result")
@@ -259,7 +259,7 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
         for n, row in enumerate(rows[1:], 1):
             # An unquoted comma in a name moves all that follows, the return code too: no cell of such a row can be trusted.
             if "".join(row[width:]).strip():
-                raise Refused("not_a_result", both("detail.cells", row=n))
+                raise Refused("not_a_result", bilingual("detail.cells", row=n))
         rows = [(row + [""] * width)[:width] for row in rows]
     columns = list(zip(*rows[1:], strict=True)) or [()] * width
     table: dict[str, list[str]] = {}
@@ -297,7 +297,7 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     try:
         root = parse(content)
     except Refused as fault:
-        told = fault.detail or (both("detail.doctype") if fault.reason == "doctype" else "")
+        told = fault.detail or (bilingual("detail.doctype") if fault.reason == "doctype" else "")
         raise Refused(_OF_RESULT[fault.reason], told) from None
     about: dict[str, str] = {}
     records: list[dict[str, str]] = []
@@ -322,5 +322,5 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
 def _cell(element: etree._Element) -> str:
     """An element's whole text. One that holds more than a cell does is none: its text would be taken at every level."""
     if any(len(below) for below in element):
-        raise Refused("not_a_result", both("detail.nested"))
+        raise Refused("not_a_result", bilingual("detail.nested"))
     return "".join(map(str, element.itertext()))

@@ -28,7 +28,7 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
 _COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "LearnersNotFound", "RejectedLearners")
 
 
-def learners_told(message: bytes) -> tuple[int, int]:
+def answered_learners(message: bytes) -> tuple[int, int]:
     """How many learners an answer names, and how many its own five counters speak of; what is no number counts as none.
 
     Args:

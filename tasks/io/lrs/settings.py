@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.edited_files import sentences, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
@@ -95,7 +95,7 @@ def lrs_service(reference: Path) -> LrsService:
     """
     path = reference / FILE_NAME
     given = toml_of(text_of(path), FILE_NAME) if path.exists() else {}
-    faults: list[Both] = [both("fault.lrs_secret", key=key) for key in _SECRET if key in given]
+    faults: list[Bilingual] = [bilingual("fault.lrs_secret", key=key) for key in _SECRET if key in given]
     settings: LrsService | None = None
     try:
         settings = LrsService(**{key: value for key, value in given.items() if key not in _SECRET})
@@ -103,11 +103,11 @@ def lrs_service(reference: Path) -> LrsService:
         faults += sentences(wrong.errors(), {"extra_forbidden": "fault.unknown_key", "": "fault.lrs_setting"})
     if settings is not None and settings.by_service:
         needed = ("address", "user_name", "certificate", "password")
-        faults += [both("fault.lrs_needed", key=key) for key in needed if not _said(getattr(settings, key))]
+        faults += [bilingual("fault.lrs_needed", key=key) for key in needed if not _said(getattr(settings, key))]
     if settings is not None:
         files = ("certificate", "key", "authority")
         absent = [key for key in files if getattr(settings, key) and not Path(getattr(settings, key)).is_file()]
-        faults += [both("fault.lrs_no_file", key=key) for key in absent]
+        faults += [bilingual("fault.lrs_no_file", key=key) for key in absent]
     if faults or settings is None:
         raise ConfigurationFault(FILE_NAME, faults)
     return settings

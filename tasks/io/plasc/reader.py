@@ -18,7 +18,7 @@ from lxml import etree
 
 from schemas.plasc.layouts import PlascLayout
 from schemas.tables import PUPIL_FIELDS
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 from tasks.io.plasc.arrow_reader import PUPILS_SCHEMA, pupil_columns
 from tasks.io.plasc.grammar import all_known, empty_ones
@@ -294,7 +294,7 @@ def _root(content: bytes, layouts: dict[str, PlascLayout]) -> tuple[etree._Eleme
     root = parse(content)
     own = _of_root(_local(root), layouts)
     if not own:
-        raise Refused("wrong_root", both("detail.root", name=_local(root)[:40]))
+        raise Refused("wrong_root", bilingual("detail.root", name=_local(root)[:40]))
     return root, own
 
 
@@ -360,7 +360,7 @@ def _header_facts(root: etree._Element, layout: PlascLayout) -> dict[str, str]:
     if found["collection"] not in layout.collections:
         raise Refused(
             "wrong_collection",
-            both("detail.collection", found=repr(found["collection"][:40]), taken=", ".join(layout.collections)),
+            bilingual("detail.collection", found=repr(found["collection"][:40]), taken=", ".join(layout.collections)),
         )
     if not _is_date(found["census_date"]):
         raise Refused("bad_census_date", repr(found["census_date"][:40]))

@@ -18,12 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from schemas.settings.locations import Way, ways_of
-from schemas.texts.catalogue import both
-from schemas.texts.faults import PassingFault
+from schemas.settings.locations import Location, locations_of
+from schemas.texts.catalogue import bilingual
+from schemas.texts.faults import TransientFault
 from tasks.io.data_root.data_root import DataRoot, NotWritten, make_folder, take_away, write_each, write_whole
-from tasks.io.remote.open import opened
-from tasks.io.remote.transport import PART, Away, Declined, Seen, Transport, Unanswered, part_name
+from tasks.io.remote.open import open_folder
+from tasks.io.remote.transport import PART, OutcomeUnknown, Rejected, Seen, Transport, Unreachable, part_name
 
 #: What no return and no result file has; more is copied no further, and refused as too large where it is read.
 _MOST = 64 * 2**20 + 1
@@ -34,13 +34,13 @@ _OF_A_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
-def way_to(root: DataRoot, name: str) -> Way | None:
+def location_of(root: DataRoot, name: str) -> Location | None:
     """Where a folder is; None where it is the data root's own.
 
     Raises:
         ConfigurationFault: what is said of the ways is wrong.
     """
-    found: Way | None = getattr(ways_of(root.reference), name)
+    found: Location | None = getattr(locations_of(root.reference), name)
     return found
 
 
@@ -63,7 +63,7 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
         Declined: the same, or some files or folders could not be taken; the others were.
         NotWritten: this machine has no room for them.
     """
-    way = way_to(root, name)
+    way = location_of(root, name)
     if way is None:
         return 0
     inbox: Path = getattr(root, name)
@@ -71,7 +71,7 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
     for left in inbox.rglob(f"{PART[0]}*{PART[1]}"):
         left.unlink()  # of a run that was killed; the run lock is ours
     came = 0
-    with opened(way) as there:
+    with open_folder(way) as there:
         first, index.not_taken = _listed(there)
         new = {path: seen for path, seen in first.items() if index.seen.get(path) != [seen.size, seen.mark]}
         try:
@@ -84,7 +84,7 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
             with ThreadPoolExecutor(_AT_ONCE) as threads:
                 copied = threads.map(lambda one: _tried(there, one[0], one[1], inbox), settled.items())
                 for (path, seen), outcome in zip(settled.items(), copied, strict=True):
-                    if isinstance(outcome, Declined):
+                    if isinstance(outcome, Rejected):
                         index.not_taken[path] = outcome
                     elif outcome is not None:
                         index.seen[path] = [seen.size, seen.mark]
@@ -95,7 +95,7 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
     return came
 
 
-def proven(way: Way, *, writes: bool) -> int:
+def access_proven(way: Location, *, writes: bool) -> int:
     """Try a way without handing a file over: list its folder and, where we write, put a hidden part there and remove it.
 
     Under that name another is put as well, which must be refused: a store that puts it over the first could lose a batch.
@@ -106,10 +106,10 @@ def proven(way: Way, *, writes: bool) -> int:
     Raises:
         Away, Declined, Unanswered: it cannot be used.
     """
-    with opened(way) as there:
+    with open_folder(way) as there:
         found = there.listing()
         if writes and not keeps_what_stands(there):
-            raise Declined(both("fault.way_overwrites", way=there.shown))
+            raise Rejected(bilingual("fault.way_overwrites", way=there.shown))
         return len(found)
 
 
@@ -123,20 +123,20 @@ def keeps_what_stands(there: Transport) -> bool:
     there.put_new(name, b"uln")
     try:
         there.put_new(name, b"another")
-    except Declined:
+    except Rejected:
         return True
     finally:
         there.remove(name)
     return False
 
 
-def _listed(there: Transport) -> tuple[dict[str, Seen], dict[str, Declined]]:
+def _listed(there: Transport) -> tuple[dict[str, Seen], dict[str, Rejected]]:
     """What lies in the folder and one below it, by path, one question a folder; and the folders that could not be listed.
 
     A name that leaves its folder is none.
     """
     found: dict[str, Seen] = {}
-    shut: dict[str, Declined] = {}
+    shut: dict[str, Rejected] = {}
     top = {name: seen for name, seen in there.listing().items() if _named(name)}
     for name, seen in sorted(top.items()):
         if seen is not None:
@@ -144,7 +144,7 @@ def _listed(there: Transport) -> tuple[dict[str, Seen], dict[str, Declined]]:
             continue
         try:
             below = there.listing(name)
-        except Declined as fault:
+        except Rejected as fault:
             shut[name] = fault
             continue
         found |= {f"{name}/{n}": one for n, one in below.items() if one is not None and _named(n)}
@@ -155,18 +155,18 @@ def _named(name: str) -> bool:
     return not name.startswith(".") and not {"/", "\0"} & set(name) and not name.lower().endswith(_HALF_WRITTEN)
 
 
-def _tried(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | Declined | None:
+def _tried(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | Rejected | None:
     """Copy one file (`_copied`); what keeps that one from coming, and no other, is given back."""
     where = f"{inbox.parent.name}/{inbox.name}"
     try:
         return _copied(there, path, seen, inbox)
-    except Declined as fault:
+    except Rejected as fault:
         return fault
     except OSError as refused:
         if refused.errno in _OF_A_NAME:
-            return Declined(both("fault.way_name", way=there.shown, inbox=where))
+            return Rejected(bilingual("fault.way_name", way=there.shown, inbox=where))
         if refused.errno in (errno.EACCES, errno.EPERM):
-            return Declined(both("fault.no_right", path=where))
+            return Rejected(bilingual("fault.no_right", path=where))
         # The disk's own, which meets every file; told without the name that the sender chose.
         raise NotWritten(refused.errno, refused.strerror, str(inbox)) from refused
 
@@ -207,7 +207,7 @@ def deliver_new(root: DataRoot) -> int:
     Raises:
         Away, Declined: not all of it went; what did is known, and the next run brings the others.
     """
-    way = way_to(root, "dewi_outbox")
+    way = location_of(root, "dewi_outbox")
     if way is None:
         return 0
     index = _Index(root, "dewi_outbox", way)
@@ -217,15 +217,15 @@ def deliver_new(root: DataRoot) -> int:
     new = [path for path, mark in marks.items() if index.seen.get(path) != mark]
     if not new:
         return 0
-    with opened(way) as there:
+    with open_folder(way) as there:
         for folder in sorted({path.rpartition("/")[0] for path in new}):
-            with suppress(Declined):  # there may be no such folder yet; what else it is, the put tells
+            with suppress(Rejected):  # there may be no such folder yet; what else it is, the put tells
                 _put_away(there, folder)
         try:
             for path in new:
                 try:
                     there.put(path, (root.dewi_outbox / path).read_bytes())
-                except Declined as fault:
+                except Rejected as fault:
                     index.not_taken[path] = fault
                 else:
                     index.seen[path] = marks[path]
@@ -253,13 +253,13 @@ class _Index:
             choose the names; whoever may look into the data root finds them in the file.
     """
 
-    def __init__(self, root: DataRoot, name: str, way: Way) -> None:
+    def __init__(self, root: DataRoot, name: str, way: Location) -> None:
         self._name = f"ways/{name}.json"
         self._path = root.path / self._name
         # What tells one place from another: of an object store its URL does not say where it is.
         self._place = [way.url, *(str(getattr(way, key, None) or "") for key in ("endpoint", "account"))]
         self.seen: dict[str, list[int | str]] = {}
-        self.not_taken: dict[str, Declined] = {}
+        self.not_taken: dict[str, Rejected] = {}
         with suppress(FileNotFoundError, ValueError):
             kept = json.loads(self._path.read_text(encoding="utf-8"))
             if isinstance(kept, dict) and kept.get("place") == self._place:
@@ -279,7 +279,7 @@ class _Index:
         if self.not_taken:
             first = self.not_taken[min(self.not_taken)]
             number = len(self.not_taken)
-            raise Declined(both("fault.way_some", number=number, index=self._name, fault=first.args[0])) from first
+            raise Rejected(bilingual("fault.way_some", number=number, index=self._name, fault=first.args[0])) from first
 
 
 @contextmanager
@@ -289,11 +289,11 @@ def lrs_outbox(root: DataRoot) -> Iterator["LrsOutbox"]:
     Raises:
         Away, Declined: it is elsewhere and not to be had; nothing was handed over.
     """
-    way = way_to(root, "lrs_outbox")
+    way = location_of(root, "lrs_outbox")
     if way is None:
         yield LrsOutbox(root, None)
         return
-    with opened(way) as there:
+    with open_folder(way) as there:
         yield LrsOutbox(root, there)
 
 
@@ -316,7 +316,7 @@ class LrsOutbox:
         """Put files in place, each once.
 
         Returns:
-            What went wrong, by name; `Unanswered` where nobody knows, any other where the file is surely not there.
+            What went wrong, by name; `OutcomeUnknown` where nobody knows, any other where the file is surely not there.
         """
         if self._there is None:
             faults = write_each({self._root.lrs_outbox / name: data for name, data in files.items()})
@@ -326,11 +326,11 @@ class LrsOutbox:
         for name, data in files.items():
             try:
                 self._there.put_new(name, data)
-            except Declined as fault:
+            except Rejected as fault:
                 found[name] = fault
-            except (PassingFault, Unanswered) as fault:
+            except (TransientFault, OutcomeUnknown) as fault:
                 # Nobody answers: the others are not tried, so that each need not be waited for.
-                away = Away(both("fault.way_away", way=self._there.shown))
+                away = Unreachable(bilingual("fault.way_away", way=self._there.shown))
                 return found | {name: fault} | dict.fromkeys(list(files)[list(files).index(name) + 1 :], away)
         return found
 
@@ -342,7 +342,7 @@ class LrsOutbox:
         with suppress(OSError):
             if path.read_bytes() == data:
                 return None
-        return Unanswered(both("fault.way_unanswered", way="lrs/outbox", file=path.name))
+        return OutcomeUnknown(bilingual("fault.way_unanswered", way="lrs/outbox", file=path.name))
 
     def holds(self, name: str, sha256: str) -> bool:
         """Whether the file lies there, byte for byte.

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from schemas.texts.catalogue import Both, both
+from schemas.texts.catalogue import Bilingual, bilingual
 from tasks.io.data_root.data_root import NOTHING_DONE
-from tasks.io.remote.transport import Declined, Seen, Transport, part_name
+from tasks.io.remote.transport import Rejected, Seen, Transport, part_name
 
 
 class _File(Transport):
@@ -19,7 +19,7 @@ class _File(Transport):
         try:
             yield
         except OSError as refused:
-            raise Declined(_of_errno(self.shown, refused)) from refused
+            raise Rejected(_of_errno(self.shown, refused)) from refused
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
         listed: dict[str, Seen | None] = {}
@@ -40,7 +40,7 @@ class _File(Transport):
         except FileNotFoundError:
             raise
         except OSError as refused:
-            raise Declined(_of_errno(self.shown, refused)) from refused
+            raise Rejected(_of_errno(self.shown, refused)) from refused
         into.write_bytes(content)
 
     def content(self, path: str) -> bytes | None:
@@ -55,7 +55,7 @@ class _File(Transport):
             os.link(part, self._at(path))
         except OSError as fault:
             if fault.errno in NOTHING_DONE:
-                raise Declined(_of_errno(self.shown, fault)) from fault
+                raise Rejected(_of_errno(self.shown, fault)) from fault
             # Of a share, any other answer may stand for one that was lost: also that a file is there, which may be ours.
             self._settled(path, data, fault)
         finally:
@@ -87,10 +87,10 @@ class _File(Transport):
         """Nothing is held."""
 
 
-def _of_errno(shown: str, refused: OSError) -> Both:
+def _of_errno(shown: str, refused: OSError) -> Bilingual:
     """What a system's own number says."""
     if refused.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return both("fault.way_denied", way=shown)
+        return bilingual("fault.way_denied", way=shown)
     if refused.errno in (errno.ENOENT, errno.ENOTDIR):
-        return both("fault.way_no_folder", way=shown)
-    return both("fault.way_not_taken", way=shown)
+        return bilingual("fault.way_no_folder", way=shown)
+    return bilingual("fault.way_not_taken", way=shown)

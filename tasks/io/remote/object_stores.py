@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from schemas.settings.locations import AzureWay, S3Way
-from schemas.texts.catalogue import both
+from schemas.settings.locations import AzureLocation, S3Location
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
-from tasks.io.remote.transport import Away, Declined, Seen, Transport, Unanswered
+from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport, Unreachable
 
 #: What a store's code says, as `fault.way_<case>`; other codes go by the status.
 _CASES = {
@@ -69,14 +69,14 @@ class ObjectFolder(Transport):
         except Exception as refused:
             raise self._fault(refused) from refused
 
-    def _fault(self, refused: Exception, *, putting: bool = False) -> Away | Declined | Unanswered:
+    def _fault(self, refused: Exception, *, putting: bool = False) -> Unreachable | Rejected | OutcomeUnknown:
         status, code = self._said(refused)
         refuses = status < 500 or status in (501, 507) or _CASES.get(code) == "busy"
         if status == 0 or not refuses:
             lost = putting and not self._never_reached(refused)
-            return (Unanswered if lost else Away)(both("fault.way_away", way=self.shown))
+            return (OutcomeUnknown if lost else Unreachable)(bilingual("fault.way_away", way=self.shown))
         case = _CASES.get(code) or _STATUSES.get(status, "not_taken")
-        return (Away if case == "busy" else Declined)(both(f"fault.way_{case}", way=self.shown))
+        return (Unreachable if case == "busy" else Rejected)(bilingual(f"fault.way_{case}", way=self.shown))
 
     def _said(self, refused: Exception) -> tuple[int, str]:
         """HTTP status and code; 0 where no answer came."""
@@ -89,7 +89,7 @@ class ObjectFolder(Transport):
         try:
             yield
         except ValueError:  # which may quote it
-            raise Declined(both("fault.way_setting", way=self.shown, setting=setting)) from None
+            raise Rejected(bilingual("fault.way_setting", way=self.shown, setting=setting)) from None
 
     @staticmethod
     def _never_reached(refused: Exception) -> bool:
@@ -110,7 +110,7 @@ class ObjectFolder(Transport):
         found = sorted(found, key=lambda one: one["type"] == "directory")
         if any(one["type"] != "directory" and one["name"] == self._at(folder) for one in found):
             # Azure's library shows it alone then, and nothing of what begins with its name.
-            raise Declined(both("fault.way_name", way=self.shown, inbox=self.way.folder.rpartition("/")[2]))
+            raise Rejected(bilingual("fault.way_name", way=self.shown, inbox=self.way.folder.rpartition("/")[2]))
         return {
             name: None if one["type"] == "directory" else Seen(int(one["size"]), self._mark(one))
             for one in found
@@ -153,7 +153,7 @@ class ObjectFolder(Transport):
             # Stores tell in three ways that something stands there, or is being put there just now.
             stands = isinstance(refused, FileExistsError) or self._said(refused)[0] in (409, 412)
             fault = self._fault(refused, putting=True)
-            if not stands and not isinstance(fault, Unanswered):
+            if not stands and not isinstance(fault, OutcomeUnknown):
                 raise fault from refused
             self._settled(path, data, refused)
 
@@ -178,7 +178,7 @@ def _chain(refused: BaseException | None) -> Iterator[BaseException]:
 class S3Folder(ObjectFolder):
     """A part of a bucket."""
 
-    def __init__(self, way: S3Way) -> None:
+    def __init__(self, way: S3Location) -> None:
         super().__init__(way)
         from aiobotocore.httpsession import AIOHTTPSession  # noqa: PLC0415
         from botocore.utils import is_valid_endpoint_url  # noqa: PLC0415
@@ -237,7 +237,7 @@ class S3Folder(ObjectFolder):
 class AzureFolder(ObjectFolder):
     """A part of a container."""
 
-    def __init__(self, way: AzureWay) -> None:
+    def __init__(self, way: AzureLocation) -> None:
         super().__init__(way)
         from adlfs import AzureBlobFileSystem  # noqa: PLC0415
         from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415

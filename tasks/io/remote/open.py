@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from schemas.settings.locations import AzureWay, FileWay, S3Way, SftpWay, Way
-from schemas.texts.catalogue import both
+from schemas.settings.locations import AzureLocation, FileLocation, Location, S3Location, SftpLocation
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.remote.local_folder import _File
 from tasks.io.remote.transport import Transport
 
 
 @contextmanager
-def opened(way: Way) -> Iterator[Transport]:
+def open_folder(way: Location) -> Iterator[Transport]:
     """A folder by URL.
 
     Raises:
@@ -23,15 +23,15 @@ def opened(way: Way) -> Iterator[Transport]:
     from tasks.io.remote.sftp import SftpFolder  # noqa: PLC0415
 
     kinds: dict[type, Callable[[Any], Transport]] = {
-        FileWay: _File,
-        SftpWay: SftpFolder,
-        S3Way: S3Folder,
-        AzureWay: AzureFolder,
+        FileLocation: _File,
+        SftpLocation: SftpFolder,
+        S3Location: S3Folder,
+        AzureLocation: AzureFolder,
     }
     try:
         transport = kinds[type(way)](way)
     except ModuleNotFoundError as missing:
-        raise ServiceFault(both("fault.way_not_installed", way=way.shown, package=missing.name or "")) from None
+        raise ServiceFault(bilingual("fault.way_not_installed", way=way.shown, package=missing.name or "")) from None
     try:
         yield transport
     finally:

@@ -11,16 +11,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from schemas.settings.locations import SftpWay
-from schemas.texts.catalogue import both
+from schemas.settings.locations import SftpLocation
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
-from tasks.io.remote.transport import Away, Declined, Seen, Transport, Unanswered, part_name
+from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport, Unreachable, part_name
 
 
 class SftpFolder(Transport):
     """The folder, and a connection to it."""
 
-    def __init__(self, way: SftpWay) -> None:
+    def __init__(self, way: SftpLocation) -> None:
         super().__init__(way)
         self._fs: Any = None
         self._channel: Any = None
@@ -33,7 +33,7 @@ class SftpFolder(Transport):
 
         self.close()
         self._library = asyncssh
-        way: SftpWay = self.way
+        way: SftpLocation = self.way
         host, (port, known_hosts, keys) = way.parts.hostname, self._settings()
         with self._told():
             try:
@@ -61,12 +61,12 @@ class SftpFolder(Transport):
             except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
                 raise  # our own key
             except ValueError:  # what it does not take of a line that matches the host, such as an OpenSSH certificate
-                raise Declined(both("fault.way_known_hosts", way=self.shown)) from None
+                raise Rejected(bilingual("fault.way_known_hosts", way=self.shown)) from None
             except asyncssh.HostKeyNotVerifiable:
                 # Both are refused; a key that has changed is what somebody in between looks like.
                 known = asyncssh.match_known_hosts(known_hosts, host, "", port)
                 case = "fault.way_changed_key" if any(known[:2]) else "fault.way_unknown_key"
-                raise Declined(both(case, way=self.shown, file=way.known_hosts)) from None
+                raise Rejected(bilingual(case, way=self.shown, file=way.known_hosts)) from None
 
     def _settings(self) -> tuple[int, Any, list[str] | None]:
         """Port, the host keys that are known, and the file of our own key, where there is one.
@@ -76,17 +76,17 @@ class SftpFolder(Transport):
         Raises:
             Declined: one of them cannot be used; says which, and not what stands there.
         """
-        way: SftpWay = self.way
+        way: SftpLocation = self.way
         try:
             port = way.parts.port or 22
         except ValueError:
-            raise Declined(both("fault.way_setting", way=self.shown, setting="url")) from None
+            raise Rejected(bilingual("fault.way_setting", way=self.shown, setting="url")) from None
         try:
             known_hosts = self._library.read_known_hosts(str(way.known_hosts.expanduser()))
         except (FileNotFoundError, IsADirectoryError):
-            raise Declined(both("fault.way_unknown_key", way=self.shown, file=way.known_hosts)) from None
+            raise Rejected(bilingual("fault.way_unknown_key", way=self.shown, file=way.known_hosts)) from None
         except (OSError, ValueError, RuntimeError):  # the last: an account that has no home
-            raise Declined(both("fault.way_known_hosts", way=self.shown)) from None
+            raise Rejected(bilingual("fault.way_known_hosts", way=self.shown)) from None
         if way.key_file is None:
             return port, known_hosts, None
         try:
@@ -94,7 +94,7 @@ class SftpFolder(Transport):
             with key_file.open("rb"):
                 return port, known_hosts, [str(key_file)]
         except (OSError, RuntimeError):
-            raise Declined(both("fault.way_key_file", way=self.shown)) from None
+            raise Rejected(bilingual("fault.way_key_file", way=self.shown)) from None
 
     def _done(self, work: Callable[..., Any], *given: Any, size: int = 0, **named: Any) -> Any:
         """Let fsspec's thread do it, within its time."""
@@ -110,18 +110,18 @@ class SftpFolder(Transport):
         except (ServiceFault, ModuleNotFoundError):
             raise
         except (library.PermissionDenied, library.KeyImportError, library.KeyEncryptionError) as refused:
-            raise Declined(both("fault.way_login", way=self.shown)) from refused
+            raise Rejected(bilingual("fault.way_login", way=self.shown)) from refused
         except library.SFTPError as refused:
             if isinstance(refused, (library.SFTPConnectionLost, library.SFTPNoConnection)):
-                raise Away(both("fault.way_away", way=self.shown)) from refused
+                raise Unreachable(bilingual("fault.way_away", way=self.shown)) from refused
             cases = {library.SFTPPermissionDenied: "denied", library.SFTPNoSuchFile: "no_folder"}
             case = cases.get(type(refused), "not_taken")
-            raise Declined(both(f"fault.way_{case}", way=self.shown)) from refused
+            raise Rejected(bilingual(f"fault.way_{case}", way=self.shown)) from refused
         except PermissionError as refused:
             # As sshfs translates a login that was refused.
-            raise Declined(both("fault.way_login", way=self.shown)) from refused
+            raise Rejected(bilingual("fault.way_login", way=self.shown)) from refused
         except (library.Error, OSError, EOFError, TimeoutError) as refused:
-            raise Away(both("fault.way_away", way=self.shown)) from refused
+            raise Unreachable(bilingual("fault.way_away", way=self.shown)) from refused
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
         """One question, whatever lies there."""
@@ -129,7 +129,7 @@ class SftpFolder(Transport):
             try:
                 found = self._done(self._channel.readdir, self._at(folder))
             except self._library.SFTPNoSuchFile:
-                raise Declined(both("fault.way_no_folder", way=self.shown)) from None
+                raise Rejected(bilingual("fault.way_no_folder", way=self.shown)) from None
         kinds = self._library
         listed: dict[str, Seen | None] = {}
         for one in found:
@@ -196,10 +196,10 @@ class SftpFolder(Transport):
             was_left = self._withdrawn(part)
             # A server that makes the new name before it takes the old one away may have been stopped between the two.
             stands = self.content(path) is not None
-        except (Away, Declined):
-            raise Unanswered(both("fault.way_unanswered", way=self.shown, file=path)) from fault
+        except (Unreachable, Rejected):
+            raise OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path)) from fault
         if was_left and not stands:
-            raise Away(both("fault.way_away", way=self.shown)) from fault
+            raise Unreachable(bilingual("fault.way_away", way=self.shown)) from fault
         self._settled(path, data, fault)
 
     def _withdrawn(self, part: str) -> bool:
@@ -263,7 +263,7 @@ class SftpFolder(Transport):
                 raise
         if size != len(data):
             self._left(part)
-            raise Declined(both("fault.way_not_taken", way=self.shown))
+            raise Rejected(bilingual("fault.way_not_taken", way=self.shown))
         return part
 
     def _left(self, part: str) -> None:

@@ -2,8 +2,8 @@
 
 Through fsspec's file systems, with what they leave open closed: a host key that is not known, or is another, is refused;
 nothing is tried again behind our back; what is put appears whole under its name or not at all; every answer has its time.
-What goes wrong is one of three: `Away` (nothing was changed there), `Declined` (the server said no: nothing was changed),
-`Unanswered` (what was to be put may stand there or not).
+What goes wrong is one of three: `Unreachable` (nothing was changed there), `Rejected` (the server said no: nothing was
+changed), `OutcomeUnknown` (what was to be put may stand there or not).
 
 Belongs here: bytes, names and faults of a transport. Does not belong here: which folder it is, and what is done with the
 files (`tasks.io.remote.folders`); SFTP (`tasks.io.remote.sftp`), object stores (`tasks.io.remote.object_stores`). To
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.texts.catalogue import both
-from schemas.texts.faults import PassingFault, ServiceFault
+from schemas.texts.catalogue import bilingual
+from schemas.texts.faults import ServiceFault, TransientFault
 
 #: How the name of a file begins and ends that is being put there; `tasks.io.data_root.data_root` calls its own so.
 PART = (".uln-", ".part")
@@ -27,15 +27,15 @@ PART = (".uln-", ".part")
 _SLOWEST = 10_000
 
 
-class Away(PassingFault):
+class Unreachable(TransientFault):
     """The server was not reached, or went before anything was put in place."""
 
 
-class Declined(ServiceFault):
+class Rejected(ServiceFault):
     """The server answered, and did not do it."""
 
 
-class Unanswered(ServiceFault):
+class OutcomeUnknown(ServiceFault):
     """A file was to be put in place, and no answer came that says whether it was."""
 
 
@@ -127,8 +127,8 @@ class Transport(ABC):
     def close(self) -> None:
         """Let the connection go."""
 
-    def _other_file(self, path: str) -> Declined:
-        return Declined(both("fault.way_other_file", way=self.shown, file=path))
+    def _other_file(self, path: str) -> Rejected:
+        return Rejected(bilingual("fault.way_other_file", way=self.shown, file=path))
 
     def _settled(self, path: str, data: bytes, fault: Exception) -> None:
         """After `fault`, in which no answer came: look whether the very bytes stand there.
@@ -136,10 +136,10 @@ class Transport(ABC):
         Raises:
             Unanswered: they do not, or nobody can look.
         """
-        unknown = Unanswered(both("fault.way_unanswered", way=self.shown, file=path))
+        unknown = OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path))
         try:
             there = self.content(path)
-        except (Away, Declined):
+        except (Unreachable, Rejected):
             raise unknown from fault
         if there is None:
             raise unknown from fault

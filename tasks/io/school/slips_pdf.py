@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import typst
 
-from schemas.texts.catalogue import Language, both, text
+from schemas.texts.catalogue import Language, bilingual, text
 from tasks.io.data_root.reference import PrivacyNotice
 
 _TEMPLATE = Path(__file__).with_name("slips.typ")
@@ -45,14 +45,14 @@ def write_pdf(
     rows = learners.fillna("").sort_values(["surname", "forename", "upn"], ignore_index=True)
     given: dict[str, Any] = {
         "kind": kind,
-        "title": f"{both(f'slips.title_{kind}')}: {school}",
-        "author": both("slips.author"),
+        "title": f"{bilingual(f'slips.title_{kind}')}: {school}",
+        "author": bilingual("slips.author"),
         "left": school,
         "right": " / ".join(cycle[lang] for lang in _LANGUAGES),
-        "personal": both("workbook.personal"),
+        "personal": bilingual("workbook.personal"),
         "your": {lang: text("slips.your_uln", lang) for lang in _LANGUAGES},
         "notice": {lang: notice.told(lang) for lang in _LANGUAGES},
-        "headings": ["UPN", both("workbook.surname"), both("workbook.forename"), "ULN"],
+        "headings": ["UPN", bilingual("workbook.surname"), bilingual("workbook.forename"), "ULN"],
         "learners": [
             {**row, "name": f"{row['forename'].strip()} {row['surname'].strip()}"}
             for row in rows[["upn", "uln", "surname", "forename"]].to_dict("records")

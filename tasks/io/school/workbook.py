@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from schemas.texts.catalogue import Language, both, text
+from schemas.texts.catalogue import Language, bilingual, text
 from tasks.io.school.sheets import Cell, SheetPlan, measured, write_sheets
 
 _LANGUAGES: tuple[Language, ...] = ("cy", "en")
@@ -192,12 +192,12 @@ def _name_in_both(title: str) -> str:
 def _slip(slip: Slip, about: About) -> SheetPlan:
     """The submission slip: tables under each other, each with its own headings."""
     rows: list[tuple[Cell, ...]] = [
-        (both("workbook.slip"),),
-        (both("slip.holder"), _joined(about.holder)),
-        (both("slip.la"), _joined(about.la)),
-        (both("slip.cycle"), _joined(about.cycle_title)),
-        (both("slip.made"), about.made_at.strftime("%Y-%m-%d %H:%M")),
-        (both("slip.number"), about.number),
+        (bilingual("workbook.slip"),),
+        (bilingual("slip.holder"), _joined(about.holder)),
+        (bilingual("slip.la"), _joined(about.la)),
+        (bilingual("slip.cycle"), _joined(about.cycle_title)),
+        (bilingual("slip.made"), about.made_at.strftime("%Y-%m-%d %H:%M")),
+        (bilingual("slip.number"), about.number),
     ]
     headings = {0}
     for table, body in (
@@ -241,4 +241,4 @@ def _printed(lang: Language | None, about: About) -> tuple[str, str]:
 
 
 def _write(plans: list[SheetPlan], about: About) -> bytes:
-    return write_sheets(plans, title=both("workbook.title"), subject=_joined(about.holder), created=about.made_at)
+    return write_sheets(plans, title=bilingual("workbook.title"), subject=_joined(about.holder), created=about.made_at)

@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 
 from tasks.core.identifiers import uln_check_digit, upn_check_letter
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 
 A, B = "6604025", "6604026"
 _UKPRN = {A: "10000001", B: "10000002"}

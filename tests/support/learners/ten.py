@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasks.core.identifiers import uln_check_digit, upn_check_letter
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.support.diary import census
 
 FIRST, SECOND = "2012-01", "2013-01"

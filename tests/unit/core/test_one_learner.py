@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.one_learner import former_upns, giving_way, known_as, second_upns, upns_of_one
+from tasks.core.one_learner import former_upns, known_as, learner_upns, second_upns, yielding_records
 
 TEMPORARY, PERMANENT = "L67441030807A", "M660402510001"
 OTHER = "R681404209123"
@@ -81,7 +81,7 @@ def test_of_two_upns_that_were_sent_the_ledger_knows_a_learner_by_the_one_that_h
 def test_upns_are_one_learner_s_where_the_former_one_was_sent_for_the_same_person():
     record = {"upn": PERMANENT, "former_upn": TEMPORARY, "forename": "Siân", "dob": "1996-11-05 ", "gender": "F"}
     ledger = table(SENT)
-    assert set(upns_of_one(table(record, record), ledger).itertuples(index=False, name=None)) == {
+    assert set(learner_upns(table(record, record), ledger).itertuples(index=False, name=None)) == {
         (PERMANENT, TEMPORARY), (TEMPORARY, PERMANENT),
     }  # fmt: skip
     for other in (
@@ -93,8 +93,8 @@ def test_upns_are_one_learner_s_where_the_former_one_was_sent_for_the_same_perso
         {"former_upn": OTHER},
         {"upn": None},
     ):
-        assert upns_of_one(table(record | other), ledger).empty
-    assert upns_of_one(table(record | {"upn": TEMPORARY}), ledger).empty
+        assert learner_upns(table(record | other), ledger).empty
+    assert learner_upns(table(record | {"upn": TEMPORARY}), ledger).empty
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def asked(*records):
         for n, one in enumerate(records)
     ]
     frame = table(*rows)
-    gives_way = giving_way(frame.assign(at=pd.to_datetime(frame["at"], errors="coerce")))
+    gives_way = yielding_records(frame.assign(at=pd.to_datetime(frame["at"], errors="coerce")))
     return sorted(set(frame["row_ref"]) - set(gives_way))
 
 
@@ -198,9 +198,9 @@ def test_each_upn_is_settled_by_itself():
         FIVE | {"upn": u, "enrol_status": "C", "row_ref": f"{u}{s}", "school_number": s} for u in "AB" for s in "12"
     ]
     at = pd.to_datetime(pd.Series(["2012-01-20", "2012-01-25", "2012-01-25", "2012-01-20"]))
-    assert list(giving_way(table(*rows).assign(at=at))) == ["A1", "B2"]
+    assert list(yielding_records(table(*rows).assign(at=at))) == ["A1", "B2"]
 
 
 def test_nobody_gives_way_to_nobody():
     rows = table(FIVE | {"upn": "A", "enrol_status": "C", "row_ref": "1", "school_number": "1"}).iloc[:0]
-    assert list(giving_way(rows.assign(at=pd.to_datetime(pd.Series([], dtype="str"))))) == []
+    assert list(yielding_records(rows.assign(at=pd.to_datetime(pd.Series([], dtype="str"))))) == []

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.codes.possible_match_causes import Cause
-from tasks.core.possible_match import Known, causes, lives_like, told, used_as
+from tasks.core.possible_match import Known, causes, lives_like, used_as, with_likely_causes
 
 FIVE = {"given_name": "Mari", "family_name": "Prawf", "dob": "1998-11-05", "gender": "2", "postcode": "LL77 7NG"}
 UPN, OTHER, FORMER = "A660402510001", "B660402510002", "C66040251000A"
@@ -207,7 +207,7 @@ def test_the_reason_stands_beside_the_possible_match_and_nowhere_else():
     )
     found = pd.DataFrame({"upn": [UPN, OTHER, FORMER], "batch_ref": ["B1"] * 3, "cause": ["twin"] * 3})
     texts = pd.DataFrame([{"code": "twin", "why_en": "we", "why_cy": "wc", "check_en": "ce", "check_cy": "cc"}])
-    beside = told(lines, standing, found, texts.astype("str"), "RC007")
+    beside = with_likely_causes(lines, standing, found, texts.astype("str"), "RC007")
     assert beside[["why_en", "why_cy", "check_en", "check_cy"]].iloc[0].to_list() == ["we", "wc", "ce", "cc"]
     # Another code of the same learner, another code of another learner, an answer to another batch.
     assert beside[["why_en", "why_cy", "check_en", "check_cy"]].iloc[1:].isna().all(axis=None)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasks.core.standing import as_status, latest_batch, sent_rows, stand, tally
+from tasks.core.standing import as_status, count_by_school, derive_states, latest_batch, latest_sent_rows
 
 
 def frame(**columns):
@@ -18,7 +18,7 @@ SENT = frame(upn=["U1"], batch_ref=["B1"], batch_cycle=["2012-01"], batch_school
 
 def where(school="6604025", cycle="2012-01", held=(), latest=NO_BATCH, learners=NO_LEARNERS, exceptions=NO_EXCEPTIONS):
     chosen = frame(row_ref=["r1"], school_number=[school], upn=["u1"])
-    found = stand(
+    found = derive_states(
         chosen,
         cycle_id=cycle,
         held=pd.Series(list(held), dtype="str"),
@@ -68,7 +68,7 @@ def test_state(given, state):
 
 def test_two_records_of_one_school_under_one_upn_get_no_answer_while_that_is_not_put_right():
     chosen = frame(row_ref=["r1", "r2"], school_number=["6604025"] * 2, upn=["U1"] * 2)
-    found = stand(
+    found = derive_states(
         chosen,
         cycle_id="2012-01",
         held=pd.Series(["r1", "r2"]),
@@ -85,7 +85,7 @@ CYCLES = ["pilot", "2012-01", "2013-01"]
 def last_batch(cycles=CYCLES, state="SENT", first="2012-01", answered=NO_EXCEPTIONS):
     rows = frame(batch_ref=["B1", "B2"], upn=["U1", "U1"], school_number=["s", "s"], cycle=[first, "2013-01"])
     batches = frame(batch_ref=["B1", "B2"], state=["SENT", state], built_at=["2014-02-01", "2013-02-01"])
-    return list(latest_batch(sent_rows(rows, batches, answered), batches, cycles)["batch_ref"])
+    return list(latest_batch(latest_sent_rows(rows, batches, answered), batches, cycles)["batch_ref"])
 
 
 def test_the_last_batch_is_that_of_the_last_cycle_whenever_it_was_built():
@@ -101,7 +101,7 @@ def test_an_abandoned_batch_counts_as_never_sent_but_for_those_whom_the_lrs_answ
 
 def test_rows_of_a_batch_that_the_ledger_does_not_know_were_not_sent():
     rows = frame(batch_ref=["B1", "B2"], upn=["U1", "U2"])
-    assert list(sent_rows(rows, frame(batch_ref=["B1"], state=["READY"]), NO_EXCEPTIONS)["upn"]) == ["U1"]
+    assert list(latest_sent_rows(rows, frame(batch_ref=["B1"], state=["READY"]), NO_EXCEPTIONS)["upn"]) == ["U1"]
 
 
 def test_a_cycle_does_not_see_the_batches_of_a_later_one():
@@ -110,7 +110,7 @@ def test_a_cycle_does_not_see_the_batches_of_a_later_one():
 
 def counted(dispositions, standing, declared=2):
     pupils = frame(row_ref=["r1", "r2"], school_number=["6604025", "6604025"])
-    return tally(pupils, dispositions, standing, pd.Series({"6604025": declared}))
+    return count_by_school(pupils, dispositions, standing, pd.Series({"6604025": declared}))
 
 
 CHOSEN = frame(row_ref=["r1", "r2"], school_number=["6604025"] * 2, disposition=["chosen"] * 2).assign(

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from schemas.tables import SENT_FIELDS
-from tasks.core.superseding import changed, last_shown
+from tasks.core.superseding import changed_values, last_shown
 
 SENT = dict.fromkeys(SENT_FIELDS, "x") | {"middle_name": None}
 NOBODY = pd.Series([], dtype="str")
@@ -26,7 +26,7 @@ def told(state="uln", now=None, school="6604025", batch="B1", held=NOBODY, then=
         blank = dict.fromkeys([*SENT_FIELDS, "ability_to_share"]) | {"batch_ref": "B1", "upn": "U1", "sha256": "f"}
         rows = [blank | {"received_at": f"2012-03-0{n}", "ordinal": n} | answer for n, answer in enumerate(answers, 1)]
         shown = last_shown(pd.DataFrame(rows).astype("str"), tables[2])
-    return list(changed(*tables, held, shown)[["rule", "field"]].itertuples(index=False, name=None))
+    return list(changed_values(*tables, held, shown)[["rule", "field"]].itertuples(index=False, name=None))
 
 
 @pytest.mark.parametrize(

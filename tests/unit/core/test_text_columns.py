@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.text_columns import BLANK, answers, bytes_of_width, chosen_texts, in_order, once_each
+from tasks.core.text_columns import BLANK, answers, bytes_of_width, chosen_texts, map_unique, sort_text
 
 ODD = ["a", "ŵ", "\u0302", "1", "１", "\0", "\x1c", "\xa0", "\u2003", " ", "'", '"', ",", "\n", "\U0001f600"]
 texts = st.lists(st.none() | st.text(st.sampled_from(ODD), max_size=4))
@@ -29,7 +29,7 @@ def test_once_each_is_the_judge_of_the_whole_column(values):
         lambda text: text.isna(),
         lambda text: pd.to_numeric(text, errors="coerce").astype("Int64"),
     ):
-        pd.testing.assert_series_equal(once_each(judge, whole), judge(whole), check_dtype=bool(values))
+        pd.testing.assert_series_equal(map_unique(judge, whole), judge(whole), check_dtype=bool(values))
 
 
 def test_each_value_is_judged_once_and_index_and_name_are_kept():
@@ -39,7 +39,7 @@ def test_each_value_is_judged_once_and_index_and_name_are_kept():
         seen.extend(text)
         return text.str.len()
 
-    found = once_each(judge, column("a", None, "a", "bb", index=[5, 3, 3, 1]).rename("names"))
+    found = map_unique(judge, column("a", None, "a", "bb", index=[5, 3, 3, 1]).rename("names"))
     assert len(seen) == 3 and found.name == "names" and list(found.index) == [5, 3, 3, 1]
     assert found.fillna(-1).to_list() == [1, -1, 1, 2]
 
@@ -78,10 +78,10 @@ def test_answers_are_null_where_the_question_does_not_arise():
 def test_rows_are_in_the_order_of_sort_values(rows):
     table = pd.DataFrame(rows, columns=["one", "other"], dtype="str").assign(place=range(len(rows)))
     wanted = table.sort_values(["one", "other"], kind="stable")
-    pd.testing.assert_frame_equal(in_order(table, ["one", "other"]), wanted)
+    pd.testing.assert_frame_equal(sort_text(table, ["one", "other"]), wanted)
 
 
 @pytest.mark.parametrize("empty", [column(), column(None, None)], ids=["no-rows", "nulls"])
 def test_nothing_gives_nothing(empty):
-    assert once_each(lambda text: text.str.upper(), empty).isna().all()
+    assert map_unique(lambda text: text.str.upper(), empty).isna().all()
     assert bytes_of_width(empty, 3)[1].shape == (0, 3)

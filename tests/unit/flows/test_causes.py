@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from flows.services.notify import _causes
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.reports.batches import batches_waiting
 
 AGAIN = dt.timedelta(hours=20)

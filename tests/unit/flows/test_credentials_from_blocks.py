@@ -15,7 +15,7 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
-from schemas.settings.locations import ways_of
+from schemas.settings.locations import locations_of
 
 async def told():
     await Secret(value="of-nobody").save("uln-dewi", overwrite=True)
@@ -26,7 +26,7 @@ async def told():
         kept = await client.create_work_pool(pool, overwrite=True)
         configuration = await ProcessJobConfiguration.from_template_and_values(kept.base_job_template, {}, client=client)
     os.environ |= configuration.env
-    way = ways_of(Path("nowhere")).dewi_inbox
+    way = locations_of(Path("nowhere")).dewi_inbox
     print(json.dumps([way.password.get_secret_value(), "of-nobody" in json.dumps(kept.base_job_template)]))
 
 asyncio.run(told())

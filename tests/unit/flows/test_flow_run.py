@@ -4,7 +4,7 @@ import pytest
 from prefect.states import Completed, Failed
 
 from flows import census as module
-from flows.run.flow_run import Tour, chosen_authorities
+from flows.run.flow_run import FlowRun, chosen_authorities
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.runtime.chunks import StageResult
@@ -78,12 +78,12 @@ def test_a_census_in_which_every_authority_fails_has_failed(tmp_path, monkeypatc
 
 def test_an_authority_of_which_one_batch_was_refused_has_had_the_others_done(tmp_path, monkeypatch):
     without_an_engine(monkeypatch)
-    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour = FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
     some = StageResult({"660": {"sent": 6, "learners": 40, "unconfirmed": 0}}, {"660": "one batch was refused"})
     tour.stage(_Gives(some))
     assert tour.faults == {"660": "one batch was refused"}
     tour.refuse_nothing_done()
-    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour = FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
     tour.stage(_Gives(StageResult({}, {"660": "no batch could be handed over"})))
     with pytest.raises(ServiceFault, match="any of the 1"):
         tour.refuse_nothing_done()
@@ -106,7 +106,7 @@ def test_an_inbox_elsewhere_that_is_away_counts_as_a_fault_and_its_authorities_g
             return StageResult({"660": {"files": 1}})
 
     without_an_engine(monkeypatch)
-    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour = FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
     tour.apart(Away(), data=str(tmp_path), name="dewi_inbox")
     tour.stage(Stage())
     assert tour.total() == {"fetch.faults": 1, "receive.files": 1, "faults": 1}
@@ -142,9 +142,9 @@ def test_what_came_from_an_inbox_elsewhere_is_received_though_another_file_there
     monkeypatch.setenv("ULN_WAY_DEWI_INBOX__SETTLED_SECONDS", "0")
     DataRoot(tmp_path / "root").create().dewi_inbox.joinpath("660", "00.xml").mkdir(parents=True)
     told = []
-    monkeypatch.setattr("flows.run.flow_run.stage_fault", lambda stage, _, faults: told.append((stage, faults)))
+    monkeypatch.setattr("flows.run.flow_run.log_stage_faults", lambda stage, _, faults: told.append((stage, faults)))
     without_an_engine(monkeypatch)
-    tour = Tour(["660"], flow="census", data=str(tmp_path / "root"), cycle="2012-01", steps=2)
+    tour = FlowRun(["660"], flow="census", data=str(tmp_path / "root"), cycle="2012-01", steps=2)
     tour.apart(Ran(fetch), data=str(tmp_path / "root"), name="dewi_inbox")
     tour.stage(Ran(receive), as_of="2012-01-30T02:30")
     total = tour.total()

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.long
 SURNAME, GIVEN, POSTCODE = "Zzmarkername", "Qqmarkergiven", "LL99 9ZZ"
 #: A fault of ours in one authority, whose text holds all that is known of its pupils.
 BROKEN = """
-from flows.run.engine import settle
-settle("{root}")
+from flows.run.engine import configure_engine
+configure_engine("{root}")
 import tasks.steps.validate
 sound = tasks.steps.validate.apply_rules
 def broken(chosen, *arguments, **more):
@@ -113,7 +113,7 @@ def test_no_pupil_s_data_in_the_engine_or_on_the_terminal(played):
         dump = "\n".join(connection.iterdump())
     assert "task_run" in dump and "receive 2012-01" in dump
     assert asked(root, "select count(*) from log")[0][0] > 20, "the log lines are there to be searched"
-    from tasks.io.lake.tables import Lake
+    from tasks.io.lake.lake import Lake
 
     pupils = Lake(root / "lake").read("pupils", ["upn", "surname", "forename", "postcode"])
     assert SURNAME + "1" in set(pupils["surname"]), "the marked learner was read"
@@ -205,8 +205,8 @@ def test_returns_when_nothing_is_there(settled):
 
 
 OPERATOR = """
-from flows.run.engine import settle
-settle("{root}")
+from flows.run.engine import configure_engine
+configure_engine("{root}")
 from flows.operator import abandon
 abandon(ref="{ref}", reason="{reason}", as_of="2012-03-20T09:15", data="{root}")
 """
@@ -214,7 +214,7 @@ abandon(ref="{ref}", reason="{reason}", as_of="2012-03-20T09:15", data="{root}")
 
 def test_abandoned_from_the_engine_the_reason_is_in_no_name_log_or_result(played, tmp_path):
     root = Path(shutil.copytree(played["root"], tmp_path / "root"))
-    from tasks.io.lake.tables import Lake
+    from tasks.io.lake.lake import Lake
 
     lake = Lake(root / "lake")
     one = lake.read("batches").head(1)

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from flows.cli.__main__ import app
-from flows.cli.language import asked_for, chosen, pair, say
+from flows.cli.language import asked_for, chosen, localised_text, pair
 from schemas.texts.catalogue import all_texts
 from tests.support.cli import invoke as uln
 from tests.support.paths import PROJECT
@@ -77,7 +77,7 @@ def test_the_language_is_asked_for_before_the_command_or_in_the_environment(monk
 
 def test_a_command_leaves_the_language_as_it_was():
     uln("--lang", "cy", "cycles")
-    assert chosen.get() is None and pair("un", "one") == "un / one" and " / " in say("terminal.faults")
+    assert chosen.get() is None and pair("un", "one") == "un / one" and " / " in localised_text("terminal.faults")
 
 
 def test_a_refused_return_is_told_in_one_language_with_its_detail(tmp_path):

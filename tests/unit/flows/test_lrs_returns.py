@@ -128,7 +128,7 @@ def test_what_cannot_be_had_from_or_brought_to_another_machine_is_told_and_holds
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(module, name, stand_in)
     told = []
-    monkeypatch.setattr("flows.run.flow_run.stage_fault", lambda stage, _, faults: told.append((stage, faults)))
+    monkeypatch.setattr("flows.run.flow_run.log_stage_faults", lambda stage, _, faults: told.append((stage, faults)))
     without_an_engine(monkeypatch)
     total = module.lrs_returns.fn(as_of="2012-02-12T09:15", data=str(tmp_path))
     assert (total["faults"], total[f"{stopped}.faults"], collect.calls) == (1, 1, 1)

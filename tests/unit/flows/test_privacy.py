@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.support.marked_pupils import BORN, MARKERS, SURNAME, ULNS, UPNS, prepare, told
 from tests.support.paths import PROJECT
 
@@ -33,9 +33,9 @@ PLAY = """
 import logging, os, sys, threading, urllib.request, urllib.error, warnings
 from pathlib import Path
 from flows import cli
-from flows.run.engine import settle
+from flows.run.engine import configure_engine
 root, met = sys.argv[1], Path(sys.argv[2])
-settle(root)
+configure_engine(root)
 
 def run(*arguments):
     return cli.app([*arguments, "--data", root], standalone_mode=False)
@@ -74,7 +74,7 @@ def returns():
 def crashing_returns():
     import flows.lrs_returns as module
     def crash(data):
-        from tasks.io.lake.tables import Lake
+        from tasks.io.lake.lake import Lake
         from tasks.io.data_root.data_root import DataRoot
         raise KeyError(Lake(DataRoot(Path(data)).lake).read("pupils").to_csv())
     module.cycles_with_returns = crash

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.support.cli import finished as uln
 
 pytestmark = pytest.mark.long

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from schemas.tables import TABLES
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tests.support.cli import alone
 
 pytestmark = pytest.mark.engine

@@ -14,7 +14,7 @@ from flows.run import artifacts as dashboard
 from flows.run import flow_run as stages
 from flows.run import run_page
 from flows.run.artifacts import Progress, artifact_key
-from flows.run.flow_run import Tour, chosen_authorities
+from flows.run.flow_run import FlowRun, chosen_authorities
 from schemas.states import BatchShown, Severity
 from schemas.texts.catalogue import all_texts
 from schemas.views import (
@@ -29,8 +29,8 @@ from schemas.views import (
 from tasks.io.data_root.data_root import DataRoot
 from tasks.reports.overview import WALES, Overview
 from tasks.runtime.chunks import Chunk, StageResult, run_chunks
-from tasks.runtime.context import Ground
-from tasks.runtime.visibility import shown as let_through
+from tasks.runtime.context import RunContext
+from tasks.runtime.visibility import check_visible as let_through
 from tests.support.without_engine import without_an_engine
 
 AT = "2012-02-12T09:15"
@@ -192,7 +192,7 @@ class Stage:
 def toured(tmp_path, monkeypatch, las, seen):
     told = without_an_engine(monkeypatch)
     monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
-    tour = Tour(las, flow="census", data=str(tmp_path), cycle="2012-01", steps=2)
+    tour = FlowRun(las, flow="census", data=str(tmp_path), cycle="2012-01", steps=2)
     tour.stage(Stage())
     tour.publish_artifacts(AT, conserved=True)
     return tour, told
@@ -231,7 +231,7 @@ def test_an_artifact_that_cannot_be_made_fails_no_run_and_is_told(tmp_path, monk
     told = without_an_engine(monkeypatch)
     monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
     monkeypatch.setattr(broken, lambda *_, **__: 1 / 0)
-    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour = FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
     tour.publish_artifacts(AT, conserved=True)
     assert tour.faults == {} and tour.total()["faults"] == 0
     assert "census-2012-01-batches" in dict(told), "the others are made"
@@ -244,7 +244,9 @@ def test_the_run_page_says_where_the_pages_are_or_that_they_could_not_be_made(tm
     def overview_told():
         told = without_an_engine(monkeypatch)
         monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
-        Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1).publish_artifacts(AT, conserved=True)
+        FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1).publish_artifacts(
+            AT, conserved=True
+        )
         return dict(told)["census-2012-01-overview"]
 
     assert "`reports/2012-01/site/wales/index.cy.html`" in overview_told()
@@ -260,7 +262,7 @@ def test_the_run_page_says_where_the_pages_are_or_that_they_could_not_be_made(tm
 def test_a_cycle_that_does_not_balance_keeps_its_last_pages(tmp_path, monkeypatch, seen):
     without_an_engine(monkeypatch)
     monkeypatch.setattr(stages, "overview_of", lambda *_, **__: seen)
-    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour = FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
     tour.publish_artifacts(AT, conserved=False, unbalanced="x")
     assert not (tmp_path / "reports").exists()
 
@@ -268,7 +270,7 @@ def test_a_cycle_that_does_not_balance_keeps_its_last_pages(tmp_path, monkeypatc
 def test_where_the_cycle_cannot_be_counted_the_run_goes_on(tmp_path, monkeypatch, caplog):
     told = without_an_engine(monkeypatch)
     monkeypatch.setattr(stages, "overview_of", lambda *_, **__: 1 / 0)
-    Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1).publish_artifacts(AT, conserved=True)
+    FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1).publish_artifacts(AT, conserved=True)
     assert [key for key, _ in told] == ["census-2012-01-progress"] and "artifacts-census-overview" in caplog.text
 
 
@@ -300,13 +302,13 @@ def test_a_stage_s_chunks_move_the_run_s_progress(tmp_path, monkeypatch):
     told = without_an_engine(monkeypatch)
     monkeypatch.setattr(dashboard, "PREFECT_API_URL", SimpleNamespace(value=lambda: "http://127.0.0.1:9/api"))
     monkeypatch.setattr(dashboard, "TOLD_EVERY_SECONDS", 0)
-    tour = Tour(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
+    tour = FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
 
-    ground = Ground.of(str(DataRoot(tmp_path).create().path), "2012-01")
+    ctx = RunContext.of(str(DataRoot(tmp_path).create().path), "2012-01")
 
     def stage(las, progress, **_):
         cut = [Chunk(tuple(las), (school,)) for school in ("6604025", "6604026", "6604027", "6604028")]
-        return Completed(data=run_chunks("read", ground, cut, lambda _: {"660": {}}, progress=progress))
+        return Completed(data=run_chunks("read", ctx, cut, lambda _: {"660": {}}, progress=progress))
 
     stage.name = "read"
     tour.stage(stage)

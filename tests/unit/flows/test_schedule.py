@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from flows.run.schedule import due_cycle, now, present_cycle, scheduled_time
-from schemas.cycles import all_cycles, cycle_by_id, in_order, up_to
+from schemas.cycles import all_cycles, cycle_by_id, cycles_in_order, up_to
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 
 
@@ -46,7 +46,7 @@ def test_what_is_no_time_is_refused():
 
 
 def test_cycles_are_in_the_order_of_their_censuses_and_none_sees_a_later_one():
-    assert in_order() == ["pilot", "2011-09", "2012-01", "2013-01", "2026-09", "2027-01"]
+    assert cycles_in_order() == ["pilot", "2011-09", "2012-01", "2013-01", "2026-09", "2027-01"]
     assert up_to(cycle_by_id("2012-01")) == ["pilot", "2011-09", "2012-01"]
 
 

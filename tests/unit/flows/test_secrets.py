@@ -11,7 +11,7 @@ from collections import deque
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.rehearsal import lrs_web_stand_in
 from tasks.rehearsal.certificates import make_certificates
 from tasks.rehearsal.lrs_web_stand_in import Fault, serving, settings_of
@@ -27,9 +27,9 @@ SECRETS = (PASSWORD, FORMER, PASSPHRASE)
 PLAY = """
 import os, sys
 from flows import cli
-from flows.run.engine import settle
+from flows.run.engine import configure_engine
 root, former, password = sys.argv[1], *(os.environ.pop(name) for name in ("FORMER", "PASSWORD"))
-settle(root)
+configure_engine(root)
 
 def run(*arguments):
     return cli.app([*arguments, "--data", root], standalone_mode=False)

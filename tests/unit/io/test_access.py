@@ -8,7 +8,7 @@ import pytest
 from schemas.settings.access import Access, parse_access
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot, write_whole
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 
 
 def mode(path):

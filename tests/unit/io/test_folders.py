@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from schemas.settings.locations import FOLDERS, AzureWay, S3Way, SftpWay
-from schemas.texts.catalogue import both
+from schemas.settings.locations import FOLDERS, AzureLocation, S3Location, SftpLocation
+from schemas.texts.catalogue import bilingual
 from tasks.io.data_root.data_root import DataRoot, NotWritten
 from tasks.io.remote import folders as places
 from tasks.io.remote import local_folder
-from tasks.io.remote.folders import _Index, deliver_new, fetch_new, lrs_outbox, proven
-from tasks.io.remote.transport import Away, Declined, Unanswered
+from tasks.io.remote.folders import _Index, access_proven, deliver_new, fetch_new, lrs_outbox
+from tasks.io.remote.transport import OutcomeUnknown, Rejected, Unreachable
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def lies(inbox, *paths):
 def told_of(fault, number):
     """The sentence of a fault that holds of so many files; it has both languages, and names none of a sender's files."""
     sentence = str(fault)
-    assert isinstance(fault, Declined) and "\n" not in sentence and sentence.count(" / ") == 1
+    assert isinstance(fault, Rejected) and "\n" not in sentence and sentence.count(" / ") == 1
     assert f"{number} files or folders could not be taken" in sentence and "xml" not in sentence
     return sentence
 
@@ -76,7 +76,7 @@ def refuses(monkeypatch, method, *paths):
 
     def does_or_not(self, path="", *given):
         if path in paths:
-            raise Declined(both("fault.way_denied", way=self.shown))
+            raise Rejected(bilingual("fault.way_denied", way=self.shown))
         return does(self, path, *given)
 
     monkeypatch.setattr(local_folder._File, method, does_or_not)
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read_keeps_none_of_the_others_and_comes_once_it_c
     with monkeypatch.context() as patched:
         refuses(patched, "fetch", "660/00.xml", "661/07.xml")
         for _ in range(2):
-            with pytest.raises(Declined) as met:
+            with pytest.raises(Rejected) as met:
                 fetch_new(root, "dewi_inbox", nothing)
             assert "does not allow it" in told_of(met.value, 2)
             assert len(lying(root.dewi_inbox)) == 38 and not_taken(root, "dewi_inbox") == ["660/00.xml", "661/07.xml"]
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_listed_keeps_none_of_the_others(far, root, monk
     with monkeypatch.context() as patched:
         refuses(patched, "listing", "660")
         for _ in range(2):
-            with pytest.raises(Declined) as met:
+            with pytest.raises(Rejected) as met:
                 fetch_new(root, "dewi_inbox", nothing)
             assert told_of(met.value, 1) and set(lying(root.dewi_inbox)) == {"661/b.xml", "662/c.xml"}
     assert fetch_new(root, "dewi_inbox", nothing) == 1
@@ -138,7 +138,7 @@ def test_names_that_cannot_be_here_are_told_and_keep_none_of_the_others(far, roo
     lies(root.dewi_inbox, "660/here.xml", "661")
     lies(far / "dewi_inbox", "660", "661/a.xml", "662/b.xml", f"662/{'c' * 251}.xml")
     for _ in range(2):
-        with pytest.raises(Declined) as met:
+        with pytest.raises(Rejected) as met:
             fetch_new(root, "dewi_inbox", nothing)
         # The longest name that a folder takes is taken.
         assert "have it renamed" in told_of(met.value, 2)
@@ -155,7 +155,7 @@ def test_a_file_here_that_may_not_be_read_is_told_and_keeps_none_of_the_others(f
         return make(place, content)
 
     monkeypatch.setattr(places, "write_whole", refused)
-    with pytest.raises(Declined) as met:
+    with pytest.raises(Rejected) as met:
         fetch_new(root, "dewi_inbox", nothing)
     assert "dewi/inbox could not be written" in told_of(met.value, 1) and set(lying(root.dewi_inbox)) == {"660/b.xml"}
 
@@ -186,12 +186,12 @@ def test_a_server_that_goes_away_ends_it_though_others_were_declined(far, root, 
     def gone(self, path, *given):
         asked.append(path)
         if path == "660/01.xml":
-            raise Away(both("fault.way_away", way=self.shown))
+            raise Unreachable(bilingual("fault.way_away", way=self.shown))
         return fetch(self, path, *given)
 
     monkeypatch.setattr(local_folder._File, "fetch", gone)
     monkeypatch.setattr(places, "_AT_ONCE", 1)
-    with pytest.raises(Away):
+    with pytest.raises(Unreachable):
         fetch_new(root, "dewi_inbox", nothing)
     assert len(asked) < 20
 
@@ -201,7 +201,7 @@ def test_a_school_file_that_is_declined_keeps_none_of_the_others_and_goes_once_i
     with monkeypatch.context() as patched:
         refuses(patched, "put", "660/a.zip")
         for _ in range(2):
-            with pytest.raises(Declined) as met:
+            with pytest.raises(Rejected) as met:
                 deliver_new(root)
             assert "does not allow it" in told_of(met.value, 1) and not_taken(root, "dewi_outbox") == ["660/a.zip"]
             assert set(lying(far / "dewi_outbox")) == {"660/b.zip", "661/c.zip"}
@@ -226,16 +226,16 @@ def test_school_files_that_were_brought_to_one_place_are_brought_to_another_as_w
 
 
 def is_away(way):
-    raise Away(both("fault.way_away", way=way.shown))
+    raise Unreachable(bilingual("fault.way_away", way=way.shown))
 
 
 def test_a_way_that_led_nowhere_for_one_run_has_forgotten_nothing(far, root, monkeypatch):
     to_be_brought(root, "660/a.zip")
     assert deliver_new(root) == 1
     to_be_brought(root, "660/b.zip")
-    with monkeypatch.context() as patched, pytest.raises(Away):
+    with monkeypatch.context() as patched, pytest.raises(Unreachable):
         patched.setenv("ULN_WAY_DEWI_OUTBOX__URL", (far / "mistyped").as_uri())
-        patched.setattr("tasks.io.remote.folders.opened", is_away)
+        patched.setattr("tasks.io.remote.folders.open_folder", is_away)
         deliver_new(root)
     assert deliver_new(root) == 1 and len(lying(far / "dewi_outbox")) == 2
 
@@ -267,7 +267,7 @@ def test_of_an_inbox_that_moved_what_has_come_already_comes_to_nothing_and_what_
 @pytest.mark.parametrize("key", ["endpoint", "account"])
 def test_two_stores_are_two_places_though_their_buckets_have_one_name(root, key):
     def index(store):
-        return _Index(root, "dewi_inbox", AzureWay(**{"url": "az://returns/in", "account": "wales", key: store}))
+        return _Index(root, "dewi_inbox", AzureLocation(**{"url": "az://returns/in", "account": "wales", key: store}))
 
     one, other = ("https://one.example", "https://other.example") if key == "endpoint" else ("one", "other")
     before = index(one)
@@ -312,19 +312,19 @@ def test_a_link_that_was_made_though_its_answer_was_lost_is_found_made(far, root
 def test_of_a_link_whose_answer_was_lost_and_whose_file_is_not_there_nobody_knows(far, root, monkeypatch, number):
     links(monkeypatch, number, made=True, taken=True)
     fault = handed_over(root, ours=b"x")["ours"]
-    assert isinstance(fault, Unanswered) and "nobody knows" in str(fault) and lying(far / "lrs_outbox") == {}
+    assert isinstance(fault, OutcomeUnknown) and "nobody knows" in str(fault) and lying(far / "lrs_outbox") == {}
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EOPNOTSUPP])
 def test_a_link_that_was_surely_not_made_leaves_the_batch_ready_and_no_part(far, root, monkeypatch, number):
     links(monkeypatch, number, made=False)
-    assert isinstance(handed_over(root, ours=b"x")["ours"], Declined) and lying(far / "lrs_outbox") == {}
+    assert isinstance(handed_over(root, ours=b"x")["ours"], Rejected) and lying(far / "lrs_outbox") == {}
 
 
 def test_a_batch_is_never_handed_over_above_another_file(far, root):
     (far / "lrs_outbox" / "ours").write_bytes(b"theirs")
     fault = handed_over(root, ours=b"x")["ours"]
-    assert isinstance(fault, Declined) and "another file stands there" in str(fault)
+    assert isinstance(fault, Rejected) and "another file stands there" in str(fault)
     assert lying(far / "lrs_outbox") == {"ours": b"theirs"}
 
 
@@ -346,13 +346,13 @@ def test_a_part_that_cannot_be_removed_is_no_fault_of_the_hand_over_and_goes_wit
 # What is wrong with our own settings, should `schemas.settings.locations` let it pass.
 
 WRONG = {
-    "sftp port": (SftpWay, {"url": "sftp://uln@127.0.0.1:wrongful/in", "known_hosts": Path("/dev/null")}, "url"),
-    "s3 without a scheme": (S3Way, {"url": "s3://b/in", "endpoint": "wrongful.example"}, "endpoint"),
-    "s3 no address": (S3Way, {"url": "s3://b/in", "endpoint": "http://[wrongful"}, "endpoint"),
-    "azure no address": (AzureWay, {"url": "az://b/in", "account": "a", "endpoint": "wrongful"}, "endpoint"),
-    "azure no account": (AzureWay, {"url": "az://b/in", "account": "wrongful b/c"}, "account"),
+    "sftp port": (SftpLocation, {"url": "sftp://uln@127.0.0.1:wrongful/in", "known_hosts": Path("/dev/null")}, "url"),
+    "s3 without a scheme": (S3Location, {"url": "s3://b/in", "endpoint": "wrongful.example"}, "endpoint"),
+    "s3 no address": (S3Location, {"url": "s3://b/in", "endpoint": "http://[wrongful"}, "endpoint"),
+    "azure no address": (AzureLocation, {"url": "az://b/in", "account": "a", "endpoint": "wrongful"}, "endpoint"),
+    "azure no account": (AzureLocation, {"url": "az://b/in", "account": "wrongful b/c"}, "account"),
     "azure no key": (
-        AzureWay,
+        AzureLocation,
         {"url": "az://b/in", "account": "a", "account_key": SecretStr("wrongful!")},
         "account_key",
     ),
@@ -362,8 +362,8 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_setting_that_cannot_be_used_is_told_by_its_name_and_without_its_value(wrong):
     kind, given, setting = WRONG[wrong]
-    token = {"sas_token": SecretStr("token")} if kind is AzureWay else {}
-    with pytest.raises(Declined, match=f": {setting} cannot be used") as met:
-        proven(kind.model_construct(**token, **given), writes=False)
+    token = {"sas_token": SecretStr("token")} if kind is AzureLocation else {}
+    with pytest.raises(Rejected, match=f": {setting} cannot be used") as met:
+        access_proven(kind.model_construct(**token, **given), writes=False)
     told = "".join(traceback.format_exception(met.value)).replace(kind.model_construct(**given).shown, "")
     assert "wrongful" not in told and str(met.value).count(" / ") == 1

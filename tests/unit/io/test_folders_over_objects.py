@@ -22,15 +22,15 @@ from urllib.parse import unquote
 
 import pytest
 
-from schemas.settings.locations import FOLDERS, ways_of
-from schemas.texts.faults import PassingFault, ServiceFault
+from schemas.settings.locations import FOLDERS, locations_of
+from schemas.texts.faults import ServiceFault, TransientFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.remote import folders as places
 from tasks.io.remote.folders import deliver_new, fetch_new, lrs_outbox
-from tasks.io.remote.open import opened
-from tasks.io.remote.transport import Away, Declined, Unanswered
+from tasks.io.remote.open import open_folder
+from tasks.io.remote.transport import OutcomeUnknown, Rejected, Unreachable
 from tasks.rehearsal.s3_stand_in import s3_server
-from tasks.runtime.process_guard import guard
+from tasks.runtime.process_guard import install_process_guard
 from tests.support.faults.faulty_line import FaultyLine
 from tests.support.servers.azurite import azurite_server
 
@@ -159,7 +159,7 @@ def nothing(_seconds: float) -> None:
 
 
 def opened_at(root, name):
-    return opened(getattr(ways_of(root.reference), name))
+    return open_folder(getattr(locations_of(root.reference), name))
 
 
 def received(root, *folders: str) -> list[bytes]:
@@ -192,7 +192,7 @@ def test_an_object_with_the_name_of_a_folder_hides_nothing_silently(store, root)
     told = ""
     try:
         fetch_new(root, "dewi_inbox", nothing)
-    except Declined as fault:
+    except Rejected as fault:
         told = str(fault)
     came = {path.relative_to(root.dewi_inbox).as_posix() for path in root.dewi_inbox.rglob("*") if path.is_file()}
     assert "661/b.xml" in came and ("660/a.xml" in came or "1 files or folders could not be taken" in told)
@@ -250,7 +250,7 @@ def test_a_batch_is_handed_over_once_and_never_over_another_file(store, root):
     with lrs_outbox(root) as outbox:
         outbox.ready()
         assert outbox.hand_over({"ours": b"x"}) == outbox.hand_over({"ours": b"x"}) == {}
-        assert isinstance(outbox.hand_over({"taken": b"x"})["taken"], Declined)
+        assert isinstance(outbox.hand_over({"taken": b"x"})["taken"], Rejected)
     assert store.lying("lrs/outbox") == {"ours": b"x", "taken": b"theirs"}
 
 
@@ -260,7 +260,7 @@ def test_of_those_who_put_at_once_one_does(store, root, other):
         with opened_at(root, "lrs_outbox") as there:
             try:
                 there.put_new("batch", b"batch %d" % number if other else b"batch")
-            except Declined:
+            except Rejected:
                 return "refused"
             return f"{number}"
 
@@ -307,14 +307,14 @@ def test_who_may_not_is_told_and_nothing_is_put(store, root, lead, who):
     lead(**getattr(store, who))
     with lrs_outbox(root) as outbox:
         fault = outbox.hand_over({"batch": b"x"})["batch"]
-    assert isinstance(fault, Declined)
+    assert isinstance(fault, Rejected)
     assert is_shut_out(store, told(fault)) if who == "stranger" else "does not allow it" in told(fault)
     assert store.lying("lrs/outbox") == {} and len(store.asked("PUT")) == 1
 
 
 def test_whom_the_store_does_not_know_reads_nothing(store, root, lead):
     lead(**store.stranger)
-    with pytest.raises(Declined) as refused:
+    with pytest.raises(Rejected) as refused:
         fetch_new(root, "dewi_inbox", nothing)
     assert is_shut_out(store, told(refused.value))
 
@@ -323,10 +323,10 @@ def test_a_bucket_that_is_not_there_is_told(store, root, lead):
     scheme = "s3" if store.kind == "s3" else "az"
     lead(url=f"{scheme}://nowhere/{store.prefix}")
     with lrs_outbox(root) as outbox:
-        with pytest.raises(Declined) as refused:
+        with pytest.raises(Rejected) as refused:
             outbox.ready()
         fault = outbox.hand_over({"batch": b"x"})["batch"]
-        with pytest.raises(Declined):
+        with pytest.raises(Rejected):
             outbox.holds("batch", "")
     assert told(fault) == told(refused.value) and "no such folder or bucket" in told(fault)
 
@@ -341,8 +341,8 @@ def test_a_store_that_is_away_is_told_and_nothing_is_lost(store, root, lead):
         through(store, lead, line)
     with lrs_outbox(root) as outbox:
         fault = outbox.hand_over({"batch": b"x"})["batch"]
-    assert isinstance(fault, Away) and "does not answer" in told(fault)
-    with pytest.raises(PassingFault):
+    assert isinstance(fault, Unreachable) and "does not answer" in told(fault)
+    with pytest.raises(TransientFault):
         fetch_new(root, "dewi_inbox", nothing)
 
 
@@ -351,14 +351,14 @@ def test_a_store_that_does_not_answer_is_waited_for_no_longer_than_it_may(store,
         through(store, lead, line, patience_seconds=1)
         line.hold()
         began = time.monotonic()
-        with pytest.raises(PassingFault) as away:
+        with pytest.raises(TransientFault) as away:
             fetch_new(root, "dewi_inbox", nothing)
         with lrs_outbox(root) as outbox:
             fault = outbox.hand_over({"batch": b"x"})["batch"]
         took = time.monotonic() - began
         line.release()
     assert "does not answer" in told(away.value)
-    assert isinstance(fault, Unanswered) and "nobody knows" in told(fault) and took < PATIENCE
+    assert isinstance(fault, OutcomeUnknown) and "nobody knows" in told(fault) and took < PATIENCE
 
 
 def test_a_slow_line_is_no_fault(store, root, lead):
@@ -381,7 +381,7 @@ def test_a_line_that_breaks_in_mid_upload_leaves_no_half_file_and_puts_no_second
         with lrs_outbox(root) as outbox:
             fault = outbox.hand_over({"batch": data})["batch"]
         sent = line.seen["server"]
-        assert isinstance(fault, Unanswered) and "nobody knows" in told(fault)
+        assert isinstance(fault, OutcomeUnknown) and "nobody knows" in told(fault)
         assert sent < len(data) and store.lying("lrs/outbox") == {}
         with lrs_outbox(root) as outbox:  # as a person decides who has asked the LRS
             assert outbox.hand_over({"batch": data}) == {}
@@ -395,7 +395,7 @@ def test_a_line_that_breaks_in_mid_download_leaves_nothing_half_and_the_next_run
         through(store, lead, line)
         line.cut_after(200_000, "client")
         if store.kind == "s3":  # Azure's library reads on where the line broke, which does no harm
-            with pytest.raises(PassingFault) as away:
+            with pytest.raises(TransientFault) as away:
                 fetch_new(root, "lrs_inbox", nothing)
             assert "does not answer" in told(away.value) and received(root, "lrs", "inbox") == []
         assert fetch_new(root, "lrs_inbox", nothing) == 1
@@ -428,7 +428,7 @@ def test_a_put_whose_answer_was_lost_is_not_done_again_though_the_lrs_has_taken_
 
             there.content = taken_by_then
             line.swallow_answers(MOST)
-            with pytest.raises(Unanswered) as unknown:
+            with pytest.raises(OutcomeUnknown) as unknown:
                 there.put_new("batch", BATCH)
     assert "nobody knows" in told(unknown.value)
     assert store.lying("lrs/outbox") == {} and len(store.asked("PUT")) == 1
@@ -439,7 +439,7 @@ def test_of_an_answer_that_was_lost_nobody_knows_where_nobody_can_look(store, ro
         through(store, lead, line)
         line.swallow_answers(MOST, then_gone=True)
         with lrs_outbox(root) as outbox:
-            assert isinstance(outbox.hand_over({"batch": BATCH})["batch"], Unanswered)
+            assert isinstance(outbox.hand_over({"batch": BATCH})["batch"], OutcomeUnknown)
         line.back()
         with lrs_outbox(root) as outbox:  # the next run looks, and finds it
             assert outbox.holds("batch", hashlib.sha256(BATCH).hexdigest())
@@ -452,7 +452,7 @@ def test_school_files_go_with_the_next_run_when_the_line_broke(store, root, lead
     with FaultyLine("127.0.0.1", store.server.port) as line:
         through(store, lead, line)
         line.cut_after(300_000, "server")
-        with pytest.raises(PassingFault) as away:
+        with pytest.raises(TransientFault) as away:
             deliver_new(root)
         assert "does not answer" in told(away.value)
         assert deliver_new(root) == 1
@@ -501,18 +501,18 @@ class Canned(ThreadingHTTPServer):
 
 
 ANSWERS = [
-    ("s3", 503, "SlowDown", Away, "has too much to do"),
-    ("s3", 403, "RequestTimeTooSkewed", Declined, "clock"),
-    ("s3", 400, "AuthorizationHeaderMalformed", Declined, "another region"),
-    ("s3", 400, "ExpiredToken", Declined, "does not let the service in"),
-    ("s3", 507, "XMinioStorageFull", Declined, "may be full"),
-    ("s3", 501, "NotImplemented", Declined, "did not take"),
-    ("s3", 500, "InternalError", Unanswered, "nobody knows"),
-    ("s3", 502, "Bad gateway", Unanswered, "nobody knows"),
-    ("s3", 409, "ConditionalRequestConflict", Unanswered, "nobody knows"),
-    ("azure", 503, "ServerBusy", Away, "has too much to do"),
-    ("azure", 403, "AuthenticationFailed", Declined, "does not let the service in"),
-    ("azure", 500, "InternalError", Unanswered, "nobody knows"),
+    ("s3", 503, "SlowDown", Unreachable, "has too much to do"),
+    ("s3", 403, "RequestTimeTooSkewed", Rejected, "clock"),
+    ("s3", 400, "AuthorizationHeaderMalformed", Rejected, "another region"),
+    ("s3", 400, "ExpiredToken", Rejected, "does not let the service in"),
+    ("s3", 507, "XMinioStorageFull", Rejected, "may be full"),
+    ("s3", 501, "NotImplemented", Rejected, "did not take"),
+    ("s3", 500, "InternalError", OutcomeUnknown, "nobody knows"),
+    ("s3", 502, "Bad gateway", OutcomeUnknown, "nobody knows"),
+    ("s3", 409, "ConditionalRequestConflict", OutcomeUnknown, "nobody knows"),
+    ("azure", 503, "ServerBusy", Unreachable, "has too much to do"),
+    ("azure", 403, "AuthenticationFailed", Rejected, "does not let the service in"),
+    ("azure", 500, "InternalError", OutcomeUnknown, "nobody knows"),
 ]
 
 
@@ -556,7 +556,7 @@ def test_a_store_that_tells_in_its_own_way_that_the_very_file_stands_there_is_un
     lead_to(canned, "s3", monkeypatch)
     with lrs_outbox(DataRoot(tmp_path).create()) as outbox:
         assert outbox.hand_over({"batch": b"x"}) == {}
-        assert isinstance(outbox.hand_over({"batch": b"y"})["batch"], Declined)
+        assert isinstance(outbox.hand_over({"batch": b"y"})["batch"], Rejected)
 
 
 @pytest.fixture
@@ -571,7 +571,7 @@ def boundary(root, monkeypatch):
     ):
         monkeypatch.setattr(place, name, getattr(place, name))
     monkeypatch.setattr("tasks.runtime.process_guard._guarded", None)
-    guard(str(root.path))
+    install_process_guard(str(root.path))
     yield
     logging.setLogRecordFactory(factory)
     logging.getLogger("botocore").setLevel(level)

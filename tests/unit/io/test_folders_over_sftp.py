@@ -10,11 +10,11 @@ import asyncssh
 import pytest
 
 from schemas.cycles import cycle_by_id
-from schemas.texts.faults import PassingFault
+from schemas.texts.faults import TransientFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.remote.folders import deliver_new, fetch_new, lrs_outbox
-from tasks.io.remote.transport import Away, Declined, Unanswered
-from tasks.maintenance.doctor import examined
+from tasks.io.remote.transport import OutcomeUnknown, Rejected, Unreachable
+from tasks.maintenance.doctor import run_checks
 from tests.support.cli import alone
 from tests.support.servers.sftp import PASSPHRASE, made_key, sftp_server
 
@@ -157,7 +157,7 @@ def test_a_batch_is_handed_over_once_and_never_over_another_file(server, root):
     server.put("lrs/outbox/taken", b"theirs")
     assert handed_over(root, ours=b"x") == handed_over(root, ours=b"x") == {}
     fault = handed_over(root, taken=b"x")["taken"]
-    assert isinstance(fault, Declined) and "another file stands there" in told(fault)
+    assert isinstance(fault, Rejected) and "another file stands there" in told(fault)
     assert server.files("lrs/outbox") == {"ours": b"x", "taken": b"theirs"}
 
 
@@ -192,9 +192,9 @@ def test_a_server_that_is_away_is_told_and_nothing_is_lost(server, root):
     server.put("dewi/inbox/660/a.xml", b"<a/>")
     server.line.gone()
     for does in (lambda: fetch_new(root, "dewi_inbox", nothing), lambda: handed_over(root, ours=b"x")):
-        with pytest.raises(Away, match="does not answer") as met:
+        with pytest.raises(Unreachable, match="does not answer") as met:
             does()
-        assert isinstance(met.value, PassingFault) and told(met.value)
+        assert isinstance(met.value, TransientFault) and told(met.value)
     server.line.back()
     assert fetch_new(root, "dewi_inbox", nothing) == 1 and handed_over(root, ours=b"x") == {}
 
@@ -203,7 +203,7 @@ def test_a_server_that_says_nothing_has_its_time_and_no_more(server, root, monke
     named(server, monkeypatch, patience=1)
     server.line.hold()
     for does in (lambda: fetch_new(root, "dewi_inbox", nothing), lambda: handed_over(root, ours=b"x")):
-        with pytest.raises(Away, match="does not answer") as met:
+        with pytest.raises(Unreachable, match="does not answer") as met:
             does()
         assert told(met.value)
 
@@ -214,7 +214,7 @@ def test_a_server_that_falls_silent_as_batches_go_has_taken_none_of_them(server,
         outbox.ready()
         server.line.hold()
         faults = outbox.hand_over({"a": b"a", "b": b"b", "c": b"c"})
-        assert set(faults) == {"a", "b", "c"} and {type(fault) for fault in faults.values()} == {Away}
+        assert set(faults) == {"a", "b", "c"} and {type(fault) for fault in faults.values()} == {Unreachable}
         server.line.release()
     assert handed_over(root, a=b"a", b=b"b", c=b"c") == {}
     assert server.files("lrs/outbox") == {"a": b"a", "b": b"b", "c": b"c"}
@@ -231,7 +231,7 @@ def test_a_connection_that_drops_in_mid_file_leaves_nothing_half_and_the_next_ru
     server.put("lrs/inbox/a.csv", b"a")
     server.put("lrs/inbox/b.csv", GREAT)
     server.line.cut_after(len(GREAT) // 2, "client")
-    with pytest.raises(Away) as met:
+    with pytest.raises(Unreachable) as met:
         fetch_new(root, "lrs_inbox", nothing)
     assert told(met.value) and {p.name for p in root.lrs_inbox.iterdir()} <= {"a.csv"}
     assert fetch_new(root, "lrs_inbox", nothing) >= 1 and fetch_new(root, "lrs_inbox", nothing) == 0
@@ -240,7 +240,7 @@ def test_a_connection_that_drops_in_mid_file_leaves_nothing_half_and_the_next_ru
 
 def test_a_server_that_goes_between_two_looks_is_told(server, root):
     server.put("lrs/inbox/r.csv", b"r")
-    with pytest.raises(Away) as met:
+    with pytest.raises(Unreachable) as met:
         fetch_new(root, "lrs_inbox", lambda _: server.line.gone())
     server.line.back()
     assert told(met.value) and fetch_new(root, "lrs_inbox", nothing) == 1
@@ -251,7 +251,7 @@ def test_a_connection_that_drops_as_a_batch_goes_leaves_nothing_under_its_name(s
         outbox.ready()
         server.line.cut_after(len(GREAT) // 2, "server")
         fault = outbox.hand_over({"ours": GREAT})["ours"]
-    assert isinstance(fault, Away) and told(fault) and "ours" not in server.files("lrs/outbox")
+    assert isinstance(fault, Unreachable) and told(fault) and "ours" not in server.files("lrs/outbox")
     assert handed_over(root, ours=GREAT) == {} and server.files("lrs/outbox") == {"ours": GREAT}
 
 
@@ -285,7 +285,7 @@ def test_a_rename_that_stopped_between_its_new_name_and_its_old_one_is_known_as_
 def test_a_rename_that_did_not_arrive_is_known_as_not_done_and_can_be_done_no_more(server, root, monkeypatch):
     before_the_rename(monkeypatch, lambda: server.line.cut_after(1, "server"))
     fault = handed_over(root, ours=b"x")["ours"]
-    assert isinstance(fault, Away) and told(fault) and server.files("lrs/outbox") == {}
+    assert isinstance(fault, Unreachable) and told(fault) and server.files("lrs/outbox") == {}
 
 
 def test_a_rename_of_which_nobody_can_say_whether_it_was_done_is_told_so_and_no_more_is_tried(
@@ -293,8 +293,8 @@ def test_a_rename_of_which_nobody_can_say_whether_it_was_done_is_told_so_and_no_
 ):
     before_the_rename(monkeypatch, lambda: server.line.swallow_answers(then_gone=True))
     faults = handed_over(root, ours=b"x", next=b"y")
-    assert isinstance(faults["ours"], Unanswered) and "nobody knows" in told(faults["ours"])
-    assert isinstance(faults["next"], Away) and server.files("lrs/outbox") == {"ours": b"x"}
+    assert isinstance(faults["ours"], OutcomeUnknown) and "nobody knows" in told(faults["ours"])
+    assert isinstance(faults["next"], Unreachable) and server.files("lrs/outbox") == {"ours": b"x"}
 
 
 def test_a_rename_whose_file_was_taken_at_once_and_whose_answer_was_lost_is_told_as_unknown(server, root, monkeypatch):
@@ -307,14 +307,14 @@ def test_a_rename_whose_file_was_taken_at_once_and_whose_answer_was_lost_is_told
         return read(self, path, *given, **more)
 
     monkeypatch.setattr(asyncssh.SFTPClient, "open", taken_first)
-    assert isinstance(handed_over(root, ours=b"x")["ours"], Unanswered)
+    assert isinstance(handed_over(root, ours=b"x")["ours"], OutcomeUnknown)
 
 
 def test_what_was_not_brought_whole_goes_with_the_next_run(server, root):
     for name in "ab":
         (root.dewi_outbox / f"{name}.zip").write_bytes(GREAT)
     server.line.cut_after(len(GREAT) * 3 // 2, "server")
-    with pytest.raises(Away) as met:
+    with pytest.raises(Unreachable) as met:
         deliver_new(root)
     whole = {name for name in server.files("dewi/outbox") if not name.startswith(".")}
     assert told(met.value) and whole == {"a.zip"}
@@ -362,7 +362,7 @@ def test_where_such_a_server_goes_before_the_new_file_has_its_name_the_old_one_i
 ):
     of_this_week(root, plain)
     at_the_rename_into_place(monkeypatch, plain.line.gone)
-    with pytest.raises(Away):
+    with pytest.raises(Unreachable):
         deliver_new(root)
     assert sorted(plain.files("dewi/outbox").values()) == [b"last week's", b"this week's"]
     assert all(name.startswith(".uln-") for name in plain.files("dewi/outbox"))
@@ -377,7 +377,7 @@ def test_where_such_a_server_refuses_the_new_file_its_name_the_old_one_has_it_ag
         raise asyncssh.SFTPFailure("no")
 
     at_the_rename_into_place(monkeypatch, refuse)
-    with pytest.raises(Declined):
+    with pytest.raises(Rejected):
         deliver_new(root)
     assert plain.files("dewi/outbox")["a.zip"] == b"last week's"
     assert deliver_new(root) == 1 and plain.files("dewi/outbox") == {"a.zip": b"this week's"}
@@ -389,7 +389,7 @@ def test_where_such_a_server_refuses_the_new_file_its_name_the_old_one_has_it_ag
 @pytest.mark.parametrize("known", ["", "another"], ids=["unknown", "changed"])
 def test_a_server_with_an_unknown_or_another_key_is_refused_and_not_asked_again(server, root, known):
     server.is_known_by(made_key(server.home / known) if known else [])
-    with pytest.raises(Declined, match="is not the one in" if known else "is not in") as met:
+    with pytest.raises(Rejected, match="is not the one in" if known else "is not in") as met:
         fetch_new(root, "dewi_inbox", nothing)
     assert told(met.value) and server.line.connections == 1
 
@@ -401,7 +401,7 @@ def test_who_has_not_the_right_key_or_cannot_open_it_is_told(server, root, monke
         monkeypatch.setenv("ULN_WAY_DEWI_INBOX__KEY_FILE", str(server.home / "stranger"))
     else:
         monkeypatch.setenv("ULN_WAY_DEWI_INBOX__KEY_PASSPHRASE", "of another key")
-    with pytest.raises(Declined, match="does not let the service in") as met:
+    with pytest.raises(Rejected, match="does not let the service in") as met:
         fetch_new(root, "dewi_inbox", nothing)
     assert told(met.value)
 
@@ -429,25 +429,25 @@ def test_a_setting_of_ours_that_cannot_be_used_is_told_by_its_name_and_nobody_is
 ):
     makes, says = WRONG[wrong]
     makes(server, monkeypatch)
-    with pytest.raises(Declined, match=says) as met:
+    with pytest.raises(Rejected, match=says) as met:
         fetch_new(root, "dewi_inbox", nothing)
     assert told(met.value) and server.line.connections == 0
     assert not [value for value in ("key-of-ours", "sftp.lrs.example", "nobody-of-that") if value in str(met.value)]
-    found = {one.what.en for one in examined(str(root.path), dt.date(2012, 1, 31)) if one.check == "ways"}
+    found = {one.what.en for one in run_checks(str(root.path), dt.date(2012, 1, 31)) if one.check == "ways"}
     assert any(says in sentence and "dewi_inbox cannot be used" in sentence for sentence in found)
 
 
 def test_a_certificate_among_the_host_keys_is_told_and_nothing_is_sent(server, root):
     authority, key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     server.is_known_by(authority.generate_host_certificate(key, "of-nobody").export_certificate().decode().split())
-    with pytest.raises(Declined, match="known_hosts names cannot be read") as met:
+    with pytest.raises(Rejected, match="known_hosts names cannot be read") as met:
         handed_over(root, ours=b"x")
     assert told(met.value) and server.files("lrs/outbox") == {}
 
 
 def test_a_folder_that_is_gone_is_told(server, root):
     (server.far / "lrs/outbox").rmdir()
-    with pytest.raises(Declined, match="no such folder") as met:
+    with pytest.raises(Rejected, match="no such folder") as met:
         handed_over(root, ours=b"x")
     assert told(met.value)
 
@@ -456,9 +456,9 @@ def test_a_server_that_lets_nobody_write_takes_nothing(tmp_path, root, monkeypat
     with sftp_server(tmp_path, read_only=True) as there:
         named(there, monkeypatch)
         fault = handed_over(root, ours=b"x")["ours"]
-        assert isinstance(fault, Declined) and "does not allow it" in told(fault)
+        assert isinstance(fault, Rejected) and "does not allow it" in told(fault)
         (root.dewi_outbox / "a.zip").write_bytes(b"a")
-        with pytest.raises(Declined, match="does not allow it"):
+        with pytest.raises(Rejected, match="does not allow it"):
             deliver_new(root)
         assert there.files("lrs/outbox") == there.files("dewi/outbox") == {}
 
@@ -467,7 +467,7 @@ def test_a_server_whose_disk_is_full_takes_nothing_of_what_has_no_room(tmp_path,
     with sftp_server(tmp_path, largest_file=len(GREAT) // 2) as there:
         named(there, monkeypatch)
         faults = handed_over(root, ours=GREAT, small=b"x")
-        assert isinstance(faults["ours"], Declined) and "it may be full" in told(faults["ours"])
+        assert isinstance(faults["ours"], Rejected) and "it may be full" in told(faults["ours"])
         assert set(faults) == {"ours"} and there.files("lrs/outbox") == {"small": b"x"}
 
 

@@ -13,8 +13,8 @@ import pytest
 from deltalake import DeltaTable
 
 from schemas.texts.faults import ServiceFault
+from tasks.io.lake.lake import Lake
 from tasks.io.lake.maintenance import compact
-from tasks.io.lake.tables import Lake
 from tests.support.paths import PROJECT
 
 
@@ -226,7 +226,7 @@ def test_no_file_has_greater_row_groups_than_readers_hold_whichever_way_it_was_w
 #: Arrow's own memories, of which what is given back stays with the process.
 READS_WITHOUT_HOARD = """
 from pathlib import Path
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 import pyarrow as pa
 assert len(Lake(Path("lake")).read("shared_upns")) == 5_000
 hoards = {name: getattr(pa, f"{name}_memory_pool")() for name in pa.supported_memory_backends() if name != "system"}

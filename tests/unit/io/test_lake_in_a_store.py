@@ -18,11 +18,11 @@ from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake import maintenance
+from tasks.io.lake.lake import Lake
 from tasks.io.lake.scan import opened_table
-from tasks.io.lake.tables import Lake
-from tasks.maintenance.doctor import Level, examined
+from tasks.maintenance.doctor import Level, run_checks
 from tasks.rehearsal.s3_stand_in import s3_server
-from tasks.runtime.error_boundary import may_pass, sentence_of
+from tasks.runtime.error_boundary import is_transient, sentence_of
 from tests.support.cli import alone
 from tests.support.faults.faulty_line import FaultyLine
 from tests.support.faults.store_line import StoreLine
@@ -35,8 +35,8 @@ import sys
 import pandas as pd
 from pathlib import Path
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
-from tasks.runtime.error_boundary import may_pass
+from tasks.io.lake.lake import Lake
+from tasks.runtime.error_boundary import is_transient
 lake, kind = Lake.of(DataRoot(Path(sys.argv[1]))), sys.argv[2]
 for n in map(int, sys.stdin):
     cycle = f"c{n}" if kind == "replace" else "2012-01"
@@ -51,7 +51,7 @@ for n in map(int, sys.stdin):
                 lake.append("shared_upns", rows, [f"n/{n}"])
             break
         except Exception as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
     else:
         sys.exit("never")
@@ -227,7 +227,7 @@ def test_a_writer_that_is_killed_anywhere_loses_and_doubles_nothing(lake, server
 
 
 def met(root):
-    return [one for one in examined(str(root.path), dt.date(2012, 2, 1)) if one.check in {"store", "lake"}]
+    return [one for one in run_checks(str(root.path), dt.date(2012, 2, 1)) if one.check in {"store", "lake"}]
 
 
 def test_the_doctor_tells_a_store_that_lets_a_commit_be_overwritten(server, root, tmp_path, monkeypatch):
@@ -290,7 +290,7 @@ def test_a_store_that_does_not_serve_is_told_in_one_sentence(server, root, monke
     with pytest.raises(Exception) as met:
         lake.append("shared_upns", upns(1)) if does == "append" else maintenance.damage(lake, "shared_upns")
     told = sentence_of(met.value, data=str(root.path), cycle="2012-01", stage="read", about="all")
-    assert says in told and "\n" not in told and may_pass(met.value) is passes
+    assert says in told and "\n" not in told and is_transient(met.value) is passes
     evidence = "".join(path.read_text(encoding="utf-8") for path in root.path.rglob("read-all-*.txt"))
     assert evidence and server.secret_key not in evidence + repr(lake.place)
 

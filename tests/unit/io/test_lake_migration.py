@@ -11,10 +11,10 @@ from schemas.tables import LEARNERS, SHARED_UPNS, TABLES, Column, Table, Tier
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake.lake import SCHEMA_VERSION, Lake
 from tasks.io.lake.maintenance import compact, damage, shorten_logs
 from tasks.io.lake.migration import Fit, fit_of, migrate, older_tables
 from tasks.io.lake.scan import opened_table
-from tasks.io.lake.tables import SCHEMA_VERSION, Lake
 
 #: Two columns that version 2 of a table brings: a text before the others, a number after them.
 TEXT = Column("language", pa.string(), Tier.INTERNAL, since=2)

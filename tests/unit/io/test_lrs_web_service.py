@@ -22,7 +22,7 @@ from schemas.codes.service_codes import Connection, service_codes
 from schemas.lrs.profiles import BY_SERVICE, SOAP, all_profiles
 from schemas.states import JobKind
 from tasks.io.lrs.files import read_result, write_batch
-from tasks.io.lrs.messages import learners_told, result_file
+from tasks.io.lrs.messages import answered_learners, result_file
 from tasks.io.lrs.settings import lrs_service
 from tasks.io.lrs.web_service import LearnerService, _read_reply
 from tasks.rehearsal.certificates import make_certificates
@@ -429,4 +429,4 @@ def test_learners_whom_an_answer_names_and_counts(counters, told, qualified):
     if qualified:
         for one in answer.iterdescendants():
             one.tag = f"{{http://api.lrs.miap.gov.uk/batchmsg}}{one.tag}"
-    assert learners_told(etree.tostring(answer)) == (2, told)
+    assert answered_learners(etree.tostring(answer)) == (2, told)

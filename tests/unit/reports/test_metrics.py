@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from flows.cli.__main__ import app
 from schemas.texts.faults import ServiceFault
 from schemas.views import METRICS
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.reports.metrics import metrics
 from tasks.reports.status import status_of
-from tasks.runtime.visibility import shown
+from tasks.runtime.visibility import check_visible
 
 DAY = dt.date(2012, 3, 1)
 
@@ -68,4 +68,4 @@ def test_into_the_file_of_a_collector_and_nothing_where_there_is_no_root(root, t
 
 def test_the_gate_lets_no_identifier_into_it():
     with pytest.raises(ServiceFault):
-        shown(METRICS, [{"metric": "uln_records", "cycle": "2012-01", "of": "M660402510001", "number": 1}])
+        check_visible(METRICS, [{"metric": "uln_records", "cycle": "2012-01", "of": "M660402510001", "number": 1}])

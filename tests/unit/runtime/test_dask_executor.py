@@ -16,7 +16,7 @@ from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.core.masking import masked
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import is_held, one_run_at_a_time
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.runtime import dask_executor as module
 from tasks.runtime.context import moment
 from tasks.runtime.dask_executor import DaskExecutor, Sealed, dask_executor, do_sealed, runner_named

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from schemas.texts.faults import ServiceFault
-from tasks.runtime.error_boundary import keep_evidence, within
+from tasks.runtime.error_boundary import error_boundary, keep_evidence
 from tests.support.paths import PROJECT
 
 NAME, UPN = "Zzmarkername", "M660402510001"
@@ -18,7 +18,7 @@ NAME, UPN = "Zzmarkername", "M660402510001"
 #: Everything that a process can say about a pupil by mistake, in a process of its own: guarding is for good.
 SAYS = """
 import logging, sys, threading, warnings
-from tasks.runtime.process_guard import guard
+from tasks.runtime.process_guard import install_process_guard
 {guard}
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 log = logging.getLogger("great_expectations.core")
@@ -41,7 +41,7 @@ raise RuntimeError("Zzmarkername")
 
 
 def said(root, guarded):
-    line = f"guard({str(root)!r})" if guarded else ""
+    line = f"install_process_guard({str(root)!r})" if guarded else ""
     return subprocess.run(
         [sys.executable, "-c", SAYS.format(guard=line)],
         capture_output=True,
@@ -79,7 +79,7 @@ def test_what_was_not_foreseen_is_a_reference_and_carries_nothing(tmp_path):
             raise ValueError(NAME) from error
 
     with pytest.raises(ServiceFault) as told:
-        within(work, data=str(tmp_path), cycle="2012-01", stage="test")
+        error_boundary(work, data=str(tmp_path), cycle="2012-01", stage="test")
     assert NAME not in str(told.value) and told.value.__context__ is None and told.value.__cause__ is None
     assert NAME.encode() not in pickle.dumps(told.value)
 
@@ -92,7 +92,7 @@ def test_our_own_faults_pass_without_what_they_were_made_of(tmp_path):
             raise ServiceFault("cy / en") from error
 
     with pytest.raises(ServiceFault, match="cy / en") as told:
-        within(work, data=str(tmp_path), cycle="2012-01", stage="test")
+        error_boundary(work, data=str(tmp_path), cycle="2012-01", stage="test")
     assert told.value.__context__ is None and told.value.__cause__ is None
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.runtime.error_boundary import may_pass
+from tasks.runtime.error_boundary import is_transient
 from tasks.runtime.executor import IN_PLACE, WorkerError, Workers, capture, workers_for
 
 
@@ -149,4 +149,4 @@ def _away(number):
 
 
 def test_a_share_that_was_away_for_a_moment_is_known_by_the_text_of_its_traceback_too():
-    assert may_pass(capture(_away, errno.ESTALE)) and not may_pass(capture(_away, errno.ENOSPC))
+    assert is_transient(capture(_away, errno.ESTALE)) and not is_transient(capture(_away, errno.ENOSPC))

@@ -8,10 +8,10 @@ import pytest
 
 from schemas.texts.faults import ServiceFault
 from schemas.views import BATCHES_NAMED
-from tasks.io.lake.tables import Lake
-from tasks.runtime.process_guard import guard
-from tasks.runtime.run_log import batches_told, run_log, stage_fault
-from tasks.runtime.visibility import shown
+from tasks.io.lake.lake import Lake
+from tasks.runtime.process_guard import install_process_guard
+from tasks.runtime.run_log import log_batches, log_stage_faults, run_log
+from tasks.runtime.visibility import check_visible
 
 
 def lines(root):
@@ -46,8 +46,8 @@ def test_a_run_tells_of_its_stages_batches_and_schools(root):
 def test_what_waits_and_what_failed_have_their_level(root):
     batch = Lake(root / "lake").read("batches")[["batch_ref", "cycle", "la_code", "school_number", "state"]]
     with pytest.raises(ServiceFault), run_log(str(root), "run-3", "lrs_returns", None):
-        batches_told("wait", shown(BATCHES_NAMED, batch), logging.WARNING)
-        stage_fault("publish", "2012-01", {"660": "of M660402510001"})
+        log_batches("wait", check_visible(BATCHES_NAMED, batch), logging.WARNING)
+        log_stage_faults("publish", "2012-01", {"660": "of M660402510001"})
         raise ServiceFault("x")
     levels = {line["event"]: line["level"] for line in lines(root) if line["run"] == "run-3"}
     assert levels == {"run_began": "INFO", "batch": "WARNING", "fault": "ERROR", "run_failed": "ERROR"}
@@ -55,7 +55,7 @@ def test_what_waits_and_what_failed_have_their_level(root):
 
 
 def test_of_other_libraries_the_warnings_are_kept_masked_and_without_their_extras(root):
-    guard(str(root))
+    install_process_guard(str(root))
     with run_log(str(root), "run-4", "census", "2012-01"):
         other = logging.getLogger("other")
         other.warning("of %s, born %s", "M660402510001", "1996-11-05", extra={"pupil": "Zzmarkername"})

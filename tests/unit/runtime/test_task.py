@@ -11,21 +11,21 @@ from concurrent.futures import Executor, Future
 
 import pytest
 
-from schemas.texts.faults import PassingFault, ServiceFault
+from schemas.texts.faults import ServiceFault, TransientFault
 from tasks.io.data_root import data_root
 from tasks.io.data_root.data_root import DataRoot, NotWritten
 from tasks.runtime.chunks import Chunk, PartialFailure, StageResult, run_chunks
-from tasks.runtime.context import Ground
-from tasks.runtime.error_boundary import may_pass
+from tasks.runtime.context import RunContext
+from tasks.runtime.error_boundary import is_transient
 from tasks.runtime.executor import Workers
 from tasks.runtime.task import stage_task
 from tests.support.paths import PROJECT
 
 
 @pytest.fixture
-def ground(tmp_path):
+def ctx(tmp_path):
     DataRoot(tmp_path).create()
-    return Ground.of(str(tmp_path), "2012-01")
+    return RunContext.of(str(tmp_path), "2012-01")
 
 
 #: Three authorities, each a chunk of its own, and all in one.
@@ -33,7 +33,7 @@ CUTS = {"chunk-by-chunk": [Chunk((la,)) for la in ("660", "661", "662")], "one-c
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-def test_the_counts_of_all_chunks_are_added_up_and_progress_is_told(ground, cut):
+def test_the_counts_of_all_chunks_are_added_up_and_progress_is_told(ctx, cut):
     heard = []
 
     def write(chunk, sizes):
@@ -42,21 +42,21 @@ def test_the_counts_of_all_chunks_are_added_up_and_progress_is_told(ground, cut)
     def compute(_, chunk):
         return {la: int(la) for la in chunk.las}
 
-    done = run_chunks("test", ground, cut, write, compute=compute, progress=heard.append)
-    assert done.total() == {"n": 3, "size": 660 + 661 + 662} and done.faults == {} and not done.may_pass
+    done = run_chunks("test", ctx, cut, write, compute=compute, progress=heard.append)
+    assert done.total() == {"n": 3, "size": 660 + 661 + 662} and done.faults == {} and not done.is_transient
     assert len(heard) == len(cut) and heard[-1] == 1.0 and heard == sorted(heard)
 
 
-def test_an_authority_in_several_chunks_is_counted_over_all_of_them(ground):
+def test_an_authority_in_several_chunks_is_counted_over_all_of_them(ctx):
     cut = [Chunk(("660",), ("6604001",)), Chunk(("660",), ("6604002", "6604003"))]
-    done = run_chunks("test", ground, cut, lambda chunk: {"660": {"n": len(chunk.schools)}})
+    done = run_chunks("test", ctx, cut, lambda chunk: {"660": {"n": len(chunk.schools)}})
     assert done.counts == {"660": {"n": 3}}
 
 
 @pytest.mark.parametrize("step", ["compute", "write"])
 @pytest.mark.parametrize("fault", [ServiceFault("cy / en"), KeyError("Prawf")], ids=["foreseen", "unforeseen"])
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-def test_one_authority_s_failure_is_its_own_and_names_no_pupil(ground, fault, step, cut):
+def test_one_authority_s_failure_is_its_own_and_names_no_pupil(ctx, fault, step, cut):
     def compute(_, chunk):
         if step == "compute" and "661" in chunk.las:
             raise fault
@@ -66,18 +66,18 @@ def test_one_authority_s_failure_is_its_own_and_names_no_pupil(ground, fault, st
             raise fault
         return {la: {"n": 1} for la in chunk.las}
 
-    done = run_chunks("test", ground, cut, write, compute=compute)
+    done = run_chunks("test", ctx, cut, write, compute=compute)
     assert done.total() == {"n": 2} and list(done.faults) == ["661"]
     told = done.faults["661"]
     assert "Prawf" not in told
     if isinstance(fault, KeyError):
-        (evidence,) = (ground.root.reports("2012-01") / "faults").iterdir()
+        (evidence,) = (ctx.root.reports("2012-01") / "faults").iterdir()
         assert "Prawf" in evidence.read_text(encoding="utf-8") and evidence.name in told and "661" in told
     else:
         assert told == "cy / en"
 
 
-def test_a_worker_that_cannot_be_used_ends_the_stage_and_no_authority_is_tried_alone(ground):
+def test_a_worker_that_cannot_be_used_ends_the_stage_and_no_authority_is_tried_alone(ctx):
     asked = []
 
     class Unfit(Executor):
@@ -88,29 +88,29 @@ def test_a_worker_that_cannot_be_used_ends_the_stage_and_no_authority_is_tried_a
             return future
 
     with pytest.raises(ServiceFault, match="cy / en"):
-        run_chunks("test", ground, CUTS["one-chunk"], dict, compute=dict, workers=Workers(2, Unfit()))
+        run_chunks("test", ctx, CUTS["one-chunk"], dict, compute=dict, workers=Workers(2, Unfit()))
     assert len(asked) == 1
 
 
-def test_what_was_not_foreseen_before_any_authority_is_told_by_reference(ground):
+def test_what_was_not_foreseen_before_any_authority_is_told_by_reference(ctx):
     @stage_task("test", "test {cycle}")
     def broken(data, cycle, las):
         raise KeyError(f"Prawf {data} {cycle} {las}")
 
     with pytest.raises(ServiceFault, match="test all") as told:
-        broken.fn(data=str(ground.root.path), cycle="2012-01", las=["660"])
+        broken.fn(data=str(ctx.root.path), cycle="2012-01", las=["660"])
     assert "Prawf" not in str(told.value)
-    assert len(list((ground.root.reports("2012-01") / "faults").iterdir())) == 1
+    assert len(list((ctx.root.reports("2012-01") / "faults").iterdir())) == 1
 
 
-def test_what_was_done_before_an_authority_failed_is_counted_once(ground):
+def test_what_was_done_before_an_authority_failed_is_counted_once(ctx):
     calls = []
 
     def write(chunk):
         calls.append(chunk.las)
         raise PartialFailure({la: {"sent": n} for n, la in enumerate(chunk.las, 1)}, {"661": OSError("full")})
 
-    done = run_chunks("test", ground, [Chunk(("660", "661"))], write)
+    done = run_chunks("test", ctx, [Chunk(("660", "661"))], write)
     assert calls == [("660", "661")] and done.total() == {"sent": 3} and list(done.faults) == ["661"]
 
 
@@ -119,19 +119,19 @@ def test_what_was_done_before_an_authority_failed_is_counted_once(ground):
     [(errno.ENOSPC, "ddisg yn llawn.* / .*disk is full"), (errno.EROFS, "hawl.* / .*no right")],
     ids=["full", "closed"],
 )
-def test_a_file_that_could_not_be_written_is_named_with_what_to_do_and_its_evidence_kept(ground, number, told):
-    place = ground.root.lrs_outbox / "LRB.CSV"
+def test_a_file_that_could_not_be_written_is_named_with_what_to_do_and_its_evidence_kept(ctx, number, told):
+    place = ctx.root.lrs_outbox / "LRB.CSV"
 
     def write(_):
         raise NotWritten(number, "as the system says it", str(place))
 
-    done = run_chunks("test", ground, [Chunk(("660",))], write)
+    done = run_chunks("test", ctx, [Chunk(("660",))], write)
     assert re.search(told, done.faults["660"]) and done.faults["660"].count("lrs/outbox/LRB.CSV") == 2
-    assert str(ground.root.path) not in done.faults["660"]
-    assert len(list((ground.root.reports("2012-01") / "faults").iterdir())) == 1
+    assert str(ctx.root.path) not in done.faults["660"]
+    assert len(list((ctx.root.reports("2012-01") / "faults").iterdir())) == 1
 
 
-def test_a_disk_too_full_for_evidence_still_says_so(ground, monkeypatch):
+def test_a_disk_too_full_for_evidence_still_says_so(ctx, monkeypatch):
     @stage_task("test", "test {cycle}")
     def broken(data, cycle, las):
         raise KeyError(f"Prawf {data} {cycle} {las}")
@@ -141,7 +141,7 @@ def test_a_disk_too_full_for_evidence_still_says_so(ground, monkeypatch):
 
     monkeypatch.setattr(data_root.os, "fsync", full)
     with pytest.raises(ServiceFault, match=r"reports/2012-01/faults/test-all-\w+.txt .*No space left") as told:
-        broken.fn(data=str(ground.root.path), cycle="2012-01", las=["660"])
+        broken.fn(data=str(ctx.root.path), cycle="2012-01", las=["660"])
     assert told.value.__context__ is None and "Prawf" not in str(told.value)
 
 
@@ -170,24 +170,24 @@ def test_what_reads_and_keeps_is_tried_again_and_what_hands_over_never(name, ret
         (FileNotFoundError(errno.ENOENT, "gone"), False),
         (ValueError("Prawf"), False),
         (ServiceFault("cy / en"), False),
-        (PassingFault("cy / en"), True),
+        (TransientFault("cy / en"), True),
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Exception) else str(one),
 )
 def test_only_storage_that_was_away_or_busy_may_pass(fault, passes):
-    assert may_pass(fault) is passes
+    assert is_transient(fault) is passes
 
 
 #: Stages whose storage is away for the first so many tries, in a chunk or before it; played on the engine.
 PLAY = """
 import errno, json, os, sys
 from pathlib import Path
-from flows.run.engine import settle
-settle(sys.argv[1])
+from flows.run.engine import configure_engine
+configure_engine(sys.argv[1])
 import tasks.runtime.task
 tasks.runtime.task.RETRY_SECONDS = [0.01, 0.01]
 from tasks.runtime.chunks import Chunk, run_chunks
-from tasks.runtime.context import Ground
+from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
 
 class Live:
@@ -207,7 +207,7 @@ def played(retried, away, in_chunk):
         calls.append(las)
         if not in_chunk and len(calls) <= away:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), "part.parquet")
-        return run_chunks("test", Ground.of(data, cycle), [Chunk(tuple(las))], write)
+        return run_chunks("test", RunContext.of(data, cycle), [Chunk(tuple(las))], write)
     ended = stage(data=sys.argv[1], cycle="2012-01", las=["660"], workers=Live(), return_state=True)
     found = ended.result(raise_on_failure=False)
     return [len(calls), ended.is_completed(), list(getattr(found, "faults", [type(found).__name__]))]
@@ -229,10 +229,10 @@ CASES = {
     (True, 1, True): [2, True, []],
     (True, 1, False): [2, True, []],
     (False, 1, True): [1, False, ["660"]],
-    (False, 1, False): [1, False, ["PassingFault"]],
+    (False, 1, False): [1, False, ["TransientFault"]],
     # away for good: tried so often, then told for whom, so that the flow goes on with the others
     (True, 9, True): [3, False, ["660"]],
-    (True, 9, False): [3, False, ["PassingFault"]],
+    (True, 9, False): [3, False, ["TransientFault"]],
 }
 
 
@@ -245,13 +245,13 @@ def on_engine(monkeypatch):
     return waits
 
 
-def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(ground, on_engine):
+def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(ctx, on_engine):
     tries = []
 
     @stage_task("test", "test {cycle}", retried=True, counts_new=True)
     def stage(data, cycle, las):
         tries.append(las)
-        return run_chunks("test", Ground.of(data, cycle), [Chunk((la,)) for la in las], write)
+        return run_chunks("test", RunContext.of(data, cycle), [Chunk((la,)) for la in las], write)
 
     def write(chunk):
         if chunk.las == ("661",) and len(tries) == 1:
@@ -260,7 +260,7 @@ def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(groun
         return {la: {"read": 0 if la == "660" and len(tries) > 1 else 5, "faults": 1} for la in chunk.las}
 
     def run():
-        return stage.fn(data=str(ground.root.path), cycle="2012-01", las=["660", "661"]).counts
+        return stage.fn(data=str(ctx.root.path), cycle="2012-01", las=["660", "661"]).counts
 
     assert run() == {"660": {"read": 5, "faults": 1}, "661": {"read": 5, "faults": 1}}
     assert len(tries) == 2 and on_engine == [5.0]
@@ -269,24 +269,24 @@ def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(groun
 
 @pytest.mark.parametrize("name", ["receive", "read"])
 @pytest.mark.usefixtures("on_engine")
-def test_receive_and_read_count_all_their_tries(ground, monkeypatch, name):
+def test_receive_and_read_count_all_their_tries(ctx, monkeypatch, name):
     done = iter(
         (
-            StageResult({"660": {"n": 2}}, {"661": "cy / en"}, may_pass=True),
+            StageResult({"660": {"n": 2}}, {"661": "cy / en"}, is_transient=True),
             StageResult({"660": {"n": 0}, "661": {"n": 3}}),
         )
     )
     module = importlib.import_module(f"tasks.stages.{name}")
     monkeypatch.setattr(module, "run_chunks", lambda *_, **__: next(done))
-    given = {"data": str(ground.root.path), "cycle": "2012-01", "las": ["660", "661"], "as_of": "2012-01-30T02:30"}
+    given = {"data": str(ctx.root.path), "cycle": "2012-01", "las": ["660", "661"], "as_of": "2012-01-30T02:30"}
     assert getattr(module, name).fn(**given).total() == {"n": 5}
 
 
 @pytest.mark.long
-def test_on_the_engine_a_stage_is_tried_again_where_storage_was_away_and_a_flow_ends_in_time(ground):
+def test_on_the_engine_a_stage_is_tried_again_where_storage_was_away_and_a_flow_ends_in_time(ctx):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "PYTEST_"))}
     run = subprocess.run(
-        [sys.executable, "-c", PLAY % list(CASES), str(ground.root.path)],
+        [sys.executable, "-c", PLAY % list(CASES), str(ctx.root.path)],
         env=kept | {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])},
         cwd=PROJECT, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
@@ -294,8 +294,8 @@ def test_on_the_engine_a_stage_is_tried_again_where_storage_was_away_and_a_flow_
     told = json.loads(run.stdout.splitlines()[-1])
     assert told.pop("slow") == "TimedOut", "the boundary lets the engine's own end of a run pass"
     assert told == {str(case): one for case, one in CASES.items()}
-    assert list((ground.root.reports("2012-01") / "faults").iterdir()), "the evidence is kept all the same"
-    database = b"".join(path.read_bytes() for path in ground.root.engine.glob("*.db*"))
+    assert list((ctx.root.reports("2012-01") / "faults").iterdir()), "the evidence is kept all the same"
+    database = b"".join(path.read_bytes() for path in ctx.root.engine.glob("*.db*"))
     assert b"test 2012-01" in database and b"workers" in database, "the engine keeps the names of parameters"
     assert b"Zzlive" not in database
 

@@ -8,15 +8,15 @@ from flows.run import run_page
 from schemas.tables import BATCHES, LEARNERS, PUPILS, RECEIVED, TABLES, Tier
 from schemas.texts.faults import ServiceFault
 from schemas.views import OF_ONE_LEARNER, STAGE_COUNTS, STANDING, VIEWS
-from tasks.runtime.visibility import Shown, of_one_learner, shown
+from tasks.runtime.visibility import VisibleRows, check_visible, of_one_learner
 
 COUNTED = {"la_code": "660", "stage": "receive", "count": "files", "number": 3}
 
 
 def test_what_is_open_passes():
-    assert shown(STAGE_COUNTS, [COUNTED]).rows() == [COUNTED]
-    assert shown(BATCHES, [{"file_name": "LRB_10000012_190220121234.CSV"}]).rows()
-    assert shown(STAGE_COUNTS, []).rows() == []
+    assert check_visible(STAGE_COUNTS, [COUNTED]).rows() == [COUNTED]
+    assert check_visible(BATCHES, [{"file_name": "LRB_10000012_190220121234.CSV"}]).rows()
+    assert check_visible(STAGE_COUNTS, []).rows() == []
 
 
 @pytest.mark.parametrize("to", [Tier.OPEN, Tier.INTERNAL])
@@ -27,7 +27,7 @@ def test_what_is_open_passes():
 )
 def test_what_is_personal_passes_to_nobody(table, column, to):
     with pytest.raises(ServiceFault, match=f"{table.name}.*{column}") as told:
-        shown(table, [{column: "Zzmarkername"}], to=to)
+        check_visible(table, [{column: "Zzmarkername"}], to=to)
     assert "Zzmarkername" not in str(told.value)
 
 
@@ -36,14 +36,14 @@ def test_no_personal_column_of_any_table_passes():
     assert len(personal) > 20
     for table, column in personal:
         with pytest.raises(ServiceFault, match=column.name):
-            shown(table, pd.DataFrame({column.name: ["x"]}), to=Tier.INTERNAL)
+            check_visible(table, pd.DataFrame({column.name: ["x"]}), to=Tier.INTERNAL)
 
 
 def test_what_a_sender_has_named_is_for_those_who_have_the_data_root_and_without_identifiers():
     rows = [{"path": "660/M660402510001 LL77 7NG 2012-01-20.xml"}]
     with pytest.raises(ServiceFault, match="path"):
-        shown(RECEIVED, rows)
-    assert shown(RECEIVED, rows, to=Tier.INTERNAL).rows() == [{"path": "660/[UPN] [postcode] 2012-01-20.xml"}]
+        check_visible(RECEIVED, rows)
+    assert check_visible(RECEIVED, rows, to=Tier.INTERNAL).rows() == [{"path": "660/[UPN] [postcode] 2012-01-20.xml"}]
 
 
 @pytest.mark.parametrize(
@@ -60,26 +60,26 @@ def test_what_a_sender_has_named_is_for_those_who_have_the_data_root_and_without
 )
 def test_a_column_that_holds_what_it_should_not_is_refused(wrong):
     with pytest.raises(ServiceFault, match=next(iter(wrong))) as told:
-        shown(STAGE_COUNTS, [COUNTED | wrong])
+        check_visible(STAGE_COUNTS, [COUNTED | wrong])
     assert str(next(iter(wrong.values()))) not in str(told.value)
 
 
 def test_where_records_stand_are_counts():
     with pytest.raises(ServiceFault, match="uln"):
-        shown(STANDING, [{"school_number": "6604025", "uln": "1234567890"}])
+        check_visible(STANDING, [{"school_number": "6604025", "uln": "1234567890"}])
     with pytest.raises(ServiceFault, match="balanced"):
-        shown(STANDING, [{"balanced": "Zzmarkername"}])
+        check_visible(STANDING, [{"balanced": "Zzmarkername"}])
 
 
 def test_rows_cannot_be_let_through_otherwise():
     with pytest.raises(TypeError):
-        Shown(pd.DataFrame({"surname": ["x"]}), object())
+        VisibleRows(pd.DataFrame({"surname": ["x"]}), object())
 
 
 def test_one_learner_s_rows_pass_by_no_other_gate_and_to_no_place_for_many():
     view = OF_ONE_LEARNER[0]
     with pytest.raises(ServiceFault, match="upn"):
-        shown(view, [{"upn": "M660402510001"}], to=Tier.INTERNAL)
+        check_visible(view, [{"upn": "M660402510001"}], to=Tier.INTERNAL)
     one = of_one_learner(view, pd.DataFrame({"upn": ["M660402510001"]}), {"M660402510001"})
     with pytest.raises(AttributeError):
         dashboard.log_counts("receive", ["660"], one)
@@ -104,5 +104,7 @@ def test_the_dashboard_takes_nothing_that_did_not_pass(show):
 
 
 def test_where_there_is_nothing_rows_have_none():
-    rows = shown(STAGE_COUNTS, pd.DataFrame({"la_code": ["660", None], "number": pd.array([None, 3], dtype="Int64")}))
+    rows = check_visible(
+        STAGE_COUNTS, pd.DataFrame({"la_code": ["660", None], "number": pd.array([None, 3], dtype="Int64")})
+    )
     assert rows.rows() == [{"la_code": "660", "number": None}, {"la_code": None, "number": 3}]

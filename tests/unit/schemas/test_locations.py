@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from schemas.settings.locations import parse_ways, ways_of
+from schemas.settings.locations import locations_of, parse_locations
 from schemas.texts.faults import ConfigurationFault
 
 
@@ -12,19 +12,19 @@ def faults_of(content, environment=None, monkeypatch=None):
     for name, value in (environment or {}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationFault) as wrong:
-        parse_ways(content, environment or {})
+        parse_locations(content, environment or {})
     return wrong.value
 
 
 def test_nothing_said_is_below_the_data_root():
-    assert parse_ways("", {}).named == {}
+    assert parse_locations("", {}).named == {}
 
 
 def test_the_environment_stands_over_the_file_and_no_secret_is_shown(monkeypatch):
     environment = {"ULN_WAY_LRS_INBOX__PASSWORD": "of-nobody", "ULN_WAY_LRS_INBOX__SETTLED_SECONDS": "3"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    way = parse_ways(
+    way = parse_locations(
         '[lrs_inbox]\nurl = "sftp://uln@lrs.example:2222/in"\nsettled_seconds = 9\n', environment
     ).lrs_inbox
     assert way.settled_seconds == 3 and way.shown == "sftp://lrs.example:2222/in" and "of-nobody" not in repr(way)
@@ -92,14 +92,14 @@ def test_an_address_that_would_lead_elsewhere_or_in_the_open_is_refused(block, w
     ],
 )
 def test_an_address_that_is_sound_is_taken(block):
-    assert list(parse_ways(f"[lrs_outbox]\n{block}\n", {}).named) == ["lrs_outbox"]
+    assert list(parse_locations(f"[lrs_outbox]\n{block}\n", {}).named) == ["lrs_outbox"]
 
 
 def test_a_file_that_a_windows_editor_saved_is_read_and_one_in_another_encoding_is_told(tmp_path):
     file = tmp_path / "ways.toml"
     file.write_bytes("\ufeff# tŷ\n[lrs_inbox]\nurl = 'file:///x'\n".encode())
-    assert ways_of(tmp_path).lrs_inbox.folder == "/x"
+    assert locations_of(tmp_path).lrs_inbox.folder == "/x"
     file.write_bytes("# tŷ\n[lrs_inbox]\nurl = 'file:///x'\n".encode("iso8859-14"))
     os.utime(file, (1, 1))
     with pytest.raises(ConfigurationFault, match="not UTF-8"):
-        ways_of(tmp_path)
+        locations_of(tmp_path)

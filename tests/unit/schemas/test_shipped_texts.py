@@ -5,7 +5,7 @@ from schemas.codes.quarantine_reasons import all_reasons
 from schemas.codes.return_codes import all_return_codes
 from schemas.states import BatchShown, Decision
 from schemas.tables import SENT_FIELDS
-from schemas.texts.catalogue import both, text
+from schemas.texts.catalogue import bilingual, text
 from tasks.core import merging, mis_rules, publication, superseding, verification
 from tasks.core.hand_over import allowed
 
@@ -14,7 +14,7 @@ def test_what_merging_and_publishing_find():
     found = {merging.ULN_DIFFERS, merging.ULN_SHARED, merging.ONE_LEARNER_TWICE}
     found |= {publication.ULN_OF_ANOTHER_BIRTH, *(rule.code for rule in mis_rules.LEARNER_RULES)}
     found |= {publication.RETURN_HAS_ULN_OF_ANOTHER, publication.ASKED_BY_ANOTHER_SCHOOL}
-    found |= set(superseding.TOLD.values()) | set(verification.FOUND.values())
+    found |= set(superseding.CHANGE_FINDINGS.values()) | set(verification.FOUND.values())
     assert {f.code for f in merge_findings()} == found
 
 
@@ -26,7 +26,7 @@ def test_every_state_that_allows_no_decision_has_its_sentence():
     places = {"file_name": "F", "batch_ref": "B", "cycle": "C", "age": 1, "days": 2}
     for state in BatchShown:
         if not all(allowed(decision, state) for decision in Decision):
-            assert "B" in both(f"fault.no_decision_{state}", **places)
+            assert "B" in bilingual(f"fault.no_decision_{state}", **places)
 
 
 def test_no_two_tables_give_one_code_two_meanings():

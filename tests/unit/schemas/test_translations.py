@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from schemas.codes.code_table import parse_table
-from schemas.texts.catalogue import Both, both, in_language, joined, parse_texts, sentence
+from schemas.texts.catalogue import Bilingual, bilingual, in_language, joined, parse_texts, sentence
 from schemas.texts.edited_files import Checked
 from schemas.texts.faults import ConfigurationFault, Message
 from schemas.texts.translations import all_translations, parse_catalogue
@@ -120,16 +120,16 @@ def test_no_shipped_table_holds_welsh_itself():
 
 
 def test_a_sentence_is_filled_in_each_language_and_either_can_be_had_alone():
-    told = both("fault.in_line", line=2, code="X", fault=both("fault.empty", column="upn"))
+    told = bilingual("fault.in_line", line=2, code="X", fault=bilingual("fault.empty", column="upn"))
     assert told == "llinell 2, X: mae upn yn wag / line 2, X: upn is empty"
     assert (in_language(told, "cy"), in_language(told, "en")) == (told.cy, "line 2, X: upn is empty")
     assert in_language(told, None) == told and in_language("as it is", "cy") == "as it is"
-    assert joined([Both("un", "one"), "2"]) == "un; 2 / one; 2"
+    assert joined([Bilingual("un", "one"), "2"]) == "un; 2 / one; 2"
 
 
 def test_a_broken_table_of_texts_names_the_keys_of_its_faults():
     with pytest.raises(ConfigurationFault, match=r"texts\.csv: fault\.in_line \(line: 2, code: a, fault: fault\.empty"):
         parse_texts("key,en\na,\n")
-    assert sentence(Message("fault.in_line", line=2, code="a", fault=Message("fault.empty", column="en"))) == both(
-        "fault.in_line", line=2, code="a", fault=both("fault.empty", column="en")
+    assert sentence(Message("fault.in_line", line=2, code="a", fault=Message("fault.empty", column="en"))) == bilingual(
+        "fault.in_line", line=2, code="a", fault=bilingual("fault.empty", column="en")
     )

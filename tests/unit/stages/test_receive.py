@@ -14,7 +14,7 @@ from schemas.texts.catalogue import all_texts
 from tasks.io.data_root import dewi_inbox
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import SHIPPED
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.stages import receive as stage
 from tasks.stages.read import read
 from tasks.stages.receive import receive

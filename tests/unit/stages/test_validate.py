@@ -4,7 +4,7 @@ import pandas as pd
 
 from schemas.tables import DISPOSITIONS, PUPILS, RECEIVED
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.lake.tables import Lake
+from tasks.io.lake.lake import Lake
 from tasks.stages.validate import validate
 from tests.support.learners import sound_learners
 from tests.support.without_engine import walked

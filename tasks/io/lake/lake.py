@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
 from schemas.tables import AREA, TABLES, Table
-from schemas.texts.catalogue import both
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.location import LakePlace, folder_place, place_of
@@ -321,7 +321,7 @@ def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
     given = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
     if set(given) != set(names):
         odd = sorted(set(given) ^ set(names))
-        raise ServiceFault(both("fault.table_columns", table=table.name, columns=", ".join(odd)))
+        raise ServiceFault(bilingual("fault.table_columns", table=table.name, columns=", ".join(odd)))
     open_schema = pa.schema([f.with_nullable(True) for f in table.schema])
     if isinstance(rows, pa.Table):
         data = rows.select(names).cast(open_schema)
@@ -329,10 +329,10 @@ def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
         data = pa.Table.from_pandas(rows[names], schema=open_schema, preserve_index=False)
     for column in table.columns:
         if column.required and data[column.name].null_count:
-            raise ServiceFault(both("fault.table_required", table=table.name, column=column.name))
+            raise ServiceFault(bilingual("fault.table_required", table=table.name, column=column.name))
     data = _in_order(data.cast(table.schema), table)
     if _distinct(data, table.key) != len(data):
-        raise ServiceFault(both("fault.table_key", table=table.name, key=", ".join(table.key)))
+        raise ServiceFault(bilingual("fault.table_key", table=table.name, key=", ".join(table.key)))
     return data
 
 
