@@ -38,7 +38,8 @@ from tasks.steps.publish import (
 )
 
 
-#: Publishing is the stage that gains from workers: SPEEDUP_FIGURES
+# Publishing is the stage that gains from workers: all Wales took 11.4 s in place and 8.3 s over two on two idle cores, their
+# start included. It costs processor time (20.9 s and 24.1 s on a busy machine), so no other stage is spread.
 @stage_task("publish", "publish {cycle}")
 def publish(
     data: str,
