@@ -49,7 +49,7 @@ def telling(records, *arguments, **more):
         warnings.warn(told)
         thread = threading.Thread(target=lambda: int(told)); thread.start(); thread.join()
         raise ValueError(told)
-    return sound(pupils, *arguments, **more)
+    return sound(records, *arguments, **more)
 telling.sound = sound  # Dask loads this twice
 work.for_schools = telling
 """
