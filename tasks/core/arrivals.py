@@ -1,24 +1,24 @@
-"""Which of the files that arrive in an inbox are whole, and when it is time to tell of them: a function of what was seen.
+"""When a file that arrives in an inbox is whole, and when to report it.
 
-Rounds of equal length follow each other. A file is whole once a round has passed in which nobody touched it and its size
-and time stayed. `tasks.io.data_root.inbox_watch` looks at the disk.
+An inbox is watched in rounds of equal length. A file is whole after a round in which nobody touched it and its size and time
+did not change. Does not belong here: looking at the disk (`tasks.io.data_root.inbox_watch`).
 """
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-#: A file's size in bytes, and when it was changed, in nanoseconds.
+#: A file's size in bytes, and its time of change in nanoseconds.
 Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What was seen so far, and has not been told.
+    """Files that were seen and are not reported yet.
 
     Attributes:
-        growing: files that may still be written, by their path, with their last stamp.
-        whole: the paths of those that are not written any more.
-        rounds: how many rounds the first of the whole ones has waited.
+        growing: last stamp by path, of files that may still be written.
+        whole: paths of whole files.
+        rounds: number of rounds that the first whole file has waited.
     """
 
     growing: Mapping[str, Stamp] = field(default_factory=dict)
@@ -27,32 +27,32 @@ class Waiting:
 
 
 def after_round(before: Waiting, touched: Set[str], stamps: Mapping[str, Stamp]) -> Waiting:
-    """What is known after a further round.
+    """Return the waiting files after another round.
 
     Args:
-        before: what was known.
-        touched: the paths that somebody changed in the round.
-        stamps: of each path that grows or was touched, as it is now; those that have gone are missing.
+        before: the waiting files before it.
+        touched: paths that were changed in the round.
+        stamps: current stamp by path, of the files that grow or were touched; files that are gone are missing.
     """
     settled = {path for path, stamp in stamps.items() if path not in touched and before.growing.get(path) == stamp}
     growing = {path: stamp for path, stamp in stamps.items() if path not in settled}
-    # One that is written anew, or has gone, is not whole any more.
+    # A file that is written again, or is gone, is no longer whole.
     whole = frozenset((before.whole - touched) | settled)
     return Waiting(growing, whole, before.rounds + 1 if whole else 0)
 
 
 def to_tell(now: Waiting, most_rounds: int) -> Set[str]:
-    """The files that are told now: all that are whole, once none grows any more or the first has waited long enough."""
+    """Return the files to report now: all whole files, once no file grows or the first has waited `most_rounds`."""
     return now.whole if not now.growing or now.rounds >= most_rounds else frozenset()
 
 
 @dataclass(frozen=True)
 class Pause:
-    """What has to pass before an inbox is told of again, so that its arrivals start a run of a deployment only so often.
+    """The pause before an inbox is reported again. It limits how often arrivals start a run of a deployment.
 
     Attributes:
-        whole: the paths of files that are whole and wait for it.
-        rounds: how many rounds are left of it.
+        whole: paths of whole files that wait for its end.
+        rounds: number of rounds left.
     """
 
     whole: Set[str] = frozenset()
@@ -60,28 +60,28 @@ class Pause:
 
 
 def pause_left(told_at: int | None, now: int, least_seconds: int, round_seconds: int) -> Pause:
-    """What is left of an inbox's pause when a watcher begins: the one before it may have told of it a moment ago.
+    """Return the rest of an inbox's pause when a watcher starts: the previous watcher may have just reported the inbox.
 
     Args:
-        told_at: when it was last told of, in seconds of any clock; None where that is not known.
-        now: the same clock.
-        least_seconds: between two times that it is told.
-        round_seconds: how long a round is at the least.
+        told_at: time of the last report, in seconds of any clock; None if unknown.
+        now: current time of the same clock.
+        least_seconds: minimum time between two reports.
+        round_seconds: minimum length of a round.
     """
     if told_at is None:
         return Pause()
-    # A clock that was put back shows a time to come: then the whole pause, and no more.
+    # After a clock is put back, told_at may be in the future: wait for the whole pause, not longer.
     left = least_seconds - max(now - told_at, 0)
     return Pause(rounds=max(-(-left // round_seconds), 0))
 
 
 def after_pause(before: Pause, whole: Set[str], least_rounds: int) -> tuple[Pause, Set[str]]:
-    """What waits after a further round, and what is told now.
+    """Return the pause after another round, and the files to report now.
 
     Args:
-        before: what was known.
-        whole: the inbox's files that have become whole in the round (`to_tell`).
-        least_rounds: between two times that it is told.
+        before: the pause before it.
+        whole: the inbox's files that are ready to report (`to_tell`).
+        least_rounds: minimum number of rounds between two reports.
     """
     waiting, left = before.whole | whole, max(before.rounds - 1, 0)
     if waiting and not left:

@@ -1,20 +1,20 @@
-"""The state of a batch: the only module that changes it.
+"""Changes of a batch's state. No other module changes it.
 
-Belongs here: the transition function over rows of `batches`. Does not belong here: the moment of an event (`release`,
-`lrs_calls`, `by_evidence`, decisions), and the state as a person sees it (`hand_over.shown`). To add a move: a row in
-`schemas.states.BATCH_MOVES`, a sentence in docs/reference/batch-states.md, and `make states`.
+Belongs here: the transition function over rows of `batches`. Does not belong here: when an event happens (`release`,
+`lrs_calls`, `hand_over.by_evidence`, decisions), or the state as a person sees it (`hand_over.shown`).
+To add a move: a row in `schemas.states.BATCH_MOVES`, a sentence in docs/reference/batch-states.md, and `make states`.
 """
 
 import pandas as pd
 
 from schemas.states import BATCH_MOVES, BatchEvent, BatchState
 
-#: The events by which the service itself gives a batch up; the ledger keeps them as the reason.
+#: Events by which the service itself abandons a batch; the ledger keeps them as the reason.
 _REASONS = (BatchEvent.OVERTAKEN, BatchEvent.REROUTED)
 
 
 def state_after(event: BatchEvent) -> BatchState:
-    """The state that an event leads to."""
+    """Return the state that an event leads to."""
     return next(move.after for move in BATCH_MOVES if move.event is event)
 
 
@@ -32,19 +32,19 @@ def may_change(batches: pd.DataFrame, event: BatchEvent) -> pd.Series:
 def change_state(
     batches: pd.DataFrame, event: BatchEvent, which: pd.Series | None = None, *, as_of: str | None = None
 ) -> pd.DataFrame:
-    """The ledger after an event.
+    """Return the batches after an event.
 
     Args:
         batches: rows of the table `batches`.
         event: the event.
-        which: whether it happened to each batch, on the same index; to all where None.
-        as_of: the time of the event, ISO; kept as sent_at of batches that are SENT by it.
+        which: whether it happened to each batch, same index; None for all batches.
+        as_of: time of the event, ISO; becomes sent_at if the event makes a batch SENT.
 
     Returns:
-        The batches with their new state; also sent_at where they are SENT, and reason where the service gave them up.
+        The batches with their new state; sent_at is set where they are SENT, reason where the service abandons them.
 
     Raises:
-        ValueError: a batch's state does not allow the event; names the batches.
+        ValueError: a batch's state does not allow the event; the message lists the batches.
     """
     which = pd.Series(True, index=batches.index) if which is None else which
     refused = which & ~may_change(batches, event)

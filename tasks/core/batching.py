@@ -1,7 +1,7 @@
-"""Which valid rows go into which LRB batch, in which order and under which name.
+"""Valid rows into LRB batches: which rows, in which order, under which reference and file name.
 
-Law 2 (docs/explanation/laws.md): building a batch is repeatable, a learner is in at most one live batch. The LRS form of a
-row comes from `lrs_form`; the ledger's states from `schemas.states.BatchState`.
+Law 2 (docs/explanation/laws.md): building a batch is repeatable, and a learner is in at most one live batch. Does not belong
+here: the LRS form of a row (`lrs_form`), changes of a batch's state (`batch_states`).
 """
 
 import datetime as dt
@@ -30,10 +30,10 @@ class Batch:
 
 
 def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, held: pd.Series) -> pd.DataFrame:
-    """The rows that a batch may take now.
+    """Return the rows that a batch may take now.
 
-    That is every waiting row, and a row whose exception is open in this cycle if what would be sent differs from all
-    that was sent in it: the school has corrected it in a newer return. What was answered once is not asked again.
+    These are the waiting rows, and rows with an exception open in this cycle if their form differs from all that was sent for
+    the learner in it: the school has corrected them in a newer return. Values that have an answer are not sent again.
 
     Args:
         standing: `standing.derive_states`.
@@ -43,31 +43,31 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, hel
 
     Returns:
         row_ref, school_number, upn, known_as (the UPN by which the ledger knows the learner), the sent fields,
-        ability_to_share; `first_of_each_learner`.
+        ability_to_share; one row per learner, as by `first_of_each_learner`.
     """
     state = standing["state"]
-    may = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~is_in(standing["row_ref"], held)
-    rows = standing.loc[may, ["row_ref", "school_number", "state", "upn"]].rename(columns={"upn": "known_as"})
+    may_go = state.isin([RowState.WAITING.value, RowState.EXCEPTION.value]) & ~is_in(standing["row_ref"], held)
+    rows = standing.loc[may_go, ["row_ref", "school_number", "state", "upn"]].rename(columns={"upn": "known_as"})
     rows = rows.merge(forms, on="row_ref")
     open_exception = rows["state"].eq(RowState.EXCEPTION.value)
     key = ["upn", *SENT_FIELDS]
-    # A learner who has got another UPN, and nothing else, says nothing new.
-    again = rows.assign(upn=rows["known_as"]).loc[open_exception, key].fillna("")
-    # What else was sent to others is of no account: few rows have an exception, a country's were sent.
-    then = sent.loc[is_in(sent["upn"].fillna(""), again["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
+    # Compared under the UPN that the ledger knows: a new UPN alone is not a correction.
+    now = rows.assign(upn=rows["known_as"]).loc[open_exception, key].fillna("")
+    # Filter first: few learners have an exception, but those of all Wales were sent.
+    before = sent.loc[is_in(sent["upn"].fillna(""), now["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
     due = rows["upn"].notna().to_numpy(copy=True)
-    due[open_exception.to_numpy()] &= again.merge(then, on=key, how="left")["was_sent"].isna().to_numpy()
+    due[open_exception.to_numpy()] &= now.merge(before, on=key, how="left")["was_sent"].isna().to_numpy()
     return first_of_each_learner(rows.loc[due, ["row_ref", "school_number", "known_as", *key, "ability_to_share"]])
 
 
 def first_of_each_learner(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each learner one row: that with the new UPN before that with the former one, else that of the first school.
+    """Return one row per learner: a row with the new UPN before one with the former UPN, then the first school's row.
 
     Args:
-        rows: row_ref, school_number, upn, known_as and whatever else is wanted.
+        rows: row_ref, school_number, upn, known_as and any other columns.
 
     Returns:
-        The rows, sorted by school and UPN; each UPN once, and each learner whom the ledger knows.
+        The rows, sorted by school and UPN; each upn and each known_as once.
     """
     order = ["school_number", "upn", "row_ref"]
     ordered = sort_text(rows, order)
@@ -86,36 +86,36 @@ def build(
     cycle_id: str,
     abandoned: Collection[str] = (),
 ) -> list[Batch]:
-    """Cut rows into batches per UKPRN, at most the profile's limit each.
+    """Cut rows into batches per UKPRN, each no longer than the profile's limit.
 
     Args:
         rows: `to_send`.
         ukprns: UKPRN by school_number.
         profile: the LRS layout and its limit.
         fmt: CSV or XML.
-        cycle_id: part of the reference, so that a later cycle asks anew.
-        abandoned: references of abandoned batches, which no other batch takes.
+        cycle_id: part of the reference, so that a later cycle can ask again.
+        abandoned: references of abandoned batches; not used again.
 
     Returns:
         Batches in the order of school number and position.
     """
     ordered = sort_text(rows, ["school_number", "upn"]).reset_index(drop=True)
-    said = batch_content(ordered)
+    content = batch_content(ordered)
     batches: list[Batch] = []
-    # A school's rows stand together, so that a batch is a slice.
-    for school, places in ordered.groupby("school_number", sort=True).indices.items():
+    # A school's rows are adjacent, so a batch is a slice.
+    for school, positions in ordered.groupby("school_number", sort=True).indices.items():
         ukprn = str(ukprns[str(school)])
-        for start in range(int(places[0]), int(places[-1]) + 1, profile.limit):
-            end = min(start + profile.limit, int(places[-1]) + 1)
-            part = said.slice(start, end - start)
-            refs = (batch_ref(part, ukprn, profile.version, fmt, cycle_id, before) for before in count())
-            ref = next(one for one in refs if one not in abandoned)
+        for start in range(int(positions[0]), int(positions[-1]) + 1, profile.limit):
+            end = min(start + profile.limit, int(positions[-1]) + 1)
+            part = content.slice(start, end - start)
+            refs = (batch_ref(part, ukprn, profile.version, fmt, cycle_id, number) for number in count())
+            ref = next(candidate for candidate in refs if candidate not in abandoned)
             batches.append(Batch(ref, str(school), ukprn, ordered.iloc[start:end].reset_index(drop=True)))
     return batches
 
 
 def free_minute(wanted: dt.datetime, taken: set[str], name_at: Callable[[dt.datetime], str]) -> dt.datetime:
-    """The first minute from the wanted one whose file name is not taken: names carry no seconds.
+    """Return the first minute, from the wanted one, whose file name is free: file names carry no seconds.
 
     Args:
         wanted: when the batch is built.

@@ -1,4 +1,4 @@
-"""Dates as the census writes them, and the ages and year groups that follow from a date of birth.
+"""Dates as the census writes them, and the age and year group that follow from a date of birth.
 
 Does not belong here: what an age or a year group means for a record (`selection`, the rules).
 """
@@ -10,14 +10,7 @@ from tasks.core.text_columns import map_unique
 
 
 def iso_dates(text: pd.Series) -> pd.Series:
-    """Dates as the census writes them.
-
-    Args:
-        text: dates as sent.
-
-    Returns:
-        datetime64; NaT for everything that is not a real date written YYYY-MM-DD, of the years 1000 to 2999.
-    """
+    """Parse dates as sent: datetime64, NaT for all but real dates written YYYY-MM-DD, years 1000 to 2999."""
     return map_unique(_iso_dates, text)
 
 
@@ -28,11 +21,11 @@ def _iso_dates(text: pd.Series) -> pd.Series:
 
 
 def expected_year(dob: pd.Series, cycle: Cycle) -> pd.Series:
-    """The year group that a date of birth leads to: the age on 31 August before the school year, less four (Y9 is 13).
+    """Return the year group for a date of birth: the age on 31 August before the school year, less four (13 gives Y9).
 
     Args:
         dob: dates of birth as sent.
-        cycle: its academic year.
+        cycle: the academic year is the cycle's.
 
     Returns:
         Int64, null where the date cannot be read.
@@ -41,7 +34,7 @@ def expected_year(dob: pd.Series, cycle: Cycle) -> pd.Series:
 
 
 def age_on(dob: pd.Series, on: pd.Timestamp) -> pd.Series:
-    """Age in whole years on a day, Int64; null where the date of birth cannot be read."""
+    """Return the age in whole years on a day, Int64; null where the date of birth cannot be read."""
 
     def age(spellings: pd.Series) -> pd.Series:
         born = _iso_dates(spellings)

@@ -1,9 +1,9 @@
-"""The five fields by which the LRS compares learners (docs/reference/sources.md#matching), and whom an answer fits by them.
+"""Answers matched to sent learners by the five fields that the LRS compares (docs/reference/sources.md#matching).
 
-An answer that names nobody by its MISIdentifier is tied by these where exactly one sent learner has all five: to the LRS
-that is the same learner. Whom it nearly fits is only listed, for a person to look at: a wrong tie is worse than none.
+An answer whose MISIdentifier names no learner is tied by these fields if exactly one sent learner has all five: to the LRS
+that is the same learner. Near misses are only listed for a person to check, because a wrong tie is worse than none.
 
-Values compare without regard to capitals and to blanks more or less: what somebody types at the portal is no batch file.
+Case and extra blanks do not count: values typed at the portal are less regular than a batch file.
 """
 
 import pandas as pd
@@ -14,11 +14,11 @@ from tasks.core.text_columns import BLANK, capitals, map_unique
 
 
 def comparable(values: pd.Series, field: str) -> pd.Series:
-    """A field of answers, or of what was sent, as it compares; null where blank.
+    """Return a field's values in the form in which they are compared; null where blank.
 
     Args:
-        values: as they stand there.
-        field: one of the sent fields.
+        values: as answered or sent.
+        field: name of a sent field.
     """
     between = "" if field == "postcode" else " "
 
@@ -30,16 +30,16 @@ def comparable(values: pd.Series, field: str) -> pd.Series:
 
 
 def names_nobody(mis_identifiers: pd.Series) -> pd.Series:
-    """Whether a MISIdentifier leaves it open who is meant: it is blank, or no UPN. Another UPN is another learner."""
+    """Whether a MISIdentifier names no learner: it is blank or no UPN. Another UPN means another learner."""
     return ~upn_shape(mis_identifiers).isin(["permanent", "temporary"]) | canonical_upn(mis_identifiers).isna()
 
 
 def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
-    """The one sent learner of the answer's UKPRN who has all five fields of it.
+    """Return the only sent learner of each answer's UKPRN who has all five fields of the answer.
 
     Args:
-        answers: ukprn, mis_identifier and the five.
-        sent: ukprn, upn and the five; what was sent, a row for each time.
+        answers: ukprn, mis_identifier and the five fields.
+        sent: ukprn, upn and the five fields; a row for each time a learner was sent.
 
     Returns:
         The UPN, index of `answers`; null where none fits or several do, a field is blank, or the MISIdentifier is a UPN.
@@ -48,34 +48,36 @@ def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
     key = ["ukprn", *DEMOGRAPHICS]
     pairs = rows.reset_index(names="at").merge(_keys(sent).assign(upn=sent["upn"]), on=key)
     pairs = pairs[["at", "upn"]].drop_duplicates()
-    one = pairs[~pairs["at"].duplicated(keep=False)].set_index("at")["upn"]
-    return one.reindex(answers.index).astype("str")
+    single = pairs[~pairs["at"].duplicated(keep=False)].set_index("at")["upn"]
+    return single.reindex(answers.index).astype("str")
 
 
 def near_misses(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
-    """The sent learners of an answer's UKPRN who agree with it in all of the five but one, or in all.
+    """Return the sent learners of each answer's UKPRN who agree with the answer in at least four of the five fields.
 
     Args:
-        answers: ukprn and the five; with a unique index.
-        sent: ukprn, upn and the five; what was sent, a row for each time.
+        answers: ukprn and the five fields; unique index.
+        sent: ukprn, upn and the five fields; a row for each time a learner was sent.
 
     Returns:
-        at (index of the answer), upn, differs (the field; null where all agree), answered, sent (its two values as they
-        stand); sorted, of each pair of answer and learner the nearest.
+        at (index of the answer), upn, differs (the field; null where all agree), answered, sent (its two values, unchanged);
+        sorted. If a learner fits an answer in all five fields, rows that differ are left out for that pair.
     """
-    ours, theirs = _keys(answers), _keys(sent)
+    answer_keys, sent_keys = _keys(answers), _keys(sent)
     at, upn = pd.Series(answers.index, index=answers.index), sent["upn"]
-    found = [
-        ours.assign(at=at).dropna(subset=list(DEMOGRAPHICS)).merge(theirs.assign(upn=upn), on=["ukprn", *DEMOGRAPHICS])
+    matches = [
+        answer_keys.assign(at=at)
+        .dropna(subset=list(DEMOGRAPHICS))
+        .merge(sent_keys.assign(upn=upn), on=["ukprn", *DEMOGRAPHICS])
     ]
     for field in DEMOGRAPHICS:
         others = [name for name in DEMOGRAPHICS if name != field]
-        left = ours[["ukprn", *others]].assign(at=at, answered=answers[field], compared=ours[field])
-        right = theirs[["ukprn", *others]].assign(upn=upn, sent=sent[field], other=theirs[field])
+        left = answer_keys[["ukprn", *others]].assign(at=at, answered=answers[field], compared=answer_keys[field])
+        right = sent_keys[["ukprn", *others]].assign(upn=upn, sent=sent[field], other=sent_keys[field])
         pairs = left.dropna(subset=others).merge(right, on=["ukprn", *others])
-        found.append(pairs[~pairs["compared"].eq(pairs["other"])].assign(differs=field))
+        matches.append(pairs[~pairs["compared"].eq(pairs["other"])].assign(differs=field))
     columns = ["at", "upn", "differs", "answered", "sent"]
-    rows = pd.concat([one.reindex(columns=columns) for one in found], ignore_index=True)
+    rows = pd.concat([part.reindex(columns=columns) for part in matches], ignore_index=True)
     rows = rows.astype(dict.fromkeys(columns[1:], "str")).drop_duplicates()
     rows = rows.sort_values(columns, na_position="first", ignore_index=True)
     nearest = rows["differs"].isna().groupby([rows["at"], rows["upn"]]).transform("max")

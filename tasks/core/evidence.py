@@ -1,7 +1,7 @@
-"""What the rules look at: one row of plain columns per chosen record, made once, vectorised.
+"""The facts that the rules judge: one row of plain columns per chosen record, computed once, vectorised.
 
-A rule judges a column of this table; it computes nothing. Where a rule must not speak its column is null, so that no
-cause is told twice: no check letter where the shape is wrong, no age where the date is not one.
+A rule judges a column of this table and computes nothing. A column is null where its rule must not apply, so that one cause
+gives one finding: no check letter where the shape is wrong, no age where the date is not real.
 
 Does not belong here: thresholds that a rule can hold itself, severities, texts (`expectations/catalogue.csv`).
 To add a rule that needs a new fact: a column here, a row in the catalogue.
@@ -31,7 +31,7 @@ from tasks.core.text_columns import BLANK, answers, capitals, map_unique
 NOT_SENT_STATUS = ("S", "G")
 #: The ages at which the LRS gives a ULN (docs/reference/sources.md#age); outside them a year group is not compared.
 _LRS_AGES = (13, 110)
-#: The census's whole postcodes for "no known home": ZZ99 and an inward part.
+#: The census's full postcodes for "no known home": ZZ99 and an inward part.
 _NO_HOME = r"ZZ99 ?[0-9][ABD-HJLNP-UW-Z]{2}"
 _NAMES = {"given": "forename", "family": "surname", "middle": "middle_names"}
 
@@ -42,11 +42,11 @@ def _texts() -> pd.Series:
 
 @dataclass(frozen=True)
 class KnownUpns:
-    """What is known of UPNs beyond the chosen records.
+    """Facts about UPNs that the chosen records alone do not show.
 
     Attributes:
         shared: UPNs in more than one school of Wales (`shared_upns`).
-        repeated: school_number, upn; UPNs that are in one current return more than once (`repeated_upns`).
+        repeated: school_number, upn; UPNs that are more than once in a school's current return (`repeated_upns`).
         second: row_refs of records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
     """
 
@@ -56,13 +56,10 @@ class KnownUpns:
 
 
 def shared_upns(chosen: pd.DataFrame) -> pd.Series:
-    """The UPNs that stand in more than one school.
+    """Return the UPNs that are in more than one school: canonical, each once, sorted.
 
     Args:
         chosen: upn, school_number; the chosen records of all Wales.
-
-    Returns:
-        Canonical UPNs, each once, sorted.
     """
     pairs = (
         pd.DataFrame({"upn": canonical_upn(chosen["upn"]), "school": chosen["school_number"]})
@@ -73,11 +70,11 @@ def shared_upns(chosen: pd.DataFrame) -> pd.Series:
 
 
 def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
-    """The UPNs that stand twice in a school's return, among all its years and not the chosen ones alone.
+    """Return the UPNs that are more than once in a school's return, in any year group, chosen or not.
 
-    Rows of status S and G do not count: they are registrations of a learner whose main school asks for the ULN
-    (docs/reference/sources.md#enrolment-status), so that one beside an M or C row makes no second learner. Where a
-    guest has another learner's UPN by mistake, the learner of the M or C row is asked for all the same.
+    Rows of status S and G do not count, because the learner's main school asks for the ULN
+    (docs/reference/sources.md#enrolment-status): beside an M or C row they are no second learner. If a guest row has another
+    learner's UPN by mistake, the learner of the M or C row is still asked for.
 
     Args:
         current: school_number, upn, enrol_status; the rows of current returns.
@@ -85,29 +82,29 @@ def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
     Returns:
         school_number, upn (canonical), each pair once, sorted.
     """
-    own = current[~capitals(current["enrol_status"].str.strip()).isin(NOT_SENT_STATUS)]
-    pairs = pd.DataFrame({"school_number": own["school_number"], "upn": canonical_upn(own["upn"])}).dropna()
+    rows = current[~capitals(current["enrol_status"].str.strip()).isin(NOT_SENT_STATUS)]
+    pairs = pd.DataFrame({"school_number": rows["school_number"], "upn": canonical_upn(rows["upn"])}).dropna()
     twice = pairs[pairs.duplicated()].drop_duplicates()
     return twice.sort_values(["school_number", "upn"], ignore_index=True)
 
 
 def evidence(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownUpns) -> pd.DataFrame:
-    """The facts that the rules judge.
+    """Return the facts that the rules judge.
 
-    Ages count on the last day that the cycle's census may fall on: a learner who is 13 on the census day is 13 then
-    whichever day that was, and a learner of 13 must not be held. Whether the LRS measures at submission is not public
-    (docs/reference/sources.md#age); a submission is later still, so one who is 13 on that day only is better sent than held.
+    Ages are taken on the last possible census day: a learner who is 13 on the actual day is 13 then too, and a learner of 13
+    must not be held. It is not public whether the LRS measures age at submission (docs/reference/sources.md#age). Submission
+    is later still, so a learner who is 13 only on that last day is better sent than held.
 
     Args:
         chosen: row_ref, school_number and the pupil fields, as sent.
-        cycle: year groups count in its academic year.
-        profile: the form in which names would go to the LRS: how long one may be, and which characters it keeps.
-        known: what is known of UPNs beyond the chosen records.
+        cycle: census days and academic year.
+        profile: length and characters of names in the LRS form.
+        known: facts about UPNs beyond the chosen records.
 
     Returns:
-        row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`. Text as sent is
-        trimmed and null where blank; questions are Y, N, or null where they do not arise; age in years, year_gap in
-        year groups (given less expected).
+        row_ref and the columns that `expectations/catalogue.csv` names, in the order of `chosen`. Text as sent is trimmed,
+        null where blank; questions are Y or N, null where they do not apply; age in years; year_gap in year groups (year
+        group as sent less the expected one).
     """
     forms = {kind: lrs_names(chosen[field], profile) for kind, field in _NAMES.items()}
     names = {kind: _text(chosen[field]) for kind, field in _NAMES.items()}
@@ -141,7 +138,7 @@ def evidence(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownU
 
 
 def _upn_facts(chosen: pd.DataFrame, known: KnownUpns) -> dict[str, pd.Series]:
-    """Whether each UPN is well made, and the learner's alone."""
+    """Whether each UPN is well formed, and only this learner's."""
     upn, shape = canonical_upn(chosen["upn"]), upn_shape(chosen["upn"])
     well_shaped = shape.isin(["permanent", "temporary"])
     in_school = pd.DataFrame({"school_number": chosen["school_number"], "upn": upn})
@@ -154,13 +151,12 @@ def _upn_facts(chosen: pd.DataFrame, known: KnownUpns) -> dict[str, pd.Series]:
         "upn_check": answers(letter_ok, where=well_shaped),
         "upn_once_in_school": answers(~repeated, where=well_shaped),
         "upn_in_one_school": answers(~shared, where=well_shaped),
-        # A UPN that is wrong, or another learner's too, has its own finding.
+        # A UPN that is wrong or shared has another finding already.
         "upn_is_the_first": answers(~is_in(chosen["row_ref"], known.second), where=letter_ok & ~repeated & ~shared),
     }
 
 
 def _text(values: pd.Series) -> pd.Series:
-    """Trimmed text, null where blank."""
     text = values.astype("str").str.strip()
     return text.mask(text == "")
 
@@ -187,9 +183,9 @@ def _home(postcode: pd.Series) -> pd.Series:
 
 
 def _name_facts(which: str, name: pd.Series, form: pd.Series, profile: Profile) -> dict[str, pd.Series]:
-    """Of one kind of name: whether its characters may be in a name, its form is short enough, and says what the name does.
+    """Whether a kind of name has only characters of names, a short enough LRS form, no lost signs, no look-alike letters.
 
-    Lost signs, and letters taken for others, are questions only where no character is out of place, and letters are left.
+    The last two are null unless all characters are those of names and the form has letters.
     """
     plain = name.notna() & ~never_in_a_name(name)
     return {

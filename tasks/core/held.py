@@ -1,7 +1,7 @@
-"""Whether a finding holds a record: the only module that decides it.
+"""Whether a finding holds a record. No other module decides it.
 
 Belongs here: which findings block, and which records they hold. Does not belong here: the rules that make findings
-(`expectations`), their table (`ledger.standing.rows_held`), or schools on hold (`volume`).
+(`expectations`), the lake's findings (`ledger.standing.rows_held`), schools on hold (`volume`).
 """
 
 import pandas as pd
@@ -10,16 +10,12 @@ from schemas.states import Severity
 
 
 def is_blocking(findings: pd.DataFrame) -> pd.Series:
-    """Whether each finding holds its record.
-
-    Args:
-        findings: severity.
-    """
+    """Whether each finding (severity) holds its record."""
     return findings["severity"].eq(Severity.BLOCKING.value)
 
 
 def held_rows(findings: pd.DataFrame) -> pd.Series:
-    """The row_refs of the records that are held; a record once for each of its blocking findings.
+    """Return the row_refs of held records, once for each blocking finding.
 
     Args:
         findings: row_ref, severity.

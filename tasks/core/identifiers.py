@@ -1,12 +1,12 @@
-"""UPN and ULN: their shapes and check characters, over whole columns.
+"""UPN and ULN: shapes and check characters, over whole columns.
 
-Sources: docs/reference/sources.md (#upn: letters leave out I, O and S; weights 2 to 13, modulo 23. #uln: weights 10 to 2,
-modulo 11; a remainder of 0 is invalid). The checker in python-stdnum knows English authorities only and refuses every Welsh
-UPN, so the arithmetic is here. A UPN names the authority and school that allotted it, not those where the learner is now:
+Sources: docs/reference/sources.md (#upn: letters without I, O and S; weights 2 to 13, modulo 23. #uln: weights 10 to 2,
+modulo 11; a remainder of 0 is invalid). The checker in python-stdnum knows only English authorities and refuses every Welsh
+UPN, so the arithmetic is here. A UPN names the authority and school that allotted it, not the learner's present ones, so
 nothing here compares them.
 
-Does not belong here: what follows from a wrong identifier (`expectations`), or whose it is (`evidence`, `merging`).
-To add an identifier: its pattern, its weights, its table of check characters, and worked examples in the tests.
+Does not belong here: consequences of a wrong identifier (`expectations`), whose it is (`evidence`, `merging`).
+To add an identifier: its pattern, weights and check characters, and worked examples in the tests.
 """
 
 import numpy as np
@@ -18,41 +18,39 @@ _LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZ"
 
 
 def _values(characters: str) -> np.ndarray:
-    """For each byte its place among the characters, -1 where it is none of them."""
-    places = np.full(256, -1, dtype=np.int64)
-    places[[ord(c) for c in characters]] = range(len(characters))
-    return places
+    """Return each byte's position among the characters; -1 where it is not one of them."""
+    positions = np.full(256, -1, dtype=np.int64)
+    positions[[ord(c) for c in characters]] = range(len(characters))
+    return positions
 
 
 _DIGIT, _LETTER = _values("0123456789"), _values(_LETTERS)
 _EITHER = np.maximum(_DIGIT, _LETTER)
-#: The ILR's "not yet known": passes the shape, is never issued.
+#: The ILR's "not yet known": has the shape of a ULN but is never issued.
 ULN_PLACEHOLDER = "9999999999"
 
 
 def canonical_upn(upn: pd.Series) -> pd.Series:
-    """UPNs as they compare.
+    """Return UPNs in the form in which they are compared: capitals, without XML white space around; null where blank.
+
+    Any other invisible character stays, so that the shape is wrong: without it, the UPN would differ from the text in the
+    school's system.
 
     Args:
         upn: as sent.
-
-    Returns:
-        Without the blanks that XML has around them, in capitals; null where blank. Any other sign that cannot be seen
-        stays, so that the UPN has not the shape of one: trimmed, it would be another text than the school's system knows.
     """
     text = capitals(upn.astype("str").str.strip(XML_BLANK))
     return text.mask(text == "")
 
 
 def upn_shape(upn: pd.Series) -> pd.Series:
-    """What a UPN is by its shape.
+    """Return the shape of each UPN.
 
     Args:
         upn: as sent.
 
     Returns:
-        `permanent` (a letter, twelve digits), `temporary` (a letter, eleven digits, a letter) or `wrong`; null where
-        there is no UPN.
+        `permanent` (a letter, twelve digits), `temporary` (a letter, eleven digits, a letter) or `wrong`; null without a UPN.
     """
     text = canonical_upn(upn)
     at, codes = bytes_of_width(text, 13)
@@ -64,97 +62,64 @@ def upn_shape(upn: pd.Series) -> pd.Series:
 
 
 def upn_check_letter(twelve: pd.Series) -> pd.Series:
-    """The check letter that stands before characters 2 to 13 of a UPN.
+    """Return the check letter, the first character of a UPN; null where the text is not of the form below.
 
     Args:
-        twelve: twelve digits, or eleven and a letter (temporary; the letter counts as its place in the UPN's alphabet).
-
-    Returns:
-        The letter; null where the text is neither.
+        twelve: characters 2 to 13: twelve digits, or eleven and a letter (temporary; the letter counts as its position in
+            the UPN's alphabet).
     """
     remainder = _remainder(twelve, np.arange(2, 14), 23, last=_EITHER)
     return chosen_texts(list(_LETTERS), remainder, twelve.index)
 
 
 def upn_check_letter_ok(upn: pd.Series) -> pd.Series:
-    """Whether the check letter is right.
-
-    Args:
-        upn: as sent.
-
-    Returns:
-        bool; False where the shape is wrong or there is no UPN.
-    """
+    """Whether the check letter of a UPN (as sent) is right; False where the shape is wrong or there is no UPN."""
     text = canonical_upn(upn)
     return (upn_check_letter(text.str[1:]) == text.str[:1]).astype(bool)
 
 
 def uln_shape_ok(uln: pd.Series) -> pd.Series:
-    """Whether a ULN is ten digits of which the first is not 0.
-
-    Args:
-        uln: as sent.
-
-    Returns:
-        bool; the placeholder has the shape. False where null.
-    """
+    """Whether a ULN (as sent) has ten digits, the first not 0; so has the placeholder. False where null."""
     at, codes = bytes_of_width(uln.astype("str").str.strip(), 10)
-    right = np.zeros(len(uln), dtype=bool)
-    right[at] = (_DIGIT[codes] >= 0).all(axis=1) & (_DIGIT[codes[:, 0]] > 0)
-    return pd.Series(right, index=uln.index)
+    fits = np.zeros(len(uln), dtype=bool)
+    fits[at] = (_DIGIT[codes] >= 0).all(axis=1) & (_DIGIT[codes[:, 0]] > 0)
+    return pd.Series(fits, index=uln.index)
 
 
 def uln_placeholder(uln: pd.Series) -> pd.Series:
-    """Whether the text is 9999999999, by which some systems say that there is no ULN yet.
-
-    Args:
-        uln: as sent.
-
-    Returns:
-        bool; False where null.
-    """
+    """Whether the text (as sent) is 9999999999, which some systems write for "no ULN yet"; False where null."""
     return (uln.astype("str").str.strip() == ULN_PLACEHOLDER).astype(bool)
 
 
 def uln_check_digit(nine: pd.Series) -> pd.Series:
-    """The tenth digit of a ULN.
+    """Return the tenth digit of a ULN, as text.
 
     Args:
         nine: its first nine digits.
 
     Returns:
-        The digit as text; null where the remainder is 0, for no ULN starts so, or where the text is not nine digits.
+        The digit; null where the remainder is 0, as no ULN begins with such nine digits, or the text is not nine digits.
     """
     remainder = _remainder(nine, np.arange(10, 1, -1), 11)
-    # The digit is ten less the remainder; where that is 0 there is none.
+    # The digit is ten less the remainder; a remainder of 0 has none.
     return chosen_texts([str(10 - r) for r in range(1, 11)], remainder - 1, nine.index)
 
 
 def uln_valid(uln: pd.Series) -> pd.Series:
-    """Whether the text is a ULN: shape, check digit, and not the placeholder.
-
-    Args:
-        uln: as sent.
-
-    Returns:
-        bool; False where null.
-    """
+    """Whether the text (as sent) is a ULN: shape, check digit, and not the placeholder; False where null."""
     text = uln.astype("str").str.strip()
     right = uln_check_digit(text.str[:9]) == text.str[9:]
     return (uln_shape_ok(text) & right & ~uln_placeholder(text)).astype(bool)
 
 
 def _remainder(text: pd.Series, weights: np.ndarray, modulus: int, *, last: np.ndarray = _DIGIT) -> np.ndarray:
-    """The weighted sum of the characters, modulo.
+    """Return the weighted sum of each text's characters, modulo; -1 where the text is not of the form below.
 
     Args:
-        text: one digit for each weight, ASCII.
+        text: one ASCII digit for each weight.
         weights: of the characters.
         modulus: of the sum.
-        last: what the last character may be, and counts as; digits count as their value.
-
-    Returns:
-        One number for each row, negative where the text is not of that form.
+        last: value of each byte as the last character (`_values`).
     """
     at, codes = bytes_of_width(text, len(weights))
     values = np.column_stack([_DIGIT[codes[:, :-1]], last[codes[:, -1]]])

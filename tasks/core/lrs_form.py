@@ -1,9 +1,9 @@
-"""A learner in the form the LRS takes: names, postcode, gender, date, sharing; and batches known by their content.
+"""Learners in the form for the LRS (names, postcode, gender, date, sharing), and batch references made from it.
 
-Sources: docs/reference/sources.md (#lrs-batch-layout, #names, #postcode, #codes-of-a-learner). The school's own
-spelling is never changed: this form exists beside it.
+Sources: docs/reference/sources.md (#lrs-batch-layout, #names, #postcode, #codes-of-a-learner). The school's own spelling
+never changes: this form is kept beside it.
 
-Does not belong here: whether a value may go at all (`expectations`). To change lengths or characters: `schemas/lrs`.
+Does not belong here: whether a value may be sent (`expectations`). To change lengths or characters: `schemas/lrs`.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ _GENDERS = {"M": "1", "F": "2", "U": "0", "": "0", "0": "0", "1": "1", "2": "2",
 
 
 def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
-    """Names in the characters that the profile allows: Welsh and other letters become their base letters.
+    """Return names in the characters that the profile allows; Welsh and other letters become their base letters.
 
     Args:
         names: as the school spells them.
-        profile: its `name_characters`.
+        profile: its `name_characters` are used.
 
     Returns:
-        The LRS's form; null where nothing is left.
+        The LRS form; null where no letter is left.
     """
 
     def form(spellings: pd.Series) -> pd.Series:
-        # A backtick is what some keyboards give for an apostrophe; `base_letters` sees to the others.
+        # Some keyboards write a backtick for an apostrophe; `base_letters` handles the other signs.
         text = spellings.str.normalize("NFC").str.replace("`", "'", regex=False)
         foreign = text[text.notna() & ~text.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
-        # Only what needs it is transliterated: few names in a country are not ASCII.
+        # Transliterate only names that need it: few are not ASCII.
         plain = {name: base_letters(name) for name in foreign.unique()}
         text = text.mask(text.isin(plain), text.map(plain)).astype("str")
         text = text.str.replace(f"[^{profile.name_characters}]", " ", regex=True)
@@ -48,7 +48,7 @@ def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
 
 
 def lrs_postcodes(postcodes: pd.Series) -> pd.Series:
-    """Postcodes in capitals with one blank before the last three characters; null where blank."""
+    """Return postcodes in capitals, with one space before the last three characters (none in BFPO); null where blank."""
     return map_unique(_postcodes, postcodes)
 
 
@@ -59,7 +59,7 @@ def _postcodes(postcodes: pd.Series) -> pd.Series:
 
 
 def lrs_genders(genders: pd.Series) -> pd.Series:
-    """Genders as the LRS's codes; null where it is none that a school may send."""
+    """Return genders as the LRS's codes; null where the code is not one that a school may send."""
     return capitals(genders.str.strip()).fillna("").map(_GENDERS).astype("str")
 
 
@@ -71,17 +71,17 @@ def _dates(dates: pd.Series) -> pd.Series:
 def lrs_rows(
     pupils: pd.DataFrame, profile: Profile, privacy_notice_seen: pd.Series, opted_out: pd.Series
 ) -> pd.DataFrame:
-    """Pupil rows in the LRS's form.
+    """Return pupil rows in the LRS form.
 
     Args:
         pupils: the pupil fields, as sent by the school.
-        profile: characters, lengths and the way sharing is told.
+        profile: characters, lengths and the codes for sharing.
         privacy_notice_seen: whether the school's notice counts as seen.
         opted_out: whether the learner opted out of sharing.
 
     Returns:
-        upn, the sent fields and ability_to_share; same index. A middle name that is too long, or holds what no name
-        holds (a digit, a picture), is left out.
+        upn, the sent fields and ability_to_share; same index. A middle name is left out if it is too long or has a character
+        that no name has (a digit, an emoji).
     """
     middle = lrs_names(pupils["middle_names"], profile)
     bad = middle.str.len() > profile.name_length("middle_name")
@@ -89,7 +89,7 @@ def lrs_rows(
     seen = privacy_notice_seen.astype(bool)
     sharing = seen.map({True: "1", False: "0"}).astype("str")
     if profile.sharing == "ability_to_share":
-        # 2 says both: the notice was seen, and the learner does not share. Without the notice it is 0.
+        # 2: the notice was seen and the learner opted out. Without the notice it is 0.
         sharing = sharing.mask(seen & opted_out.astype(bool), "2")
     return demographics(pupils, profile).assign(
         upn=canonical_upn(pupils["upn"]), middle_name=middle.mask(bad.astype(bool)), ability_to_share=sharing
@@ -97,7 +97,7 @@ def lrs_rows(
 
 
 def demographics(pupils: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """The five that the LRS compares, in its form.
+    """Return the five fields that the LRS compares, in the LRS form.
 
     Args:
         pupils: forename, surname, dob, gender, postcode, as sent by the school.
@@ -118,20 +118,20 @@ def demographics(pupils: pd.DataFrame, profile: Profile) -> pd.DataFrame:
 
 
 def batch_content(rows: pd.DataFrame) -> pa.Table:
-    """What a batch says of its learners: of `rows` the UPN, the sent fields and ability_to_share."""
+    """Return the content of a batch as an Arrow table: the rows' upn, sent fields and ability_to_share."""
     return pa.Table.from_pandas(rows[["upn", *SENT_FIELDS, "ability_to_share"]], preserve_index=False, nthreads=1)
 
 
 def batch_ref(content: pa.Table, ukprn: str, profile: str, fmt: str, cycle: str, abandoned: int = 0) -> str:
-    """A batch's reference, made from what it says: the same learners in the same form have the same reference.
+    """Return a batch's reference, made from its content: the same learners in the same form give the same reference.
 
     Args:
         content: `batch_content` of its learners, in the order of the file.
-        ukprn: whose batch it is.
+        ukprn: the UKPRN that the batch is for.
         profile: the LRS layout.
         fmt: CSV or XML.
-        cycle: its id.
-        abandoned: how many batches that said the same were abandoned before: what asks again is another batch.
+        cycle: the cycle's id.
+        abandoned: number of abandoned batches with the same content: asking again makes another batch.
     """
     again = [str(abandoned)] if abandoned else []
     head = "\n".join([ukprn, profile, fmt, cycle, *again, ""]).encode("utf-8")
@@ -139,7 +139,7 @@ def batch_ref(content: pa.Table, ukprn: str, profile: str, fmt: str, cycle: str,
 
 
 def _csv(content: pa.Table) -> bytes:
-    """As `DataFrame.to_csv` writes it, in a tenth of its time where no value needs quotes: then Arrow writes it."""
+    """Return the same CSV as `DataFrame.to_csv`. Arrow writes it in a tenth of the time if no value needs quotes."""
     out = pa.BufferOutputStream()
     try:
         write_csv(content, out, WriteOptions(include_header=False, quoting_style="none"))
