@@ -11,26 +11,14 @@ import pyarrow.compute as pc
 
 
 def is_in(values: pd.Series, others: pd.Series) -> pd.Series:
-    """Whether each value occurs in another column.
-
-    Args:
-        values: text.
-        others: text; nulls do not count.
-
-    Returns:
-        bool, index of `values`; False where null.
-    """
+    """Whether each text occurs in the other column: bool, index of `values`; a null is in no column."""
     known = pa.array(others.astype("str").dropna(), pa.large_string())
     matches = pc.is_in(pa.array(values.astype("str"), pa.large_string()), value_set=known)
     return pd.Series(matches.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)
 
 
 def place_in(values: pd.Series, order: list[str]) -> pd.Series:
-    """Return each value's position in a short list, from 0.
-
-    Args:
-        values: text.
-        order: the list.
+    """Return each text's position in a short list, from 0.
 
     Raises:
         ValueError: a value is missing from the list.
@@ -42,15 +30,12 @@ def place_in(values: pd.Series, order: list[str]) -> pd.Series:
 
 
 def lookup(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Series:
-    """Return, for each value, the text beside the equal key.
+    """Return for each text the one beside its key; null where the value is null or no key.
 
     Args:
         values: text.
         keys: text, each key once.
         beside: text, row by row with `keys`.
-
-    Returns:
-        text, index of `values`; null where the value is null or not among the keys.
     """
     key_texts = pa.array(keys.astype("str"), pa.large_string())
     at = pc.index_in(pa.array(values.astype("str"), pa.large_string()), value_set=key_texts, skip_nulls=True)
@@ -59,12 +44,7 @@ def lookup(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Series:
 
 
 def composite_key(one: pd.Series, other: pd.Series) -> pd.Series:
-    """Join two texts into one key, row by row; null where either is null.
-
-    Args:
-        one: text.
-        other: text, of the same length.
-    """
+    """Join two text columns of one length into one key, row by row; null where either is null."""
     texts = [pa.array(values.astype("str"), pa.large_string()) for values in (one, other)]
     joined = pc.binary_join_element_wise(*texts, pa.scalar("|", pa.large_string()))
     return pd.Series(joined, index=one.index, dtype="str")

@@ -44,18 +44,16 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
 def tie_by_demographics(
     answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]
 ) -> pd.DataFrame:
-    """Tie answers without a UPN to the one learner of their UKPRN whose five demographics all fit (`fitted`).
+    """Tie answers without a UPN, as `tie` does, to the one learner of their UKPRN whose five demographics all fit (`fitted`).
 
-    People make an export of processed exceptions, and it has no UPN column (docs/reference/sources.md#exceptions).
+    People make an export of processed exceptions, and it has no UPN column (docs/reference/sources.md#exceptions). Where a
+    learner fits, upn in the result is that learner's.
 
     Args:
-        answers: columns as for `tie`, and the five; those that `tie` could not tie.
+        answers: as for `tie`, with the five; those that `tie` could not tie.
         batch_rows: batch_ref, upn, ukprn and the five; what was sent under their UKPRNs.
         batches: as for `tie`.
         cycles: as for `tie`.
-
-    Returns:
-        As `tie`; where a learner fits, upn is that learner's.
     """
     upns = fitted(answers, batch_rows).fillna(canonical_upn(answers["mis_identifier"]))
     return _tied(answers, upns, batch_rows, batches, cycles)

@@ -22,41 +22,25 @@ _ALIKE = dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_HYPHENS, "-")
 
 
 def never_in_a_name(names: pd.Series) -> pd.Series:
-    """Whether a name holds a digit, a control character, a pictogram or a code without a character.
-
-    Args:
-        names: as sent.
-
-    Returns:
-        bool; False where null.
-    """
+    """Whether a name, as sent, holds a digit, a control character, a pictogram or a code for no character; False where null."""
     return _any(names, "A-Za-z '.-", lambda c: unicodedata.category(c) in _NEVER_IN_A_NAME)
 
 
 def not_kept(names: pd.Series, allowed: str) -> pd.Series:
-    """Whether a name holds signs that the form for the LRS leaves out or turns into blanks.
+    """Whether a name, as sent, holds signs that the form for the LRS leaves out or turns into blanks; False where null.
 
-    Args:
-        names: as sent.
-        allowed: the profile's `name_characters`.
-
-    Returns:
-        bool; False where null. Letters, marks, spaces, hyphens, apostrophes and full stops are not such signs.
+    Letters, marks, spaces, hyphens, apostrophes and full stops are not such signs; `allowed` is the profile's
+    `name_characters`.
     """
     return _any(names, allowed, lambda c: not (_is_letter(c) or c in " ." or c in _ALIKE or _is_space(c)))
 
 
 def look_alike(names: pd.Series) -> pd.Series:
-    """Whether a name holds letters or marks that look like others; the form for the LRS replaces them with those others.
+    """Whether a name, as sent, holds letters or marks that look like others; False where null.
 
-    That is a letter of another alphabet beside Latin letters; a letter that Unicode calls a variant of another (full width,
-    mathematical, a ligature); or a mark that belongs to no letter: alone, invisible, or the third on a letter.
-
-    Args:
-        names: as sent.
-
-    Returns:
-        bool; False where null. An accent may be a character of its own.
+    The form for the LRS replaces them with those others. They are a letter of another alphabet beside Latin letters; a letter
+    that Unicode calls a variant of another (full width, mathematical, a ligature); and a mark that belongs to no letter:
+    alone, invisible, or the third on a letter. An accent may be a character of its own.
     """
 
     def has_look_alike(spellings: pd.Series) -> pd.Series:

@@ -47,14 +47,9 @@ def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | 
 
 
 def learner_upns(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs of UPNs that belong to one learner: a record's UPN, and its former one under which we sent something.
+    """Return the pairs of UPNs of one learner: a record's UPN, and its former one under which we sent something.
 
-    Args:
-        records: as for `known_as`.
-        ledger: as for `known_as`.
-
-    Returns:
-        upn, other; each pair once in each order.
+    Both tables are as for `known_as`. Columns upn and other; each pair once in each order.
     """
     rows = records[_was_sent_as_former(records, ledger) & records["upn"].notna()]
     current, former = rows["upn"], rows["former_upn"]
@@ -71,20 +66,16 @@ def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Serie
 
 
 def _upn_and_person(rows: pd.DataFrame) -> pd.Series:
-    """Join the UPN and the person into one key; null where either is null."""
     return composite_key(rows["upn"], person(rows))
 
 
 def person(rows: pd.DataFrame) -> pd.Series:
-    """Join what does not change about a person into one key.
+    """Join what does not change about a person into one key; null where one of the three fields is missing.
 
     Only the letters of a name count, so the school's spelling with accents equals the LRS's without.
 
     Args:
         rows: given_name (as a school or the LRS spells it), dob, gender (as the LRS has it).
-
-    Returns:
-        Text, null where one of the three is missing.
     """
     plain = {name: "".join(filter(str.isalpha, base_letters(name))).upper() for name in rows["given_name"].dropna()}
     name = rows["given_name"].map(plain).astype("str")
@@ -92,17 +83,14 @@ def person(rows: pd.DataFrame) -> pd.Series:
 
 
 def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:
-    """Return the former UPNs that may be trusted if the date of birth also agrees.
+    """Return the former UPNs that may be trusted if the date of birth also agrees: canonical, index of `records`.
 
-    A former UPN is left out if another record of the school's current return has it as its UPN: then it is a sister's, who
-    may be a twin, or the same learner's second record.
+    Null where another record of the school's current return has the former UPN as its UPN: then it is a sister's, who may be
+    a twin, or the same learner's second record.
 
     Args:
         records: school_number, upn, former_upn (as sent).
         current: whether a record is in its school's current return; index of `records`.
-
-    Returns:
-        Canonical UPNs, null where there is none; index of `records`.
     """
     former = canonical_upn(records["former_upn"])
     current_upn = canonical_upn(records["upn"]).where(current)
@@ -112,7 +100,7 @@ def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:
 
 
 def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd.Series:
-    """Return the records that look like a second UPN of a learner who was sent under another one.
+    """Return the row_refs, each once, of records that look like a second UPN of a learner sent under another one.
 
     There are two cases. All five fields that the LRS compares agree with what was sent under the other UPN: to the LRS it is
     the same learner ("already exists"). Or the other UPN is a temporary one of the same school and no longer in its return,
@@ -123,9 +111,6 @@ def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd
             ledger does not know by any UPN.
         sent: upn, school_number and the five; what was sent under other UPNs.
         current: the UPNs in the current returns of the schools of `new`, canonical.
-
-    Returns:
-        row_refs, each once.
     """
     rows, before = (_comparable(table) for table in (new, sent))
     pairs = rows.merge(before, on=list(_SAME_ALWAYS), suffixes=("", "_then"))
@@ -144,7 +129,7 @@ def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def yielding_records(records: pd.DataFrame) -> pd.Series:
-    """Return a learner's records that give way because another school asks for the ULN.
+    """Return the row_refs of a learner's records that give way because another school asks for the ULN.
 
     Records of one UPN in two or more schools are one learner's if given name, family name, date of birth and gender agree.
     Then the one school that says it is the main one (M) asks. If none says so, all are single registrations (C or blank),
@@ -155,9 +140,6 @@ def yielding_records(records: pd.DataFrame) -> pd.Series:
         records: row_ref, upn (canonical), school_number, enrol_status (as sent), given_name, family_name, dob, gender (in
             the LRS's form), at (when the return was made; NaT where unreadable); every record that would be chosen, of UPNs
             that are in two schools.
-
-    Returns:
-        row_refs.
     """
     rows = records.assign(status=capitals(records["enrol_status"].str.strip()).fillna(""))
     fields = ["given_name", "family_name", "dob", "gender"]
@@ -176,7 +158,6 @@ def yielding_records(records: pd.DataFrame) -> pd.Series:
 
 
 def _person(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
-    """Join the fields of a record into one key; null where one is null."""
     person = capitals(rows[fields[0]])
     for name in fields[1:]:
         person = composite_key(person, capitals(rows[name]))

@@ -29,11 +29,7 @@ class Said:
 
 
 def of_whole_page(total: Mapping[str, Any]) -> Said:
-    """Return the sentence on how many learners are in each state.
-
-    Args:
-        total: chosen, the states and share; for the whole page.
-    """
+    """Return the sentence on how many learners are in each state, from chosen, the states and share of the whole page."""
     if total["chosen"] == 0:
         return Said("no_learners")
     under_way = [total[name] for name in ("sent", "waiting")]

@@ -92,13 +92,9 @@ def _first(cases: Mapping[SchoolOutcome, pd.Series], otherwise: SchoolOutcome, i
 
 
 def schools_for_all(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the state of every school as everybody may see it (docs/security.md, "The page of Wales").
+    """Return `school_rows` as everybody may see them (docs/security.md, "The page of Wales").
 
-    Args:
-        rows: `school_rows`.
-
-    Returns:
-        The rows with for_all as the state, and without counts of learners.
+    The state is for_all, and there are no counts of learners.
     """
     return rows.drop(columns=["chosen", *STATES, "share", "had_one", "for_all"]).assign(state=rows["for_all"])
 
@@ -196,9 +192,7 @@ def code_rows(lives: pd.DataFrame) -> pd.DataFrame:
 def age_rows(by_age: pd.DataFrame, ages: Sequence[str]) -> pd.DataFrame:
     """Return the open exceptions by how long their learners have waited: la_code, age, number, schools.
 
-    Args:
-        by_age: `exception_life.by_age`.
-        ages: the ages, ascending.
+    The input is `exception_life.by_age`, and the ages in ascending order.
     """
     groups = by_age.groupby(["la_code", "age"])
     counts = pd.DataFrame(

@@ -117,9 +117,7 @@ def _since_earlier(rows: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
 def _beside(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """By row, whether such a learner was sent under another UPN: swapped, namesake, twin and unlike_twin.
 
-    Args:
-        rows: upn, former_upn and the five, in capitals.
-        others: the same columns, without former_upn.
+    Both tables have upn and the five, in capitals; `rows` also former_upn.
     """
     now = rows[["upn", "former_upn", *_FIVE]].reset_index(names="at")
     pairs = now.merge(others, on="dob", suffixes=("", "_then"))
@@ -170,11 +168,7 @@ def _arrived(rows: pd.DataFrame, known: pd.Series, allotted_here: list[str]) -> 
 
 
 def birth_and_name(rows: pd.DataFrame | pa.Table) -> list[pa.Array]:
-    """Join the date of birth with the given name, and with the family name, as keys in capitals, row by row.
-
-    Args:
-        rows: dob, given_name, family_name.
-    """
+    """Join dob with given_name, and dob with family_name, as keys in capitals, row by row."""
     day = _texts(rows["dob"])
     return [_joined(day, pc.ascii_upper(_texts(rows[name]))) for name in ("given_name", "family_name")]
 
@@ -190,11 +184,9 @@ def _joined(left: pa.Array, right: pa.Array) -> pa.Array:
 
 
 def lives_like(sent: pa.Table, asked: pd.DataFrame) -> pa.Table:
-    """Return the sent rows that share the day of birth and a name with a learner in question.
+    """Return the rows of `sent`, a piece of all that was sent, that share dob and a name with one of `asked`.
 
-    Args:
-        sent: dob, given_name, family_name; a piece of all that was sent.
-        asked: dob, given_name, family_name.
+    Both have dob, given_name and family_name; a given name may equal a family name.
     """
     wanted = pa.concat_arrays(birth_and_name(asked)).unique()
     by_given, by_family = (pc.is_in(key, value_set=wanted, skip_nulls=True) for key in birth_and_name(sent))
@@ -202,7 +194,7 @@ def lives_like(sent: pa.Table, asked: pd.DataFrame) -> pa.Table:
 
 
 def used_as(sent: pa.Table, asked: pd.DataFrame) -> pd.DataFrame:
-    """Return how often each name of the learners in question was sent as a given and as a family name.
+    """Count how often each name of the learners in question was sent as a given and as a family name.
 
     Args:
         sent: given_name, family_name; a piece of all that was sent.

@@ -119,13 +119,9 @@ def _with_ledger(records: SchoolRecords) -> pd.DataFrame:
 
 
 def _entitled(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """Return the learners who get their ULN, and the lines for ULNs that are withheld or in doubt.
+    """Return the learners who get their ULN (school_number and ULN_COLUMNS), and the lines for ULNs withheld or in doubt.
 
-    Args:
-        rows: `_with_ledger`.
-
-    Returns:
-        school_number and ULN_COLUMNS; lines, each with the columns of `rows` and its code.
+    Each line has the columns of `rows` (`_with_ledger`) and its code.
     """
     answered, arrived = rows["state"].eq(RowState.ULN.value), rows["reason"].isin(_CAME)
     has_uln = uln_valid(rows["uln"]).astype(bool)
@@ -303,10 +299,7 @@ def by_school(
 def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()) -> dict[str, str]:
     """Return a reference to the content of each school's file. Equal content has an equal one, and is not delivered twice.
 
-    Args:
-        ulns: as `for_schools` returns them.
-        lines: as `for_schools` returns them.
-        also: as for `by_school`.
+    The arguments are those of `by_school`.
     """
     parts = []
     for table, names in ((ulns, [c for c in ulns.columns if c != "school_number"]), (lines, list(_CONTENT))):
@@ -318,11 +311,7 @@ def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = 
 
 
 def authority_ref(refs: dict[str, str]) -> str:
-    """Return a reference to what an authority gets: it changes if what any of its schools gets changes.
-
-    Args:
-        refs: school number -> its reference (`content_refs`).
-    """
+    """Return a reference to what an authority gets, from its schools' `content_refs`: it changes if one of those changes."""
     return _ref(sorted(refs.items()) or [("", "")])
 
 
@@ -332,7 +321,6 @@ def _rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def _ref(*tables: list[tuple[str, ...]]) -> str:
-    """Return the SHA-256 of tables as CSV."""
     lines = _Lines()
     for rows in tables:
         csv.writer(lines, lineterminator="\n").writerows(rows)
