@@ -98,7 +98,7 @@ def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
 
 
 def _distinct(column: pd.Series, *, presence_only: bool) -> _DistinctValues:
-    """Return a column's distinct values, null among them; `presence_only` makes one value stand for all that are there."""
+    """Return a column's distinct values, null among them; with `presence_only`, one value for all that are present."""
     if column.dtype == object and not presence_only:
         # Equal objects may differ (1, 1.0 and True), so each counts as distinct.
         return _DistinctValues(column, np.arange(len(column)))

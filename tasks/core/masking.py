@@ -1,7 +1,7 @@
 """Find text that looks like a pupil's identifier, and mask it: the second line of defence, after the tiers.
 
 Shapes belong here. A name has no shape: `tasks.runtime.visibility` and `tasks.runtime.error_boundary` keep names out by
-what they let through. To add a shape: a line in `_SHAPES`.
+limiting what they let through. To add a shape: a line in `_SHAPES`.
 """
 
 import re

@@ -155,7 +155,7 @@ def file_faults(
         school_number: the school that it is for.
         destination: DestSchool's LEA and Estab, joined.
         encoding: the encoding that the bytes declare and keep to (`ctf_reader`); None where they do not keep to it.
-        elements: the element names of the pupils, an entry for each selection and order that occurs.
+        elements: the element names of the pupils, an entry for each combination and order.
         upns_and_ulns: the UPN and ULN of each pupil, as in the file.
         due: upn and uln of the learners who should be in the file; the UPN as in the school's return.
 

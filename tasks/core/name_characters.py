@@ -22,7 +22,7 @@ _ALIKE = dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_HYPHENS, "-")
 
 
 def never_in_a_name(names: pd.Series) -> pd.Series:
-    """Whether a name, as sent, holds a digit, a control character, a pictogram or a code for no character; False where null."""
+    """Whether a name, as sent, holds a digit, control character, pictogram or code for no character; False where null."""
     return _any(names, "A-Za-z '.-", lambda c: unicodedata.category(c) in _NEVER_IN_A_NAME)
 
 

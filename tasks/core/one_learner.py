@@ -1,8 +1,8 @@
 """Find the records of one learner: two UPNs, or records of one UPN in two schools.
 
-What makes two records one person's belongs here; also which school asks, and by which UPN the ledger knows the learner.
-`docs/one-learner.md` explains every case. Not here: the state of a record (`standing`), what the LRS answered for two
-(`merging`), what schools read (`publication`).
+Rules for when two records are one person's belong here; also which school asks, and by which UPN the ledger knows the
+learner. `docs/one-learner.md` explains every case. Not here: the state of a record (`standing`), what the LRS answered for
+two (`merging`), what schools read (`publication`).
 
 Two people are never taken for one: given name, date of birth and gender must agree in every comparison, and twins differ in
 the given name. Names are compared in the LRS's form, as the LRS compares them.
@@ -27,10 +27,10 @@ _MAIN, _SINGLE = "M", ("C", "")
 def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | None = None) -> pd.Series:
     """Return the UPN by which the ledger knows each record's learner.
 
-    It is the record's own UPN, except in two cases in which something was sent under the former UPN for the same given
-    name, date of birth and gender. First: nothing was sent under the record's UPN. So a learner with a new permanent UPN is
-    not sent a second time, and a twin whose former UPN was typed as the sister's does not become the sister. Second: both
-    UPNs were sent, and only the former one has a ULN, because the LRS may answer last what was sent first.
+    It is the record's own UPN, or the former one in two cases, if something was sent under the former UPN for the same given
+    name, date of birth and gender: nothing was sent under the own UPN; or only the former UPN has a ULN, because the LRS may
+    answer last what was sent first. So a learner with a new permanent UPN is not sent a second time, and a twin whose former
+    UPN was typed as the sister's does not become the sister.
 
     Args:
         records: upn, former_upn (canonical), forename, dob, gender (as sent by the school).

@@ -68,7 +68,7 @@ def of_readiness(rows: Rows) -> Said:
 
 
 def of_steps(rows: Rows) -> Said:
-    """Return the sentence on how many kinds of steps are missing; not on schools, as a school may lack several steps."""
+    """Return the sentence on the number of kinds of steps missing; their schools do not add up, as one may lack several."""
     return Said("steps", {"number": len(rows)}) if rows else Said("all_ready")
 
 

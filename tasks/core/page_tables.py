@@ -131,7 +131,7 @@ def _of_state(schools: pd.DataFrame, outcome: SchoolOutcome) -> pd.Series:
 
 
 def year_of(said: pd.Series) -> pd.Series:
-    """Return year groups as numbers in text, `9` to `14`; empty where the school's value is not a number."""
+    """Return year groups as numbers in text, `9` to `14`; empty where the school's value is no such number."""
     text = said.fillna("").str.strip()
     return text.where(text.str.fullmatch("[0-9]{1,2}"), "").str.lstrip("0").astype("str")
 
@@ -194,10 +194,8 @@ def age_rows(by_age: pd.DataFrame, ages: Sequence[str]) -> pd.DataFrame:
 
     The input is `exception_life.by_age`, and the ages in ascending order.
     """
-    groups = by_age.groupby(["la_code", "age"])
-    counts = pd.DataFrame(
-        {"number": groups["number"].sum(), "schools": groups["school_number"].nunique()}
-    ).reset_index()
+    each = by_age.groupby(["la_code", "age"])
+    counts = pd.DataFrame({"number": each["number"].sum(), "schools": each["school_number"].nunique()}).reset_index()
     place = counts["age"].map({age: n for n, age in enumerate(ages)})
     return counts.assign(place=place).sort_values(["la_code", "place"], ignore_index=True).drop(columns="place")
 
@@ -215,9 +213,9 @@ def waiting_rows(lives: pd.DataFrame, day: dt.date, bound: int) -> pd.DataFrame:
     """
     rows = still_open(lives)
     days = (pd.Timestamp(day) - pd.to_datetime(rows["since"], format="%Y-%m-%d")).dt.days.clip(lower=0)
-    by_school = rows.assign(days=days, late=days > bound).groupby(["la_code", "school_number"])
+    each = rows.assign(days=days, late=days > bound).groupby(["la_code", "school_number"])
     schools = pd.DataFrame(
-        {"number": by_school.size(), "late": by_school["late"].sum(), "oldest": by_school["days"].max()}
+        {"number": each.size(), "late": each["late"].sum(), "oldest": each["days"].max()}
     ).reset_index()
     schools = schools.astype({"number": "int64", "late": "int64", "oldest": "int64"})
     order = ["la_code", "late", "oldest", "number", "school_number"]
@@ -261,16 +259,16 @@ def for_all(rows: pd.DataFrame, key: str, columns: Mapping[str, bool]) -> pd.Dat
     Args:
         rows: la_code, the key, and the columns.
         key: the column that identifies a row.
-        columns: counts of learners; whether the column's total is free to show: shown elsewhere, or nowhere, but not hidden.
+        columns: the columns, counts of learners; False where the column's total is hidden elsewhere.
 
     Returns:
         The key and the columns, nullable integers; in the order of first appearance.
     """
     counts = rows.groupby(key, sort=False)[list(columns)].sum()
     shown = pd.DataFrame(index=counts.index)
-    for name, total_is_shown in columns.items():
+    for name, total_is_known in columns.items():
         column = suppressed(counts[[name]].rename(columns={name: "of"}), {"all": ("of",)})["of"]
-        hidden = not total_is_shown or pd.isna(column[TOTAL])
+        hidden = not total_is_known or pd.isna(column[TOTAL])
         left = column.drop(TOTAL).mask(counts[name] > 0) if hidden else column.drop(TOTAL)
         shown[name] = _fives(left)
     return shown.reset_index()

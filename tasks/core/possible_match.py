@@ -6,7 +6,8 @@ the five; the causes are tried in this order (`schemas.codes.possible_match_caus
 
 1. Another learner whom we sent, so the LRS surely knows them: the learner under the former UPN (the surest, because the
    school itself says that it is the same one; but not if the LRS gave that UPN no ULN either), a learner with the names the
-   other way round, a namesake, a twin. Names also count as swapped if each was sent five times as often as the other kind.
+   other way round, a namesake, a twin. Names also count as swapped if, among all sent, each is five times as often the other
+   kind of name.
 2. A change since a return of an earlier cycle: family name, given name, postcode, date of birth or gender. Names come first,
    because they are nearest to a record of another person. A former family name counts as a change here unless an earlier
    return shows that the change is older.

@@ -126,7 +126,7 @@ def _entitled(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     answered, arrived = rows["state"].eq(RowState.ULN.value), rows["reason"].isin(_CAME)
     has_uln = uln_valid(rows["uln"]).astype(bool)
     due = (answered | (arrived & ~has_uln)) & rows["held_uln"].notna()
-    # The school that asked may correct a date of birth afterwards; elsewhere a different one may mean another learner.
+    # The school that asked may correct a date of birth afterwards; elsewhere a different date may mean another learner.
     elsewhere = rows["held_school"] != rows["school_number"]
     other_birth = due & elsewhere & (rows["dob"].str.strip() != rows["held_dob"])
     # Somebody may have typed in a ULN for the same learner: if it differs, neither replaces the other.
@@ -266,10 +266,8 @@ def _with_portal(lines: pd.DataFrame) -> pd.DataFrame:
     """Add to the action, for a learner who moved after a school asked, on whose portal the exception is."""
     moved = lines["portal"].notna()
     for lang in get_args(Language):
-        portals = [
-            getattr(bilingual("workbook.portal_of", school=school), lang) for school in lines.loc[moved, "portal"]
-        ]
-        action = lines.loc[moved, f"action_{lang}"] + "; " + pd.Series(portals, index=lines.index[moved], dtype="str")
+        texts = [getattr(bilingual("workbook.portal_of", school=school), lang) for school in lines.loc[moved, "portal"]]
+        action = lines.loc[moved, f"action_{lang}"] + "; " + pd.Series(texts, index=lines.index[moved], dtype="str")
         lines[f"action_{lang}"] = lines[f"action_{lang}"].mask(moved, action)
     return lines
 

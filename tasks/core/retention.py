@@ -46,7 +46,7 @@ def settled_batches(batches: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFram
 
 
 def is_settled(counts: pd.DataFrame) -> bool:
-    """Whether nothing of a cycle is under way: all `standing.count_by_school` balance, nobody waits to go or for an answer."""
+    """Whether a cycle is settled: its counts (`standing.count_by_school`) balance; nobody waits to go or for an answer."""
     under_way = counts[[RowState.WAITING.value, RowState.SENT.value]].to_numpy().sum()
     return bool(counts["balanced"].all()) and not under_way
 

@@ -1,4 +1,4 @@
-"""Find the schools to inform about a record that has changed since a batch took it to the LRS.
+"""Find what has changed in a record since a batch took it to the LRS, and what its school must know.
 
 | the learner, in this cycle | what is done | the school reads |
 |---|---|---|
@@ -112,13 +112,11 @@ def last_shown(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
         value, then = comparable(rows[name], name), comparable(rows[f"{name}_then"], name)
         if name == _SHARING:
             value, then = _sharing(value).where(value.notna()), _sharing(then)
-        answered = rows[["batch_ref", "upn", "received_at", "sha256", "ordinal"]].assign(
+        seen = rows[["batch_ref", "upn", "received_at", "sha256", "ordinal"]].assign(
             value=rows[name] if name != _SHARING else value, other=value.fillna("") != then.fillna("")
         )
-        answered = answered[value.notna()].sort_values(
-            ["batch_ref", "upn", "received_at", "other", "sha256", "ordinal"]
-        )
-        last = answered.drop_duplicates(["batch_ref", "upn"], keep="last")
+        seen = seen[value.notna()].sort_values(["batch_ref", "upn", "received_at", "other", "sha256", "ordinal"])
+        last = seen.drop_duplicates(["batch_ref", "upn"], keep="last")
         last = last.loc[last["other"], ["batch_ref", "upn", "value"]].rename(columns={"value": name})
         values = values.merge(last, on=["batch_ref", "upn"], how="left")
     return values

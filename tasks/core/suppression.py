@@ -1,14 +1,13 @@
 """Statistical disclosure control: hide counts of learners so that a table reveals no number from 1 to 4.
 
-Which cells of a table with totals to hide belongs here. Every user of the engine sees all of its tables, also an analyst of
-one authority those about another's learners; and a small number left out comes back by subtraction, unless others are left
+Choosing the cells to hide in a table with totals belongs here. Every user of the engine sees all its tables, so an analyst
+of one authority sees counts of another's learners. A small number left out comes back by subtraction, unless others are left
 out beside it. Not here: who may see a column at all (`tasks.runtime.visibility`), how a hidden number looks
 (`flows.run.run_page`). To add a column to a table: its place in the `parts` that the caller passes.
 
 The cells are the arcs of a network. Each equation of the table (a sum is its parts, the last row is all others) is a node
 with equal flow in and out, so the circulations are the tables that agree with what is published. A small number is safe if it
-could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. For each, the ring that hides least is
-sought.
+could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. For each, the cheapest ring is hidden.
 """
 
 import heapq
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-#: Numbers from 1 to below this one are shown to nobody. 0 is shown: that there is nobody is what most cells say.
+#: Numbers from 1 to below this one are shown to nobody. 0 is shown, because most cells say that there is nobody.
 SMALL = 5
 #: The last row: all others together.
 TOTAL = "total"
@@ -44,9 +43,9 @@ def with_sums(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.
 def suppressed(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     """Return `with_sums` as nullable integers, with cells null so that no number below SMALL can be worked out.
 
-    A reader knows every number left, that sums are sums, and that a hidden number is at least 1. For that reader each small
-    number may still be anything from 1 to 5 and more; also for one who knows all numbers of another row, because they are
-    the reader's own. A small sum is at least the number of its parts that are seen not to be 0; it too could be 5.
+    A reader knows every number left, that sums are sums, and that a hidden number is at least 1. Even so, for that reader
+    each small number may be anything from 1 to 5 or more; also for one who knows all numbers of another row, because the row
+    is the reader's own. A small sum is at least the number of its parts above 0, because zeros are shown; it too could be 5.
     """
     whole = with_sums(counts, parts)
     arcs = {arc.cell: arc for arc in _arcs(whole, parts)}
@@ -90,7 +89,7 @@ def _arcs(whole: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> Iterator
 def _rings(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], cell: _Cell, by: int) -> set[_Cell]:
     """Return the cells to hide so that `cell` could be greater by `by` (less, where negative), or by as much as possible.
 
-    An authority whose own row is in the ring knows its numbers, so for each such row a ring without it is added.
+    The owner of another row in the ring knows its numbers, so for each such row a ring without it is added.
     """
     direction = 1 if by > 0 else -1
     for amount in range(abs(by), 0, -1):

@@ -1,7 +1,7 @@
 """Work on long text columns: judge each distinct value once, turn texts of fixed width into bytes, write Y and N.
 
-A country's rows hold few different names, dates and codes. So the slow parts of Python (regular expressions, dates,
-transliteration) run once per spelling; Arrow's dictionary finds the spellings.
+A country's rows hold few different names, dates and codes. So work that is slow in Python (regular expressions, dates,
+transliteration) runs once per spelling; Arrow's dictionary finds the spellings.
 
 How to process a column belongs here. What a value means belongs to the caller (`identifiers`, `evidence`, ...).
 """
@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: The blanks of Python's regular expressions, as the inside of brackets, for a pattern in Arrow's.
+#: The blanks of Python's regular expressions, as the inside of brackets, so that Arrow's can match the same ones.
 BLANK = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 #: The blanks of XML: the schema of a transfer file ignores these around a value, and no others.
