@@ -1,6 +1,6 @@
-"""The rule catalogue: `catalogue.csv`, a row per rule, read and checked here. Does not import Great Expectations.
+"""Read and check the rule catalogue: `catalogue.csv`, a row per rule. Does not import Great Expectations.
 
-To add a rule: a row in the CSV (code, severity, the evidence column and the expectation over it, since/until as census
+To add a rule: a row in the CSV (code, severity, the evidence column and the expectation for it, since/until as census
 dates, texts in both languages), its cases in `tests/unit/expectations`.
 """
 
@@ -21,9 +21,9 @@ from schemas.texts.translations import Translation
 
 _FILE = Path(__file__).with_name("catalogue.csv")
 _MAY_BE_EMPTY = frozenset({"since", "until", "lrs_code"})
-#: Expectations that ask only whether a value is there.
+#: Expectations that only check whether there is a value.
 PRESENCE = frozenset(("expect_column_values_to_be_null", "expect_column_values_to_not_be_null"))
-#: Those whose verdict on a value is the value's alone, whatever stands in the other rows (not so: unique, increasing).
+#: Expectations whose verdict on a value does not depend on other rows (unlike unique, increasing).
 _ROW_WISE = PRESENCE | {
     "expect_column_value_lengths_to_be_between",
     "expect_column_value_lengths_to_equal",
@@ -36,16 +36,16 @@ _ROW_WISE = PRESENCE | {
     "expect_column_values_to_not_match_regex",
     "expect_column_values_to_not_match_regex_list",
 }
-#: Arguments that make it depend on other rows or columns.
+#: Arguments that make the verdict depend on other rows or columns.
 _OF_MANY_ROWS = frozenset(("mostly", "row_condition", "condition_parser"))
 
 
 def _object(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _day(text: str) -> bool:
@@ -69,20 +69,20 @@ _Day = Annotated[str, Says("fault.a_date", _day)]
 
 @dataclass(frozen=True)
 class Rule(Checked):
-    """One rule: what it judges (field, column, expectation), when it holds, and what it says to people.
+    """One rule: what it judges (field, column, expectation), when it holds, and its texts for people.
 
     Attributes:
         code: the name of the rule in findings, texts and tests.
         severity: `schemas.states.Severity`.
-        field: the pupil field a person would correct.
+        field: the pupil field that a person would correct.
         column: the evidence column that is judged.
-        expectation: its class in Great Expectations, in snake case, one of the row-wise; it passes over nulls unless it
-            asks for them.
+        expectation: its class in Great Expectations, in snake case, one of the row-wise; it ignores nulls unless it checks
+            for them.
         kwargs: its further arguments, a JSON object.
         since, until: the census dates between which the rule holds (ISO, both included), or empty.
-        lrs_code: the LRS return code that the fault would have earned, or empty.
-        wrong_en, wrong_cy: what is wrong, as it stands in a school's list of exceptions.
-        message_en, message_cy: what good looks like, as `uln check` says it.
+        lrs_code: the LRS return code that the fault would have got, or empty.
+        wrong_en, wrong_cy: what is wrong, as in a school's list of exceptions.
+        message_en, message_cy: what good looks like, as in `uln check`.
         action_en, action_cy: what to do.
     """
 
@@ -106,13 +106,13 @@ class Rule(Checked):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The expectation's arguments besides its column."""
-        found: dict[str, Any] = json.loads(self.kwargs)
-        return found
+        """The expectation's arguments except its column."""
+        arguments: dict[str, Any] = json.loads(self.kwargs)
+        return arguments
 
 
 def row_wise(expectation: str, arguments: dict[str, Any]) -> bool:
-    """Whether a verdict on a value is the value's alone: only such rules are run, once for each distinct value."""
+    """Whether a verdict depends on the value alone. Only such rules are run, once per distinct value."""
     return expectation in _ROW_WISE and not _OF_MANY_ROWS & set(arguments)
 
 
@@ -122,9 +122,9 @@ def parse_rules(
     """Read a catalogue.
 
     Args:
-        text: CSV with exactly the columns of `Rule`, but for the Welsh ones.
-        source: how to name the text in a fault.
-        translations: the Welsh; the shipped catalogue of it where None.
+        text: CSV with exactly the columns of `Rule`, except the Welsh ones.
+        source: the name of the text in a fault.
+        translations: the Welsh; the shipped translations where None.
 
     Returns:
         The rules, in file order.
@@ -137,19 +137,16 @@ def parse_rules(
 
 @cache
 def all_rules() -> tuple[Rule, ...]:
-    """Every rule of the shipped catalogue, in file order."""
+    """Return every rule of the shipped catalogue, in file order."""
     return parse_rules(text_of(_FILE))
 
 
 def rules_for(cycle: Cycle, rules: tuple[Rule, ...] | None = None) -> tuple[Rule, ...]:
-    """The rules that hold for a cycle, by the first day that its census may fall on.
+    """Return the rules that hold for a cycle, in file order, by the first day on which its census may fall (census_from).
 
     Args:
-        cycle: its census_from; since and until are both included.
+        cycle: since and until of a rule are both included.
         rules: the catalogue to choose from; the shipped one where None.
-
-    Returns:
-        Those rules, in file order.
     """
     day = cycle.census_from.isoformat()
     every = all_rules() if rules is None else rules

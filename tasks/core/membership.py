@@ -1,8 +1,8 @@
-"""Whether, where and beside what values stand in another column: Arrow's hash lookup.
+"""Compare one text column with another, with Arrow's hash lookup.
 
-pandas asks each value of a long text column in Python, which takes a hundred times as long.
+pandas compares each value of a long text column in Python, which takes a hundred times as long.
 
-Belongs here: one text column asked of another. Joins by several columns, or that bring several along, are merges.
+Lookups between two text columns belong here. Joins on several columns, or that bring several along, are merges.
 """
 
 import pandas as pd
@@ -11,60 +11,40 @@ import pyarrow.compute as pc
 
 
 def is_in(values: pd.Series, others: pd.Series) -> pd.Series:
-    """Whether each value occurs in another column.
-
-    Args:
-        values: text.
-        others: text; nulls do not count.
-
-    Returns:
-        bool, index of `values`; False where null.
-    """
+    """Whether each text occurs in the other column: bool, index of `values`; a null is in no column."""
     known = pa.array(others.astype("str").dropna(), pa.large_string())
-    found = pc.is_in(pa.array(values.astype("str"), pa.large_string()), value_set=known)
-    return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)
+    matches = pc.is_in(pa.array(values.astype("str"), pa.large_string()), value_set=known)
+    return pd.Series(matches.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)
 
 
 def place_in(values: pd.Series, order: list[str]) -> pd.Series:
-    """Where each value stands in a short list, from 0.
-
-    Args:
-        values: text.
-        order: the list.
+    """Return each text's position in a short list, from 0.
 
     Raises:
-        ValueError: a value is not in the list.
+        ValueError: a value is missing from the list.
     """
-    found = pc.index_in(pa.array(values.astype("str"), pa.large_string()), value_set=pa.array(order, pa.large_string()))
-    if found.null_count:
+    at = pc.index_in(pa.array(values.astype("str"), pa.large_string()), value_set=pa.array(order, pa.large_string()))
+    if at.null_count:
         raise ValueError("a value that is not in the list")
-    return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index, dtype="int64")
+    return pd.Series(at.to_numpy(zero_copy_only=False), index=values.index, dtype="int64")
 
 
 def lookup(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Series:
-    """What stands beside each value's equal in another column.
+    """Return for each text the one beside its key; null where the value is null or no key.
 
     Args:
         values: text.
-        keys: text, each once.
-        beside: text, row by row beside `keys`.
-
-    Returns:
-        text, index of `values`; null where the value is null or not among the keys.
+        keys: text, each key once.
+        beside: text, row by row with `keys`.
     """
-    known = pa.array(keys.astype("str"), pa.large_string())
-    at = pc.index_in(pa.array(values.astype("str"), pa.large_string()), value_set=known, skip_nulls=True)
-    found = pa.array(beside.astype("str"), pa.large_string()).take(at)
-    return pd.Series(found, index=values.index, dtype="str")
+    key_texts = pa.array(keys.astype("str"), pa.large_string())
+    at = pc.index_in(pa.array(values.astype("str"), pa.large_string()), value_set=key_texts, skip_nulls=True)
+    beside_texts = pa.array(beside.astype("str"), pa.large_string()).take(at)
+    return pd.Series(beside_texts, index=values.index, dtype="str")
 
 
 def composite_key(one: pd.Series, other: pd.Series) -> pd.Series:
-    """Two texts as one to compare by, row by row; null where one of them is.
-
-    Args:
-        one: text.
-        other: text, of the same length.
-    """
+    """Join two text columns of one length into one key, row by row; null where either is null."""
     texts = [pa.array(values.astype("str"), pa.large_string()) for values in (one, other)]
     joined = pc.binary_join_element_wise(*texts, pa.scalar("|", pa.large_string()))
     return pd.Series(joined, index=one.index, dtype="str")

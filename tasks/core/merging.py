@@ -1,10 +1,10 @@
-"""Merging: answers of the LRS become the learner register and the exceptions, as a function of the set of answers.
+"""Merge answers of the LRS into the learner register and the exceptions, as a function of the set of answers.
 
-Laws 3 and 4 (docs/explanation/laws.md): a differing ULN is shown, never put over the known one; the order of arrival does not
-matter, but for one case: of two differing ULNs the known one is the one that the register had first.
-Law 6: whether there is a ULN is decided by the check digit in the ULN cell, not by the return code.
+Laws 3 and 4 (docs/explanation/laws.md): a differing ULN is shown and never replaces the known one. The order of arrival
+does not matter, with one exception: of two differing ULNs, the one that the register had first stays.
+Law 6: the check digit in the ULN cell decides whether there is a ULN, not the return code.
 
-A conflict stands with the learner in the register, so that it outlives the return in which it was found.
+The register keeps a conflict with its learner, so the conflict outlives the return that showed it.
 """
 
 import pandas as pd
@@ -16,7 +16,7 @@ from tasks.core.demographics import fitted
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.membership import is_in, lookup, place_in
 
-#: Conflicts that merging finds; their texts stand in `schemas/codes/merge_findings.csv`.
+#: Conflicts that merging finds; their texts are in `schemas/codes/merge_findings.csv`.
 ULN_DIFFERS = "LRS01"
 ULN_SHARED = "LRS02"
 ONE_LEARNER_TWICE = "LRS03"
@@ -24,9 +24,9 @@ _FIVE = list(DEMOGRAPHICS)
 
 
 def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
-    """Tie answers to what was sent, by UKPRN and MISIdentifier.
+    """Tie answers to sent rows, by UKPRN and MISIdentifier.
 
-    Where the learner went out in several batches, the one whose file name stands in the answer is meant, else the last.
+    Where a learner was in several batches, the answer belongs to the batch whose file name it gives, else to the last.
 
     Args:
         answers: sha256, ordinal, file_name_cell, ukprn, mis_identifier; rows of result files.
@@ -36,7 +36,7 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
 
     Returns:
         `answers` with upn (canonical, null where blank), batch_ref and cycle (null where nothing was sent) and tied
-        (Y or N), in the given order.
+        (Y or N), in the same order.
     """
     return _tied(answers, canonical_upn(answers["mis_identifier"]), batch_rows, batches, cycles)
 
@@ -44,18 +44,16 @@ def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, 
 def tie_by_demographics(
     answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]
 ) -> pd.DataFrame:
-    """Tie answers that name nobody to the one learner of their UKPRN whom all five demographics fit (`fitted`).
+    """Tie answers without a UPN, as `tie` does, to the one learner of their UKPRN whose five demographics all fit (`fitted`).
 
-    An export of processed exceptions is made by people, without a UPN column (docs/reference/sources.md#exceptions).
+    People make an export of processed exceptions, and it has no UPN column (docs/reference/sources.md#exceptions). Where a
+    learner fits, upn in the result is that learner's.
 
     Args:
-        answers: as `tie` takes them, and the five; those that it could not tie.
+        answers: as for `tie`, with the five; those that `tie` could not tie.
         batch_rows: batch_ref, upn, ukprn and the five; what was sent under their UKPRNs.
         batches: as for `tie`.
-        cycles: likewise.
-
-    Returns:
-        As `tie`; upn is that of the learner where one fits.
+        cycles: as for `tie`.
     """
     upns = fitted(answers, batch_rows).fillna(canonical_upn(answers["mis_identifier"]))
     return _tied(answers, upns, batch_rows, batches, cycles)
@@ -74,10 +72,10 @@ def _tied(
     ).astype({"ukprn": "str", "upn": "str", "cell": "str"})
     files = batches[["batch_ref", "cycle", "built_at"]].assign(stem=batches["file_name"].str.rsplit(".", n=1).str[0])
     sent = batch_rows[["batch_ref", "upn", "ukprn"]].merge(files, on="batch_ref")
-    found = key.merge(sent, on=["ukprn", "upn"])
-    found = found.assign(named=found["stem"].eq(found["cell"]), place=place_in(found["cycle"], cycles))
-    found = _last(found, ["row"], ["named", "place", "built_at", "batch_ref"])
-    tied = found.set_index("row")[["batch_ref", "cycle"]].reindex(range(len(answers)))
+    matches = key.merge(sent, on=["ukprn", "upn"])
+    matches = matches.assign(named=matches["stem"].eq(matches["cell"]), place=place_in(matches["cycle"], cycles))
+    matches = _last(matches, ["row"], ["named", "place", "built_at", "batch_ref"])
+    tied = matches.set_index("row")[["batch_ref", "cycle"]].reindex(range(len(answers)))
     out = answers.drop(columns=["upn", "batch_ref", "cycle", "tied"], errors="ignore").reset_index(drop=True)
     out = out.assign(upn=key["upn"], batch_ref=tied["batch_ref"], cycle=tied["cycle"])
     return out.assign(tied=out["batch_ref"].notna().map({True: "Y", False: "N"}).astype("str"))
@@ -90,7 +88,7 @@ def _stem(file_name_cell: pd.Series) -> pd.Series:
 
 
 def _last(rows: pd.DataFrame, by: list[str], order: list[str]) -> pd.DataFrame:
-    """Of the rows that are equal in `by` the last in `order`; only such have to be sorted, and they are few."""
+    """Of the rows that are equal in `by`, keep the last in `order`. Only the few repeated rows are sorted."""
     several = rows.duplicated(by, keep=False)
     if not several.any():
         return rows
@@ -101,19 +99,19 @@ def _last(rows: pd.DataFrame, by: list[str], order: list[str]) -> pd.DataFrame:
 def merge_answers(
     answers: pd.DataFrame, batch_rows: pd.DataFrame, codes: pd.DataFrame, held: pd.DataFrame, cycles: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The register entries and exceptions that a set of tied answers amounts to.
+    """Return the register entries and exceptions that follow from a set of tied answers.
 
     Args:
         answers: every tied answer of the learners concerned: sha256, ordinal, received_at, batch_ref, upn, uln,
             return_code (normalised).
         batch_rows: batch_ref, upn, row_ref, cycle, la_code, school_number, dob.
-        codes: code, precedence; which code stands first where several answers came without a ULN.
-        held: upn, uln; what the register holds of these learners now.
+        codes: code, precedence; which code comes first where several answers have no ULN.
+        held: upn, uln; the ULNs that the register now holds for these learners.
         cycles: every cycle, in order (`schemas.cycles.cycles_in_order`).
 
     Returns:
-        learners (one row per UPN; the table's columns, with other_upns and conflict still to be told by
-        `with_conflicts`) and exceptions (columns of the table; one per UPN and batch).
+        learners (one row per UPN; the table's columns; `with_conflicts` fills other_upns and conflict) and exceptions
+        (the table's columns; one row per UPN and batch).
     """
     rows = answers.assign(uln=answers["uln"].str.strip())
     rows = rows[["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]]
@@ -126,20 +124,20 @@ def merge_answers(
 
 
 def _learners(rows: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    given = rows[rows["has_uln"]]
-    several = given.duplicated("upn", keep=False)
-    ordered = given[several].sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
-    first = pd.concat([given[~several], ordered])
-    stands = lookup(rows["upn"], held["upn"], held["uln"])
-    stands = stands.fillna(lookup(rows["upn"], first["upn"], first["uln"]))
-    # Where the learner stands: the first batch that gave the held ULN, else the last batch that was answered.
-    rows = rows.assign(stands=stands, gave=rows["has_uln"] & (rows["uln"] == stands))
+    with_uln = rows[rows["has_uln"]]
+    several = with_uln.duplicated("upn", keep=False)
+    ordered = with_uln[several].sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
+    first = pd.concat([with_uln[~several], ordered])
+    known_uln = lookup(rows["upn"], held["upn"], held["uln"])
+    known_uln = known_uln.fillna(lookup(rows["upn"], first["upn"], first["uln"]))
+    # The learner's place: the first batch that gave the known ULN, else the last batch with an answer.
+    rows = rows.assign(stands=known_uln, gave=rows["has_uln"] & (rows["uln"] == known_uln))
     rows["nearest"] = rows["place"].where(~rows["gave"], -rows["place"])
     last = _last(rows, ["upn"], ["gave", "nearest", "batch_ref"]).sort_values("upn")
     distinct = rows[rows["has_uln"] & ~rows["gave"]].drop_duplicates(["upn", "uln"]).sort_values(["upn", "uln"])
-    others = distinct.groupby("upn")["uln"].agg(";".join)
-    told = lookup(last["upn"], others.index.to_series(), others)
-    learners = last.assign(uln=last["stands"], other_ulns=told, other_upns=None, conflict=None)
+    other_ulns = distinct.groupby("upn")["uln"].agg(";".join)
+    known_others = lookup(last["upn"], other_ulns.index.to_series(), other_ulns)
+    learners = last.assign(uln=last["stands"], other_ulns=known_others, other_upns=None, conflict=None)
     names = [c.name for c in LEARNERS.columns]
     return learners[names].astype("str").reset_index(drop=True)
 
@@ -162,17 +160,17 @@ def _exceptions(rows: pd.DataFrame, codes: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_conflicts(entries: pd.DataFrame, batch_rows: pd.DataFrame) -> pd.DataFrame:
-    """Tell for register entries what a person has to settle.
+    """Add to register entries the conflicts that a person has to settle.
 
-    LRS01: the LRS answered with another ULN too. LRS02: the ULN was answered for two UPNs. LRS03: likewise, but all that
-    was sent of the two is equal, so that to the LRS they are one learner, who has two UPNs.
+    LRS01: the LRS also answered with another ULN. LRS02: the LRS answered with this ULN for two UPNs. LRS03: the same, but
+    everything sent for the two is equal, so to the LRS they are one learner with two UPNs.
 
     Args:
-        entries: rows of the register; with an entry, every other one that holds its ULN.
-        batch_rows: batch_ref, upn and the sent fields; what was sent of the entries.
+        entries: rows of the register; beside each entry, every other entry that holds its ULN.
+        batch_rows: batch_ref, upn and the sent fields; what was sent for the entries.
 
     Returns:
-        The entries in their order, with other_upns and conflict (codes with ; between them, null where there is none).
+        The entries in the same order, with other_upns and conflict (codes separated by `;`, null where there is none).
     """
     shared = entries["uln"].notna() & entries["uln"].duplicated(keep=False)
     twins = entries.loc[shared, ["upn", "uln", "batch_ref"]]
@@ -180,10 +178,10 @@ def with_conflicts(entries: pd.DataFrame, batch_rows: pd.DataFrame) -> pd.DataFr
     people = person.fillna("").drop_duplicates(["uln", *_FIVE]).groupby("uln").size()
     upns = twins.sort_values("upn").groupby("uln")["upn"].agg(list)
     others = [";".join(u for u in upns[n] if u != upn) for upn, n in zip(twins["upn"], twins["uln"], strict=True)]
-    one = entries["uln"].map(people).eq(1)
-    told = {ULN_DIFFERS: entries["other_ulns"].notna(), ULN_SHARED: shared & ~one, ONE_LEARNER_TWICE: shared & one}
+    same = entries["uln"].map(people).eq(1)
+    cases = {ULN_DIFFERS: entries["other_ulns"].notna(), ULN_SHARED: shared & ~same, ONE_LEARNER_TWICE: shared & same}
     codes = pd.Series("", index=entries.index, dtype="str")
-    for code, holds in told.items():
+    for code, holds in cases.items():
         codes = codes.mask(holds, codes + (";" + code))
     return entries.assign(
         other_upns=pd.Series(others, index=twins.index, dtype="str").reindex(entries.index),

@@ -1,18 +1,17 @@
-"""What the systems that import a transfer file refuse, as rules. Every CTF passes them before it leaves.
+"""Rules for what the systems that import a transfer file refuse. Every CTF passes them before it leaves.
 
-A school's management information system (MIS) takes a CTF whole or not at all: one learner whom it refuses sinks the
-file. So who breaks a rule of `LEARNER_RULES` stands in the school's workbook, with the rule's reason, and not in the file;
-and a finished file that breaks one of `file_faults` does not leave, for that is a fault of ours.
+A school's management information system (MIS) imports a CTF as a whole or not at all: if it refuses one learner, the file
+fails. So a learner who breaks one of `LEARNER_RULES` goes into the school's workbook, with the rule's reason, and not into
+the file. A finished file that breaks one of `file_faults` does not leave, because that is a fault of ours.
 
-No importing system publishes its rules. These are what is known of them, each with where from, and what the pilot in Wales
-found ("returned CTF files failed to import into some schools' MIS"). Settled by how the file is made, and so no rule of its
-own: only the school's pupils on roll (leavers are not read, and records of superseded returns get nothing), and a
-file that an import repeats harmlessly, as a ULN is added only where the field is empty
+No importing system publishes its rules. These are the known ones, each with its source, and the pilot's result in Wales
+("returned CTF files failed to import into some schools' MIS"). The way the file is made settles two more, which need no
+rule: it has only the school's pupils on roll (leavers are not read, and records of superseded returns get nothing), and
+importing it twice does no harm, because a ULN is added only to an empty field
 (docs/reference/sources.md#importing-systems).
 
-Does not belong here: order and form of the elements (`schemas/ctf/*.xsd`); whether a ULN is the learner's at all
-(`publication`, `merging`). Names go back as the school spells them, whatever their letters or their Unicode form: what the
-school's own system wrote, it takes back.
+Not here: order and form of the elements (`schemas/ctf/*.xsd`); whether a ULN is the learner's at all (`publication`,
+`merging`). Names go back as the school spells them, in any letters or Unicode form: the school's system wrote them.
 
 To add a rule of a learner: a row in `LEARNER_RULES`, its texts in `schemas/codes/merge_findings.csv`, its three cases in
 `tests/unit/core/test_mis_rules.py`. Of a file: a line in `file_faults` and its sentence `fault.ctf_<name>`.
@@ -34,15 +33,15 @@ _LONGEST_NAME = 35
 
 @dataclass(frozen=True)
 class LearnerRule:
-    """One rule of a learner who would stand in a CTF.
+    """One rule for a learner who would be in a CTF.
 
     Attributes:
-        code: names its texts in `schemas/codes/merge_findings.csv`.
-        source: where it is known from; headings are those of docs/reference/sources.md.
-        broken: says of each row (upn, surname, forename, dob, gender, uln as the return has it, held_uln) whether it breaks
+        code: the key of its texts in `schemas/codes/merge_findings.csv`.
+        source: where the rule comes from; headings are those of docs/reference/sources.md.
+        broken: returns whether each row (upn, surname, forename, dob, gender, uln as the return has it, held_uln) breaks
             the rule.
-        stays: the import takes no harm from the learner, but does not fill the ULN in either: so the learner stays in the
-            file and the school is told what to do first.
+        stays: the learner does no harm to the import, but the import does not fill in the ULN; so the learner stays in
+            the file, and the school reads what to do first.
     """
 
     code: str
@@ -114,25 +113,25 @@ LEARNER_RULES = (
 
 
 def broken_rules(rows: pd.DataFrame) -> pd.DataFrame:
-    """Which rules learners break who would stand in a file.
+    """Return the rules that learners would break in a file.
 
     Args:
-        rows: upn, surname, forename, dob, gender, uln (as the return has it), held_uln (which the file would give).
+        rows: upn, surname, forename, dob, gender, uln (as the return has it), held_uln (the one the file would give).
 
     Returns:
-        row (of the index of `rows`), code and stays, a line for each learner and rule; in order of the rules.
+        row (from the index of `rows`), code and stays; a line per learner and broken rule, in order of the rules.
     """
-    told = [
+    broken = [
         pd.DataFrame({"row": rows.index[rule.broken(rows).to_numpy(dtype=bool)]}).assign(
             code=rule.code, stays=rule.stays
         )
         for rule in LEARNER_RULES
     ]
-    return pd.concat(told, ignore_index=True).astype({"code": "str", "stays": "bool"})
+    return pd.concat(broken, ignore_index=True).astype({"code": "str", "stays": "bool"})
 
 
-#: All that a file may say of a pupil: what SIMS calls the student's basic details. An optional part in which something is
-#: wrong makes the whole file fail (docs/reference/sources.md#ctf-for-ulns).
+#: The only items that a file may hold of a pupil; SIMS calls them the student's basic details. A fault in an optional item
+#: makes the whole file fail (docs/reference/sources.md#ctf-for-ulns).
 BASIC_DETAILS = ("UPN", "UniqueLearnerNumber", "Surname", "Forename", "DOB")
 _GENDER = {"Gender", "Sex"}
 
@@ -147,24 +146,26 @@ def file_faults(
     upns_and_ulns: Sequence[tuple[str | None, str | None]],
     due: pd.DataFrame,
 ) -> list[str]:
-    """What would keep a finished file from being imported; its parts as a reader finds them, not as the writer meant them.
+    """Return the faults that would keep a finished file from being imported.
+
+    The arguments are the file's parts as a reader finds them, not as the writer meant them.
 
     Args:
-        name: the file's.
-        school_number: whose it is to be.
-        destination: DestSchool's LEA and Estab, together.
-        encoding: of the bytes, as they say and hold to it (`ctf_reader`); None where they do not.
-        elements: the names of the elements that pupils have, an entry for each choice and order that occurs.
-        upns_and_ulns: of each pupil, as they stand there.
-        due: upn and uln of who should stand there, as the school's return has the UPN.
+        name: the file's name.
+        school_number: the school that it is for.
+        destination: DestSchool's LEA and Estab, joined.
+        encoding: the encoding that the bytes declare and keep to (`ctf_reader`); None where they do not keep to it.
+        elements: the element names of the pupils, an entry for each combination and order.
+        upns_and_ulns: the UPN and ULN of each pupil, as in the file.
+        due: upn and uln of the learners who should be in the file; the UPN as in the school's return.
 
     Returns:
         The faults, each the end of the key `fault.ctf_<fault>`:
-        name: another name than `<LA>LLLL_CTF_<LA><Estab>_<number>.xml`, such as one with the "(1)" of a browser
-        (docs/reference/sources.md#ctf-file-names). destination: another school than the name says, or than it is for.
-        encoding: other than UTF-8 without byte order mark, the only one that holds ŵ and ŷ. details: more, less or in another
-        order than the basic details. empty_uln: a pupil without a ULN. upn: other pupils than are due, or other UPNs than
-        exactly those of the return (docs/reference/sources.md#importing-systems).
+        name: the name is not `<LA>LLLL_CTF_<LA><Estab>_<number>.xml`; a browser may have added "(1)"
+        (docs/reference/sources.md#ctf-file-names). destination: it is not the school that the file is for.
+        encoding: it is not UTF-8 without byte order mark, the only one that holds ŵ and ŷ. details: a pupil has more or
+        fewer items than the basic details, or another order. empty_uln: a pupil has no ULN. upn: the pupils are not those
+        due, or a UPN is not exactly that of the return (docs/reference/sources.md#importing-systems).
     """
     la = school_number[:3]
     wanted = sorted(zip(due["upn"], due["uln"], strict=True))

@@ -1,8 +1,8 @@
-"""What the characters of a name are, by Unicode category, and which of them a form for the LRS keeps.
+"""Classify the characters of a name by Unicode category, and decide which of them the form for the LRS keeps.
 
 Source: docs/reference/sources.md#names. The LRS's own list of characters is not public, so a dropped character is a finding.
 
-Does not belong here: what a fault is called (`expectations`). To let more characters through: `schemas/lrs`.
+Not here: how a fault is named (`expectations`). To allow more characters: `schemas/lrs`.
 """
 
 import unicodedata
@@ -13,57 +13,41 @@ from anyascii import anyascii
 
 from tasks.core.text_columns import map_unique
 
-#: No name has these: digits and numbers, controls, pictures, and codes that stand for no character.
+#: No name has these: digits and numbers, control characters, pictograms, and codes without a character.
 _NEVER_IN_A_NAME = frozenset(("Nd", "Nl", "No", "Cc", "So", "Co", "Cn", "Cs"))
-#: What keyboards and word processors give for an apostrophe, ʻ (U+02BB) and ʼ (U+02BC) among them, and for a hyphen.
+#: Forms that keyboards and word processors use for an apostrophe, among them ʻ (U+02BB) and ʼ (U+02BC), and for a hyphen.
 _APOSTROPHES = "'`´‘’‛ʹʻʼʽʾʿˈ′＇ꞌ՚"
 _HYPHENS = "-‐‑‒–—―−﹣－"
 _ALIKE = dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_HYPHENS, "-")
 
 
 def never_in_a_name(names: pd.Series) -> pd.Series:
-    """Whether a name holds a digit, a control character, a picture or a code that stands for no character.
-
-    Args:
-        names: as sent.
-
-    Returns:
-        bool; False where null.
-    """
+    """Whether a name, as sent, holds a digit, control character, pictogram or code for no character; False where null."""
     return _any(names, "A-Za-z '.-", lambda c: unicodedata.category(c) in _NEVER_IN_A_NAME)
 
 
 def not_kept(names: pd.Series, allowed: str) -> pd.Series:
-    """Whether a name holds signs that are left out, or become blanks, in the form for the LRS.
+    """Whether a name, as sent, holds signs that the form for the LRS leaves out or turns into blanks; False where null.
 
-    Args:
-        names: as sent.
-        allowed: the profile's `name_characters`.
-
-    Returns:
-        bool; False where null. Letters, marks, spaces, hyphens, apostrophes and full stops are no such signs.
+    Letters, marks, spaces, hyphens, apostrophes and full stops are not such signs; `allowed` is the profile's
+    `name_characters`.
     """
     return _any(names, allowed, lambda c: not (_is_letter(c) or c in " ." or c in _ALIKE or _is_space(c)))
 
 
 def look_alike(names: pd.Series) -> pd.Series:
-    """Whether a name holds letters or marks that may be taken for others: the form for the LRS makes them the others.
+    """Whether a name, as sent, holds letters or marks that look like others; False where null.
 
-    That is a letter of another alphabet beside Latin ones, a letter that Unicode knows as a variant of another (of full
-    width, of mathematics, a ligature), and a mark that no letter bears: alone, invisible, or the third on a letter.
-
-    Args:
-        names: as sent.
-
-    Returns:
-        bool; False where null. Accents may stand in characters of their own.
+    The form for the LRS replaces them with those others. They are a letter of another alphabet beside Latin letters; a letter
+    that Unicode calls a variant of another (full width, mathematical, a ligature); and a mark that belongs to no letter:
+    alone, invisible, or the third on a letter. An accent may be a character of its own.
     """
 
-    def asked(spellings: pd.Series) -> pd.Series:
+    def has_look_alike(spellings: pd.Series) -> pd.Series:
         foreign = spellings[spellings.notna() & ~spellings.str.fullmatch(r"[\x00-\x7f]*").eq(True)]
         return spellings.map({name: _looks_like_another(name) for name in foreign.unique()}).eq(True)
 
-    return map_unique(asked, names)
+    return map_unique(has_look_alike, names)
 
 
 def _looks_like_another(name: str) -> bool:
@@ -89,20 +73,20 @@ def _alphabet(letter: str) -> str:
 
 
 def _any(names: pd.Series, common: str, holds: Callable[[str], bool]) -> pd.Series:
-    """Whether any character holds the question; asked once for each rest that the common characters leave."""
+    """Whether any character passes the test `holds`; called once for each text left without the common characters."""
 
-    def asked(spellings: pd.Series) -> pd.Series:
+    def any_holds(spellings: pd.Series) -> pd.Series:
         rest = spellings.str.replace(f"[{common}]", "", regex=True)
         answers = {text: any(map(holds, text)) for text in rest.dropna().unique()}
         return rest.map(answers).eq(True)
 
-    return map_unique(asked, names)
+    return map_unique(any_holds, names)
 
 
 def base_letters(name: str) -> str:
-    """A name in ASCII: letters to their base letters, apostrophes and hyphens to the plain ones.
+    """Return a name in ASCII: letters as their base letters, apostrophes and hyphens as the plain ones.
 
-    Invisible format characters are taken out, any other sign becomes a blank: only letters are spelt out.
+    Invisible format characters go, and any other sign becomes a blank: only letters are spelt out.
     """
     return str(anyascii("".join(map(_sign, name))))
 

@@ -1,54 +1,50 @@
-"""What each section of a page says in one sentence, from the numbers that its table shows.
+"""Choose the one sentence above each section of a page, from the numbers in its table.
 
-Belongs here: which sentence, and what fills it: a number, null where hidden; `Share`, in thousandths; or text. The words
-stand in `texts.csv`, as `pages.says.<key>`; how a number is written is `tasks.io.pages.html`'s. To say something of another
-section: a function here, its place in `SAYINGS`.
+Which sentence, and its values, belong here: a number (null where hidden), `Share` (in thousandths) or text. The words are in
+`texts.csv`, under `pages.says.<key>`; `tasks.io.pages.html` formats numbers. To add a section's sentence: a function here
+and its place in `SAYINGS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Rows of a table as they are shown, in order.
+#: Rows of a table as shown, in order.
 Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share in thousandths; null where there is nothing to have a share of, or it is not told."""
+    """A share in thousandths; null where the whole is empty or the share is hidden."""
 
     thousandths: int | None
 
 
 @dataclass(frozen=True)
 class Said:
-    """A sentence: its key, and what fills its places."""
+    """A sentence: its key, and the values for its places."""
 
     key: str
     places: Mapping[str, Any] = field(default_factory=dict)
 
 
 def of_whole_page(total: Mapping[str, Any]) -> Said:
-    """Where the learners asked for are.
-
-    Args:
-        total: chosen, the states and share; of the whole page.
-    """
+    """Return the sentence on how many learners are in each state, from chosen, the states and share of the whole page."""
     if total["chosen"] == 0:
         return Said("no_learners")
     under_way = [total[name] for name in ("sent", "waiting")]
     waits = None if None in under_way else sum(under_way)
-    told = {name: total[name] for name in ("chosen", "uln", "exception", "held")}
-    return Said("learners", told | {"waits": waits, "share": Share(total["share"])})
+    counts = {name: total[name] for name in ("chosen", "uln", "exception", "held")}
+    return Said("learners", counts | {"waits": waits, "share": Share(total["share"])})
 
 
 def of_needs(rows: Rows) -> Said:
-    """How many things wait for a person."""
+    """Return the sentence on how many things a person has to do."""
     return Said("needs", {"number": len(rows)}) if rows else Said("no_needs")
 
 
 def of_codes(rows: Rows) -> Said:
-    """Which exception is the commonest; rows as `page_tables.code_rows`, or as they are told."""
+    """Return the sentence on the commonest exception; rows as `page_tables.code_rows`, or as shown to everybody."""
     if not rows:
         return Said("no_exceptions")
     first = rows[0]
@@ -61,34 +57,34 @@ def of_codes(rows: Rows) -> Said:
 
 
 def of_ages(rows: Rows) -> Said:
-    """How long the oldest exceptions have been open."""
+    """Return the sentence on how long the oldest exceptions have been open."""
     return Said("ages", {name: rows[-1][name] for name in ("age", "number")}) if rows else Said("no_exceptions")
 
 
 def of_readiness(rows: Rows) -> Said:
-    """How many schools lack something, and how many steps those are; a row is a step of a school."""
+    """Return the sentence on how many schools lack something, and how many steps are missing; a row is a school's step."""
     schools = {row["school_number"] for row in rows}
     return Said("readiness", {"schools": len(schools), "number": len(rows)}) if rows else Said("all_ready")
 
 
 def of_steps(rows: Rows) -> Said:
-    """How many kinds of steps are missing; a school may lack several, so that their schools do not add up."""
+    """Return the sentence on the number of kinds of steps missing; their schools do not add up, as one may lack several."""
     return Said("steps", {"number": len(rows)}) if rows else Said("all_ready")
 
 
 def of_years(rows: Rows) -> Said:
-    """In which year group the fewest learners have a ULN."""
-    known = [row for row in rows if row["share"] is not None and row["year"]]
-    if not known:
+    """Return the sentence on the year group in which the smallest share of learners has a ULN."""
+    with_share = [row for row in rows if row["share"] is not None and row["year"]]
+    if not with_share:
         return Said("years_not_told" if rows else "no_learners")
-    least = min(known, key=lambda row: (row["share"], int(row["year"])))
-    whole = all(row["share"] is not None for row in rows if row["year"])
-    return Said("years" if whole else "years_told", {"year": least["year"], "share": Share(least["share"])})
+    least = min(with_share, key=lambda row: (row["share"], int(row["year"])))
+    all_known = all(row["share"] is not None for row in rows if row["year"])
+    return Said("years" if all_known else "years_told", {"year": least["year"], "share": Share(least["share"])})
 
 
 def of_days(rows: Rows) -> Said:
-    """When the first return came and the last answers."""
-    # What is not told is not nought.
+    """Return the sentence on the day of the first return and of the last answers."""
+    # A hidden number is not 0.
     answered = [row for row in rows if row["answered_uln"] != 0 or row["answered_without"] != 0]
     if not rows:
         return Said("no_days")
@@ -98,7 +94,7 @@ def of_days(rows: Rows) -> Said:
 
 
 def of_cycles(rows: Rows) -> Said:
-    """This cycle's share against that of the cycle before; the last row is this one."""
+    """Return the sentence that compares this cycle's share with the cycle before; the last row is this cycle."""
     if len(rows) < 2:
         return Said("no_cycle_before")
     then, now = rows[-2], rows[-1]
@@ -107,11 +103,11 @@ def of_cycles(rows: Rows) -> Said:
 
 
 def of_batches(rows: Rows) -> Said:
-    """How many batches there are."""
+    """Return the sentence on how many batches there are."""
     return Said("batches", {"number": len(rows)}) if rows else Said("no_batches")
 
 
-#: The sentence of a section by the name of the table that it is made from.
+#: The sentence of each section, by the name of the section's table.
 SAYINGS: dict[str, Callable[[Rows], Said]] = {
     "needs": of_needs,
     "exceptions": of_codes,

@@ -1,25 +1,24 @@
-"""Why the LRS may know a learner very like this one: the likeliest cause, from what the service knows itself. Pure.
+"""Infer why the LRS may know a learner very like this one, from what the service itself knows. Pure.
 
-The LRS gives the code alone (RC007), so a cause is inferred: it compares given and family name, date of birth, gender and
-postcode (docs/reference/sources.md#matching), and a learner of whom all five were equal would have got the ULN. What differs
-in one of them is looked for, in this order (`schemas.codes.possible_match_causes.Cause`):
+The LRS gives only the code (RC007). It compares given and family name, date of birth, gender and postcode
+(docs/reference/sources.md#matching), and a learner with all five equal would have got the ULN. So something differs in one of
+the five; the causes are tried in this order (`schemas.codes.possible_match_causes.Cause`):
 
-1. Somebody else whom we sent, so that the LRS surely knows them: the learner under the former UPN (the surest: the school
-   says itself that it is the same one; but not where the LRS gave that one no ULN either), one with the names the other
-   way round, a namesake, a twin. Names that are, among all that were sent, each five times as often the other kind of name
-   count as the wrong way round too.
-2. What has changed since a return of an earlier cycle: family name, given name, postcode, date of birth or gender; the
-   names first, as they are the nearest to a record of another person. A former family name counts as a change here where
-   no earlier return shows that the change is older than that.
-3. Another school before this one; an arrival from elsewhere (a temporary UPN, one that was allotted outside Wales, or no
-   earlier record though the school sent a return when the learner should have been in it). Neither says which of the
-   five differs, so they stand after what does.
-4. A change of family name that is older than the earlier return: the learner was hardly of an age for a ULN then. A twin of
-   the other gender: two of the five differ.
+1. Another learner whom we sent, so the LRS surely knows them: the learner under the former UPN (the surest, because the
+   school itself says that it is the same one; but not if the LRS gave that UPN no ULN either), a learner with the names the
+   other way round, a namesake, a twin. Names also count as swapped if, among all sent, each is five times as often the other
+   kind of name.
+2. A change since a return of an earlier cycle: family name, given name, postcode, date of birth or gender. Names come first,
+   because they are nearest to a record of another person. A former family name counts as a change here unless an earlier
+   return shows that the change is older.
+3. Another school before this one; or an arrival (a temporary UPN, a UPN allotted outside Wales, or no earlier record though
+   the school sent a return that should have had the learner). Neither says which of the five differs, so they come after
+   the causes that do.
+4. A change of family name before the earlier return: the learner was then hardly old enough for a ULN. A twin of the other
+   gender: two of the five differ.
 
-Everything is compared in the LRS's form and without regard to capitals: another accent is no change. All is of the learners
-asked about alone; the country is looked through once, piece by piece (`lives_like`, `used_as`).
-To add a cause: see `schemas.codes.possible_match_causes`.
+All is compared in the LRS's form, in capitals: another accent is no change. Only the learners in question are looked at; the
+country is read once, in pieces (`lives_like`, `used_as`). To add a cause: see `schemas.codes.possible_match_causes`.
 """
 
 from dataclasses import dataclass
@@ -36,9 +35,9 @@ from tasks.core.membership import is_in
 from tasks.core.text_columns import capitals
 
 _FIVE = list(DEMOGRAPHICS)
-#: Learners who are held against all that were born on their days together: the pairs grow with the country.
+#: Learners compared at one time with everybody born on their days: the number of pairs grows with the country.
 _AT_ONCE = 2_000
-#: Names that stand in the wrong order are so many times as often of the other kind.
+#: Names count as swapped if each was sent more than this many times as often as the other kind of name.
 _TIMES = 5
 #: In this year group and above a learner should have been in the earlier return of the school that they are in now.
 _SURELY_HERE = 8
@@ -46,13 +45,13 @@ _SURELY_HERE = 8
 
 @dataclass(frozen=True)
 class Known:
-    """What is known besides the learners asked about.
+    """What is known besides the learners in question.
 
     Attributes:
-        before: upn (the learner's of now), school_number and the five; their records in returns of earlier cycles.
-        others: upn and the five; sent rows, of any cycle, of those who are born on the same day and share a name.
-        former: UPNs that were sent, and not answered without a ULN, of those that are somebody's former one.
-        uses: name (in capitals), as_given, as_family; how often the names asked about were sent as which.
+        before: upn (the learner's present one), school_number and the five; records in returns of earlier cycles.
+        others: upn and the five; sent rows of any cycle with the same day of birth and a shared name.
+        former: UPNs that are a learner's former one, were sent, and were not answered without a ULN.
+        uses: name (in capitals), as_given, as_family; how often the names were sent as each kind.
         allotted_here: numbers of the authorities that allot UPNs in Wales.
     """
 
@@ -64,15 +63,15 @@ class Known:
 
 
 def causes(asked: pd.DataFrame, known: Known) -> pd.DataFrame:
-    """The likeliest cause for each learner.
+    """Return the likeliest cause for each learner.
 
     Args:
         asked: upn, batch_ref, school_number and the five, as sent; former_upn, former_family_name (LRS form), nc_year,
             and years_since (a number: years since the school's last return of an earlier cycle; null where there is none).
-        known: what they are held against.
+        known: what to compare them with.
 
     Returns:
-        upn, batch_ref, cause (a word of `Cause`); a row for each row asked, in the given order.
+        upn, batch_ref, cause (a word of `Cause`); a row for each row of `asked`, in the same order.
     """
     rows = asked.reset_index(drop=True)
     rows[_FIVE] = rows[_FIVE].apply(capitals)
@@ -103,33 +102,31 @@ def causes(asked: pd.DataFrame, known: Known) -> pd.DataFrame:
 
 
 def _since_earlier(rows: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
-    """By row: known (an earlier return has the learner), swapped, and which of the five and the school have changed."""
+    """By row: known (in an earlier return), swapped, and whether each of the five and the school has changed."""
     compared = [*_FIVE, "school_number"]
-    own = rows[["upn", *compared]].reset_index(names="at")
+    now = rows[["upn", *compared]].reset_index(names="at")
     then = before[["upn", *compared]].assign(**{name: capitals(before[name]) for name in _FIVE})
-    pairs = own.merge(then, on="upn", suffixes=("", "_then"))
-    found = pd.DataFrame({"at": pairs["at"], "known": True})
-    found["swapped"] = _names_crossed(pairs, "_then")
+    pairs = now.merge(then, on="upn", suffixes=("", "_then"))
+    changes = pd.DataFrame({"at": pairs["at"], "known": True})
+    changes["swapped"] = _names_crossed(pairs, "_then")
     for name in compared:
-        # What stood nowhere then has not changed.
-        found[name] = pairs[f"{name}_then"].notna() & (pairs[name] != pairs[f"{name}_then"])
-    return _any_by_row(found, rows.index)
+        # A value that was missing then has not changed.
+        changes[name] = pairs[f"{name}_then"].notna() & (pairs[name] != pairs[f"{name}_then"])
+    return _any_by_row(changes, rows.index)
 
 
 def _beside(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """By row: swapped, namesake, twin and unlike_twin; whether such a one was sent under another UPN.
+    """By row, whether such a learner was sent under another UPN: swapped, namesake, twin and unlike_twin.
 
-    Args:
-        rows: upn, former_upn and the five, in capitals.
-        others: likewise, without former_upn.
+    Both tables have upn and the five, in capitals; `rows` also former_upn.
     """
-    own = rows[["upn", "former_upn", *_FIVE]].reset_index(names="at")
-    pairs = own.merge(others, on="dob", suffixes=("", "_then"))
-    # What went out under the former UPN is the learner's own.
+    now = rows[["upn", "former_upn", *_FIVE]].reset_index(names="at")
+    pairs = now.merge(others, on="dob", suffixes=("", "_then"))
+    # Rows under the former UPN are the learner's own.
     pairs = pairs[(pairs["upn"] != pairs["upn_then"]) & ~pairs["former_upn"].eq(pairs["upn_then"])]
     same = {name: pairs[name] == pairs[f"{name}_then"] for name in _FIVE if name != "dob"}
     home = same["family_name"] & same["postcode"] & ~same["given_name"]
-    found = pd.DataFrame(
+    likenesses = pd.DataFrame(
         {
             "at": pairs["at"],
             "swapped": _names_crossed(pairs, "_then"),
@@ -138,7 +135,7 @@ def _beside(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
             "unlike_twin": home & ~same["gender"],
         }
     )
-    return _any_by_row(found, rows.index)
+    return _any_by_row(likenesses, rows.index)
 
 
 def _names_crossed(pairs: pd.DataFrame, then: str) -> pd.Series:
@@ -148,19 +145,19 @@ def _names_crossed(pairs: pd.DataFrame, then: str) -> pd.Series:
     return crossed & (pairs["given_name"] != pairs["family_name"])
 
 
-def _any_by_row(found: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
-    return found.groupby("at").any().reindex(index, fill_value=False).astype(bool)
+def _any_by_row(truths: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+    return truths.groupby("at").any().reindex(index, fill_value=False).astype(bool)
 
 
 def _look_swapped(rows: pd.DataFrame, uses: pd.DataFrame) -> pd.Series:
-    """Whether both names are, in all that were sent but this record, far oftener the other kind of name."""
+    """Whether both names were sent far more often as the other kind of name, without counting this record."""
     counts = uses.set_index("name")[["as_given", "as_family"]]
     given, family = (
         counts.reindex(rows[name]).fillna(0).set_axis(rows.index) for name in ("given_name", "family_name")
     )
-    # Without this record itself.
-    one = given["as_family"] > _TIMES * (given["as_given"] - 1).clip(lower=0)
-    return one & (family["as_given"] > _TIMES * (family["as_family"] - 1).clip(lower=0))
+    # One less, because this record is counted too.
+    given_swapped = given["as_family"] > _TIMES * (given["as_given"] - 1).clip(lower=0)
+    return given_swapped & (family["as_given"] > _TIMES * (family["as_family"] - 1).clip(lower=0))
 
 
 def _arrived(rows: pd.DataFrame, known: pd.Series, allotted_here: list[str]) -> pd.Series:
@@ -172,11 +169,7 @@ def _arrived(rows: pd.DataFrame, known: pd.Series, allotted_here: list[str]) -> 
 
 
 def birth_and_name(rows: pd.DataFrame | pa.Table) -> list[pa.Array]:
-    """Date of birth with given name, and with family name, as texts to compare by; for each row, capitals.
-
-    Args:
-        rows: dob, given_name, family_name.
-    """
+    """Join dob with given_name, and dob with family_name, as keys in capitals, row by row."""
     day = _texts(rows["dob"])
     return [_joined(day, pc.ascii_upper(_texts(rows[name]))) for name in ("given_name", "family_name")]
 
@@ -187,19 +180,14 @@ def _texts(column: pd.Series | pa.ChunkedArray) -> pa.Array:
     return column.cast(pa.large_string()).combine_chunks()
 
 
-def _joined(one: pa.Array, other: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(one, other, pa.scalar("|", pa.large_string()))
+def _joined(left: pa.Array, right: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(left, right, pa.scalar("|", pa.large_string()))
 
 
 def lives_like(sent: pa.Table, asked: pd.DataFrame) -> pa.Table:
-    """Those sent rows that were born on the day of one of the learners asked about and share a name with them.
+    """Return the rows of `sent`, a piece of all that was sent, that share dob and a name with one of `asked`.
 
-    Args:
-        sent: dob, given_name, family_name; a piece of all that was sent.
-        asked: likewise.
-
-    Returns:
-        Rows of `sent`.
+    Both have dob, given_name and family_name; a given name may equal a family name.
     """
     wanted = pa.concat_arrays(birth_and_name(asked)).unique()
     by_given, by_family = (pc.is_in(key, value_set=wanted, skip_nulls=True) for key in birth_and_name(sent))
@@ -207,14 +195,14 @@ def lives_like(sent: pa.Table, asked: pd.DataFrame) -> pa.Table:
 
 
 def used_as(sent: pa.Table, asked: pd.DataFrame) -> pd.DataFrame:
-    """How often each name of the learners asked about was sent as a given and as a family name.
+    """Count how often each name of the learners in question was sent as a given and as a family name.
 
     Args:
         sent: given_name, family_name; a piece of all that was sent.
-        asked: likewise.
+        asked: given_name, family_name.
 
     Returns:
-        name (capitals), as_given, as_family; to be added up over the pieces.
+        name (capitals), as_given, as_family; to be summed over the pieces.
     """
     given, family = (pc.ascii_upper(_texts(asked[name])) for name in ("given_name", "family_name"))
     wanted = pa.concat_arrays([given, family]).unique().drop_null()
@@ -228,17 +216,17 @@ def used_as(sent: pa.Table, asked: pd.DataFrame) -> pd.DataFrame:
 def with_likely_causes(
     lines: pd.DataFrame, standing: pd.DataFrame, found: pd.DataFrame, texts: pd.DataFrame, code: str
 ) -> pd.DataFrame:
-    """The lines of a school's list with the likely reason beside each possible match.
+    """Return the lines of a school's list with the likely cause beside each possible match.
 
     Args:
-        lines: row_ref, code and whatever else a line has.
+        lines: row_ref, code and any other columns.
         standing: row_ref, upn, batch_ref.
         found: `causes`.
         texts: code (a cause), why_en, why_cy, check_en, check_cy.
         code: the LRS's code for a possible match.
 
     Returns:
-        `lines` with why_en, why_cy, check_en, check_cy; null beside all other lines, and where no cause was looked for.
+        `lines` with why_en, why_cy, check_en, check_cy; null beside other lines and where no cause was inferred.
     """
     of_row = standing.merge(found, on=["upn", "batch_ref"]).set_index("row_ref")["cause"]
     cause = lines["row_ref"].where(lines["code"] == code).map(of_row)

@@ -1,9 +1,8 @@
-"""What goes back to a school: who stands in its CTF, and what stands in its work list.
+"""Decide what goes back to a school: the learners in its CTF, and the lines of its work list.
 
-The work list has a line for each thing that is wrong, with the one action that puts it right. Lines of one learner stand
-together, first things first: in the order of the texts (`code_texts`), and `step` says which of how many. The texts come
-from the rule catalogue and the code tables, handed in as a table; nothing here knows a code's meaning. Whom a school's
-system would refuse is for `mis_rules` to say.
+The work list has a line for each fault, with the one action that puts it right. A learner's lines are together, in the order
+of the texts (`code_texts`: first things first); `step` numbers them. The texts come from the rule catalogue and the code
+tables, as an argument; nothing here knows a code's meaning. Whom a school's system refuses: `mis_rules`.
 """
 
 import csv
@@ -29,22 +28,22 @@ from tasks.core.verification import FOUND
 ULN_OF_ANOTHER_BIRTH = "REG01"
 RETURN_HAS_ULN_OF_ANOTHER = "REG04"
 ASKED_BY_ANOTHER_SCHOOL = "TWO01"
-#: Why a record that was not chosen may get a ULN all the same: it came to the learner in another way.
+#: Why a record that was not chosen may still get a ULN: the ULN came to the learner in another way.
 _CAME = (NotChosen.ULN_HELD.value, NotChosen.ASKED_ELSEWHERE.value)
 _OF_CTF = ("upn", "surname", "forename", "dob", "gender")
 _OF_PUPIL = ("row_ref", "school_number", *_OF_CTF, "middle_names", "nc_year", "former_upn", "uln")
 
-#: What a learner in a file comes with; `sent` is what went to the LRS, where it is not as the school spells it.
+#: A learner in a file; `sent` is what went to the LRS, where the school spells it otherwise.
 ULN_COLUMNS = ("upn", "uln", "surname", "forename", "dob", "gender", "sent")
-#: A line of the work list. why_* and check_* are the likely reason of a possible match and what to check; lrs_code is the
-#: code that the LRS would have given for what a rule holds.
+#: A line of the work list. why_* and check_*: the likely cause of a possible match and what to check; lrs_code: the code that
+#: the LRS would have given for the fault of a blocking finding.
 EXCEPTION_COLUMNS = (
     *("upn", "surname", "forename", "nc_year", "step"),
     *("wrong_en", "wrong_cy", "why_en", "why_cy", "check_en", "check_cy", "action_en", "action_cy"),
     *("sent", "field_en", "field_cy", "code", "lrs_code"),
 )
-#: Not what is delivered: the likely reason of a possible match is a help, and no new file comes because it is known better,
-#: or worse, as where the returns that it was seen in have been purged.
+#: Help, not content: no new file is delivered when a possible match's likely cause becomes clearer, or less clear because
+#: the returns that showed it have been purged.
 _HELP = ("why_en", "why_cy", "check_en", "check_cy")
 _CONTENT = tuple(name for name in EXCEPTION_COLUMNS if name not in _HELP)
 _TEXTS = ("wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_cy")
@@ -52,14 +51,14 @@ _TEXTS = ("wrong_en", "wrong_cy", "action_en", "action_cy", "field_en", "field_c
 
 @dataclass(frozen=True)
 class SchoolRecords:
-    """The records of several schools, and what the ledger holds of their learners.
+    """The records of several schools, and what the ledger knows about their learners.
 
     Attributes:
         pupils: row_ref, school_number and the pupil fields, as sent.
         dispositions: row_ref, disposition, reason.
         standing: row_ref, upn (by which the ledger knows the learner), state, batch_ref; of the chosen records.
         learners: upn, uln, dob, school_number, other_upns, conflict (`merging.with_conflicts`).
-        findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed_values` when the return came.
+        findings: row_ref, rule, severity, field; of the rules, and of `superseding.changed_values` at the return's arrival.
         exceptions: upn, batch_ref, return_code, school_number (that asked).
         sent: batch_ref, upn, given_name, family_name, middle_name; the names that went to the LRS.
     """
@@ -74,12 +73,12 @@ class SchoolRecords:
 
 
 def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The learners with a ULN, and the lines of the work list, of several schools at once.
+    """Return the learners with a ULN, and the lines of the work list, for several schools at once.
 
-    In the CTF: chosen learners who now have a ULN, learners who came to the school with a ULN that the register holds from
-    an earlier cycle and the return did not, and learners for whom another school asked. Never one whose ULN was answered
-    for another learner too, nor one who came from elsewhere and has another date of birth than the register's, nor one
-    that a school's system would refuse (`mis_rules`): those stand in the list.
+    The CTF has chosen learners who now have a ULN, learners whose ULN the register holds from an earlier cycle while the
+    return had none, and learners for whom another school asked. It leaves out a learner whose ULN was also answered for
+    another learner, one from elsewhere whose date of birth is not the register's, and one whom a school's system would
+    refuse (`mis_rules`): those are in the list.
 
     Args:
         records: of whole schools.
@@ -87,7 +86,7 @@ def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFra
 
     Returns:
         ulns (school_number and ULN_COLUMNS) and list lines (school_number, row_ref, field as the findings name it, and
-        EXCEPTION_COLUMNS, of which `possible_match.with_likely_causes` fills why_* and check_*), each sorted.
+        EXCEPTION_COLUMNS; `possible_match.with_likely_causes` fills why_* and check_*), each sorted.
     """
     rows = _with_ledger(records)
     ulns, withheld = _entitled(rows)
@@ -103,14 +102,14 @@ def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def _with_ledger(records: SchoolRecords) -> pd.DataFrame:
-    """The records that may be due a ULN or a line, each with what the ledger holds of its learner."""
+    """Return the records that may get a ULN or a line, each with what the ledger knows about its learner."""
     pupils, dispositions = records.pupils, records.dispositions
-    # Of all others nothing is due or listed, and they are nearly half of a cycle's records.
+    # No other record gets either, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
     older = dispositions.loc[dispositions["reason"].eq(NotChosen.SUPERSEDED_RETURN.value), "row_ref"]
     former = former_upns(pupils, ~is_in(pupils["row_ref"], older))
-    asked = is_in(pupils["row_ref"], pd.concat([records.standing["row_ref"], came]))
-    rows = pupils.loc[asked, list(_OF_PUPIL)].assign(vouched=former[asked])
+    wanted = is_in(pupils["row_ref"], pd.concat([records.standing["row_ref"], came]))
+    rows = pupils.loc[wanted, list(_OF_PUPIL)].assign(vouched=former[wanted])
     rows = rows.merge(dispositions[["row_ref", "reason"]], on="row_ref")
     known = records.standing[["row_ref", "upn", "state", "batch_ref"]].rename(columns={"upn": "learner_upn"})
     rows = rows.merge(known, on="row_ref", how="left")
@@ -120,22 +119,18 @@ def _with_ledger(records: SchoolRecords) -> pd.DataFrame:
 
 
 def _entitled(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """The learners who get their ULN, and the lines for ULNs that are withheld or in doubt.
+    """Return the learners who get their ULN (school_number and ULN_COLUMNS), and the lines for ULNs withheld or in doubt.
 
-    Args:
-        rows: `_with_ledger`.
-
-    Returns:
-        school_number and ULN_COLUMNS; lines, each the columns of `rows` and its code.
+    Each line has the columns of `rows` (`_with_ledger`) and its code.
     """
     answered, arrived = rows["state"].eq(RowState.ULN.value), rows["reason"].isin(_CAME)
-    has_own = uln_valid(rows["uln"]).astype(bool)
-    due = (answered | (arrived & ~has_own)) & rows["held_uln"].notna()
-    # The school that asked may correct a date of birth afterwards; elsewhere another one may mean another learner.
+    has_uln = uln_valid(rows["uln"]).astype(bool)
+    due = (answered | (arrived & ~has_uln)) & rows["held_uln"].notna()
+    # The school that asked may correct a date of birth afterwards; elsewhere a different date may mean another learner.
     elsewhere = rows["held_school"] != rows["school_number"]
     other_birth = due & elsewhere & (rows["dob"].str.strip() != rows["held_dob"])
-    # The same learner may have had a ULN typed in: where it is another one, neither goes over the other.
-    at_odds = arrived & has_own & rows["held_uln"].notna() & (rows["uln"].str.strip() != rows["held_uln"])
+    # Somebody may have typed in a ULN for the same learner: if it differs, neither replaces the other.
+    at_odds = arrived & has_uln & rows["held_uln"].notna() & (rows["uln"].str.strip() != rows["held_uln"])
     refused = broken_rules(rows[(due | at_odds) & ~other_birth])
     unfit = pd.Series(rows.index.isin(refused.loc[~refused["stays"], "row"]), index=rows.index)
     conflict = _conflicts(rows, due)
@@ -145,18 +140,18 @@ def _entitled(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     lines = [
         rows[other_birth].assign(code=ULN_OF_ANOTHER_BIRTH),
         rows.loc[refused["row"]].assign(code=refused["code"].to_numpy()),
-        rows[_uln_of_another(rows, has_own)].assign(code=RETURN_HAS_ULN_OF_ANOTHER),
+        rows[_uln_of_another(rows, has_uln)].assign(code=RETURN_HAS_ULN_OF_ANOTHER),
         rows[conflict != ""].assign(code=conflict[conflict != ""].str.split(";").astype(object)).explode("code"),
     ]
     return ulns[["school_number", *ULN_COLUMNS]].reset_index(drop=True), lines
 
 
 def _conflicts(rows: pd.DataFrame, due: pd.Series) -> pd.Series:
-    """The codes of the register's conflicts about ULNs that are due, `;` between them; empty where there is none."""
-    # Two records of one school that share a ULN cannot both have it, even where they are one learner.
+    """Return the codes of the register's conflicts about ULNs that are due, separated by `;`; empty where none."""
+    # Two records of one school cannot both get one ULN, even if they are one learner.
     twice = due & rows.assign(uln=rows["held_uln"].where(due)).duplicated(["school_number", "uln"], keep=False)
     conflict = rows["conflict"].where(due).fillna("").astype("str")
-    # A school that has entered the other UPN as the former one has said which of the two it is.
+    # A school that enters the other UPN as the former one has decided which of the two is right.
     settled = canonical_upn(rows["former_upn"]).eq(rows["held_upns"])
     conflict = conflict.mask(settled, conflict.str.replace(ONE_LEARNER_TWICE, "").str.strip(";"))
     shared = conflict.str.replace(ONE_LEARNER_TWICE, ULN_SHARED)
@@ -165,7 +160,7 @@ def _conflicts(rows: pd.DataFrame, due: pd.Series) -> pd.Series:
 
 
 def _with_texts(lines: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
-    """The lines in their order, each with its texts and its step."""
+    """Return the lines in their order, each with its texts and its step."""
     listed = lines.merge(texts.assign(rank=range(len(texts))), on="code", how="left")
     fallback = texts.set_index("code").loc["UNKNOWN"]
     for column in _TEXTS:
@@ -173,50 +168,49 @@ def _with_texts(lines: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
     listed = _with_portal(listed)
     changed = listed["field"].notna()
     for lang in get_args(Language):
-        listed[f"field_{lang}"] = listed[f"field_{lang}"].mask(changed, _named(listed["field"], lang))
+        listed[f"field_{lang}"] = listed[f"field_{lang}"].mask(changed, _field_names(listed["field"], lang))
     listed["field"] = listed["field"].fillna("uln")
     order = ["school_number", "surname", "forename", "upn", "row_ref", "rank", "code"]
     listed = _in_steps(listed.sort_values(order, na_position="first"))
-    # Why and what to check: nothing yet; `possible_match.with_likely_causes` fills them in.
+    # why_* and check_* stay empty here; `possible_match.with_likely_causes` fills them.
     return listed.reindex(columns=["school_number", "row_ref", "field", *EXCEPTION_COLUMNS]).reset_index(drop=True)
 
 
-def _uln_of_another(rows: pd.DataFrame, has_own: pd.Series) -> pd.Series:
-    """Whether the ULN in a record is another learner's of the school, by that one's record or by the register."""
-    uln = rows["uln"].str.strip().where(has_own, rows["held_uln"])
-    own = rows.assign(of=uln)[["school_number", "of", "learner_upn"]].dropna(subset=["of"]).drop_duplicates()
-    several = own.loc[own.duplicated(["school_number", "of"], keep=False), ["school_number", "of"]]
-    return has_own & is_in(
+def _uln_of_another(rows: pd.DataFrame, has_uln: pd.Series) -> pd.Series:
+    """Whether the ULN in a record is that of another learner of the school, by that learner's record or by the register."""
+    uln = rows["uln"].str.strip().where(has_uln, rows["held_uln"])
+    holders = rows.assign(of=uln)[["school_number", "of", "learner_upn"]].dropna(subset=["of"]).drop_duplicates()
+    several = holders.loc[holders.duplicated(["school_number", "of"], keep=False), ["school_number", "of"]]
+    return has_uln & is_in(
         composite_key(rows["school_number"], uln), composite_key(several["school_number"], several["of"])
     )
 
 
 def _in_steps(lines: pd.DataFrame) -> pd.DataFrame:
-    """With `step`: of a learner with several things to do, which of how many a line is; else null."""
-    of_one = lines.groupby("row_ref", sort=False)["code"]
-    many, number = of_one.transform("size"), of_one.cumcount() + 1
+    """Add `step`: the line's number among a learner's lines, as n/of; null for a single line."""
+    by_record = lines.groupby("row_ref", sort=False)["code"]
+    many, number = by_record.transform("size"), by_record.cumcount() + 1
     step = number.astype("str") + "/" + many.astype("str")
     return lines.assign(step=step.astype("str").where(many > 1))
 
 
 def _as_sent(rows: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
-    """The names that a record's batch took to the LRS, `family, given middle`, where the school spells them otherwise."""
-    key, of_sent = composite_key(rows["learner_upn"], rows["batch_ref"]), composite_key(sent["upn"], sent["batch_ref"])
+    """Return the names that a record's batch took to the LRS, `family, given middle`, where the school's spelling differs."""
+    key, sent_key = composite_key(rows["learner_upn"], rows["batch_ref"]), composite_key(sent["upn"], sent["batch_ref"])
     differs = pd.Series(False, index=rows.index)
     parts = {}
-    for name, own in (("family_name", "surname"), ("given_name", "forename"), ("middle_name", "middle_names")):
-        parts[name] = lookup(key, of_sent, sent[name]).fillna("")
-        differs |= parts[name] != rows[own].fillna("").str.strip()
-    there = differs & is_in(key, of_sent) & rows["batch_ref"].notna()
-    told = parts["family_name"] + ", " + parts["given_name"] + (" " + parts["middle_name"]).str.rstrip()
-    return told.where(there).astype("str")
+    for name, pupil_name in (("family_name", "surname"), ("given_name", "forename"), ("middle_name", "middle_names")):
+        parts[name] = lookup(key, sent_key, sent[name]).fillna("")
+        differs |= parts[name] != rows[pupil_name].fillna("").str.strip()
+    shown = differs & is_in(key, sent_key) & rows["batch_ref"].notna()
+    names = parts["family_name"] + ", " + parts["given_name"] + (" " + parts["middle_name"]).str.rstrip()
+    return names.where(shown).astype("str")
 
 
 def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
-    """Join what the register holds by UPN, else by the former UPN (vouched) where the date of birth agrees.
+    """Add held_uln, held_dob, held_school, held_upns and conflict: what the register holds for each record.
 
-    Returns:
-        The rows with held_uln, held_dob, held_school, held_upns, conflict.
+    By UPN; else by the former UPN (vouched), if the date of birth agrees.
     """
     names = {"uln": "held_uln", "dob": "held_dob", "school_number": "held_school", "conflict": "conflict"}
     names["other_upns"] = "held_upns"
@@ -224,42 +218,42 @@ def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
     by_upn = register.reindex(rows["learner_upn"])
     by_former = register.reindex(rows["vouched"]).reset_index(drop=True)
     same_birth = by_former["held_dob"].eq(rows["dob"].str.strip().reset_index(drop=True))
-    found = by_upn.reset_index(drop=True)
-    found = found.where(found["held_uln"].notna(), by_former.where(same_birth))
-    return pd.concat([rows.reset_index(drop=True), found[list(names.values())]], axis=1)
+    entries = by_upn.reset_index(drop=True)
+    entries = entries.where(entries["held_uln"].notna(), by_former.where(same_birth))
+    return pd.concat([rows.reset_index(drop=True), entries[list(names.values())]], axis=1)
 
 
 def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    """What the rules hold, also of a learner who was sent before the fault came in: it must be put right all the same."""
+    """Return the blocking findings; also of a learner who was sent before the fault came in, as it must be put right too."""
     open_rows = rows.loc[rows["state"].notna() & rows["state"].ne(RowState.ULN.value)]
     blocking = findings.loc[is_blocking(findings), ["row_ref", "rule"]]
     return open_rows.merge(blocking, on="row_ref").rename(columns={"rule": "code"})
 
 
 def _change_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    """What has changed since it was sent, told by where the learner stands now: the answer may have come since."""
-    found = rows.merge(
+    """Return the changes since a record was sent, coded by the learner's state now: the answer may have come since."""
+    changes = rows.merge(
         findings.loc[findings["rule"].isin(list(CHANGE_FINDINGS.values())), ["row_ref", "field"]], on="row_ref"
     )
-    # Who is not chosen, as the register holds the ULN, has one as well.
-    state = found["state"].where(found["reason"].ne(NotChosen.ULN_HELD.value), RowState.ULN.value)
-    return found.assign(code=state.map(CHANGE_FINDINGS).astype("str"))[state.isin(list(CHANGE_FINDINGS))]
+    # A record not chosen because the register holds its ULN counts as one with a ULN.
+    state = changes["state"].where(changes["reason"].ne(NotChosen.ULN_HELD.value), RowState.ULN.value)
+    return changes.assign(code=state.map(CHANGE_FINDINGS).astype("str"))[state.isin(list(CHANGE_FINDINGS))]
 
 
 def _verified_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    """What the LRS said of the ULN that stands in the return."""
-    found = findings.loc[findings["rule"].isin(list(FOUND.values())), ["row_ref", "rule"]]
-    return rows.merge(found, on="row_ref").rename(columns={"rule": "code"})
+    """Return what the LRS answered about the ULN in the return."""
+    verified = findings.loc[findings["rule"].isin(list(FOUND.values())), ["row_ref", "rule"]]
+    return rows.merge(verified, on="row_ref").rename(columns={"rule": "code"})
 
 
-def _named(fields: pd.Series, lang: Language) -> pd.Series:
-    """The fields of the findings (`;` between them) as a person calls them; of a record few kinds of change occur."""
-    names = {f: ", ".join(text(f"field.{one}", lang) for one in f.split(";")) for f in fields.dropna().unique()}
+def _field_names(fields: pd.Series, lang: Language) -> pd.Series:
+    """Return the names that people use for the fields of findings (`;` between them); a record has few kinds of change."""
+    names = {f: ", ".join(text(f"field.{name}", lang) for name in f.split(";")) for f in fields.dropna().unique()}
     return fields.map(names).astype("str")
 
 
 def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
-    """What the LRS answered; with `portal`, the school that asked, where that is another than the learner stands in."""
+    """Return the LRS's answers; `portal` is the school that asked, where the learner is now in another one."""
     answers = exceptions[["upn", "batch_ref", "return_code", "school_number"]]
     names = {"upn": "learner_upn", "return_code": "code", "school_number": "portal"}
     lines = rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(
@@ -269,44 +263,41 @@ def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_portal(lines: pd.DataFrame) -> pd.DataFrame:
-    """Of a learner who moved after being asked for, the action says on whose portal the exception stands."""
+    """Add to the action, for a learner who moved after a school asked, on whose portal the exception is."""
     moved = lines["portal"].notna()
     for lang in get_args(Language):
-        told = [getattr(bilingual("workbook.portal_of", school=school), lang) for school in lines.loc[moved, "portal"]]
-        whole = lines.loc[moved, f"action_{lang}"] + "; " + pd.Series(told, index=lines.index[moved], dtype="str")
-        lines[f"action_{lang}"] = lines[f"action_{lang}"].mask(moved, whole)
+        texts = [getattr(bilingual("workbook.portal_of", school=school), lang) for school in lines.loc[moved, "portal"]]
+        action = lines.loc[moved, f"action_{lang}"] + "; " + pd.Series(texts, index=lines.index[moved], dtype="str")
+        lines[f"action_{lang}"] = lines[f"action_{lang}"].mask(moved, action)
     return lines
 
 
 def by_school(
     ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()
 ) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    """What each school gets.
+    """Return the ulns and the lines of each school.
 
     Args:
-        ulns: as `for_schools` gives them.
-        lines: likewise.
-        also: schools that get something even where it is nothing, as they had something before.
+        ulns: as `for_schools` returns them.
+        lines: as `for_schools` returns them.
+        also: schools that get an entry even if it is empty, because they had something before.
 
     Returns:
-        School number -> its ulns and its lines (EXCEPTION_COLUMNS), in the given order; by school number.
+        School number -> its ulns and its lines (EXCEPTION_COLUMNS), in the same order; by school number.
     """
     parts = []
     for table in (ulns, lines[["school_number", *EXCEPTION_COLUMNS]]):
-        own = table.drop(columns="school_number")
-        groups = own.groupby(table["school_number"].to_numpy(), sort=True)
-        parts.append(({str(school): rows.reset_index(drop=True) for school, rows in groups}, own.head(0)))
+        content = table.drop(columns="school_number")
+        groups = content.groupby(table["school_number"].to_numpy(), sort=True)
+        parts.append(({str(school): rows.reset_index(drop=True) for school, rows in groups}, content.head(0)))
     (with_uln, no_ulns), (listed, no_lines) = parts
     return {s: (with_uln.get(s, no_ulns), listed.get(s, no_lines)) for s in sorted({*with_uln, *listed, *also})}
 
 
 def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()) -> dict[str, str]:
-    """A reference to the content of each school's file, equal for equal content: the same content is not delivered twice.
+    """Return a reference to the content of each school's file. Equal content has an equal one, and is not delivered twice.
 
-    Args:
-        ulns: as `for_schools` gives them.
-        lines: likewise.
-        also: as for `by_school`.
+    The arguments are those of `by_school`.
     """
     parts = []
     for table, names in ((ulns, [c for c in ulns.columns if c != "school_number"]), (lines, list(_CONTENT))):
@@ -318,11 +309,7 @@ def content_refs(ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = 
 
 
 def authority_ref(refs: dict[str, str]) -> str:
-    """A reference to what an authority gets: it changes with what any of its schools gets.
-
-    Args:
-        refs: school number -> its reference (`content_refs`).
-    """
+    """Return a reference to what an authority gets, from its schools' `content_refs`: it changes if one of those changes."""
     return _ref(sorted(refs.items()) or [("", "")])
 
 
@@ -332,7 +319,6 @@ def _rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def _ref(*tables: list[tuple[str, ...]]) -> str:
-    """The SHA-256 of tables as CSV."""
     lines = _Lines()
     for rows in tables:
         csv.writer(lines, lineterminator="\n").writerows(rows)

@@ -1,6 +1,6 @@
-"""Which schools are ready to have learners sent, and what each other one still needs (docs/reference/sources.md#readiness).
+"""Find the schools that are ready, and what every other school still needs (docs/reference/sources.md#readiness).
 
-The codes and their texts stand in `schemas/codes/readiness.csv`. To add a check: a code there and a line in `missing_things`.
+The codes and their texts are in `schemas/codes/readiness.csv`. To add a check: a code there and a line in `missing_things`.
 """
 
 import pandas as pd
@@ -12,8 +12,8 @@ from tasks.core.membership import is_in
 _TAKES_PART_BY_CHOICE = ("Special",)
 #: "Pupil Referral Units will not be included in this data upload" (docs/reference/sources.md#schools-that-take-part).
 _NOT_INCLUDED = ("PRU", "Pupil Referral Unit")
-#: What stands beside a lack as what was found, and in the two registers.
-_FOUND = {
+#: The columns shown beside a lack: what the registration has, and what the two registers have.
+_REGISTERED = {
     "ukprn_malformed": "ukprn",
     "ukprn_shared": "ukprn",
     "registration_wrong": "wrong",
@@ -27,16 +27,15 @@ _COMPARED = {
 
 
 def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cycle) -> pd.DataFrame:
-    """What each school of the register lacks before its learners may be sent.
+    """Return what each school of the register lacks before its learners may be sent.
 
-    What is not known is not in order: a record that is blank in one of the two registers cannot be compared. A row
-    that cannot be read is told as such and asked for nothing more. A date after the run counts: the cycle's closing
-    date is the bound, so that a run in January and its repetition in March decide alike.
+    Unknown counts as a lack: a record that is blank in one of the two registers cannot be compared. A row that cannot be
+    read is reported as such, and nothing else is checked. A date after the run counts: the bound is the cycle's closing
+    date, so a run in January and its repetition in March decide alike.
 
     Args:
         schools: school_number, sector_en; the schools register.
-        registration: the columns of `reference/registration.csv`, a row per school; `wrong` (the columns that cannot
-            be used) where it is known.
+        registration: the columns of `reference/registration.csv`, a row per school; `wrong` (unusable columns) where known.
         cycle: its closing date bounds the dates of registration and privacy notice.
 
     Returns:
@@ -50,12 +49,13 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
     takes_part = known & ((rows["takes_part"] == "Y") | (rows["takes_part"].isna() & ~by_choice))
     part = takes_part & ~wrong
     ukprn = rows["ukprn"].str.strip()
-    # The UKPRN of a school that takes no part is in nobody's way; that of a row that cannot be read may be.
-    of_use = ukprn.where(takes_part | wrong)
+    # Only the UKPRN of a school that takes part, or of a row that cannot be read, can clash with another.
+    ukprn_in_use = ukprn.where(takes_part | wrong)
     name, postcode = (
-        {of: _plain(rows[f"{of}_{what}"]) for of in ("ukrlp", "edubase")} for what in ("name", "postcode")
+        {register: _plain(rows[f"{register}_{field}"]) for register in ("ukrlp", "edubase")}
+        for field in ("name", "postcode")
     )
-    no_record = {of: name[of].eq("") & postcode[of].eq("") for of in ("ukrlp", "edubase")}
+    no_record = {register: name[register].eq("") & postcode[register].eq("") for register in ("ukrlp", "edubase")}
     comparable = part & ~no_record["ukrlp"] & ~no_record["edubase"]
     closes = cycle.closes_on.isoformat()
     checks = {
@@ -66,7 +66,7 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
         "not_taking_part": known & ~wrong & (rows["takes_part"] == "N"),
         "ukprn_missing": part & ukprn.isna(),
         "ukprn_malformed": part & ukprn.notna() & ~ukprn.fillna("").str.fullmatch(r"[1-9][0-9]{7}"),
-        "ukprn_shared": part & of_use.notna() & of_use.duplicated(keep=False),
+        "ukprn_shared": part & ukprn_in_use.notna() & ukprn_in_use.duplicated(keep=False),
         "ukrlp_record_missing": part & no_record["ukrlp"],
         "edubase_record_missing": part & no_record["edubase"],
         "name_differs": comparable & _differ(name["ukrlp"], name["edubase"]),
@@ -76,43 +76,44 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
         "privacy_notice_missing": part & rows["privacy_notice_on"].isna(),
         "privacy_notice_late": part & (rows["privacy_notice_on"].fillna("") > closes),
     }
-    found = [
+    lacks = [
         pd.DataFrame({"school_number": rows.loc[bad, "school_number"], "code": code}) for code, bad in checks.items()
     ]
-    return pd.concat(found).sort_values(["school_number", "code"], ignore_index=True)
+    return pd.concat(lacks).sort_values(["school_number", "code"], ignore_index=True)
 
 
 def side_by_side(missing: pd.DataFrame, registration: pd.DataFrame) -> pd.DataFrame:
-    """What is missing, with what stands in the two registers and what was found.
+    """Add to each lack the values of the two registers, and the value that is wrong.
 
     Args:
         missing: school_number, code (`missing_things`).
         registration: the columns of `reference/registration.csv`, and `wrong`, a row per school.
 
     Returns:
-        The columns of `missing`, and ukrlp, edubase, found: where names or postcodes are compared both spellings as they
-        stand in the registers; the UKPRN, the date or the columns that are wrong. Null where nothing stands there or
-        nothing is asked of it.
+        The columns of `missing`, and ukrlp, edubase (both spellings of a name or postcode that is compared) and found (the
+        UKPRN, the date or the columns that are wrong). Null where there is no value or none is checked.
     """
     rows = missing.merge(registration, on="school_number", how="left")
-    told = {}
+    columns = {}
     for column, value in (
-        *((of, {code: f"{of}_{what}" for code, what in _COMPARED.items()}) for of in ("ukrlp", "edubase")),
-        ("found", _FOUND),
+        *(
+            (register, {code: f"{register}_{field}" for code, field in _COMPARED.items()})
+            for register in ("ukrlp", "edubase")
+        ),
+        ("found", _REGISTERED),
     ):
         text = pd.Series(None, index=rows.index, dtype="str")
-        for code, of in value.items():
-            text = text.mask(rows["code"] == code, rows[of].astype("str"))
-        told[column] = text
-    return missing.assign(**{column: text.to_numpy() for column, text in told.items()}).astype("str")
+        for code, source in value.items():
+            text = text.mask(rows["code"] == code, rows[source].astype("str"))
+        columns[column] = text
+    return missing.assign(**{column: text.to_numpy() for column, text in columns.items()}).astype("str")
 
 
 def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:
-    """How many opt-outs are of nobody: the preference that was recorded would go by the board without a word.
+    """Count the opt-outs that match no pupil: without this count, a recorded preference would be lost in silence.
 
     Args:
-        opt_outs: upn; the columns of `reference/opt_outs.csv`. A UPN that stands twice is one opt-out; a row without
-            a UPN matches nobody.
+        opt_outs: the columns of `reference/opt_outs.csv`; a repeated upn is one opt-out, a row without one matches nobody.
         pupils_upn: the UPNs of all pupils of the cycle, also former ones, as sent.
     """
     upns = canonical_upn(opt_outs["upn"])
@@ -120,14 +121,14 @@ def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:
     return int((~is_in(upns, canonical_upn(pupils_upn)) & ~repeated).sum())
 
 
-def _differ(one: pd.Series, other: pd.Series) -> pd.Series:
+def _differ(left: pd.Series, right: pd.Series) -> pd.Series:
     """Whether two texts differ, or neither is known."""
-    return (one != other) | one.eq("")
+    return (left != right) | left.eq("")
 
 
 def _plain(text: pd.Series) -> pd.Series:
-    """Letters and digits only, lower case: UKRLP and Edubase spell capitals, dashes and blanks differently.
+    """Keep letters and digits, in lower case: UKRLP and Edubase differ in capitals, dashes and blanks.
 
-    In NFC, for a letter and its accent may be one character in one register and two in the other.
+    In NFC, because a letter with an accent may be one character in one register and two in the other.
     """
     return text.fillna("").str.normalize("NFC").str.lower().str.replace(r"[^0-9a-zß-öø-ɏḀ-ỿ]", "", regex=True)

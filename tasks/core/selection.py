@@ -1,4 +1,4 @@
-"""Selection: for every pupil record one disposition, chosen or not chosen with its reason.
+"""Select: one disposition for every pupil record, chosen or not chosen with its reason.
 
 Sources: docs/reference/sources.md (#year-groups, #the-14-rule, #enrolment-status). To add a reason: a word in
 `schemas.states.NotChosen`, its place in the order there, its test.
@@ -17,60 +17,56 @@ from tasks.core.membership import composite_key, is_in
 from tasks.core.one_learner import former_upns
 from tasks.core.text_columns import capitals, chosen_texts, map_unique
 
-#: xs:date or xs:dateTime, taken apart; without a zone it is taken as UTC, finer than microseconds it is cut.
+#: The parts of xs:date or xs:dateTime. Without a zone it is UTC; digits beyond microseconds are cut off.
 _MOMENT = r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<time>\d\d:\d\d:\d\d(\.\d{1,6})?)\d*)?(Z|(?P<sign>[+-])(?P<zone>\d\d:\d\d))?"
 
 
 def current_returns(returns: pd.DataFrame) -> pd.Series:
-    """The return that counts for each school: the newest by header DateTime, then SerialNo.
+    """Return the files that count for each school: the newest return by header DateTime, then SerialNo.
 
-    What stands in for a return (a CTF) counts where the school has sent no return. There all of a school's count together,
-    as one may be of a year group or of a single learner; of whom two of them speak, see `replaced_records`.
+    Files in place of a return (CTFs) count where the school has sent no return. All of a school's CTFs count together,
+    because a CTF may have one year group or a single learner; for a learner in two of them, see `replaced_records`.
 
     Args:
-        returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout of a cycle's accepted
-            returns.
+        returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout; a cycle's accepted ones.
 
     Returns:
         sha256 of the files that count, indexed by school_number.
     """
     order = oldest_first(returns)
     returned = ~order["layout"].isin(request_layouts())
-    of_returned = returned.groupby(order["school_number"]).transform("any").astype(bool)
-    counts = ~order.duplicated("school_number", keep="last") | ~of_returned
+    has_return = returned.groupby(order["school_number"]).transform("any").astype(bool)
+    counts = ~order.duplicated("school_number", keep="last") | ~has_return
     return order[counts].set_index("school_number")["sha256"]
 
 
 def replaced_records(records: pd.DataFrame, requests: pd.DataFrame) -> pd.Series:
-    """Of what stands in for returns, the records of learners of whom a newer file of the school says what counts.
+    """Return the row_refs of records that a newer file of the school replaces, among files in place of returns.
 
-    It is the same learner under the same UPN, or under the same name and date of birth, as a UPN may be what was wrong.
+    A learner is the same by UPN, or by name and date of birth, because the UPN may be what was wrong.
 
     Args:
         records: row_ref, school_number, sha256, upn, surname, forename, dob, as sent; of these files.
-        requests: the files, as `oldest_first` takes them.
-
-    Returns:
-        row_refs.
+        requests: the files, with columns as for `oldest_first`.
     """
     order = oldest_first(requests)["sha256"].drop_duplicates(keep="last")
     at = records["sha256"].map(pd.Series(range(len(order)), index=order)).astype("float64")
     surname, forename, dob = (capitals(records[name].str.strip()) for name in ("surname", "forename", "dob"))
-    said = composite_key(surname, composite_key(forename, dob)).mask(surname.eq("") | forename.eq("") | dob.eq(""))
+    person = composite_key(surname, composite_key(forename, dob)).mask(surname.eq("") | forename.eq("") | dob.eq(""))
     older = pd.Series(False, index=records.index)
-    for learner in (canonical_upn(records["upn"]), said):
+    for learner in (canonical_upn(records["upn"]), person):
         newest = at.groupby(composite_key(records["school_number"], learner)).transform("max")
         older |= at < newest
     return records.loc[older, "row_ref"]
 
 
 def oldest_first(returns: pd.DataFrame) -> pd.DataFrame:
-    """A cycle's accepted returns by school, the newest of each last: by header DateTime, then SerialNo.
+    """Sort a cycle's accepted returns by school, then header DateTime, then SerialNo, the newest last.
 
-    What stands in for returns comes before all of them.
+    In each school, files in place of returns come first.
 
     Args:
-        returns: sha256, school_number, header_datetime, serial_no, layout and whatever else is wanted.
+        returns: sha256, school_number, header_datetime, serial_no, layout and any other columns.
     """
     order = returns.assign(
         own=~returns["layout"].isin(request_layouts()),
@@ -81,7 +77,7 @@ def oldest_first(returns: pd.DataFrame) -> pd.DataFrame:
 
 
 def moments(texts: pd.Series) -> pd.Series:
-    """When returns were made; NaT where the text is no xs:date or xs:dateTime."""
+    """Return when returns were made; NaT where the text is no xs:date or xs:dateTime."""
     parts = texts.str.extract(f"^{_MOMENT}$")
     day = pd.to_datetime(parts["day"], errors="coerce", format="%Y-%m-%d").dt.as_unit("us")
     time = pd.to_timedelta(parts["time"].fillna("00:00:00"), errors="coerce").dt.as_unit("us")
@@ -99,20 +95,20 @@ def select(
     elsewhere: pd.Series | None = None,
     replaced: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Decide for every pupil record whether a ULN is asked for.
+    """Decide for every pupil record whether to ask for a ULN.
 
-    A record whose year group cannot be read goes by the year that the date of birth gives; where that cannot be read
-    either it is chosen, so that validation holds it and a person sees it: nobody is dropped for being unreadable.
+    If a record's year group cannot be read, the date of birth gives its year. If that cannot be read either, the record is
+    chosen, so that validation holds it and a person sees it: nobody is dropped because a value is unreadable.
 
     Args:
         pupils: row_ref, school_number, sha256, upn, former_upn, uln, dob, nc_year, enrol_status, as sent.
         cycle: year groups and rule of age.
         current: sha256 of the files that count (`current_returns`).
         missing: school_number, code; what schools lack (`readiness.missing_things`).
-        held: upn, uln, dob; what earlier cycles left in the learner register. A ULN that came in this very cycle does not
-            end the choice. A former UPN names the learner too, where the date of birth agrees.
+        held: upn, uln, dob; what earlier cycles left in the learner register. A ULN from this cycle does not undo the
+            choice. A former UPN also identifies the learner, if the date of birth agrees.
         elsewhere: row_refs of learners for whom another school asks (`one_learner.yielding_records`).
-        replaced: row_refs of records in whose place a newer one of the school stands (`replaced_records`).
+        replaced: row_refs of records that a newer one of the school replaces (`replaced_records`).
 
     Returns:
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
@@ -135,7 +131,7 @@ def select(
         NotChosen.SCHOOL_NOT_READY: detail.notna(),
         NotChosen.ASKED_ELSEWHERE: _is_named(pupils, elsewhere),
     }
-    # The first reason in their order is the one that is told.
+    # The first reason that holds, in the order of NotChosen, is the record's reason.
     holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in NotChosen])
     place = np.where(holds.any(axis=1), holds.argmax(axis=1), -1)
     reason = chosen_texts([name.value for name in NotChosen], place, pupils.index)
@@ -156,15 +152,15 @@ def _is_named(pupils: pd.DataFrame, row_refs: pd.Series | None) -> pd.Series:
 
 
 def _is_held(pupils: pd.DataFrame, held: pd.DataFrame, current: pd.Series) -> pd.Series:
-    """Whether the register holds a ULN for a pupil's UPN, or for the former one under the same date of birth."""
+    """Whether the register holds a ULN for a pupil's UPN, or for the former one with the same date of birth."""
     upn, former = canonical_upn(pupils["upn"]), former_upns(pupils, current)
-    # The register may hold millions, of whom few are in these returns: look those up in what the returns name.
-    own = held[is_in(held["upn"], pd.concat([upn, former])) & held["uln"].notna()]
-    names = former.notna().to_numpy()
-    born_as = former[names].map(own.set_index("upn")["dob"])
+    # The register may hold millions; few of them are in these returns, so look up only those.
+    entries = held[is_in(held["upn"], pd.concat([upn, former])) & held["uln"].notna()]
+    has_former = former.notna().to_numpy()
+    born_as = former[has_former].map(entries.set_index("upn")["dob"])
     by_former = np.zeros(len(pupils), dtype=bool)
-    by_former[names] = (born_as == pupils.loc[names, "dob"].str.strip()).to_numpy(dtype=bool)
-    return is_in(upn, own["upn"]) | by_former
+    by_former[has_former] = (born_as == pupils.loc[has_former, "dob"].str.strip()).to_numpy(dtype=bool)
+    return is_in(upn, entries["upn"]) | by_former
 
 
 def _not_sent(enrol_status: pd.Series) -> pd.Series:
@@ -172,11 +168,7 @@ def _not_sent(enrol_status: pd.Series) -> pd.Series:
 
 
 def year_group(nc_year: pd.Series) -> pd.Series:
-    """The year group as a number, null where the text is none of 1 to 14 (N1, N2 and R count as 0).
-
-    Args:
-        nc_year: NCyearActual as sent.
-    """
+    """Return NCyearActual, as sent, as a number; null where it is none of 1 to 14 (N1, N2 and R count as 0)."""
     return map_unique(_year_group, nc_year)
 
 

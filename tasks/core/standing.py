@@ -1,6 +1,6 @@
-"""Where every record stands (law 1, docs/explanation/laws.md). Derived from the tables, never stored beside them.
+"""Derive the state of every record (law 1, docs/explanation/laws.md) from the tables; it is never stored beside them.
 
-A record is exactly one of: not chosen (reason), held, waiting to go, sent, ULN held, exception open.
+A record is exactly one of: not chosen (reason), held, waiting to go, sent, ULN known, exception open.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ from tasks.core.membership import composite_key, is_in, lookup, place_in
 
 
 def latest_sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
-    """The rows of batches that count as sent: of an abandoned batch those alone that the LRS answered after all.
+    """Return the batch rows that count as sent; of an abandoned batch, only those that the LRS answered after all.
 
-    Whoever is in an abandoned batch and has no answer was, for the service, never sent.
+    A learner in an abandoned batch without an answer counts as never sent.
 
     Args:
-        batch_rows: batch_ref, upn and whatever else is wanted.
+        batch_rows: batch_ref, upn and any other columns.
         batches: batch_ref, state.
         answered: upn, batch_ref; the LRS's answers, with or without a ULN.
     """
@@ -33,19 +33,19 @@ def latest_sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: 
 
 
 def latest_batch(sent: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
-    """The last batch that each learner went into.
+    """Return the last batch of each learner.
 
     Args:
         sent: `latest_sent_rows`: batch_ref, upn, school_number, cycle.
         batches: batch_ref, state, built_at.
-        cycles: the cycles that count, in order (`schemas.cycles.up_to`); batches of others are not seen.
+        cycles: the cycles that count, in order (`schemas.cycles.up_to`); batches of other cycles are ignored.
 
     Returns:
         upn, batch_ref, batch_cycle, batch_school, state; one row per UPN.
     """
     known = batches[["batch_ref", "state", "built_at"]]
     rows = sent.loc[sent["cycle"].isin(cycles), ["batch_ref", "upn", "school_number", "cycle"]]
-    # Nearly every learner went out once; only the others have to be put in order.
+    # Nearly every learner was sent once; only the others need sorting.
     several = rows["upn"].duplicated(keep=False)
     again = rows[several].merge(known, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
     last = again.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
@@ -65,23 +65,23 @@ def derive_states(
     learners: pd.DataFrame,
     exceptions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Where each chosen record stands.
+    """Return the state of each chosen record.
 
-    A record does not get the answer that its UPN got while a finding blocks it, unless it is the one record of that UPN
-    in the school whose batch asked: two schools, or two records of one school, may have given one UPN to two people.
+    While a finding blocks a record, the record does not get the answer to its UPN, unless it is the only record of that UPN
+    in the school whose batch asked: two schools, or two records of one school, may have used one UPN for two people.
 
     Args:
-        chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned. Where it has a column
-            known_as, that is the UPN by which the ledger knows the learner (`one_learner.known_as`).
+        chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned. An optional column
+            known_as is the UPN by which the ledger knows the learner (`one_learner.known_as`).
         cycle_id: the cycle of these records.
         held: row_refs with a blocking finding (`held.held_rows`).
         latest: `latest_batch`.
-        learners: upn, uln; what the register held when the cycle was the latest.
+        learners: upn, uln; the register as it was when the cycle was the latest.
         exceptions: upn, batch_ref; answers without a ULN.
 
     Returns:
         row_ref, school_number, upn (canonical; by which the ledger knows the learner), state (RowState), batch_ref (null
-        where never sent), in given order.
+        where never sent), in the order of `chosen`.
     """
     rows = chosen[["row_ref", "school_number"]].assign(upn=chosen.get("known_as", canonical_upn(chosen["upn"])))
     for name in ("batch_ref", "batch_cycle", "batch_school"):
@@ -91,13 +91,13 @@ def derive_states(
         composite_key(rows["upn"], rows["batch_ref"]), composite_key(exceptions["upn"], exceptions["batch_ref"])
     )
     in_cycle = rows["batch_cycle"].eq(cycle_id)
-    alone = ~composite_key(rows["school_number"], rows["upn"]).duplicated(keep=False)
-    own = in_cycle & rows["batch_school"].eq(rows["school_number"]) & alone
-    is_held = is_in(rows["row_ref"], held) & ~own
-    # An exception of an earlier cycle does not keep a learner from being asked for again; a live batch does. Whoever has
-    # a ULN has no exception any more, whatever was answered before.
+    only_record = ~composite_key(rows["school_number"], rows["upn"]).duplicated(keep=False)
+    asked_here = in_cycle & rows["batch_school"].eq(rows["school_number"]) & only_record
+    is_held = is_in(rows["row_ref"], held) & ~asked_here
+    # An exception of an earlier cycle lets the learner go out again; a live batch does not. A learner with a ULN has no open
+    # exception, whatever was answered before.
     live = rows["batch_ref"].notna() & ~excepted
-    # The first that holds.
+    # The first case that holds.
     cases = [
         (is_held, RowState.HELD),
         (uln, RowState.ULN),
@@ -120,10 +120,10 @@ def count_by_school(
     """Count every record of every school once.
 
     Args:
-        pupils: row_ref, school_number; what was read.
+        pupils: row_ref, school_number; the records read.
         dispositions: row_ref, school_number, disposition, reason.
         standing: row_ref, school_number, state; of the chosen records.
-        declared: records per school as counted when the returns were received.
+        declared: records per school, as counted when the returns were received.
 
     Returns:
         index school_number; records, not_chosen:<reason> for each reason, held, waiting, sent, uln, exception, balanced.
@@ -140,34 +140,29 @@ def count_by_school(
         counts[state.value] = standing[standing["state"] == state.value].groupby("school_number").size()
     counts = counts.reindex(schools).fillna(0).astype("int64")
     parts = counts.drop(columns="records").sum(axis=1)
-    said = declared.reindex(schools).fillna(0).astype("int64")
+    expected = declared.reindex(schools).fillna(0).astype("int64")
     once = not dispositions["row_ref"].duplicated().any() and not standing["row_ref"].duplicated().any()
-    counts["balanced"] = (parts == counts["records"]) & (said == counts["records"]) & once
+    counts["balanced"] = (parts == counts["records"]) & (expected == counts["records"]) & once
     return counts
 
 
 def as_status(cycle_id: str, counts: pd.DataFrame) -> dict[str, object]:
-    """The counts as `uln status --json` gives them.
+    """Return the counts (`count_by_school`) as `uln status --json` prints them.
 
-    Args:
-        cycle_id: the cycle.
-        counts: `count_by_school`.
-
-    Returns:
-        {"cycle", "total": {...}, "schools": {school_number: {...}}}; each with records, not_chosen, held, waiting, sent,
-        uln, exception, balanced.
+    {"cycle", "total": {...}, "schools": {school_number: {...}}}; each with records, not_chosen, held, waiting, sent, uln,
+    exception, balanced.
     """
 
-    def one(row: "pd.Series[Any]") -> dict[str, object]:
+    def as_json(row: "pd.Series[Any]") -> dict[str, object]:
         not_chosen = {r.value: int(row[f"not_chosen:{r.value}"]) for r in NotChosen if row[f"not_chosen:{r.value}"]}
-        found: dict[str, object] = {"records": int(row["records"]), "not_chosen": not_chosen}
-        found |= {s.value: int(row[s.value]) for s in RowState}
-        return found | {"balanced": bool(row["balanced"])}
+        fields: dict[str, object] = {"records": int(row["records"]), "not_chosen": not_chosen}
+        fields |= {s.value: int(row[s.value]) for s in RowState}
+        return fields | {"balanced": bool(row["balanced"])}
 
     total = counts.sum().astype(object)
     total["balanced"] = bool(counts["balanced"].all())
     return {
         "cycle": cycle_id,
-        "total": one(total),
-        "schools": {str(school): one(counts.loc[school]) for school in counts.index},
+        "total": as_json(total),
+        "schools": {str(school): as_json(counts.loc[school]) for school in counts.index},
     }

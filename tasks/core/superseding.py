@@ -1,20 +1,18 @@
-"""What becomes of a learner whose record has changed since a batch took it to the LRS.
+"""Find what has changed in a record since a batch took it to the LRS, and what its school must know.
 
 | the learner, in this cycle | what is done | the school reads |
 |---|---|---|
-| waits, in no batch | goes with what the newest return says | |
+| waits, in no batch | the values of the newest return are sent | |
 | is sent, the LRS has not answered | not sent again | CHG02: changed while waiting |
-| has a ULN, of this cycle or of an earlier one | not sent again | CHG01: correct it on the LRS portal |
-| ended in an exception | sent again, if something that is sent differs from all that was sent | the exception, until then |
-| was in a batch that was abandoned and not answered | goes with what the newest return says | |
+| has a ULN, of this cycle or an earlier one | not sent again | CHG01: correct it on the LRS portal |
+| ended in an exception | sent again, if a sent field differs from all that was sent | the exception, until then |
+| was in a batch that was abandoned and not answered | the values of the newest return are sent | |
 
-Changed means: one of the fields that are sent differs, in the LRS's form, from what the last batch took, or the learner
-has opted out since, or does so no more. What the LRS does not see (another accent, a year group) is no change; a record
-that a rule holds is told by the rule instead. An answer to that batch that shows another value than was sent (somebody has
-corrected it on the portal) counts as what the LRS has; so what is told ends when the next answer shows what the school has,
-and when the school takes its change back.
-Who is sent again is decided in `batching.to_send`; here is who must be told. `docs/reference/batch-states.md` has the same
-table.
+A record has changed if a sent field differs, in the LRS's form, from what the last batch took, or if the learner has opted
+out since or no longer does. A difference that the LRS does not see (another accent, a year group) is no change. A held record
+has the rule's finding instead. If an answer to that batch shows another value than was sent (somebody corrected it on the
+portal), the LRS has that value. So a finding ends when the next answer shows the school's value, or when the school takes its
+change back. `batching.to_send` decides who is sent again. `docs/reference/batch-states.md` has the same table.
 """
 
 import pandas as pd
@@ -26,9 +24,9 @@ from tasks.core.membership import is_in
 
 CORRECT_ON_PORTAL = "CHG01"
 CHANGED_WHILE_WAITING = "CHG02"
-#: Where a changed record stands -> what the school is told. Their texts stand in `schemas/codes/merge_findings.csv`.
+#: State of a changed record -> the finding for the school. The texts are in `schemas/codes/merge_findings.csv`.
 CHANGE_FINDINGS = {RowState.ULN.value: CORRECT_ON_PORTAL, RowState.SENT.value: CHANGED_WHILE_WAITING}
-#: AbilityToShare (docs/reference/sources.md#codes-of-a-learner) as it is compared: who has not opted out, and who has.
+#: AbilityToShare (docs/reference/sources.md#codes-of-a-learner) as compared: has not opted out, has opted out.
 SHARES, SHARES_NOT = "1", "2"
 _SHARING = "ability_to_share"
 _FIELDS = (*SENT_FIELDS, _SHARING)
@@ -41,26 +39,26 @@ def changed_values(
     held: pd.Series,
     shown: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """The records that say something else than the LRS has.
+    """Return the records whose values differ from those that the LRS has.
 
-    Of a chosen record that is what its own school's last batch took. One that is not chosen, as the learner has a ULN, is
-    compared with the learner's last batch of all; in another school, or by a former UPN, only where the date of birth
-    agrees, for else it may be somebody else's. What is blank in such a record is nothing to correct on the portal.
+    A chosen record is compared with the last batch of its own school. A record that is not chosen because the learner has a
+    ULN is compared with the learner's last batch; in another school, or by a former UPN, only if the date of birth agrees,
+    because it may be somebody else's. A blank in such a record is nothing to correct on the portal.
 
     Args:
-        standing: `standing.derive_states`; and kept and own_upn of the records that are not chosen as the learner has a ULN.
+        standing: `standing.derive_states`; and kept and own_upn of records not chosen because the learner has a ULN.
         forms: row_ref, the sent fields and sharing (`lrs_forms`).
         sent: batch_ref, upn, school_number, the sent fields and ability_to_share of the batches concerned.
         held: row_refs with a blocking finding.
-        shown: `last_shown` of these learners, where answers have been looked at.
+        shown: `last_shown` of these learners, where answers were read.
 
     Returns:
-        row_ref, school_number, rule (one of TOLD), field (the names of those that differ, with ; between them).
+        row_ref, school_number, rule (a value of CHANGE_FINDINGS), field (the names that differ, separated by `;`).
     """
-    asked = standing[standing["state"].isin(list(CHANGE_FINDINGS)) & ~is_in(standing["row_ref"], held)]
+    reportable = standing[standing["state"].isin(list(CHANGE_FINDINGS)) & ~is_in(standing["row_ref"], held)]
     now = forms[["row_ref", *SENT_FIELDS]].assign(**{_SHARING: forms["sharing"]})
     then = sent[["batch_ref", "upn", "school_number", *_FIELDS]].assign(**{_SHARING: _sharing(sent[_SHARING])})
-    rows = asked.merge(now, on="row_ref").merge(then, on=["batch_ref", "upn"], suffixes=("", "_then"))
+    rows = reportable.merge(now, on="row_ref").merge(then, on=["batch_ref", "upn"], suffixes=("", "_then"))
     kept = rows["kept"].eq(True) if "kept" in rows else pd.Series(False, index=rows.index)
     same_school = rows["school_number"] == rows["school_number_then"]
     if kept.any():
@@ -76,14 +74,14 @@ def changed_values(
         ours, theirs = rows[name].fillna(""), rows[f"{name}_then"].fillna("")
         differs = ours != theirs
         if shown is not None:
-            instead = rows[f"{name}_shown"]
-            told = comparable(rows[name], name).fillna("") != comparable(instead, name).fillna("")
-            differs = differs.where(instead.isna(), told)
+            lrs_value = rows[f"{name}_shown"]
+            differs_now = comparable(rows[name], name).fillna("") != comparable(lrs_value, name).fillna("")
+            differs = differs.where(lrs_value.isna(), differs_now)
         unknown = rows[name].isna() if name == _SHARING else kept & _blank(rows[name], name)
         field = field.mask(differs & ~unknown, field + (";" + name))
     rows = rows.assign(rule=rows["state"].map(CHANGE_FINDINGS).astype("str"), field=field.str.removeprefix(";"))
-    found: pd.DataFrame = rows.loc[field != "", ["row_ref", "school_number", "rule", "field"]]
-    return found.reset_index(drop=True)
+    changes: pd.DataFrame = rows.loc[field != "", ["row_ref", "school_number", "rule", "field"]]
+    return changes.reset_index(drop=True)
 
 
 def _sharing(values: pd.Series) -> pd.Series:
@@ -91,34 +89,34 @@ def _sharing(values: pd.Series) -> pd.Series:
 
 
 def _blank(values: pd.Series, name: str) -> pd.Series:
-    """Whether the school has nothing there: no gender is sent as 0; a middle name that is gone is a change."""
+    """Whether the school has no value: no gender is sent as 0. A middle name that is gone is a change, not a blank."""
     if name == "middle_name":
         return pd.Series(False, index=values.index)
     return values.isna() | (values.eq("0") & (name == "gender"))
 
 
 def last_shown(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
-    """What the newest answer to a batch shows of a learner where that is not what was sent.
+    """Return the values that the newest answer to a batch shows for a learner, where they are not those sent.
 
     Args:
         answers: upn, batch_ref, received_at, sha256, ordinal, the sent fields and ability_to_share.
         sent: as for `changed_values`.
 
     Returns:
-        batch_ref, upn, and of each field the value shown; null where no answer shows any, or it is what was sent. Of
-        answers of one moment those that show something else count.
+        batch_ref, upn, and the value shown for each field; null where no answer shows one, or it is the value sent. Among
+        answers of one moment, those that show another value count.
     """
     rows = answers.merge(sent[["batch_ref", "upn", *_FIELDS]], on=["batch_ref", "upn"], suffixes=("", "_then"))
-    found = rows[["batch_ref", "upn"]].drop_duplicates()
+    values = rows[["batch_ref", "upn"]].drop_duplicates()
     for name in _FIELDS:
         value, then = comparable(rows[name], name), comparable(rows[f"{name}_then"], name)
         if name == _SHARING:
             value, then = _sharing(value).where(value.notna()), _sharing(then)
-        told = rows[["batch_ref", "upn", "received_at", "sha256", "ordinal"]].assign(
+        seen = rows[["batch_ref", "upn", "received_at", "sha256", "ordinal"]].assign(
             value=rows[name] if name != _SHARING else value, other=value.fillna("") != then.fillna("")
         )
-        told = told[value.notna()].sort_values(["batch_ref", "upn", "received_at", "other", "sha256", "ordinal"])
-        last = told.drop_duplicates(["batch_ref", "upn"], keep="last")
+        seen = seen[value.notna()].sort_values(["batch_ref", "upn", "received_at", "other", "sha256", "ordinal"])
+        last = seen.drop_duplicates(["batch_ref", "upn"], keep="last")
         last = last.loc[last["other"], ["batch_ref", "upn", "value"]].rename(columns={"value": name})
-        found = found.merge(last, on=["batch_ref", "upn"], how="left")
-    return found
+        values = values.merge(last, on=["batch_ref", "upn"], how="left")
+    return values

@@ -1,14 +1,13 @@
-"""Statistical disclosure control: counts of learners as a table that tells nobody a number from 1 to 4.
+"""Statistical disclosure control: hide counts of learners so that a table reveals no number from 1 to 4.
 
-Belongs here: which cells of a table with totals are hidden. Everybody who uses the engine sees every table of it, also the
-analysts of one authority those about another's learners; and a small number that is left out comes back by subtraction,
-unless others are left out beside it. Does not belong here: who may see a column at all (`tasks.runtime.visibility`), or
-how a hidden number looks (`flows.run.run_page`). To add a column to a table: its place in the `parts` that the caller gives.
+Choosing the cells to hide in a table with totals belongs here. Every user of the engine sees all its tables, so an analyst
+of one authority sees counts of another's learners. A small number left out comes back by subtraction, unless others are left
+out beside it. Not here: who may see a column at all (`tasks.runtime.visibility`), how a hidden number looks
+(`flows.run.run_page`). To add a column to a table: its place in the `parts` that the caller passes.
 
 The cells are the arcs of a network. Each equation of the table (a sum is its parts, the last row is all others) is a node
-in which flows as much in as out; so the tables that agree with what is published are the circulations that agree with it.
-A small number is safe if along some ring of hidden cells it could be raised to 5, and along one lowered to 1. For each the
-ring that hides least is looked for.
+with equal flow in and out, so the circulations are the tables that agree with what is published. A small number is safe if it
+could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. For each, the cheapest ring is hidden.
 """
 
 import heapq
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-#: Numbers from 1 up to this one, without it, are shown to nobody. Nought is shown: that there is nobody is what most say.
+#: Numbers from 1 to below this one are shown to nobody. 0 is shown, because most cells say that there is nobody.
 SMALL = 5
 #: The last row: all others together.
 TOTAL = "total"
@@ -28,32 +27,25 @@ _Node = tuple[Hashable, ...]
 
 
 def with_sums(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Counts with their sums and, as the last row, the total.
+    """Add the sums to counts and, as the last row, the total.
 
     Args:
-        counts: a row each of what is counted, with the columns that are no sums.
+        counts: a row for each thing counted, with the columns that are not sums.
         parts: the sum columns and their parts, which are columns or sums before it; the last one is the sum of all.
     """
     whole = counts.copy()
-    for name, of in parts.items():
-        whole[name] = whole[list(of)].sum(axis=1)
+    for name, columns in parts.items():
+        whole[name] = whole[list(columns)].sum(axis=1)
     whole.loc[TOTAL] = whole.sum()
     return whole.astype("int64")
 
 
 def suppressed(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Counts with their sums and total, of which no number below SMALL can be worked out.
+    """Return `with_sums` as nullable integers, with cells null so that no number below SMALL can be worked out.
 
-    Whoever knows all that is left, that sums are sums, and that a hidden number is at least 1, still finds each small one
-    to be anything from 1 to 5 and more; also who knows all numbers of another row, because they are its own. A small sum
-    is at least as many as its parts that are not nought, which are seen to be none; it too could be 5.
-
-    Args:
-        counts: as `with_sums` takes them.
-        parts: likewise.
-
-    Returns:
-        As `with_sums` gives them, nullable integers; null where hidden.
+    A reader knows every number left, that sums are sums, and that a hidden number is at least 1. Even so, for that reader
+    each small number may be anything from 1 to 5 or more; also for one who knows all numbers of another row, because the row
+    is the reader's own. A small sum is at least the number of its parts above 0, because zeros are shown; it too could be 5.
     """
     whole = with_sums(counts, parts)
     arcs = {arc.cell: arc for arc in _arcs(whole, parts)}
@@ -69,7 +61,7 @@ def suppressed(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd
 
 @dataclass(frozen=True)
 class _Arc:
-    """A cell that is not nought: what it costs to hide it, and the two equations in which it stands."""
+    """A cell that is not 0: the cost of hiding it, and the two equations that it is in."""
 
     cell: _Cell
     number: int
@@ -79,54 +71,47 @@ class _Arc:
 
 
 def _arcs(whole: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> Iterator[_Arc]:
-    parent = {part: name for name, of in parts.items() for part in of}
+    parent = {part: name for name, columns in parts.items() for part in columns}
     for row in whole.index:
         for column in whole.columns:
             number = int(whole.loc[row, column])
             if not number:
-                continue  # it is shown, so it is none of those that could be otherwise
+                continue  # it is shown, so it is fixed
             # From the sum of all to the sums of a row, to the columns, to the total's sums, and back.
             outer: _Node = ("row", row, parent[column]) if column in parent else ("whole",)
             inner: _Node = ("row", row, column) if column in parts else ("column", column)
             tail, head = (inner, outer) if row == TOTAL else (outer, inner)
-            # The country's totals are what people ask first, then an authority's; of others the small ones are missed least.
+            # People ask first for the country's totals, then for an authority's; of the others, small ones are missed least.
             cost = (1 + math.log10(number)) * (100 if row == TOTAL else 1) * (5 if column in parts else 1)
             yield _Arc((row, column), number, tail, head, cost)
 
 
 def _rings(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], cell: _Cell, by: int) -> set[_Cell]:
-    """The cells to hide, so that one could be greater by so much (less, where negative), or by as much as can be.
+    """Return the cells to hide so that `cell` could be greater by `by` (less, where negative), or by as much as possible.
 
-    Those to whom another row of the ring belongs know what stands there: for them there is a ring without it.
+    The owner of another row in the ring knows its numbers, so for each such row a ring without it is added.
     """
     direction = 1 if by > 0 else -1
     for amount in range(abs(by), 0, -1):
         ring = _ring(arcs, hidden, arcs[cell], direction * amount)
         if ring is None:
             continue
-        found = set(ring)
+        cells = set(ring)
         for row in sorted({row for row, _ in ring} - {cell[0], TOTAL}, key=str):
             others = {at: arc for at, arc in arcs.items() if at[0] != row}
-            found |= _ring(others, hidden | found, arcs[cell], direction * amount) or set()
-        return found
+            cells |= _ring(others, hidden | cells, arcs[cell], direction * amount) or set()
+        return cells
     return set()
 
 
 def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) -> set[_Cell] | None:
-    """The cells to hide, so that one could be greater by so much (less, where negative): the cheapest way back to it.
+    """Return the cheapest ring of cells to hide so that one cell could be greater by `by` (less, where negative).
 
-    Args:
-        arcs: all cells that are not nought.
-        hidden: those that are hidden already; they cost nothing.
-        arc: the cell.
-        by: by how much, not nought.
-
-    Returns:
-        None where it cannot be so: a sum of parts that are not nought, for less. For more there is always a way, along the
-        cell's own sums and totals.
+    `arcs` are all cells that are not 0; those hidden already cost nothing. None where no ring exists, for less: a sum of
+    parts that are not 0. For more there is always one, along the cell's own sums and totals.
     """
     start, end = (arc.head, arc.tail) if by > 0 else (arc.tail, arc.head)
-    ways = _ways([other for other in arcs.values() if other is not arc], abs(by))
+    steps = _steps([other for other in arcs.values() if other is not arc], abs(by))
     costs: dict[_Node, float] = {start: 0.0}
     came_by: dict[_Node, tuple[_Node, _Cell]] = {}
     queue: list[tuple[float, str, _Node]] = [(0.0, "", start)]
@@ -134,11 +119,11 @@ def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) ->
         cost, _, node = heapq.heappop(queue)
         if cost > costs[node]:
             continue
-        for there, other in ways.get(node, []):
+        for neighbour, other in steps.get(node, []):
             further = cost + (0.0 if other.cell in hidden else other.cost)
-            if further < costs.get(there, math.inf):
-                costs[there], came_by[there] = further, (node, other.cell)
-                heapq.heappush(queue, (further, str(there), there))
+            if further < costs.get(neighbour, math.inf):
+                costs[neighbour], came_by[neighbour] = further, (node, other.cell)
+                heapq.heappush(queue, (further, str(neighbour), neighbour))
     if end not in costs:
         return None
     ring, node = set(), end
@@ -148,23 +133,23 @@ def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) ->
     return ring
 
 
-def _ways(arcs: list[_Arc], by: int) -> dict[_Node, list[tuple[_Node, _Arc]]]:
-    """From each equation to the others: along a cell that grows, against one that can be so much less and not nought."""
-    ways: dict[_Node, list[tuple[_Node, _Arc]]] = {}
+def _steps(arcs: list[_Arc], by: int) -> dict[_Node, list[tuple[_Node, _Arc]]]:
+    """Return the steps from each equation: along a cell that grows, back along one that can lose `by` and stay above 0."""
+    steps: dict[_Node, list[tuple[_Node, _Arc]]] = {}
     for arc in arcs:
-        ways.setdefault(arc.tail, []).append((arc.head, arc))
+        steps.setdefault(arc.tail, []).append((arc.head, arc))
         if arc.number - by >= 1:
-            ways.setdefault(arc.head, []).append((arc.tail, arc))
-    return ways
+            steps.setdefault(arc.head, []).append((arc.tail, arc))
+    return steps
 
 
 def to_fives(numbers: pd.Series) -> pd.Series:
-    """Counts of learners to the nearest five, of which sums and unions can no longer be set off; null where small."""
+    """Round counts of learners to five, so that sums and unions cannot be set off against each other; null where small."""
     return _nearest(numbers, pd.Series(SMALL, index=numbers.index))
 
 
 def to_two_figures(numbers: pd.Series) -> pd.Series:
-    """Counts of learners to two figures, and at least to the ten; null where small."""
+    """Round counts of learners to two figures, and at least to ten; null where small."""
     digits = numbers.astype("int64").astype("str").str.len()
     return _nearest(numbers, 10 ** (digits - 2).clip(lower=1))
 

@@ -1,9 +1,9 @@
-"""Long text columns: each distinct value judged once, bytes of fixed width as numbers, truths as Y and N.
+"""Work on long text columns: judge each distinct value once, turn texts of fixed width into bytes, write Y and N.
 
-A country's rows hold few names, dates and codes, so what is slow in Python (regular expressions, dates, transliteration)
-is done for each spelling once; Arrow's dictionary says which those are.
+A country's rows hold few different names, dates and codes. So work that is slow in Python (regular expressions, dates,
+transliteration) runs once per spelling; Arrow's dictionary finds the spellings.
 
-Belongs here: how a column is walked through. What a value means stands with who asks (`identifiers`, `evidence`, ...).
+How to process a column belongs here. What a value means belongs to the caller (`identifiers`, `evidence`, ...).
 """
 
 from collections.abc import Callable
@@ -13,24 +13,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: What Python's regular expressions call blank, as the inside of brackets: with it named, Arrow's take the pattern.
+#: The blanks of Python's regular expressions, as the inside of brackets, so that Arrow's can match the same ones.
 BLANK = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
-#: What XML calls blank: the schema of a transfer file looks past these around a value, and past no others.
+#: The blanks of XML: the schema of a transfer file ignores these around a value, and no others.
 XML_BLANK = " \t\r\n"
 
 _TEXT = pd.StringDtype(na_value=np.nan)
 
 
 def map_unique(judge: Callable[[pd.Series], pd.Series], text: pd.Series) -> pd.Series:
-    """`judge(text)`, asked of each distinct value once.
+    """Return `judge(text)` with index and name of `text`, calling `judge` once for all distinct values, null among them.
 
-    Args:
-        judge: its answer to a value must be the value's alone.
-        text: a text column; a null is a value, too.
-
-    Returns:
-        What the judge returns; index and name of `text`.
+    Its answer for a value must depend on that value only.
     """
     at, distinct = pd.factorize(text.astype("str"), use_na_sentinel=False)
     answers = judge(pd.Series(distinct, dtype="str"))
@@ -38,47 +33,38 @@ def map_unique(judge: Callable[[pd.Series], pd.Series], text: pd.Series) -> pd.S
 
 
 def as_text(values: pa.Array, index: pd.Index) -> pd.Series:
-    """Arrow text as a pandas column."""
+    """Return Arrow text as a pandas column."""
     return pd.Series(values.to_pandas(types_mapper=lambda _: _TEXT).array, index=index)
 
 
 def capitals(text: pd.Series) -> pd.Series:
-    """Text with a to z in capitals. Other letters stay what they are: Unicode's own capital of ſ is S, that of ı is I.
-
-    Args:
-        text: a text column.
-    """
+    """Put a to z into capitals. Other letters stay as they are, because Unicode's capital of ſ is S, and that of ı is I."""
     values = pa.array(text.astype("str"), pa.large_string())
     return pd.Series(as_text(pc.ascii_upper(values), text.index), name=text.name)
 
 
 def chosen_texts(texts: list[str], places: np.ndarray, index: pd.Index) -> pd.Series:
-    """For each place the text that stands there; null where the place is less than 0."""
+    """Return the text at each place; null where the place is less than 0."""
     return as_text(pa.array(texts, pa.large_string()).take(pa.array(places, mask=places < 0)), index)
 
 
 def answers(truth: pd.Series, *, where: pd.Series) -> pd.Series:
-    """Y or N where the question arises, else null."""
+    """Return Y or N where the question arises, else null."""
     places = truth.to_numpy(dtype=bool).astype(np.int8)
     places[~where.to_numpy(dtype=bool)] = -1
     return chosen_texts(["N", "Y"], places, truth.index)
 
 
 def sort_text(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Rows sorted by text columns, as `sort_values` sorts them."""
+    """Sort rows by text columns, as `sort_values` does."""
     keys = pa.table({name: pa.array(rows[name].astype("str"), pa.large_string()) for name in by})
     return rows.take(pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in by]).to_numpy())
 
 
 def bytes_of_width(text: pd.Series, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The texts of exactly that many bytes of UTF-8, as numbers: of plain ASCII, those of that many characters.
+    """Return the texts of exactly `width` bytes of UTF-8 as numbers: their places, and a row of bytes for each.
 
-    Args:
-        text: a text column.
-        width: bytes.
-
-    Returns:
-        Which rows they are, as places, and a row of bytes for each.
+    In ASCII these are the texts of that many characters.
     """
     values = pa.array(text.astype("str"), pa.large_string())
     if isinstance(values, pa.ChunkedArray):

@@ -1,7 +1,7 @@
-"""Law 7, volume (docs/explanation/laws.md): whether a school's number of learners is far from that of its own last cycle.
+"""Law 7, volume (docs/explanation/laws.md): compare a school's number of learners with that in its own last cycle.
 
-Counted are the learners whom the cycle covers, also those who have a ULN already: only the new ones are asked for in a second
-year, and they are few in every school. Wales goes on whatever one school's number is; a first cycle has no bound.
+All learners whom the cycle covers count, also those who already have a ULN: in a second year only the new ones are sent, and
+they are few in every school. The rest of Wales goes on whatever a school's number; a first cycle has no bound.
 To count differently: `COVERED`.
 """
 
@@ -10,41 +10,38 @@ import pandas as pd
 from schemas.settings.volume import VolumeBounds
 from schemas.states import Disposition, NotChosen, Volume
 
-#: Why a learner whom the cycle covers was not chosen; the other reasons say that it does not cover him or her.
+#: Reasons not to choose a learner whom the cycle covers; with any other reason the cycle does not cover the learner.
 COVERED = (NotChosen.ULN_HELD.value, NotChosen.SCHOOL_NOT_READY.value, NotChosen.ASKED_ELSEWHERE.value)
 
 
 def covered(dispositions: pd.DataFrame) -> pd.Series:
-    """How many learners a cycle covers in each school.
+    """Count the learners that a cycle covers, by school_number; schools without learners are left out.
 
     Args:
         dispositions: school_number, disposition, reason; of one cycle.
-
-    Returns:
-        By school_number; without schools that have none.
     """
     counts = dispositions["disposition"].eq(Disposition.CHOSEN.value) | dispositions["reason"].isin(COVERED)
-    found: pd.Series = dispositions[counts].groupby("school_number").size()
-    return found
+    by_school: pd.Series = dispositions[counts].groupby("school_number").size()
+    return by_school
 
 
 def compared(
     now: pd.Series, before: list[tuple[str, pd.Series]], released: pd.Series, bounds: VolumeBounds
 ) -> pd.DataFrame:
-    """The schools of a cycle against what each had in its own last one.
+    """Compare the schools of a cycle with each school's own last cycle.
 
     Args:
         now: `covered` of the cycle.
-        before: the id and `covered` of earlier cycles of the same year groups, in order; a school's last is the last in
-            which it had learners.
-        released: how many learners a school had when a person last released its hold; by school_number.
+        before: the id and `covered` of earlier cycles of the same year groups, in order; a school's last cycle is the last
+            in which it had learners.
+        released: the number of learners when a person last released a school's hold; by school_number.
         bounds: the bounds.
 
     Returns:
-        index school_number, sorted: learners, before (0 where it had none), in_cycle (null likewise), volume (`Volume`).
+        index school_number, sorted: learners, before (0 where it had none), in_cycle (null there), volume (`Volume`).
     """
     rows = pd.DataFrame({"learners": now}).sort_index()
-    rows.index = rows.index.astype("str").rename("school_number")  # also where there is none
+    rows.index = rows.index.astype("str").rename("school_number")  # also when empty
     rows["before"], rows["in_cycle"] = 0, pd.Series(None, index=rows.index, dtype="str")
     for cycle, counts in before:
         then = counts.reindex(rows.index)
@@ -52,9 +49,9 @@ def compared(
         rows["in_cycle"] = rows["in_cycle"].mask(then.notna(), cycle)
     bound = rows["before"] >= max(bounds.least, 1)
     below = bound & (rows["learners"] < rows["before"] * bounds.far_below)
-    # Whoever released the hold saw that many; far fewer than those are news again.
-    seen = released.reindex(rows.index)
-    of_seen = below & (rows["learners"] >= seen * bounds.far_below).fillna(False)
+    # A release covers about the number that the person saw; far fewer put the school on hold again.
+    at_release = released.reindex(rows.index)
+    is_released = below & (rows["learners"] >= at_release * bounds.far_below).fillna(False)
     volume = pd.Series(Volume.USUAL.value, index=rows.index, dtype="str")
     volume = volume.mask(bound & (rows["learners"] > rows["before"] * bounds.far_above), Volume.FAR_ABOVE.value)
-    return rows.assign(volume=volume.mask(below, Volume.ON_HOLD.value).mask(of_seen, Volume.RELEASED.value))
+    return rows.assign(volume=volume.mask(below, Volume.ON_HOLD.value).mask(is_released, Volume.RELEASED.value))

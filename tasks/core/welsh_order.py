@@ -1,8 +1,8 @@
-"""The order of the Welsh alphabet, in which ch, dd, ff, ng, ll, ph, rh and th are letters.
+"""Sort by the Welsh alphabet, in which ch, dd, ff, ng, ll, ph, rh and th are letters.
 
-Belongs here: how names compare. `Bangor` and `Llangefni` have an n and a g, and no letter ng: no rule knows that, a list
-does (`schemas/settings/names.toml`), and it is not whole; nor does a rule know that English `th` is two letters. An
-order is all that hangs on it. To tell of a name in which letters stand apart: a word in that list.
+How names compare belongs here. `Bangor` and `Llangefni` have an n and a g, not the letter ng. No rule knows that, so a list
+does (`schemas/settings/names.toml`). The list is not complete, and no rule knows that English `th` is two letters; but only
+an order depends on it. To add a name with two separate letters: a word in that list.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-#: In order; j, k, q, v, x and z stand in names of other languages.
+#: In order; j, k, q, v, x and z are in names of other languages.
 LETTERS = (
     *("a", "b", "c", "ch", "d", "dd", "e", "f", "ff", "g", "ng", "h", "i", "j", "k", "l", "ll", "m", "n", "o"),
     *("p", "ph", "q", "r", "rh", "s", "t", "th", "u", "v", "w", "x", "y", "z"),
@@ -19,39 +19,39 @@ LETTERS = (
 _PLACE = {letter: place for place, letter in enumerate(LETTERS)}
 _TOKEN = re.compile("|".join(sorted(LETTERS, key=len, reverse=True)) + r"|[0-9]+|\s+")
 _WORD = re.compile(r"[^\W\d_]+")
-#: Between two letters that are no letter together.
+#: Put between two letters that are not one letter together.
 _APART = "\u200c"
 
 
 def welsh_key(name: str, apart: Sequence[str] = ()) -> tuple[tuple[int, ...], str, str]:
-    """What names are compared by: letters, then accents and signs, then capitals.
+    """Return the sort key of a name: letters, then accents and signs, then capitals.
 
     Args:
-        name: as it is spelled.
-        apart: beginnings of words in small letters, in which a `|` stands between two letters that are no letter together,
-            such as `ban|gor`.
+        name: as spelled.
+        apart: beginnings of words in small letters, with a `|` between two letters that are not one letter together, such
+            as `ban|gor`.
     """
-    spelled = _WORD.sub(lambda word: _taken_apart(word[0], apart), _plain(name))
-    found: list[int] = []
+    spelled = _WORD.sub(lambda word: _split_letters(word[0], apart), _plain(name))
+    letters: list[int] = []
     for token in _TOKEN.findall(spelled):
         # Blanks before digits before letters; digits by their number.
-        found += [0] if token.isspace() else [1, int(token)] if token.isdigit() else [2 + _PLACE[token]]
-    return tuple(found), unicodedata.normalize("NFC", name).casefold(), name
+        letters += [0] if token.isspace() else [1, int(token)] if token.isdigit() else [2 + _PLACE[token]]
+    return tuple(letters), unicodedata.normalize("NFC", name).casefold(), name
 
 
 def places(names: pd.Series, apart: Sequence[str] = ()) -> pd.Series:
-    """Each name's place in the order, from 0; equal names have the same, a missing one is last."""
-    order = {name: n for n, name in enumerate(sorted(set(names.dropna()), key=lambda one: welsh_key(one, apart)))}
+    """Return each name's position in the order, from 0; equal names share one, a missing name is last."""
+    order = {name: n for n, name in enumerate(sorted(set(names.dropna()), key=lambda name: welsh_key(name, apart)))}
     return names.map(order).fillna(len(order)).astype("int64")
 
 
 def _plain(name: str) -> str:
-    """Small letters without accents; what is no letter, digit or blank is nothing, as in a dictionary."""
+    """Return small letters without accents; anything but letters, digits and blanks is dropped, as in a dictionary."""
     letters = unicodedata.normalize("NFD", name.casefold())
-    return "".join(" " if one in "-–/" else one for one in letters if not unicodedata.combining(one))
+    return "".join(" " if letter in "-–/" else letter for letter in letters if not unicodedata.combining(letter))
 
 
-def _taken_apart(word: str, apart: Sequence[str]) -> str:
+def _split_letters(word: str, apart: Sequence[str]) -> str:
     for beginning in apart:
         if word.startswith(beginning.replace("|", "")):
             return beginning.replace("|", _APART) + word[len(beginning) - 1 :]
