@@ -78,7 +78,7 @@ def rehearsal(
     sent, answered = rehearsal_times(row)
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
     with _lrs(Path(root), via), _elsewhere(DataRoot(Path(root)), via):
-        census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # Counts, no state: the cycle is named, so it is due
+        census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # no state: a named cycle is due
         step("LRS stand-in", cycle, 1)
         stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
         returns_counts = lrs_returns(as_of=answered, data=root)
