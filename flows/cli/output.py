@@ -130,7 +130,7 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
         out.print(f"[yellow]{escape(localised_text('terminal.unknown_element', **row))}[/]")
 
 
-def print_purged(root: str, going: list[Any], *, done: bool) -> None:
+def print_purged(root: str, items: list[Any], *, done: bool) -> None:
     """Print what was removed, or would be, as files and KiB by kind; and the kinds whose retention is not decided yet."""
     from schemas.settings.retention import all_retention
     from schemas.views import PURGED_BY_KIND
@@ -138,13 +138,13 @@ def print_purged(root: str, going: list[Any], *, done: bool) -> None:
     from tasks.maintenance.purge import totals
     from tasks.runtime.visibility import check_visible
 
-    rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(going).items()]
+    rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(items).items()]
     title = localised_text("terminal.has_purged" if done else "terminal.would_purge")
-    table = Table(localised_text("shown.what"), heading("shown.files"), "KiB", title=title if going else None)
+    table = Table(localised_text("shown.what"), heading("shown.files"), "KiB", title=title if items else None)
     for row in check_visible(PURGED_BY_KIND, rows).rows():
         if row["files"]:
             table.add_row(localised_text(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
-    out.print(table if going else localised_text("terminal.nothing_to_purge"))
+    out.print(table if items else localised_text("terminal.nothing_to_purge"))
     kept_for = all_retention(DataRoot(Path(root)).reference / "retention.toml")
     undecided = [kind.value for kind, retention in kept_for.items() if not retention.decided]
     if undecided:
