@@ -1,8 +1,6 @@
-"""The returns flow: what the LRS answered, merged and given back to the schools (collect, merge, publish).
+"""The returns flow: collects the LRS's answers, merges them and publishes them to the schools (collect, merge, publish).
 
-Where batches went by the LRS web service, their answers are asked for before (ask).
-
-Safe when nothing is there: then nothing is written.
+For batches sent by the LRS web service it first asks for their answers (ask). If nothing has arrived, nothing is written.
 """
 
 import logging
@@ -30,7 +28,7 @@ from tasks.stages.publish import publish
 from tasks.stages.snapshot import snapshot
 from tasks.stages.transfer import deliver, fetch, is_elsewhere
 
-#: As a census's (`flows.census`); it runs every half hour, and the next ones wait for it.
+#: A run that takes longer is stuck (see `flows.census`). It runs every half hour, and later runs wait for it.
 LONGEST_SECONDS = 2 * 3600
 
 
@@ -43,26 +41,25 @@ LONGEST_SECONDS = 2 * 3600
 )
 @bounded
 def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
-    """Cyfuno atebion yr LRS a chyhoeddi'r hyn a newidiodd / Merge what the LRS answered and publish what that changed.
+    """Cyfuno atebion yr LRS a chyhoeddi'r hyn a newidiodd / Merge the LRS's answers and publish what changed.
 
     Args:
-        as_of: Amser y rhediad, ISO; yr amser a drefnwyd os yn wag / The time the run counts as, ISO; the scheduled
-            time if empty.
+        as_of: Amser y rhediad, ISO; yr amser a drefnwyd os yn wag / The run's time, ISO; the scheduled time if empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Returns:
-        Counts by `stage.count`; `faults` is 0 where everything could be done.
+        Counts by `stage.count`; `faults` is 0 if everything could be done.
 
     Raises:
-        ServiceFault: a cycle does not balance, the others were published; or of no cycle that was due could any authority
+        ServiceFault: a cycle does not balance (the others were published), or no authority of any cycle that was due could
             be published.
     """
     root, at = root_of(data), scheduled_time(as_of)
     total: Counts = {"faults": 0}
     unbalanced: list[str] = []
-    tours: list[FlowRun] = []
+    runs: list[FlowRun] = []
     with one_run_at_a_time(root), workers_for(root) as workers:
-        purged = purged_cycles(root)  # with the root held: the run that it waited for may have been a purge
+        purged = purged_cycles(root)  # inside the run lock: the run that held it before may have been a purge
         if is_elsewhere(root, "lrs_inbox"):
             total |= best_effort(fetch, "returns", data=root, name="lrs_inbox")
         if has_jobs(root):
@@ -76,18 +73,18 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             if cycle in purged:
                 continue
             if published(root, cycle):
-                # Days go by, and a run may have died after its snapshot.
+                # The pages show ages in days, and an earlier run may have died after its snapshot.
                 publish_pages("lrs-returns", root, cycle, at, conserved=True)
                 continue
-            tour = FlowRun(chosen_authorities(None, None), flow="lrs-returns", data=root, cycle=cycle, steps=3)
+            run = FlowRun(chosen_authorities(None, None), flow="lrs-returns", data=root, cycle=cycle, steps=3)
             try:
-                tour.check(conserve, at)
+                run.check(conserve, at)
             except ServiceFault as fault:
                 unbalanced.append(str(fault))
                 continue
-            tours.append(tour)
-            _publish(tour, root, cycle, at, workers)
-            for name, n in tour.total().items():
+            runs.append(run)
+            _publish(run, root, cycle, at, workers)
+            for name, n in run.total().items():
                 total[name] = total.get(name, 0) + n
         waiting = batches_waiting(root, moment(at).date())
         emit_waiting(waiting)
@@ -97,17 +94,17 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             total["faults"] += total.get("deliver.faults", 0)
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
-    # Of several cycles one alone that could be published is something done.
-    if all(tour.is_nothing_done() for tour in tours):
-        for tour in tours:
-            tour.refuse_nothing_done()
+    # If only some cycles could be published, the run has still done something.
+    if all(run.is_nothing_done() for run in runs):
+        for run in runs:
+            run.refuse_nothing_done()
     return total
 
 
-def _publish(tour: FlowRun, root: str, cycle: str, at: str, workers: Workers) -> None:
-    tour.stage(publish, as_of=at, workers=workers)
-    # A school whose file could not be made is tried again by the next run: no snapshot says that all is done.
-    if not tour.total()["faults"]:
-        tour.step("snapshot")
+def _publish(run: FlowRun, root: str, cycle: str, at: str, workers: Workers) -> None:
+    run.stage(publish, as_of=at, workers=workers)
+    # Without a snapshot the cycle is not finished, so the next run tries again a school whose file could not be made.
+    if not run.total()["faults"]:
+        run.step("snapshot")
         snapshot(data=root, cycle=cycle)
-    tour.publish_artifacts(at, conserved=True)
+    run.publish_artifacts(at, conserved=True)

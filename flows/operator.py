@@ -1,10 +1,9 @@
-"""The operator's flows: what a person decides of a batch, a school or a file that does not come out by itself.
+"""The operator's flows: a person's decision about a batch, a school or a file that the service cannot settle by itself.
 
-Each is a command of the terminal (`uln retry`, `abandon`, `release`, `publish`, `import`) from Prefect's form. Everyone who
-may use the engine sees a run's parameters, the reason too; the descriptions, which the form shows, say so. Not in a run's
-name, its log, its result or its artifacts. To add a decision of a batch: a flow here, its word in `schemas.states.Decision`,
-what it does in `tasks.core.hand_over` and `tasks.ledger.hand_over`; of anything else: `tasks.ledger.operator_decisions`
-says how.
+Each flow is a terminal command (`uln retry`, `abandon`, `release`, `publish`, `import`) started from Prefect's form. Everyone
+who may use the engine sees a run's parameters, the reason too; the form's descriptions say so. The reason is not in the run's
+name, log, result or artifacts. To add a decision about a batch: a flow here, its word in `schemas.states.Decision`, what it
+does in `tasks.core.hand_over` and `tasks.ledger.hand_over`; about anything else: see `tasks.ledger.operator_decisions`.
 """
 
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from tasks.operator.publish_again import publish_again
 from tasks.operator.release_hold import DecisionResult, release_hold
 from tasks.runtime.task import stage_task
 
-#: A decision takes no longer than its commits, and the run that it waits for.
+#: A decision takes as long as its commits and the run that it waits for.
 LONGEST_SECONDS = 3600
 
 
@@ -36,16 +35,16 @@ LONGEST_SECONDS = 3600
 )
 @bounded
 def retry(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
-    """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand a batch over again whose hand-over is not confirmed.
+    """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand over again a batch whose hand-over is not confirmed.
 
-    First see on the LRS portal that it did not arrive. The next census run of its cycle hands it over, under the same name.
+    First check on the LRS portal that it did not arrive. The next census run of its cycle hands it over, under the same name.
 
     Args:
         ref: Cyfeirnod y swp neu enw ei ffeil / The batch's reference, or the name of its file.
         reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
             everyone who uses Prefect sees parameters.
-        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
-            time if empty.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / The decision's time, ISO; the scheduled time if
+            empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Raises:
@@ -65,14 +64,14 @@ def retry(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder
 def abandon(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know.
 
-    Its learners are due again with the next census run of its cycle. First ask the LRS: whoever it knows is sent twice.
+    Its learners are due again with the next census run of its cycle. First ask the LRS: a learner it knows is sent twice.
 
     Args:
         ref: Cyfeirnod y swp neu enw ei ffeil / The batch's reference, or the name of its file.
         reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
             everyone who uses Prefect sees parameters.
-        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
-            time if empty.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / The decision's time, ISO; the scheduled time if
+            empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Raises:
@@ -92,17 +91,17 @@ def abandon(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFold
 def release(
     school: School, cycle: CycleId, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None
 ) -> None:
-    """Rhyddhau ysgol a ataliwyd / Let a school go that is on hold, as its number of learners fell far below its last cycle's.
+    """Rhyddhau ysgol a ataliwyd / Release a school on hold: its number of learners fell far below its last cycle's.
 
-    First ask the school whether its return is whole. The next census run of the cycle batches its learners.
+    First ask the school whether its return is complete. The next census run of the cycle batches its learners.
 
     Args:
         school: Rhif yr ysgol / The school's number.
         cycle: Y cylch / The cycle.
         reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
             everyone who uses Prefect sees parameters.
-        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
-            time if empty.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / The decision's time, ISO; the scheduled time if
+            empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Raises:
@@ -124,19 +123,19 @@ def release(
 def publish(
     school: School, cycle: CycleId, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None
 ) -> None:
-    """Cyhoeddi ffeiliau ysgol eto / Give a school its files once more, under the next number.
+    """Cyhoeddi ffeiliau ysgol eto / Publish a school's files again, under the next number.
 
     Args:
         school: Rhif yr ysgol / The school's number.
         cycle: Y cylch / The cycle.
         reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
             everyone who uses Prefect sees parameters.
-        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
-            time if empty.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / The decision's time, ISO; the scheduled time if
+            empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Raises:
-        ServiceFault: the school has had no file in the cycle, it could not be made, or the reason cannot be taken.
+        ServiceFault: the school has had no file in the cycle, its file could not be made, or the reason cannot be taken.
     """
     _carry_out(
         "publish-again", publish_again, data, school=school, cycle=cycle, reason=reason, as_of=scheduled_time(as_of)
@@ -152,14 +151,14 @@ def publish(
 )
 @bounded
 def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
-    """Derbyn allforyn o eithriadau a broseswyd / Take in an export of processed exceptions that lies in lrs/inbox.
+    """Derbyn allforyn o eithriadau a broseswyd / Import an export of processed exceptions from lrs/inbox.
 
     Args:
         file: Enw'r ffeil yn lrs/inbox; dim data disgyblion / The file's name in lrs/inbox; no pupil's data.
         reason: Pam; dim data disgyblion: mae pawb sy'n defnyddio Prefect yn gweld paramedrau / Why; no pupil's data:
             everyone who uses Prefect sees parameters.
-        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / When it counts as decided, ISO; the scheduled
-            time if empty.
+        as_of: Amser y penderfyniad, ISO; yr amser a drefnwyd os yn wag / The decision's time, ISO; the scheduled time if
+            empty.
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Raises:
@@ -170,11 +169,11 @@ def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data
     )
 
 
-def _carry_out(name: str, does: Callable[..., DecisionResult], data: str | None, **given: Any) -> None:
-    log_decision(stage_task(name, name)(does)(data=root_of(data), **given).message)
+def _carry_out(name: str, does: Callable[..., DecisionResult], data: str | None, **parameters: Any) -> None:
+    log_decision(stage_task(name, name)(does)(data=root_of(data), **parameters).message)
 
 
 def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
     task = stage_task("decide", decision.value)(decide)
-    decided = task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of))
-    log_decision(decided.message)
+    result = task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of))
+    log_decision(result.message)

@@ -1,6 +1,6 @@
 """The rehearsal flow: a whole cycle on synthetic learners, with a stand-in for the LRS.
 
-Only in a data root that holds nothing else: synthetic learners must never stand beside real ones.
+It needs a data root of its own: synthetic learners must never mix with real ones.
 """
 
 import datetime as dt
@@ -38,7 +38,7 @@ from tasks.runtime.task import stage_task
 _ALL_SECTORS = ("Secondary", "Middle", "Special")
 
 
-#: A census's and a returns run's, and what is between them.
+#: A census run's limit, a returns run's, and time for the steps between them.
 LONGEST_SECONDS = 8 * 3600
 
 
@@ -63,12 +63,12 @@ def rehearsal(
         cycle: Y cylch / The cycle.
         schools_wanted: Faint o ysgolion; pob un os yn wag / How many schools; all if empty.
         seed: Yr un hedyn, yr un Gymru / The same seed makes the same Wales, to the byte.
-        data: Gwreiddyn y data, heb ddysgwyr go iawn / The data root, which holds no real learners.
-        via: Sut y trosglwyddir: ffolderi'r gwreiddyn, gwasanaeth gwe'r LRS, SFTP neu storfa S3 / How things are handed
-            over: folders of the data root, the LRS web service, SFTP or an S3 store.
+        data: Gwreiddyn y data, heb ddysgwyr go iawn / The data root, without real learners.
+        via: Sut y trosglwyddir: ffolderi'r gwreiddyn, gwasanaeth gwe'r LRS, SFTP neu storfa S3 / How files are handed over:
+            folders of the data root, the LRS web service, SFTP or an S3 store.
 
     Returns:
-        The counts of the making, the census, the stand-in and the returns.
+        The counts of `made` (the synthetic returns), `census`, `stand_in` and `returns`.
 
     Raises:
         ServiceFault: the data root holds returns that no rehearsal made.
@@ -78,7 +78,7 @@ def rehearsal(
     sent, answered = rehearsal_times(row)
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
     with _lrs(Path(root), via), _elsewhere(DataRoot(Path(root)), via):
-        census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # it has a cycle: something is due
+        census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # no state: a named cycle is due
         step("LRS stand-in", cycle, 1)
         stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
         returns_counts = lrs_returns(as_of=answered, data=root)
@@ -87,7 +87,7 @@ def rehearsal(
 
 @contextmanager
 def _lrs(root: Path, via: str) -> Iterator[None]:
-    """The stand-in's web service while the rehearsal lasts, and this data root set to it; nothing where files are used."""
+    """Run the stand-in's web service and point the data root to it; unless `via` is soap, remove the LRS settings."""
     settings = DataRoot(root).reference / FILE_NAME
     if via != "soap":
         settings.unlink(missing_ok=True)
@@ -108,26 +108,26 @@ def _lrs(root: Path, via: str) -> Iterator[None]:
 
 @contextmanager
 def _elsewhere(root: DataRoot, via: str) -> Iterator[None]:
-    """The other side's folders while the rehearsal lasts, with the returns there and the ways leading there."""
+    """Run the other side's SFTP or S3 folders, move the returns there and set the locations; nothing for other `via`."""
     if via not in _FAR:
         yield
         return
-    with other_side(root, via) as ways:
-        os.environ.update(ways)
+    with other_side(root, via) as locations:
+        os.environ.update(locations)
         try:
             bring(root, "dewi_inbox")
             yield
         finally:
-            for name in ways:
+            for name in locations:
                 del os.environ[name]
 
 
 _FAR = ("sftp", "s3")
-_PASSWORD = "ULN_LRS_PASSWORD"  # noqa: S105 - where it is looked for
+_PASSWORD = "ULN_LRS_PASSWORD"  # noqa: S105 - the variable's name
 
 
 def rehearsal_times(cycle: Cycle) -> tuple[str, str]:
-    """When a rehearsed census and its answers count as happening: 28 and 42 days after the window opens."""
+    """Return the ISO times of a rehearsed census and of its answers: 28 and 42 days after the cycle's census opens."""
     opened = dt.datetime.combine(cycle.census_from, dt.time(9, 15))
     return (opened + dt.timedelta(days=28)).isoformat(), (opened + dt.timedelta(days=42)).isoformat()
 
@@ -157,10 +157,10 @@ def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> 
 
 
 def refuse_real_returns(root: DataRoot) -> None:
-    """Stop where the data root holds anything that no rehearsal made, or its files go to other machines.
+    """Refuse a data root that holds files no rehearsal made, or whose files go to other machines.
 
     Raises:
-        ServiceFault: says how to go on.
+        ServiceFault: either is the case; its sentence says how to go on.
     """
     if locations_of(root.reference).named:
         raise ServiceFault(bilingual("fault.rehearsal_elsewhere"))
@@ -171,7 +171,7 @@ def refuse_real_returns(root: DataRoot) -> None:
 
 @stage_task("lrs-stand-in", "lrs-stand-in")
 def play_lrs(data: str, seed: int, via: str = "files", as_of: str = "") -> Counts:
-    """Let the stand-in answer what it was given: what stands in `lrs/outbox`, or the jobs of its web service.
+    """Let the stand-in answer the batches in `lrs/outbox`, or the jobs of its web service.
 
     Returns:
         Counts: files, rows, ulns, and learners without a ULN by `exception.<code>`.

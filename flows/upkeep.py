@@ -1,7 +1,7 @@
-"""The upkeep flow: once a week the lake's small files are put together, and what has outlived its days goes.
+"""The upkeep flow: once a week it compacts the lake's small files and removes data whose retention has passed.
 
-It changes no row and may be ended at any moment. Pupils' data goes only where the controller of the data has decided for how
-long its kind is kept (`decided` in `retention.toml`); all else stays a person's decision, `uln purge`.
+Compaction changes no row, and the flow may be ended at any moment. Pupils' data is removed only if the data controller has
+decided how long its kind is kept (`decided` in `retention.toml`); all else is a person's decision, `uln purge`.
 """
 
 from typing import Any
@@ -15,14 +15,14 @@ from flows.run.schedule import scheduled_time
 from tasks.stages.compact import compact
 from tasks.stages.purge_decided import purge_decided
 
-#: As a census's (`flows.census`).
+#: The same limit as a census run's (`flows.census`).
 LONGEST_SECONDS = 4 * 3600
 
 
 def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
-    """The tasks, in order, each with what it is given besides the data root.
+    """Return the tasks in order, each with its parameters besides the data root.
 
-    What goes is judged by snapshots taken at the lake's present versions, and compaction moves these on: it is the last.
+    Compaction comes last: the purge relies on snapshots taken at the lake's present versions, which compaction moves on.
     """
     return (purge_decided, {"day": day}), (compact, {})
 
@@ -36,9 +36,9 @@ def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
 )
 @bounded
 def upkeep(data: MaybeFolder = None) -> Counts:
-    """Cynnal y llyn: cywasgu, a dileu'r hyn sy'n ddyledus / Keep the lake: compact it, and remove what is due.
+    """Cynnal y llyn: cywasgu, a dileu'r hyn sy'n ddyledus / Maintain the lake: compact it, and remove what is due.
 
-    Days are counted from when the run was scheduled, and by nobody's word.
+    Days are counted from the run's scheduled time; no parameter changes it.
 
     Args:
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
@@ -48,11 +48,11 @@ def upkeep(data: MaybeFolder = None) -> Counts:
 
     Raises:
         ConfigurationFault: `reference/retention.toml` is wrong.
-        ServiceFault: another run holds the data root for too long.
+        ServiceFault: another run holds the data root too long.
     """
     root, day = root_of(data), scheduled_time(None)[:10]
     total: Counts = {}
-    for task, given in steps(day):
+    for task, parameters in steps(day):
         step(task.name, "lake", 1)
-        total |= {f"{task.name}.{name}": n for name, n in task(data=root, **given).items()}
+        total |= {f"{task.name}.{name}": n for name, n in task(data=root, **parameters).items()}
     return total

@@ -1,10 +1,9 @@
-"""`uln`: the service from a terminal, in Welsh and English side by side or in one of them (`flows.cli.language`).
+"""`uln`: the service from a terminal, in Welsh and English or in one of them (`flows.cli.language`).
 
-Here is the list of commands, in the order in which help tells them; each is a function in the module of its kind. Errors are
-one sentence and a next step. Exit codes: 0 done (also where files were quarantined or rows held), 1 something could not be
-done, 2 wrong usage. To add a command: a function in `cycle_commands`, `question_commands`, `decision_commands` or
-`service_commands`, the work itself in a flow or in `tasks`, its name below, and its help in `texts.csv`, `help.*`. What
-several commands take is in `arguments`, how they begin and how faults are told in `running`.
+This is the list of commands, in the order of the help. Errors are one sentence and a next step. Exit codes: 0 done (also if
+files were quarantined or rows held), 1 something could not be done, 2 wrong usage. To add a command: a function in
+`cycle_commands`, `question_commands`, `decision_commands` or `service_commands`, its work in a flow or in `tasks`, its name
+below, and its help in `texts.csv`, `help.*`. Shared arguments are in `arguments`; start-up and error messages in `running`.
 """
 
 from typing import Annotated
@@ -23,7 +22,7 @@ def uln(
     lang: Annotated[Language | None, typer.Option("--lang", envvar="ULN_LANG")] = None,
 ) -> None:
     """The Unique Learner Number service for schools in Wales."""
-    del lang  # `flows.cli.language` has asked for it before there was anything to say
+    del lang  # `flows.cli.language` reads it earlier, before any text is printed
 
 
 for command in (

@@ -1,8 +1,8 @@
-"""Arguments and options that several commands of `uln` take, and what is asked of their values.
+"""Arguments and options that several commands of `uln` share, and the checks of their values.
 
-Belongs here: what means the same in every command that takes it; a wrong value is wrong usage (exit code 2), in one sentence
-from the texts. Does not belong here: an option of one command alone, which stands with it. To add one: an annotated type at
-the end, its check above, its help in `texts.csv`, `help.*`.
+Belongs here: an option with the same meaning in several commands; a wrong value is wrong usage (exit code 2), in one sentence
+from the texts. Does not belong here: an option of a single command; it is beside that command. To add one: an annotated type
+at the end, its check above, its help in `texts.csv`, `help.*`.
 """
 
 import datetime as dt
@@ -15,14 +15,14 @@ from schemas.texts.catalogue import bilingual
 
 
 def known_cycle(value: str | None) -> str | None:
-    """A cycle of `schemas/cycles.toml`, or none."""
+    """Return a cycle of `schemas/cycles.toml`, or None; refuse any other."""
     if value is not None and value not in all_cycles():
         raise typer.BadParameter(bilingual("fault.no_cycle", cycle=value, cycles=", ".join(all_cycles())))
     return value
 
 
 def known_authorities(values: list[str]) -> list[str]:
-    """Codes of authorities in Wales."""
+    """Return authority codes; refuse a code that is not in Wales."""
     from tasks.io.data_root.reference import authorities
 
     known = set(authorities()["la_code"])
@@ -33,7 +33,7 @@ def known_authorities(values: list[str]) -> list[str]:
 
 
 def known_schools(values: list[str]) -> list[str]:
-    """School numbers: seven digits, the first three an authority's code; the school itself need not be known."""
+    """Return school numbers: seven digits that begin with an authority's code; the school itself may be unknown."""
     for value in values:
         if not (len(value) == 7 and value.isdigit()):
             raise typer.BadParameter(bilingual("usage.school_number", value=repr(value)))
@@ -42,7 +42,7 @@ def known_schools(values: list[str]) -> list[str]:
 
 
 def a_moment(value: str | None) -> str | None:
-    """A date or a moment in ISO form, or none."""
+    """Return a date or a time in ISO form, or None; refuse any other text."""
     if value is not None:
         try:
             dt.datetime.fromisoformat(value)
@@ -52,7 +52,7 @@ def a_moment(value: str | None) -> str | None:
 
 
 def a_day(value: str) -> str:
-    """A date in ISO form."""
+    """Return a date in ISO form; refuse any other text."""
     try:
         return dt.date.fromisoformat(value).isoformat()
     except ValueError:

@@ -1,7 +1,7 @@
-"""Commands that carry a census cycle on: its runs, on the engine, and the papers and pages made of what they left.
+"""Commands that move a census cycle on: its runs on the engine, and the slips and pages made from their results.
 
-Belongs here: `rehearse`, `census`, `returns`, `slips`, `report`. Does not belong here: what only asks (`question_commands`),
-what a person decides of a batch, a school or a file (`decision_commands`). To add one: `flows.cli.__main__`.
+Belongs here: `rehearse`, `census`, `returns`, `slips`, `report`. Does not belong here: questions (`question_commands`), and
+decisions about a batch, a school or a file (`decision_commands`). To add one: `flows.cli.__main__`.
 """
 
 import time
@@ -58,10 +58,10 @@ def census(
     check_only: Annotated[bool, typer.Option("--check-only")] = False,
     data: DataOption = None,
 ) -> None:
-    """Take the returns in and send what is due to the LRS."""
+    """Receive returns and send what is due to the LRS."""
     root = named_root(data)
-    given = {"la": la or None, "school": school or None, "as_of": as_of, "check_only": check_only}
-    counts = run_flow("census:census", cycle=cycle, data=root, **given)
+    parameters = {"la": la or None, "school": school or None, "as_of": as_of, "check_only": check_only}
+    counts = run_flow("census:census", cycle=cycle, data=root, **parameters)
     print_status(root, cycle, la, as_of)
     print_counts(counts)
     _exit_on_faults(counts)
@@ -71,7 +71,7 @@ def returns(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Merge what the LRS answered and publish to the schools."""
+    """Merge the LRS's answers and publish to the schools."""
     from tasks.ledger.standing import cycles_with_returns
 
     root = named_root(data)
@@ -89,14 +89,14 @@ def slips(
     school: SchoolsOption = [],
     data: DataOption = None,
 ) -> None:
-    """Slips for learners and lists for staff, as PDFs."""
+    """Make slips for learners and lists for staff, as PDFs."""
     from tasks.reports.slips import make_slips
 
     with opened(data, standing=True) as root:
         made = make_slips(root, cycle, la, school)
     out.print(localised_text("terminal.slips_made", schools=len(made.learners), learners=sum(made.learners.values())))
-    for one in made.gone:
-        err.print(f"[bold red]uln:[/] {escape(localised_text('terminal.slips_gone', school=one))}")
+    for school_number in made.gone:
+        err.print(f"[bold red]uln:[/] {escape(localised_text('terminal.slips_gone', school=school_number))}")
     if made.gone:
         raise typer.Exit(1)
 
@@ -107,7 +107,7 @@ def report(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Make the pages of a cycle, and say where they are."""
+    """Make the pages of a cycle, and print where they are."""
     import webbrowser
 
     from flows.run.schedule import now

@@ -1,8 +1,8 @@
-"""Commands by which a person decides of a batch, a school or a file; each takes a reason, which is kept.
+"""Commands for a person's decision about a batch, a school or a file; each takes a reason, which is recorded.
 
-They do without the engine: so its database does not hold the reason, and a decision takes no longer than its two commits.
-Does not belong here: the same decisions as forms on the dashboard (`flows.operator`), and what a decision does (`tasks`). To
-add one: `flows.cli.__main__`.
+They do not use the engine, so its database does not hold the reason, and a decision takes no longer than its two commits.
+Does not belong here: the same decisions as forms on the dashboard (`flows.operator`), and their effects (`tasks`). To add
+one: `flows.cli.__main__`.
 """
 
 from collections.abc import Callable
@@ -25,31 +25,31 @@ OfCycle = Annotated[str, typer.Option("--cycle", callback=known_cycle)]
 
 
 def retry(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
-    """Hand a batch over again that is known not to have arrived."""
+    """Hand over again a batch that is known not to have arrived."""
     _decide(Decision.RETRY, ref, reason, as_of, data)
 
 
 def abandon(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
-    """Abandon a batch that the LRS does not know: its learners are due."""
+    """Abandon a batch that the LRS does not know; its learners are due again."""
     _decide(Decision.ABANDON, ref, reason, as_of, data)
 
 
 def release(
     school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
 ) -> None:
-    """Let a school go whose number of learners fell far below its last cycle's."""
+    """Release a school on hold: its number of learners fell far below its last cycle's."""
     from tasks.operator.release_hold import release_hold
 
-    _tell_decided(release_hold, school, cycle, reason=reason, as_of=as_of, data=data)
+    _print_result(release_hold, school, cycle, reason=reason, as_of=as_of, data=data)
 
 
 def publish(
     school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
 ) -> None:
-    """Give a school its files once more."""
+    """Publish a school's files again."""
     from tasks.operator.publish_again import publish_again
 
-    _tell_decided(publish_again, school, cycle, reason=reason, as_of=as_of, data=data)
+    _print_result(publish_again, school, cycle, reason=reason, as_of=as_of, data=data)
 
 
 def import_(
@@ -58,10 +58,10 @@ def import_(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Take in an export of processed exceptions."""
+    """Import an export of processed exceptions."""
     from tasks.operator.import_export import import_export
 
-    _tell_decided(import_export, str(file.expanduser()), reason=reason, as_of=as_of, data=data)
+    _print_result(import_export, str(file.expanduser()), reason=reason, as_of=as_of, data=data)
 
 
 def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
@@ -72,10 +72,12 @@ def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: 
         out.print(escape(localised(decide(root, ref, decision, reason, now(as_of)).message)), soft_wrap=True)
 
 
-def _tell_decided(does: Callable[..., Any], *of: str, reason: str, as_of: str | None, data: str | None) -> None:
+def _print_result(
+    decision: Callable[..., Any], *subject: str, reason: str, as_of: str | None, data: str | None
+) -> None:
     from flows.run.schedule import now
     from tasks.runtime.process_guard import install_process_guard
 
     with opened(data) as root:
         install_process_guard(root)
-        out.print(escape(localised(does(root, *of, reason, now(as_of)).message)), soft_wrap=True)
+        out.print(escape(localised(decision(root, *subject, reason, now(as_of)).message)), soft_wrap=True)

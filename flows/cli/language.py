@@ -1,7 +1,6 @@
-"""In which language the terminal speaks: in both, Welsh first, unless `uln --lang` or ULN_LANG asks for one.
+"""Language of the terminal: both, Welsh first, unless `uln --lang` or ULN_LANG asks for one.
 
-Belongs here: the choice, and how a text of `schemas.texts.catalogue` is said in it. Does not belong here: the texts
-themselves.
+Belongs here: the choice, and the rendering of a text of `schemas.texts.catalogue` in it. Does not belong here: the texts.
 """
 
 import os
@@ -11,22 +10,22 @@ from typing import cast, get_args
 
 from schemas.texts.catalogue import Language, bilingual, in_language
 
-#: The one language that was asked for; None where both are spoken.
+#: The language asked for; None for both.
 chosen: ContextVar[Language | None] = ContextVar("chosen", default=None)
 
 
 def localised_text(key: str, /, **places: object) -> str:
-    """A text in the language of the terminal (`schemas.texts.catalogue.bilingual`)."""
+    """Return a text (`schemas.texts.catalogue.bilingual`) in the terminal's language."""
     return localised(bilingual(key, **places))
 
 
-def localised(what: object) -> str:
-    """A sentence that is in both languages, as the terminal says it; anything else as it is."""
-    return str(in_language(what, chosen.get()))
+def localised(message: object) -> str:
+    """Return a bilingual sentence in the terminal's language; anything else unchanged, as text."""
+    return str(in_language(message, chosen.get()))
 
 
 def pair(cy: str, en: str, between: str = " / ") -> str:
-    """Two texts that say the same, as the terminal says them."""
+    """Return the text of the terminal's language; both, with `between` between them, if none was asked for."""
     lang = chosen.get()
     if lang is None:
         return cy if cy == en else f"{cy}{between}{en}"
@@ -34,13 +33,13 @@ def pair(cy: str, en: str, between: str = " / ") -> str:
 
 
 def heading(key: str) -> str:
-    """The heading of a narrow column: each language on its own line."""
+    """Return the heading of a narrow column, each language on its own line."""
     sentence = bilingual(key)
     return pair(sentence.cy, sentence.en, "\n")
 
 
 def asked_for(arguments: Iterable[str]) -> Language | None:
-    """The language that the words before the command ask for, else ULN_LANG; None where none is, or none that we speak."""
+    """Return the language of `--lang` before the command, else of ULN_LANG; None if neither names Welsh or English."""
     words = iter(arguments)
     wanted = os.environ.get("ULN_LANG")
     for word in words:

@@ -1,7 +1,7 @@
-"""What the terminal tells: counts, where a cycle stands, what waits for a person, what a checked return holds.
+"""Printing on the terminal: counts, a cycle's status, actions needed, the check of a return.
 
-Belongs here: how it looks on a screen, in the language of the terminal (`flows.cli.language`). Does not belong here: commands
-(`cli`), or where the numbers come from (`tasks.reports.status`). Nothing here imports the engine.
+Belongs here: layout on a screen, in the terminal's language (`flows.cli.language`). Does not belong here: commands
+(`flows.cli.*_commands`), or the source of the numbers (`tasks.reports`). Nothing here imports the engine.
 """
 
 import json
@@ -24,16 +24,16 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 
 
 def print_plain(text: str) -> None:
-    """What another program reads, as it is: no width, no colours."""
+    """Print text for another program unchanged: no width, no colours."""
     sys.stdout.write(text)
 
 
-def print_json(what: object) -> None:
-    """What `--json` asks for."""
-    print_plain(json.dumps(what, ensure_ascii=False, indent=1) + "\n")
+def print_json(content: object) -> None:
+    """Print the answer to `--json`."""
+    print_plain(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
-#: What a run did that is told, in this order.
+#: The counts of a run that are printed, in this order.
 _COUNTS = (
     *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
     *("lrs-check.batches", "lrs-check.checked", "lrs-check.exceptions", "lrs-check.unclear", "lrs-check.unfinished"),
@@ -44,7 +44,7 @@ _COUNTS = (
 
 
 def print_counts(*runs: dict[str, int]) -> None:
-    """What some runs did, counts by `stage.count` added up; noughts are left out but for those that reassure."""
+    """Print the counts of some runs, added up by `stage.count`; zeros only where they reassure."""
     counts: dict[str, int] = {}
     for run in runs:
         for name, n in run.items():
@@ -59,7 +59,7 @@ _STATES = ("records", "not_chosen", "held", "waiting", "sent", "uln", "exception
 
 
 def print_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
-    """Why records were not chosen, in words."""
+    """Print the reasons why records were not chosen, with their numbers."""
     if not_chosen:
         out.print(f"{indent}{localised_text('terminal.not_chosen')}:")
     for reason, n in not_chosen.items():
@@ -67,7 +67,7 @@ def print_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
 
 
 def print_stand_in(counts: dict[str, int]) -> None:
-    """What share of the learners the LRS stand-in answered with a ULN at once; how many it did not, by code."""
+    """Print the share of learners that the LRS stand-in gave a ULN at once, and the number of the others by code."""
     from schemas.codes.return_codes import all_return_codes
 
     if counts["rows"]:
@@ -86,7 +86,7 @@ def print_stand_in(counts: dict[str, int]) -> None:
 
 
 def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
-    """Where every school of a cycle stands, the total, and what waits for a person; now, or at the time of a run."""
+    """Print a cycle's schools with their counts, the total, and the actions needed; now, or at a run's time."""
     from flows.run.schedule import now
     from tasks.ledger.standing import purged_cycles
     from tasks.reports.batches import for_a_person
@@ -94,7 +94,7 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
     from tasks.reports.status import attention, status_of, unknown_elements
     from tasks.runtime.context import moment
 
-    found: Any = status_of(root, cycle, la or None)
+    status: Any = status_of(root, cycle, la or None)
     c = cycle_by_id(cycle)
     table = Table(title=pair(c.title_cy, c.title_en))
     table.add_column(heading("shown.school"), no_wrap=True)
@@ -108,51 +108,51 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
             name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else f"[red]{localised_text('shown.no')}[/]"
         )
 
-    for school, row in found["schools"].items():
+    for school, row in status["schools"].items():
         add(school, row)
     table.add_section()
-    add(f"{len(found['schools']):,}", found["total"])
+    add(f"{len(status['schools']):,}", status["total"])
     out.print(table)
-    print_reasons(found["total"]["not_chosen"])
+    print_reasons(status["total"]["not_chosen"])
     if purged_on := purged_cycles(root).get(cycle):
         out.print(localised_text("terminal.purged", day=purged_on))
     day = moment(now(as_of)).date()
     waiting = for_a_person(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
-    for name, found_there in waiting.items():
-        if found_there:
-            n = found_there if isinstance(found_there, int) else len(found_there)
+    for name, items in waiting.items():
+        if items:
+            n = items if isinstance(items, int) else len(items)
             out.print(
                 f"[yellow]{localised_text('terminal.for_a_person')}: {n:,} {localised_text(f'terminal.{name}')}[/]"
             )
-            for one in [] if isinstance(found_there, int) else found_there[:_MOST_NAMED]:
-                out.print(f"    {escape(one)}")
+            for item in [] if isinstance(items, int) else items[:_MOST_NAMED]:
+                out.print(f"    {escape(item)}")
     for row in unknown_elements(root, cycle, la or None).rows():
         out.print(f"[yellow]{escape(localised_text('terminal.unknown_element', **row))}[/]")
 
 
-def print_purged(root: str, going: list[Any], *, done: bool) -> None:
-    """What was removed, or would be: files and KiB by kind; and whose days nobody has decided yet."""
+def print_purged(root: str, items: list[Any], *, done: bool) -> None:
+    """Print what was removed, or would be, as files and KiB by kind; and the kinds whose retention is not decided yet."""
     from schemas.settings.retention import all_retention
     from schemas.views import PURGED_BY_KIND
     from tasks.io.data_root.data_root import DataRoot
     from tasks.maintenance.purge import totals
     from tasks.runtime.visibility import check_visible
 
-    rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(going).items()]
+    rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(items).items()]
     title = localised_text("terminal.has_purged" if done else "terminal.would_purge")
-    table = Table(localised_text("shown.what"), heading("shown.files"), "KiB", title=title if going else None)
+    table = Table(localised_text("shown.what"), heading("shown.files"), "KiB", title=title if items else None)
     for row in check_visible(PURGED_BY_KIND, rows).rows():
         if row["files"]:
             table.add_row(localised_text(f"purge.{row['kind']}"), f"{row['files']:,}", f"{row['kib']:,}")
-    out.print(table if going else localised_text("terminal.nothing_to_purge"))
+    out.print(table if items else localised_text("terminal.nothing_to_purge"))
     kept_for = all_retention(DataRoot(Path(root)).reference / "retention.toml")
-    undecided = [kind.value for kind, one in kept_for.items() if not one.decided]
+    undecided = [kind.value for kind, retention in kept_for.items() if not retention.decided]
     if undecided:
         out.print(f"[yellow]{localised_text('terminal.not_decided', kinds=', '.join(undecided))}[/]")
 
 
 def print_batches(batches: Any) -> None:
-    """The batches (`hand_over.batches_shown`), a table a cycle; those that wait for a person in colour."""
+    """Print the batches (`tasks.reports.batches.batches_shown`), one table per cycle; colour marks those that need action."""
     if not len(batches):
         out.print(localised_text("terminal.no_batches"))
     for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
@@ -162,35 +162,37 @@ def print_batches(batches: Any) -> None:
             table.add_column(heading(f"shown.{name}"), justify="right")
         table.add_column(heading("shown.since"), no_wrap=True)
         table.add_column(heading("shown.decision"))
-        for one in rows.to_dict("records"):
-            waits = one["state"] in ("SENT_UNCONFIRMED", "STUCK")
-            state = f"[yellow]{one['state']}[/]" if waits else one["state"]
-            counts = [f"{one[name]:,}" for name in ("rows", "answered", "age")]
-            table.add_row(state, one["school_number"], escape(one["file_name"]), *counts, one["since"], one["decided"])
+        for batch in rows.to_dict("records"):
+            waits = batch["state"] in ("SENT_UNCONFIRMED", "STUCK")
+            state = f"[yellow]{batch['state']}[/]" if waits else batch["state"]
+            counts = [f"{batch[name]:,}" for name in ("rows", "answered", "age")]
+            table.add_row(
+                state, batch["school_number"], escape(batch["file_name"]), *counts, batch["since"], batch["decided"]
+            )
         out.print(table)
 
 
-def print_exceptions(root: str, cycle: Cycle, found: dict[str, VisibleRows]) -> None:
-    """The exceptions (`exceptions.exceptions_shown`): by state and cause, by code, by age per authority and school."""
+def print_exceptions(root: str, cycle: Cycle, counts: dict[str, VisibleRows]) -> None:
+    """Print the exceptions by state and cause, by code, and by age and school (`exception_counts.exceptions_shown`)."""
     from schemas.codes.return_codes import all_return_codes
     from tasks.io.data_root.data_root import DataRoot
 
-    if not len(found["states"].frame):
+    if not len(counts["states"].frame):
         out.print(localised_text("terminal.no_exceptions"))
         return
     table = Table(title=f"{localised_text('exceptions.states')}: {pair(cycle.title_cy, cycle.title_en)}")
     for name in ("cycle", "state", "cause", "number"):
         table.add_column(localised_text(f"exceptions.{name}"), justify="right" if name == "number" else "left")
-    for row in found["states"].rows():
+    for row in counts["states"].rows():
         cause = localised_text(f"cause.{row['cause']}") if row["cause"] else ""
         table.add_row(row["cycle"], localised_text(f"exception.{row['state']}"), cause, f"{row['number']:,}")
     out.print(table)
-    own = DataRoot(Path(root)).reference / "return_codes.csv"
-    codes = all_return_codes(own if own.exists() else None)
-    for row in found["codes"].rows():
+    local_codes = DataRoot(Path(root)).reference / "return_codes.csv"
+    codes = all_return_codes(local_codes if local_codes.exists() else None)
+    for row in counts["codes"].rows():
         code = codes.get(row["return_code"], codes["UNKNOWN"])
         out.print(f"{row['number']:>10,}  {escape(row['return_code'])}: {pair(code.label_cy, code.label_en)}")
-    ages = found["ages"].frame
+    ages = counts["ages"].frame
     if not len(ages):
         return
     by_place = ages.pivot_table(index=["la_code", "school_number"], columns="age", values="number", fill_value=0)
@@ -208,19 +210,19 @@ def print_exceptions(root: str, cycle: Cycle, found: dict[str, VisibleRows]) -> 
 _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "fault": "[red]✗[/]"}
 
 
-def print_doctor(found: Sequence[Any]) -> None:
-    """What the doctor found (`tasks.maintenance.doctor.CheckResult`), a line a check, and what to do below it."""
-    for one in found:
+def print_doctor(results: Sequence[Any]) -> None:
+    """Print the doctor's results (`tasks.maintenance.doctor.CheckResult`), one line each, with the action below it."""
+    for result in results:
         out.print(
-            f"{_MARKS[one.level]} {localised_text(f'doctor.{one.check}')}: {escape(localised(one.what))}",
+            f"{_MARKS[result.level]} {localised_text(f'doctor.{result.check}')}: {escape(localised(result.what))}",
             soft_wrap=True,
         )
-        if one.action is not None:
-            out.print(f"    {escape(localised(one.action))}", soft_wrap=True)
+        if result.action is not None:
+            out.print(f"    {escape(localised(result.action))}", soft_wrap=True)
 
 
 def print_places(root: str, cycle: str) -> None:
-    """Where the files of a rehearsal lie, and what to look at next."""
+    """Print where a rehearsal's files are, and what to look at next."""
     out.print("\n" + escape(localised_text("terminal.the_data", root=root)))
     for place, key in (
         ("dewi/outbox/", "dewi_outbox"),
@@ -239,7 +241,7 @@ def print_places(root: str, cycle: str) -> None:
 
 
 def print_wrong_usage(sentence: str, usage: str, command: str) -> None:
-    """How a command was used wrongly, in one sentence, and where its help is."""
+    """Print what is wrong with a command's arguments, in one sentence, and where its help is."""
     if usage:
         err.print(escape(usage))
     err.print(escape(localised_text("usage.see_help", command=command)))
@@ -247,7 +249,7 @@ def print_wrong_usage(sentence: str, usage: str, command: str) -> None:
 
 
 def print_refused(name: str, fault: Refused) -> None:
-    """Why a file would be refused, and what to do."""
+    """Print why a file would be refused, and what to do."""
     from schemas.codes.quarantine_reasons import all_reasons
 
     reason = all_reasons()[fault.reason]
@@ -255,24 +257,24 @@ def print_refused(name: str, fault: Refused) -> None:
     out.print(f"  {pair(reason.action_cy, reason.action_en)}")
 
 
-def print_checked(path: Path, one: Any) -> None:
-    """What would become of one return: counts, and each finding by record, rule and action; never a value."""
+def print_checked(path: Path, checked: Any) -> None:
+    """Print the check of one return: counts, and each finding by record, rule and action; never a value."""
     from expectations.rule_catalogue import all_rules
     from schemas.tables import Tier
     from schemas.views import CHECKED
     from tasks.runtime.visibility import check_visible
 
     rules = {r.code: r for r in all_rules()}
-    name = f"{path}#{one.member}" if one.member else str(path)
-    mark = "[red]✗[/]" if one.held else "[green]✓[/]"
-    out.print(f"{mark} {escape(name)}: {one.header.school_number}, {one.cycle.id}, {one.header.layout}")
-    numbers = {name: f"{getattr(one, name):,}" for name in ("records", "chosen", "held")}
+    name = f"{path}#{checked.member}" if checked.member else str(path)
+    mark = "[red]✗[/]" if checked.held else "[green]✓[/]"
+    out.print(f"{mark} {escape(name)}: {checked.header.school_number}, {checked.cycle.id}, {checked.header.layout}")
+    numbers = {name: f"{getattr(checked, name):,}" for name in ("records", "chosen", "held")}
     out.print(f"  {localised_text('terminal.checked', **numbers)}")
-    print_reasons(one.not_chosen, "  ")
-    if one.unknown_elements:
-        elements = ", ".join(f"{name} {n}" for name, n in one.unknown_elements.items())
+    print_reasons(checked.not_chosen, "  ")
+    if checked.unknown_elements:
+        elements = ", ".join(f"{name} {n}" for name, n in checked.unknown_elements.items())
         out.print(f"  {escape(localised_text('terminal.unknown_elements', elements=elements))}")
-    if one.findings.empty:
+    if checked.findings.empty:
         return
     table = Table(
         *(heading(f"shown.{name}") for name in ("record", "year", "rule")),
@@ -280,7 +282,7 @@ def print_checked(path: Path, one: Any) -> None:
         localised_text("shown.good"),
         localised_text("shown.action"),
     )
-    for row in check_visible(CHECKED, one.findings, to=Tier.INTERNAL).rows():
+    for row in check_visible(CHECKED, checked.findings, to=Tier.INTERNAL).rows():
         rule = rules[row["rule"]]
         colour = "red" if row["severity"] == "blocking" else "yellow"
         year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
@@ -288,7 +290,7 @@ def print_checked(path: Path, one: Any) -> None:
             str(row["ordinal"]),
             escape(year),
             f"[{colour}]{rule.code}[/]",
-            rule.lrs_code or "-",  # what the LRS would have answered
+            rule.lrs_code or "-",  # the LRS's answer if the row were sent
             pair(rule.message_cy, rule.message_en, "\n"),
             pair(rule.action_cy, rule.action_en, "\n"),
         )
@@ -296,7 +298,7 @@ def print_checked(path: Path, one: Any) -> None:
 
 
 def print_readiness(rows: Any, cycle: str) -> None:
-    """What each school still needs (`status.readiness_of`), with both registers side by side."""
+    """Print what each school still needs (`readiness_lists.readiness_of`), with the entries of both registers."""
     table = Table(
         *(localised_text(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
         show_lines=True,
@@ -314,13 +316,13 @@ def print_readiness(rows: Any, cycle: str) -> None:
 
 
 def _compared(row: Mapping[Hashable, Any]) -> list[str]:
-    """What stands in the two registers, and what was found, a line each."""
-    given = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
-    return [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in given.items()]
+    """Return one line each for the entries in the two registers and the value found."""
+    values = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
+    return [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in values.items()]
 
 
 def print_cycles() -> None:
-    """The census cycles and their data."""
+    """Print the census cycles and their data."""
     table = Table(
         *(localised_text(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
         "LRS",
@@ -343,7 +345,7 @@ def print_cycles() -> None:
 
 
 def print_texts(*, review: bool) -> None:
-    """How many texts have their Welsh; with `review` those that wait for a translator."""
+    """Print how many texts have Welsh; with `review` also those that wait for a translator."""
     from schemas.texts.translations import all_translations
 
     entries = all_translations()

@@ -1,7 +1,7 @@
-"""Commands that ask and change nothing: where things stand, what a return holds, what one learner's story is.
+"""Commands that only read: status, exceptions, batches, one learner's story, the check of a return.
 
-None of them imports the engine. Does not belong here: what asks after the service itself (`service_commands`), and how an
-answer looks (`flows.cli.output`). To add one: `flows.cli.__main__`.
+None of them imports the engine. Does not belong here: questions about the service itself (`service_commands`), and the
+layout of an answer (`flows.cli.output`). To add one: `flows.cli.__main__`.
 """
 
 import errno
@@ -38,7 +38,7 @@ def status(
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Where a cycle stands."""
+    """Show the status of a cycle."""
     from tasks.ledger.standing import cycles_with_returns
     from tasks.reports.status import status_of
 
@@ -47,13 +47,13 @@ def status(
             raise NotADirectoryError(errno.ENOTDIR, "", root)
         wanted = [cycle] if cycle else cycles_with_returns(root)
         if as_json:
-            found = [status_of(root, c, la or None) for c in wanted]
-            print_json(found[0] if cycle else found)
+            statuses = [status_of(root, c, la or None) for c in wanted]
+            print_json(statuses[0] if cycle else statuses)
             return
         if not wanted:
             out.print(escape(localised_text("terminal.no_returns", root=root)))
-        for one in wanted:
-            print_status(root, one, la)
+        for cycle_id in wanted:
+            print_status(root, cycle_id, la)
 
 
 def exceptions(
@@ -63,7 +63,7 @@ def exceptions(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """The exceptions: state, cause, code and age; as the cycle sees them."""
+    """Show the exceptions in view of a cycle: state, cause, code and age."""
     from flows.run.schedule import now
     from tasks.reports.exception_counts import exceptions_shown
     from tasks.runtime.context import moment
@@ -73,11 +73,11 @@ def exceptions(
         if seen is None:
             out.print(localised_text("terminal.no_exceptions"))
             return
-        found = exceptions_shown(root, seen, moment(now(as_of)).date(), la or None)
+        counts = exceptions_shown(root, seen, moment(now(as_of)).date(), la or None)
     if as_json:
-        print_json({"cycle": seen.id} | {name: rows.rows() for name, rows in found.items()})
+        print_json({"cycle": seen.id} | {name: rows.rows() for name, rows in counts.items()})
     else:
-        print_exceptions(root, seen, found)
+        print_exceptions(root, seen, counts)
 
 
 def batches(
@@ -87,18 +87,18 @@ def batches(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """The batches, and what became of their hand-over."""
+    """Show the batches, and the state of their hand-over."""
     from flows.run.schedule import now
     from tasks.reports.batches import batches_shown
     from tasks.runtime.context import moment
 
     with opened(data) as root:
-        found = batches_shown(root, moment(now(as_of)).date(), cycle).frame
-        found = found if state is None else found[found["state"] == state.value]
+        rows = batches_shown(root, moment(now(as_of)).date(), cycle).frame
+        rows = rows if state is None else rows[rows["state"] == state.value]
         if as_json:
-            print_plain(found.to_json(orient="records", indent=1, force_ascii=False) + "\n")
+            print_plain(rows.to_json(orient="records", indent=1, force_ascii=False) + "\n")
         else:
-            print_batches(found)
+            print_batches(rows)
 
 
 def trace(
@@ -106,16 +106,16 @@ def trace(
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """One learner's story, for who may read the data root."""
+    """Show one learner's story, to a person who may read the data root."""
     from tasks.reports.trace import stories
 
-    asked = key if key is not None else typer.prompt(localised_text("trace.ask"), err=True)
+    upn_or_uln = key if key is not None else typer.prompt(localised_text("trace.ask"), err=True)
     with opened(data, standing=True) as root:
-        found = stories(root, asked)
+        learners = stories(root, upn_or_uln)
         if as_json:
-            print_json([one.as_json() for one in found])
+            print_json([story.as_json() for story in learners])
         else:
-            print_story(root, found)
+            print_story(root, learners)
 
 
 def check(
@@ -123,21 +123,21 @@ def check(
     cycle: CycleOption = None,
     data: DataOption = None,
 ) -> None:
-    """Check a return before it is sent; exit code 1 if a learner would be held."""
+    """Check returns before they are sent; exit code 1 if a learner would be held or a return refused."""
     from tasks.io.data_root.data_root import DataRoot
     from tasks.reports.check import RefusedReturn, check_file
 
     held = refused = 0
     for path in files:
         with opened(data) as root, signs_of_life(path):
-            found = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
-        for one in found:
-            if isinstance(one, RefusedReturn):
-                print_refused(f"{path}#{one.member}" if one.member else str(path), one.refused)
+            results = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
+        for result in results:
+            if isinstance(result, RefusedReturn):
+                print_refused(f"{path}#{result.member}" if result.member else str(path), result.refused)
                 refused += 1
             else:
-                print_checked(path, one)
-                held += one.held
+                print_checked(path, result)
+                held += result.held
     if held or refused:
         raise typer.Exit(1)
 
@@ -147,7 +147,7 @@ def readiness(
     cycle: CycleOption = None,
     data: DataOption = None,
 ) -> None:
-    """What schools still need before their learners can be sent."""
+    """Show what schools still need before their learners can be sent."""
     from flows.run.schedule import present_cycle, today
     from tasks.reports.readiness_lists import readiness_of
 
@@ -158,12 +158,12 @@ def readiness(
 
 
 def cycles(data: DataOption = None) -> None:
-    """The census cycles."""
+    """Show the census cycles."""
     del data  # every command takes --data; the cycles are the project's own
     print_cycles()
 
 
 def texts(review: Annotated[bool, typer.Option("--review")] = False, data: DataOption = None) -> None:
-    """The texts of the service: how many have their Welsh, and which wait for a translator."""
+    """Show how many of the service's texts have Welsh, and which wait for a translator."""
     del data  # every command takes --data; the texts are the project's own
     print_texts(review=review)

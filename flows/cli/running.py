@@ -1,7 +1,7 @@
-"""How a command of `uln` is carried out: on the engine or without, with something that moves, and a sentence for each fault.
+"""Running a command of `uln`: with or without the engine, with progress on the screen, and one sentence for each fault.
 
-Belongs here: what is the same for all commands. Does not belong here: the commands (`flows.cli.__main__`), what they take
-(`flows.cli.arguments`) and tell (`flows.cli.output`), and the engine's own settings (`flows.run.engine`).
+Belongs here: code that all commands share. Does not belong here: the commands (`flows.cli.__main__`), their arguments
+(`flows.cli.arguments`), their output (`flows.cli.output`), and the engine's settings (`flows.run.engine`).
 """
 
 import errno
@@ -24,21 +24,17 @@ from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
 
 
 def named_root(data: str | None) -> str:
-    """The data root that a command was given, else ULN_DATA, else the checkout's own; as a full path.
-
-    Args:
-        data: what `--data` holds.
-    """
+    """Return a command's data root as a full path: `--data`, else ULN_DATA, else `data/local`."""
     return str(Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve())
 
 
 @contextmanager
 def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
-    """The data root of a command, for as long as it works there; faults are told plainly.
+    """Open a command's data root; faults in the block become one sentence on the terminal (`faults_as_sentences`).
 
     Args:
-        data: what `--data` holds.
-        standing: whether there must be such a folder already.
+        data: the value of `--data`.
+        standing: whether the folder must exist already.
 
     Yields:
         The data root, as a full path.
@@ -51,7 +47,7 @@ def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
 
 
 def settled(root: str) -> None:
-    """Make the process one that may import the engine: masked logs, the engine's own files below the data root."""
+    """Prepare the process for importing the engine: mask logs, keep the engine's files under the data root."""
     from flows.run.engine import configure_engine
     from tasks.runtime.process_guard import install_process_guard
 
@@ -60,7 +56,7 @@ def settled(root: str) -> None:
 
 
 def cycle_seen(root: str, cycle: str | None) -> Cycle | None:
-    """The cycle that a command asks of: the one it names, else the last that has returns; None where none has."""
+    """Return the named cycle, else the last cycle with returns; None if no cycle has any."""
     from tasks.ledger.standing import cycles_with_returns
 
     return cycle_by_id(cycle) if cycle else last_of(cycles_with_returns(root))
@@ -68,7 +64,7 @@ def cycle_seen(root: str, cycle: str | None) -> Cycle | None:
 
 @contextmanager
 def faults_as_sentences(data: str) -> Iterator[None]:
-    """One clear sentence and a next step instead of a traceback."""
+    """Turn a fault into one clear sentence with a next step, and exit code 1, instead of a traceback."""
     try:
         yield
     except (ConfigurationFault, ServiceFault, Refused) as fault:
@@ -82,7 +78,7 @@ def faults_as_sentences(data: str) -> Iterator[None]:
     except OSError as fault:
         err.print(f"[bold red]uln:[/] {escape(_system_sentence(fault))}")
         raise typer.Exit(1) from None
-    except Exception as fault:  # noqa: BLE001 - the last boundary: evidence to the data root, one sentence to the user
+    except Exception as fault:  # noqa: BLE001 - the last boundary: keeps evidence in the data root, prints one sentence
         from flows.run.engine import server_unreachable
         from tasks.runtime.error_boundary import keep_evidence
 
@@ -103,7 +99,7 @@ def _say_stopped() -> None:
 
 
 def _system_sentence(fault: OSError) -> str:
-    """What the operating system refused, in both languages where it is one of the usual things."""
+    """Return a sentence for an operating system's error; the usual ones have their own text."""
     usual = {
         FileNotFoundError: "terminal.no_file",
         IsADirectoryError: "terminal.is_a_folder",
@@ -117,7 +113,7 @@ def _system_sentence(fault: OSError) -> str:
 
 @contextmanager
 def _progress() -> Iterator[None]:
-    """A bar per stage while a flow runs."""
+    """Show a bar per stage while a flow runs."""
     from flows.run.progress import listener
 
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -145,14 +141,14 @@ def _progress() -> Iterator[None]:
 
 
 def signs_of_life(path: Path) -> AbstractContextManager[Any]:
-    """Something that moves on the screen while the rules are loaded and run; nothing where there is no screen."""
+    """Return a spinner for the time in which the rules are loaded and run; nothing if there is no screen."""
     return (
         err.status(f"{localised_text('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
     )
 
 
 def run_flow(name: str, **parameters: Any) -> Any:
-    """Run a flow of `flows`, named `module:function`, on an engine that has been settled in the data root."""
+    """Run a flow of `flows`, named `module:function`, with the engine's files in the data root."""
     from flows.run.engine import stopping_at_once
 
     data = parameters["data"]

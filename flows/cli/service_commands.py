@@ -1,8 +1,7 @@
-"""Commands that run and look after the service itself: its server, its watcher, its notifications, its health, its storage.
+"""Commands that run and maintain the service itself: server, watcher, notifications, health, storage.
 
-Belongs here: `serve`, `watch`, `notify`, `metrics`, `doctor`, `purge`. Does not belong here: what they do
-(`flows.services.serve`, `flows.services.watch`, `flows.services.notify`, `tasks`). `metrics`, and `doctor` where no
-server is named, never import the engine. To add one: `flows.cli.__main__`.
+Belongs here: `serve`, `watch`, `notify`, `metrics`, `doctor`, `purge`. Does not belong here: their work (`flows.services`,
+`tasks`). `metrics`, and `doctor` if no server is named, never import the engine. To add one: `flows.cli.__main__`.
 """
 
 import datetime as dt
@@ -23,7 +22,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200,
     data: DataOption = None,
 ) -> None:
-    """The whole service on this machine: dashboard, schedules and a worker, until Ctrl-C."""
+    """Run the whole service on this machine: dashboard, schedules and a worker, until Ctrl-C."""
     from flows.services import serve as serving
 
     with opened(data) as root:
@@ -31,15 +30,15 @@ def serve(
 
 
 def watch(data: DataOption = None) -> None:
-    """Tell the engine of files that arrive."""
+    """Send the engine an event for files that arrive."""
     with opened(data) as root:
         settled(root)
         from flows.services.watch import refuse_without_server, watch_inboxes
 
         refuse_without_server()
         out.print(escape(localised_text("terminal.watching", root=root)), soft_wrap=True)
-        for files, told_to_engine in watch_inboxes(root):
-            out.print(localised_text("terminal.arrived" if told_to_engine else "terminal.arrived_untold", files=files))
+        for files, is_sent in watch_inboxes(root):
+            out.print(localised_text("terminal.arrived" if is_sent else "terminal.arrived_untold", files=files))
 
 
 def notify(
@@ -49,7 +48,7 @@ def notify(
     try_it: Annotated[bool, typer.Option("--try")] = False,
     data: DataOption = None,
 ) -> None:
-    """Tell a person of failed runs and of batches that wait."""
+    """Set up notifications of failed runs and of waiting batches."""
     from schemas.settings.watching import how_watched
     from tasks.io.data_root.data_root import DataRoot
 
@@ -75,7 +74,7 @@ def metrics(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Counts, ages and durations for Prometheus."""
+    """Print or write counts, ages and durations for Prometheus."""
     from flows.run.schedule import now
     from tasks.io.data_root.data_root import DataRoot, write_whole
     from tasks.reports.metrics import metrics as measure
@@ -94,25 +93,25 @@ def doctor(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """What is wrong with the service, and what to do about it; exit code 1 where there is a fault."""
+    """Show what is wrong with the service, and what to do about it; exit code 1 if there is a fault."""
     from flows.run.engine import user_has_a_server
     from flows.run.schedule import now
     from tasks.maintenance.doctor import Level, check_result, run_checks
     from tasks.runtime.context import moment
 
     with opened(data) as root:
-        met = list(run_checks(root, moment(now(as_of)).date()))
+        results = list(run_checks(root, moment(now(as_of)).date()))
         if user_has_a_server():
             from flows.services.doctor import run_server_checks
 
-            met += run_server_checks()
+            results += run_server_checks()
         else:
-            met.append(check_result("server", Level.WARNING, "none"))
+            results.append(check_result("server", Level.WARNING, "none"))
     if as_json:
-        print_json([one.as_json() for one in met])
+        print_json([result.as_json() for result in results])
     else:
-        print_doctor(met)
-    if any(one.level is Level.FAULT for one in met):
+        print_doctor(results)
+    if any(result.level is Level.FAULT for result in results):
         raise typer.Exit(1)
 
 
@@ -121,12 +120,12 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes")] = False,
     data: DataOption = None,
 ) -> None:
-    """Remove what is past its retention; tells what, without --yes."""
+    """Remove data that is past its retention; without --yes only list it."""
     from flows.run.schedule import today
 
     with opened(data, standing=True) as root:
         settled(root)
         from tasks.maintenance import purge as purging
 
-        does = purging.purge if yes else purging.items_due
-        print_purged(root, does(root, dt.date.fromisoformat(before), today()), done=yes)
+        operation = purging.purge if yes else purging.items_due
+        print_purged(root, operation(root, dt.date.fromisoformat(before), today()), done=yes)

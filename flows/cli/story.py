@@ -1,6 +1,6 @@
-"""A learner's story on the terminal (`uln trace`): the only place where a learner's data is shown, for one learner at a time.
+"""A learner's story on the terminal (`uln trace`): the only place that shows a learner's data, one learner at a time.
 
-Does not belong here: what is known of the learner (`tasks.reports.trace`).
+Does not belong here: how the story is collected (`tasks.reports.trace`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,54 +20,54 @@ if TYPE_CHECKING:
     from tasks.reports.trace import Story
 
 
-def print_story(root: str, found: Sequence["Story"]) -> None:
-    """What is known of a learner, oldest first; of each of several, where one ULN stands with several."""
+def print_story(root: str, stories: Sequence["Story"]) -> None:
+    """Print a learner's story, oldest event first; several stories if several learners share a ULN."""
     from tasks.io.data_root.data_root import DataRoot
     from tasks.ledger.code_texts import texts_of
 
     reasons = texts_of(DataRoot(Path(root))).drop_duplicates("code").set_index("code")
     codes = service_codes(DataRoot(Path(root)).reference)
     out.print(f"[yellow]{localised_text('trace.personal')}[/]")
-    if len(found) > 1:
-        out.print(localised_text("trace.several", number=len(found)))
-    for one in found:
-        for row in one.known.of_learner.fillna("").to_dict("records"):
+    if len(stories) > 1:
+        out.print(localised_text("trace.several", number=len(stories)))
+    for story in stories:
+        for row in story.known.of_learner.fillna("").to_dict("records"):
             key = "trace.known" if row["uln"] else "trace.known_no_uln"
             out.print(
                 escape(
                     localised_text(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])
                 )
             )
-        for row in one.stands.of_learner.to_dict("records"):
-            out.print(escape(_side_by_side("trace.stands", _stands_in_words(row))))
+        for row in story.stands.of_learner.to_dict("records"):
+            out.print(escape(_side_by_side("trace.stands", _state_in_words(row))))
         table = Table()
         for name in ("at", "school", "what", "where"):
             table.add_column(localised_text(f"trace.{name}"), overflow="fold")
         table.show_lines = True
-        for event in one.told.of_learner.fillna("").to_dict("records"):
+        for event in story.told.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
-            what = _side_by_side(f"trace.{event['kind']}", words, "\n")
+            description = _side_by_side(f"trace.{event['kind']}", words, "\n")
             where = "\n".join(filter(None, (event["file"], _place_in_file(event))))
             table.add_row(
-                event["at"], f"{event['school_number']} {event['cycle']}".strip(), escape(what), escape(where)
+                event["at"], f"{event['school_number']} {event['cycle']}".strip(), escape(description), escape(where)
             )
         out.print(table)
 
 
 def _side_by_side(key: str, places: Mapping[Language, Mapping[str, str]], between: str = " / ") -> str:
-    """A text as the terminal says it, whose places are filled in each language's own words."""
+    """Return a text in the terminal's language, with placeholders filled in each language's own words."""
     cy, en = (in_language(key, lang).format(**places[lang]) for lang in ("cy", "en"))
     return pair(cy, en, between)
 
 
-def _stands_in_words(row: dict[Any, Any]) -> dict[Language, dict[str, str]]:
+def _state_in_words(row: dict[Any, Any]) -> dict[Language, dict[str, str]]:
     shared = {"cycle": row["cycle"], "school": row["school_number"], "upn": row["upn"]}
     key = f"trace.state.{row['state']}"
     return {lang: shared | {"state": in_language(key, lang)} for lang in get_args(Language)}
 
 
 def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode], lang: Language) -> dict[str, str]:
-    """What fills the places of an event's text: a code's meaning and a state in words."""
+    """Return the values for the placeholders of an event's text, with codes and states in words."""
     kind, code = event["kind"], event["code"]
     reason = str(reasons[f"wrong_{lang}"].get(code, "")) if code else ""
     if kind == "not_chosen":
@@ -83,8 +83,8 @@ def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode
     if kind in ("exception_resolved", "exception_withdrawn"):
         detail = in_language(f"cause.{detail}", lang)
     if kind == "warned":
-        named = (f"field.{one}" for one in detail.split(";"))
-        detail = ", ".join(in_language(name, lang) if name in all_texts() else name.partition(".")[2] for name in named)
+        fields = (f"field.{name}" for name in detail.split(";"))
+        detail = ", ".join(in_language(key, lang) if key in all_texts() else key.partition(".")[2] for key in fields)
     return {name: str(event[name]) for name in ("upn", "uln", "code")} | {
         "batch": event["batch_ref"],
         "reason": reason,
@@ -94,7 +94,7 @@ def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode
 
 
 def _place_in_file(event: dict[Any, Any]) -> str:
-    """Where in its file an event stands, in words; nothing where it is of no place."""
+    """Return an event's record, position or row in its file, in words; empty if it has none."""
     words = {"returned": "record", "batched": "position"}
     key = words.get(event["kind"], "row" if event["kind"].startswith("answered") else "")
     return localised_text(f"trace.{key}", place=event["place"]) if key else ""

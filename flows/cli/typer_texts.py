@@ -1,7 +1,7 @@
-"""What `uln` says of its commands, options and arguments, and of wrong usage: from the texts, in the terminal's language.
+"""Help and usage errors of `uln`, from the texts, in the terminal's language.
 
-The library behind the terminal has English words of its own for these; none of them is shown. Help of a command is the
-text `help.<command>`, of an option or argument `help.<command>.<name>`, or `help.<name>` where it is the same in all.
+The terminal's library has its own English texts for these; none of them is shown. A command's help is the text
+`help.<command>`; an option's or argument's is `help.<command>.<name>`, or `help.<name>` if it is the same in all commands.
 To add a command: `flows.cli.__main__`.
 """
 
@@ -18,8 +18,8 @@ from flows.cli.output import print_wrong_usage
 from schemas.texts.catalogue import Bilingual, all_texts, bilingual
 
 
-class _Spoken:
-    """What a command says of itself, and of how it is used."""
+class _Localised:
+    """Usage and help option of a command, in the terminal's language."""
 
     def get_usage(self, ctx: Any) -> str:
         pieces = ctx.command.collect_usage_pieces(ctx)
@@ -32,25 +32,25 @@ class _Spoken:
         return option
 
 
-class _Command(_Spoken, TyperCommand):
+class _Command(_Localised, TyperCommand):
     """A command of `uln`."""
 
 
-class _Group(_Spoken, TyperGroup):
-    """`uln` itself: it settles the language before anything is said."""
+class _Group(_Localised, TyperGroup):
+    """`uln` itself: it sets the language before anything is printed."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
-        given = list(sys.argv[1:] if args is None else args)
-        before = chosen.set(asked_for(given))
+        arguments = list(sys.argv[1:] if args is None else args)
+        before = chosen.set(asked_for(arguments))
         try:
             _explain(self)
             if not standalone_mode:
-                return super().main(given, standalone_mode=False, **extra)
+                return super().main(arguments, standalone_mode=False, **extra)
             try:
-                code = super().main(given, standalone_mode=False, **extra)
-            except TyperException as wrong:
-                _tell_usage(wrong)
-                code = wrong.exit_code
+                code = super().main(arguments, standalone_mode=False, **extra)
+            except TyperException as error:
+                _print_usage_error(error)
+                code = error.exit_code
             sys.exit(code or 0)
         finally:
             chosen.reset(before)
@@ -62,18 +62,18 @@ class _Group(_Spoken, TyperGroup):
 
 
 class Terminal(typer.Typer):
-    """The commands, with what they say of themselves from the catalogue of texts."""
+    """The terminal's commands, with their help from the catalogue of texts."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(cls=_Group, **given)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(cls=_Group, **options)
 
-    def command(self, name: str | None = None, **given: Any) -> Callable[[Any], Any]:
-        """A command of `uln`: its function says what it does, the catalogue says so to people."""
-        return super().command(name, **{"cls": _Command, **given})
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
+        """Register a command of `uln`; people read its help from the catalogue, not from the function's docstring."""
+        return super().command(name, **{"cls": _Command, **options})
 
 
 def _explain(group: Any) -> None:
-    """Give commands, options and arguments their help, and the library its headings, in the terminal's language."""
+    """Set the help of commands, options and arguments, and the library's headings, in the terminal's language."""
     import typer.rich_utils as library
 
     library.ARGUMENTS_PANEL_TITLE = localised_text("usage.arguments")
@@ -94,24 +94,24 @@ def _help(otherwise: str | None, *keys: str) -> str | None:
     return next((localised_text(key) for key in keys if key in all_texts()), otherwise)
 
 
-def _tell_usage(wrong: TyperException) -> None:
-    """How a command was used wrongly, in one sentence."""
-    kind = type(wrong).__name__
+def _print_usage_error(error: TyperException) -> None:
+    """Print a usage error in one sentence."""
+    kind = type(error).__name__
     if kind == "NoArgsIsHelpError":
-        return  # the help has been told already
-    ctx, param = getattr(wrong, "ctx", None), getattr(wrong, "param", None)
-    hint = getattr(wrong, "param_hint", None) or (param.get_error_hint() if param is not None else "")
-    message = wrong.message
+        return  # the help has been printed already
+    ctx, param = getattr(error, "ctx", None), getattr(error, "param", None)
+    hint = getattr(error, "param_hint", None) or (param.get_error_hint() if param is not None else "")
+    message = error.message
     allowed = getattr(getattr(param, "type_descriptor", None), "choices", None)
     if isinstance(message, Bilingual):
         sentence = localised(message)
     elif kind == "MissingParameter":
         sentence = localised_text("usage.missing", what=hint)
     elif kind == "NoSuchOption":
-        sentence = localised_text("usage.no_such_option", what=getattr(wrong, "option_name", ""))
+        sentence = localised_text("usage.no_such_option", what=getattr(error, "option_name", ""))
     elif allowed:
         sentence = localised_text(
-            "fault.one_of", column=hint, allowed=", ".join(str(getattr(one, "value", one)) for one in allowed)
+            "fault.one_of", column=hint, allowed=", ".join(str(getattr(choice, "value", choice)) for choice in allowed)
         )
     elif hint:
         sentence = localised_text("usage.not_taken", what=hint)

@@ -1,6 +1,6 @@
-"""Makes the engine quiet and self-contained before a terminal command imports it, and ends it when the user says so.
+"""Settings of the engine for a terminal command: quiet, self-contained, and ended by Ctrl-C.
 
-Prefect keeps its files under the data root, and its server to the run itself, unless the user has set up a server
+Prefect keeps its files under the data root, and its server serves the run alone, unless the user has set up a server
 (PREFECT_API_URL, a profile, a home).
 """
 
@@ -16,12 +16,8 @@ from tasks.io.data_root.data_root import DataRoot, make_folder
 
 
 def configure_engine(data: str) -> None:
-    """Point the engine to the data root; must run before `prefect` is imported.
-
-    Args:
-        data: the data root.
-    """
-    # The terminal has words of its own for what happens; the log lines go to the server all the same.
+    """Point the engine to the data root; must run before `prefect` is imported."""
+    # The terminal prints its own messages; the log lines still go to the server.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_CLI_PROMPT", "false")
@@ -31,14 +27,14 @@ def configure_engine(data: str) -> None:
         home = DataRoot(Path(data)).engine
         make_folder(home)
         os.environ["PREFECT_HOME"] = str(home)
-        # The run's own server listens on this machine, which may have other users: it answers those who know the word.
+        # This machine may have other users: the run's own server answers only requests with the password.
         names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-        word = next((os.environ[name] for name in names if os.environ.get(name)), f"uln:{secrets.token_urlsafe(32)}")
-        os.environ.update(dict.fromkeys(names, word))
+        login = next((os.environ[name] for name in names if os.environ.get(name)), f"uln:{secrets.token_urlsafe(32)}")
+        os.environ.update(dict.fromkeys(names, login))
 
 
 def user_has_a_server() -> bool:
-    """Whether a server is named, or the engine has a home of its own."""
+    """Whether the user has named a server, a profile or a home for the engine."""
     if any(os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE")):
         return True
     profiles = Path.home() / ".prefect" / "profiles.toml"
@@ -47,13 +43,13 @@ def user_has_a_server() -> bool:
 
 @contextmanager
 def stopping_at_once(say: Callable[[], None]) -> Iterator[None]:
-    """While it holds, Ctrl-C ends the process within seconds.
+    """Let Ctrl-C end the process within seconds.
 
-    A terminal sends the signal to the engine's own server too, and the engine would wait for that one for minutes. The
-    lake needs no farewell: whatever a run leaves half done, the next one finds.
+    A terminal sends the signal to the engine's own server too, and the engine would wait minutes for it. Ending at once is
+    safe for the lake: the next run finds whatever a run leaves half done.
 
     Args:
-        say: tells the user.
+        say: informs the user.
     """
 
     def stop(_signal: int, _frame: Any) -> None:
@@ -71,10 +67,10 @@ def stopping_at_once(say: Callable[[], None]) -> Iterator[None]:
 
 
 def server_unreachable(fault: BaseException) -> bool:
-    """Whether an exception, or what caused it, says that the user's server does not answer."""
-    seen: BaseException | None = fault
-    while seen is not None:
-        if type(seen).__name__ in ("ConnectError", "ConnectTimeout") or "Failed to reach API" in str(seen):
+    """Whether an exception, or one of its causes, says that the user's server does not answer."""
+    error: BaseException | None = fault
+    while error is not None:
+        if type(error).__name__ in ("ConnectError", "ConnectTimeout") or "Failed to reach API" in str(error):
             return True
-        seen = seen.__cause__ or seen.__context__
+        error = error.__cause__ or error.__context__
     return False

@@ -1,8 +1,8 @@
-"""What the engine is told has happened, so that it starts a run or tells a person. The only module that emits events.
+"""Events that make the engine start a run or notify a person. The only module that emits events.
 
-Counts and references alone: takes what has passed the gate (`tasks.runtime.visibility`); never a file's name, which a
-sender chooses. Which run an event starts stands in `prefect.yaml` (`triggers`), whom it is told to in
-`flows.services.notify`. To add one: its name in `Event`, a function here.
+Events carry counts and references that have passed the disclosure gate (`tasks.runtime.visibility`); never a file name, as
+the sender chooses it. The runs that an event starts are in `prefect.yaml` (`triggers`), the people it notifies in
+`flows.services.notify`. To add an event: its name in `Event`, a function here.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _OF_INBOX = {"dewi": Event.RETURN_ARRIVED, "lrs": Event.RESULT_ARRIVED}
 
 
 def emit_arrived(arrived: VisibleRows) -> None:
-    """Files have come into an inbox and are whole.
+    """Emit that complete files have arrived in an inbox.
 
     Args:
         arrived: rows of `views.ARRIVED`.
@@ -42,19 +42,19 @@ def emit_arrived(arrived: VisibleRows) -> None:
         if files:
             payload = {"files": sum(files.values()), "authorities": {la: n for la, n in files.items() if la}}
             emit_event(event, {_ID: f"uln.inbox.{inbox}", _NAME: f"{inbox} inbox"}, payload=payload)
-    # Sent now, before the watcher may be stopped; and by a connection that is made anew the next time, days later perhaps.
+    # Send now, as the watcher may be stopped; the next event, perhaps days later, makes its own connection.
     EventsWorker.instance().drain()
 
 
-#: An event is no list: who must act sees them all with `uln batches`.
+#: An event is no list: `uln batches` shows all of them.
 _MOST_NAMED = 20
 
 
 def emit_waiting(batches: VisibleRows) -> None:
-    """Batches wait for a person; nothing where none does, or where no run of the engine has found them.
+    """Emit that batches wait for a person; nothing if none does, or outside a run of the engine.
 
-    How many learners are in them is not told: of one small batch it would be a small number beside its school's name. The
-    same batches are the same resource: who listens is told once, and again after a while, not by every run.
+    The event does not say how many learners are in them: for a small batch that is a small number beside its school's name.
+    The same batches are the same resource: people are notified once, and again after a while, not by every run.
 
     Args:
         batches: rows of `views.BATCHES_NAMED`.
@@ -75,10 +75,10 @@ def emit_waiting(batches: VisibleRows) -> None:
 
 
 def emit_incomplete(flow: str, faults: int) -> None:
-    """A run came to its end and could not do everything.
+    """Emit that a run has ended without doing everything.
 
     Args:
-        flow: its word.
+        flow: the flow's name.
         faults: how many authorities, files or schools are left.
     """
     emit_event(Event.RUN_INCOMPLETE, {_ID: f"uln.flow.{flow}", _NAME: flow}, payload={"faults": faults})

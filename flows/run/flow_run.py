@@ -1,6 +1,6 @@
-"""How a flow walks the authorities through its stages: one task run a stage, one authority's failure not another's.
+"""A flow's run over the authorities: one task run per stage; one authority's failure does not stop another.
 
-Also the run's summary for the dashboard, counts only, and what every flow's function is wrapped in.
+Also here: the run's summary for the dashboard (counts only), and the boundary around every flow function (`bounded`).
 """
 
 import os
@@ -37,28 +37,28 @@ Result = TypeVar("Result")
 
 
 class FlowRun:
-    """One run over some authorities: the counts of every stage, and the faults, by authority; and what it tells of them."""
+    """One run over some authorities: each stage's counts and faults by authority, and their summary for the dashboard."""
 
     def __init__(self, las: list[str], *, flow: str, data: str, cycle: str, steps: int) -> None:
-        """Begin it.
+        """Begin a run.
 
         Args:
             las: the authorities.
             flow: the flow's name; with the cycle it is the key of its artifacts.
             data: the data root.
             cycle: the cycle.
-            steps: of how many it will tell (`step`).
+            steps: how many steps the run will report (`step`).
         """
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.faults: dict[str, str] = {}
         self._nothing_done: set[str] = set()
-        self._apart: Counts = {}
+        self._best_effort: Counts = {}
         self._rules: dict[str, Counts] = {}
         self._las, self._flow, self._data, self._cycle = las, flow, data, cycle
         self._progress = Progress(flow, data=data, cycle=cycle, steps=steps)
 
     def step(self, stage: str) -> None:
-        """A step of the run begins, a stage or another."""
+        """Report that a step of the run begins, a stage or another."""
         step(stage, self._cycle, 1)
         self._progress.step(stage)
 
@@ -67,7 +67,7 @@ class FlowRun:
 
         Args:
             task: a stage task that takes the data root, the cycle and `las`, and returns `tasks.runtime.chunks.StageResult`.
-            references: what else the stage takes, such as the workers of the run.
+            references: the stage's other parameters, such as the run's workers.
         """
         going = [la for la in self._las if la not in self.faults]
         if not going:
@@ -76,7 +76,7 @@ class FlowRun:
         references |= {"data": self._data, "cycle": self._cycle, "las": going, "progress": self._progress.within}
         result = task(return_state=True, **references).result(raise_on_failure=False)
         if isinstance(result, ServiceFault | ConfigurationFault | Refused):
-            # Nothing of the stage could be begun: it holds for every authority, and is told once.
+            # The stage could not begin: the fault holds for every authority, and is logged once.
             self.faults |= dict.fromkeys(going, str(result))
             self._nothing_done |= set(going)
             log_fault(task.name, str(result))
@@ -87,7 +87,7 @@ class FlowRun:
         for la, counts in result.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= result.faults
-        # One of which some could be done, such as all batches but one, has counts.
+        # An authority that could be done in part, such as all its batches but one, has counts.
         self._nothing_done |= result.faults.keys() - result.counts.keys()
         self._rules = result.rules or self._rules
         counted = _shown({la: {task.name: counts} for la, counts in result.counts.items()})
@@ -98,20 +98,20 @@ class FlowRun:
             log_fault(task.name, fault)
 
     def apart(self, task: Any, **references: Any) -> None:
-        """Run a step that is no authority's, and without which all of them go on (`best_effort`).
+        """Run a step that belongs to no authority and stops none of them if it fails (`best_effort`).
 
         Args:
             task: a stage task.
-            references: what it takes.
+            references: its parameters.
         """
-        self._apart |= best_effort(task, self._cycle, **references)
+        self._best_effort |= best_effort(task, self._cycle, **references)
 
     def check(self, conserve: Any, as_of: str) -> None:
-        """Run the conservation check; where the cycle does not balance, the dashboard says so.
+        """Run the conservation check; if the cycle does not balance, say so on the dashboard.
 
         Args:
             conserve: the task.
-            as_of: the time that the run counts as, ISO.
+            as_of: the run's time, ISO.
 
         Raises:
             ServiceFault: the cycle does not balance.
@@ -124,8 +124,8 @@ class FlowRun:
             raise
 
     def total(self) -> Counts:
-        """The counts of all authorities, by `stage.count`, and the number of faults."""
-        total: Counts = defaultdict(int, self._apart)
+        """Return the counts of all authorities by `stage.count`, and the number of `faults`."""
+        total: Counts = defaultdict(int, self._best_effort)
         for stages in self.counts.values():
             for stage, counts in stages.items():
                 for name, n in counts.items():
@@ -134,15 +134,15 @@ class FlowRun:
         return dict(total)
 
     def is_all_done(self) -> bool:
-        """Whether the stages could do all that lay in the data root, whatever became of the steps apart."""
-        return self.total()["faults"] == sum(n for name, n in self._apart.items() if name.endswith(".faults"))
+        """Whether the stages could do everything in the data root, even if a best-effort step failed."""
+        return self.total()["faults"] == sum(n for name, n in self._best_effort.items() if name.endswith(".faults"))
 
     def is_nothing_done(self) -> bool:
         """Whether no authority could be done."""
         return bool(self._las) and set(self._las) <= self._nothing_done
 
     def refuse_nothing_done(self) -> None:
-        """End a run that could do nothing for anybody as failed: it would look like one that had little to do.
+        """Fail a run that could do no authority; otherwise it would look like a run with little to do.
 
         Raises:
             ServiceFault: no authority could be done.
@@ -151,19 +151,19 @@ class FlowRun:
             raise ServiceFault(bilingual("fault.nobody_done", number=len(self._las)))
 
     def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:
-        """Tell on the dashboard where the cycle stands, what waits for a person, and what the run did.
+        """Show on the dashboard the cycle's state, the actions needed, and the run's counts.
 
         Args:
-            as_of: the time that the run counts as, ISO.
-            conserved: as `overview_of` takes it.
-            unbalanced: what the conservation check says of the cycle, where it does not balance.
+            as_of: the run's time, ISO.
+            conserved: passed to `overview_of`.
+            unbalanced: the conservation check's sentence, if the cycle does not balance.
         """
         cycle = self._cycle
         faults = self.faults if unbalanced is None else {**self.faults, bilingual("run_page.wales"): unbalanced}
         seen = self._attempted("overview", lambda: overview_of(self._data, cycle, as_of, conserved=conserved))
         if seen is not None:
             pages: str | None = None
-            # A cycle that does not balance keeps the pages on which it did.
+            # A cycle that does not balance keeps its last balanced pages.
             if unbalanced is None:
                 pages = publish_pages(self._flow, self._data, cycle, as_of, seen, conserved=conserved)
                 faults = (
@@ -173,7 +173,7 @@ class FlowRun:
             self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture, pages))
             self._make("authorities", lambda: authorities_page(cycle, seen.authorities))
             self._make("batches", lambda: batches_page(cycle, seen.batches))
-        # Of some authorities alone it would tell what those of all hide.
+        # Only for all authorities: a page for some of them would reveal numbers that the total hides.
         if self._rules and self._las == chosen_authorities(None, None):
             self._make("rules", lambda: rules_page(cycle, visible_rules(self._rules, cycle)))
         self._progress.done()
@@ -186,83 +186,83 @@ class FlowRun:
 
 
 def best_effort(task: Any, about: str, **references: Any) -> Counts:
-    """Run a step without which a run goes on; what stops it is told, its task run is red, and it counts as a fault.
+    """Run a step that may fail without stopping the run; a failure is logged, turns its task run red and counts as a fault.
 
     Args:
         task: a stage task that returns counts.
-        about: the cycle, or what else the run log shall say that it is about.
-        references: what the task takes.
+        about: the step's subject in the run log: the cycle or another word.
+        references: the task's parameters.
 
     Returns:
-        Its counts, by `stage.count`; `stage.faults` alone where it could not be done.
+        The step's counts by `stage.count`; only `stage.faults` if it failed.
     """
     step(task.name, about, 1)
-    done = task(return_state=True, **references).result(raise_on_failure=False)
-    if isinstance(done, ServiceFault | ConfigurationFault):
-        log_fault(task.name, str(done))
-        log_stage_faults(task.name, about, {"": str(done)})
+    result = task(return_state=True, **references).result(raise_on_failure=False)
+    if isinstance(result, ServiceFault | ConfigurationFault):
+        log_fault(task.name, str(result))
+        log_stage_faults(task.name, about, {"": str(result)})
         return {f"{task.name}.faults": 1}
-    if isinstance(done, BaseException):
-        raise done
-    return {f"{task.name}.{name}": n for name, n in done.items()}
+    if isinstance(result, BaseException):
+        raise result
+    return {f"{task.name}.{name}": n for name, n in result.items()}
 
 
 def publish_pages(
     flow: str, data: str, cycle: str, as_of: str, seen: Overview | None = None, *, conserved: bool
 ) -> str | None:
-    """Make those of a cycle's pages anew that show something else than before; where they cannot be made, say so and go on.
+    """Write a cycle's pages whose content has changed; if they cannot be made, log the fault and go on.
 
     Args:
-        flow: the flow's name; it stands on the pages.
+        flow: the flow's name; the pages show it.
         data: the data root.
         cycle: the cycle.
-        as_of: the time that the run counts as, ISO.
-        seen: what everybody may see of the cycle, where the caller has it; else it is asked for if a page is due.
-        conserved: as `overview_of` takes it.
+        as_of: the run's time, ISO.
+        seen: the cycle's overview, if the caller has it; otherwise it is made if a page is due.
+        conserved: passed to `overview_of`.
 
     Returns:
-        Where the page of Wales is, as people find it; None where the pages could not be made.
+        The address at which people find the page of Wales; None if the pages could not be made.
     """
 
     def make() -> str:
         if seen is not None or pages_due(data, cycle, as_of):
-            told = seen or overview_of(data, cycle, as_of, conserved=conserved)
-            make_pages(data, cycle, as_of, told, conserved=conserved, run=f"{flow} {cycle}")
+            overview = seen or overview_of(data, cycle, as_of, conserved=conserved)
+            make_pages(data, cycle, as_of, overview, conserved=conserved, run=f"{flow} {cycle}")
         return address_of(data, cycle)
 
     return attempted(make, data=data, cycle=cycle, about=f"{flow}-pages")
 
 
 def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> VisibleRows:
-    """Counts by authority and stage, those that the dashboard may show."""
+    """Return the counts by authority and stage that the dashboard may show, as `views.STAGE_COUNTS`."""
     rows = [
         {"la_code": la, "stage": stage, "count": name, "number": n}
         for la, stages in counts.items()
-        for stage, own in stages.items()
-        for name, n in own.items()
+        for stage, stage_counts in stages.items()
+        for name, n in stage_counts.items()
         if f"{stage}.{name}" in COUNTS_TOLD
     ]
     return check_visible(STAGE_COUNTS, rows)
 
 
 def nothing_due(why: str) -> State[Counts]:
-    """How a run ends that had nothing to do: well, under a name of its own, so that people need not look into it.
+    """Return the state of a run with nothing to do: completed, with its own name, so that people need not look into it.
 
     Args:
-        why: one of the service's sentences; no pupil in it.
+        why: one of the service's sentences; no pupil's data in it.
     """
     return Completed(name="NothingDue", message=why, data={"faults": 0})
 
 
 def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[str]:
-    """The authority codes of a run, sorted.
+    """Return the authority codes of a run, sorted.
 
     Args:
-        la: authority codes; all where None.
-        schools: school numbers; then only their authorities.
+        la: authority codes.
+        schools: school numbers; their authorities are added. With neither, all authorities.
 
     Raises:
-        ConfigurationFault: a code that is none of the 22.
+        ConfigurationFault: a code is not one of the 22.
     """
     known = [str(code) for code in authorities()["la_code"]]
     wanted = sorted({*(la or []), *(s[:3] for s in schools or [])}) or known
@@ -275,43 +275,43 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
 
 
 def _named_root(data: str | None) -> Path:
-    """The parameter, else what ULN_DATA says, else `data/local`."""
+    """Return the parameter, else ULN_DATA, else `data/local`; as a full path."""
     return Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve()
 
 
 def root_of(data: str | None) -> str:
-    """The data root of a run (`_named_root`), made where it is missing."""
+    """Return the data root of a run (`data`, else ULN_DATA, else `data/local`); makes it if it is missing."""
     path = _named_root(data)
     DataRoot(path).create()
     return str(path)
 
 
-Given = ParamSpec("Given")
+Params = ParamSpec("Params")
 
 
-def bounded(flow_function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """What every flow's function is wrapped in: the process is guarded, and nothing unforeseen gets to the engine.
+def bounded(flow_function: Callable[Params, Result]) -> Callable[Params, Result]:
+    """Wrap a flow function: guard its process, and let no unforeseen exception reach the engine.
 
-    Stands under `@flow`; the function takes the data root as `data`.
+    Place it under `@flow`; the function takes the data root as `data`.
     """
 
     @wraps(flow_function)
-    def within_bounds(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        given = signature(flow_function).bind(*args, **kwargs).arguments
-        data = str(_named_root(given.get("data")))
+    def within_bounds(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+        arguments = signature(flow_function).bind(*args, **kwargs).arguments
+        data = str(_named_root(arguments.get("data")))
         install_process_guard(data)
         keep_memory()
         about = {
             "data": data,
-            "cycle": str(given.get("cycle") or given.get("kind") or "returns"),
+            "cycle": str(arguments.get("cycle") or arguments.get("kind") or "returns"),
             "stage": flow_function.__name__,
         }
         run = str(flow_run.get_id() or "")
-        with run_log(data, run, flow_function.__name__, given.get("cycle")):
-            done = error_boundary(lambda: flow_function(*args, **kwargs), **about)
-        faults = done.get("faults") if isinstance(done, dict) else None
+        with run_log(data, run, flow_function.__name__, arguments.get("cycle")):
+            result = error_boundary(lambda: flow_function(*args, **kwargs), **about)
+        faults = result.get("faults") if isinstance(result, dict) else None
         if faults and run:
             emit_incomplete(flow_function.__name__.replace("_", "-"), faults)
-        return done
+        return result
 
     return within_bounds

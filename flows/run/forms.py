@@ -1,8 +1,8 @@
-"""What a person fills in to start a flow: each parameter's type, as Prefect's form shows it and as a run checks it.
+"""Types of flow parameters, as Prefect's form shows them and as a run checks them.
 
-Belongs here: types of parameters; drop-downs take their values from `schemas` and the registers. Does not belong here: what
-a flow does with them. A wrong value is told in both languages and never repeated: whoever uses the engine reads it.
-To add a parameter that several flows have: a type here, its sentence `form.<name>` in `schemas/texts/texts.csv`.
+Belongs here: types that several flows share; drop-downs take their values from `schemas` and the registers. Does not belong
+here: what a flow does with a value. The message for a wrong value is in both languages and never repeats the value, because
+every user of the engine reads it. To add a type: here, with its sentence `form.<name>` in `schemas/texts/texts.csv`.
 """
 
 import datetime as dt
@@ -26,12 +26,12 @@ _SCHOOL = r"^\d{7}$"
 
 
 def _checked(key: str, sound: Callable[[Any], bool], **places: object) -> BeforeValidator:
-    """Takes a value that is sound, or none; else one sentence that does not repeat it."""
+    """Return a validator that accepts None and sound values, and rejects others in one sentence without the value."""
 
     def check(value: Any) -> Any:
         if value is None or sound(value):
             return value
-        # The library fills places of its own in a message; what is told has none left.
+        # The library fills placeholders in a message; this sentence goes in as a value, so it has none left.
         raise PydanticCustomError("form", "{told}", {"told": str(bilingual(f"form.{key}", **places))})
 
     return BeforeValidator(check)
@@ -70,10 +70,10 @@ def _several(items: dict[str, Any]) -> dict[str, Any]:
 
 
 class _NoDefault(dict[str, Any]):
-    """A field's schema that takes no default.
+    """A field's schema that drops its default.
 
-    Of a field with a default of null the form sends null when it is left empty, which the server then refuses; of one
-    without a default it sends nothing, and the server lets null through too.
+    For an empty field with a default of null the form sends null, which the server refuses. Without a default it sends
+    nothing, and the server accepts null too.
     """
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -83,17 +83,17 @@ class _NoDefault(dict[str, Any]):
 
 @dataclass(frozen=True)
 class _OrNone:
-    """How the form shows a field that may be left empty: as one that may not be, without asking for its type first."""
+    """Schema of an optional field: the form shows it like a required one, without asking for its type first."""
 
     schema: dict[str, Any]
 
     def __get_pydantic_json_schema__(self, _core: Any, _handler: Any) -> dict[str, Any]:
-        """Asked for by the library, which then adds the parameter's default."""
-        one_of = {"enum": [*self.schema["enum"], None]} if "enum" in self.schema else {}
-        return _NoDefault(self.schema | one_of)
+        """Return the schema; the library calls this, then adds the parameter's default."""
+        nullable = {"enum": [*self.schema["enum"], None]} if "enum" in self.schema else {}
+        return _NoDefault(self.schema | nullable)
 
 
-# Whether a value may be left out is said by the flow's own default.
+# The flow's own default decides whether a value may be left out.
 _cycle = _checked("cycle", lambda value: value in _CYCLES, cycles=", ".join(_CYCLES))
 _schools = _checked("schools", _all_are(_is_school), first=_LAS[0], last=_LAS[-1])
 
@@ -120,7 +120,7 @@ School = Annotated[
 MaybeSchools = Annotated[list[str] | None, _schools, _OrNone(_several({"pattern": _SCHOOL}))]
 MaybeMoment = Annotated[str | None, _checked("as_of", _is_moment), _OrNone({"type": "string"})]
 MaybeFolder = Annotated[str | None, _checked("data", _is_text), _OrNone({"type": "string"})]
-#: The form, and the server before it keeps anything, refuse what looks like a UPN or a postcode; a run asks once more.
+#: The form, and the server before it stores anything, refuse text that looks like a UPN or a postcode; a run checks again.
 _NO_UPN = r"^(?![A-Za-z][0-9]{11}[0-9A-Za-z]$)[\s\S]+$"
 _NO_PUPIL = (
     r"^(?![\s\S]*[A-Za-z][0-9]{11}[0-9A-Za-z])(?![\s\S]*\b[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}\b)[\s\S]+$"

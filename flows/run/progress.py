@@ -1,17 +1,17 @@
-"""How a flow tells whoever started it how far it is; nobody listens unless a terminal has asked to.
+"""Progress of a flow, reported to an optional callback that the terminal sets.
 
-The engine's dashboard needs none of this: it sees the task runs.
+The engine's dashboard does not need it: it shows the task runs.
 """
 
 from collections.abc import Callable
 from contextvars import ContextVar
 
-#: Called with the stage's word, what it is about (an authority or a cycle), and how many steps it has.
+#: Called with the stage's word, its subject (an authority or a cycle), and its number of steps.
 listener: ContextVar[Callable[[str, str, int], None] | None] = ContextVar("listener", default=None)
 
 
 def step(stage: str, about: str, of: int) -> None:
-    """One step of a stage begins."""
-    tell = listener.get()
-    if tell is not None:
-        tell(stage, about, of)
+    """Report that one step of a stage begins."""
+    report = listener.get()
+    if report is not None:
+        report(stage, about, of)

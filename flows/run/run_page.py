@@ -1,9 +1,8 @@
-"""How a run's page looks on the engine's dashboard: what is told of a cycle, in both languages, as markdown and tables.
+"""Pages of a run on the engine's dashboard: a cycle in both languages, as markdown and tables.
 
-Belongs here: words, order and layout. Does not belong here: which numbers are told (`tasks.reports.overview`; what
-comes in has passed the gate), and the engine (`flows.run.artifacts`). What a person has to do comes first. Welsh and
-English stand side by
-side: under one another where there are sentences, which no column is wide enough for; else in columns or one heading.
+Belongs here: words, order and layout. Does not belong here: the choice of numbers (`tasks.reports.overview`; its rows have
+passed the disclosure gate), and the engine (`flows.run.artifacts`). Actions needed come first. Welsh and English appear
+together: in columns or one heading, but sentences one above the other, because no column is wide enough for them.
 To add an artifact: a page here, its title `run_page.<name>` in `schemas/texts/texts.csv`.
 """
 
@@ -19,18 +18,18 @@ from tasks.io.pages.outcomes_picture import HIDDEN, write_picture
 from tasks.reports.overview import WALES, Overview
 from tasks.runtime.visibility import VisibleRows, sentence
 
-#: What stands for a number that is not told, in official statistics too: confidential, cyfrinachol.
+#: Replaces a hidden number, as in official statistics: confidential, cyfrinachol.
 NOT_TOLD = "[c]"
-#: As long as a page may get.
+#: The most batches on a page.
 MOST_BATCHES = 200
 _COLUMNS = ("schools", "records", "not_chosen", "chosen", "held", "waiting", "sent", "uln", "exception")
-#: In the picture from the left: what is done, what goes on, what waits for somebody.
+#: The picture's bars from the left: done, in progress, waiting for a person.
 _BARS = tuple(s.value for s in (RowState.ULN, RowState.SENT, RowState.WAITING, RowState.HELD, RowState.EXCEPTION))
 
 
 @dataclass(frozen=True)
 class Page:
-    """An artifact: the last word of its key, its title, and markdown or the rows of a table."""
+    """An artifact: `name` (the last word of its key), `title`, and `content` (markdown or the rows of a table)."""
 
     name: str
     title: str
@@ -45,15 +44,15 @@ def overview_page(
     picture: bytes | None = None,
     pages: str | None = None,
 ) -> Page:
-    """What waits for a person, where the cycle stands, and what the run did.
+    """Return the overview page: actions needed, the cycle's state, and the run's counts.
 
     Args:
-        cycle: its id.
-        seen: what is told of it.
-        did: rows of `views.STAGE_COUNTS`: what the run did.
-        faults: what could not be done, one of the service's sentences each, by authority.
-        picture: `outcomes_picture_of`.
-        pages: where the cycle's pages are (`tasks.reports.pages.address_of`).
+        cycle: the cycle's id.
+        seen: the cycle's overview.
+        did: the run's counts, rows of `views.STAGE_COUNTS`.
+        faults: by authority, one of the service's sentences.
+        picture: from `outcomes_picture_of`.
+        pages: the address of the cycle's pages (`tasks.reports.pages.address_of`).
     """
     waits = [
         (_number(row["number"]), _side_by_side(bilingual(f"terminal.{row['what']}"))) for row in seen.waiting.rows()
@@ -62,7 +61,7 @@ def overview_page(
     batches = [(_number(row["number"]), f"batch.{row['state']}") for row in seen.batch_states.rows()]
     sections: list[str] = []
     if faults:
-        sections += [_head("run_page.not_done"), _sentences((la, _side_by_side(told)) for la, told in faults.items())]
+        sections += [_head("run_page.not_done"), _sentences((la, _side_by_side(fault)) for la, fault in faults.items())]
     nothing = str(bilingual("run_page.nothing_waits"))
     sections += [_head("terminal.for_a_person"), _sentences(waits) if waits else nothing]
     sections += [_head("run_page.so_far"), _counted_lines((_number(total[name]), f"shown.{name}") for name in _COLUMNS)]
@@ -80,26 +79,26 @@ def overview_page(
     return Page("overview", bilingual("run_page.overview", cycle=cycle), "\n\n".join(sections) + "\n")
 
 
-def authorities_page(cycle: str, told: VisibleRows) -> Page:
-    """A row for each authority, and the country's total.
+def authorities_page(cycle: str, rows: VisibleRows) -> Page:
+    """Return a page with a row for each authority (`views.CYCLE_BY_AUTHORITY`), and the country's total.
 
-    As markdown, whose cells may have two lines: a table of the engine's own would be twice as wide as its page. What is not
-    chosen is in no column of its own for the same reason; it is what the records have more than the chosen.
+    It is markdown, whose cells may have two lines, because the engine's own table would be twice as wide as its page. For the
+    same reason it has no column for records not chosen: their number is records minus chosen.
     """
     columns = [name for name in _COLUMNS if name != "not_chosen"]
     names = _names()
     heads = [bilingual(key) for key in ("exceptions.la_code", *(f"shown.{name}" for name in columns))]
     lines = [_line(map(_in_two_lines, heads)), _line([":--", *["--:"] * len(columns)])]
-    for row in told.rows():
+    for row in rows.rows():
         cells = [_in_two_lines(names[row["la_code"]]), *(_plain(_number(row[name])) for name in columns)]
         lines.append(_line(f"**{cell}**" for cell in cells) if row["la_code"] == WALES else _line(cells))
     hidden = _plain(bilingual("run_page.hidden", cycle=cycle))
     return Page("authorities", bilingual("run_page.authorities", cycle=cycle), "\n".join([*lines, "", hidden, ""]))
 
 
-def batches_page(cycle: str, told: VisibleRows) -> Page:
-    """The batches that are not over, by reference."""
-    rows = told.rows()
+def batches_page(cycle: str, batches: VisibleRows) -> Page:
+    """Return a page of the batches that are not finished, by reference."""
+    rows = batches.rows()
     title: str = bilingual("run_page.batches", cycle=cycle)
     if len(rows) > MOST_BATCHES:
         title = f"{title}\n\n{bilingual('run_page.more', number=len(rows) - MOST_BATCHES, cycle=cycle)}"
@@ -115,8 +114,8 @@ def batches_page(cycle: str, told: VisibleRows) -> Page:
     return Page("batches", title, [{k: str(v) for k, v in row.items()} for row in table])
 
 
-def rules_page(cycle: str, told: VisibleRows) -> Page:
-    """The rules, with rows tried and failed."""
+def rules_page(cycle: str, rules: VisibleRows) -> Page:
+    """Return a page of the rules, with the number of rows tried and failed."""
     table = [
         {
             _heading("rule"): row["rule"],
@@ -124,14 +123,14 @@ def rules_page(cycle: str, told: VisibleRows) -> Page:
             _heading("tried"): _number(row["tried"]),
             _heading("failed"): _number(row["failed"]),
         }
-        for row in told.rows()
+        for row in rules.rows()
     ]
     title = f"{bilingual('run_page.rules', cycle=cycle)}\n\n{_plain(bilingual('run_page.hidden', cycle=cycle))}"
     return Page("rules", title, table)
 
 
-def outcomes_picture_of(told: VisibleRows) -> bytes | None:
-    """A bar for each authority (`views.CYCLE_BY_AUTHORITY`) with returns, drawn from what is told of it; None without."""
+def outcomes_picture_of(rows: VisibleRows) -> bytes | None:
+    """Draw a bar of visible numbers for each authority with returns (`views.CYCLE_BY_AUTHORITY`); None if none has any."""
     names = _names()
     bars = [
         {
@@ -139,7 +138,7 @@ def outcomes_picture_of(told: VisibleRows) -> bytes | None:
             "number": _number(row["chosen"]),
             **{name: row[name] for name in ("chosen", *_BARS)},
         }
-        for row in told.rows()
+        for row in rows.rows()
         if row["schools"] and row["la_code"] != WALES
     ]
     states = {name: str(bilingual(f"shown.{name}")) for name in _BARS} | {
@@ -149,7 +148,7 @@ def outcomes_picture_of(told: VisibleRows) -> bytes | None:
 
 
 def _totals(did: VisibleRows) -> dict[str, int]:
-    """What the stages counted in all authorities together, by the text's key; what there is none of is left out."""
+    """Return the stages' counts over all authorities by text key, without zeros."""
     total: dict[str, int] = {}
     for row in did.rows():
         key = f"count.{row['stage']}.{row['count']}"
@@ -159,7 +158,7 @@ def _totals(did: VisibleRows) -> dict[str, int]:
 
 
 def _names() -> dict[str, Bilingual]:
-    """What each authority is called, its code before it, once; and the country."""
+    """Return the names of Wales and of each authority after its code; a name that both languages share appears once."""
     names = {WALES: bilingual("run_page.wales")}
     for row in authorities().to_dict("records"):
         cy, en = f"{row['la_code']} {row['la_cy']}", row["la_en"]
@@ -180,13 +179,12 @@ def _head(key: str) -> str:
 
 
 def _counted_lines(rows: Iterable[tuple[str, str]]) -> str:
-    """Numbers, each with what it counts."""
     return _lines((number, _side_by_side(bilingual(key))) for number, key in rows)
 
 
-def _side_by_side(told: str) -> tuple[str, str]:
-    """A sentence in each language; one that is no more than one text stands in both columns."""
-    cy, en = (sentence(str(in_language(told, lang))) for lang in ("cy", "en"))
+def _side_by_side(text: str) -> tuple[str, str]:
+    """Return a sentence in Welsh and English; a text in one language only is repeated."""
+    cy, en = (sentence(str(in_language(text, lang))) for lang in ("cy", "en"))
     return cy, en
 
 
@@ -195,12 +193,11 @@ def _lines(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
     return "\n".join([_line(["", "Cymraeg", "English"]), _line(["--:", ":--", ":--"]), *lines])
 
 
-def _in_two_lines(told: Bilingual) -> str:
-    return "<br>".join(map(_plain, dict.fromkeys((told.cy, told.en))))
+def _in_two_lines(text: Bilingual) -> str:
+    return "<br>".join(map(_plain, dict.fromkeys((text.cy, text.en))))
 
 
 def _sentences(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
-    """What each is about, and its sentence."""
     return "\n".join(f"- **{_plain(first)}**: {_in_two_lines(Bilingual(cy, en))}" for first, (cy, en) in rows)
 
 
@@ -209,5 +206,5 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text in which nothing is markdown."""
+    """Escape markdown."""
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", str(text))

@@ -1,7 +1,7 @@
-"""The time a run counts as: the only place where the clock is read.
+"""The time of a run, and the only place that reads the clock.
 
-Law 5 (docs/explanation/laws.md): rules know no clock. A run is dated by its schedule, or by what the operator says, and never
-by the time at which a stage begins.
+Law 5 (docs/explanation/laws.md): rules know no clock. A run's time is its scheduled time or the operator's `as_of`, never
+the time at which a stage begins.
 """
 
 import datetime as dt
@@ -17,33 +17,32 @@ LONDON = ZoneInfo("Europe/London")
 
 
 def scheduled_time(as_of: str | None) -> str:
-    """ISO text without zone, Europe/London, to the minute: what was asked for, else when the run was scheduled.
+    """Return the run's time: `as_of`, else the time the run was scheduled for; ISO, Europe/London, no zone, to the minute.
 
     Raises:
-        ServiceFault: what was asked for is no date and no time.
+        ServiceFault: `as_of` is neither a date nor a time.
     """
     from prefect.runtime import flow_run  # noqa: PLC0415 - commands that only read must not import the engine
 
     if as_of is not None:
-        return _asked_for(as_of)
+        return _normalised(as_of)
     planned = flow_run.get_scheduled_start_time() or dt.datetime.now(tz=LONDON)
     return _text(planned)
 
 
 def due_cycle(cycle: str | None, kind: str | None, at: str) -> str | None:
-    """The cycle that a census run is for: the one that was named, else that of the kind whose window the run falls in.
+    """Return the cycle of a census run: the named one, else the cycle of the kind that is open at the run's time.
 
     Args:
-        cycle: its id, if one was named.
-        kind: of which kind it is to be found.
-        at: when the run counts as happening (`scheduled_time`); not when it happens, so that a run that is late or tried
-            again stays its own cycle's.
+        cycle: the cycle's id, if named.
+        kind: the kind of cycle.
+        at: the run's time (`scheduled_time`); not the clock's, so that a late or repeated run keeps its cycle.
 
     Returns:
-        None where no cycle of the kind is open.
+        The cycle's id; None if no cycle of the kind is open.
 
     Raises:
-        ConfigurationFault: neither was named, or a cycle of another kind: that deployment is not for it.
+        ConfigurationFault: neither is named, or the cycle is of another kind, which this deployment does not handle.
     """
     if cycle is not None:
         if kind is not None and cycle_by_id(cycle).kind != kind:
@@ -51,17 +50,17 @@ def due_cycle(cycle: str | None, kind: str | None, at: str) -> str | None:
         return cycle
     if kind is None:
         raise ConfigurationFault("cycle", [bilingual("fault.cycle_or_kind", kinds=", ".join(SCHEDULED_KINDS))])
-    found = open_cycle(kind, moment(at).date())
-    return None if found is None else found.id
+    cycle_due = open_cycle(kind, moment(at).date())
+    return None if cycle_due is None else cycle_due.id
 
 
 def now(as_of: str | None) -> str:
-    """`scheduled_time` of what a person does without the engine: what was asked for, else this minute."""
-    return _text(dt.datetime.now(tz=LONDON)) if as_of is None else _asked_for(as_of)
+    """Return the time of a command that runs without the engine: `as_of`, else this minute (as `scheduled_time`)."""
+    return _text(dt.datetime.now(tz=LONDON)) if as_of is None else _normalised(as_of)
 
 
-def _asked_for(as_of: str) -> str:
-    """However a person writes a time: the ledger orders by these texts, and so has one form of them."""
+def _normalised(as_of: str) -> str:
+    """Return the one form of a time, however a person wrote it: the ledger sorts these texts."""
     at = moment(as_of)
     return _text(at if at.tzinfo else at.replace(tzinfo=LONDON))
 
@@ -71,16 +70,16 @@ def _text(at: dt.datetime) -> str:
 
 
 def seconds() -> int:
-    """Seconds since 1970, which summer time does not move: to see how long ago something was, also in another process."""
+    """Return seconds since 1970, independent of summer time: to measure intervals, also between processes."""
     return int(dt.datetime.now(tz=dt.UTC).timestamp())
 
 
 def today() -> dt.date:
-    """The day it is in Wales."""
+    """Return today's date in Wales."""
     return dt.datetime.now(tz=LONDON).date()
 
 
 def present_cycle(cycles: Iterable[Cycle], today: dt.date) -> str:
-    """The id of the cycle that people are busy with: the first, by closing day, that has not closed; else the last."""
+    """Return the id of the current cycle: the first, by closing day, that has not closed; else the last."""
     by_closing = sorted(cycles, key=lambda c: (c.closes_on, c.id))
     return next((c.id for c in by_closing if c.closes_on >= today), by_closing[-1].id)

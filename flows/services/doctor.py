@@ -1,7 +1,6 @@
-"""The doctor's questions to the engine's server: whether it answers, is of our version, has the schedule and a worker.
+"""The doctor's checks of the engine's server: it answers, has our version, our schedule and a worker, and no abandoned run.
 
-And whether a run that nobody is at any more holds a place. What needs no engine is `tasks.maintenance.doctor`'s; there
-stands how a check is added.
+Does not belong here: checks without the engine (`tasks.maintenance.doctor`, which also says how to add a check).
 """
 
 import datetime as dt
@@ -26,10 +25,10 @@ DEPLOYMENTS = Path(__file__).resolve().parents[2] / "prefect.yaml"
 
 
 def run_server_checks(wanted: Path = DEPLOYMENTS) -> Iterator[CheckResult]:
-    """Every check of the server.
+    """Yield the result of every check of the server.
 
     Args:
-        wanted: which deployments there should be.
+        wanted: the file of the deployments that the server should have.
     """
     url = PREFECT_API_URL.value()
     if not url:
@@ -41,33 +40,33 @@ def run_server_checks(wanted: Path = DEPLOYMENTS) -> Iterator[CheckResult]:
             yield check_result("server", Level.FAULT, "silent", server=url, fault=type(fault).__name__)
             return
         try:
-            theirs = client.api_version()
-            deployed = {one.name: one for one in client.read_deployments(limit=200)}
-        except Exception as refused:  # noqa: BLE001 - 401 without the word, and whatever else it says
-            yield check_result("server", Level.FAULT, "refused", server=url, fault=type(refused).__name__)
+            their_version = client.api_version()
+            deployed = {deployment.name: deployment for deployment in client.read_deployments(limit=200)}
+        except Exception as error:  # noqa: BLE001 - 401 without the password, or any other answer
+            yield check_result("server", Level.FAULT, "refused", server=url, fault=type(error).__name__)
             return
-        ours = version("prefect")
-        same = theirs == ours
+        our_version = version("prefect")
+        same = their_version == our_version
         yield check_result(
             "server",
             Level.OK if same else Level.WARNING,
             "fit" if same else "version",
             server=url,
-            theirs=theirs,
-            ours=ours,
+            theirs=their_version,
+            ours=our_version,
         )
-        own = yaml.safe_load(wanted.read_text(encoding="utf-8"))["deployments"]
-        yield from _schedule(own, deployed)
-        yield _left_runs(client, own)
-        for pool in sorted({one["work_pool"]["name"] for one in own if "work_pool" in one}):
+        ours = yaml.safe_load(wanted.read_text(encoding="utf-8"))["deployments"]
+        yield from _schedule(ours, deployed)
+        yield _left_runs(client, ours)
+        for pool in sorted({deployment["work_pool"]["name"] for deployment in ours if "work_pool" in deployment}):
             yield _worker(client, pool)
 
 
-def _schedule(own: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]) -> Iterator[CheckResult]:
-    missing = [one["name"] for one in own if one["name"] not in deployed]
-    there = [(one, deployed[one["name"]]) for one in own if one["name"] in deployed]
-    other = [one["name"] for one, theirs in there if _wanted(one) != _found(theirs)]
-    paused = [one["name"] for one, theirs in there if theirs.paused or any(not s.active for s in theirs.schedules)]
+def _schedule(ours: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]) -> Iterator[CheckResult]:
+    missing = [our["name"] for our in ours if our["name"] not in deployed]
+    pairs = [(our, deployed[our["name"]]) for our in ours if our["name"] in deployed]
+    other = [our["name"] for our, their in pairs if _our_crons(our) != _their_crons(their)]
+    paused = [our["name"] for our, their in pairs if their.paused or any(not s.active for s in their.schedules)]
     for case, names, level in (
         ("missing", missing, Level.FAULT),
         ("other", other, Level.WARNING),
@@ -76,29 +75,31 @@ def _schedule(own: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]
         if names:
             yield check_result("schedule", level, case, deployments=", ".join(names))
     if not (missing or other or paused):
-        yield check_result("schedule", Level.OK, "fit", number=len(own))
+        yield check_result("schedule", Level.OK, "fit", number=len(ours))
 
 
-def _wanted(deployment: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(one["cron"], one.get("timezone", "UTC")) for one in deployment.get("schedules") or () if "cron" in one}
+def _our_crons(deployment: dict[str, Any]) -> set[tuple[str, str]]:
+    return {
+        (entry["cron"], entry.get("timezone", "UTC")) for entry in deployment.get("schedules") or () if "cron" in entry
+    }
 
 
-def _found(deployment: DeploymentResponse) -> set[tuple[str, str]]:
-    schedules = (one.schedule for one in deployment.schedules)
-    return {(one.cron, one.timezone or "UTC") for one in schedules if isinstance(one, CronSchedule)}
+def _their_crons(deployment: DeploymentResponse) -> set[tuple[str, str]]:
+    schedules = (entry.schedule for entry in deployment.schedules)
+    return {(cron.cron, cron.timezone or "UTC") for cron in schedules if isinstance(cron, CronSchedule)}
 
 
-#: The states in which a run has its deployment's place.
+#: The states in which a run takes up its deployment's one slot.
 _AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-def _left_runs(client: SyncPrefectClient, own: list[dict[str, Any]]) -> CheckResult:
-    """No run has its deployment's place for longer than its flow may take: nobody is at such a one any more.
+def _left_runs(client: SyncPrefectClient, ours: list[dict[str, Any]]) -> CheckResult:
+    """Check that no run takes up its deployment's slot for longer than its flow may take: such a run is dead.
 
-    Where server and run died together nobody was left to say that it is over, and the next ones wait for its place.
+    If server and run died together, nothing ended the run on the server, and the next runs wait for its slot.
     """
-    longest = {one["name"]: _longest(one) for one in own if "entrypoint" in one}
-    ids = {one.id: one.name for one in client.read_deployments(limit=200) if one.name in longest}
+    longest = {our["name"]: _longest(our) for our in ours if "entrypoint" in our}
+    ids = {their.id: their.name for their in client.read_deployments(limit=200) if their.name in longest}
     at_work = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_AT_WORK)))
     left = []
     for run in client.read_flow_runs(flow_run_filter=at_work, limit=200):
@@ -112,7 +113,7 @@ def _left_runs(client: SyncPrefectClient, own: list[dict[str, Any]]) -> CheckRes
 
 
 def _longest(deployment: dict[str, Any]) -> dt.timedelta:
-    """For how long the engine lets a run of a deployment go on, and a while for what it does before and after."""
+    """Return the time limit of a deployment's runs, and some minutes for the engine's work before and after."""
     module = deployment["entrypoint"].partition(":")[0].removesuffix(".py").replace("/", ".")
     return dt.timedelta(seconds=import_module(module).LONGEST_SECONDS) + _BEFORE_AND_AFTER
 
@@ -121,13 +122,13 @@ _BEFORE_AND_AFTER = dt.timedelta(minutes=10)
 
 
 def _worker(client: SyncPrefectClient, pool: str) -> CheckResult:
-    """Somebody carries out what is due."""
+    """Check that a work pool is not paused and has a worker online."""
     try:
         workers = client.read_workers_for_work_pool(pool)
         paused = client.read_work_pool(pool).is_paused
     except ObjectNotFound:
         return check_result("worker", Level.FAULT, "no_pool", pool=pool)
-    online = sum(str(getattr(one.status, "value", one.status)) == "ONLINE" for one in workers)
+    online = sum(str(getattr(worker.status, "value", worker.status)) == "ONLINE" for worker in workers)
     if paused or not online:
         return check_result("worker", Level.FAULT, "paused" if paused else "none", pool=pool)
     return check_result("worker", Level.OK, "fit", pool=pool, number=online)

@@ -1,9 +1,9 @@
-"""Whom the engine tells when a run fails, is late or incomplete, or batches wait for a person: automations and channels.
+"""Notifications when a run fails, is late or incomplete, or when batches wait for a person: automations and channels.
 
-`uln notify` makes them on the server, and makes them anew each time, so that they are as this module says; where the words
-or the events change here, run it again. A channel is a notification block that the engine ships: a webhook, or e-mail
-through a mail server. Addresses and passwords are secrets of the block and stand in no automation.
-To add a cause: an entry of `_causes`; a channel: a function that saves a block, its name in `Channel`.
+`uln notify` writes them to the server, and brings them up to date with this module each time: run it again after a change of
+texts or events. A channel is a notification block of the engine: a webhook, or e-mail through a mail server. Addresses and
+passwords are secrets of the block and appear in no automation.
+To add a cause: an entry in `_causes`; a channel: a function that saves a block, and its name in `Channel`.
 """
 
 import datetime as dt
@@ -27,29 +27,29 @@ from schemas.texts.faults import ConfigurationFault, ServiceFault
 
 
 class Channel(StrEnum):
-    """How a person is told; the name of its block on the server is `uln-<channel>`."""
+    """Channels of notification; the block of each on the server is `uln-<channel>`."""
 
     WEBHOOK = "webhook"
     EMAIL = "email"
 
 
-#: The engine's block types of the channels. Its `slack-webhook` is the plain one that takes any address of the notification
-#: library (Apprise), mail servers among them; the engine ships no block for e-mail through a server of one's own.
+#: The engine's block types of the channels. Its `slack-webhook` takes any address of the notification library (Apprise), also
+#: of a mail server; the engine has no block for e-mail through a given server.
 _TYPE = {Channel.WEBHOOK: "custom-webhook", Channel.EMAIL: "slack-webhook"}
 _NAMES = "uln-"
 
 
 def notify(again_after_hours: int, webhook: str | None, email: str | None, server: str | None) -> list[str]:
-    """Make channels and automations, or bring them up to what this module says; a channel that is not named stays.
+    """Create channels and automations, or update them; a channel that is not named stays as it is.
 
     Args:
-        again_after_hours: how long the same is not told again.
+        again_after_hours: hours before the same notification is sent again.
         webhook: an address that takes JSON: `subject` and `body`.
-        email: whom to write to.
-        server: of the mail (`mail_address`).
+        email: the recipient's address.
+        server: the mail server (`mail_address`).
 
     Returns:
-        The channels that are told now.
+        The channels that now get notifications.
 
     Raises:
         ConfigurationFault: there is no channel, or the mail server is missing or cannot be read.
@@ -62,7 +62,7 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
     if not blocks:
         raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
     for name, (trigger, subject, body) in _causes(dt.timedelta(hours=again_after_hours)).items():
-        actions: list[Any] = [_send(one, subject, body) for one in blocks.values()]
+        actions: list[Any] = [_send(block, subject, body) for block in blocks.values()]
         _keep(
             AutomationCore(
                 name=_NAMES + name, description=str(bilingual("notify.description")), trigger=trigger, actions=actions
@@ -72,28 +72,28 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
 
 
 def remove() -> int:
-    """Take automations and channels away.
+    """Delete automations and channels.
 
     Returns:
-        How many automations there were.
+        The number of automations deleted.
     """
-    gone = 0
+    deleted = 0
     with get_client(sync_client=True) as client:
         for name in _causes(dt.timedelta()):
-            for one in client.read_automations_by_name(_NAMES + name):
-                client.delete_automation(one.id)
-                gone += 1
+            for automation in client.read_automations_by_name(_NAMES + name):
+                client.delete_automation(automation.id)
+                deleted += 1
         for block in _blocks().values():
             client.delete_block_document(block.id)
-    return gone
+    return deleted
 
 
 def try_out() -> None:
-    """Send a word to each channel, so that a person sees it arrive.
+    """Send a test message to each channel.
 
     Raises:
         ConfigurationFault: there is no channel.
-        ServiceFault: one could not be reached; names the channel, not its address.
+        ServiceFault: a channel could not be reached; the message names the channel, not its address.
     """
     blocks = _blocks()
     if not blocks:
@@ -103,7 +103,7 @@ def try_out() -> None:
         try:
             with block.raise_on_failure():
                 block.notify(body=str(bilingual("notify.try_body")), subject=str(bilingual("notify.try_subject")))
-        except Exception as fault:  # noqa: BLE001 - whatever a library says holds the address
+        except Exception as fault:  # noqa: BLE001 - the library's messages contain the address
             raise ServiceFault(bilingual("fault.channel", channel=channel, fault=type(fault).__name__)) from None
 
 
@@ -112,19 +112,19 @@ def _block_name(channel: Channel) -> str:
 
 
 def _blocks() -> dict[Channel, BlockDocument]:
-    """The channels that are there."""
-    found = {}
+    """Return the blocks of the channels that exist on the server."""
+    blocks = {}
     with get_client(sync_client=True) as client:
         for channel in Channel:
             try:
-                found[channel] = client.read_block_document_by_name(_block_name(channel), _TYPE[channel])
+                blocks[channel] = client.read_block_document_by_name(_block_name(channel), _TYPE[channel])
             except ObjectNotFound:
                 continue
-    return found
+    return blocks
 
 
 def _webhook(url: str) -> CustomWebhookNotificationBlock:
-    """The address is the block's secret: whoever has it may write there."""
+    """Return a webhook's block; the address is its secret, because it lets anyone post there."""
     return CustomWebhookNotificationBlock(
         name="uln",
         url="{{url}}",
@@ -135,32 +135,32 @@ def _webhook(url: str) -> CustomWebhookNotificationBlock:
     )
 
 
-#: How the connection to a mail server is kept from others, by what its address begins with; as the library calls it.
+#: The library's word for the encryption of a mail connection, by scheme of the server's address.
 _MAIL = {"smtp": "insecure", "smtp+starttls": "starttls", "smtps": "ssl"}
 
 
 def mail_address(email: str, server: str | None) -> str:
-    """Where a mail goes, as the notification library takes it.
+    """Return the notification library's address for a mail.
 
     Args:
-        email: whom to write to.
+        email: the recipient's address.
         server: `smtps://[user:password@]host[:port][?from=address]`; `smtp+starttls`; `smtp` without TLS.
 
     Raises:
         ConfigurationFault: the server is missing or cannot be read.
     """
-    found = urlsplit(server or "")
+    parts = urlsplit(server or "")
     try:
-        port = found.port
+        port = parts.port
     except ValueError:
         port = -1
-    if found.scheme not in _MAIL or not found.hostname or port == -1 or "@" not in email:
+    if parts.scheme not in _MAIL or not parts.hostname or port == -1 or "@" not in email:
         raise ConfigurationFault("ULN_SMTP", [bilingual("fault.mail_server")])
-    sender = parse_qs(found.query).get("from", [email])[0]
-    user = f"{found.username}:{found.password or ''}@" if found.username else ""
-    where = found.hostname if port is None else f"{found.hostname}:{port}"
-    how = {"smtp": found.hostname, "to": email, "from": sender, "mode": _MAIL[found.scheme]}
-    return f"{'mailto' if found.scheme == 'smtp' else 'mailtos'}://{user}{where}?{urlencode(how, quote_via=quote)}"
+    sender = parse_qs(parts.query).get("from", [email])[0]
+    user = f"{parts.username}:{parts.password or ''}@" if parts.username else ""
+    where = parts.hostname if port is None else f"{parts.hostname}:{port}"
+    how = {"smtp": parts.hostname, "to": email, "from": sender, "mode": _MAIL[parts.scheme]}
+    return f"{'mailto' if parts.scheme == 'smtp' else 'mailtos'}://{user}{where}?{urlencode(how, quote_via=quote)}"
 
 
 def _send(block: BlockDocument, subject: str, body: str) -> SendNotification:
@@ -168,19 +168,19 @@ def _send(block: BlockDocument, subject: str, body: str) -> SendNotification:
 
 
 def _keep(wanted: AutomationCore) -> None:
-    """Make it, or bring the one of that name up to it; only one is left."""
+    """Create an automation, or update the existing one of its name; delete any others of that name."""
     with get_client(sync_client=True) as client:
-        there = client.read_automations_by_name(wanted.name)
-        if there:
-            client.update_automation(there[0].id, wanted)
+        existing = client.read_automations_by_name(wanted.name)
+        if existing:
+            client.update_automation(existing[0].id, wanted)
         else:
             client.create_automation(wanted)
-        for one in there[1:]:
-            client.delete_automation(one.id)
+        for duplicate in existing[1:]:
+            client.delete_automation(duplicate.id)
 
 
 def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str]]:
-    """What is told: when, under which subject, in which words; by the automation's name."""
+    """Return the trigger, subject and text of each automation, by its name."""
     run = {"flow": "{{ flow.name }}", "run": "{{ flow_run.name }}", "state": "{{ flow_run.state.name }}"}
     run |= {"link": "{{ flow_run|ui_url or '' }}"}
     batches = {name: f"{{{{ event.payload.{name} }}}}" for name in ("stuck", "unconfirmed", "cycles")}
@@ -193,7 +193,7 @@ def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str
     }
     triggers = {
         "failed-run": _runs(("Failed", "Crashed", "TimedOut"), again_after),
-        # Apart, so that a run that began late does not keep its own failure from being told.
+        # Its own trigger, so that a notification of a late run does not suppress one of the same run's failure.
         "late-run": _runs(("Late",), again_after),
         "waiting-batches": _again(Event.BATCHES_WAITING, "uln.batches.*", again_after),
         "incomplete-run": _again(Event.RUN_INCOMPLETE, "uln.flow.*", again_after),
@@ -202,13 +202,13 @@ def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str
 
 
 def _words(name: str, places: dict[str, str]) -> tuple[str, str]:
-    """Subject and text, in both languages; of runs they are the same, the state is in them."""
+    """Return subject and text in both languages; failed and late runs share them, with the state filled in."""
     name = "failed-run" if name == "late-run" else name
     return str(bilingual(f"notify.{name}_subject", **places)), str(bilingual(f"notify.{name}_body", **places))
 
 
 def _runs(states: tuple[str, ...], after: dt.timedelta) -> EventTrigger:
-    """A poll that fails every half-hour is told once in a while; another flow's or deployment's failure at once."""
+    """Notify at intervals of a poll that fails every half hour, and at once of another flow's or deployment's failure."""
     return EventTrigger(
         expect={f"prefect.flow-run.{state}" for state in states},
         match={"prefect.resource.id": "prefect.flow-run.*"},

@@ -1,8 +1,8 @@
 """The service on one machine: a Prefect server, the deployments of `prefect.yaml` and a worker, until someone ends it.
 
-Belongs here: which of Prefect's own commands are started, in which order, and that all of them end together. Does not
-belong here: schedules (`prefect.yaml`), what a run does (the flows), how processes are kept from being left over
-(`flows.services.guardian`). The engine is never imported: it runs in processes of its own.
+Belongs here: which of Prefect's commands are started, in which order, and that all of them end together. Does not belong
+here: schedules (`prefect.yaml`), the work of a run (the flows), and how no process is left over (`flows.services.guardian`).
+This module never imports the engine: it runs in its own processes.
 """
 
 import base64
@@ -29,11 +29,11 @@ from tasks.io.data_root.data_root import DataRoot, keep_private, make_folder, wr
 CHECKOUT = Path(__file__).resolve().parents[2]
 POOL = "uln"
 _HOST = "127.0.0.1"
-#: The first start makes the engine's database; two busy cores take minutes for it.
+#: The first start makes the engine's database, which takes minutes on two busy cores.
 _START_SECONDS = 300.0
 _LOOK_SECONDS = 0.3
 
-#: What is done once the server answers, in this order; safe to do again.
+#: Commands to run once the server answers, in this order; safe to repeat.
 _ONCE = {
     "work-pool": ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
     "deploy": ["--no-prompt", "deploy", "--all"],
@@ -43,16 +43,16 @@ Process = subprocess.Popen[bytes]
 
 
 def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
-    """Start all of it and stay until this process is asked to end, or a part of it ends.
+    """Start the service and stay until this process is asked to end, or a part of the service ends.
 
     Args:
         data: the data root.
-        port: where the server listens, on this machine alone.
-        tell: says to whoever started it how far it is.
+        port: the server's port; it listens on this machine only.
+        tell: called with messages about the progress.
 
     Raises:
         ServiceFault: this is no checkout, the port is taken, or a part could not be started or has ended.
-        KeyboardInterrupt: it was asked to end; all of it has ended.
+        KeyboardInterrupt: this process was asked to end; all parts have ended.
     """
     if not (CHECKOUT / "prefect.yaml").is_file():
         raise ServiceFault(bilingual("fault.no_checkout", folder=CHECKOUT))
@@ -60,18 +60,18 @@ def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
     home = DataRoot(Path(data)).create().engine
     make_folder(home)
     _refuse_taken(port)
-    word_file = home / "word"
-    environment = _environment(data, home, port, _word(word_file))
-    with _asked_to_end(), _together() as started:
+    password_file = home / "word"
+    environment = _environment(data, home, port, _password(password_file))
+    with _sigterm_as_ctrl_c(), _processes() as start:
         tell(bilingual("serve.starting"))
-        server = started("server", ["server", "start", "--host", _HOST, "--port", str(port)], environment, home)
+        server = start("server", ["server", "start", "--host", _HOST, "--port", str(port)], environment, home)
         _wait_for(server, port, home)
         for name, arguments in _ONCE.items():
-            _finished(name, started(name, arguments, environment, home), home)
-        # No worker is there yet: what stands as Running was left by one that has gone with its machine, or with Ctrl-C.
+            _wait_until_done(name, start(name, arguments, environment, home), home)
+        # No worker has started yet: a run in state Running was left by a worker that ended with its machine or by Ctrl-C.
         end_left_runs(environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"])
-        worker = started("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"], environment, home)
-        tell(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=word_file, root=data))
+        worker = start("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"], environment, home)
+        tell(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=password_file, root=data))
         while True:
             for name, process in (("server", server), ("worker", worker)):
                 _refuse_ended(name, process, home)
@@ -79,28 +79,28 @@ def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
 
 
 def end_left_runs(address: str, word: str) -> int:
-    """Say of the runs that nobody is at any more that they are over, as the dead cannot.
+    """Set dead runs to crashed on the server.
 
-    Each holds the one place of its deployment for ever: the next nights' runs would wait for it, and none would come.
+    Otherwise each would hold its deployment's only slot for ever, and every later run would wait for it.
 
     Args:
-        address: of the server's API.
-        word: that lets us in.
+        address: the address of the server's API.
+        word: the password.
 
     Returns:
-        How many there were.
+        The number of runs.
     """
     at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
-    left = _asked(address, word, "flow_runs/filter", at_work)
+    left = _post(address, word, "flow_runs/filter", at_work)
     over = {"type": "CRASHED", "name": "Crashed", "message": bilingual("terminal.left_run")}
     for run in left:
-        _asked(address, word, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
+        _post(address, word, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
     return len(left)
 
 
-def _asked(address: str, word: str, path: str, body: dict[str, Any]) -> Any:
-    lets_in = "Basic " + base64.b64encode(word.encode()).decode()
-    headers = {"Content-Type": "application/json", "Authorization": lets_in}
+def _post(address: str, password: str, path: str, body: dict[str, Any]) -> Any:
+    credentials = "Basic " + base64.b64encode(password.encode()).decode()
+    headers = {"Content-Type": "application/json", "Authorization": credentials}
     request = urllib.request.Request(f"{address}/{path}", json.dumps(body).encode(), headers)  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return json.load(answer)
@@ -108,7 +108,7 @@ def _asked(address: str, word: str, path: str, body: dict[str, Any]) -> Any:
 
 def _refuse_taken(port: int) -> None:
     with socket.socket() as probe:
-        # As the server will: what has just been let go may be taken again.
+        # As the server does: a port that has just been released may be taken again.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
@@ -116,26 +116,26 @@ def _refuse_taken(port: int) -> None:
             raise ServiceFault(bilingual("fault.port_taken", port=port)) from None
 
 
-def _word(file: Path) -> str:
-    """The word that lets people in: what the user has set, else one of its own, kept for the account alone."""
+def _password(file: Path) -> str:
+    """Return the server's password: the user's from the environment, else the file's, else a new one; saved in the file."""
     names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-    own = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if own is None and file.is_file():
+    from_user = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    if from_user is None and file.is_file():
         return file.read_text(encoding="utf-8").strip()
-    word = own or f"uln:{secrets.token_urlsafe(32)}"
-    write_whole(file, word.encode() + b"\n")
-    return word
+    password = from_user or f"uln:{secrets.token_urlsafe(32)}"
+    write_whole(file, password.encode() + b"\n")
+    return password
 
 
-def _environment(data: str, home: Path, port: int, word: str) -> dict[str, str]:
-    """What Prefect's commands, and through the worker the runs, have to know; nothing of another server."""
+def _environment(data: str, home: Path, port: int, password: str) -> dict[str, str]:
+    """Return the environment of Prefect's commands and, through the worker, of runs; without settings of other servers."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PREFECT_PROFILE", "PREFECT_API_KEY")}
     paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return kept | {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://{_HOST}:{port}/api",
-        "PREFECT_SERVER_API_AUTH_STRING": word,
-        "PREFECT_API_AUTH_STRING": word,
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+        "PREFECT_API_AUTH_STRING": password,
         "PREFECT_SERVER_LOGGING_LEVEL": os.environ.get("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
         "PREFECT_CLI_PROMPT": "false",
         "PYTHONPATH": os.pathsep.join(paths),
@@ -145,8 +145,8 @@ def _environment(data: str, home: Path, port: int, word: str) -> dict[str, str]:
 
 
 @contextmanager
-def _together() -> Iterator[Callable[..., Process]]:
-    """Starts processes that all end with it; each tells what it has to say to a file of the engine's folder."""
+def _processes() -> Iterator[Callable[..., Process]]:
+    """Yield a function that starts a process; all end with the block. Each logs to a file in the engine's folder."""
     running: list[Process] = []
 
     def start(name: str, arguments: list[str], environment: dict[str, str], home: Path) -> Process:
@@ -158,7 +158,7 @@ def _together() -> Iterator[Callable[..., Process]]:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 cwd=CHECKOUT,
-                # Ctrl-C goes to this process alone, which ends the others.
+                # Ctrl-C reaches only this process, which ends the others.
                 start_new_session=True,
             )
         running.append(process)
@@ -175,8 +175,8 @@ def _together() -> Iterator[Callable[..., Process]]:
 
 
 @contextmanager
-def _asked_to_end() -> Iterator[None]:
-    """While it holds, a service manager's way of asking to end counts as Ctrl-C."""
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Treat SIGTERM, by which a service manager ends a process, as Ctrl-C."""
 
     def stop(_signal: int, _frame: Any) -> None:
         raise KeyboardInterrupt
@@ -189,10 +189,10 @@ def _asked_to_end() -> Iterator[None]:
 
 
 def _wait_for(server: Process, port: int, home: Path) -> None:
-    """Until the server answers.
+    """Wait until the server answers.
 
     Raises:
-        ServiceFault: it has ended, or takes too long.
+        ServiceFault: the server has ended, or takes too long.
     """
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
@@ -207,11 +207,11 @@ def _wait_for(server: Process, port: int, home: Path) -> None:
     raise ServiceFault(bilingual("fault.part_ended", part="server", log=_log(home, "server")))
 
 
-def _finished(name: str, process: Process, home: Path) -> None:
-    """Until one of Prefect's commands has done its work.
+def _wait_until_done(name: str, process: Process, home: Path) -> None:
+    """Wait until one of Prefect's commands has ended well.
 
     Raises:
-        ServiceFault: it could not, or takes too long.
+        ServiceFault: the command failed, or takes too long.
     """
     with suppress(subprocess.TimeoutExpired):
         if process.wait(timeout=_START_SECONDS) == 0:

@@ -1,6 +1,6 @@
-"""`uln watch`: tells the engine of files that arrive, so that it starts the flow that takes them in.
+"""`uln watch`: sends the engine an event for files that arrive, so that it starts the flow that receives them.
 
-A service of its own beside worker and server. Nothing needs it: the schedule finds the same files, later.
+It is a separate process beside worker and server. Nothing depends on it: the schedule finds the same files, later.
 """
 
 from collections import Counter
@@ -24,24 +24,24 @@ from tasks.runtime.visibility import VisibleRows, check_visible
 
 
 def refuse_without_server() -> None:
-    """Stop where the engine has no server that stands: nobody would hear, and nothing would be kept.
+    """Refuse to run without a permanent server of the engine: events would reach nobody and be lost.
 
     Raises:
-        ServiceFault: says how to name one.
+        ServiceFault: no server is named; its sentence says how to name one.
     """
     if not PREFECT_API_URL.value():
         raise ServiceFault(bilingual("fault.no_server"))
 
 
 def watch_inboxes(data: str, stop: Event | None = None) -> Iterator[tuple[int, bool]]:
-    """Watch a data root's inboxes until someone stops it.
+    """Watch a data root's inboxes, and send the engine events, until `stop` is set.
 
     Args:
         data: the data root.
-        stop: set by whoever has had enough.
+        stop: ends the watch when set.
 
     Yields:
-        For each time that files have come: how many, and whether the server answers and has been told.
+        For each arrival: the number of files, and whether the server answered and got the event.
 
     Raises:
         ServiceFault: no server is named.
@@ -50,27 +50,27 @@ def watch_inboxes(data: str, stop: Event | None = None) -> Iterator[tuple[int, b
     root = DataRoot(Path(data)).create()
     how = how_watched(root.reference / "watching.toml")
     for paths in arrivals(root, how, seconds, stop):
-        answers = _server_lets_us_in()
+        answers = _server_accepts()
         if answers:
             emit_arrived(arrived(root, paths))
         yield len(paths), answers
 
 
-def _server_lets_us_in() -> bool:
-    """Whether the server answers, and takes our word: its health is told to everybody, so something else is asked."""
+def _server_accepts() -> bool:
+    """Whether the server answers and accepts our password; asks for flows, as the health check needs no password."""
     try:
         with get_client(sync_client=True) as client:
             client.read_flows(limit=1)
-    except Exception:  # noqa: BLE001 - unreachable, 401 without the word, and whatever else it says
+    except Exception:  # noqa: BLE001 - unreachable, 401 without the password, or any other answer
         return False
     return True
 
 
 def arrived(root: DataRoot, paths: list[Path]) -> VisibleRows:
-    """Files by inbox and authority; a folder that is no authority's has no name."""
+    """Return the number of files by inbox and authority (`views.ARRIVED`); `la_code` is empty for any other folder."""
     known = set(authorities()["la_code"])
-    found = Counter(_place(root, path, known) for path in paths)
-    rows = [{"inbox": inbox, "la_code": la, "files": n} for (inbox, la), n in sorted(found.items())]
+    counts = Counter(_place(root, path, known) for path in paths)
+    rows = [{"inbox": inbox, "la_code": la, "files": n} for (inbox, la), n in sorted(counts.items())]
     return check_visible(ARRIVED, rows)
 
 

@@ -1,4 +1,4 @@
 """Maintenance of a data root: purge, the doctor's checks, arrivals.
 
-Does not belong here: when it runs (`flows.upkeep`, `flows.services`), or how long data is kept (`schemas/settings`).
+Does not belong here: schedules (`flows.upkeep`, `flows.services`), or how long data is kept (`schemas/settings`).
 """

@@ -1,7 +1,7 @@
-"""The files that arrive in the inboxes and have become whole, as they do; for `uln watch`. No engine.
+"""Files that arrive in the inboxes and are complete, for `uln watch`. No engine.
 
-What lay there before is not told: the schedule finds it, as it finds whatever a watcher has missed. When an inbox was last
-told of is kept in the data root: a watcher that is started again starts runs no sooner than the one before it would have.
+Files that were there before are not announced: the schedule finds them, and any that a watcher has missed. The time of an
+inbox's last announcement is kept in the data root, so that a restarted watcher starts runs no sooner than the one before.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,19 +18,19 @@ from tasks.io.data_root.inbox_watch import changes, stamps_of
 def arrivals(
     root: DataRoot, how: Watching, clock: Callable[[], int], stop: Event | None = None
 ) -> Iterator[list[Path]]:
-    """The files that arrive, those together that become whole together; of an inbox that was told of a while ago.
+    """Yield arriving files: those completed together come together, and no inbox sooner than its pause allows.
 
     Args:
-        root: the data root; its inboxes are there.
-        how: when a file is whole, how long it waits for others, and how often an inbox is told of.
-        clock: seconds since 1970; for the next watcher.
-        stop: set by whoever has had enough.
+        root: the data root; its inboxes exist.
+        how: when a file is complete, how long it waits for others, and the pause between an inbox's announcements.
+        clock: returns seconds since 1970; its times are kept for the next watcher.
+        stop: ends the watch when set.
 
     Yields:
         Paths, sorted.
 
     Raises:
-        NotWritten: when it told of them could not be kept.
+        NotWritten: the time of the announcement could not be saved.
     """
     known, seconds = Waiting(), how.arrivals.settled_seconds
     inboxes = {"census": root.dewi_inbox, "lrs-returns": root.lrs_inbox}
@@ -45,15 +45,15 @@ def arrivals(
         whole = to_tell(known, how.arrivals.told_within_rounds)
         if whole:
             known = Waiting(known.growing)
-        told: set[Path] = set()
-        for starts, pause in pauses.items():
-            own = {path for path in whole if Path(path).is_relative_to(inboxes[starts])}
-            # A round takes so many seconds or longer; rounds are counted, as a clock may be put back.
-            pauses[starts], now = after_pause(pause, own, -(-again_after[starts] // seconds))
-            told |= set(map(Path, now))
+        due: set[Path] = set()
+        for flow, pause in pauses.items():
+            arrived = {path for path in whole if Path(path).is_relative_to(inboxes[flow])}
+            # Rounds are counted, not time, because a clock may be put back; a round takes `seconds` or longer.
+            pauses[flow], now = after_pause(pause, arrived, -(-again_after[flow] // seconds))
+            due |= set(map(Path, now))
             if now:
-                last[starts] = clock()
-        if told:
-            # Before: one that dies between the two has not told, and the schedule finds what it has not told.
+                last[flow] = clock()
+        if due:
+            # Save first: if the watcher dies before it announces the files, the schedule finds them.
             write_announced(root.arrivals_told, last)
-            yield sorted(told)
+            yield sorted(due)

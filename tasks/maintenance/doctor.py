@@ -1,9 +1,8 @@
-"""What may be wrong with a data root and the machine it lies on, and what to do about each; for `uln doctor`. Reads only.
+"""Checks of a data root and its machine, each with what to do about a fault; for `uln doctor`. They change no data.
 
-Belongs here: checks that need no engine; those of server and schedule are `flows.services.doctor`'s. Each yields what
-it found, one `CheckResult` at least, so that a reader sees what was looked at. To add a check: a function in `CHECKS`, its
-sentences `doctor.<check>.<case>` and, where it is not well, `doctor.<check>.<case>_do` in `texts.csv`, a test in which
-it fails.
+Belongs here: checks without the engine; those of server and schedule are in `flows.services.doctor`. Each check yields at
+least one `CheckResult`, so that a reader sees what was checked. To add a check: a function in `CHECKS`, its sentences
+`doctor.<check>.<case>` and, for a fault or warning, `doctor.<check>.<case>_do` in `texts.csv`, and a test in which it fails.
 """
 
 import datetime as dt
@@ -52,7 +51,7 @@ from tasks.steps.lrs_calls import job_list, learner_service
 
 
 class Level(StrEnum):
-    """How a check ended; a fault makes the exit code 1."""
+    """Level of a check's result; a fault makes the exit code 1."""
 
     OK = "ok"
     WARNING = "warning"
@@ -61,13 +60,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
-        check: its word.
-        level: how it ended.
-        what: one sentence; references and counts.
-        action: what to do about it; None where nothing is to be done.
+        check: the check's word.
+        level: ok, warning or fault.
+        what: one sentence, with references and counts.
+        action: what to do about it; None if nothing is to be done.
     """
 
     check: str
@@ -76,13 +75,13 @@ class CheckResult:
     action: Bilingual | None = None
 
     def as_json(self) -> dict[str, str]:
-        """The same for programs."""
-        told = {"check": self.check, "level": self.level.value, "what_cy": self.what.cy, "what_en": self.what.en}
-        return told if self.action is None else told | {"action_cy": self.action.cy, "action_en": self.action.en}
+        """Return the result for programs; no action, no `action_cy` and `action_en`."""
+        result = {"check": self.check, "level": self.level.value, "what_cy": self.what.cy, "what_en": self.what.en}
+        return result if self.action is None else result | {"action_cy": self.action.cy, "action_en": self.action.en}
 
 
 def check_result(check: str, level: Level, case: str, **places: object) -> CheckResult:
-    """What a check found, in the sentences of its case."""
+    """Return a check's result, in the sentences of its case."""
     key = f"doctor.{check}.{case}"
     return CheckResult(
         check, level, bilingual(key, **places), None if level is Level.OK else bilingual(f"{key}_do", **places)
@@ -90,39 +89,41 @@ def check_result(check: str, level: Level, case: str, **places: object) -> Check
 
 
 def run_checks(data: str, day: dt.date) -> Iterator[CheckResult]:
-    """Every check that needs no engine, in order; those of the lake only where there is a data root.
+    """Yield the results of all checks without the engine, in order.
+
+    Most checks need an existing data root; those of the lake also need a lake that can be reached.
 
     Args:
         data: the data root.
-        day: from which the age of batches counts.
+        day: the day up to which the age of batches counts.
     """
     root = DataRoot(Path(data))
     yield from _versions()
     yield from _folders(root)
     if root.path.is_dir():
-        lake_serves, told = _store(root)
-        yield from told
+        lake_serves, results = _store(root)
+        yield from results
         for check in CHECKS:
             if lake_serves or check not in _OF_THE_LAKE:
                 yield from check(root, day)
 
 
 def _versions() -> Iterator[CheckResult]:
-    """The interpreter and the packages are those that the project asks for."""
+    """Check that the interpreter and the packages are those that the project requires."""
     wrong = [] if sys.version_info >= (3, 11) else [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
     try:
-        wanted = [Requirement(one) for one in requires("uln-service-wales") or ()]
+        wanted = [Requirement(line) for line in requires("uln-service-wales") or ()]
     except PackageNotFoundError:
         yield check_result("versions", Level.WARNING, "not_installed")
         return
-    for one in wanted:
-        if one.marker is None or one.marker.evaluate({"extra": ""}):
+    for package in wanted:
+        if package.marker is None or package.marker.evaluate({"extra": ""}):
             try:
-                there = version(one.name)
+                installed = version(package.name)
             except PackageNotFoundError:
-                there = ""
-            if not there or not one.specifier.contains(there, prereleases=True):
-                wrong.append(f"{one.name} {there or '-'} ({one.specifier})")
+                installed = ""
+            if not installed or not package.specifier.contains(installed, prereleases=True):
+                wrong.append(f"{package.name} {installed or '-'} ({package.specifier})")
     if wrong:
         yield check_result("versions", Level.FAULT, "wrong", packages=", ".join(wrong))
     else:
@@ -130,7 +131,7 @@ def _versions() -> Iterator[CheckResult]:
 
 
 def _folders(root: DataRoot) -> Iterator[CheckResult]:
-    """The folders are there and may be used by this account."""
+    """Check that the folders exist and this account may use them."""
     if not root.path.is_dir():
         yield check_result("folders", Level.FAULT, "no_root", root=root.path)
         return
@@ -141,28 +142,38 @@ def _folders(root: DataRoot) -> Iterator[CheckResult]:
     ]
     closed += [place for place in places[3:] if place.is_dir() and not os.access(place, os.W_OK)]
     if missing:
-        yield check_result("folders", Level.WARNING, "missing", places=_named(root, missing))
+        yield check_result("folders", Level.WARNING, "missing", places=_relative(root, missing))
     if closed:
-        yield check_result("folders", Level.FAULT, "closed", places=_named(root, closed))
+        yield check_result("folders", Level.FAULT, "closed", places=_relative(root, closed))
     if not missing and not closed:
         yield check_result("folders", Level.OK, "fit", root=root.path)
 
 
-def _named(root: DataRoot, places: list[Path]) -> str:
+def _relative(root: DataRoot, places: list[Path]) -> str:
     return ", ".join(sorted({place.relative_to(root.path).as_posix() for place in places}))
 
 
 def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Every file that a person may edit can be read, the project's own and the data root's."""
-    own = root.reference
-    codes = own / "return_codes.csv"
+    """Check that every file a person may edit can be read, the project's and the data root's."""
+    reference = root.reference
+    codes = reference / "return_codes.csv"
     loaders: tuple[Callable[[], Any], ...] = (
         *(all_texts, all_cycles, all_layouts, all_versions, all_reasons, all_rules),
-        *(lambda: registration(own), lambda: opt_outs(own), lambda: schools(own), lambda: privacy_notice(own)),
-        *(lambda: all_profiles(own / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
-        *(lambda: exception_terms(own / "exceptions.toml"), lambda: all_retention(own / "retention.toml")),
-        *(lambda: root.access, lambda: how_watched(own / "watching.toml")),
-        *(lambda: lrs_service(own), lambda: service_codes(own), lambda: locations_of(own), lambda: place_of(root)),
+        *(
+            lambda: registration(reference),
+            lambda: opt_outs(reference),
+            lambda: schools(reference),
+            lambda: privacy_notice(reference),
+        ),
+        *(lambda: all_profiles(reference / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
+        *(lambda: exception_terms(reference / "exceptions.toml"), lambda: all_retention(reference / "retention.toml")),
+        *(lambda: root.access, lambda: how_watched(reference / "watching.toml")),
+        *(
+            lambda: lrs_service(reference),
+            lambda: service_codes(reference),
+            lambda: locations_of(reference),
+            lambda: place_of(root),
+        ),
     )
     sound = True
     for load in loaders:
@@ -170,9 +181,9 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
             load()
         except (ConfigurationFault, OSError) as fault:
             sound = False
-            told = sentence_of(fault) if isinstance(fault, ConfigurationFault) else type(fault).__name__
-            yield check_result("configuration", Level.FAULT, "wrong", fault=told)
-    if not (own / "registration.csv").exists():
+            message = sentence_of(fault) if isinstance(fault, ConfigurationFault) else type(fault).__name__
+            yield check_result("configuration", Level.FAULT, "wrong", fault=message)
+    if not (reference / "registration.csv").exists():
         sound = False
         yield check_result("configuration", Level.WARNING, "no_registration")
     if sound:
@@ -180,11 +191,11 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _rights(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Nobody may enter who is not let in."""
+    """Check that no folder is open to accounts without access."""
     try:
         places = root.open_places()
     except ConfigurationFault:
-        return  # told with the configuration
+        return  # reported by `_configuration`
     if places:
         yield check_result("rights", Level.WARNING, "open", places=", ".join(places))
     else:
@@ -192,7 +203,7 @@ def _rights(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _free_space(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """There is room for what a run writes."""
+    """Check that there is free space for a run."""
     try:
         bounds = how_watched(root.reference / "watching.toml").free_space
     except ConfigurationFault:
@@ -204,7 +215,7 @@ def _free_space(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _evidence(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """No run has met what nobody foresaw."""
+    """Check that no run has left evidence of an unforeseen fault."""
     others = ("warning-", "workers", _LOST)
     kept = [path for path in root.path.glob("reports/*/faults/*") if not path.name.startswith(others)]
     if kept:
@@ -216,12 +227,12 @@ def _evidence(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
         yield check_result("evidence", Level.OK, "none")
 
 
-#: How the evidence begins that a run leaves which has lost its cluster (`tasks.runtime.dask_executor`).
+#: First part of the name of the evidence that a run leaves when it loses its cluster (`tasks.runtime.dask_executor`).
 _LOST = "machines-lost-"
 
 
 def _machines(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """No run has lost its cluster and gone on alone."""
+    """Check that no run has lost its cluster and gone on alone."""
     lost = list((root.reports("process") / "faults").glob(f"{_LOST}*"))
     if lost:
         newest = max(lost, key=lambda path: (path.stat().st_mtime_ns, path.name))
@@ -232,7 +243,7 @@ def _machines(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _locks(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """One run at a time rests on a lock; that it holds between machines which share the storage, one of them cannot see."""
+    """Check that the run lock is reliable: on shared storage one machine cannot see whether it holds between machines."""
     kind = file_system_of(root.path)
     if is_shared(kind):
         yield check_result("locks", Level.WARNING, "shared", kind=kind, lock=root.lake / ".run.lock")
@@ -241,22 +252,22 @@ def _locks(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _store(root: DataRoot) -> tuple[bool, list[CheckResult]]:
-    """Whether the lake can be looked at; and of one that is no folder, whether it is reached and loses no commit."""
+    """Return whether the lake can be checked; and for a lake in a store, whether it is reached and loses no commit."""
     try:
-        way, lake = locations_of(root.reference).lake, Lake.of(root)
+        location, lake = locations_of(root.reference).lake, Lake.of(root)
     except ConfigurationFault:
-        return False, []  # told with the configuration
-    if way is None or lake.place.folder is not None:
+        return False, []  # reported by `_configuration`
+    if location is None or lake.place.folder is not None:
         return True, []
     place = lake.place.address
     try:
         try_out(lake)
-    except Exception as error:  # noqa: BLE001 - whatever either library says of a store
+    except Exception as error:  # noqa: BLE001 - any exception of either library for a store
         return False, [check_result("store", Level.FAULT, "away" if is_transient(error) else "refuses", place=place)]
-    # The lake's library looks before it commits: only a put that is made blindly shows what the store does with it.
+    # The lake's library looks before it commits; only a blind put shows whether the store overwrites.
     try:
-        with open_folder(way) as there:
-            keeps = keeps_what_stands(there)
+        with open_folder(location) as folder:
+            keeps = keeps_what_stands(folder)
     except ServiceFault as fault:
         return True, [check_result("store", Level.WARNING, "unproven", place=place, told=fault.args[0])]
     return keeps, [
@@ -267,11 +278,11 @@ def _store(root: DataRoot) -> tuple[bool, list[CheckResult]]:
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Each table opens, its files are there, and what one table says of another is so."""
+    """Check that each table opens with all its files, and that the tables agree."""
     lake = Lake.of(root)
-    damaged = [(name, what) for name in TABLES if (what := damage(lake, name)) is not None]
-    for name, what in damaged:
-        yield check_result("lake", Level.FAULT, what, table=name)
+    damaged = [(name, case) for name in TABLES if (case := damage(lake, name)) is not None]
+    for name, case in damaged:
+        yield check_result("lake", Level.FAULT, case, table=name)
     if damaged:
         return
     disagreeing = list(_disagreeing(lake))
@@ -284,12 +295,9 @@ def _lake(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _disagreeing(lake: Lake) -> Iterator[CheckResult]:
-    """Where the ledger's tables do not agree, by the transaction ids that commits carry.
-
-    The ids: `tasks.stages.collect`, `tasks.stages.merge`.
-    """
+    """Yield disagreements between the ledger's tables, by the commits' transaction ids (`stages.collect`, `stages.merge`)."""
     taken = lake.read("received", ["sha256"], kind="lrs_result", status="accepted")["sha256"]
-    collected = lake.committed("lrs_returns", [f"collect/{one}" for one in taken])
+    collected = lake.committed("lrs_returns", [f"collect/{sha256}" for sha256 in taken])
     if len(collected) < len(taken):
         yield check_result("lake", Level.FAULT, "answers", number=len(taken) - len(collected))
     merging = {f"merge/{sha256}/{n}" for sha256, n in lake.sizes("lrs_returns", "sha256", tied="Y").items()}
@@ -297,8 +305,8 @@ def _disagreeing(lake: Lake) -> Iterator[CheckResult]:
     if unmerged:
         yield check_result("lake", Level.WARNING, "unmerged", number=len(unmerged))
     batches = lake.read("batches", ["batch_ref", "rows"])
-    there = lake.sizes("batch_rows", "batch_ref")
-    wrong = [ref for ref, n in zip(batches["batch_ref"], batches["rows"], strict=True) if there.get(ref, 0) != n]
+    stored = lake.sizes("batch_rows", "batch_ref")
+    wrong = [ref for ref, n in zip(batches["batch_ref"], batches["rows"], strict=True) if stored.get(ref, 0) != n]
     if wrong:
         yield check_result("lake", Level.FAULT, "batch_rows", number=len(wrong), first=wrong[0])
 
@@ -307,33 +315,33 @@ _MOST_NAMED = 5
 
 
 def _batches(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
-    """No batch waits for a person."""
+    """Check that no batch waits for a person."""
     if any(damage(Lake.of(root), name) for name in ("batches", "lrs_returns")):
-        return  # told with the lake
+        return  # reported by `_lake`
     waiting = batches_waiting(str(root.path), day).frame
     for case, state in (("unconfirmed", BatchShown.SENT_UNCONFIRMED), ("stuck", BatchShown.STUCK)):
-        own = waiting[waiting["state"] == state.value]
-        if len(own):
-            named = ", ".join(own["batch_ref"].head(_MOST_NAMED)) + (", .." if len(own) > _MOST_NAMED else "")
-            oldest = int(own["age"].max())
-            yield check_result("batches", Level.WARNING, case, number=len(own), batches=named, days=oldest)
+        rows = waiting[waiting["state"] == state.value]
+        if len(rows):
+            named = ", ".join(rows["batch_ref"].head(_MOST_NAMED)) + (", .." if len(rows) > _MOST_NAMED else "")
+            oldest = int(rows["age"].max())
+            yield check_result("batches", Level.WARNING, case, number=len(rows), batches=named, days=oldest)
     if waiting.empty:
         yield check_result("batches", Level.OK, "none")
 
 
-#: How long a batch for the web service may be READY before a person is told.
+#: How long a batch for the web service may be READY before the check warns.
 _MAY_WAIT = dt.timedelta(days=1)
 
 
 def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
-    """The LRS web service can be reached, where it is used; no learner and no password is sent. Its jobs go well.
+    """Check that the LRS web service, if used, can be reached, its jobs succeed and batches go; sends no learner or password.
 
-    And batches go: where each night's run finds the LRS closed, none of them fails and none hands anything over.
+    If every night's run finds the LRS closed, none fails but none hands anything over: hence the check of waiting batches.
     """
     try:
         settings, codes = lrs_service(root.reference), service_codes(root.reference)
     except ConfigurationFault:
-        return  # told with the configuration
+        return  # reported by `_configuration`
     if not settings.can_call:
         yield check_result("lrs_service", Level.OK, "none")
         return
@@ -353,23 +361,34 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
         yield check_result("lrs_service", Level.WARNING, "waits", number=len(old), since=old.min())
 
 
-def _ways(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Each folder on another machine can be used; nothing is handed over."""
+def _locations(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
+    """Check that each folder on another machine can be used; hands nothing over."""
     try:
         every = locations_of(root.reference).named
     except ConfigurationFault:
-        return  # told with the configuration
-    named = {name: way for name, way in every.items() if name != LAKE}
+        return  # reported by `_configuration`
+    named = {name: location for name, location in every.items() if name != LAKE}
     if not named:
         yield check_result("ways", Level.OK, "none")
-    for name, way in named.items():
+    for name, location in named.items():
         try:
-            number = access_proven(way, writes=name.endswith("_outbox"))
+            number = access_proven(location, writes=name.endswith("_outbox"))
         except ServiceFault as fault:
             yield check_result("ways", Level.FAULT, "shut", way=name, told=fault.args[0])
         else:
-            yield check_result("ways", Level.OK, "fit", way=name, place=way.shown, number=number)
+            yield check_result("ways", Level.OK, "fit", way=name, place=location.shown, number=number)
 
 
 _OF_THE_LAKE = (_lake, _batches, _lrs_web_service)
-CHECKS = (_configuration, _rights, _free_space, _evidence, _machines, _locks, _lake, _batches, _lrs_web_service, _ways)
+CHECKS = (
+    _configuration,
+    _rights,
+    _free_space,
+    _evidence,
+    _machines,
+    _locks,
+    _lake,
+    _batches,
+    _lrs_web_service,
+    _locations,
+)

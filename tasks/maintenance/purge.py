@@ -1,14 +1,11 @@
-"""Purge: data about pupils is removed when the retention of its kind has passed. The ledger stays.
+"""Purge: removes data about pupils when the retention of its kind (`schemas/settings/retention.toml`) has passed.
 
-Retention by kind: `schemas/settings/retention.toml`.
-
-Nothing goes that a run or a person still needs: a return that was not read, an answer that ties to nobody, a batch
-without all its answers, a cycle that is not done, the last snapshot. What shall go is written down first (`purged`, without
-a pupil), then removed: a purge that dies is done again and finds the rest. What was purged is known by its content still:
-the same file put back is nothing new, and no run misses it.
-
-A cycle whose pupils were purged is over: it keeps its counts and its register, and takes in nothing more.
-To purge another kind of thing: a block in `retention.toml`, and here a function that yields what is of it.
+The ledger stays. Nothing is removed that a run or a person still needs: a return that was not read, an answer that ties to
+nobody, a batch without all its answers, an unfinished cycle, the last snapshot. Each item is recorded first (`purged`,
+without a pupil), then removed: after a purge that dies, the next one finds the rest. A purged file is still known by its
+content: if it is put back, it is not new, and no run misses it. A cycle whose pupils were purged is over: it keeps its
+counts and its register, and takes in nothing more.
+To purge another kind: a block in `retention.toml`, and here a function that yields its items.
 """
 
 import datetime as dt
@@ -40,14 +37,14 @@ from tasks.runtime.context import RunContext
 
 @dataclass(frozen=True)
 class PurgeItem:
-    """One thing that may go.
+    """One item that may be removed.
 
     Attributes:
-        kind: what it is.
-        ref: what it is known by in the ledger: a hash, a name that the service gave, a table or a cycle.
-        paths: the files and folders; none where it is in the lake.
-        files, bytes: how much it is; rows of the lake count as files.
-        cycle: whose it is, where it is a cycle's.
+        kind: its kind.
+        ref: its reference in the ledger: a hash, a name that the service gave, a table or a cycle.
+        paths: its files and folders; none if it is in the lake.
+        files, bytes: its size; rows of the lake count as files.
+        cycle: its cycle, if it belongs to a cycle.
     """
 
     kind: Kind
@@ -59,22 +56,22 @@ class PurgeItem:
 
 
 def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
-    """What may go; nothing is changed.
+    """Return the items that may be removed; changes nothing.
 
     Args:
         data: the data root.
-        before: only what is of an earlier day.
-        today: from which the days of each kind are counted.
+        before: only items of an earlier day.
+        today: the day from which each kind's retention counts back.
 
     Raises:
         ConfigurationFault: `reference/retention.toml` is wrong.
     """
     root = DataRoot(Path(data))
     kept_for = all_retention(root.reference / "retention.toml")
-    cut = {kind: one.cut_off(before, today).isoformat() for kind, one in kept_for.items()}
+    cut = {kind: retention.cut_off(before, today).isoformat() for kind, retention in kept_for.items()}
     lake = Lake.of(root)
     return [
-        *_taken_in(root, lake, cut),
+        *_inbox_files(root, lake, cut),
         *_batch_files(root, lake, cut[Kind.BATCH_FILES]),
         *_school_files(root, lake, cut[Kind.SCHOOL_FILES]),
         *_evidence(root, cut[Kind.EVIDENCE]),
@@ -86,56 +83,56 @@ def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
 
 
 def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = frozenset(Kind)) -> list[PurgeItem]:
-    """Remove what may go (`items_due`), and write down what it was; safe to do again at any time.
+    """Record and remove the items that may be removed (`items_due`); safe to repeat at any time.
 
     Args:
         data: the data root.
-        before: only what is of an earlier day.
-        today: from which the days of each kind are counted.
-        kinds: of these alone.
+        before: only items of an earlier day.
+        today: the day from which each kind's retention counts back.
+        kinds: only items of these kinds.
 
     Returns:
-        What was removed.
+        The items that were removed.
 
     Raises:
         ConfigurationFault: `reference/retention.toml` is wrong.
         ServiceFault: a run holds the data root.
-        OSError: something could not be removed; what was is written down, the next purge does the rest.
+        OSError: an item could not be removed; all are recorded, and the next purge removes the rest.
     """
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     with one_run_at_a_time(data):
-        going = [one for one in items_due(data, before, today) if one.kind in kinds]
-        _write_down(lake, going, today)
-        for one in going:
-            remove(one.paths)
-            if one.kind is Kind.PUPILS:
-                _empty(data, one.ref)
-            if one.kind is Kind.VERIFICATIONS:
-                lake.replace("uln_checks", lake.read("uln_checks").head(0), cycle=one.ref)
-        # Also where nothing goes: a purge that died may have left some.
+        items = [item for item in items_due(data, before, today) if item.kind in kinds]
+        _record(lake, items, today)
+        for item in items:
+            remove(item.paths)
+            if item.kind is Kind.PUPILS:
+                _empty(data, item.ref)
+            if item.kind is Kind.VERIFICATIONS:
+                lake.replace("uln_checks", lake.read("uln_checks").head(0), cycle=item.ref)
+        # Also without items: a purge that died may have left dead links.
         drop_dead_links(root)
-        # Last: what was emptied just now is a former version from now on, and goes when its own days have passed.
+        # Last: the rows just emptied are now in a former version, which is removed when its own retention has passed.
         kept_for = all_retention(root.reference / "retention.toml")[Kind.LAKE_VERSIONS]
-        for one in going:
-            if one.kind is Kind.LAKE_VERSIONS:
-                maintenance.forget_versions(lake, one.ref, today - kept_for.cut_off(before, today))
+        for item in items:
+            if item.kind is Kind.LAKE_VERSIONS:
+                maintenance.forget_versions(lake, item.ref, today - kept_for.cut_off(before, today))
         maintenance.shorten_logs(lake)
-    return going
+    return items
 
 
-def _write_down(lake: Lake, going: list[PurgeItem], today: dt.date) -> None:
+def _record(lake: Lake, items: list[PurgeItem], today: dt.date) -> None:
     rows = pd.DataFrame(
         [
             {
-                "kind": one.kind.value,
-                "ref": one.ref,
+                "kind": item.kind.value,
+                "ref": item.ref,
                 "purged_on": today.isoformat(),
-                "cycle": one.cycle,
-                "files": one.files,
-                "bytes": one.bytes,
+                "cycle": item.cycle,
+                "files": item.files,
+                "bytes": item.bytes,
             }
-            for one in going
+            for item in items
         ],
         columns=[column.name for column in PURGED.columns],
     )
@@ -143,8 +140,8 @@ def _write_down(lake: Lake, going: list[PurgeItem], today: dt.date) -> None:
         lake.upsert("purged", rows.astype({"cycle": "str"}))
 
 
-def _taken_in(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
-    """Files of the inboxes, and of quarantine: known by their content, wherever and however often they lie there."""
+def _inbox_files(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
+    """Yield files of the inboxes and of quarantine, one item per content, with all its copies."""
     untied = lake.read("lrs_returns", ["sha256"], tied="N")["sha256"]
     columns = ["sha256", "container_sha256", "kind", "status", "pupils", "received_at"]
     received = lake.read("received", columns)
@@ -156,7 +153,7 @@ def _taken_in(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[Purg
         sha256 = sha256_of(path)
         if sha256 not in known.index or known.loc[sha256, "needed"]:
             continue
-        kind = Kind.REFUSED if known.loc[sha256, "refused"] else kind  # noqa: PLW2901 - what becomes of it decides
+        kind = Kind.REFUSED if known.loc[sha256, "refused"] else kind  # noqa: PLW2901 - a refused file has its own retention
         if str(known.loc[sha256, "since"])[:10] < cut[kind]:
             places.setdefault((kind, sha256), []).append(path)
     file_of = dict(zip(received["sha256"], received["container_sha256"].fillna(received["sha256"]), strict=True))
@@ -164,7 +161,7 @@ def _taken_in(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[Purg
         file = file_of.get(folder.name)
         if file is not None and known.loc[file, "needed"]:
             continue
-        # What a run that died had set aside stands in no ledger; the disk knows its day.
+        # A file quarantined by a run that died is not in the ledger; its day comes from the disk.
         since = last_day(folder) if file is None else str(known.loc[file, "since"])[:10]
         if since < cut[Kind.REFUSED]:
             places.setdefault((Kind.REFUSED, folder.name), []).append(folder)
@@ -174,10 +171,10 @@ def _taken_in(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[Purg
 
 def _batch_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[PurgeItem]:
     batches = lake.read("batches", ["batch_ref", "cycle", "state", "rows", "file_name", "built_at", "sent_at"])
-    there = batches["file_name"].map(lambda name: (root.lrs_outbox / name).is_file()).astype(bool)
+    in_outbox = batches["file_name"].map(lambda name: (root.lrs_outbox / name).is_file()).astype(bool)
     old = batches["sent_at"].fillna(batches["built_at"]).str[:10] < cut
     ended = batches["state"].isin([BatchState.SENT.value, BatchState.ABANDONED.value])
-    batches = batches[there & old & ended]
+    batches = batches[in_outbox & old & ended]
     if batches.empty:
         return
     answers = lake.read("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
@@ -190,22 +187,22 @@ def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[PurgeItem]:
     delivered = lake.read("deliveries", ["sha256", "cycle", "path", "delivered_at"])
     for row in delivered[delivered["delivered_at"].str[:10] < cut].to_dict("records"):
         path = root.path / row["path"]
-        # With a zip go the slips that were made of it, also where somebody has taken the zip away.
-        there = tuple(p for p in (path, *beside(path).values()) if p.is_file())
-        if there:
-            yield PurgeItem(Kind.SCHOOL_FILES, row["sha256"], there, *size_of(there), row["cycle"])
+        # A zip's slips are removed with it, or without it if the zip has already been taken away.
+        files = tuple(p for p in (path, *beside(path).values()) if p.is_file())
+        if files:
+            yield PurgeItem(Kind.SCHOOL_FILES, row["sha256"], files, *size_of(files), row["cycle"])
 
 
 def _evidence(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
-    # The list of near misses names learners, too; it is written anew as long as there is something to tell.
-    found = sorted((root.path / "reports").glob("*/faults/*"))
-    for path in [*found, root.near_misses_report]:
+    # The list of near misses names learners, too; it is written again as long as there are near misses.
+    evidence = sorted((root.path / "reports").glob("*/faults/*"))
+    for path in [*evidence, root.near_misses_report]:
         if path.exists() and last_day(path) < cut:
             yield PurgeItem(Kind.EVIDENCE, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 
 def _logs(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
-    """The days' logs; a file's name is its day, and a day that is not over is not before any."""
+    """Yield the daily logs; a file's name is its day, so today's log is never due."""
     for path in sorted(root.logs.glob("????-??-??.jsonl")):
         if path.stem < cut:
             yield PurgeItem(Kind.LOGS, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
@@ -221,13 +218,13 @@ def _pupils(data: str, lake: Lake, cut: str) -> Iterator[PurgeItem]:
     for cycle in all_cycles().values():
         if cycle.closes_on.isoformat() >= cut or not (rows := lake.filled("pupils", "surname", cycle=cycle.id)):
             continue
-        # One that a purge had begun is ended, though the lake has moved on since the snapshot.
+        # A purge that has begun is finished, although the lake has moved on since the snapshot.
         if cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id))):
             yield PurgeItem(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)
 
 
 def _verifications(lake: Lake, cut: str) -> Iterator[PurgeItem]:
-    """Of a cycle that is open a census still goes by them: what it was told of it asks about no more."""
+    """Yield the ULN checks of closed cycles; in an open cycle a census relies on them so as not to ask the LRS again."""
     for cycle in all_cycles().values():
         if cycle.closes_on.isoformat() < cut and (rows := lake.filled("uln_checks", "upn", cycle=cycle.id)):
             yield PurgeItem(Kind.VERIFICATIONS, cycle.id, (), rows, 0, cycle.id)
@@ -238,14 +235,14 @@ def _empty(data: str, cycle: str) -> None:
     for chunk in chunks(ctx, list(authorities()["la_code"])):
         pupils = ctx.lake.read("pupils", cycle=cycle, **chunk.where)
         if len(pupils):
-            _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
-            ctx.lake.replace("pupils", emptied(pupils, standing), cycle=cycle, **chunk.where)
+            _, _, chosen = record_states(ctx.lake, ctx.cycle, **chunk.where)
+            ctx.lake.replace("pupils", emptied(pupils, chosen), cycle=cycle, **chunk.where)
 
 
-def totals(going: Iterable[PurgeItem]) -> dict[Kind, tuple[int, int]]:
-    """Files and bytes by kind, every kind named."""
-    found = dict.fromkeys(Kind, (0, 0))
-    for one in going:
-        files, size = found[one.kind]
-        found[one.kind] = (files + one.files, size + one.bytes)
-    return found
+def totals(items: Iterable[PurgeItem]) -> dict[Kind, tuple[int, int]]:
+    """Return files and bytes by kind; every kind has an entry."""
+    sums = dict.fromkeys(Kind, (0, 0))
+    for item in items:
+        files, size = sums[item.kind]
+        sums[item.kind] = (files + item.files, size + item.bytes)
+    return sums

@@ -1,6 +1,7 @@
 """Retry or abandon a batch: an operator's decision, checked and recorded.
 
-Which decision a state allows: `tasks.core.hand_over`. How a recorded decision is carried out: `tasks.ledger.hand_over`.
+Does not belong here: the decisions that a state allows (`tasks.core.hand_over`), or carrying out a recorded decision
+(`tasks.ledger.hand_over`).
 """
 
 from dataclasses import dataclass
@@ -26,11 +27,11 @@ from tasks.runtime.context import moment
 
 @dataclass(frozen=True)
 class BatchDecisionResult:
-    """What became of a decision; references only.
+    """Result of a decision about a batch; references only.
 
     Attributes:
-        changed: False where the batch was so already, and nothing was written.
-        told: one sentence in both languages, with the next step.
+        changed: False if the batch was already in that state, and nothing was written.
+        message: one sentence in both languages, with the next step.
     """
 
     batch_ref: str
@@ -41,17 +42,17 @@ class BatchDecisionResult:
 
 
 def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> BatchDecisionResult:
-    """Retry or abandon a batch; while no other run is on the data root.
+    """Retry or abandon a batch; waits until no other run holds the data root.
 
     Args:
         data: the data root.
         ref: the batch's reference, or the name of its file.
-        decision: which.
-        reason: why; kept with the decision, and nowhere in the engine.
-        as_of: the time it counts as, ISO.
+        decision: retry or abandon.
+        reason: kept with the decision; not stored in the engine.
+        as_of: the decision's time, ISO.
 
     Raises:
-        ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
+        ServiceFault: there is no such batch, its state does not allow the decision, or the reason cannot be taken.
     """
     fault = reason_fault(reason)
     if fault:
@@ -59,25 +60,25 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
     day = moment(as_of).date()
     root = DataRoot(Path(data))
     lake = Lake.of(root)
-    if lake.version("batches") < 0:  # where nothing is, nothing is made
+    if lake.version("batches") < 0:  # do not create an empty lake
         raise ServiceFault(bilingual("fault.no_batch", ref=ref))
     with one_run_at_a_time(data):
         carry_out_decisions(root, lake)
         ledger = lake.read("batches")
-        meant = ledger[(ledger["batch_ref"] == ref) | (ledger["file_name"] == ref)]
-        if meant.empty:
+        selected = ledger[(ledger["batch_ref"] == ref) | (ledger["file_name"] == ref)]
+        if selected.empty:
             raise ServiceFault(bilingual("fault.no_batch", ref=ref))
-        entry = meant.iloc[0].to_dict()
+        entry = selected.iloc[0].to_dict()
         about = {key: str(entry[key]) for key in ("batch_ref", "file_name", "cycle")}
         unknown = entry["state"] == BatchState.SENT_UNCONFIRMED.value
-        if decision is Decision.RETRY and unknown and lies_in_outbox(root, meant).iloc[0]:
-            # Handed over once more it would be sent twice.
+        if decision is Decision.RETRY and unknown and lies_in_outbox(root, selected).iloc[0]:
+            # A retry would send the batch twice.
             raise ServiceFault(bilingual("fault.in_outbox", **about))
         take_up_jobs(root, lake)
-        jobs = jobs_of(lake, meant["batch_ref"])
+        jobs = jobs_of(lake, selected["batch_ref"])
         if decision is Decision.RETRY and unknown and len(jobs):
             raise ServiceFault(bilingual("fault.has_job", **about, job=jobs.iloc[0]))
-        now = _shown(lake, meant, day).iloc[0]
+        now = _shown(lake, selected, day).iloc[0]
         if now["state"] == state_after(BatchEvent(decision)).value:
             return BatchDecisionResult(
                 **about, changed=False, message=bilingual(f"terminal.already_{decision.value}", **about)

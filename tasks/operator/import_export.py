@@ -1,7 +1,7 @@
-"""Import an export of processed exceptions: a file of the LRS that a person names, taken in at once.
+"""Import an export of processed exceptions: an LRS file that a person names, collected at once.
 
-What it says is taken in as any other file of `lrs/inbox`; that a person has called it an export stands in the decision, and
-its answers count as an export's whatever the file is called (`exceptions._answers`).
+It is collected like any other file in `lrs/inbox`. The decision records that a person has called it an export, so its answers
+count as an export's whatever the file's name is (`tasks.ledger.exception_life`).
 """
 
 from pathlib import Path
@@ -22,23 +22,23 @@ from tasks.stages.merge import merge
 
 
 def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> DecisionResult:
-    """Take an export in, with whatever else lies in `lrs/inbox`, and merge it; the next returns run publishes.
+    """Collect an export, with all other files in `lrs/inbox`, and merge it; the next returns run publishes.
 
     Args:
         data: the data root.
-        file: a file, which is copied to `lrs/inbox` unless it lies there.
-        reason: why; kept with the decision, and nowhere in the engine.
-        as_of: the time it counts as, ISO.
-        from_inbox: whether `file` is a name in `lrs/inbox` and nothing else, as where users of the engine may name it.
+        file: the export's path; the file is copied to `lrs/inbox` unless it is there.
+        reason: kept with the decision; not stored in the engine.
+        as_of: the decision's time, ISO.
+        from_inbox: whether `file` must be a bare name in `lrs/inbox`, as when a user of the engine names it.
 
     Raises:
-        ServiceFault: there is no such file, another one of its name lies in `lrs/inbox`, it is refused, or the reason cannot
-            be taken.
+        ServiceFault: there is no such file, `lrs/inbox` has another file of its name, it is refused, or the reason cannot be
+            taken.
     """
     refuse_reason(reason, as_of)
     root = DataRoot(Path(data))
     path = root.lrs_inbox / Path(file).name if from_inbox else Path(file).resolve()
-    # Of what is named from the engine nothing but a name in the inbox is looked at, or told about.
+    # A user of the engine may name files in the inbox only, and learns nothing about any other path.
     if (from_inbox and file != path.name) or not path.is_file():
         raise ServiceFault(bilingual("fault.no_export"))
     with one_run_at_a_time(data):
@@ -48,21 +48,21 @@ def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: 
             keep(root, OperatorDecision.IMPORT, sha256, reason, as_of, 0)
         collect.fn(data=data, as_of=as_of)
         merge.fn(data=data)
-        found = lake.read("received", ["status", "reason"], sha256=sha256, kind="lrs_result")
-        if found.empty:
+        received = lake.read("received", ["status", "reason"], sha256=sha256, kind="lrs_result")
+        if received.empty:
             raise ServiceFault(bilingual("fault.not_taken_in"))
-        if found["status"].iloc[0] != "accepted":
-            why = all_reasons()[str(found["reason"].iloc[0])]
+        if received["status"].iloc[0] != "accepted":
+            why = all_reasons()[str(received["reason"].iloc[0])]
             raise ServiceFault(bilingual("fault.export_refused", reason=Bilingual(why.text_cy, why.text_en)))
         rows = lake.read("lrs_returns", ["tied"], sha256=sha256)["tied"]
     return DecisionResult(True, bilingual("terminal.done_import", rows=len(rows), untied=int((rows == "N").sum())))
 
 
 def _in_inbox(root: DataRoot, path: Path) -> str:
-    """The sha256 of a file that lies in `lrs/inbox` now.
+    """Copy a file to `lrs/inbox` unless it is there, and return its sha256.
 
     Raises:
-        ServiceFault: another file of its name lies there, or it cannot be read as one of the LRS's.
+        ServiceFault: `lrs/inbox` has another file of its name, or the file cannot be read as one of the LRS's.
     """
     place = root.lrs_inbox / path.name
     if path != place.resolve():

@@ -1,7 +1,7 @@
-"""Publish again: a school gets what is due to it once more, under the next number, though nothing has changed.
+"""Publish again: a school gets its files again, under the next number, although nothing has changed.
 
-A decision is kept in view of the number of the school's last file. As long as that is the last, the school is due again,
-whoever publishes: so a decision that was cut short is carried out by the next returns run, and none is carried out twice.
+The decision records the number of the school's last file. While that number is the last, the school is due, whichever run
+publishes: the next returns run carries out a decision that was cut short, and no decision is carried out twice.
 """
 
 from schemas.states import OperatorDecision
@@ -17,18 +17,18 @@ from tasks.stages.publish import publish_now
 
 
 def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -> DecisionResult:
-    """Decide it, and publish the school's authority.
+    """Record the decision, and publish the school's authority.
 
     Args:
         data: the data root.
-        school: its number.
+        school: the school's number.
         cycle: the cycle's id.
-        reason: why; kept with the decision, and nowhere in the engine.
-        as_of: the time it counts as, ISO.
+        reason: kept with the decision; not stored in the engine.
+        as_of: the decision's time, ISO.
 
     Raises:
-        ServiceFault: the school has had no file in the cycle or the cycle is over, it does not balance, or a file could not
-            be made; the reason cannot be taken.
+        ServiceFault: the school has had no file in the cycle, the cycle is purged or does not balance, a file could not be
+            made, or the reason cannot be taken.
     """
     refuse_reason(reason, as_of)
     ctx = RunContext.of(data, cycle)
@@ -36,17 +36,17 @@ def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -
     if ctx.lake.version("deliveries") < 0 or cycle in purged_cycles(data):
         raise ServiceFault(bilingual("fault.nothing_to_publish", **about))
     with one_run_at_a_time(data):
-        had = ctx.lake.read("deliveries", ["cycle", "number"], school_number=school)
-        if not had["cycle"].eq(cycle).any():
+        deliveries = ctx.lake.read("deliveries", ["cycle", "number"], school_number=school)
+        if not deliveries["cycle"].eq(cycle).any():
             raise ServiceFault(bilingual("fault.nothing_to_publish", **about))
-        last = int(had["number"].max())
+        last = int(deliveries["number"].max())
         before = last_decided(ctx.lake, OperatorDecision.PUBLISH, ref=school_ref(cycle, school))
         if not before["counted"].eq(last).any():
             ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
             keep(ctx.root, OperatorDecision.PUBLISH, ref, reason, as_of, last, **whose)
         conserve.fn(data=data, cycle=cycle)
-        walked = publish_now(ctx, [school[:3]], as_of)
+        result = publish_now(ctx, [school[:3]], as_of)
         now = int(ctx.lake.read("deliveries", ["number"], school_number=school)["number"].max())
-    if walked.faults or now == last:
+    if result.faults or now == last:
         raise ServiceFault(bilingual("fault.not_published", **about))
     return DecisionResult(True, bilingual("terminal.done_publish", number=now, **about))

@@ -13,11 +13,11 @@ from tasks.runtime.context import RunContext
 
 @dataclass(frozen=True)
 class DecisionResult:
-    """What became of a decision of a school or a file.
+    """Result of a decision about a school or a file.
 
     Attributes:
-        changed: False where it was so already, and nothing was written.
-        told: one sentence in both languages, with the next step.
+        changed: False if it had no effect left, and nothing was written.
+        message: one sentence in both languages, with the next step.
     """
 
     changed: bool
@@ -25,14 +25,14 @@ class DecisionResult:
 
 
 def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) -> DecisionResult:
-    """Let a school that is on hold go; the next census run of the cycle batches its learners.
+    """Release a school on hold; the next census run of the cycle batches its learners.
 
     Args:
         data: the data root.
-        school: its number.
+        school: the school's number.
         cycle: the cycle's id.
-        reason: why; kept with the decision, and nowhere in the engine.
-        as_of: the time it counts as, ISO.
+        reason: kept with the decision; not stored in the engine.
+        as_of: the decision's time, ISO.
 
     Raises:
         ServiceFault: the school is not on hold, or the reason cannot be taken.
@@ -40,16 +40,16 @@ def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) ->
     refuse_reason(reason, as_of)
     ctx = RunContext.of(data, cycle)
     about = {"school": school, "cycle": cycle}
-    if ctx.lake.version("dispositions") < 0:  # where nothing is, nothing is made
+    if ctx.lake.version("dispositions") < 0:  # do not create an empty lake
         raise ServiceFault(bilingual("fault.no_hold", **about))
     with one_run_at_a_time(data):
-        found = volumes(ctx, la_code=school[:3], school_number=school)
-        volume = found["volume"].get(school, Volume.USUAL.value)
+        school_volumes = volumes(ctx, la_code=school[:3], school_number=school)
+        volume = school_volumes["volume"].get(school, Volume.USUAL.value)
         if volume == Volume.RELEASED.value:
             return DecisionResult(False, bilingual("terminal.already_release", **about))
         if volume != Volume.ON_HOLD.value:
             raise ServiceFault(bilingual("fault.no_hold", **about))
-        learners = int(found["learners"][school])
+        learners = int(school_volumes["learners"][school])
         ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
         keep(ctx.root, OperatorDecision.RELEASE, ref, reason, as_of, learners, **whose)
     return DecisionResult(True, bilingual("terminal.done_release", learners=learners, **about))
