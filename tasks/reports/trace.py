@@ -70,16 +70,16 @@ def stories(data: str, key: str) -> list[Story]:
         raise ServiceFault(bilingual(fault))
     root = DataRoot(Path(data))
     ledger = _Ledger(root)
-    learners, seen = [], set[str]()
+    results, seen = [], set[str]()
     for upn in ledger.named_by(key):
         if upn not in seen:
             upns = ledger.upns_of(upn)
             seen |= upns
             story = ledger.story(upns)
-            learners += [] if story is None else [story]
-    if not learners:
+            results += [] if story is None else [story]
+    if not results:
         raise ServiceFault(bilingual(unknown_fault(key)))
-    return learners
+    return results
 
 
 def _with_former(records: pd.DataFrame, upns: set[str]) -> set[str]:
@@ -206,6 +206,6 @@ class _Ledger:
         # Only the few schools of one learner; no loop over a table.
         for cycle, la, school in rows.itertuples(index=False, name=None):
             _, _, standing = record_states(self._lake, cycle_by_id(cycle), la_code=la, school_number=school)
-            rows_of = standing[is_in(standing["row_ref"], held.pupils["row_ref"])]
-            states.append(rows_of[["school_number", "upn", "state"]].assign(cycle=cycle))
+            records = standing[is_in(standing["row_ref"], held.pupils["row_ref"])]
+            states.append(records[["school_number", "upn", "state"]].assign(cycle=cycle))
         return pd.concat(states).sort_values(["cycle", "school_number", "upn"], ignore_index=True)
