@@ -1,4 +1,4 @@
-"""Census cycles: rows of data in `cycles.toml`, read and checked here. Knows nothing of pupils."""
+"""Census cycles: blocks of `cycles.toml`, read and checked here. No pupils here. To add a cycle: a block there."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from schemas.texts.edited_files import Checked, Follows, Says, Whole, Wrong, che
 from schemas.texts.faults import ConfigurationFault
 
 _FILE = Path(__file__).with_name("cycles.toml")
-#: The kinds of cycles that come every year, each with a deployment of its own; the pilot came once.
+#: Kinds of cycles that come every year, each with its own deployment. The pilot came once.
 SCHEDULED_KINDS = ("september", "january")
 _KINDS = ("pilot", *SCHEDULED_KINDS)
 
 
 @dataclass(frozen=True)
 class Cycle(Checked):
-    """One census cycle.
+    """A census cycle.
 
     Attributes:
         id: the name that people use, e.g. `2012-01`.
         academic_year: the year in which the academic year starts.
-        census_from, census_to: the days on which a return's reference date may fall (both included).
+        census_from, census_to: first and last day for a return's reference date (both included).
         closes_on: the last day on which a registration counts for the cycle.
-        answer_within_days: a batch that has waited longer for the LRS's answers shows as stuck.
+        answer_within_days: a batch is shown as stuck if it waits longer for the LRS's answers.
         year_groups: the National Curriculum years that are chosen.
-        minimum_age, minimum_age_on: where a rule of age applies, the age in whole years and the day it is measured on.
+        minimum_age, minimum_age_on: age in whole years, and the day on which it is measured; None without an age rule.
     """
 
     id: str
@@ -48,69 +48,69 @@ class Cycle(Checked):
     minimum_age_on: dt.date | None = None
 
     def __post_init__(self) -> None:
-        """Refuse half a rule of age."""
+        """Refuse half an age rule."""
         if (self.minimum_age is None) != (self.minimum_age_on is None):
             raise Wrong([bilingual("fault.together", one="minimum_age", other="minimum_age_on")])
 
     @property
     def title_en(self) -> str:
-        """What people call the cycle in English, by its kind and the year of its census."""
+        """Return the cycle's English title, from its kind and the year of its census."""
         return text(f"cycle.{self.kind}", "en").format(year=self.census_from.year)
 
     @property
     def title_cy(self) -> str:
-        """What people call it in Welsh."""
+        """Return the cycle's Welsh title."""
         return text(f"cycle.{self.kind}", "cy").format(year=self.census_from.year)
 
     @property
     def born_on_or_before(self) -> dt.date | None:
-        """The latest date of birth that reaches the minimum age on its day (docs/reference/sources.md#the-14-rule)."""
+        """Return the latest date of birth that reaches the minimum age (docs/reference/sources.md#the-14-rule)."""
         if self.minimum_age is None or self.minimum_age_on is None:
             return None
         return self.minimum_age_on.replace(year=self.minimum_age_on.year - self.minimum_age)
 
     def covers(self, census_date: dt.date) -> bool:
-        """Whether a return of that reference date belongs to this cycle."""
+        """Whether a return with that reference date belongs to this cycle."""
         return self.census_from <= census_date <= self.census_to
 
     def is_open(self, day: dt.date) -> bool:
-        """Whether the day is in the window in which the cycle's census runs: from its first census day to its closing day."""
+        """Whether the cycle is open on the day: from its first census day to its closing day."""
         return self.census_from <= day <= self.closes_on
 
 
 def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
-    """The cycles of a TOML text, a block each, by id; `source` names it in faults.
+    """Return the cycles of a TOML text, by id; `source` is its name in faults.
 
     Raises:
-        ConfigurationFault: with every unknown, missing or wrong key of every block.
+        ConfigurationFault: lists every unknown, missing or wrong key of every block.
     """
     return check_blocks(Cycle, toml_of(content, source), source, _overlaps)
 
 
 def _overlaps(cycles: dict[str, Cycle]) -> list[Bilingual]:
-    """A fault for each two cycles of one kind whose windows share a day: which of them a scheduled run is for."""
+    """Return a fault for each two cycles of a kind that are open on the same day: a scheduled run could not choose."""
     order = sorted(cycles.values(), key=lambda c: (c.kind, c.census_from, c.id))
     return [
-        bilingual("fault.windows_overlap", one=one.id, other=other.id, kind=one.kind)
-        for one, other in pairwise(order)
-        if one.kind == other.kind and other.census_from <= one.closes_on
+        bilingual("fault.windows_overlap", one=earlier.id, other=later.id, kind=earlier.kind)
+        for earlier, later in pairwise(order)
+        if earlier.kind == later.kind and later.census_from <= earlier.closes_on
     ]
 
 
 @cache
 def all_cycles() -> dict[str, Cycle]:
-    """The cycles shipped with the project, by id, in file order."""
+    """Return the shipped cycles, by id, in file order."""
     return parse_cycles(text_of(_FILE))
 
 
 def open_cycle(kind: str, day: dt.date, cycles: dict[str, Cycle] | None = None) -> Cycle | None:
-    """The cycle of a kind in whose window a day falls; None where there is none."""
+    """Return the cycle of a kind that is open on a day; None if there is none."""
     known = (all_cycles() if cycles is None else cycles).values()
     return next((c for c in known if c.kind == kind and c.is_open(day)), None)
 
 
 def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
-    """The ids of the cycles whose census is not later than this one's, itself last, in the order of their censuses.
+    """Return the ids of the cycles up to this one, in the order of their censuses.
 
     A cycle sees nothing of later ones (law 5, docs/explanation/laws.md: a January run repeated in March is still January's).
     """
@@ -120,27 +120,27 @@ def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
 
 
 def earlier_alike(cycle: Cycle) -> list[str]:
-    """The ids of the earlier cycles that are for the same learners, in order: of the same year groups and rule of age."""
-    own = (cycle.year_groups, cycle.minimum_age)
-    before = (all_cycles()[one] for one in up_to(cycle)[:-1])
-    return [c.id for c in before if (c.year_groups, c.minimum_age) == own]
+    """Return the ids of earlier cycles with the same year groups and age rule, in order."""
+    terms = (cycle.year_groups, cycle.minimum_age)
+    before = (all_cycles()[cycle_id] for cycle_id in up_to(cycle)[:-1])
+    return [c.id for c in before if (c.year_groups, c.minimum_age) == terms]
 
 
 def cycles_in_order() -> list[str]:
-    """The ids of all cycles in the order of their censuses."""
+    """Return the ids of all cycles, in the order of their censuses."""
     return [c.id for c in sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))]
 
 
 def last_of(ids: list[str]) -> Cycle | None:
-    """Of some cycles the one whose census is the last; None where there are none."""
-    return next((all_cycles()[one] for one in reversed(cycles_in_order()) if one in ids), None)
+    """Return the cycle with the latest census; None if there are no ids."""
+    return next((all_cycles()[cycle_id] for cycle_id in reversed(cycles_in_order()) if cycle_id in ids), None)
 
 
 def cycle_by_id(cycle_id: str) -> Cycle:
-    """The cycle of that id.
+    """Return the cycle with that id.
 
     Raises:
-        ConfigurationFault: when there is none; names those that exist.
+        ConfigurationFault: there is none; lists the existing ids.
     """
     cycles = all_cycles()
     if cycle_id not in cycles:

@@ -1,18 +1,18 @@
-"""The words for what becomes of a record, a batch and a file; the same in code, tables, reports and tests."""
+"""Words for the states of a record, a batch and a file; the same in code, tables, reports and tests."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Disposition(StrEnum):
-    """What selection decides for every pupil record."""
+    """What selection decides for each pupil record."""
 
     CHOSEN = "chosen"
     NOT_CHOSEN = "not_chosen"
 
 
 class NotChosen(StrEnum):
-    """Why a record is not chosen, in the order in which the reasons are tried: the first that holds is given."""
+    """Why a record is not chosen; the first reason that applies, in this order."""
 
     SUPERSEDED_RETURN = "superseded_return"
     ENROLMENT_STATUS = "enrolment_status"
@@ -24,14 +24,14 @@ class NotChosen(StrEnum):
 
 
 class Severity(StrEnum):
-    """BLOCKING holds the row back; WARNING is told and the row goes on."""
+    """BLOCKING holds the row; WARNING is reported and the row goes on."""
 
     BLOCKING = "blocking"
     WARNING = "warning"
 
 
 class BatchState(StrEnum):
-    """READY is built; SENT stands in the LRS outbox; SENT_UNCONFIRMED waits for a person; ABANDONED is over."""
+    """READY is built; SENT is in the LRS outbox; SENT_UNCONFIRMED waits for a person; ABANDONED is over."""
 
     READY = "READY"
     SENT = "SENT"
@@ -42,10 +42,10 @@ class BatchState(StrEnum):
 class BatchEvent(StrEnum):
     """Why a batch changes its state.
 
-    HAND_OVER_BEGUN is recorded before the hand-over; HANDED_OVER, NOT_HANDED_OVER after it, where its outcome is known.
+    HAND_OVER_BEGUN is recorded before the hand-over; HANDED_OVER and NOT_HANDED_OVER after it, if its outcome is known.
     CONFIRMED: a later run finds the file in the outbox, or the job at the web service. ANSWERED: the LRS has answered for a
-    learner, so the batch arrived. OVERTAKEN: a learner in it got a ULN by another way. REROUTED: batches now go by another
-    way than it was built for. RETRY and ABANDON are a person's `Decision`.
+    learner, so the batch arrived. OVERTAKEN: a learner in it got a ULN in another way. REROUTED: batches now go by another
+    way than the one it was built for. RETRY and ABANDON are a person's `Decision`.
     """
 
     BUILT = "built"
@@ -68,8 +68,8 @@ class BatchMove(NamedTuple):
     after: BatchState
 
 
-#: Every allowed move (design: law 2); each event leads to one state. `tasks.core.batch_states` applies the table,
-#: `make states` draws it. A READY batch can be abandoned where an answer shows that it arrived and others are overdue.
+#: All allowed moves (law 2); each event leads to one state. `tasks.core.batch_states` applies the table, `make states`
+#: draws it. A READY batch can be abandoned, if an answer shows that it arrived and other answers are overdue.
 BATCH_MOVES = (
     BatchMove(None, BatchEvent.BUILT, BatchState.READY),
     BatchMove(BatchState.READY, BatchEvent.HAND_OVER_BEGUN, BatchState.SENT_UNCONFIRMED),
@@ -88,9 +88,9 @@ BATCH_MOVES = (
 
 
 class BatchShown(StrEnum):
-    """A batch as a person sees it: its state, and what follows from the LRS's answers and the day (never stored).
+    """A batch as people see it: its state, together with the LRS's answers and the day (never stored).
 
-    STUCK was handed over and has waited for its answers longer than its cycle allows; ANSWERED lacks none.
+    STUCK was handed over and has waited for answers longer than its cycle allows; ANSWERED has all answers.
     """
 
     READY = "READY"
@@ -102,23 +102,23 @@ class BatchShown(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a person may decide of a batch: RETRY hands it over again, ABANDON makes its learners due again."""
+    """What a person may decide about a batch: RETRY hands it over again, ABANDON makes its learners due again."""
 
     RETRY = "retry"
     ABANDON = "abandon"
 
 
 class JobKind(StrEnum):
-    """What the LRS web service is asked to do with a batch: FULL gives ULNs, CHECK says what it would answer."""
+    """What the LRS web service does with a batch: FULL gives ULNs, CHECK tells what it would answer."""
 
     FULL = "FUL"
     CHECK = "CHK"
 
 
 class OperatorDecision(StrEnum):
-    """What a person may decide of a school or a file.
+    """What a person may decide about a school or a file.
 
-    RELEASE lets a school on hold go, PUBLISH gives it its file again, IMPORT takes in an export of processed exceptions.
+    RELEASE ends a school's hold, PUBLISH makes its file again, IMPORT takes in an export of processed exceptions.
     """
 
     RELEASE = "release"
@@ -127,7 +127,7 @@ class OperatorDecision(StrEnum):
 
 
 class Volume(StrEnum):
-    """A school's number of learners against its last cycle's: ON_HOLD stops it until it is RELEASED.
+    """A school's number of learners compared with its last cycle: ON_HOLD stops it until it is RELEASED.
 
     Law 7 (docs/explanation/laws.md).
     """
@@ -139,7 +139,7 @@ class Volume(StrEnum):
 
 
 class RowState(StrEnum):
-    """Where a chosen record stands (law 1, docs/explanation/laws.md)."""
+    """The state of a chosen record (law 1, docs/explanation/laws.md)."""
 
     HELD = "held"
     WAITING = "waiting"
@@ -149,9 +149,9 @@ class RowState(StrEnum):
 
 
 class SchoolOutcome(StrEnum):
-    """Where a school is in a cycle, as its authority sees it: the first that holds; what waits for somebody comes first.
+    """A school's outcome in a cycle, as its authority sees it: the first that applies; outcomes that need action come first.
 
-    ULN: each learner who was asked for has one. NOBODY: its return has no learner whom the cycle covers.
+    ULN: every learner asked for has one. NOBODY: its return has no learner whom the cycle covers.
     """
 
     NOT_RETURNED = "not_returned"
@@ -167,7 +167,7 @@ class SchoolOutcome(StrEnum):
 
 
 class ExceptionState(StrEnum):
-    """Where an exception is in its life (`tasks.core.exception_life`), in the order in which the states are tried."""
+    """The state of an exception (`tasks.core.exception_life`), in the order in which the states are tried."""
 
     RESOLVED = "resolved"
     WITHDRAWN = "withdrawn"
@@ -177,7 +177,7 @@ class ExceptionState(StrEnum):
 
 
 class ExceptionCause(StrEnum):
-    """What resolved an exception, or withdrew it.
+    """What resolved or withdrew an exception.
 
     RESULT, EXPORT, RESUBMISSION and RETURN resolve: a ULN in a later result file, in an export of processed exceptions,
     for a later batch of the learner, or in the school's own return. LEFT and NOT_CHOSEN withdraw.

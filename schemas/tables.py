@@ -1,9 +1,9 @@
-"""The lake's tables: name, columns with type and sensitivity, and key. The only place that says what a column is.
+"""The lake's tables: name, columns with type and tier, and key. The only definition of a column.
 
-To add a pupil field: a row in `plasc/paths.csv`, and nothing here (`docs/how-to/add-a-pupil-field.md`). To add another
-column: add it here with its tier, not required, and with `since`: one more than the table's `version`. The next run adds it
-to the tables of an existing lake (`tasks.io.lake.migration`). Every writer refuses a table that differs from its schema, and
-`tasks.runtime.visibility` shows a column only where its tier allows it.
+To add a pupil field: a row in `plasc/paths.csv`, nothing here (`docs/how-to/add-a-pupil-field.md`). To add another column:
+add it here with its tier, not required, and with `since` = the table's `version` + 1. The next run adds it to the tables of
+an existing lake (`tasks.io.lake.migration`). Writers refuse a table that differs from its schema, and
+`tasks.runtime.visibility` shows a column only if its tier allows it.
 """
 
 import csv
@@ -22,10 +22,10 @@ from schemas.texts.faults import ConfigurationFault
 class Tier(StrEnum):
     """Who may see a column.
 
-    OPEN: every user of the engine, which is to say anyone: counts, codes, references, dates of runs.
-    INTERNAL: who works in the data root: what a sender named or wrote (file names, unknown codes and elements), and what
-    tells nothing of a pupil who is not known already (year group).
-    PERSONAL: nobody; it leaves the data root only in the files made for the LRS and for the school. Who may read the data
+    OPEN: every user of the engine, that is, anyone: counts, codes, references, dates of runs.
+    INTERNAL: people who work in the data root: names and texts of a sender (file names, unknown codes and elements), and
+    what reveals nothing about a pupil who is not known already (year group).
+    PERSONAL: nobody; it leaves the data root only in files for the LRS and for the school. Someone who may read the data
     root may ask it for one learner (`visibility.of_one_learner`).
     """
 
@@ -34,18 +34,17 @@ class Tier(StrEnum):
     PERSONAL = "personal"
 
     def may_be_shown(self, to: "Tier") -> bool:
-        """Whether a column of this tier may be seen by people of that one; PERSONAL by no one."""
+        """Whether people of a tier may see a column of this tier; PERSONAL: never."""
         return self is Tier.OPEN or (self is Tier.INTERNAL and to is Tier.INTERNAL)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
+    """A column of a table.
 
     Attributes:
         required: whether every row has a value.
-        since: the version of the table that brought it; a column that came after version 1 is not required, as it is null
-            in the rows of before.
+        since: the table version that added it. After version 1 a column is not required, because it is null in older rows.
     """
 
     name: str
@@ -55,7 +54,7 @@ class Column:
     since: int = 1
 
 
-#: A column that the lake alone knows (`Table.area_of`).
+#: A column that only the lake knows (`Table.area_of`).
 AREA = "area"
 
 
@@ -64,9 +63,9 @@ class Table:
     """A table of the lake: columns in order, the key that makes a row unique, and how it is partitioned.
 
     Attributes:
-        partition_by: columns; the files of other values are not opened.
-        area_of: a column of UPNs; the table is partitioned, besides, by the number of the authority that allotted them
-            (characters 2 to 4), so that one country's learners are found among many countries'.
+        partition_by: columns; a read opens only files with the values it asks for.
+        area_of: a column of UPNs; the table is also partitioned by the number of the authority that allotted them
+            (characters 2 to 4), so that one country's learners are found quickly among many countries'.
     """
 
     name: str
@@ -77,17 +76,17 @@ class Table:
 
     @property
     def slices(self) -> tuple[str, ...]:
-        """The columns by which the files are apart."""
+        """Return all columns of the partitions."""
         return self.partition_by if self.area_of is None else (*self.partition_by, AREA)
 
     @property
     def version(self) -> int:
-        """The schema version: the number of the last change to the columns."""
+        """Return the schema version: the highest `since` of the columns."""
         return max(column.since for column in self.columns)
 
     @property
     def schema(self) -> pa.Schema:
-        """The Arrow schema that every write must fit."""
+        """Return the Arrow schema that every write must fit."""
         return pa.schema([pa.field(c.name, c.type, nullable=not c.required) for c in self.columns])
 
 
@@ -111,18 +110,18 @@ def _personal(*names: str) -> tuple[Column, ...]:
     return tuple(Column(n, _TEXT, Tier.PERSONAL) for n in names)
 
 
-#: The text fields of a pupil record: for each its tier, its `since`, and its elements in every layout of a return.
+#: The text fields of a pupil record, each with its tier, its `since`, and its elements in every layout of a return.
 PATHS_CSV = Path(__file__).parent / "plasc" / "paths.csv"
 
 
 def parse_pupil_columns(paths_csv: str) -> tuple[Column, ...]:
-    """The columns of a pupil record, as the school sent them, in row order (docs/reference/sources.md#pupil-items).
+    """Return the columns of a pupil record as the school sent them, in row order (docs/reference/sources.md#pupil-items).
 
     Args:
-        paths_csv: columns field, tier, since; the others are `schemas.plasc.layouts`'s.
+        paths_csv: columns field, tier, since; the others belong to `schemas.plasc.layouts`.
 
     Raises:
-        ConfigurationFault: with every tier and version that is missing or unknown.
+        ConfigurationFault: lists every missing or unknown tier and version.
     """
     rows, faults = list(csv.DictReader(io.StringIO(paths_csv))), []
     tiers = [Tier.INTERNAL.value, Tier.PERSONAL.value]  # text that a school wrote is never open
@@ -139,10 +138,10 @@ def parse_pupil_columns(paths_csv: str) -> tuple[Column, ...]:
 _PUPIL_COLUMNS = parse_pupil_columns(text_of(PATHS_CSV))
 PUPIL_FIELDS = tuple(column.name for column in _PUPIL_COLUMNS)
 
-#: The demographics as sent to the LRS, in the LRS's own form (docs/reference/sources.md#lrs-batch-layout).
+#: The demographics as sent, in the LRS's form (docs/reference/sources.md#lrs-batch-layout).
 SENT_FIELDS = ("given_name", "family_name", "middle_name", "dob", "gender", "postcode")
 
-#: Those five that the LRS compares (docs/reference/sources.md#matching): equal in all of them is to the LRS the same learner.
+#: The five fields that the LRS compares (docs/reference/sources.md#matching): if all are equal, it is the same learner.
 DEMOGRAPHICS = ("given_name", "family_name", "dob", "gender", "postcode")
 
 RECEIVED = Table(
@@ -208,7 +207,7 @@ BATCH_DECISIONS = Table(
         *_ref("batch_ref", "cycle", "la_code"),
         Column("number", _INT, Tier.OPEN, required=True),
         *_ref("decision", "decided_at", "state_before", "state_after"),
-        # A person's own words: nobody can vouch for what stands in them.
+        # A person's own words may hold anything.
         Column("reason", _TEXT, Tier.PERSONAL, required=True),
     ),
     key=("batch_ref", "number"),
@@ -220,31 +219,31 @@ OPERATOR_DECISIONS = Table(
         Column("number", _INT, Tier.OPEN, required=True),
         *_open("cycle", "la_code", "school_number"),
         *_ref("decided_at"),
-        # In view of which number it was made: learners on hold, the last file.
+        # The number that the person saw: learners on hold, or the last file.
         Column("counted", _INT, Tier.OPEN, required=True),
         Column("reason", _TEXT, Tier.PERSONAL, required=True),
     ),
     key=("decision", "ref", "number"),
 )
-#: What the LRS web service has taken, as a job each; a batch may be checked (CHK) before it is handed over (FUL).
+#: Jobs: batches that the LRS web service has taken. A batch may be checked (CHK) before it is handed over (FUL).
 LRS_JOBS = Table(
     "lrs_jobs",
     (
         *_ref(
             "kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn", "file_name", "submitted_at"
         ),
-        # The last code that the LRS gave when it was asked for the answers; null while nobody has asked.
+        # The last code that the LRS gave when asked for the answers; null if it was not asked yet.
         *_internal("code"),
     ),
     key=("kind", "batch_ref", "job_ref"),
 )
-#: ULNs that schools sent in their returns, and what the LRS says of them; no register entry follows from it.
+#: ULNs that schools sent in their returns, and the LRS's answer about them; they create no register entry.
 ULN_CHECKS = Table(
     "uln_checks",
     (
         *(Column(n, _TEXT, Tier.PERSONAL, required=True) for n in ("upn", "uln")),
         *_ref("cycle", "la_code", "school_number", "ukprn", "job_ref", "asked_at"),
-        # Null until the LRS has answered; what differs, as the LRS calls it.
+        # Null until the LRS has answered; the differences in the LRS's own words.
         *_internal("code", "flags"),
     ),
     key=("upn", "uln"),
@@ -267,7 +266,7 @@ LRS_RETURNS = Table(
         Column("ordinal", _INT, Tier.OPEN, required=True),
         *_internal("file_name_cell", "ukprn", "return_code"),
         *_open("batch_ref", "cycle", "tied", "received_at"),
-        # The UPN as the LRS wrote it, and in the form in which UPNs compare; null where blank.
+        # The UPN as the LRS wrote it, and in the form in which UPNs are compared; null if blank.
         *_personal("mis_identifier", "upn", "uln", *SENT_FIELDS, "ability_to_share"),
     ),
     key=("sha256", "ordinal"),
@@ -288,25 +287,25 @@ EXCEPTIONS = Table(
     (
         Column("upn", _TEXT, Tier.PERSONAL, required=True),
         *_ref("batch_ref", "cycle", "la_code", "school_number", "row_ref"),
-        # A code that nobody knows is kept as the LRS wrote it.
+        # An unknown code is kept as the LRS wrote it.
         *(Column(n, _TEXT, Tier.INTERNAL, required=True) for n in ("return_code", "all_codes")),
         *_ref("state"),
     ),
     key=("upn", "batch_ref"),
 )
-#: Not in the lake: what `tasks.core.exception_life` derives, and the columns of `snapshots/<cycle>/exceptions.parquet`.
+#: Not in the lake: derived by `tasks.core.exception_life`; the columns of `snapshots/<cycle>/exceptions.parquet`.
 EXCEPTION_LIVES = Table(
     "exception_lives",
     (
         *(c for c in EXCEPTIONS.columns if c.name != "state"),
         *_ref("state"),
         *_open("cause", "opened_on", "seen_on", "asked_again_on", "resolved_on", "withdrawn_on"),
-        # The day on which the first exception of this learner was opened: what ages are counted from.
+        # The day on which this learner's first exception was opened; ages are counted from it.
         *_open("since"),
     ),
     key=EXCEPTIONS.key,
 )
-#: What was delivered, to a school or to an authority: then its code stands as `school_number`, too.
+#: Deliveries to schools and authorities; for an authority, its code is also its `school_number`.
 DELIVERIES = Table(
     "deliveries",
     (
@@ -317,7 +316,7 @@ DELIVERIES = Table(
     ),
     key=("sha256",),
 )
-#: What was removed when the days of its kind had passed (`tasks.maintenance.purge`).
+#: Removals after the retention days of a kind (`tasks.maintenance.purge`).
 PURGED = Table(
     "purged",
     (

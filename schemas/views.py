@@ -1,9 +1,8 @@
-"""Tables that people see: on the dashboard, in log lines, in `uln status` and on the terminal. Nothing else is shown.
+"""Views: the tables that people see, on the dashboard, in log lines, in `uln status`, on the terminal. Nothing else is shown.
 
-A view says of each column what kind of thing it holds and who may see it, as the lake's tables do;
-`tasks.runtime.visibility` holds whatever is shown against it. Numbers in a view are counts. To show something more: a
-column here, with its tier. What stands in `OF_ONE_LEARNER` is of one learner and personal, and passes by a gate of its
-own (`visibility.of_one_learner`).
+A view defines type and tier of each column, like a table of the lake; `tasks.runtime.visibility` checks all shown rows
+against it. Numbers in a view are counts. To show something more: a column here, with its tier. The views in
+`OF_ONE_LEARNER` are personal to one learner and pass their own gate (`visibility.of_one_learner`).
 """
 
 import pyarrow as pa
@@ -20,10 +19,10 @@ def _counts(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name, pa.int64(), Tier.OPEN) for name in names)
 
 
-#: What the stages of a run did, an authority and a count each; in the log and as an artifact.
+#: Counts of the stages of a run, a row for each authority and count; in the log and as an artifact.
 STAGE_COUNTS = Table("stage_counts", (*_text("la_code", "stage", "count"), *_counts("number")), key=())
-#: Those of its counts, as `stage.count`, that are told: of files, schools and batches. Learners are told of in one table
-#: alone, `CYCLE_BY_AUTHORITY`, for what two tables say of the same learners can be set off against each other.
+#: The counts, as `stage.count`, that are shown: of files, schools and batches. Learners are counted in one table alone,
+#: `CYCLE_BY_AUTHORITY`, because two tables about the same learners can be subtracted from each other.
 COUNTS_TOLD = frozenset(
     (
         *("receive.files", "receive.accepted", "receive.quarantined", "receive.faults", "read.returns", "read.faults"),
@@ -31,14 +30,13 @@ COUNTS_TOLD = frozenset(
         *("publish.zips", "publish.workbooks", "publish.faults"),
     )
 )
-#: Where the records of a cycle stand, an authority each, with the country's total; null where hidden
-#: (`tasks.core.suppression`).
+#: Records of a cycle by state, a row for each authority and one for Wales; null if hidden (`tasks.core.suppression`).
 CYCLE_BY_AUTHORITY = Table(
     "cycle_by_authority",
     (*_text("la_code"), *_counts("schools", "records", "not_chosen", "chosen", *(state.value for state in RowState))),
     key=("la_code",),
 )
-#: How many of a cycle's things wait for a person, by the text's key under `terminal.`; null where hidden.
+#: Numbers of actions needed in a cycle, by the text's key under `terminal.`; null if hidden.
 FOR_A_PERSON = Table("for_a_person", (*_text("what"), *_counts("number")), key=("what",))
 #: The batches that are not over.
 OPEN_BATCHES = Table(
@@ -46,11 +44,11 @@ OPEN_BATCHES = Table(
     (*_text("batch_ref", "la_code", "school_number", "state"), *_counts("age")),
     key=("batch_ref",),
 )
-#: How many batches there are in each state.
+#: Number of batches by state.
 BATCHES_BY_STATE = Table("batches_by_state", (*_text("state"), *_counts("number")), key=("state",))
-#: How many rows each rule tried and how many failed it, about; null where hidden.
+#: Rounded numbers of rows tried and failed, by rule; null if hidden.
 RULES_TRIED = Table("rules_tried", (*_text("rule", "severity"), *_counts("tried", "failed")), key=("rule",))
-#: Where the records of a cycle stand, a school each (law 1, docs/explanation/laws.md).
+#: Records of a cycle by state, a row for each school (law 1, docs/explanation/laws.md).
 STANDING = Table(
     "standing",
     (
@@ -61,21 +59,21 @@ STANDING = Table(
     ),
     key=("school_number",),
 )
-#: Elements that no layout knows, on the terminal: their names and that of the file are the sender's.
+#: Elements that no layout knows, on the terminal: names of elements and files are the sender's.
 UNKNOWN_ELEMENTS = Table(
     "unknown_elements",
     (*_text("element", tier=Tier.INTERNAL), *_counts("times", "returns"), *_text("path", tier=Tier.INTERNAL)),
     key=("element",),
 )
-#: What a checked return would be told, on the terminal.
+#: Findings of a checked return, on the terminal.
 CHECKED = Table(
     "checked",
     (*_counts("ordinal"), *_text("nc_year", tier=Tier.INTERNAL), *_text("rule", "severity")),
     key=("ordinal", "rule"),
 )
-#: What a purge removed, or would.
+#: What a purge removed, or would remove.
 PURGED_BY_KIND = Table("purged_by_kind", (*_text("kind"), *_counts("files", "kib")), key=("kind",))
-#: The batches and what became of their hand-over, on the terminal.
+#: Batches and the outcome of their hand-over, on the terminal.
 BATCHES_SHOWN = Table(
     "batches_shown",
     (
@@ -91,39 +89,39 @@ VOLUMES = Table(
     (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")),
     key=("school_number",),
 )
-#: How many exceptions there are, by the cycle in which they were opened, where they are in their lives and why.
+#: Numbers of exceptions by the cycle that opened them, their state and cause.
 EXCEPTIONS_BY_STATE = Table(
     "exceptions_by_state", (*_text("cycle", "state", "cause"), *_counts("number")), key=("cycle", "state", "cause")
 )
-#: The open ones by the LRS's code; one that nobody knows is as the LRS wrote it.
+#: Open exceptions by the LRS's code; an unknown code is as the LRS wrote it.
 EXCEPTIONS_BY_CODE = Table(
     "exceptions_by_code", (*_text("return_code", tier=Tier.INTERNAL), *_counts("number")), key=("return_code",)
 )
-#: The open ones by how many days their learners have waited, a school and an age each.
+#: Open exceptions by the days that their learners have waited, a row for each school and age.
 EXCEPTIONS_BY_AGE = Table(
     "exceptions_by_age",
     (*_text("la_code", "school_number", "age"), *_counts("number")),
     key=("la_code", "school_number", "age"),
 )
 
-#: Files that have come into an inbox (`dewi` or `lrs`), by the authority whose folder they lie in.
+#: Files in an inbox (`dewi` or `lrs`), by the authority of their folder.
 ARRIVED = Table("arrived", (*_text("inbox", "la_code"), *_counts("files")), key=("inbox", "la_code"))
-#: Batches by their references, as events, notifications and the run's log name them.
+#: Batches by reference, as events, notifications and the run log name them.
 BATCHES_NAMED = Table(
     "batches_named",
     (*_text("batch_ref", "cycle", "la_code", "school_number", "state"), *_counts("age", "rows", "answered")),
     key=("batch_ref",),
 )
-#: Schools that a zip was made for.
+#: Schools that got a zip.
 PUBLISHED = Table(
     "published", (*_text("la_code", "school_number"), *_counts("ulns", "exceptions")), key=("school_number",)
 )
-#: Counts, ages and durations for whoever collects them: all Wales, no school and no authority.
+#: Counts, ages and durations for monitoring: all Wales, without schools or authorities.
 METRICS = Table("metrics", (*_text("metric", "cycle", "of"), *_counts("number")), key=("metric", "cycle", "of"))
 
 _LEARNERS = ("chosen", *(state.value for state in RowState), "share")
-#: The tables of the pages (`schemas.settings.pages`), a row a school, code, day or batch; learners as numbers alone.
-#: What stands in a `.._place` is where the row is in the order of that column.
+#: The tables of the pages (`schemas.settings.pages`), a row for each school, code, day or batch; learners only as numbers.
+#: A `.._place` holds the rank of the row in the order of that column.
 PAGE_TABLES = {
     name: Table(f"page_{name}", (*_text("la_code"), *columns), key=())
     for name, columns in {
@@ -137,7 +135,7 @@ PAGE_TABLES = {
             *_text("school_number", "school_name", "state", "returned_on", "authority_cy", "authority_en"),
             *_counts("school_name_place", "authority_cy_place", "authority_en_place", *_LEARNERS, "had_one"),
         ),
-        # A code that nobody knows is as the LRS wrote it; where everybody sees it, it is a `code` of ours.
+        # An unknown code is as the LRS wrote it; tables that everybody sees have our own `code` instead.
         "exceptions": (
             *_text("return_code", tier=Tier.INTERNAL),
             *_text("code"),
@@ -196,17 +194,17 @@ VIEWS = {
     )
 }
 
-#: What the register holds of one learner, a UPN each.
+#: The register's row of a learner, for each UPN.
 LEARNER_KNOWN = Table(
     "learner_known",
     (*_text("upn", "uln", "other_ulns", tier=Tier.PERSONAL), *_text("cycle", "school_number", "conflict")),
     key=("upn",),
 )
-#: Where one learner's records stand now.
+#: Present state of a learner's records.
 LEARNER_STANDS = Table(
     "learner_stands", (*_text("cycle", "school_number", "state"), *_text("upn", tier=Tier.PERSONAL)), key=()
 )
-#: What happened to one learner (`learner_story.EVENT_COLUMNS`); detail is the school's, the LRS's or a person's own words.
+#: Events of a learner (`learner_story.EVENT_COLUMNS`); detail holds the school's, the LRS's or a person's own words.
 LEARNER_STORY = Table(
     "learner_story",
     (

@@ -1,7 +1,7 @@
-"""Reads the CSV tables of codes, strictly: a class says what a row holds, and every fault of a file is told at once.
+"""Reads CSV tables of codes strictly: a class describes a row, and all faults of a file are listed at once.
 
-Where a field of the class ends in `_cy` its Welsh comes from the catalogue (`schemas.texts.csv_rows`).
-To add a table: a `Checked` dataclass with a field per column, and a call of `load_table`.
+A field that ends in `_cy` takes its Welsh from the catalogue (`schemas.texts.csv_rows`).
+To add a table: a `Checked` dataclass with a field for each column, and a call of `load_table`.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def load_table(row_type: type[R], path: Path, *, own: bool = False, needed: Iterable[str] = ()) -> dict[str, R]:
-    """The rows of a table by their code, in file order (`parse_table`)."""
+    """Return the rows of a table by code, in file order (`parse_table`)."""
     return parse_table(text_of(path), row_type, path.name, own=own, needed=needed)
 
 
@@ -36,19 +36,19 @@ def parse_table(
     """Read a table.
 
     Args:
-        content: the CSV text; its columns are the fields of `row_type`, the first of which is unique.
-        row_type: a dataclass of texts; what else a field must be is in its annotation.
-        source: how to name the text in a fault; without its ending it is the table's name in the catalogue.
+        content: the CSV text; its columns are the fields of `row_type`, and the first is unique.
+        row_type: a dataclass of texts; its annotations hold the other rules.
+        source: the file's name in faults; without its ending, the table's name in the catalogue.
         may_be_empty: columns that need no value.
-        own: whether it is a table that people keep themselves, in place of a shipped one.
-        needed: codes that must be there.
-        catalogue: the Welsh; the shipped catalogue where None.
+        own: whether the table is a person's own, in place of a shipped one.
+        needed: codes that must be in the table.
+        catalogue: the Welsh; None for the shipped catalogue.
 
     Returns:
         The rows by code, in file order.
 
     Raises:
-        ConfigurationFault: columns missing or not known; else all that is wrong with the rows; else with their Welsh.
+        ConfigurationFault: missing or unknown columns; otherwise all faults of the rows; otherwise of their Welsh.
     """
     names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
     codes: set[str] = set()

@@ -1,4 +1,4 @@
-"""What merging and publishing find, told to schools in both languages, from `merge_findings.csv`.
+"""Findings of merging and publishing, with texts for schools in both languages, from `merge_findings.csv`.
 
 To add a finding: a row in the table, and its code beside the function that finds it (`tasks.core.merging`, `publication`).
 """
@@ -15,7 +15,7 @@ _FILE = Path(__file__).with_name("merge_findings.csv")
 
 @dataclass(frozen=True)
 class MergeFinding(Checked):
-    """One finding: what is wrong, what to do, and the field concerned."""
+    """A finding: the problem, the action, and the field concerned."""
 
     code: str
     label_en: str
@@ -28,9 +28,9 @@ class MergeFinding(Checked):
 
 @cache
 def merge_findings() -> tuple[MergeFinding, ...]:
-    """Every finding, in file order.
+    """Return all findings, in file order.
 
     Raises:
-        ConfigurationFault: the table is wrong; with every fault.
+        ConfigurationFault: the table is wrong; lists every fault.
     """
     return tuple(load_table(MergeFinding, _FILE).values())

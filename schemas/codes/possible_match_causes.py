@@ -1,8 +1,8 @@
-"""Why the LRS may have answered that it knows a learner very like this one: causes, and what a school is told of each.
+"""Likely causes of a possible match: why the LRS may have answered that it knows a very similar learner.
 
-Belongs here: the causes in the order of their likelihood, and the loader of their texts, `possible_match_causes.csv`. Which
-one is a learner's, `tasks.core.possible_match` says. No cause is the LRS's own word: it gives the code alone.
-To add a cause: a word in `Cause` at its place, a row in the table, and what shows it in `possible_match`.
+Belongs here: the causes by likelihood, and the loader of their texts for schools, `possible_match_causes.csv`. Does not
+belong here: the cause for a learner (`tasks.core.possible_match`). The causes are ours: the LRS gives only the code.
+To add a cause: a word in `Cause` at its place, a row in the table, and the evidence for it in `possible_match`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FILE = Path(__file__).with_name("possible_match_causes.csv")
 
 
 class Cause(StrEnum):
-    """The causes, the likeliest first; of several that hold the first is told."""
+    """The causes, the likeliest first. If several apply, the school is shown the first."""
 
     FORMER_UPN = "former_upn"
     NAMES_SWAPPED = "names_swapped"
@@ -48,9 +48,9 @@ class CauseTexts(Checked):
 
 @cache
 def possible_match_causes() -> tuple[CauseTexts, ...]:
-    """The texts of every cause, in file order.
+    """Return the texts of all causes, in file order.
 
     Raises:
-        ConfigurationFault: the table is wrong, a cause is missing or not known; with every fault.
+        ConfigurationFault: the table is wrong, or a cause is missing or unknown; lists every fault.
     """
     return tuple(load_table(CauseTexts, _FILE, needed=Cause).values())

@@ -1,4 +1,4 @@
-"""Why a file is refused, and what to do about it, in both languages, from `quarantine_reasons.csv`."""
+"""Reasons for quarantine: why a file is refused and what to do, in both languages, from `quarantine_reasons.csv`."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +13,7 @@ _FILE = Path(__file__).with_name("quarantine_reasons.csv")
 
 @dataclass(frozen=True)
 class Reason(Checked):
-    """One reason; a file refused for a reason with `retry` is looked at again by every later run."""
+    """A reason. Every later run checks a file again if its reason has `retry`."""
 
     code: str
     text_en: str
@@ -24,11 +24,11 @@ class Reason(Checked):
 
     @property
     def looked_at_again(self) -> bool:
-        """Whether reference data or another cycle may cure it."""
+        """Whether new reference data or another cycle may cure it."""
         return self.retry == "Y"
 
 
 @cache
 def all_reasons() -> dict[str, Reason]:
-    """Every reason, by code."""
+    """Return all reasons, by code."""
     return load_table(Reason, _FILE)

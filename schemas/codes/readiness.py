@@ -1,4 +1,4 @@
-"""What a school may lack before its learners can be sent, told in both languages, from `readiness.csv`.
+"""Readiness checks: what a school may lack before its learners can be sent, in both languages, from `readiness.csv`.
 
 To add a check: a row in the table, and its line in `tasks.core.readiness.missing_things`.
 """
@@ -15,7 +15,7 @@ _FILE = Path(__file__).with_name("readiness.csv")
 
 @dataclass(frozen=True)
 class Lack(Checked):
-    """One thing that a school may lack, what to do, and where."""
+    """Something that a school may lack, the action, and where to take it."""
 
     code: str
     text_en: str
@@ -28,9 +28,9 @@ class Lack(Checked):
 
 @cache
 def lacks() -> tuple[Lack, ...]:
-    """Every lack, in file order.
+    """Return all checks, in file order.
 
     Raises:
-        ConfigurationFault: the table is wrong; with every fault.
+        ConfigurationFault: the table is wrong; lists every fault.
     """
     return tuple(load_table(Lack, _FILE).values())

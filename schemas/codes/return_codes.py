@@ -1,9 +1,8 @@
-"""The LRS's return codes: outcome, who acts, texts in both languages, how sure we are. `lrs/return_codes.csv`.
+"""The LRS's return codes: outcome, who acts, texts in both languages, confidence. `codes/return_codes.csv`.
 
-No code stands anywhere else in the program, but POSSIBLE_MATCH here. A `return_codes.csv` in the data root's `reference/`
-replaces the shipped table; its Welsh stands in columns of its own (`label_cy`, `action_cy`, `field_cy`), any of which it may
-leave out while the English of that column is the shipped one. `UNKNOWN` speaks for any code that is not in the table,
-`NONE` for an answer that has none.
+No other module names a code, and this one only POSSIBLE_MATCH. A `return_codes.csv` in the data root's `reference/` replaces
+the shipped table; its Welsh is in its own columns (`label_cy`, `action_cy`, `field_cy`), any of which it may leave out if
+its English is the shipped one. `UNKNOWN` is the row for codes that are not in the table, `NONE` for an answer without a code.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ import pandas as pd
 from schemas.codes.code_table import load_table
 from schemas.texts.edited_files import Checked, Says
 
-#: The one code whose likely cause is looked for (`tasks.core.possible_match`).
+#: The one code for which a likely cause is worked out (`tasks.core.possible_match`).
 POSSIBLE_MATCH = "RC007"
 
 _FILE = Path(__file__).with_name("return_codes.csv")
@@ -28,7 +27,7 @@ def _form(code: str) -> str:
 
 @dataclass(frozen=True)
 class ReturnCode(Checked):
-    """One code; the lower its precedence, the sooner it is shown where several answers came without a ULN."""
+    """A code. If several answers came without a ULN, the code with the lowest precedence is shown."""
 
     code: Annotated[str, Says("fault.code_form", lambda code: code == _form(code), {"form": _form})]
     outcome: Literal["uln", "exception", "unknown"]
@@ -46,13 +45,13 @@ class ReturnCode(Checked):
 
 
 def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
-    """The codes, by code.
+    """Return the codes, by code.
 
     Args:
-        override: a table to use in place of the shipped one.
+        override: a table that replaces the shipped one.
 
     Raises:
-        ConfigurationFault: the table is wrong, or has no UNKNOWN and NONE.
+        ConfigurationFault: the table is wrong, or lacks UNKNOWN or NONE.
     """
     path = override or _FILE
     return _load(path, path.stat().st_mtime_ns)
@@ -64,12 +63,12 @@ def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
 
 
 def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:
-    """The codes as a table; precedence a number."""
+    """Return the codes as a table; precedence is a number."""
     return pd.DataFrame([asdict(c) for c in codes.values()]).astype("str").astype({"precedence": "int64"})
 
 
 def normalise_code(codes: pd.Series) -> pd.Series:
-    """Codes as they compare: `RC10`, `rc 010` and `RC010` are one; null where blank."""
+    """Return codes in one spelling: `RC10`, `rc 010` and `RC010` are the same; null if blank."""
     text = codes.astype("str").str.upper().str.replace("[\\s\u00a0]", "", regex=True)
     numbers = text.str.extract(r"^RC0*([0-9]{1,3})$")[0]
     text = text.mask(numbers.notna(), "RC" + numbers.str.zfill(3))

@@ -1,8 +1,8 @@
-"""What the LRS's web service may answer: its codes, what follows from each, texts in both languages. `lrs/service_codes.csv`.
+"""Codes of the LRS web service, what follows from each, and texts in both languages. `codes/service_codes.csv`.
 
-No code stands anywhere else in the program, but the service's own words for a connection here. A `service_codes.csv` in
-the data root's `reference/` replaces the shipped table, as one of return codes does (`schemas.codes.return_codes`). `UNKNOWN`
-speaks for any code that is not in the table.
+No other module names a code, and this one only the service's own words for a connection. A `service_codes.csv` in the data
+root's `reference/` replaces the shipped table, like one of return codes (`schemas.codes.return_codes`). `UNKNOWN` is the row
+for codes that are not in the table.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ _FILE = Path(__file__).with_name("service_codes.csv")
 class Outcome(StrEnum):
     """What follows from an answer.
 
-    TAKEN: the LRS has the batch. NOT_TAKEN: it surely has not, and says what is wrong. LATER: it surely has not, and will
-    take it at another hour. UNKNOWN: nobody knows. UNFINISHED, ANSWERED, FAILED: of a job. MATCHES, SIMILAR, DIFFERS: of a
-    ULN that was verified. OTHER: an answer to what this service does not ask.
+    Of a hand-over. TAKEN: the LRS has the batch. NOT_TAKEN: it certainly has not, and gives the fault. LATER: it certainly
+    has not, and will take it at another time. UNKNOWN: it is not known. Of a job: UNFINISHED, ANSWERED, FAILED. Of a
+    verified ULN: MATCHES, SIMILAR, DIFFERS. OTHER: an answer to something that this service does not ask.
     """
 
     TAKEN = "taken"
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 
 class Connection(StrEnum):
-    """What became of a call, or of a learner in one, to which the LRS gave no code; rows of the table, too."""
+    """Outcomes of a call, or of a learner in a call, without a code of the LRS; they are rows of the table too."""
 
     NOT_MADE = "NOT_MADE"
     NOT_REACHED = "NOT_REACHED"
@@ -54,14 +54,14 @@ class Connection(StrEnum):
 
 @dataclass(frozen=True)
 class ServiceCode(Checked):
-    """One code.
+    """A code.
 
     Attributes:
-        stops: Y where nothing more is called in the same run: the next call would meet the same.
-        follows: how sure `outcome` and `stops` are: known where this service sees it itself, inferred where it is our own
-            reading of what the code is called. No published text says what a caller has to do after a code.
-        source, confidence: of what the code is called: known, or restated by others who talk to the real service (no text of
-            the LRS itself was found).
+        stops: Y if the run makes no more calls, because the next call would end in the same way.
+        follows: confidence in `outcome` and `stops`: known if this service sees it itself, inferred if it is our reading of
+            the code's name. No published text defines what a caller must do after a code.
+        source, confidence: of the code's name: known, or restated by others who use the real service (no text by the LRS
+            itself was found).
     """
 
     code: str
@@ -78,14 +78,14 @@ class ServiceCode(Checked):
 
     @property
     def told(self) -> Bilingual:
-        """What it means and what to do, in both languages."""
+        """Return the meaning and the action, in both languages."""
         return Bilingual(
             f"{self.label_cy} ({self.code}). {self.action_cy}", f"{self.label_en} ({self.code}). {self.action_en}"
         )
 
     @property
     def told_of_question(self) -> Bilingual:
-        """The same of a call that asks and hands nothing over: where nobody knows what became of it, it is asked again."""
+        """Return the same for a call that only asks: if its outcome is not known, it is asked again."""
         if self.outcome != Outcome.UNKNOWN:
             return self.told
         again = bilingual("fault.lrs_question")
@@ -93,16 +93,16 @@ class ServiceCode(Checked):
 
 
 def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:
-    """The codes, by code.
+    """Return the codes, by code.
 
     Args:
-        reference: a folder whose `service_codes.csv`, if there is one, takes the shipped one's place.
+        reference: a folder; if it has a `service_codes.csv`, that replaces the shipped one.
 
     Raises:
-        ConfigurationFault: the table is wrong, or lacks one of `Connection`.
+        ConfigurationFault: the table is wrong, or lacks a member of `Connection`.
     """
-    own = reference / "service_codes.csv" if reference is not None else _FILE
-    path = own if own.exists() else _FILE
+    replacement = reference / "service_codes.csv" if reference is not None else _FILE
+    path = replacement if replacement.exists() else _FILE
     return _load(path, path.stat().st_mtime_ns)
 
 
@@ -112,5 +112,5 @@ def _load(path: Path, _changed: int) -> dict[str, ServiceCode]:
 
 
 def meaning(code: str, codes: dict[str, ServiceCode]) -> ServiceCode:
-    """A code's row; that of UNKNOWN for one that stands in no row."""
+    """Return a code's row; the row of UNKNOWN if the code has none."""
     return codes.get(code, codes[Connection.UNKNOWN])

@@ -1,4 +1,4 @@
-"""Common Transfer File versions: rows of data in `ctf/versions.toml`, each with a schema of our own beside it.
+"""Common Transfer File versions: blocks of `ctf/versions.toml`, each with a schema of our own beside it.
 
 Does not belong here: writing a file (`tasks/io/school/ctf_writer.py`), or which cycle uses which version (`cycles.toml`).
 To add a version: a block in `ctf/versions.toml` and its `ctf/ctf_<version>.xsd`.
@@ -19,13 +19,13 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class CtfVersion(Checked):
-    """What one CTF version is called and says of itself; the meaning and source of each item stand in `versions.toml`.
+    """A CTF version: its name and its header. `versions.toml` has the meaning and source of each item.
 
     Attributes:
-        id: the version as it stands in the file, e.g. `12.0`.
+        id: the version as in the file, e.g. `12.0`.
         gender_element: `Gender`, or `Sex` in later versions.
         source_estab: the establishment code of a sender that is not a school.
-        data_qualifier: left out of the file where None.
+        data_qualifier: None if the file has no such item.
     """
 
     id: Annotated[str, Says("fault.version_name", re.compile(r"[0-9]+\.[0-9]+").fullmatch)]
@@ -39,22 +39,22 @@ class CtfVersion(Checked):
 
     @property
     def schema_file(self) -> Path:
-        """The XSD that a file of this version must fit."""
+        """Return the path of the XSD that a file of this version must fit."""
         return _FOLDER / f"ctf_{self.id}.xsd"
 
 
 def parse_versions(text: str, source: str = "versions.toml") -> dict[str, CtfVersion]:
-    """The versions of a TOML text, a block each, by id, in its order; `source` names it in faults.
+    """Return the versions of a TOML text, by id, in file order; `source` is its name in faults.
 
     Raises:
-        ConfigurationFault: with every unknown, missing or wrong key of every block.
+        ConfigurationFault: lists every unknown, missing or wrong key of every block.
     """
     return check_blocks(CtfVersion, toml_of(text, source), source)
 
 
 @cache
 def all_versions() -> dict[str, CtfVersion]:
-    """The versions shipped with the project, by id.
+    """Return the shipped versions, by id.
 
     Raises:
         ConfigurationFault: a block is wrong, or a version has no schema.

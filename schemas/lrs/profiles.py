@@ -1,7 +1,7 @@
-"""LRS batch layouts ("profiles") as data: headings in order, what fills them, limits. `lrs/*.toml`.
+"""LRS batch layouts ("profiles"): headings in order, what fills them, and limits, from `lrs/*.toml`.
 
-A file of the same name in the data root's `reference/lrs/` overrides the shipped one: the official order of 3A and the
-XML root are not public. To add a layout: a file there or here.
+A file of the same name in the data root's `reference/lrs/` replaces the shipped one, because the official order of 3A and
+the XML root are not public. To add a layout: a file here or there.
 """
 
 import re
@@ -17,10 +17,10 @@ from schemas.texts.edited_files import Checked, Says, Text, Texts, Whole, Wrong,
 from schemas.texts.faults import ConfigurationFault
 
 _FOLDER = Path(__file__).parent
-#: What a column of the first row alone may be filled with; and any column, besides a constant written `=value`.
+#: Sources of columns in the first row alone; and sources of any column, besides a constant written as `=value`.
 _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
 SOURCES = _FIRST_ROW_ONLY | {"upn", *SENT_FIELDS, "ability_to_share"}
-#: The layout of what a call of the LRS web service hands over, and the ledger's word for that form.
+#: The layout of a call of the LRS web service, and the ledger's word for that format.
 BY_SERVICE, SOAP = "WS", "SOAP"
 _MANDATORY = sorted(SOURCES - {"middle_name"})
 _LRS_NAME_LENGTH = 35
@@ -41,7 +41,7 @@ def _is_class(characters: str) -> bool:
 
 @dataclass(frozen=True)
 class BatchColumn(Checked):
-    """One column of a batch file."""
+    """A column of a batch file."""
 
     heading: Text
     source: Annotated[str, Says("fault.source_unknown", _known, {"source": str})] = ""
@@ -51,7 +51,7 @@ class BatchColumn(Checked):
 
     @property
     def first_row_only(self) -> bool:
-        """Whether it belongs to the file rather than to a learner."""
+        """Whether the column describes the file rather than a learner."""
         return self.source in _FIRST_ROW_ONLY
 
 
@@ -60,8 +60,8 @@ class BatchXml(Checked):
     """The element names of the XML form.
 
     Attributes:
-        header: element name -> what fills it.
-        namespace: of the root and all below it, or of the root alone where `root_only`; empty for none.
+        header: source by element name.
+        namespace: of the root and all elements below it, or of the root alone if `root_only`; empty for none.
     """
 
     root: _ElementName
@@ -75,12 +75,12 @@ class BatchXml(Checked):
 
 @dataclass(frozen=True)
 class Profile(Checked):
-    """One layout.
+    """A layout.
 
     Attributes:
         sharing: `ability_to_share` (2A: 0, 1, 2) or `privacy_notice_seen` (3A: 0, 1).
-        limit: learners in one batch.
-        name_characters: what a name may hold, as the inside of a regular expression's brackets.
+        limit: maximum number of learners in a batch.
+        name_characters: characters allowed in a name, as the inside of a regular expression's brackets.
     """
 
     version: str
@@ -94,12 +94,12 @@ class Profile(Checked):
     columns: tuple[BatchColumn, ...]
 
     def __post_init__(self) -> None:
-        """Refuse two columns with one heading, and a layout that leaves out what the LRS must have."""
+        """Refuse a repeated heading, and a layout without an item that the LRS requires."""
         headings = Counter(column.heading for column in self.columns)
         sources = {column.source for column in self.columns}
         Wrong.unless(
             *((number == 1, bilingual("fault.twice", code=heading)) for heading, number in sorted(headings.items())),
-            # All of these are mandatory to the LRS; a middle name is not.
+            # The LRS requires all sources except the middle name.
             *((source in sources, bilingual("fault.source_missing", source=source)) for source in _MANDATORY),
             ("ukprn" in self.xml.header.values(), bilingual("fault.source_missing", source="ukprn").at("[xml.header]")),
             *(
@@ -109,31 +109,31 @@ class Profile(Checked):
         )
 
     def max_length(self, source: str) -> int:
-        """The longest value of the column that a source fills; 0 where there is no limit."""
+        """Return the maximum length of the column with a source; 0 if there is no limit."""
         return next((c.max_length for c in self.columns if c.source == source), 0)
 
     def name_length(self, source: str) -> int:
-        """The longest name of that source; by default the LRS schema's (docs/reference/sources.md#lrs-batch-layout)."""
+        """Return the maximum length of a name; by default the LRS schema's (docs/reference/sources.md#lrs-batch-layout)."""
         return self.max_length(source) or _LRS_NAME_LENGTH
 
 
 def parse_profile(text: str, source: str) -> Profile:
-    """The layout that a TOML text says; `source` names it in faults.
+    """Return the layout in a TOML text; `source` is its name in faults.
 
     Raises:
-        ConfigurationFault: with every fault of the file.
+        ConfigurationFault: lists every fault of the file.
     """
     return check(Profile, toml_of(text, source), source)
 
 
 def all_profiles(own: Path | None = None) -> dict[str, Profile]:
-    """The layouts, by version.
+    """Return the layouts, by version.
 
     Args:
-        own: a folder whose files take the place of the shipped ones of the same name.
+        own: a folder whose files replace shipped ones of the same name.
 
     Raises:
-        ConfigurationFault: a file is wrong, or its version is not the name of the file, by which a cycle asks for it.
+        ConfigurationFault: a file is wrong, or its version differs from its name, by which cycles refer to it.
     """
     paths = {p.stem: p for p in sorted(_FOLDER.glob("*.toml"))}
     if own is not None and own.is_dir():

@@ -1,6 +1,6 @@
-"""PLASC layouts: which XML element holds which field of a pupil (`paths.csv`), and what else a return holds (`layouts.toml`).
+"""PLASC layouts: the XML element of each pupil field (`paths.csv`), and the other contents of a return (`layouts.toml`).
 
-To read another element: its path in `paths.csv`; a new field also in `schemas/tables.py`, with its tier. An element that is
-known and not used: `known` in `layouts.toml`. A new year: a block in `layouts.toml`, a column in `paths.csv`.
+To read another element: its path in `paths.csv`; for a new field also its tier there. An element that is known but not
+used: `known` in `layouts.toml`. A new year: a block in `layouts.toml`, a column in `paths.csv`.
 Does not belong here: opening a return (`tasks/io/plasc`).
 """

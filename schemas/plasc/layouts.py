@@ -1,8 +1,8 @@
-"""PLASC layouts as data: which element holds which field, for each layout of the return, and of what may stand in for one.
+"""PLASC layouts: the element of each field, for each layout of a return, and of a file that replaces a return.
 
-To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (field x layout -> path,
-aliases separated by |, - where the layout has no such element). To add a pupil field: a row in `plasc/paths.csv`
-(`docs/how-to/add-a-pupil-field.md`). Nothing here opens a return.
+To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (paths by field and layout,
+aliases separated by |, - if the layout has no such element). To add a pupil field: a row in `plasc/paths.csv`
+(`docs/how-to/add-a-pupil-field.md`). Does not belong here: opening a return (`tasks/io/plasc`).
 """
 
 import csv
@@ -17,13 +17,13 @@ from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.edited_files import Checked, Says, Text, Texts, check, named, text_of, toml_of
 
 _FOLDER = Path(__file__).parent
-#: A cell of `paths.csv` where the layout has no such element.
+#: A cell of `paths.csv` if the layout has no such element.
 _NO_ELEMENT = "-"
 
 
 @dataclass(frozen=True)
 class HeaderPaths(Checked):
-    """Where a return's header says its facts: paths from the root element."""
+    """Paths of a return's header items, from the root element."""
 
     la_code: Text
     estab: Text
@@ -35,20 +35,20 @@ class HeaderPaths(Checked):
 
 @dataclass(frozen=True)
 class PlascLayout(Checked):
-    """One layout.
+    """A layout.
 
     Attributes:
-        on_roll, no_longer_on_roll: paths from the root element to the records of pupils, and of those who left.
-        identifiers: the container in a record that tells this layout from others.
+        on_roll, no_longer_on_roll: paths from the root element to the records of pupils, and of pupils who left.
+        identifiers: the container in a record that identifies this layout.
         collections: accepted values of the header's collection.
-        known: element paths that are known and not used; a leading / counts from the root element, an ending /* stands
-            for everything below.
-        marker: an element that, besides, must occur in that container, or empty.
-        request: whether it stands in for a return: it counts where its school has sent none, and has the day on which it
-            was made for a census date.
-        destination: paths from the root element to what, put together, is the number of the school that it is for.
-        paths: field -> element paths below the pupil record, the first that holds something is taken; none where the
-            layout has no such element. From `paths.csv`.
+        known: element paths that are known but not used; a leading / counts from the root element, a final /* covers
+            everything below.
+        marker: an element that must also occur in that container, or empty.
+        request: whether it replaces a return: it counts if the school has sent no return, and the day it was made is its
+            census date.
+        destination: paths from the root element whose values, joined, are the number of the school that it is for.
+        paths: element paths below the pupil record, by field; the first with a value is used; none if the layout has no
+            such element. From `paths.csv`.
     """
 
     name: str
@@ -71,11 +71,11 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     """Read layouts.
 
     Args:
-        layouts_toml: a block per layout, and the block `shared` for what all have unless they say otherwise.
-        paths_csv: a row per field of `tables.PUPIL_FIELDS`; a column per layout, and those of `tables.parse_pupil_columns`.
+        layouts_toml: a block for each layout, and the block `shared` with their defaults.
+        paths_csv: a row for each of `tables.PUPIL_FIELDS`; a column for each layout, and those of `parse_pupil_columns`.
 
     Raises:
-        ConfigurationFault: with every unknown, missing or ill-typed key, and every faulty column, field and path.
+        ConfigurationFault: lists every unknown, missing or ill-typed key, and every faulty column, field and path.
     """
     blocks = toml_of(layouts_toml, "layouts.toml")
     shared = blocks.pop("shared", {})
@@ -94,7 +94,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
 
 
 def _paths(cell: str) -> tuple[str, ...]:
-    """The paths in a cell of `paths.csv`; none where it says that the layout has no such element."""
+    """Return the paths in a cell of `paths.csv`; none if the layout has no such element."""
     return () if cell == _NO_ELEMENT else tuple(cell.split("|"))
 
 
@@ -122,11 +122,11 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
 
 @cache
 def all_layouts() -> dict[str, PlascLayout]:
-    """The shipped layouts, by name, in the order in which they are tried."""
+    """Return the shipped layouts, by name, in the order in which they are tried."""
     layouts, paths = (text_of(_FOLDER / name) for name in ("layouts.toml", "paths.csv"))
     return parse_layouts(layouts, paths)
 
 
 def request_layouts() -> list[str]:
-    """The names of the layouts that stand in for a return."""
+    """Return the names of the layouts that replace a return."""
     return [layout.name for layout in all_layouts().values() if layout.request]

@@ -1,12 +1,12 @@
-"""Who besides the service's own account may open what stands in the data root: from the data root's `reference/access.toml`.
+"""Access to the data root for accounts besides the service's own: the data root's `reference/access.toml`.
 
-Without that file nobody: folders are 0700 and files 0600. A transfer agent of another account, which fetches what goes
-out and brings what comes in, is let in by naming the places, and by giving those folders its group (`chgrp`):
+Without that file there is none: folders are 0700 and files 0600. To let in a transfer agent of another account, name the
+places here and give those folders its group (`chgrp`):
 
     group_reads = ["lrs/outbox"]
     group_writes = ["lrs/inbox"]
 
-To let a group into another place: add it to the tuple it belongs to. What is in neither can be opened to nobody.
+To let a group into another place: add it to one of the two tuples. A place in neither tuple cannot be opened to anyone.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from typing import Annotated
 
 from schemas.texts.edited_files import Checked, Says, check, toml_of
 
-#: What leaves the service, and where others put what it takes in; relative to the data root.
+#: Folders with files that leave the service, and folders with files that others bring; relative to the data root.
 MAY_BE_READ = ("dewi/outbox", "lrs/outbox", "snapshots")
 MAY_BE_WRITTEN = ("dewi/inbox", "lrs/inbox")
 
-#: The owner alone; the bits of a group that reads, and of one that writes. The sticky group keeps new files the group's.
+#: Modes for the owner alone; bits for a group that reads, and that writes. The setgid bit gives new files the group.
 OWNER_FOLDER, OWNER_FILE = 0o700, 0o600
 GROUP_READS, GROUP_WRITES, GROUP_PASSES = 0o2050, 0o2070, 0o010
 
@@ -29,18 +29,18 @@ def _one_of(places: tuple[str, ...]) -> Says:
 
 @dataclass(frozen=True)
 class Access(Checked):
-    """The places that a group is let into.
+    """The places that a group may enter.
 
     Attributes:
-        group_reads: it may list and read there.
-        group_writes: it may also put files there.
+        group_reads: places where it may list and read.
+        group_writes: places where it may also put files.
     """
 
     group_reads: tuple[Annotated[str, _one_of(MAY_BE_READ)], ...] = ()
     group_writes: tuple[Annotated[str, _one_of(MAY_BE_WRITTEN)], ...] = ()
 
     def mode(self, place: str) -> int:
-        """The permission bits of a folder.
+        """Return the permission bits of a folder.
 
         Args:
             place: relative to the data root, with `/`; empty for the data root itself.
@@ -55,9 +55,9 @@ class Access(Checked):
 
 
 def parse_access(content: str, source: str = "reference/access.toml") -> Access:
-    """Who is let in, as a TOML text says; `source` names it in faults.
+    """Return the access in a TOML text; `source` is its name in faults.
 
     Raises:
-        ConfigurationFault: with every key and place that is not known.
+        ConfigurationFault: lists every unknown key and place.
     """
     return check(Access, toml_of(content, source), source)

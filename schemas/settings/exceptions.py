@@ -1,4 +1,4 @@
-"""How exceptions are told: the ages they are counted by, and which files count as exports (`exceptions.toml`).
+"""Terms for exceptions: the ages by which they are counted, and the names of export files (`exceptions.toml`).
 
 Shipped as a proposal; a data root may have its own `reference/exceptions.toml`. To change a bound or a word: there.
 """
@@ -14,11 +14,11 @@ _FILE = Path(__file__).with_name("exceptions.toml")
 
 @dataclass(frozen=True)
 class ExceptionTerms:
-    """The terms in which exceptions are told.
+    """The terms for exceptions.
 
     Attributes:
-        bounds: ages in days, rising; the last age of all has no bound.
-        export_words: a file whose name holds one of them, in small letters and without blanks, is an export.
+        bounds: ages in days, rising; the last age has no upper bound.
+        export_words: a file is an export if its name, in lower case and without blanks, contains one of them.
     """
 
     bounds: tuple[int, ...]
@@ -26,7 +26,7 @@ class ExceptionTerms:
 
     @property
     def ages(self) -> tuple[str, ...]:
-        """The ages by name, rising: `0-7`, `8-28`, `29-90`, `91+`."""
+        """Return the names of the ages, rising: `0-7`, `8-28`, `29-90`, `91+`."""
         starts = [0, *(bound + 1 for bound in self.bounds)]
         return (*(f"{a}-{b}" for a, b in zip(starts, self.bounds, strict=False)), f"{starts[-1]}+")
 
@@ -56,10 +56,10 @@ def _plain(words: tuple[str, ...]) -> bool:
 
 
 def exception_terms(own: Path | None = None) -> ExceptionTerms:
-    """The terms.
+    """Return the terms.
 
     Args:
-        own: a data root's file, whose blocks take the place of the shipped ones; may be missing.
+        own: a data root's file, whose blocks replace the shipped ones; may be missing.
 
     Raises:
         ConfigurationFault: a file is wrong.

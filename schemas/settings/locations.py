@@ -1,12 +1,11 @@
-"""Where DEWi's and the LRS's folders, and the lake, are: below the data root, or by URL; and what opens the door there.
+"""Locations of DEWi's and the LRS's folders and of the lake: below the data root, or at a URL with its credentials.
 
-One place for all of it: `ULN_WAY_<WAY>__<KEY>` in the environment, over blocks `[<way>]` in the data root's
-`reference/ways.toml`; a way that neither names is a folder of the data root. Credentials come from the environment alone:
-in a file or in a URL they are refused.
+Source: `ULN_WAY_<WAY>__<KEY>` in the environment, which overrides blocks `[<way>]` in the data root's `reference/ways.toml`.
+A location in neither is a folder of the data root. Credentials come from the environment alone; in a file or a URL they are
+refused.
 
-Belongs here: what may be said of a way, and what is wrong with what was said. Does not belong here: connecting
-(`tasks.io.remote.transport`). To add a kind of transport: a class here, its scheme in `_KINDS`, how it connects in
-`tasks.io.remote.transport`.
+Belongs here: the settings of a location, and their faults. Does not belong here: connecting (`tasks.io.remote.transport`).
+To add a kind of transport: a class here, its scheme in `_KINDS`, its connection in `tasks.io.remote.transport`.
 """
 
 import os
@@ -25,19 +24,19 @@ from schemas.texts.edited_files import sentences, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 PREFIX = "ULN_WAY_"
-#: Between processes of one machine nobody listens; to any other, what is told of learners goes by TLS.
+#: Connections within this machine cannot be listened to; any other connection that carries pupils' data uses TLS.
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 FOLDERS = ("dewi_inbox", "dewi_outbox", "lrs_inbox", "lrs_outbox")
 LAKE = "lake"
 
 
 class _Location(BaseModel):
-    """What every kind has.
+    """Settings of all kinds of location.
 
     Attributes:
-        url: where it is; without user's password.
-        patience_seconds: how long an answer may take.
-        settled_seconds: for how long a file must be as it is before it counts as whole.
+        url: the address, without a password.
+        patience_seconds: maximum time to wait for an answer.
+        settled_seconds: time without a change after which a file counts as whole.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -48,17 +47,17 @@ class _Location(BaseModel):
 
     @property
     def parts(self) -> SplitResult:
-        """The URL, cut."""
+        """Return the parts of the URL."""
         return urlsplit(self.url)
 
     @property
     def shown(self) -> str:
-        """The URL as people may see it: without user and query."""
+        """Return the URL as people may see it: without user and query."""
         return f"{self.parts.scheme}://{self.parts.netloc.rpartition('@')[2]}{self.parts.path}"
 
     @property
     def folder(self) -> str:
-        """The folder there, as its file system names it."""
+        """Return the folder as its file system names it."""
         return unquote(self.parts.path).rstrip("/") or "/"
 
     @field_validator("url")
@@ -66,17 +65,17 @@ class _Location(BaseModel):
     def _without_secret(cls, url: str) -> str:
         if urlsplit(url).password or urlsplit(url).query:
             raise PydanticCustomError("fault.way_secret_in_url", "secret")
-        _ = urlsplit(url).port  # one that is no number is told now
+        _ = urlsplit(url).port  # raises now if the port is not a number
         return url
 
 
 class FileLocation(_Location):
-    """A folder of this machine that is not below the data root, such as a share that is mounted."""
+    """A folder of this machine outside the data root, such as a mounted share."""
 
     @field_validator("url")
     @classmethod
     def _of_this_machine(cls, url: str) -> str:
-        # What is taken for a host in file://mnt/x would leave the folder /x.
+        # In file://mnt/x, mnt is taken for a host, which would leave the folder /x.
         if urlsplit(url).netloc or not urlsplit(url).path.strip("/"):
             raise PydanticCustomError("fault.way_no_folder_of_this_machine", "no folder")
         return url
@@ -86,7 +85,7 @@ class SftpLocation(_Location):
     """A folder of an SFTP server.
 
     Attributes:
-        known_hosts: OpenSSH's file of host keys; a server that is not in it, or has another key, is refused.
+        known_hosts: OpenSSH's file of host keys; a server with no key or another key there is refused.
         key_file: the private key; its passphrase is a credential.
         password, key_passphrase: credentials.
     """
@@ -105,10 +104,10 @@ class SftpLocation(_Location):
 
 
 class ObjectLocation(_Location):
-    """A part of an object store; an object appears whole, so that none has to settle.
+    """A part of an object store. Objects appear whole, so they need no time to settle.
 
     Attributes:
-        endpoint: the service's address, where it is not the provider's own.
+        endpoint: the service's address, if it is not the provider's own.
     """
 
     endpoint: str | None = None
@@ -116,7 +115,7 @@ class ObjectLocation(_Location):
 
     @property
     def folder(self) -> str:
-        """Bucket or container, and what the names of its objects begin with."""
+        """Return the bucket or container, and the prefix of its objects' names."""
         return f"{self.parts.netloc}{unquote(self.parts.path)}".rstrip("/")
 
     @field_validator("endpoint")
@@ -139,10 +138,10 @@ class ObjectLocation(_Location):
 
 
 class S3Location(ObjectLocation):
-    """A bucket of an S3-compatible store; without keys the provider's own ways of finding some are used.
+    """A bucket of an S3-compatible store. Without keys, the provider's own ways to find credentials are used.
 
     Attributes:
-        region: of the bucket.
+        region: the bucket's region.
         access_key, secret_key, session_token: credentials.
     """
 
@@ -153,11 +152,11 @@ class S3Location(ObjectLocation):
 
 
 class AzureLocation(ObjectLocation):
-    """A container of Azure's blob storage.
+    """A container of Azure Blob Storage.
 
     Attributes:
         account: the storage account.
-        account_key, sas_token: credentials, one of them.
+        account_key, sas_token: credentials; give one of them.
     """
 
     account: str
@@ -166,7 +165,7 @@ class AzureLocation(ObjectLocation):
 
 
 _KINDS: dict[str, type[_Location]] = {"file": FileLocation, "sftp": SftpLocation, "s3": S3Location, "az": AzureLocation}
-#: What no file may hold.
+#: Keys that no file may hold.
 SECRETS = frozenset(
     name
     for kind in _KINDS.values()
@@ -175,17 +174,17 @@ SECRETS = frozenset(
 )
 
 
-def _kind(given: Any) -> str:
-    url = given.get("url") if isinstance(given, dict) else getattr(given, "url", None)
+def _kind(settings: Any) -> str:
+    url = settings.get("url") if isinstance(settings, dict) else getattr(settings, "url", None)
     try:
         return urlsplit(url).scheme if isinstance(url, str) else ""
     except ValueError:
-        return ""  # such as a bracket that is not closed
+        return ""  # such as an unclosed bracket
 
 
 def _by_scheme(*schemes: str) -> Discriminator:
-    named = ", ".join(f"{scheme}://" for scheme in schemes)
-    return Discriminator(_kind, custom_error_type="fault.way_scheme", custom_error_message=named)
+    schemes_shown = ", ".join(f"{scheme}://" for scheme in schemes)
+    return Discriminator(_kind, custom_error_type="fault.way_scheme", custom_error_message=schemes_shown)
 
 
 Location = Annotated[
@@ -197,7 +196,7 @@ Location = Annotated[
 ]
 
 
-#: Where tables may lie: where a commit is one step that no other writer can take at the same time.
+#: Locations for tables: only where a commit is one step that excludes other writers.
 LakeWay = Annotated[
     Annotated[FileLocation, Tag("file")] | Annotated[S3Location, Tag("s3")],
     _by_scheme("file", "s3"),
@@ -205,7 +204,7 @@ LakeWay = Annotated[
 
 
 class Locations(BaseSettings):
-    """Every way; None where it is a folder of the data root."""
+    """All locations; None for a folder of the data root."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
@@ -226,24 +225,24 @@ class Locations(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment over the file."""
+        """Let the environment override the file."""
         return env_settings, init_settings
 
     @property
     def named(self) -> dict[str, Location]:
-        """Those that are not folders of the data root, by name."""
-        every = {name: getattr(self, name) for name in (*FOLDERS, LAKE)}
-        return {name: way for name, way in every.items() if way is not None}
+        """Return the locations outside the data root, by name."""
+        locations = {name: getattr(self, name) for name in (*FOLDERS, LAKE)}
+        return {name: location for name, location in locations.items() if location is not None}
 
 
 def locations_of(reference: Path) -> Locations:
-    """Where everything is for a data root.
+    """Return the locations for a data root.
 
     Args:
-        reference: its reference folder; `ways.toml` there may be missing.
+        reference: its reference folder; `ways.toml` may be missing there.
 
     Raises:
-        ConfigurationFault: with everything that is wrong in the file and in the environment; shows no value.
+        ConfigurationFault: lists every fault in the file and in the environment; shows no value.
     """
     path = reference / "ways.toml"
     stamp = path.stat().st_mtime_ns if path.exists() else 0
@@ -256,19 +255,19 @@ def _locations(path: Path, stamp: int, environment: tuple[tuple[str, str], ...])
 
 
 def parse_locations(content: str, environment: Mapping[str, str]) -> Locations:
-    """Read what a file says, and what the environment says over it (`locations_of`).
+    """Read a file, and the environment, which overrides it (`locations_of`).
 
     Args:
         content: the TOML text.
-        environment: the variables that begin with `PREFIX`; the process has them too.
+        environment: the variables that begin with `PREFIX`; they are also in the process.
 
     Raises:
-        ConfigurationFault: with everything that is wrong; shows no value.
+        ConfigurationFault: lists every fault; shows no value.
     """
     source = f"reference/ways.toml, {PREFIX}*"
-    given = toml_of(content, source)
+    from_file = toml_of(content, source)
     faults: list[Bilingual] = []
-    for name, block in given.items():
+    for name, block in from_file.items():
         for key in sorted(SECRETS & set(block)) if isinstance(block, dict) else ():
             faults.append(bilingual("fault.way_secret_in_file", key=key, variable=f"{PREFIX}{name}__{key}".upper()))
     known = {f"{PREFIX}{name}".upper() for name in (*FOLDERS, LAKE)}
@@ -278,17 +277,17 @@ def parse_locations(content: str, environment: Mapping[str, str]) -> Locations:
         if name.upper().partition("__")[0] not in known
     ]
     try:
-        ways = Locations(**given)
+        locations = Locations(**from_file)
     except ValidationError as wrong:
-        faults += sentences([_of_way(error) for error in wrong.errors()], _SENTENCES)
+        faults += sentences([_without_kind(error) for error in wrong.errors()], _SENTENCES)
     except SettingsError:
         faults.append(bilingual("fault.way_not_read", prefix=PREFIX))
     if faults:
         raise ConfigurationFault(source, faults) from None
-    return ways
+    return locations
 
 
-#: The sentences for what pydantic says of a way; a URL that cannot be cut is all that is left for `value_error`.
+#: Sentences for pydantic's errors in a location; `value_error` is left only for URLs that cannot be parsed.
 _SENTENCES = {
     "missing": "fault.way_missing",
     "extra_forbidden": "fault.unknown_key",
@@ -297,9 +296,9 @@ _SENTENCES = {
 }
 
 
-def _of_way(error: ErrorDetails) -> ErrorDetails:
-    """The error with the way and its key for a place, without the kind of way."""
-    way, *rest = error["loc"]
+def _without_kind(error: ErrorDetails) -> ErrorDetails:
+    """Return the error with the location and its key as place, without the kind of location."""
+    location, *rest = error["loc"]
     if error["type"] == "fault.way_scheme":
-        return {**error, "loc": (way, "url"), "ctx": {"schemes": error["msg"]}}
-    return {**error, "loc": (way, rest[-1] if rest else way)}
+        return {**error, "loc": (location, "url"), "ctx": {"schemes": error["msg"]}}
+    return {**error, "loc": (location, rest[-1] if rest else location)}

@@ -1,6 +1,6 @@
-"""What a program cannot see of a name: which letters in it stand apart, and its language; from `names.toml`.
+"""Facts about names that a program cannot see: two letters that are not a Welsh letter, and a name's language; `names.toml`.
 
-To tell of a name that is put in the wrong place, or read out in the wrong language: a word there.
+If a name is sorted into the wrong place, or pronounced in the wrong language: add a word there.
 """
 
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ _Marked = Annotated[str, Says("fault.letters_apart", _marked, {"word": str})]
 
 @dataclass(frozen=True)
 class Names(Checked):
-    """The lists.
+    """Lists of words.
 
     Attributes:
-        apart: beginnings of words, in small letters, with a `|` between two letters that are no Welsh letter together.
-        cy, en: words by which a name is of that language.
+        apart: beginnings of words, in lower case, with a `|` between two letters that are not a Welsh letter together.
+        cy, en: words that show the language of a name.
     """
 
     apart: tuple[_Marked, ...]
@@ -40,11 +40,10 @@ class Names(Checked):
 
 
 def parse_names(content: str, source: str = "names.toml") -> Names:
-    """The lists of a TOML text; `source` names it in faults.
+    """Return the lists in a TOML text; `source` is its name in faults.
 
     Raises:
-        ConfigurationFault: with every key that is missing, not known, or no list of words, and every word with no place
-            marked.
+        ConfigurationFault: lists every key that is missing, unknown or not a list of words, and every word without a mark.
     """
     return check(Names, toml_of(content, source), source)
 
@@ -55,12 +54,12 @@ def _names() -> Names:
 
 
 def letters_apart() -> tuple[str, ...]:
-    """Beginnings of words in which two letters are no Welsh letter together."""
+    """Return beginnings of words in which two letters are not a Welsh letter together."""
     return _names().apart
 
 
 def language_of(name: str) -> Language | None:
-    """The language in which a name is read out; None where nothing tells, as of a place."""
+    """Return the language in which a name is pronounced; None if no word shows it, for example in a place name."""
     words = set(name.replace("-", " ").split())
     if words & _names().cy:
         return "cy"

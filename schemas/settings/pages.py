@@ -1,8 +1,8 @@
-"""What the pages of a cycle show: sections, tables and columns, from `pages.toml`; and what a person has to do, from a table.
+"""Layout of a cycle's pages: sections, tables and columns, from `pages.toml`; and the actions needed, from `page_needs.csv`.
 
-Belongs here: order and kinds. Who may see a column is said in `schemas.views`, how it looks in `tasks.io.pages.html`, and
-what stands in it in `tasks.core.page_tables`. To add a column: a line in `pages.toml`, its tier in the view `page_<table>`,
-its heading `pages.column.<column>` in `texts.csv`. To add a list of words: a line in `WORDS`.
+Belongs here: order and kinds. Does not belong here: who may see a column (`schemas.views`), its look (`tasks.io.pages.html`),
+its rows (`tasks.core.page_tables`). To add a column: a line in `pages.toml`, its tier in the view `page_<table>`, its
+heading `pages.column.<column>` in `texts.csv`. To add a list of words: a line in `WORDS`.
 """
 
 import re
@@ -21,7 +21,7 @@ _NEEDS = Path(__file__).with_name("page_needs.csv")
 #: The two kinds of pages.
 AUTHORITY, WALES = "authority", "wales"
 _KINDS = ("name", "text", "number", "share", "day", "sentence", "page", "file")
-#: A list of words by name: its words in order, and where in `texts.csv` they stand.
+#: Lists of words by name: the words in order, and the prefix of their texts in `texts.csv`.
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "outcome": (tuple(o.value for o in SchoolOutcome), "pages.outcome."),
     "batch": (tuple(b.value for b in BatchShown), "batch."),
@@ -37,8 +37,8 @@ class PageTable(Checked):
 
     Attributes:
         columns: kind by name, in order.
-        search: whether it can be narrowed by what is typed.
-        filter: the column by whose words it can be narrowed, or none.
+        search: whether people can narrow it by typing.
+        filter: the column of words by which people can narrow it, or None.
     """
 
     name: str
@@ -47,7 +47,7 @@ class PageTable(Checked):
     filter: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a table without columns, and one that is narrowed by no column of words."""
+        """Refuse a table without columns, and a filter that is not a column of words."""
         by_words = self.filter is None or self.columns.get(self.filter, "").startswith("word:")
         Wrong.unless(
             (self.columns, bilingual("fault.missing_key", key="columns")),
@@ -74,7 +74,7 @@ class _Address(Checked):
 
 @dataclass(frozen=True)
 class Section:
-    """A section, and the tables that it has on each kind of page."""
+    """A section, and its tables on each kind of page."""
 
     name: str
     tables: dict[str, tuple[PageTable, ...]]
@@ -82,7 +82,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Need(Checked):
-    """Something that a person has to do: in order of urgency; who does it, and in which section more is said of it."""
+    """An action needed: who takes it, and the section with the details. The table is in order of urgency."""
 
     need: str
     who: str
@@ -94,14 +94,14 @@ class Need(Checked):
 
 
 def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]:
-    """The sections of a TOML text, in its order; `source` names it in faults.
+    """Return the sections of a TOML text, in its order; `source` is its name in faults.
 
     Raises:
-        ConfigurationFault: with every unknown key, table and kind, and every table that no section has.
+        ConfigurationFault: lists every unknown key, table and kind, and every table without a section.
     """
-    given = toml_of(content, source)
-    tables, faults = named(given.get("tables", {}), "name")
-    lists = _lists(given.get("sections", {}))
+    blocks = toml_of(content, source)
+    tables, faults = named(blocks.get("tables", {}), "name")
+    lists = _lists(blocks.get("sections", {}))
     faults += [
         bilingual("fault.unknown_key", key=name).at(f"[{section}]")
         for section, names in lists.items()
@@ -110,7 +110,7 @@ def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]
     faults += [
         bilingual("fault.unknown_key", key=name) for name in sorted(tables.keys() - set().union(*lists.values()))
     ]
-    layout = check(_Layout, {**given, "tables": tables}, source, faults)
+    layout = check(_Layout, {**blocks, "tables": tables}, source, faults)
     return tuple(
         Section(
             name, {page: tuple(layout.tables[table] for table in getattr(section, page)) for page in (AUTHORITY, WALES)}
@@ -120,31 +120,33 @@ def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]
 
 
 def _lists(sections: dict[str, Any]) -> dict[str, set[str]]:
-    """The tables that each section has, as far as the file says so in lists."""
+    """Return the tables of each section, as far as the file gives them in lists."""
     pages = {name: block.values() for name, block in sections.items() if isinstance(block, dict)}
-    return {name: {table for one in some if isinstance(one, list) for table in one} for name, some in pages.items()}
+    return {
+        name: {table for part in parts if isinstance(part, list) for table in part} for name, parts in pages.items()
+    }
 
 
 def parse_address(content: str, source: str = "pages.toml") -> str:
-    """Where a data root is served, from its own `reference/pages.toml`: `address = "https://../"`.
+    """Return the address that serves a data root, from its own `reference/pages.toml`: `address = "https://../"`.
 
     Raises:
-        ConfigurationFault: no TOML, another key, or no address that ends in a slash.
+        ConfigurationFault: it is not TOML, has another key, or the address does not end in a slash.
     """
     return check(_Address, toml_of(content, source), source).address
 
 
 @cache
 def all_sections() -> tuple[Section, ...]:
-    """The sections, in order."""
+    """Return the sections, in order."""
     return parse_pages(text_of(_FILE))
 
 
 @cache
 def all_needs() -> tuple[Need, ...]:
-    """What a person may have to do, the most urgent first.
+    """Return all possible actions, the most urgent first.
 
     Raises:
-        ConfigurationFault: the table is wrong; with every fault.
+        ConfigurationFault: the table is wrong; lists every fault.
     """
     return tuple(load_table(Need, _NEEDS).values())

@@ -1,7 +1,7 @@
-"""How long each kind of thing that holds pupils' data is kept: rows of data in `retention.toml`, read and checked here.
+"""Retention: how long each kind of file or row with pupils' data is kept, from `retention.toml`.
 
-To change one: its block there, or in a data root's `reference/retention.toml`. To add a kind: a block, a member of `Kind`,
-its words in `texts.csv` (`purge.<kind>`), and in `tasks.maintenance.purge` what is of that kind.
+To change a period: its block there, or in a data root's `reference/retention.toml`. To add a kind: a block, a member of
+`Kind`, its words in `texts.csv` (`purge.<kind>`), and its files or rows in `tasks.maintenance.purge`.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ _FILE = Path(__file__).with_name("retention.toml")
 
 
 class Kind(StrEnum):
-    """What is kept for a while."""
+    """The kinds that are kept for a period."""
 
     RETURNS = "returns"
     RESULTS = "results"
@@ -34,18 +34,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Retention(Checked):
-    """For how long.
+    """A retention period.
 
     Attributes:
-        days: so many.
-        decided: whether the data's controller has said so.
+        days: the period.
+        decided: whether the data's controller has decided it.
     """
 
     days: int
     decided: bool
 
     def cut_off(self, before: dt.date, today: dt.date) -> dt.date:
-        """What is of an earlier day than this one may go: it is past its days, and was asked for."""
+        """Return the day before which things may go: past their period, and before the day that was asked for."""
         return min(before, today - dt.timedelta(days=self.days))
 
 
@@ -53,10 +53,10 @@ _Block = Annotated[Retention, Says("fault.retention", lambda retention: retentio
 
 
 def all_retention(own: Path | None = None) -> dict[Kind, Retention]:
-    """How long every kind is kept.
+    """Return the retention of every kind.
 
     Args:
-        own: a data root's file, whose blocks take the place of the shipped ones; may be missing.
+        own: a data root's file, whose blocks replace the shipped ones; may be missing.
 
     Raises:
         ConfigurationFault: a file is wrong, or a kind has no block.

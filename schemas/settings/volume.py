@@ -1,4 +1,4 @@
-"""When a school's learners are so few or many, against its last cycle's, that a person looks: `volume.toml`, checked.
+"""Volume bounds: when a school's number of learners, compared with its last cycle's, needs a person; `volume.toml`.
 
 Shipped as a proposal; a data root may have its own `reference/volume.toml`. To change a bound: there.
 """
@@ -17,9 +17,9 @@ class VolumeBounds(Checked):
     """The bounds of law 7 (docs/explanation/laws.md).
 
     Attributes:
-        far_below: fewer than this share of the learners of a school's last cycle stop the school.
-        far_above: more than this share is a warning.
-        least: a school with fewer learners then has no bound.
+        far_below: share of the last cycle's learners below which the school is stopped.
+        far_above: share above which there is a warning.
+        least: a school with fewer learners in its last cycle has no bound.
     """
 
     far_below: Annotated[float, Says("fault.volume", lambda share: 0 <= share <= 1)]
@@ -33,10 +33,10 @@ class _Blocks(Checked):
 
 
 def volume_bounds(own: Path | None = None) -> VolumeBounds:
-    """The bounds.
+    """Return the bounds.
 
     Args:
-        own: a data root's file, whose keys take the place of the shipped ones; may be missing.
+        own: a data root's file, whose keys replace the shipped ones; may be missing.
 
     Raises:
         ConfigurationFault: a file is wrong.

@@ -1,4 +1,4 @@
-"""How the service is watched (`watching.toml`): when a file is whole, how often a person is told, how little space is left.
+"""Numbers for watching the service (`watching.toml`): when a file is whole, how often people are notified, free space.
 
 To change a number: its block there, or in a data root's `reference/watching.toml`. To add one: a key there, a field here.
 """
@@ -15,7 +15,7 @@ _Number = Annotated[int, Says("fault.watching_number", lambda number: number >= 
 
 @dataclass(frozen=True)
 class Arrivals(Checked):
-    """When a file in an inbox is told of: seconds without a change, and rounds of that length at the most."""
+    """When an arrival is reported: after seconds without a change, and at the latest after rounds of that length."""
 
     settled_seconds: _Number
     told_within_rounds: _Number
@@ -23,7 +23,7 @@ class Arrivals(Checked):
 
 @dataclass(frozen=True)
 class Starts(Checked):
-    """How many seconds pass before arrivals start a run of the same deployment again: a census, an lrs-returns."""
+    """Seconds before arrivals may start another run of the same deployment: a census, an lrs-returns."""
 
     census_again_after_seconds: _Number
     lrs_returns_again_after_seconds: _Number
@@ -31,14 +31,14 @@ class Starts(Checked):
 
 @dataclass(frozen=True)
 class Notifications(Checked):
-    """How many hours pass before the same is told again."""
+    """Hours before the same notification is sent again."""
 
     again_after_hours: _Number
 
 
 @dataclass(frozen=True)
 class FreeSpace(Checked):
-    """Below how many GiB of free space the doctor warns, and below how many it tells a fault."""
+    """GiB of free space below which the doctor warns, and below which it reports a fault."""
 
     warn_below_gib: _Number
     fault_below_gib: _Number
@@ -46,7 +46,7 @@ class FreeSpace(Checked):
 
 @dataclass(frozen=True)
 class Watching(Checked):
-    """All of it."""
+    """All numbers."""
 
     arrivals: Arrivals
     starts: Starts
@@ -55,10 +55,10 @@ class Watching(Checked):
 
 
 def how_watched(own: Path | None = None) -> Watching:
-    """The numbers.
+    """Return the numbers.
 
     Args:
-        own: a data root's file, whose blocks take the place of the shipped ones; may be missing.
+        own: a data root's file, whose blocks replace the shipped ones; may be missing.
 
     Raises:
         ConfigurationFault: a file is wrong.

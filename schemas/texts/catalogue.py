@@ -1,7 +1,7 @@
-"""Headings, titles and sentences that a person reads, in both languages, from `texts.csv` and the catalogue of Welsh.
+"""The catalogue: headings, titles and sentences for people, in both languages, from `texts.csv` and the Welsh in `cy.po`.
 
-Belongs here: the fixed texts of files that go out and of the terminal, and the sentences of our own faults. Rules, codes
-and findings keep theirs in their own tables.
+Belongs here: fixed texts of outgoing files and of the terminal, and the sentences of our own faults. Does not belong here:
+texts of rules, codes and findings, which are in their own tables.
 To add a text: a row in `texts.csv` and its Welsh in `locale/cy.po` (`schemas.texts.translations`).
 """
 
@@ -20,24 +20,24 @@ _FILE = Path(__file__).with_name("texts.csv")
 
 
 class Bilingual(str):
-    """A sentence in both languages, Welsh first; each language alone can be had of it."""
+    """A sentence in both languages, Welsh first; `cy` and `en` hold each language alone."""
 
     __slots__ = ("cy", "en")
     cy: str
     en: str
 
     def __new__(cls, cy: str, en: str) -> "Bilingual":
-        """The two, side by side; once where they are the same."""
-        made = super().__new__(cls, cy if cy == en else f"{cy} / {en}")
-        made.cy, made.en = cy, en
-        return made
+        """Join the two; once if they are the same."""
+        both = super().__new__(cls, cy if cy == en else f"{cy} / {en}")
+        both.cy, both.en = cy, en
+        return both
 
     def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
-        """How it gets from one process to another."""
+        """Return the arguments for pickling."""
         return self.cy, self.en
 
     def at(self, place: str) -> "Bilingual":
-        """The sentence after the name of what it is about, such as `[2012-01]`."""
+        """Put the name of a place before the sentence, such as `[2012-01]`."""
         return Bilingual(f"{place} {self.cy}".lstrip(), f"{place} {self.en}".lstrip())
 
 
@@ -48,15 +48,15 @@ def parse_texts(
 
     Args:
         content: CSV with the columns key, en.
-        source: how to name it in a fault.
-        catalogue: the Welsh; the shipped catalogue where None.
+        source: the file's name in faults.
+        catalogue: the Welsh; None for the shipped catalogue.
 
     Returns:
-        Key -> language -> text.
+        Text by key and language.
 
     Raises:
-        ConfigurationFault: with every wrong heading, repeated key and blank text, and every fault of the Welsh; by the keys
-            of their sentences, which may be what is wrong.
+        ConfigurationFault: lists every wrong heading, repeated key and blank text, and every fault of the Welsh. The faults
+            are keys of sentences, because the sentences themselves may be wrong.
     """
     rows, faults = read_rows(content, source, ("key", "en", "cy"), catalogue=catalogue)
     if faults:
@@ -66,19 +66,19 @@ def parse_texts(
 
 @cache
 def all_texts() -> dict[str, dict[Language, str]]:
-    """The texts shipped with the project, by key and language."""
+    """Return the shipped texts, by key and language."""
     return parse_texts(shipped_text(_FILE))
 
 
 def text(key: str, lang: Language) -> str:
-    """A text in one language.
+    """Return a text in one language.
 
     Args:
         key: as in `texts.csv`.
         lang: `en` or `cy`.
 
     Raises:
-        ConfigurationFault: there is no such text.
+        ConfigurationFault: the text does not exist.
     """
     texts = all_texts()
     if key not in texts:
@@ -87,38 +87,38 @@ def text(key: str, lang: Language) -> str:
 
 
 def bilingual(key: str, /, **places: object) -> Bilingual:
-    """A sentence in both languages, Welsh first.
+    """Return a sentence in both languages, Welsh first.
 
     Args:
         key: as in `texts.csv`.
-        places: what fills the text's places: files, schools, batches, numbers; never a pupil's data. What is itself in
-            both languages fills each with its own.
+        places: values for the text's places: files, schools, batches, numbers; never a pupil's data. A bilingual value
+            fills each language with its own.
 
     Raises:
-        ConfigurationFault: there is no such text.
+        ConfigurationFault: the text does not exist.
     """
     cy, en = (text(key, lang).format(**{k: in_language(v, lang) for k, v in places.items()}) for lang in ("cy", "en"))
     return Bilingual(cy, en)
 
 
 def sentence(message: Message) -> Bilingual:
-    """The sentence of a message, in both languages; a message in one of its places is a sentence, too."""
+    """Return the sentence of a message, in both languages; messages in its places become sentences too."""
     places = {name: sentence(value) if isinstance(value, Message) else value for name, value in message.places.items()}
     return bilingual(message.key, **places)
 
 
 def in_language(what: object, lang: Language | None) -> object:
-    """Of a sentence in both languages the one; anything else, or where no language is asked for, as it is."""
+    """Return one language of a bilingual sentence; anything else unchanged, and everything if there is no language."""
     return getattr(what, lang) if lang is not None and isinstance(what, Bilingual) else what
 
 
 def joined(sentences: Sequence[str], between: str = "; ") -> Bilingual:
-    """Some sentences after one another, in each language."""
-    return Bilingual(*(between.join(str(in_language(one, lang)) for one in sentences) for lang in ("cy", "en")))
+    """Join sentences, in each language."""
+    return Bilingual(*(between.join(str(in_language(part, lang)) for part in sentences) for lang in ("cy", "en")))
 
 
 def sentence_of(fault: Exception) -> str:
-    """What an exception of `schemas.texts.faults` says, in both languages where it is one of the service's own sentences."""
+    """Return the text of an exception of `schemas.texts.faults`, in both languages if it is one of our sentences."""
     if isinstance(fault, ConfigurationFault):
         return joined(fault.faults).at(f"{fault.source}:")
     return fault.args[0] if fault.args and isinstance(fault.args[0], Bilingual) else str(fault)

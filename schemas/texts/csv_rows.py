@@ -1,9 +1,9 @@
-"""Reads the rows of a CSV of codes or texts, and puts the Welsh to their English; makes messages of what is wrong.
+"""Reads the rows of a CSV of codes or texts, adds the Welsh to their English, and returns faults as messages.
 
-A field of a row that ends in `_cy` (or is `cy`) is the Welsh of the one that ends in `_en`: it comes from the catalogue
-(`schemas.texts.translations`), unless the file has that column itself, as a table that people keep themselves may.
-Does not belong here: sentences, which come from such a file themselves (`schemas.texts.catalogue`), and what a code table
-may hold (`schemas.codes.code_table`).
+A field that ends in `_cy` (or is `cy`) is the Welsh of the field that ends in `_en`. It comes from the catalogue
+(`schemas.texts.translations`), unless the file has that column itself, as a person's own table may.
+Does not belong here: sentences, which come from such a file themselves (`schemas.texts.catalogue`), and the contents of a
+code table (`schemas.codes.code_table`).
 """
 
 import csv
@@ -16,7 +16,7 @@ from schemas.texts.translations import Translation, welsh_of
 
 Row = dict[str, str]
 
-#: In a table of one's own it may stand, and says nothing to the service.
+#: Columns of a person's own table that the service ignores.
 _FOR_ITS_KEEPER = frozenset({"cy_review"})
 _TOO_MANY = "more cells than the heading"
 
@@ -31,20 +31,20 @@ def read_rows(
     catalogue: dict[str, Translation] | None = None,
     check: Callable[[Row], Sequence[Message]] = lambda _: (),
 ) -> tuple[list[Row], list[Message]]:
-    """The rows of a table with their Welsh, and what is wrong with them.
+    """Return the rows of a table with their Welsh, and their faults.
 
     Args:
         content: CSV with the columns `names`; the first is unique.
-        source: the file's name; without its ending it is the table's name in the catalogue.
-        names: the columns, Welsh ones included.
+        source: the file's name; without its ending, the table's name in the catalogue.
+        names: the columns, including Welsh ones.
         may_be_empty: columns that need no value.
-        own: whether it is a table that people keep themselves, in place of a shipped one.
-        catalogue: the Welsh; the shipped catalogue where None.
-        check: what else is wrong with a row.
+        own: whether the table is a person's own, in place of a shipped one.
+        catalogue: the Welsh; None for the shipped catalogue.
+        check: returns further faults of a row.
 
     Returns:
-        The rows by column, in file order; and messages: of columns that are missing or not known; else of all rows with
-        other cells than columns, an empty value, a code twice, and those of `check`; else of the Welsh.
+        The rows by column, in file order; and messages: missing or unknown columns; otherwise rows with too few or too many
+        cells or an empty value, repeated codes, and the faults of `check`; otherwise faults of the Welsh.
     """
     reader = csv.DictReader(io.StringIO(content), restkey=_TOO_MANY)
     columns = set(reader.fieldnames or []) - (_FOR_ITS_KEEPER - set(names) if own else set())
@@ -66,7 +66,7 @@ def read_rows(
         return [], faults
     english = {_at(row[key], name): row[name] for name in welsh.values() for row in rows if row[name]}
     texts, faults = welsh_of(Path(source).stem, english, catalogue, whole=not own)
-    return [{**row, **{name: texts.get(_at(row[key], of), "") for name, of in welsh.items()}} for row in rows], faults
+    return [{**row, **{name: texts.get(_at(row[key], en), "") for name, en in welsh.items()}} for row in rows], faults
 
 
 def _row_faults(row: Row, filled: list[str], check: Callable[[Row], Sequence[Message]]) -> list[Message]:

@@ -1,9 +1,9 @@
-"""Reads the files that people edit: their text, their TOML, and whether it is what a class says; else all faults at once.
+"""Reads files that people edit: their text, their TOML, and whether they fit a class; otherwise all faults at once.
 
-An editor may put a byte-order mark before the text, or write it in another encoding: the one is taken, the other is a fault.
-What a file may hold is said by frozen dataclasses that are `Checked`, in the module of that file; pydantic compares, and its
-errors become sentences here, so that none shows a value unless a class asks for it (`Says`). A CSV of codes is read by
-`schemas.codes.code_table`. To add a setting: a field in its class.
+An editor may add a byte-order mark, which is accepted, or use another encoding, which is a fault. Frozen `Checked`
+dataclasses in the module of each file define its contents. Pydantic compares; its errors become sentences here, which show
+no value unless a class asks for it (`Says`). Does not belong here: CSV of codes (`schemas.codes.code_table`).
+To add a setting: a field in its class.
 """
 
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The sentence for a type of pydantic's errors; "fault.wrong_kind" for all others.
+#: Sentence by type of pydantic error; "fault.wrong_kind" for all others.
 _SENTENCES = {
     "missing": "fault.missing_key",
     "extra_forbidden": "fault.unknown_key",
@@ -41,14 +41,14 @@ _SENTENCES = {
 
 
 def text_of(path: Path, source: str = "") -> str:
-    """The text of a file in UTF-8, with or without a byte-order mark.
+    """Return the text of a file in UTF-8, with or without a byte-order mark.
 
     Args:
         path: the file.
-        source: how to name it in a fault; its name where empty.
+        source: the file's name in faults; empty for its file name.
 
     Raises:
-        ConfigurationFault: it is in another encoding.
+        ConfigurationFault: the file is in another encoding.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -57,14 +57,14 @@ def text_of(path: Path, source: str = "") -> str:
 
 
 def toml_of(content: str, source: str) -> dict[str, Any]:
-    """What a TOML text says.
+    """Return the content of a TOML text.
 
     Args:
         content: the text.
-        source: how to name it in a fault.
+        source: the file's name in faults.
 
     Raises:
-        ConfigurationFault: it is no TOML; says where it stops being so.
+        ConfigurationFault: the text is not TOML; says where.
     """
     try:
         return tomllib.loads(content)
@@ -73,13 +73,13 @@ def toml_of(content: str, source: str) -> dict[str, Any]:
 
 
 class Checked:
-    """What the dataclasses inherit that say what a block or a row may hold: unknown keys are refused."""
+    """Base of dataclasses that define a block or a row; unknown keys are refused."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
 
 class Wrong(ValueError):
-    """Raised by a `__post_init__`: the values of a block or row do not go together."""
+    """Raised by a `__post_init__`: the values of a block or row do not fit together."""
 
     def __init__(self, faults: Iterable[Bilingual]) -> None:
         self.faults = list(faults)
@@ -87,14 +87,14 @@ class Wrong(ValueError):
 
     @classmethod
     def unless(cls, *checks: tuple[object, Bilingual]) -> None:
-        """Raise the sentences whose condition does not hold, if there are any."""
+        """Raise the sentences of the conditions that do not hold, if there are any."""
         faults = [fault for holds, fault in checks if not holds]
         if faults:
             raise cls(faults)
 
 
 class Says:
-    """In the annotation of a field: the sentence for whatever is wrong with it, and what else its value must be."""
+    """In a field's annotation: a further condition on its value, and the sentence for its faults."""
 
     def __init__(
         self,
@@ -107,15 +107,15 @@ class Says:
 
         Args:
             key: of the sentence; its places `key`, `column` and `kind` are filled with the field's name.
-            holds: whether a value of the right type is sound.
-            shows: the places that are filled from the value, and how; no others show it.
-            places: what fills the others.
+            holds: whether a value of the right type is valid.
+            shows: functions of the value, by the place they fill; other places do not show it.
+            places: values of the other places.
         """
         self.key, self._holds, self._shows, self._places = key, holds, shows or {}, places
 
     def sentence(self, name: str, value: object) -> Bilingual:
-        """What is said of a field of that name with that value."""
-        shown = {place: of(value) for place, of in self._shows.items()}
+        """Return the sentence for a field with that name and value."""
+        shown = {place: show(value) for place, show in self._shows.items()}
         return bilingual(self.key, **{"key": name, "column": name, "kind": name, **self._places, **shown})
 
     def _checked(self, value: Any) -> Any:
@@ -124,8 +124,8 @@ class Says:
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
-        """How pydantic asks for it."""
-        from pydantic_core import core_schema  # noqa: PLC0415 - what reads no file need not wait for pydantic
+        """Add the condition and the sentence to pydantic's schema."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - code that reads no file need not wait for pydantic
 
         checked = core_schema.no_info_after_validator_function(self._checked, handler(source))
         return core_schema.custom_error_schema(
@@ -134,7 +134,7 @@ class Says:
 
 
 class Follows(Says):
-    """In the annotation of a field: its value is not before that of an earlier field; holds where either is missing."""
+    """In a field's annotation: its value is not before that of an earlier field; holds if either is missing."""
 
     def __init__(self, first: str, then: str) -> None:
         """Name the earlier field, and this one."""
@@ -150,56 +150,56 @@ class Follows(Says):
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
-        """How pydantic asks for it."""
+        """Add the condition to pydantic's schema."""
         from pydantic_core import core_schema  # noqa: PLC0415
 
         return core_schema.with_info_after_validator_function(self._ordered, handler(source))
 
 
-#: A text, some texts, a whole number, that must be there.
+#: A required text, list of texts, and positive whole number.
 Text = Annotated[str, Says("fault.a_text", str.strip)]
 Texts = Annotated[tuple[Text, ...], Says("fault.a_list", bool)]
 Whole = Annotated[int, Says("fault.whole_number", lambda number: number >= 1)]
 
 
 def one_of(allowed: Iterable[str]) -> Says:
-    """A value that is one of some."""
+    """Allow only some values."""
     words = tuple(allowed)
     return Says("fault.one_of", words.__contains__, allowed=", ".join(words))
 
 
 def load(model: type[T], path: Path, own: Path | None = None, *, by_key: bool = False) -> T:
-    """What a shipped TOML file says, and over it a data root's own.
+    """Return a shipped TOML file with the data root's own on top.
 
     Args:
-        model: what the file may hold.
+        model: the class of the content.
         path: the shipped file.
-        own: the data root's, whose blocks take the place of the shipped ones; may be missing.
-        by_key: whether a block of its own replaces only the keys that it has.
+        own: the data root's file, whose blocks replace the shipped ones; may be missing.
+        by_key: whether a block of the data root replaces only the keys that it has.
 
     Raises:
-        ConfigurationFault: with every fault of either file.
+        ConfigurationFault: lists every fault of both files.
     """
     content, source = toml_of(text_of(path), path.name), path.name
     if own is not None and own.exists():
         source = f"reference/{own.name}"
         for name, block in toml_of(text_of(own, source), source).items():
-            whole = isinstance(block, dict) and by_key
-            content[name] = {**content.get(name, {}), **block} if whole else block
+            merge = isinstance(block, dict) and by_key
+            content[name] = {**content.get(name, {}), **block} if merge else block
     return check(model, content, source)
 
 
 def check(model: type[T], content: object, source: str, faults: Sequence[str] = ()) -> T:
-    """What is read from a file, as an object of a class.
+    """Return the content of a file as an object of a class.
 
     Args:
-        model: what it may be: a `Checked` dataclass, or a container of some.
-        content: what TOML, JSON or CSV can say.
-        source: how to name the file in a fault.
-        faults: what is wrong with it besides.
+        model: a `Checked` dataclass, or a container of them.
+        content: values of TOML, JSON or CSV.
+        source: the file's name in faults.
+        faults: other faults of the file.
 
     Raises:
-        ConfigurationFault: with every fault.
+        ConfigurationFault: lists every fault.
     """
     value, errors = compared(model, content)
     if errors or faults:
@@ -213,16 +213,16 @@ def check_blocks(
     source: str,
     besides: Callable[[dict[str, T]], list[Bilingual]] = lambda _: [],
 ) -> dict[str, T]:
-    """Blocks of one class by the names that they have in the file; the field `id` is the name.
+    """Return blocks of a class by their names in the file; the field `id` is the name.
 
     Args:
-        model: what a block may be.
+        model: the class of a block.
         content: the blocks by name.
-        source: how to name the file in a fault.
-        besides: what is wrong with the sound blocks among themselves.
+        source: the file's name in faults.
+        besides: returns faults between the valid blocks.
 
     Raises:
-        ConfigurationFault: with every fault of every block.
+        ConfigurationFault: lists every fault of every block.
     """
     blocks, faults = named(content, "id")
     sound: dict[str, T] = {}
@@ -237,7 +237,7 @@ def check_blocks(
 
 
 def named(blocks: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Bilingual]]:
-    """Blocks with their name under a key, and a fault for each that says that key itself."""
+    """Return blocks with their name under a key, and a fault for each block that has that key itself."""
     known = {name: block for name, block in blocks.items() if isinstance(block, dict)}
     faults = [
         bilingual("fault.unknown_key", key=key).at(_block([name])) for name, block in known.items() if key in block
@@ -246,11 +246,11 @@ def named(blocks: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Biling
 
 
 def compared(model: type[T], content: object) -> tuple[T, list["ErrorDetails"]]:
-    """The object, and no error; or all of pydantic's errors.
+    """Return the object without errors, or all of pydantic's errors.
 
-    Compared as strict JSON: a list may become any container and a text a date, but nothing else is taken for another type.
+    Compared as strict JSON: a list may become any container and a text a date; no other type is converted.
     """
-    from pydantic import ValidationError  # noqa: PLC0415 - what reads no file need not wait for pydantic
+    from pydantic import ValidationError  # noqa: PLC0415 - code that reads no file need not wait for pydantic
 
     try:
         adapter = _adapter(model)  # type: ignore[arg-type]
@@ -268,31 +268,31 @@ def _adapter(model: Any) -> "TypeAdapter[Any]":
 
 
 def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) -> list[Bilingual]:
-    """Pydantic's errors in both languages, each after the block that it is about: `[2012-01]`, `[columns 3]`.
+    """Return pydantic's errors in both languages, each after its block: `[2012-01]`, `[columns 3]`.
 
     Args:
-        errors: as pydantic lists them.
-        keys: a type of error -> the key of its sentence, where it is not the usual one; "" for all others. An error whose
-            type begins with `fault.` has its sentence's key for a type.
+        errors: pydantic's errors.
+        keys: key of the sentence by type of error, if it is not the usual one; "" for all others. A type that begins with
+            `fault.` is itself the key.
     """
-    said: dict[Bilingual, None] = {}
+    lines: dict[Bilingual, None] = {}
     for error in errors:
         if error["type"] == "value_error" and isinstance(error["ctx"]["error"], Wrong):
-            said |= dict.fromkeys(fault.at(_block(error["loc"])) for fault in error["ctx"]["error"].faults)
+            lines |= dict.fromkeys(fault.at(_block(error["loc"])) for fault in error["ctx"]["error"].faults)
             continue
         at = error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
         last = max((n for n, part in enumerate(at) if isinstance(part, str)), default=-1)
         fault = _sentence(error, str(at[last]) if at else "", keys)
-        # A sentence that names its block says so itself.
-        said[fault if fault.en.startswith("[") else fault.at(_block(at[: max(last, 0)]))] = None
-    return list(said)
+        # Some sentences already name their block.
+        lines[fault if fault.en.startswith("[") else fault.at(_block(at[: max(last, 0)]))] = None
+    return list(lines)
 
 
 def _sentence(error: "ErrorDetails", name: str, keys: Mapping[str, str]) -> Bilingual:
     kind, context = error["type"], error.get("ctx", {})
     if "says" in context:
-        said: Bilingual = context["says"].sentence(name, error["input"])
-        return said
+        line: Bilingual = context["says"].sentence(name, error["input"])
+        return line
     key = (
         kind
         if kind.startswith("fault.")
@@ -307,6 +307,6 @@ def _sentence(error: "ErrorDetails", name: str, keys: Mapping[str, str]) -> Bili
 
 
 def _block(at: Sequence[int | str]) -> str:
-    """`[columns 3]` for a place in a file: blocks by name, those of a list by number."""
+    """Return `[columns 3]` for a place in a file: blocks by name, items of a list by number."""
     parts = "".join(f" {part + 1}" if isinstance(part, int) else f".{part}" for part in at).removeprefix(".")
     return f"[{parts}]" if parts else ""

@@ -1,11 +1,10 @@
-"""The Welsh of every text: `locale/cy.po`, the one gettext catalogue, and what is wrong with it.
+"""The Welsh of every text: `locale/cy.po`, the only gettext catalogue, and the check of it.
 
-English stands where a text belongs: in the columns `.._en` of a table (`texts.csv`: `en`). Its Welsh stands in the
-catalogue, under the context `table:key:column` and with that English as its source; `#, fuzzy` marks Welsh that waits for
-a translator (`make translations` lists them). A table that people keep themselves has its Welsh in columns `.._cy`.
-
-To add a text: its row in a table, its entry in the catalogue; the loader names what is missing. To change English: change
-the entry's `msgid` with it and mark it fuzzy, unless the Welsh still says the same.
+The English of a text is in its table, in columns `.._en` (in `texts.csv`: `en`). Its Welsh is in the catalogue, with context
+`table:key:column` and that English as source. `#, fuzzy` marks Welsh that waits for a translator (`make translations` lists
+it). A person's own table has its Welsh in columns `.._cy`.
+To add a text: its row in a table, its entry in the catalogue; the loader names missing ones. To change English: change the
+entry's `msgid` too, and mark it fuzzy unless the Welsh still means the same.
 """
 
 import re
@@ -24,7 +23,7 @@ _PLACE = re.compile(r"\{(\w*)[^{}]*\}")
 
 @dataclass(frozen=True)
 class Translation:
-    """An entry of the catalogue: the English that was translated, the Welsh, and whether it waits for a translator."""
+    """An entry of the catalogue: its English source, its Welsh, and whether it waits for a translator."""
 
     english: str
     welsh: str
@@ -38,8 +37,8 @@ def parse_catalogue(content: str) -> tuple[dict[str, Translation], list[Message]
         content: a gettext catalogue; each entry has a context and one form.
 
     Returns:
-        The entries by context, in file order; and a message where it is no gettext catalogue, or for every entry without
-        context or Welsh, in two places, or of many forms.
+        The entries by context, in file order; and messages: it is not a gettext catalogue, or an entry has no context, no
+        Welsh or plural forms, or is repeated.
     """
     try:
         entries = [entry for entry in polib.pofile(content) if not entry.obsolete]
@@ -63,10 +62,10 @@ def parse_catalogue(content: str) -> tuple[dict[str, Translation], list[Message]
 
 
 def shipped_text(path: Path) -> str:
-    """The text of a file that the texts themselves come from.
+    """Return the text of a file that the texts themselves come from.
 
     Raises:
-        ConfigurationFault: it is not UTF-8; says so by the key of the sentence, which cannot be read.
+        ConfigurationFault: it is not UTF-8; the fault is the key of its sentence, because the sentence cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -76,10 +75,10 @@ def shipped_text(path: Path) -> str:
 
 @cache
 def all_translations() -> dict[str, Translation]:
-    """The shipped catalogue, by context.
+    """Return the shipped catalogue, by context.
 
     Raises:
-        ConfigurationFault: it is wrong; with every fault, by the key of its sentence.
+        ConfigurationFault: the catalogue is wrong; lists the key of every fault's sentence.
     """
     entries, faults = parse_catalogue(shipped_text(CATALOGUE))
     if faults:
@@ -94,38 +93,38 @@ def welsh_of(
     *,
     whole: bool = True,
 ) -> tuple[dict[str, str], list[Message]]:
-    """The Welsh of a table's texts, and what is wrong with it.
+    """Return the Welsh of a table's texts, and its faults.
 
     Args:
         table: the table's name, the first part of the contexts.
         english: the texts by the rest of their context, `key:column`.
-        catalogue: where to look; the shipped one where None.
-        whole: whether these are all texts of the table, so that the catalogue may hold no others of it.
+        catalogue: the catalogue; None for the shipped one.
+        whole: whether these are all texts of the table; then the catalogue may hold no others of it.
 
     Returns:
-        Welsh by `key:column`; and a message for each text without Welsh, whose English is not the one that was
-        translated, or with other places to fill, and for each entry that is of no text.
+        Welsh by `key:column`; and messages: a text without Welsh, with changed English or with other places to fill, and an
+        entry without a text.
     """
     entries = all_translations() if catalogue is None else catalogue
-    found = {at: entries[f"{table}:{at}"] for at in english if f"{table}:{at}" in entries}
-    faults = [Message("fault.no_welsh", context=f"{table}:{at}") for at in english if at not in found]
+    in_catalogue = {at: entries[f"{table}:{at}"] for at in english if f"{table}:{at}" in entries}
+    faults = [Message("fault.no_welsh", context=f"{table}:{at}") for at in english if at not in in_catalogue]
     faults += [
         Message("fault.stale_welsh", context=f"{table}:{at}")
-        for at, entry in found.items()
+        for at, entry in in_catalogue.items()
         if entry.english != english[at]
     ]
     faults += [
         Message("fault.places_differ", context=f"{table}:{at}")
-        for at, entry in found.items()
+        for at, entry in in_catalogue.items()
         if places(entry.welsh) != places(english[at])
     ]
     if whole:
         known = {f"{table}:{at}" for at in english}
         odd = [context for context in entries if context.startswith(f"{table}:") and context not in known]
         faults += [Message("fault.welsh_of_nothing", context=context) for context in odd]
-    return {at: entry.welsh for at, entry in found.items()}, faults
+    return {at: entry.welsh for at, entry in in_catalogue.items()}, faults
 
 
 def places(text: str) -> set[str]:
-    """The places to fill in a text."""
+    """Return the places to fill in a text."""
     return set(_PLACE.findall(text))

@@ -1,7 +1,7 @@
-"""Upkeep: whose record says something else than the LRS has, for the school to correct on the portal.
+"""Changed records: records that differ from what the LRS has, so that the school corrects them on the portal.
 
-The census looks at every record (`changes`), as do returns at those that were told of (`still_changed`): an answer that
-shows what the school has now ends it. What is told to whom stands in `core.superseding`. No engine here.
+The census compares every record (`changes`). Returns compare again the records with a finding (`still_changed`): an answer
+that shows the school's present values ends it. The rules are in `core.superseding`. No engine.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from tasks.ledger.standing import register_of, rows_held
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
 
-#: What was sent, as it is compared.
+#: The columns of sent rows that are compared.
 COMPARED = ["batch_ref", "upn", "school_number", *SENT_FIELDS, "ability_to_share"]
 
 
@@ -36,43 +36,43 @@ def changes(
     held: pd.Series,
     only: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """The records of some schools that say something else than the LRS has (`superseding.changed_values`).
+    """Return the records of some schools that differ from what the LRS has (`superseding.changed_values`).
 
     Args:
         ctx: data root, lake and cycle.
-        where: which schools.
-        standing: `standing.derive_states` of their chosen records, or of some of them.
-        forms: `lrs_forms` of these.
-        sent: COMPARED; what was sent of them in this cycle (`standing.latest_sent_rows`).
+        where: conditions that select the schools.
+        standing: `standing.derive_states` of all or some of their chosen records.
+        forms: `lrs_forms` of these records.
+        sent: COMPARED; rows of this cycle that were sent for them (`standing.latest_sent_rows`).
         held: row_refs with a blocking finding.
-        only: of the records that are not chosen, these alone are looked at; all where None.
+        only: row_refs; of the records that are not chosen, compare only these. None for all.
     """
-    asked = standing[standing["state"].isin(list(CHANGE_FINDINGS))].assign(kept=False)
+    compared = standing[standing["state"].isin(list(CHANGE_FINDINGS))].assign(kept=False)
     if ctx.lake.version("learners") >= 0:
         kept, records, before = _with_uln(ctx, where, only)
-        asked = pd.concat([asked, kept], ignore_index=True)
+        compared = pd.concat([compared, kept], ignore_index=True)
         records = records[is_in(records["row_ref"], kept["row_ref"])]
         forms = pd.concat([forms, lrs_forms(ctx, records)], ignore_index=True)
         sent = pd.concat([sent, before], ignore_index=True).drop_duplicates(["batch_ref", "upn"])
-    found = changed_values(asked, forms, sent, held)
-    # What an answer shows is asked for where it may matter: of records that changed, and of learners in exports.
-    upns = asked.loc[is_in(asked["row_ref"], found["row_ref"]), "upn"]
-    upns = pd.concat([upns, _in_exports(ctx, asked["upn"])])
+    changed = changed_values(compared, forms, sent, held)
+    # Answers are read only where they may matter: for records that changed, and for learners in exports.
+    upns = compared.loc[is_in(compared["row_ref"], changed["row_ref"]), "upn"]
+    upns = pd.concat([upns, _in_exports(ctx, compared["upn"])])
     if upns.empty:
-        return found
+        return changed
     columns = ["upn", "batch_ref", "received_at", "sha256", "ordinal", *SENT_FIELDS, "ability_to_share"]
     answers = ctx.lake.read("lrs_returns", columns, tied="Y", cycle=up_to(ctx.cycle), upn=upns)
-    again = asked[is_in(asked["upn"], upns)]
+    again = compared[is_in(compared["upn"], upns)]
     return changed_values(again, forms, sent, held, last_shown(answers, sent))
 
 
 def _with_uln(
     ctx: RunContext, where: dict[str, Any], only: pd.Series | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The records that are not chosen as the learner has a ULN that a batch of ours brought.
+    """Return the records not chosen because the learner has a ULN that one of our batches brought.
 
     Returns:
-        As `superseding.changed_values` takes them; the records; COMPARED of the last batch that each learner went out in.
+        The records as `superseding.changed_values` takes them; all such records; COMPARED of each learner's last batch.
     """
     lake, cycle = ctx.lake, ctx.cycle
     decided = lake.read("dispositions", ["row_ref"], cycle=cycle.id, reason=NotChosen.ULN_HELD.value, **where)
@@ -83,18 +83,18 @@ def _with_uln(
     held = register_of(lake, cycle, upn=pd.concat([upn, former])).dropna(subset="uln")["upn"]
     sent, batches = rows_sent(lake, [*COMPARED, "cycle"], up_to(cycle), held)
     last = latest_batch(sent, batches, up_to(cycle))
-    own = is_in(upn, last["upn"])
+    under_own = is_in(upn, last["upn"])
     kept = records[["row_ref", "school_number"]].assign(
-        upn=upn.where(own, former), state=RowState.ULN.value, kept=True, own_upn=own
+        upn=upn.where(under_own, former), state=RowState.ULN.value, kept=True, own_upn=under_own
     )
     kept["batch_ref"] = lookup(kept["upn"], last["upn"], last["batch_ref"])
-    # Two records of one school with one UPN may be two people.
+    # Two records of a school with the same UPN may be two people.
     alone = ~kept.duplicated(["school_number", "upn"], keep=False)
     return kept[kept["batch_ref"].notna() & alone], records, sent[COMPARED]
 
 
 def _in_exports(ctx: RunContext, upns: pd.Series) -> pd.Series:
-    """Which of the learners are answered in an export of processed exceptions, where people may have typed new values."""
+    """Return the UPNs with an answer in an export of processed exceptions, where people may have typed new values."""
     terms = exception_terms(ctx.root.reference / "exceptions.toml")
     files = ctx.lake.read("received", ["sha256", "file_name"], kind="lrs_result", status="accepted")
     exports = files.loc[exported(files["file_name"], files["file_name"], terms), "sha256"]
@@ -104,7 +104,7 @@ def _in_exports(ctx: RunContext, upns: pd.Series) -> pd.Series:
 
 
 def still_changed(ctx: RunContext, chunk: Chunk, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    """The findings, of which those about changed records are as things stand now that answers have come.
+    """Return the findings with those about changed records brought up to date with the answers.
 
     Args:
         ctx: data root, lake and cycle.
@@ -113,16 +113,16 @@ def still_changed(ctx: RunContext, chunk: Chunk, standing: pd.DataFrame, finding
         findings: rows of the table.
     """
     about_changes = findings["rule"].isin(list(CHANGE_FINDINGS.values()))
-    told = findings[about_changes]
-    if told.empty:
+    reported = findings[about_changes]
+    if reported.empty:
         return findings
     lake, cycle = ctx.lake, ctx.cycle
-    rows = standing[is_in(standing["row_ref"], told["row_ref"])]
+    rows = standing[is_in(standing["row_ref"], reported["row_ref"])]
     columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
-    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=told["row_ref"], **chunk.where)
+    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=reported["row_ref"], **chunk.where)
     chosen = records[is_in(records["row_ref"], rows["row_ref"])]
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], rows["upn"])
     held = rows_held(lake, cycle.id, **chunk.where)
-    found = changes(ctx, chunk.where, rows, lrs_forms(ctx, chosen), sent, held, only=told["row_ref"])
-    now = found.merge(told.drop(columns=["school_number", "rule", "field"]), on="row_ref")
+    changed = changes(ctx, chunk.where, rows, lrs_forms(ctx, chosen), sent, held, only=reported["row_ref"])
+    now = changed.merge(reported.drop(columns=["school_number", "rule", "field"]), on="row_ref")
     return pd.concat([findings[~about_changes], now[list(findings.columns)]], ignore_index=True)

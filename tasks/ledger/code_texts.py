@@ -1,7 +1,7 @@
-"""What is wrong and what to do, for every code that can stand in a school's list of exceptions, in both languages.
+"""Texts for every code in a school's list of exceptions: the problem and the action, in both languages.
 
-The codes are the rules', those that merging and publishing find, and the LRS's (`schemas/codes/return_codes.csv` or the data
-root's own). In this order a school works them off: the record first, and what the LRS said of it last.
+The codes come from the rules, from merging and publishing, and from the LRS (`schemas/codes/return_codes.csv`, or the data
+root's own file). A school works in this order: the record's own faults first, the LRS's answers last.
 """
 
 from dataclasses import asdict
@@ -18,32 +18,32 @@ _COLUMNS = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en"
 
 
 def lrs_codes(root: DataRoot) -> pd.DataFrame:
-    """The LRS's codes (`return_codes.code_table`): the data root's own where there are any, else the shipped ones."""
-    own = root.reference / "return_codes.csv"
-    return code_table(all_return_codes(own if own.exists() else None))
+    """Return the LRS's codes (`return_codes.code_table`): the data root's own if there are any, else the shipped ones."""
+    path = root.reference / "return_codes.csv"
+    return code_table(all_return_codes(path if path.exists() else None))
 
 
 def merge_codes() -> set[str]:
-    """The codes of what merging finds."""
+    """Return the codes of the findings of merging."""
     return {finding.code for finding in merge_findings()}
 
 
 def cause_texts() -> pd.DataFrame:
-    """What a school is told of each likely cause of a possible match: code, why_en, why_cy, check_en, check_cy."""
+    """Return the texts for likely causes of a possible match: code, why_en, why_cy, check_en, check_cy."""
     return pd.DataFrame(map(asdict, possible_match_causes())).astype("str")
 
 
 def texts_of(root: DataRoot) -> pd.DataFrame:
-    """The texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy; first things first.
+    """Return the texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy, lrs_code; in working order.
 
-    lrs_code is the code that the LRS would have given for what a rule holds; null where it would have given none.
+    lrs_code is the code that the LRS would give for what a rule holds; null if it would give none.
     """
     rules = pd.DataFrame([{name: getattr(rule, name) for name in _COLUMNS} for rule in all_rules()])
-    told = {"label_en": "wrong_en", "label_cy": "wrong_cy"}
-    merging = pd.DataFrame(map(asdict, merge_findings())).rename(columns=told)
+    wrong = {"label_en": "wrong_en", "label_cy": "wrong_cy"}
+    merging = pd.DataFrame(map(asdict, merge_findings())).rename(columns=wrong)
     tables = (
         rules.assign(lrs_code=rules["lrs_code"].mask(rules["lrs_code"] == "")),
         merging,
-        lrs_codes(root).rename(columns=told),
+        lrs_codes(root).rename(columns=wrong),
     )
     return pd.concat([table.reindex(columns=_COLUMNS) for table in tables], ignore_index=True).astype("str")

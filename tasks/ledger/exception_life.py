@@ -1,7 +1,7 @@
-"""Exceptions as people see them: counts by state and cause, by code and by age; and what the snapshot holds of each.
+"""The lives of exceptions, read from the lake: milestones, states, and the records behind them.
 
-Reads only; what becomes of an exception is decided in `core.exception_life`. No engine here. A purged cycle is over: what
-its last snapshot says of its exceptions stays said, and later cycles do not count them.
+Does not belong here: the rules (`core.exception_life`). No engine. A purged cycle is over: its exceptions stay as its last
+snapshot shows them, and later cycles do not count them.
 """
 
 import pandas as pd
@@ -34,37 +34,37 @@ _RECORD = [
     *("upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"),
     *("former_upn", "forename", "dob", "gender"),
 ]
-#: What must agree for a former UPN to name the learner.
+#: Fields that must agree before a former UPN counts as the same learner's.
 _PERSON = ["given_name", "dob", "gender"]
 
 
 def lives_of(ctx: RunContext, cycles: list[str]) -> pd.DataFrame:
-    """The lives (`exception_life.lives`) of the exceptions of some cycles, as the ground's cycle sees them.
+    """Return the lives (`exception_life.lives`) of the exceptions of some cycles, as the context's cycle sees them.
 
     Args:
         ctx: data root, lake and cycle.
-        cycles: whose exceptions; that cycle and earlier ones, in order.
+        cycles: cycles of the exceptions, in order, up to the context's cycle.
     """
     return lives(_milestones_of(ctx, cycles))
 
 
 def _milestones_of(ctx: RunContext, cycles: list[str], upns: list[str] | None = None) -> pd.DataFrame:
-    """`exception_life.milestones` of the exceptions of some cycles; of some learners' alone, or of all where None."""
+    """Return `exception_life.milestones` of the exceptions of some cycles, for some learners or all (None)."""
     lake, seen = ctx.lake, up_to(ctx.cycle)
     exceptions = lake.read("exceptions", cycle=cycles, **({} if upns is None else {"upn": upns}))
-    asked = exceptions["upn"]
+    upns_seen = exceptions["upn"]
     if exceptions.empty:
         return pd.DataFrame({name: [] for name in MILESTONE_COLUMNS}, dtype="str")
-    # Only what cycles from the first exception on say of a learner decides; a purged one says nothing any more.
+    # Only records from the first exception's cycle on decide; a purged cycle has none left.
     purged = purged_cycles(str(ctx.root.path))
     later = [c for c in seen[seen.index(cycles[0]) :] if c not in purged]
-    records, returns = _records(ctx, later, asked), _returns(lake, later)
-    asked = pd.concat([asked, records["upn"], records["former_upn"]]).drop_duplicates()
-    sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, asked)
+    records, returns = _records(ctx, later, upns_seen), _returns(lake, later)
+    upns_seen = pd.concat([upns_seen, records["upn"], records["former_upn"]]).drop_duplicates()
+    sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, upns_seen)
     history = LearnerHistory(
-        another=learner_upns(_last_said(records, returns), sent),
-        answers=_answers(ctx, seen, asked),
-        held=register_of(lake, ctx.cycle, upn=asked)[["upn", "uln"]].dropna(),
+        another=learner_upns(_last_records(records, returns), sent),
+        answers=_answers(ctx, seen, upns_seen),
+        held=register_of(lake, ctx.cycle, upn=upns_seen)[["upn", "uln"]].dropna(),
         records=records,
         returns=returns,
         sent=sent.drop(columns=_PERSON).merge(batches[["batch_ref", "built_at"]], on="batch_ref"),
@@ -91,26 +91,26 @@ def _returns(lake: Lake, cycles: list[str]) -> pd.DataFrame:
     return oldest_first(rows)[["sha256", "cycle", "school_number", "received_at"]]
 
 
-def _last_said(records: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
-    """The records in the last return of each school and cycle that has the UPN: a former one may be put right."""
+def _last_records(records: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """Return the records in the last return of each school and cycle that has the UPN: a former UPN may be corrected."""
     records = records[is_in(records["sha256"], returns["sha256"])]
-    at = place_in(records["sha256"], list(returns["sha256"]))
-    last = at.groupby([records[name] for name in ("cycle", "school_number", "upn")]).transform("max")
-    return records[at == last]
+    position = place_in(records["sha256"], list(returns["sha256"]))
+    last = position.groupby([records[name] for name in ("cycle", "school_number", "upn")]).transform("max")
+    return records[position == last]
 
 
 def _records(ctx: RunContext, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
-    found = [pd.DataFrame({name: [] for name in _RECORD}, dtype="str")]
+    records = [pd.DataFrame({name: [] for name in _RECORD}, dtype="str")]
     for cycle in cycles:
-        then = RunContext(ctx.root, ctx.lake, cycle_by_id(cycle))
-        found += [records_of(then, chunk, upns) for chunk in all_chunks(then)]
-    return pd.concat(found, ignore_index=True)
+        earlier = RunContext(ctx.root, ctx.lake, cycle_by_id(cycle))
+        records += [records_of(earlier, chunk, upns) for chunk in all_chunks(earlier)]
+    return pd.concat(records, ignore_index=True)
 
 
 def records_of(ctx: RunContext, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
-    """The records of some learners in a chunk's returns, new and old, and where they stand; as `lives` takes them.
+    """Return the records of some learners in a chunk's returns, new and old, with their states; as `lives` takes them.
 
-    Those that name one of the UPNs as the former one are among them, and what else stands under theirs.
+    They include records with one of the UPNs as former UPN, and all other records under the UPNs of those.
     """
     lake, cycle = ctx.lake, ctx.cycle
     columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "forename", "dob", "gender"]
@@ -124,30 +124,30 @@ def records_of(ctx: RunContext, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
 
 
 def exceptions_seen(data: str, cycle: Cycle) -> pd.DataFrame:
-    """Every exception that a cycle sees (EXCEPTION_LIVES): its own, and those of earlier cycles that are not purged."""
+    """Return every exception that a cycle sees (EXCEPTION_LIVES): its own, and those of earlier cycles not purged."""
     ctx = RunContext.of(data, cycle.id)
     purged = purged_cycles(data)
     if cycle.id in purged:
-        taken = frame_of(pq.read_table(ctx.root.snapshots(cycle.id) / "exceptions.parquet"))
-        return taken.reindex(columns=[c.name for c in EXCEPTION_LIVES.columns]).astype("str")
+        snapshot = frame_of(pq.read_table(ctx.root.snapshots(cycle.id) / "exceptions.parquet"))
+        return snapshot.reindex(columns=[c.name for c in EXCEPTION_LIVES.columns]).astype("str")
     return lives_of(ctx, [c for c in up_to(cycle) if c not in purged])
 
 
 def milestones_under(data: str, upns: list[str]) -> pd.DataFrame:
-    """What happened to one learner's exceptions, as things stand now.
+    """Return what happened to a learner's exceptions up to now.
 
     Args:
         data: the data root.
-        upns: the learner's, canonical.
+        upns: the learner's UPNs, canonical.
 
     Returns:
-        `exception_life.milestones`; of a purged cycle's exceptions, by day, what its last snapshot says.
+        `exception_life.milestones`; for a purged cycle's exceptions, the days in its last snapshot.
     """
     last, purged = last_of(cycles_with_returns(data)), purged_cycles(data)
     cycles = [] if last is None else up_to(last)
     names = {f"{name}_on": name for name in MILESTONES}
     over = [exceptions_seen(data, cycle_by_id(c)).rename(columns=names) for c in cycles if c in purged]
-    over = [one[one["upn"].isin(upns)].assign(asked_by=one["school_number"]) for one in over]
+    over = [rows[rows["upn"].isin(upns)].assign(asked_by=rows["school_number"]) for rows in over]
     live = (
         []
         if last is None

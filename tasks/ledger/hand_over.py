@@ -1,13 +1,13 @@
-"""The hand-over of batches as an operator sees it, and what an operator decides of it. No engine.
+"""The hand-over of batches: their state as an operator sees it, and decisions on them. No engine.
 
-Belongs here: the list of batches, and how a decision (`uln retry`, `uln abandon`, the flows in `flows/operator.py`) is kept
-and carried out. Does not belong here: which decision a state allows (`tasks.core.hand_over`), the hand-over (`release`).
+Belongs here: how a decision (`uln retry`, `uln abandon`, the flows in `flows/operator.py`) is carried out. Does not belong
+here: which decision a state allows (`tasks.core.hand_over`), and the hand-over itself (`release`).
 
-A decision is kept in `batch_decisions` first, and carried out after it: for an abandoned batch its file is taken out of the
-LRS outbox, so that nobody hands it over still; then one commit changes the state in the ledger, with an application
-transaction id of the decision. A decision whose id is not in the ledger was cut short: whoever decides next, and every
-census before it builds batches, carries it out first. So each is carried out once, in the order in which they were made,
-and only a decision whose first commit was made has happened.
+A decision is first kept in `batch_decisions`, then carried out. The file of an abandoned batch is taken out of the LRS
+outbox, so that nobody hands it over any more. Then one commit changes the state in the ledger, with the decision as its
+application transaction id. If that id is not in the ledger, the decision was cut short: the next decision, and every census
+before it builds batches, carries it out first. So each decision is carried out once, in order, and counts only once it is
+in `batch_decisions`.
 """
 
 import datetime as dt
@@ -46,10 +46,10 @@ def _last_decisions(lake: Lake) -> pd.DataFrame:
 
 
 def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
-    """Carry out what was decided and is not in the ledger yet; nothing, and quickly, where there is no such decision.
+    """Carry out decisions that are not in the ledger yet; quick if there are none.
 
     Returns:
-        Why a batch could not be abandoned yet, by its reference: nobody can look into the LRS outbox. The next run does it.
+        Why a batch could not be abandoned yet, by batch_ref: the LRS outbox cannot be read. The next run tries again.
     """
     if lake.version("batch_decisions") < 0:
         return {}
@@ -57,12 +57,12 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
     rows = lake.read("batches", batch_ref=last["batch_ref"]).merge(
         last[["batch_ref", "number", "decision", "state_before"]], on="batch_ref"
     )
-    open_ones = rows[rows["state"] == rows["state_before"]]
-    ids = "decision/" + open_ones["batch_ref"] + "/" + open_ones["number"].astype("str")
+    pending = rows[rows["state"] == rows["state_before"]]
+    ids = "decision/" + pending["batch_ref"] + "/" + pending["number"].astype("str")
     done = lake.committed("batches", ids)
-    open_ones = open_ones.assign(id=ids)[~ids.isin(done)]
-    not_yet = _take_out(root, open_ones[open_ones["decision"] == Decision.ABANDON.value])
-    for decision_id, entry in open_ones[~open_ones["batch_ref"].isin(list(not_yet))].groupby("id", sort=False):
+    pending = pending.assign(id=ids)[~ids.isin(done)]
+    not_yet = _take_out(root, pending[pending["decision"] == Decision.ABANDON.value])
+    for decision_id, entry in pending[~pending["batch_ref"].isin(list(not_yet))].groupby("id", sort=False):
         decided = change_state(entry, BatchEvent(str(entry["decision"].iloc[0])))
         lake.upsert("batches", decided[[c.name for c in BATCHES.columns]], [str(decision_id)])
     for cycle in sorted(set(last["cycle"])):
@@ -71,10 +71,10 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
 
 
 def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
-    """Take batches that are given up out of the LRS outbox, should they lie there, so that nobody hands them over still.
+    """Take abandoned batches out of the LRS outbox if they are still in it, so that nobody hands them over any more.
 
     Returns:
-        Why one's file could not be taken out, by batch_ref.
+        Why a batch's file could not be taken out, by batch_ref.
     """
     as_files = batches[batches["format"] != SOAP]
     not_yet: dict[str, Exception] = {}
@@ -82,7 +82,7 @@ def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
         return not_yet
     try:
         with lrs_outbox(root) as outbox:
-            # Batches that a person has decided on, each with its own file to take out; no learner is walked.
+            # Not a hot path: only batches that a person has decided on, each with its file.
             for ref, name, sha256 in as_files[["batch_ref", "file_name", "file_sha256"]].itertuples(index=False):
                 try:
                     outbox.take_away(name, sha256)
@@ -97,45 +97,45 @@ _REPORTED = ("file_name", "school_number", "decision", "decided_at", "state_befo
 
 
 def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
-    """`reports/<cycle>/decisions.csv`: every decision of the cycle, its reason and when it was made."""
-    named = lake.read("batches", ["batch_ref", "file_name", "school_number"], cycle=cycle)
-    rows = lake.read("batch_decisions", cycle=cycle).merge(named, on="batch_ref")
+    """Write `reports/<cycle>/decisions.csv`: every decision of the cycle, with reason and time."""
+    batches = lake.read("batches", ["batch_ref", "file_name", "school_number"], cycle=cycle)
+    rows = lake.read("batch_decisions", cycle=cycle).merge(batches, on="batch_ref")
     rows = rows.sort_values(["decided_at", "file_name", "number"])[list(_REPORTED)]
     heads = {name: bilingual(f"decisions.{name}") for name in _REPORTED}
     write_whole(root.reports(cycle) / "decisions.csv", write_report(rows.rename(columns=heads)))
 
 
 def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
-    """Whether each batch's own file, byte for byte, lies in the LRS outbox.
+    """Whether each batch's file is in the LRS outbox, byte for byte.
 
     Args:
         root: the data root.
-        batches: file_name, file_sha256, format; none that goes by the web service ever lies there.
+        batches: file_name, file_sha256, format; False for batches that go by the web service.
 
     Raises:
-        Away, Declined: it is elsewhere, and nobody can look.
+        Unreachable, Rejected: the outbox is elsewhere and cannot be read.
     """
     as_files = batches[batches["format"] != SOAP]
-    found: list[bool] = []
+    in_outbox: list[bool] = []
     if not as_files.empty:
         with lrs_outbox(root) as outbox:
             names = zip(as_files["file_name"], as_files["file_sha256"], strict=True)
-            found = [outbox.holds(name, sha256) for name, sha256 in names]
-    return pd.Series(found, index=as_files.index, dtype=bool).reindex(batches.index, fill_value=False)
+            in_outbox = [outbox.holds(name, sha256) for name, sha256 in names]
+    return pd.Series(in_outbox, index=as_files.index, dtype=bool).reindex(batches.index, fill_value=False)
 
 
 def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
-    """The numbers of the jobs as which the LRS web service has taken some batches, by batch_ref."""
+    """Return the job numbers of the LRS web service for some batches, by batch_ref."""
     jobs = lake.read("lrs_jobs", ["batch_ref", "job_ref"], kind=JobKind.FULL.value, batch_ref=batch_refs)
-    found: pd.Series = jobs.drop_duplicates("batch_ref").set_index("batch_ref")["job_ref"]
-    return found
+    numbers: pd.Series = jobs.drop_duplicates("batch_ref").set_index("batch_ref")["job_ref"]
+    return numbers
 
 
 def settle_by_evidence(ctx: RunContext, chunk: Chunk, as_of: str) -> None:
-    """Bring the ledger up to what is known of its hand-overs, before anything more is built (`hand_over.by_evidence`).
+    """Update the ledger by the evidence about its hand-overs, before anything more is built (`hand_over.by_evidence`).
 
     Raises:
-        Away, Declined: nobody can look whether what is given up lies in the outbox; nothing was changed.
+        Unreachable, Rejected: it cannot be seen whether an abandoned batch is in the outbox; nothing was changed.
     """
     lake, where = ctx.lake, {"cycle": ctx.cycle.id, **chunk.where}
     ledger = lake.read("batches", **where)

@@ -1,8 +1,8 @@
-"""Holds: which schools are stopped because their number of learners fell far below their own last cycle's, and their release.
+"""Holds: schools stopped because their number of learners fell far below their own last cycle's, and releases of holds.
 
-Nothing of a hold is stored but its release: it follows from dispositions of this cycle and of earlier ones
-(`tasks.core.volume`). The rows of a school on hold wait: they go into no batch, and the counts add up. A release holds for
-about as many learners as whoever decided it saw; a return with far fewer is held again.
+Only the release of a hold is stored. The hold itself follows from the dispositions of this and earlier cycles
+(`tasks.core.volume`). The rows of a school on hold go into no batch, and the counts still add up. A release is valid for
+about the number of learners that the person saw; a return with far fewer is held again.
 """
 
 from typing import Any
@@ -18,16 +18,16 @@ from tasks.runtime.context import RunContext
 
 
 def volumes(ctx: RunContext, **where: Any) -> pd.DataFrame:
-    """The schools of a cycle, or some of them, against their last one (`volume.compared`).
+    """Compare the schools of a cycle with their last one (`volume.compared`).
 
     Args:
         ctx: data root, lake and cycle.
-        where: which schools, such as la_code.
+        where: conditions that select schools, such as la_code.
     """
     bounds = volume_bounds(ctx.root.reference / "volume.toml")
     before = [(cycle, _covered(ctx, cycle, **where)) for cycle in earlier_alike(ctx.cycle)]
     before = [(cycle, counts) for cycle, counts in before if len(counts)]
-    if not before:  # most data roots, for their first year: nothing else is read
+    if not before:  # most data roots in their first year: read nothing else
         return compared(pd.Series(dtype="int64"), [], pd.Series(dtype="int64"), bounds)
     released = last_decided(ctx.lake, OperatorDecision.RELEASE, cycle=ctx.cycle.id)
     seen = released.set_index("school_number")["counted"]
@@ -40,6 +40,6 @@ def _covered(ctx: RunContext, cycle: str, **where: Any) -> pd.Series:
 
 
 def on_hold(ctx: RunContext, **where: Any) -> list[str]:
-    """The numbers of the schools that are on hold, sorted."""
-    found = volumes(ctx, **where)
-    return list(found.index[found["volume"] == Volume.ON_HOLD.value])
+    """Return the numbers of the schools on hold, sorted."""
+    schools = volumes(ctx, **where)
+    return list(schools.index[schools["volume"] == Volume.ON_HOLD.value])

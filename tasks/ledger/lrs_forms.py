@@ -1,4 +1,4 @@
-"""The LRS form of a cycle's records, with what the data root knows of privacy notices and opt-outs."""
+"""The LRS form of a cycle's records, with the data root's privacy notices and opt-outs."""
 
 import pandas as pd
 
@@ -13,22 +13,22 @@ from tasks.runtime.context import RunContext
 
 
 def lrs_forms(ctx: RunContext, records: pd.DataFrame) -> pd.DataFrame:
-    """The LRS form of the records. The privacy notice counts as seen where it was issued by the return's census day.
+    """Return the LRS form of the records. A privacy notice counts as seen if it was issued by the return's census day.
 
     Args:
         ctx: data root, lake and cycle.
         records: row_ref, school_number, sha256 and the pupil fields.
 
     Returns:
-        upn, the sent fields, ability_to_share, row_ref; and sharing: what the school knows of it, whatever was issued, null
-        where the cycle's layout does not tell the LRS.
+        upn, the sent fields, ability_to_share, row_ref, and sharing: the school's own record of it, whatever was issued;
+        null if the cycle's layout does not send it to the LRS.
     """
     profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
     received = ctx.lake.read("received", ["sha256", "census_date"], cycle=ctx.cycle.id)
     day = records["sha256"].map(received.set_index("sha256")["census_date"]).astype("str")
     register = registration(ctx.root.reference).set_index("school_number")
     notice = records["school_number"].map(register["privacy_notice_on"]).astype("str")
-    # Whoever opted out under a temporary UPN, or in a former school under another one, has opted out.
+    # An opt-out under a temporary UPN, or under another UPN in a former school, is still an opt-out.
     recorded = canonical_upn(opt_outs(ctx.root.reference)["upn"])
     opted_out = is_in(canonical_upn(records["upn"]), recorded) | is_in(canonical_upn(records["former_upn"]), recorded)
     seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))

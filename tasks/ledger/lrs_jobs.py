@@ -15,11 +15,11 @@ from tasks.runtime.context import RunContext
 
 @dataclass(frozen=True)
 class Submitted:
-    """What became of a batch that was called.
+    """The LRS's reply to a submitted batch.
 
     Attributes:
-        meant: what the LRS's code means.
-        job_ref: the job, where the LRS has taken the batch; else empty.
+        meant: the meaning of the LRS's code.
+        job_ref: the job if the LRS took the batch, else empty.
     """
 
     meant: ServiceCode
@@ -27,8 +27,8 @@ class Submitted:
 
 
 def keep_jobs(ctx: RunContext, batches: pd.DataFrame, replies: list[Submitted], kind: JobKind, as_of: str) -> None:
-    """Keep the jobs of those batches that the LRS has taken: noted first, as the lake may be away just then."""
-    jobs = batches.assign(job_ref=[one.job_ref for one in replies], kind=kind.value, submitted_at=as_of, code=None)
+    """Keep the jobs of the batches that the LRS took. They go into a note first, as the lake may be away at that moment."""
+    jobs = batches.assign(job_ref=[reply.job_ref for reply in replies], kind=kind.value, submitted_at=as_of, code=None)
     jobs = jobs.loc[jobs["job_ref"] != "", [c.name for c in LRS_JOBS.columns]]
     if len(jobs):
         note = ctx.root.jobs_noted / f"{kind.value}-{jobs['batch_ref'].iloc[0]}.json"
@@ -37,26 +37,26 @@ def keep_jobs(ctx: RunContext, batches: pd.DataFrame, replies: list[Submitted], 
 
 
 def take_up_jobs(root: DataRoot, lake: Lake) -> None:
-    """Take into the lake what is noted of jobs: the run that noted it may have come no further. Again does no harm."""
+    """Move noted jobs into the lake: the run that noted them may have stopped there. Safe to repeat."""
     for note in sorted(root.jobs_noted.glob("*.json")):
         jobs = pd.DataFrame(json.loads(note.read_text(encoding="utf-8"))).astype("str").assign(code=None)
-        there = lake.read("lrs_jobs", ["batch_ref", "job_ref"], batch_ref=jobs["batch_ref"])
-        new = jobs[~jobs["job_ref"].isin(there["job_ref"])]
+        stored = lake.read("lrs_jobs", ["batch_ref", "job_ref"], batch_ref=jobs["batch_ref"])
+        new = jobs[~jobs["job_ref"].isin(stored["job_ref"])]
         lake.append("lrs_jobs", new.astype({"code": "str"}))
         note.unlink()
 
 
 def awaited_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
-    """The jobs that hand over and whose answers may still come; as `lrs_jobs`, in order of their numbers.
+    """Return hand-over jobs that may still get answers: columns of `lrs_jobs`, sorted by job_ref, batch_ref.
 
-    Neither those of which the LRS has said how they ended, nor those of batches that were given up.
+    Leaves out jobs that the LRS has ended, and jobs of abandoned batches.
     """
     jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
     return _still_wanted(lake, jobs[~_outcomes(root, jobs).isin([Outcome.ANSWERED.value, Outcome.FAILED.value])])
 
 
 def failed_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
-    """The jobs that the LRS could not carry out, whose batches are neither given up nor answered another way; as above."""
+    """Return jobs that the LRS could not do, unless the batch is abandoned or answered another way; as `awaited_jobs`."""
     jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
     failed = _still_wanted(lake, jobs[_outcomes(root, jobs).eq(Outcome.FAILED.value)])
     answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=failed["batch_ref"])["batch_ref"]
@@ -64,7 +64,7 @@ def failed_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
 
 
 def _outcomes(root: DataRoot, jobs: pd.DataFrame) -> pd.Series:
-    return jobs["code"].map({one.code: one.outcome for one in service_codes(root.reference).values()})
+    return jobs["code"].map({code.code: code.outcome for code in service_codes(root.reference).values()})
 
 
 def _still_wanted(lake: Lake, jobs: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,9 @@
-"""What a person decides of a school or a file (`uln release`, `uln publish`, `uln import`), kept with its time and reason.
+"""Decisions of a person on a school or a file (`uln release`, `uln publish`, `uln import`), kept with time and reason.
 
-Belongs here: how such a decision is kept, read and reported. Does not belong here: what it does (`holds`, `publish_again`,
-`import_export`), and decisions of batches (`hand_over`). A decision is kept before anything follows from it, and what follows
-is worked out from what is kept: a command that dies after it has happened, and the next run carries it out.
-To add a decision: a word in `schemas.states.OperatorDecision`, a module that asks here, its commands and its flow.
+Belongs here: how a decision is kept, read and reported. Does not belong here: its effect (`holds`, `publish_again`,
+`import_export`), or decisions on batches (`hand_over`). A decision is kept before it takes effect, and its effect is derived
+from what is kept: if the command dies in between, the decision counts and the next run carries it out.
+To add a decision: a word in `schemas.states.OperatorDecision`, a module that reads it here, its commands and its flow.
 """
 
 from typing import Any
@@ -25,10 +25,10 @@ _REPORTED = ("decision", "ref", "cycle", "school_number", "decided_at", "counted
 
 
 def refuse_reason(reason: str, as_of: str) -> None:
-    """Stop before anything is looked at.
+    """Refuse a bad reason or time before anything is read.
 
     Raises:
-        ServiceFault: the reason cannot be taken, or the time is none.
+        ServiceFault: the reason cannot be accepted, or the time is not a time.
     """
     fault = reason_fault(reason)
     if fault:
@@ -39,16 +39,16 @@ def refuse_reason(reason: str, as_of: str) -> None:
 def keep(
     root: DataRoot, decision: OperatorDecision, ref: str, reason: str, as_of: str, counted: int, **whose: str
 ) -> None:
-    """Write a decision down; while no other run is on the data root.
+    """Keep a decision, while no other run uses the data root.
 
     Args:
         root: the data root.
-        decision: which.
-        ref: of what: `school_ref`, or a file's sha256.
-        reason: why.
-        as_of: the time it counts as, ISO.
-        counted: what it was made in view of; what that is says the decision's own module.
-        whose: cycle, la_code, school_number, where it is of a school.
+        decision: the decision.
+        ref: its subject: `school_ref`, or a file's sha256.
+        reason: the reason.
+        as_of: time of the decision, ISO.
+        counted: the number that the person saw; the decision's own module defines it.
+        whose: cycle, la_code, school_number, if it is about a school.
     """
     lake = Lake.of(root)
     before = lake.read("operator_decisions", ["number"], decision=decision.value, ref=ref)
@@ -60,11 +60,11 @@ def keep(
 
 
 def last_decided(lake: Lake, decision: OperatorDecision, **where: Any) -> pd.DataFrame:
-    """The last decision of that kind of each ref: ref, number, cycle, school_number, counted.
+    """Return the last decision of a kind for each ref: ref, number, cycle, school_number, counted.
 
     Args:
         lake: the lake.
-        decision: which.
+        decision: the kind.
         where: further conditions, such as cycle.
     """
     columns = ["ref", "number", "cycle", "school_number", "counted"]
@@ -73,14 +73,14 @@ def last_decided(lake: Lake, decision: OperatorDecision, **where: Any) -> pd.Dat
 
 
 def school_ref(cycle: str, school: str) -> str:
-    """How a decision of a school in a cycle is known."""
+    """Return the ref of a decision on a school in a cycle."""
     return f"{cycle}/{school}"
 
 
 def report_decisions(root: DataRoot, lake: Lake) -> None:
-    """`reports/operator_decisions.csv`: every decision, its reason and when it was made; nothing where there is none.
+    """Write `reports/operator_decisions.csv`: every decision, with reason and time; nothing if there are none.
 
-    With each decision, and with each run that collects or batches, as a decision that was cut short is in the lake alone.
+    Called with each decision, and by each run that collects or batches, because a decision cut short is only in the lake.
     """
     if lake.version("operator_decisions") < 0:
         return

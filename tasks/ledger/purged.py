@@ -1,4 +1,4 @@
-"""Purged cycles: which are over, because their pupils were removed."""
+"""Purged cycles: cycles that are over because their pupils were removed."""
 
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault
@@ -6,10 +6,10 @@ from tasks.ledger.standing import purged_cycles
 
 
 def refuse_purged(data: str, cycle: str) -> None:
-    """Stop before a cycle that is over is walked again.
+    """Stop before a run works on a purged cycle.
 
     Raises:
-        ConfigurationFault: its pupils were purged.
+        ConfigurationFault: the cycle's pupils were purged.
     """
     purged_on = purged_cycles(data).get(cycle)
     if purged_on is not None:

@@ -1,7 +1,7 @@
-"""What counts as sent, of the ledger's batch rows: of an abandoned batch those alone whom the LRS answered after all.
+"""The batch rows that count as sent; of an abandoned batch, only those that the LRS answered after all.
 
-Whoever asks whom the service sent asks here, and never the rows of `batch_rows` alone. Reads only; what counts is decided
-in `tasks.core.standing.latest_sent_rows`.
+Code that asks who was sent uses this module, never the rows of `batch_rows` alone. Reads only; the rule is in
+`tasks.core.standing.latest_sent_rows`.
 """
 
 import pandas as pd
@@ -13,13 +13,13 @@ from tasks.io.lake.lake import Lake
 
 
 def rows_sent(lake: Lake, columns: list[str], cycles: list[str], upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What was sent of some learners in some cycles.
+    """Return the rows that were sent for some learners in some cycles.
 
     Args:
         lake: the lake.
-        columns: of `batch_rows`; batch_ref and upn among them.
-        cycles: whose batches and answers are seen.
-        upns: the learners, canonical.
+        columns: columns of `batch_rows`, with batch_ref and upn.
+        cycles: cycles whose batches and answers count.
+        upns: UPNs of the learners, canonical.
 
     Returns:
         `standing.latest_sent_rows`; and batch_ref, state, built_at of every batch.
@@ -30,16 +30,16 @@ def rows_sent(lake: Lake, columns: list[str], cycles: list[str], upns: pd.Series
 
 
 def those_sent(lake: Lake, rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
-    """Those of some rows of `batch_rows` that count as sent.
+    """Return the rows of `batch_rows` that count as sent.
 
     Args:
         lake: the lake.
-        rows: batch_ref, upn and whatever else is wanted.
-        batches: batch_ref, state; of every batch.
-        cycles: whose answers are seen.
+        rows: batch_ref, upn and any other columns.
+        batches: batch_ref, state; every batch.
+        cycles: cycles whose answers count.
     """
     given_up = batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"]
-    asked = rows.loc[is_in(rows["batch_ref"], given_up), "upn"]
-    # Whether there was an answer is asked of few learners, and mostly of none.
-    answers = [lake.read(table, ["upn", "batch_ref"], cycle=cycles, upn=asked) for table in ("exceptions", "learners")]
+    upns = rows.loc[is_in(rows["batch_ref"], given_up), "upn"]
+    # Answers are read for the learners of abandoned batches only: few, and mostly none.
+    answers = [lake.read(table, ["upn", "batch_ref"], cycle=cycles, upn=upns) for table in ("exceptions", "learners")]
     return latest_sent_rows(rows, batches, pd.concat(answers))

@@ -1,4 +1,4 @@
-"""What would become of one return: selection and rules, without the engine, the lake, or anything written."""
+"""Check one return: selection and rules, without the engine, without the lake, and without writing anything."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,13 @@ from tasks.steps.rules import apply_rules
 
 @dataclass(frozen=True)
 class CheckedReturn:
-    """One return, checked.
+    """A return and the result of its check.
 
     Attributes:
-        member: the file's name inside a zip, None for plain XML.
-        not_chosen: records not chosen, by reason.
+        member: the file's name inside a zip; None for plain XML.
+        not_chosen: number of records not chosen, by reason.
         findings: ordinal (the record's place in the file), nc_year, rule, severity.
-        held: how many learners would be held.
+        held: number of learners who would be held.
     """
 
     member: str | None
@@ -48,8 +48,8 @@ class RefusedReturn:
     """A file, or one return in a zip, that would be quarantined.
 
     Attributes:
-        member: the file's name inside a zip, None for the whole file.
-        refused: the reason, and its detail.
+        member: the file's name inside a zip; None for the whole file.
+        refused: the reason and its detail.
     """
 
     member: str | None
@@ -59,12 +59,12 @@ class RefusedReturn:
 def check_file(
     path: Path, cycle: Cycle | None = None, reference: Path | None = None
 ) -> list[CheckedReturn | RefusedReturn]:
-    """Check each return in a file; one that would be refused does not hide the others.
+    """Check each return in a file. A return that would be refused does not hide the others.
 
     Args:
         path: an XML return, or a zip of returns.
-        cycle: the cycle to check against; the one that covers the census date where None.
-        reference: the data root's reference folder, whose schools and LRS layouts take the place of the shipped ones.
+        cycle: the cycle to check against; None for the cycle that covers the census date.
+        reference: the data root's reference folder; its schools and LRS layouts replace the shipped ones.
 
     Raises:
         OSError: the file cannot be read.
@@ -87,14 +87,14 @@ def check_file(
 def _check(
     content: bytes, member: str | None, cycle: Cycle | None, profiles: dict[str, Profile], register: set[str]
 ) -> CheckedReturn:
-    found = read_return(content, all_layouts())
-    day = census_day(found.header)
-    cycle = cycle or next((c for c in all_cycles().values() if is_of(found.header, c)), None)
+    parsed = read_return(content, all_layouts())
+    day = census_day(parsed.header)
+    cycle = cycle or next((c for c in all_cycles().values() if is_of(parsed.header, c)), None)
     if cycle is None:
         raise Refused("outside_cycle", bilingual("detail.no_cycle", found=day))
-    admit(found.header, cycle, register)
-    school = found.header.school_number
-    pupils = found.pupils.assign(row_ref=found.pupils["ordinal"].astype("str"), school_number=school, sha256="this")
+    admit(parsed.header, cycle, register)
+    school = parsed.header.school_number
+    pupils = parsed.pupils.assign(row_ref=parsed.pupils["ordinal"].astype("str"), school_number=school, sha256="this")
     decided = select(
         pupils,
         cycle=cycle,
@@ -107,7 +107,7 @@ def _check(
     findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
     return CheckedReturn(
         member=member,
-        header=found.header,
+        header=parsed.header,
         cycle=cycle,
         records=len(pupils),
         chosen=len(chosen),
@@ -116,5 +116,5 @@ def _check(
             ["ordinal", "nc_year", "rule", "severity"]
         ],
         held=held_rows(findings).nunique(),
-        unknown_elements=found.unknown_elements,
+        unknown_elements=parsed.unknown_elements,
     )

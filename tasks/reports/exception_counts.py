@@ -23,46 +23,46 @@ from tasks.runtime.visibility import VisibleRows, check_visible
 
 
 def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, VisibleRows]:
-    """What `uln exceptions` tells: counts alone.
+    """Return the counts that `uln exceptions` shows.
 
     Args:
         data: the data root.
-        cycle: as which cycle sees them.
-        day: until which ages are counted.
-        la: authorities; all where None.
+        cycle: the cycle from which they are seen.
+        day: the day until which ages are counted.
+        la: authority codes; None for all.
 
     Returns:
-        states, codes (of the open ones), ages (likewise).
+        states; codes and ages, both of open exceptions only.
     """
-    told = exceptions_seen(data, cycle)
-    told = told[told["la_code"].isin(la)] if la else told
+    lives = exceptions_seen(data, cycle)
+    lives = lives[lives["la_code"].isin(la)] if la else lives
     terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
     return {
-        "states": check_visible(EXCEPTIONS_BY_STATE, by_state(told)),
-        "codes": check_visible(EXCEPTIONS_BY_CODE, by_code(told), to=Tier.INTERNAL),
-        "ages": check_visible(EXCEPTIONS_BY_AGE, by_age(told, day, terms)),
+        "states": check_visible(EXCEPTIONS_BY_STATE, by_state(lives)),
+        "codes": check_visible(EXCEPTIONS_BY_CODE, by_code(lives), to=Tier.INTERNAL),
+        "ages": check_visible(EXCEPTIONS_BY_AGE, by_age(lives, day, terms)),
     }
 
 
 def open_for_long(data: str, cycle: Cycle, day: dt.date) -> int:
-    """How many of the exceptions opened in a cycle have been open for more than the last bound.
+    """Return the number of exceptions opened in a cycle and open for more than the last bound of the ages.
 
-    As things are now: the last cycle's view, for nobody has to be chased for what a later cycle has resolved.
+    Seen from the last cycle: an exception that a later cycle has resolved needs no action.
     """
     return _long_open(data, exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle), cycle, day)
 
 
 def open_for_long_at_snapshot(data: str, cycle: Cycle, day: dt.date) -> int:
-    """As `open_for_long`, of the exceptions as they were when the cycle's last snapshot was taken; 0 where there is none.
+    """Return `open_for_long` as of the cycle's last snapshot; 0 if there is none.
 
-    What becomes of an exception is a question to all cycles' returns; a run that has just taken the snapshot, or has
-    merged nothing since, need not ask it again.
+    Working out exceptions reads the returns of all cycles. A run that has just taken the snapshot, or has merged nothing
+    since, need not do it again.
     """
-    taken = DataRoot(Path(data)).snapshots(cycle.id) / "exceptions.parquet"
-    return _long_open(data, frame_of(pq.read_table(taken)), cycle, day) if taken.exists() else 0
+    snapshot = DataRoot(Path(data)).snapshots(cycle.id) / "exceptions.parquet"
+    return _long_open(data, frame_of(pq.read_table(snapshot)), cycle, day) if snapshot.exists() else 0
 
 
-def _long_open(data: str, told: pd.DataFrame, cycle: Cycle, day: dt.date) -> int:
+def _long_open(data: str, lives: pd.DataFrame, cycle: Cycle, day: dt.date) -> int:
     terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
-    ages = by_age(told[told["cycle"] == cycle.id], day, terms)
+    ages = by_age(lives[lives["cycle"] == cycle.id], day, terms)
     return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())

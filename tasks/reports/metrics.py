@@ -1,8 +1,8 @@
-"""Counts, ages and durations in the text format of Prometheus (OpenMetrics reads it too): for `uln metrics`, reads only.
+"""Metrics: counts, ages and durations in the text format of Prometheus (also read by OpenMetrics), for `uln metrics`.
 
-All Wales by cycle: no school and no authority, so that no small number tells of a learner. What is counted passes the gate
-(`tasks.runtime.visibility`). How long stages took is what the runs' own log says (`tasks.runtime.run_log`).
-To measure something more: a line in `_MEASURED`, and rows of it in `_rows`.
+All Wales by cycle, without schools or authorities, so that no small number identifies a learner. Counts pass the disclosure
+gate (`tasks.runtime.visibility`). Durations come from the run log (`tasks.runtime.run_log`). Reads only.
+To measure something more: a line in `_MEASURED`, and its rows in `_rows`.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ from tasks.reports.batches import batches_shown
 from tasks.reports.exception_counts import exceptions_shown
 from tasks.runtime.visibility import VisibleRows, check_visible
 
-#: name -> (what it is, its label besides the cycle). English, as all names of metrics are; no person reads them.
+#: name -> (description, its label besides the cycle). In English, as names of metrics are: people do not read them.
 _MEASURED = {
     "uln_records": ("Records of a cycle by where they stand", "state"),
     "uln_cycle_balanced": ("1 where every record of the cycle stands in exactly one place", ""),
@@ -43,11 +43,11 @@ _MEASURED = {
 
 
 def metrics(data: str, day: dt.date) -> bytes:
-    """All that is measured, as a text.
+    """Return all metrics as text.
 
     Args:
         data: the data root.
-        day: the day from which ages count.
+        day: the day until which ages count.
     """
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
@@ -63,7 +63,7 @@ def metrics(data: str, day: dt.date) -> bytes:
 
 
 def measured(data: str, day: dt.date) -> VisibleRows:
-    """All that is measured: rows of `views.METRICS`, in the order of `_MEASURED`."""
+    """Return all metrics: rows of `views.METRICS`, in the order of `_MEASURED`."""
     rows = list(_rows(data, day))
     order = list(_MEASURED)
     return check_visible(METRICS, sorted(rows, key=lambda row: (order.index(row["metric"]), row["cycle"], row["of"])))
@@ -83,9 +83,9 @@ def _rows(data: str, day: dt.date) -> Iterator[dict[str, Any]]:
         for age, waiting in ages.groupby("age") if len(ages) else ():
             yield _row("uln_exceptions_open", cycle, str(age), int(waiting["number"].sum()))
     batches = batches_shown(data, day).frame
-    for (of_cycle, in_state), own in batches.groupby(["cycle", "state"]) if len(batches) else ():
-        yield _row("uln_batches", str(of_cycle), str(in_state), len(own))
-        yield _row("uln_batches_oldest_days", str(of_cycle), str(in_state), int(own["age"].max()))
+    for (of_cycle, in_state), rows in batches.groupby(["cycle", "state"]) if len(batches) else ():
+        yield _row("uln_batches", str(of_cycle), str(in_state), len(rows))
+        yield _row("uln_batches_oldest_days", str(of_cycle), str(in_state), int(rows["age"].max()))
     received = lake.read("received", ["kind", "status"])
     for (kind, status), files in received.groupby(["kind", "status"]) if len(received) else ():
         yield _row("uln_files", "", f"{kind} {status}", len(files))
@@ -101,18 +101,18 @@ def _row(metric: str, cycle: str, of: str, number: int) -> dict[str, Any]:
     return {"metric": metric, "cycle": cycle, "of": of, "number": number}
 
 
-#: So many days of logs are looked through for when a stage ran last.
+#: Number of days of logs that are searched for the last run of a stage.
 _LAST_LOGS = 7
 
 
 def last_durations(root: DataRoot) -> dict[tuple[str, str], int]:
-    """How long each stage took when it ran last, in milliseconds, by cycle and stage."""
-    found: dict[tuple[str, str], int] = {}
+    """Return the duration of each stage's last run, in milliseconds, by cycle and stage."""
+    durations: dict[tuple[str, str], int] = {}
     for path in sorted(root.logs.glob("*.jsonl"))[-_LAST_LOGS:] if root.logs.is_dir() else ():
         for line in path.read_text(encoding="utf-8").splitlines():
             if '"event": "stage_done"' in line:
-                # A line that a full disk has cut short says nothing any more.
+                # Skip a line that a full disk has cut short.
                 with suppress(ValueError, KeyError):
-                    told = json.loads(line)
-                    found[told["cycle"], told["stage"]] = int(told["milliseconds"])
-    return found
+                    line_fields = json.loads(line)
+                    durations[line_fields["cycle"], line_fields["stage"]] = int(line_fields["milliseconds"])
+    return durations

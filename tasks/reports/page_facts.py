@@ -1,7 +1,7 @@
-"""What is read for the pages of a cycle: of all authorities at once, from the lake and what lies beside it. Reads only.
+"""Facts for the pages of a cycle: rows of all authorities, read once from the lake and the files beside it. Reads only.
 
-Belongs here: which rows of the lake, and of what else the service has worked out already. Does not belong here: what becomes
-of them (`tasks.core.page_tables`), and which page shows what (`tasks.reports.pages`). To show more: an attribute of `Facts`.
+Belongs here: which rows are read, and which results of the service are reused. Does not belong here: how they are worked up
+(`tasks.core.page_tables`), and which page shows what (`tasks.reports.pages`). To show more: an attribute of `Facts`.
 """
 
 import datetime as dt
@@ -48,19 +48,19 @@ from tasks.reports.readiness_lists import readiness_of
 from tasks.runtime.chunks import Chunk, all_chunks
 from tasks.runtime.context import RunContext
 
-#: What the workbooks say of a learner whose ULN stands against another.
+#: Findings of learners whose ULN conflicts with another.
 _CONFLICTS = (ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a cycle: rows of all authorities, as `tasks.core.page_tables` has them.
+    """The facts of a cycle: rows of all authorities, as in `tasks.core.page_tables`.
 
     Attributes:
-        missing: what schools lack (`status.readiness_of`).
-        codes: with the meanings of the codes.
-        cycles, cycles_told: this one and earlier ones; by authority, and as everybody may see them.
-        terms: how ages are counted.
+        missing: what schools still need (`readiness_lists.readiness_of`).
+        codes: exceptions by code, with the meaning of each code.
+        cycles, cycles_told: this cycle and earlier ones; by authority, and as everybody may see them.
+        terms: the terms by which ages are counted.
     """
 
     ctx: RunContext
@@ -81,15 +81,15 @@ class Facts:
 
     @classmethod
     def of(cls, ctx: RunContext, day: dt.date, *, conserved: bool) -> "Facts":
-        """Ask the lake, and what lies beside it.
+        """Read the facts from the lake and the files beside it.
 
         Args:
             ctx: data root, lake and cycle.
-            day: until which ages are counted.
-            conserved: as `overview.counted` takes it.
+            day: the day until which ages are counted.
+            conserved: as in `overview.counted`.
         """
         data, lake, cycle = str(ctx.root.path), ctx.lake, ctx.cycle
-        register = _named(schools(ctx.root.reference))
+        register = _with_names(schools(ctx.root.reference))
         columns = ["sha256", "kind", "status", "cycle", "la_code", "school_number", "received_at"]
         received = lake.read("received", columns, cycle=cycle.id)
         refused = _refused(ctx, columns)
@@ -99,7 +99,7 @@ class Facts:
         terms = exception_terms(ctx.root.reference / "exceptions.toml")
         lives = _lives(ctx)
         waiting = waiting_rows(lives, day, terms.bounds[-1])
-        status = {one: counted(data, one, conserved=conserved or one != cycle.id) for one in with_returns(ctx)}
+        status = {c: counted(data, c, conserved=conserved or c != cycle.id) for c in with_returns(ctx)}
         rows = school_rows(
             register,
             _counts(status.get(cycle.id, {})),
@@ -111,7 +111,7 @@ class Facts:
         rows = pd.concat([rows, register[by_place]], axis=1).sort_values(["la_code", "school_name_place"])
         batches = batches_shown(data, day, cycle.id).frame
         waits = {"long_open": waiting.groupby("la_code")["late"].sum()}
-        waits |= _batches_that_wait(batches) | _findings_told(ctx)
+        waits |= _batches_that_wait(batches) | _findings_by_need(ctx)
         far = volume.index[volume["volume"] == Volume.FAR_ABOVE.value].to_series()
         waits["far_above"] = far.groupby(far.str[:3]).size()
         waits["quarantined"] = refused.groupby("la_code").size()
@@ -129,45 +129,45 @@ class Facts:
             downloads=_downloads(ctx, register),
             inputs=_inputs(ctx, returns, refused),
             cycles=_cycles(status),
-            cycles_told=_cycles_told(status),
+            cycles_told=_visible_cycles(status),
             terms=terms,
         )
 
 
 def with_returns(ctx: RunContext) -> list[str]:
-    """The cycles before this one that have returns, in order, and this one."""
-    there = set(ctx.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
-    return [one for one in up_to(ctx.cycle) if one in there or one == ctx.cycle.id]
+    """Return the earlier cycles with returns, in order, and this cycle."""
+    returned = set(ctx.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
+    return [cycle_id for cycle_id in up_to(ctx.cycle) if cycle_id in returned or cycle_id == ctx.cycle.id]
 
 
-def _named(register: pd.DataFrame) -> pd.DataFrame:
-    """The register with names of authorities, and where each name is in the order of the alphabet."""
+def _with_names(register: pd.DataFrame) -> pd.DataFrame:
+    """Return the register with names of authorities, and the alphabetical rank of each name."""
     names = {"authority_cy": register["la_cy"], "authority_en": register["la_en"]}
-    # A register of one's own may hold anything; what looks like an identifier is shown to nobody.
+    # A data root's own register may hold anything; text that looks like an identifier is not shown.
     names["school_name"] = register["school_name"].fillna("").map(masked).astype("str")
-    named = register[["la_code", "school_number"]].assign(**names).reset_index(drop=True)
-    ordered = {f"{of}_place": places(named[of], letters_apart()) for of in names}
-    return named.assign(**ordered)
+    rows = register[["la_code", "school_number"]].assign(**names).reset_index(drop=True)
+    ordered = {f"{name}_place": places(rows[name], letters_apart()) for name in names}
+    return rows.assign(**ordered)
 
 
 def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
-    """By school_number: the states, and had_one."""
-    own = status.get("schools", {})
+    """Return by school_number: the states, and had_one."""
+    status_by_school = status.get("schools", {})
     rows = {
         school: {name: row[name] for name in STATES} | {"had_one": row["not_chosen"].get(HAD_ONE, 0)}
-        for school, row in own.items()
+        for school, row in status_by_school.items()
     }
     index = pd.Index(list(rows), dtype="str")
     return pd.DataFrame(list(rows.values()), index=index, columns=[*STATES, "had_one"]).astype("int64")
 
 
 def _lives(ctx: RunContext) -> pd.DataFrame:
-    """The cycle's exceptions as its last snapshot has them; before the first one there are none."""
-    taken = ctx.root.snapshots(ctx.cycle.id) / "exceptions.parquet"
+    """Return the cycle's exceptions as of its last snapshot; none before the first."""
+    snapshot = ctx.root.snapshots(ctx.cycle.id) / "exceptions.parquet"
     names = [column.name for column in EXCEPTION_LIVES.columns]
-    if not taken.exists():
+    if not snapshot.exists():
         return pd.DataFrame({name: [] for name in names}, dtype="str")
-    return frame_of(pq.read_table(taken)).reindex(columns=names).astype("str")
+    return frame_of(pq.read_table(snapshot)).reindex(columns=names).astype("str")
 
 
 def _years(ctx: RunContext) -> pd.DataFrame:
@@ -177,10 +177,10 @@ def _years(ctx: RunContext) -> pd.DataFrame:
 
 
 def years_of(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
-    """How many of a chunk's chosen learners stand where, by year group: la_code, year, state, number."""
-    said = ctx.lake.read("pupils", ["row_ref", "nc_year"], cycle=ctx.cycle.id, **chunk.where)
+    """Return the numbers of a chunk's chosen learners by year group and state: la_code, year, state, number."""
+    pupils = ctx.lake.read("pupils", ["row_ref", "nc_year"], cycle=ctx.cycle.id, **chunk.where)
     _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
-    year = year_of(lookup(standing["row_ref"], said["row_ref"], said["nc_year"]))
+    year = year_of(lookup(standing["row_ref"], pupils["row_ref"], pupils["nc_year"]))
     rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
     return rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index()
 
@@ -202,87 +202,87 @@ def _batches_that_wait(batches: pd.DataFrame) -> dict[str, pd.Series]:
     return {need: batches[batches["state"] == s.value].groupby("la_code").size() for need, s in states.items()}
 
 
-def _findings_told(ctx: RunContext) -> dict[str, pd.Series]:
+def _findings_by_need(ctx: RunContext) -> dict[str, pd.Series]:
     rules = {"to_correct_on_portal": CORRECT_ON_PORTAL, "changed_while_waiting": CHANGED_WHILE_WAITING}
     rows = ctx.lake.read("findings", ["rule", "la_code"], cycle=ctx.cycle.id, rule=list(rules.values()))
-    told = {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
+    numbers = {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
     conflicts = ctx.lake.read("findings", ["row_ref", "la_code"], cycle=ctx.cycle.id, rule=list(_CONFLICTS))
-    return told | {"conflicts": conflicts.drop_duplicates("row_ref").groupby("la_code").size()}
+    return numbers | {"conflicts": conflicts.drop_duplicates("row_ref").groupby("la_code").size()}
 
 
 def _with_meaning(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with what is wrong, what to do, and the code of ours that says so: UNKNOWN for one that nobody knows."""
-    told = {"label_cy": "wrong_cy", "label_en": "wrong_en"}
-    codes = lrs_codes(ctx.root).rename(columns=told)[["code", *told.values(), "action_cy", "action_en"]]
-    known = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
-    return rows.assign(code=known).merge(codes, on="code", how="left")
+    """Return the rows with problem, action, and the code of these texts: UNKNOWN for a code that is not in the table."""
+    wrong = {"label_cy": "wrong_cy", "label_en": "wrong_en"}
+    codes = lrs_codes(ctx.root).rename(columns=wrong)[["code", *wrong.values(), "action_cy", "action_en"]]
+    code = rows["return_code"].where(rows["return_code"].isin(codes["code"]), "UNKNOWN")
+    return rows.assign(code=code).merge(codes, on="code", how="left")
 
 
 def _downloads(ctx: RunContext, register: pd.DataFrame) -> pd.DataFrame:
-    """The newest file of each school and authority that still stands: workbooks first."""
+    """Return the newest delivery of each school and authority whose file still exists; workbooks first."""
     columns = ["la_code", "school_number", "path", "delivered_at", "number", "ulns", "exceptions"]
     rows = ctx.lake.read("deliveries", columns, cycle=ctx.cycle.id).sort_values(["school_number", "number"])
     rows = rows.drop_duplicates("school_number", keep="last")
-    # A purge may have taken it since.
+    # A purge may have removed the file since.
     rows = rows[rows["path"].map(lambda path: (ctx.root.path / path).exists()).astype(bool)]
-    own = rows["school_number"] == rows["la_code"]
+    is_authority = rows["school_number"] == rows["la_code"]
     las = authorities()
     for lang in ("cy", "en"):
         school = lookup(rows["school_number"], register["school_number"], register["school_name"])
         authority = lookup(rows["la_code"], las["la_code"], las[f"la_{lang}"])
-        name = school.mask(own, authority).fillna(rows["school_number"])
+        name = school.mask(is_authority, authority).fillna(rows["school_number"])
         rows = rows.assign(**{f"receiver_{lang}": name, f"receiver_{lang}_place": places(name, letters_apart())})
-    # A workbook of an authority has all its lines, and no ULNs.
-    ulns = rows["ulns"].astype("Int64").mask(own)
-    rows = rows.assign(own=~own, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
+    # An authority's workbook holds all its lines, but no ULNs.
+    ulns = rows["ulns"].astype("Int64").mask(is_authority)
+    rows = rows.assign(own=~is_authority, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
     return rows.sort_values(["la_code", "own", "receiver_cy_place", "school_number"], ignore_index=True)
 
 
 def _refused(ctx: RunContext, columns: list[str]) -> pd.DataFrame:
-    """The files refused while the cycle was open: of which cycle they are is not known of them."""
+    """Return the files refused while the cycle was open: a refused file's own cycle is not known."""
     rows = ctx.lake.read("received", columns, status="quarantined")
     on = rows["received_at"].str[:10]
     return rows[on.between(ctx.cycle.census_from.isoformat(), ctx.cycle.closes_on.isoformat())]
 
 
 def _inputs(ctx: RunContext, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
-    """What the pages are made from: input, number, last_on; by la_code."""
-    found = []
+    """Return what the pages are made from: la_code, input, number, last_on."""
+    inputs = []
     for name, rows in {"returns": returns, "quarantined": refused}.items():
-        of = rows.groupby("la_code")["received_at"]
-        last_on = of.max().str[:10]
-        found.append(pd.DataFrame({"input": name, "number": of.size(), "last_on": last_on}).reset_index())
+        times = rows.groupby("la_code")["received_at"]
+        last_on = times.max().str[:10]
+        inputs.append(pd.DataFrame({"input": name, "number": times.size(), "last_on": last_on}).reset_index())
     columns = ["sha256", "batch_ref", "received_at"]
     answers = ctx.lake.read("lrs_returns", columns, tied="Y", cycle=ctx.cycle.id)
     batches = ctx.lake.read("batches", ["batch_ref", "la_code"], cycle=ctx.cycle.id)
     answers = answers.assign(la_code=lookup(answers["batch_ref"], batches["batch_ref"], batches["la_code"]))
     of_files = answers.groupby("la_code")
     files = pd.DataFrame({"number": of_files["sha256"].nunique(), "last_on": of_files["received_at"].max().str[:10]})
-    found.append(files.assign(input="results").reset_index())
-    return pd.concat(found, ignore_index=True)[["la_code", "input", "number", "last_on"]]
+    inputs.append(files.assign(input="results").reset_index())
+    return pd.concat(inputs, ignore_index=True)[["la_code", "input", "number", "last_on"]]
 
 
 def _cycles(status: Mapping[str, Any]) -> pd.DataFrame:
-    """Each cycle's learners by authority: la_code, cycle, returned, chosen, the states, share."""
-    found = []
-    for one, told in status.items():
-        rows = _counts(told).drop(columns="had_one")
+    """Return each cycle's learners by authority: la_code, cycle, returned, chosen, the states, share."""
+    parts = []
+    for cycle_id, counts in status.items():
+        rows = _counts(counts).drop(columns="had_one")
         by_la = rows.assign(la_code=rows.index.str[:3], returned=1).groupby("la_code").sum()
-        found.append(by_la.reset_index().assign(cycle=one))
-    rows = pd.concat(found, ignore_index=True)
+        parts.append(by_la.reset_index().assign(cycle=cycle_id))
+    rows = pd.concat(parts, ignore_index=True)
     rows["chosen"] = rows[list(STATES)].sum(axis=1)
     return rows.assign(share=share(rows["uln"], rows["chosen"]))
 
 
-def _cycles_told(status: Mapping[str, Any]) -> pd.DataFrame:
-    """Each cycle's learners, as its own table by authority tells them: cycle, returned, chosen, the states, share."""
-    found = []
-    for one, told in status.items():
-        total = visible_by_authority(told["schools"]).loc[TOTAL]
-        found.append(
-            {"cycle": one, "returned": int(cast(int, total["schools"])), **total[["chosen", *STATES]].to_dict()}
+def _visible_cycles(status: Mapping[str, Any]) -> pd.DataFrame:
+    """Return each cycle's learners as its own table by authority shows them: cycle, returned, chosen, the states, share."""
+    totals = []
+    for cycle_id, counts in status.items():
+        total = visible_by_authority(counts["schools"]).loc[TOTAL]
+        totals.append(
+            {"cycle": cycle_id, "returned": int(cast(int, total["schools"])), **total[["chosen", *STATES]].to_dict()}
         )
-    rows = pd.DataFrame(found, columns=["cycle", "returned", "chosen", *STATES]).astype(
+    rows = pd.DataFrame(totals, columns=["cycle", "returned", "chosen", *STATES]).astype(
         dict.fromkeys(["returned", "chosen", *STATES], "Int64")
     )
     return rows.assign(share=share(rows["uln"], rows["chosen"]))

@@ -1,4 +1,4 @@
-"""What each school still needs before it can take part, as lists."""
+"""Readiness: what each school still needs before it can take part, as lists."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,25 +12,21 @@ from tasks.core.readiness import missing_things, side_by_side
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import registration, schools
 
-#: Columns that are the same in both languages, and those that stand once in each, Welsh first.
+#: Columns without a language, columns of the two registers, and columns in both languages, Welsh first.
 _ONCE = ("school_number", "school_name")
-
-
 _COMPARED = ("ukrlp", "edubase", "found")
-
-
 _IN_BOTH = ("text", "action", "where")
 
 
 def as_list(rows: pd.DataFrame) -> pd.DataFrame:
-    """What schools still need, as an authority reads it.
+    """Return the list of what schools still need, as an authority reads it.
 
     Args:
-        rows: `status.readiness_of`.
+        rows: `readiness_lists.readiness_of`.
 
     Returns:
-        The school, what is missing, the two registers side by side, what was found, what to do and where; headings in both
-        languages, or in the language of their column.
+        The school, what is missing, the two registers side by side, the difference, the action and where to take it.
+        Headings are in both languages, or in the language of their column.
     """
     shown: dict[str, pd.Series] = {bilingual(f"readiness.{name}"): rows[name] for name in _ONCE}
     shown |= {text("readiness.text", lang): rows[f"text_{lang}"] for lang in ("cy", "en")}
@@ -40,7 +36,7 @@ def as_list(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.DataFrame:
-    """What each school still needs, in the order of their numbers.
+    """Return what each school still needs, in the order of school numbers.
 
     Returns:
         la_code, school_number, school_name, code; ukrlp, edubase, found (`readiness.side_by_side`); text, action, where,

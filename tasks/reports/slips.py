@@ -1,7 +1,7 @@
-"""Slips for learners and a list for staff of each school, from the zip that was delivered to it last. No engine.
+"""Slips for learners, and a list for staff, of each school, made from its last delivered zip. No engine.
 
-They name exactly who stands in the transfer file that the school has. Made when somebody asks for them (`uln slips`), as a
-country's hundred thousand slips are for print and would slow every run; asked for again they are the same, to the byte.
+They name exactly the learners in the school's transfer file. They are made on request (`uln slips`), because slips for a
+hundred thousand learners would slow every run. The same request makes the same bytes.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from tasks.io.school.slips_pdf import beside, write_pdf
 
 @dataclass
 class Slips:
-    """What was made.
+    """The slips that were made.
 
     Attributes:
-        learners: how many have a slip now, by school.
-        files: places, below the data root.
-        gone: schools whose delivered zip is not there any more, or is another file.
+        learners: number of learners with a slip, by school.
+        files: paths below the data root.
+        gone: schools whose delivered zip is missing or has changed.
     """
 
     learners: dict[str, int] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Slips:
 
 
 def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: list[str] | None = None) -> Slips:
-    """Make the slips and lists of a cycle's schools, of all or of some.
+    """Make the slips and lists of a cycle's schools, all or some.
 
     Args:
         data: the data root.
@@ -48,7 +48,7 @@ def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: li
 
     Raises:
         ConfigurationFault: `reference/privacy_notice.toml` is wrong.
-        ServiceFault: a run holds the data root.
+        ServiceFault: a run has locked the data root.
         OSError: a file could not be written.
     """
     root, cycle = DataRoot(Path(data)), cycle_by_id(cycle_id)
@@ -56,21 +56,21 @@ def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: li
     titles: dict[Language, str] = {"cy": cycle.title_cy, "en": cycle.title_en}
     register = schools(root.reference)
     names = dict(zip(register["school_number"], register["school_name"], strict=True))
-    made = Slips()
+    slips = Slips()
     with one_run_at_a_time(data):
         rows = Lake.of(root).read(
             "deliveries", ["school_number", "la_code", "path", "sha256", "number"], cycle=cycle_id
         )
-        # An authority's workbook stands among them, under the authority's code.
+        # Leave out authorities' workbooks, which are under the authority's code.
         wanted = rows["school_number"] != rows["la_code"]
         if la or school:
             wanted &= rows["la_code"].isin(la or []) | rows["school_number"].isin(school or [])
         newest = rows[wanted].sort_values("number").drop_duplicates("school_number", keep="last")
-        for one in newest.sort_values("school_number").to_dict("records"):
-            number, path = str(one["school_number"]), root.path / str(one["path"])
+        for delivery in newest.sort_values("school_number").to_dict("records"):
+            number, path = str(delivery["school_number"]), root.path / str(delivery["path"])
             content = path.read_bytes() if path.is_file() else b""
-            if hashlib.sha256(content).hexdigest() != one["sha256"]:
-                made.gone.append(number)
+            if hashlib.sha256(content).hexdigest() != delivery["sha256"]:
+                slips.gone.append(number)
                 continue
             learners = _in_file(content)
             if learners.empty:
@@ -79,23 +79,23 @@ def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: li
             pdfs = _pdfs(path, learners, about, titles, notice)
             for fault in write_each(pdfs).values():
                 raise fault
-            made.learners[number] = len(learners)
-            made.files += [pdf.relative_to(root.path).as_posix() for pdf in pdfs]
-    return made
+            slips.learners[number] = len(learners)
+            slips.files += [pdf.relative_to(root.path).as_posix() for pdf in pdfs]
+    return slips
 
 
 def _pdfs(
     zip_path: Path, learners: pd.DataFrame, about: str, titles: dict[Language, str], notice: PrivacyNotice
 ) -> dict[Path, bytes]:
     return {
-        place: write_pdf(kind, learners, school=about, cycle=titles, notice=notice)
-        for kind, place in beside(zip_path).items()
+        path: write_pdf(kind, learners, school=about, cycle=titles, notice=notice)
+        for kind, path in beside(zip_path).items()
     }
 
 
 def _in_file(content: bytes) -> pd.DataFrame:
-    """The learners of the transfer file in a school's zip: upn, uln, surname, forename."""
+    """Return the learners of the transfer file in a school's zip: upn, uln, surname, forename."""
     with zipfile.ZipFile(io.BytesIO(content)) as bundle:
-        found = [read_ctf(bundle.read(name)) for name in bundle.namelist() if name.endswith(".xml")]
+        files = [read_ctf(bundle.read(name)) for name in bundle.namelist() if name.endswith(".xml")]
     columns = {"upn": "UPN", "uln": "UniqueLearnerNumber", "surname": "Surname", "forename": "Forename"}
-    return pd.DataFrame({c: found[0].texts(e) if found else [] for c, e in columns.items()}, dtype="str")
+    return pd.DataFrame({c: files[0].texts(e) if files else [] for c, e in columns.items()}, dtype="str")

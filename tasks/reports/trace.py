@@ -1,8 +1,8 @@
-"""One learner's story, for the terminal of someone who may read the data root: everything that the ledger holds of them.
+"""Trace: everything that the ledger holds about one learner, for the terminal of someone who may read the data root.
 
-Reads only, writes nothing, needs no engine. Belongs here: where the rows of one learner are found, over cycles and former
-UPNs, without reading the country. Does not belong here: what they say (`tasks.core.learner_story`) or who may see it
-(`tasks.runtime.visibility.of_one_learner`, by which all that leaves here passes).
+Reads only; no engine. Belongs here: how the rows of one learner are found, over cycles and former UPNs, without reading the
+whole country. Does not belong here: the sentences about them (`tasks.core.learner_story`), and who may see them
+(`tasks.runtime.visibility.of_one_learner`; all results pass it).
 """
 
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class Story:
     """One learner.
 
     Attributes:
-        known: a row per UPN: upn, and what the register holds of it (uln, other_ulns, school_number, cycle, conflict).
-        stands: where the records of the learner's newest returns stand now: cycle, school_number, upn, state.
-        told: `learner_story.EVENT_COLUMNS`, in the order of time.
+        known: a row per UPN: upn, and its row in the register (uln, other_ulns, school_number, cycle, conflict).
+        stands: present state of the records in the learner's newest returns: cycle, school_number, upn, state.
+        told: `learner_story.EVENT_COLUMNS`, by time.
     """
 
     known: OfOneLearner
@@ -44,7 +44,7 @@ class Story:
     told: OfOneLearner
 
     def as_json(self) -> dict[str, list[dict[str, str | None]]]:
-        """What `uln trace --json` prints of it."""
+        """Return what `uln trace --json` prints."""
         tables = {"known": self.known, "stands": self.stands, "events": self.told}
         return {
             name: [
@@ -56,50 +56,50 @@ class Story:
 
 
 def stories(data: str, key: str) -> list[Story]:
-    """What is known of a learner; of several, where a ULN stands with several.
+    """Return the story of a learner; several stories if several learners have the ULN.
 
     Args:
         data: the data root.
-        key: a UPN or a ULN, in any spelling in which it may stand in a return.
+        key: a UPN or a ULN, in any spelling that occurs in a return.
 
     Raises:
-        ServiceFault: the key is neither, or nobody has it; the sentence does not repeat it.
+        ServiceFault: the key is neither a UPN nor a ULN, or nobody has it; the text does not repeat the key.
     """
     fault = key_fault(key)
     if fault:
         raise ServiceFault(bilingual(fault))
     root = DataRoot(Path(data))
     ledger = _Ledger(root)
-    found, seen = [], set[str]()
+    results, seen = [], set[str]()
     for upn in ledger.named_by(key):
         if upn not in seen:
             upns = ledger.upns_of(upn)
             seen |= upns
-            one = ledger.story(upns)
-            found += [] if one is None else [one]
-    if not found:
+            story = ledger.story(upns)
+            results += [] if story is None else [story]
+    if not results:
         raise ServiceFault(bilingual(unknown_fault(key)))
-    return found
+    return results
 
 
-def _closed(records: pd.DataFrame, upns: set[str]) -> set[str]:
-    """These UPNs with all that follow from them, step by step."""
+def _with_former(records: pd.DataFrame, upns: set[str]) -> set[str]:
+    """Return the UPNs with all that follow from them, step by step."""
     more = same_learner(records, upns)
-    return upns if more == upns else _closed(records, more)
+    return upns if more == upns else _with_former(records, more)
 
 
 class _Ledger:
-    """The lake, asked for one learner at a time; how returns spell their UPNs is looked through once."""
+    """The lake, read for one learner at a time. The spellings of UPNs in returns are read once."""
 
     def __init__(self, root: DataRoot) -> None:
         self._root, self._lake = root, Lake.of(root)
         as_sent = self._lake.distinct("pupils", "upn")
         self._spelled = pd.DataFrame({"as_sent": as_sent, "upn": canonical_upn(as_sent)})
-        # Few have a former UPN: with these the others need not be looked through for each step.
+        # Few records have a former UPN; with these the steps need not read the others.
         self._renamed = self._records(former_upn=self._lake.distinct("pupils", "former_upn"))
 
     def named_by(self, key: str) -> list[str]:
-        """The UPNs that a key stands for, sorted: itself, or those with which the ULN stands."""
+        """Return the UPNs for a key, sorted: the key itself, or the UPNs with this ULN."""
         upn = str(canonical_upn(pd.Series([key], dtype="str")).iloc[0])
         if not upn.isdecimal():
             return [upn]
@@ -116,40 +116,40 @@ class _Ledger:
         return sorted(set(canonical_upn(pd.concat(rows)["upn"]).dropna()))
 
     def upns_of(self, upn: str) -> set[str]:
-        """All UPNs of the learner, over what returns say of former ones (`learner_story.same_learner`)."""
-        steps = self._renamed.assign(person=None)  # whoever it may be, before it is looked at
-        near = _closed(steps, {upn})
+        """Return all UPNs of the learner, through the former UPNs in returns (`learner_story.same_learner`)."""
+        steps = self._renamed.assign(person=None)  # persons are compared below, if there are other UPNs at all
+        near = _with_former(steps, {upn})
         if near == {upn}:
             return near
         records = self._records(upn=self._as_sent(near))
         sent = self._lake.read("batch_rows", ["upn", "given_name", "dob", "gender"], upn=sorted(near))
         sent = sent.assign(person=person(sent))
-        # Of a purged record the ledger alone still knows who it was.
+        # For a purged record, only the ledger still knows the person.
         once = sent.drop_duplicates("upn")
         records["person"] = records["person"].fillna(lookup(records["upn"], once["upn"], once["person"]))
-        return _closed(pd.concat([records, sent.reindex(columns=records.columns)]).astype("str"), {upn})
+        return _with_former(pd.concat([records, sent.reindex(columns=records.columns)]).astype("str"), {upn})
 
     def _records(self, **where: Any) -> pd.DataFrame:
-        """UPN, former UPN (canonical) and person of some records."""
+        """Return UPN and former UPN (canonical), and person, of some records."""
         rows = self._lake.read("pupils", ["upn", "former_upn", "forename", "dob", "gender"], **where)
-        said = rows.assign(given_name=rows["forename"], gender=lrs_genders(rows["gender"]))
+        as_lrs = rows.assign(given_name=rows["forename"], gender=lrs_genders(rows["gender"]))
         upns = {name: canonical_upn(rows[name]) for name in ("upn", "former_upn")}
-        return pd.DataFrame({**upns, "person": person(said)})
+        return pd.DataFrame({**upns, "person": person(as_lrs)})
 
     def _as_sent(self, upns: set[str]) -> pd.Series:
         return self._spelled.loc[self._spelled["upn"].isin(upns), "as_sent"]
 
     def story(self, upns: set[str]) -> Story | None:
-        """The story of the learner who has these UPNs; None where there is nothing of them."""
-        lake, own = self._lake, sorted(upns)
+        """Return the story of the learner with these UPNs; None if there are no rows."""
+        lake, sorted_upns = self._lake, sorted(upns)
         refs = lake.read("pupils", ["row_ref", "cycle", "la_code"], upn=self._as_sent(upns))
         where: dict[str, Any] = {name: refs[name] for name in ("cycle", "la_code", "row_ref")}
         pupils = lake.read("pupils", **where)
-        batch_rows = lake.read("batch_rows", upn=own)
+        batch_rows = lake.read("batch_rows", upn=sorted_upns)
         batches = lake.read("batches", batch_ref=batch_rows["batch_ref"], cycle=batch_rows["cycle"])
-        answers = lake.read("lrs_returns", upn=own)
-        learners = lake.read("learners", upn=own)
-        # Who got a ULN in one school may have gone to another since: its files name them, too.
+        answers = lake.read("lrs_returns", upn=sorted_upns)
+        learners = lake.read("learners", upn=sorted_upns)
+        # A learner with a ULN may have moved to another school since; its files name the learner too.
         places = pd.concat([t[["cycle", "school_number"]] for t in (pupils, batch_rows)]).drop_duplicates()
         received = pd.concat(
             [
@@ -168,44 +168,44 @@ class _Ledger:
             batch_rows=batch_rows,
             decisions=lake.read("batch_decisions", batch_ref=batch_rows["batch_ref"]),
             answers=answers,
-            exceptions=milestones_under(str(self._root.path), own),
+            exceptions=milestones_under(str(self._root.path), sorted_upns),
             learners=learners,
-            deliveries=self._deliveries(places["school_number"], own),
-            verifications=lake.read("uln_checks", upn=own),
-            opt_outs=opted[opted["upn"].isin(own)],
+            deliveries=self._deliveries(places["school_number"], sorted_upns),
+            verifications=lake.read("uln_checks", upn=sorted_upns),
+            opt_outs=opted[opted["upn"].isin(sorted_upns)],
             purged=lake.read("purged"),
         )
-        told = events(held)
-        if told.empty:
+        story = events(held)
+        if story.empty:
             return None
-        known = pd.DataFrame({"upn": own}, dtype="str").merge(learners, on="upn", how="left")
+        known = pd.DataFrame({"upn": sorted_upns}, dtype="str").merge(learners, on="upn", how="left")
         return Story(
             of_one_learner(LEARNER_KNOWN, known[[c.name for c in LEARNER_KNOWN.columns]], upns),
             of_one_learner(LEARNER_STANDS, self._stands(held), upns),
-            of_one_learner(LEARNER_STORY, told, upns),
+            of_one_learner(LEARNER_STORY, story, upns),
         )
 
     def _deliveries(self, schools: pd.Series, upns: list[str]) -> pd.DataFrame:
-        """What these schools and their authorities were delivered, and which files in it name the learner.
+        """Return the deliveries of these schools and their authorities, and which files in each name the learner.
 
-        Null where the delivery is gone.
+        members is null if the delivery is gone.
         """
         receivers = pd.concat([schools, schools.str[:3]]).drop_duplicates()
         rows = self._lake.read("deliveries", school_number=receivers)
         members: list[str | None] = []
         for path in rows["path"]:
             file = self._root.path / path
-            named = members_naming(file.name, file.read_bytes(), upns) if file.is_file() else None
-            members.append(None if named is None else ";".join(named))
+            names = members_naming(file.name, file.read_bytes(), upns) if file.is_file() else None
+            members.append(None if names is None else ";".join(names))
         return rows.assign(members=pd.Series(members, index=rows.index, dtype="str"))
 
     def _stands(self, held: Held) -> pd.DataFrame:
-        """Where the chosen records of the learner stand now: cycle, school_number, upn, state; sorted."""
-        found = [pd.DataFrame({"cycle": [], "school_number": [], "upn": [], "state": []}, dtype="str")]
+        """Return the present state of the learner's chosen records: cycle, school_number, upn, state; sorted."""
+        states = [pd.DataFrame({"cycle": [], "school_number": [], "upn": [], "state": []}, dtype="str")]
         rows = held.pupils[["cycle", "la_code", "school_number"]].drop_duplicates()
-        # The few places of one learner, each with a question of its own; no table is walked.
+        # Only the few schools of one learner; no loop over a table.
         for cycle, la, school in rows.itertuples(index=False, name=None):
             _, _, standing = record_states(self._lake, cycle_by_id(cycle), la_code=la, school_number=school)
-            own = standing[is_in(standing["row_ref"], held.pupils["row_ref"])]
-            found.append(own[["school_number", "upn", "state"]].assign(cycle=cycle))
-        return pd.concat(found).sort_values(["cycle", "school_number", "upn"], ignore_index=True)
+            records = standing[is_in(standing["row_ref"], held.pupils["row_ref"])]
+            states.append(records[["school_number", "upn", "state"]].assign(cycle=cycle))
+        return pd.concat(states).sort_values(["cycle", "school_number", "upn"], ignore_index=True)

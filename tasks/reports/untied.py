@@ -1,7 +1,7 @@
-"""Answers of the LRS that tie to no learner sent: where they stand, and whom they nearly fit. For people.
+"""Untied answers: answers of the LRS that tie to no learner sent, and the learners that they nearly match. For people.
 
-`reports/untied.csv` names files and rows, and no learner. `reports/untied_near_misses.csv` shows learners: it is for those
-alone who work in the data root (0600, as the folder), and is written only where there is something to show. No engine.
+`reports/untied.csv` names files and rows, but no learner. `reports/untied_near_misses.csv` shows learners, only to people
+who work in the data root (0600, as its folder); it is written only if it has rows. No engine.
 """
 
 import pandas as pd
@@ -22,11 +22,11 @@ _OF_LEARNER = ("upn", "differs", "answered", "sent")
 
 
 def report_untied(root: DataRoot, lake: Lake) -> None:
-    """Write both reports as things stand in the lake; the one of near misses last, as it says more than the other."""
+    """Write both reports from the lake; near misses last, because that report says more."""
     rows = _untied(lake)
     near = _near(lake, rows)
     places = rows[["file", "ordinal", "ukprn", "return_code", "received_at"]].copy()
-    # What stands in a row that ties to nobody may be anything: only what is known by its form is repeated.
+    # A row that ties to nobody may hold anything: repeat only codes that are known and UKPRNs of the right form.
     known = set(lrs_codes(root)["code"])
     places["return_code"] = places["return_code"].where(
         places["return_code"].isna() | places["return_code"].isin(known), "UNKNOWN"
@@ -34,11 +34,11 @@ def report_untied(root: DataRoot, lake: Lake) -> None:
     places["ukprn"] = places["ukprn"].where(places["ukprn"].str.fullmatch("[0-9]{8}").eq(True))
     write_whole(root.untied_report, _as_report(places))
     if len(near) or root.near_misses_report.exists():
-        write_whole(root.near_misses_report, _as_report(_listed(rows, near)))
+        write_whole(root.near_misses_report, _as_report(_with_learners(rows, near)))
 
 
 def untied_and_near(lake: Lake) -> tuple[int, int]:
-    """How many answers tie to nobody, and how many of them nearly fit a learner who was sent."""
+    """Return the numbers of answers that tie to nobody, and of those that nearly match a learner who was sent."""
     rows = _untied(lake)
     return len(rows), int(_near(lake, rows)["at"].nunique())
 
@@ -51,17 +51,19 @@ def _untied(lake: Lake) -> pd.DataFrame:
 
 
 def _near(lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
-    asked = rows["ukprn"].str.strip() if len(rows) else rows["ukprn"]
-    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=asked)
+    ukprns = rows["ukprn"].str.strip() if len(rows) else rows["ukprn"]
+    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=ukprns)
     batches = lake.read("batches", ["batch_ref", "state"])
     return near_misses(rows, those_sent(lake, of_school, batches, cycles_in_order()))
 
 
-def _listed(rows: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
-    found = near.merge(rows, left_on="at", right_index=True)
+def _with_learners(rows: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
+    matches = near.merge(rows, left_on="at", right_index=True)
     fields = {name: bilingual(f"field.{name}") for name in DEMOGRAPHICS}
-    differs = found["differs"].map(fields).astype("str").fillna(bilingual("untied.all_agree"))
-    return found.assign(differs=differs)[[*_OF_ANSWER, *_OF_LEARNER]].sort_values(["file", "ordinal", "upn", "differs"])
+    differs = matches["differs"].map(fields).astype("str").fillna(bilingual("untied.all_agree"))
+    return matches.assign(differs=differs)[[*_OF_ANSWER, *_OF_LEARNER]].sort_values(
+        ["file", "ordinal", "upn", "differs"]
+    )
 
 
 def _as_report(rows: pd.DataFrame) -> bytes:

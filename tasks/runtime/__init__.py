@@ -1,4 +1,1 @@
-"""How stages run: context, chunks, executor, error boundary, disclosure gate, run log, progress.
-
-Nothing here knows a pupil.
-"""
+"""How stages run: context, chunks, executor, error boundary, disclosure gate, run log, progress. No pupil logic."""

@@ -1,9 +1,9 @@
 """Chunks: how the authorities of a cycle are cut, and how a stage works through them.
 
-There is one level. A chunk is some whole authorities, bounded in records, so that it bounds the memory of what works on it;
-of an authority with more records than that it is some schools. The bytes are the same however the schools are cut.
+A chunk is some whole authorities, bounded in records, because it bounds the memory of the work on it. An authority with
+more records than that is cut by schools. The cut does not change the bytes of any result.
 
-One authority's failure stays its own: where a chunk fails, its authorities are tried one by one.
+Faults stay with their authority: if a chunk fails, its authorities are tried one by one.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,12 +17,12 @@ from tasks.runtime.executor import IN_PLACE, Workers, capture
 from tasks.runtime.memory import release_memory
 
 Counts = dict[str, int]
-#: Takes the share of a stage that is done, from 0 to 1; never raises.
+#: Called with the share of a stage that is done, from 0 to 1; never raises.
 Progress = Callable[[float], None]
 
-#: Records of a chunk: all Wales is two, one for each of two workers.
+#: Records of a chunk: all Wales is two chunks, one for each of two workers.
 CHUNK_RECORDS = 125_000
-#: Records of a chunk of whole authorities, for stages that write or call once a chunk: all Wales is one.
+#: Records of a chunk of whole authorities, for stages that write or call once a chunk: all Wales is one chunk.
 WHOLE_RECORDS = 250_000
 
 
@@ -31,8 +31,8 @@ class Chunk:
     """Some schools of a cycle.
 
     Attributes:
-        las: their authorities.
-        schools: their numbers; None for all schools of these authorities.
+        las: authority codes.
+        schools: school numbers; None for all schools of the authorities.
     """
 
     las: tuple[str, ...]
@@ -41,33 +41,33 @@ class Chunk:
     @property
     def where(self) -> dict[str, Any]:
         """The chunk as conditions on a table of the lake."""
-        of_las = {"la_code": list(self.las)}
-        return of_las if self.schools is None else {**of_las, "school_number": list(self.schools)}
+        where = {"la_code": list(self.las)}
+        return where if self.schools is None else {**where, "school_number": list(self.schools)}
 
 
 def chunks(ctx: RunContext, las: list[str], *, count: int = 1) -> list[Chunk]:
     """Cut authorities into chunks.
 
     Args:
-        ctx: its lake says how many records each school has sent.
+        ctx: its lake holds how many records each school has sent.
         las: authority codes.
         count: minimum number of chunks, such as one for each worker; raised until none exceeds CHUNK_RECORDS.
 
     Returns:
-        Chunks in the order of the authorities, and of the school numbers within one; every authority in at least one.
+        Chunks in the order of the authorities, and within an authority of the school numbers. Every authority is covered.
     """
     sizes = records_by_school(ctx, las)
     of_la = {la: {school: n for school, n in sizes.items() if school[:3] == la} for la in las}
-    found: list[Chunk] = []
+    cut: list[Chunk] = []
     waiting: dict[str, int] = {}
     for la, schools in of_la.items():
         if sum(schools.values()) <= CHUNK_RECORDS:
             waiting[la] = sum(schools.values())
             continue
-        found += [Chunk(tuple(part)) for part in _cut(waiting, count, CHUNK_RECORDS)]
-        found += [Chunk((la,), tuple(part)) for part in _cut(schools, 1, CHUNK_RECORDS)]
+        cut += [Chunk(tuple(part)) for part in _cut(waiting, count, CHUNK_RECORDS)]
+        cut += [Chunk((la,), tuple(part)) for part in _cut(schools, 1, CHUNK_RECORDS)]
         waiting = {}
-    return found + [Chunk(tuple(part)) for part in _cut(waiting, count, CHUNK_RECORDS)]
+    return cut + [Chunk(tuple(part)) for part in _cut(waiting, count, CHUNK_RECORDS)]
 
 
 def whole_chunks(ctx: RunContext, las: list[str]) -> list[Chunk]:
@@ -78,25 +78,25 @@ def whole_chunks(ctx: RunContext, las: list[str]) -> list[Chunk]:
 
 
 def all_chunks(ctx: RunContext, las: list[str] | None = None) -> list[Chunk]:
-    """The chunks of every school that has sent a return in the cycle, or of those of some authorities."""
+    """Return the chunks of every school with a return in the cycle, or of those in some authorities."""
     return chunks(ctx, sorted({school[:3] for school in records_by_school(ctx, las)}))
 
 
 def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
-    """Cut names into parts of about equal size, in their order.
+    """Cut names into parts of about equal size, keeping their order.
 
     Args:
         sizes: size by name.
-        count: minimum number of parts, if there are as many names.
-        most: size that no part exceeds, unless it has a single name.
+        count: minimum number of parts; at most one for each name.
+        most: size that a part exceeds only if it has a single name.
     """
     ends = list(accumulate(sizes.values()))
     total = ends[-1] if ends else 0
     for n in range(max(1, min(count, len(sizes))), len(sizes) + 1):
         parts: list[list[str]] = [[] for _ in range(n)]
-        for place, ((name, size), end) in enumerate(zip(sizes.items(), ends, strict=True)):
-            # A name goes where its middle falls; names without a size go by their place.
-            middle = (end - size / 2) / total if total else place / len(sizes)
+        for position, ((name, size), end) in enumerate(zip(sizes.items(), ends, strict=True)):
+            # A name goes where its middle falls. If nothing has a size, its position decides.
+            middle = (end - size / 2) / total if total else position / len(sizes)
             parts[min(n - 1, int(middle * n))].append(name)
         if all(len(part) < 2 or sum(sizes[name] for name in part) <= most for part in parts):
             return [part for part in parts if part]
@@ -104,7 +104,7 @@ def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
 
 
 def records_by_school(ctx: RunContext, las: list[str] | None = None) -> dict[str, int]:
-    """How many records each school has sent in the cycle, in all its returns; in the order of school numbers."""
+    """Return the number of records in all returns of each school in the cycle, in the order of school numbers."""
     where: dict[str, Any] = {"cycle": ctx.cycle.id} | ({} if las is None else {"la_code": las})
     received = ctx.lake.read("received", ["school_number", "kind", "status", "declared"], **where)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
@@ -118,9 +118,9 @@ class StageResult:
 
     Attributes:
         counts: by authority.
-        faults: one sentence for each authority that could not be done.
-        rules: of validating, how many rows each rule tried and how many failed it: tried, failed, by its code.
-        is_transient: whether some of the faults may pass by themselves (`error_boundary.is_transient`).
+        faults: one sentence for each authority that failed.
+        rules: for validate: rows tried and failed by rule code (keys tried, failed).
+        is_transient: whether some faults are transient (`error_boundary.is_transient`).
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -129,18 +129,18 @@ class StageResult:
     is_transient: bool = False
 
     def add(self, counts: dict[str, Counts]) -> None:
-        """Add the counts of a chunk; an authority may be in several."""
-        for la, of_la in counts.items():
+        """Add the counts of a chunk. An authority may be in several chunks."""
+        for la, added in counts.items():
             before = self.counts.get(la, {})
-            self.counts[la] = before | {name: before.get(name, 0) + n for name, n in of_la.items()}
+            self.counts[la] = before | {name: before.get(name, 0) + n for name, n in added.items()}
 
     def add_faults(self, stage: str, ctx: RunContext, faults: dict[str, Exception]) -> None:
-        """Add what stopped some authorities; the evidence of what was not foreseen goes to the data root."""
+        """Add the faults of some authorities. Evidence of the unforeseen ones is written to the data root."""
         self.is_transient |= any(is_transient(fault) for fault in faults.values())
         self.faults |= {la: _sentence(stage, ctx, la, fault) for la, fault in faults.items()}
 
     def total(self) -> Counts:
-        """The counts of all authorities together."""
+        """Return the sum of the counts of all authorities."""
         total: Counts = {}
         for counts in self.counts.values():
             for name, n in counts.items():
@@ -149,11 +149,11 @@ class StageResult:
 
 
 class PartialFailure(Exception):
-    """A chunk in which some authorities could not be done, though the others were.
+    """Some authorities of a chunk failed; the others are done.
 
     Attributes:
-        counts: by authority, of what was done.
-        faults: what stopped the authorities that were not.
+        counts: by authority, of those done.
+        faults: by authority, of those that failed.
     """
 
     def __init__(self, counts: dict[str, Counts], faults: dict[str, Exception]) -> None:
@@ -171,17 +171,17 @@ def run_chunks(
     workers: Workers = IN_PLACE,
     progress: Progress | None = None,
 ) -> StageResult:
-    """Do a stage's work for some chunks, one after the other.
+    """Run a stage's work for some chunks, one after the other.
 
     Args:
-        stage: its word.
+        stage: the stage's word.
         ctx: data root, lake and cycle.
         cut: the chunks.
-        write: takes a chunk, and the result of `compute` if there is one; returns counts by authority. Doing it again
-            must do no harm. It sees the lake as the chunk before left it.
-        compute: has no effect but its result, so that the workers may do it before the chunk's turn.
-        workers: do `compute`.
-        progress: hears the share that is done.
+        write: takes a chunk, and the result of `compute` if there is one; returns counts by authority. It must be safe to
+            repeat. It sees the lake as the previous chunk left it.
+        compute: has no effect but its result, so the workers may call it before the chunk's turn.
+        workers: call `compute`.
+        progress: called with the share that is done.
 
     Raises:
         ServiceFault: a worker cannot be used.

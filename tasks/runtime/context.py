@@ -21,13 +21,13 @@ class RunContext:
 
     @classmethod
     def of(cls, data: str, cycle: str) -> "RunContext":
-        """Resolve the references that a task was given."""
+        """Open the data root, lake and cycle that a task's references name."""
         root = DataRoot(Path(data))
         return cls(root, Lake.of(root), cycle_by_id(cycle))
 
 
 def moment(as_of: str) -> dt.datetime:
-    """The scheduled time of a run, as every stage of it uses it.
+    """Return the scheduled time of a run, which all its stages use.
 
     Raises:
         ServiceFault: the text is not a date or a date with time.

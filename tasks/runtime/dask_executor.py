@@ -1,10 +1,10 @@
-"""The executor of a Dask cluster: the calls of `tasks.runtime.executor` on other machines, with the same results.
+"""The executor of a Dask cluster: runs the calls of `tasks.runtime.executor` on other machines, with the same results.
 
 Calls and results travel sealed over the connections of the cluster, which are encrypted or do not leave this machine.
-Dask sees bytes that print as nothing, and no exception: its logs, pages and files hold no pupil's data. The lake, the
-outboxes and Prefect stay with the process of the run. If a worker dies, the cluster gives its calls to another worker.
+Dask sees bytes that do not print, and no exceptions, so its logs, pages and files hold no pupil's data. Writes to the lake,
+the outboxes and Prefect stay in the run's own process. If a worker dies, the cluster gives its calls to another worker.
 
-Belongs here: how a cluster is joined, and the check of a worker before its first call. How to set it up: `docs/machines.md`.
+Belongs here: joining a cluster, and checking a worker before its first call. Set-up: `docs/machines.md`.
 """
 
 import os
@@ -29,11 +29,11 @@ from tasks.io.data_root.run_lock import is_held
 from tasks.io.lake.lake import Lake
 from tasks.runtime.error_boundary import keep_evidence
 
-#: The value of ULN_RUNNER for a cluster of the run's own, on this machine.
+#: The value of ULN_RUNNER for a cluster on this machine that the run starts itself.
 LOCAL = "dask"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _JOIN_SECONDS = 60
-#: How often, and at what interval, a worker looks whether its view of the lake is as new as the run's.
+#: How often, and at what interval, a worker checks that its view of the lake is as new as the run's.
 _LAKE_LOOKS, _BETWEEN_LOOKS_SECONDS = 180, 0.5
 _SETTINGS = {
     # Other accounts of this machine reach its ports too: no pages, and no unencrypted connection.
@@ -44,20 +44,20 @@ _SETTINGS = {
 
 
 def runner_named() -> str:
-    """The value of ULN_RUNNER: empty, `dask`, or the address of a scheduler that may be joined.
+    """Return the value of ULN_RUNNER: empty, `dask`, or the address of a scheduler that may be joined.
 
     Raises:
-        ConfigurationFault: it is none of these; or the connection would leave this machine unencrypted.
+        ConfigurationFault: the value is none of these, or the connection would leave this machine unencrypted.
     """
-    named = os.environ.get("ULN_RUNNER", "").strip()
-    if named in ("", LOCAL):
-        return named
-    parts = urlsplit(named)
+    runner = os.environ.get("ULN_RUNNER", "").strip()
+    if runner in ("", LOCAL):
+        return runner
+    parts = urlsplit(runner)
     if parts.scheme not in ("tcp", "tls") or not parts.hostname:
-        raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_named", value=named)])
+        raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_named", value=runner)])
     if parts.scheme == "tcp" and parts.hostname not in _LOOPBACK:
-        raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_open", address=named)])
-    return named
+        raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_open", address=runner)])
+    return runner
 
 
 @contextmanager
@@ -67,31 +67,31 @@ def dask_executor(
     """Join a cluster for one run.
 
     Args:
-        runner: as `runner_named`.
-        processes: workers of a cluster of the run's own.
-        data: the data root, by a path that is the same on all machines.
-        become_worker: makes a worker's process one of the service.
+        runner: as `runner_named` returns it.
+        processes: number of workers, for a cluster that the run starts itself.
+        data: path of the data root; the same on all machines.
+        become_worker: turns a worker's process into one of the service.
 
     Yields:
-        The executor, and how many workers it has.
+        The executor, and its number of workers.
 
     Raises:
         ConfigurationFault: Dask is not installed, or certificates are not named.
         ServiceFault: the scheduler does not answer, or has no workers.
     """
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            client = held.enter_context(_client(runner, processes, held))
+            client = stack.enter_context(_client(runner, processes, stack))
             client.wait_for_workers(1, timeout=_JOIN_SECONDS)
         except (OSError, TimeoutError):
             raise ServiceFault(bilingual("fault.runner_silent", address=runner)) from None
         cluster = client.get_executor(pure=False)
-        held.callback(cluster.shutdown, wait=False)  # a run that ends early leaves no call behind
+        stack.callback(cluster.shutdown, wait=False)  # a run that ends early leaves no call behind
         yield DaskExecutor(cluster, data, become_worker), len(client.nthreads())
 
 
-def _client(runner: str, processes: int, held: ExitStack) -> Any:
-    # Before Dask is imported: the service has its own sentences for what its log would say on the terminal.
+def _client(runner: str, processes: int, stack: ExitStack) -> Any:
+    # Set before Dask is imported: what its log would print, the service says in its own sentences.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
     try:
         import dask  # noqa: PLC0415 - only for several machines
@@ -101,11 +101,11 @@ def _client(runner: str, processes: int, held: ExitStack) -> Any:
         raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_packages")]) from None
     if runner != LOCAL:
         security = Security()  # as Dask's settings say
-        named = (security.tls_ca_file, security.tls_client_cert, security.tls_client_key)
-        if runner.startswith("tls") and not all(named):
+        certificates = (security.tls_ca_file, security.tls_client_cert, security.tls_client_key)
+        if runner.startswith("tls") and not all(certificates):
             raise ConfigurationFault("ULN_RUNNER", [bilingual("fault.runner_tls")])
         return Client(runner, security=security, timeout=_JOIN_SECONDS, set_as_default=False)
-    held.enter_context(dask.config.set(_SETTINGS))
+    stack.enter_context(dask.config.set(_SETTINGS))
     cluster = LocalCluster(
         n_workers=processes,
         threads_per_worker=1,
@@ -116,7 +116,7 @@ def _client(runner: str, processes: int, held: ExitStack) -> Any:
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0,
     )
-    return Client(held.enter_context(cluster), timeout=_JOIN_SECONDS, set_as_default=False)
+    return Client(stack.enter_context(cluster), timeout=_JOIN_SECONDS, set_as_default=False)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Sealed:
         return cls(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL))
 
     def open(self) -> Any:
-        """The value."""
+        """Open the sealed value."""
         return pickle.loads(self.content)  # noqa: S301 - from a member of the cluster, which has its certificates
 
 
@@ -169,7 +169,7 @@ class DaskExecutor(Executor):
             future.set_exception(self._fault(error))
 
     def _fault(self, error: BaseException) -> Exception:
-        """What a call raises for an exception of the cluster; the evidence is kept."""
+        """Return the exception that a call raises for an exception of the cluster; keep its evidence."""
         from distributed.scheduler import KilledWorker, NoWorkerError  # noqa: PLC0415 - only for several machines
 
         if isinstance(error, ServiceFault):
@@ -190,21 +190,21 @@ _ONE_AT_A_TIME = threading.Lock()
 def do_sealed(
     data: str, wanted: str, versions: dict[str, int], become_worker: Callable[[str], None], call: Sealed
 ) -> Sealed | ServiceFault:
-    """In a worker: do a call.
+    """Do a call in a worker.
 
     Args:
         data: the data root.
         wanted: the run's edition of the service.
-        versions: of the tables of the lake, as the run sees them.
-        become_worker: as `dask_executor`.
+        versions: versions of the lake's tables that the run sees.
+        become_worker: as in `dask_executor`.
         call: a function without arguments that raises nothing.
 
     Returns:
-        The sealed result; a fault if this worker cannot be used.
+        The sealed result, or a fault if this worker cannot be used.
     """
     with _ONE_AT_A_TIME:
         try:
-            # Looked for before anything is written there: it would make the folders on this machine's own disk.
+            # Checked before anything is written: writing would create the folders on this machine's own disk.
             if not os.access(DataRoot(Path(data)).lake, os.R_OK | os.W_OK | os.X_OK):
                 return ServiceFault(bilingual("fault.machine_root", machine=socket.gethostname(), root=data))
             _join(data, wanted, become_worker)
@@ -222,7 +222,7 @@ def _join(data: str, wanted: str, become_worker: Callable[[str], None]) -> None:
     """Check this worker's process and make it one of the service, once.
 
     Raises:
-        ServiceFault: it runs another edition, or does not see the lock that the run holds.
+        ServiceFault: the worker runs another edition, or does not see the lock that the run holds.
     """
     if edition() != wanted:
         raise ServiceFault(bilingual("fault.machine_edition", machine=socket.gethostname()))

@@ -1,11 +1,11 @@
-"""The boundary between what the service knows and what its surroundings see: exceptions, log records, warnings, output.
+"""The error boundary: what leaves the service when something fails.
 
-An exception's text may be read by every user of the engine and by whoever watches the terminal. So the traceback of one
-that was not foreseen goes to the data root (`reports/<cycle>/faults/`), and outside there is a reference. Our own faults,
-whose texts carry no pupil, pass, without whatever they were made of.
+Every user of the engine, and everyone who sees the terminal, may read an exception's text. So the traceback of an
+unforeseen exception goes to the data root (`reports/<cycle>/faults/`), and outside there is only a reference to it. Our own
+faults, whose texts carry no pupil, pass through without their cause.
 
-Belongs here: what holds for the whole process (`guard`) and for one piece of work (`error_boundary`). No engine: workers and
-commands that only read use it too. To let another kind of exception pass: a class of ours in `schemas.texts.faults`.
+Belongs here: one piece of work (`error_boundary`), used by stages, workers and commands alike; no engine. Does not belong
+here: the whole process (`process_guard`). To let another kind of exception pass: add a class to `schemas.texts.faults`.
 """
 
 import errno
@@ -28,16 +28,16 @@ OUR_OWN = (ServiceFault, ConfigurationFault, Refused)
 
 
 def error_boundary(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> Result:
-    """Do a piece of work, and let nothing out of it that was not foreseen.
+    """Run a piece of work; let out only our own faults.
 
     Args:
         work: the work.
         data: the data root.
-        cycle: in whose reports the evidence is kept.
-        stage: what the work is called.
+        cycle: the cycle whose reports keep the evidence.
+        stage: name of the work.
 
     Raises:
-        ServiceFault: something unforeseen; says where its evidence is.
+        ServiceFault: something unforeseen failed; the text names its evidence.
         ConfigurationFault, Refused: as the work raised them.
     """
     passing: Exception | None = None
@@ -48,14 +48,14 @@ def error_boundary(work: Callable[[], Result], *, data: str, cycle: str, stage: 
         passing = fault
     except Exception as error:  # noqa: BLE001 - the boundary: evidence to the data root, a reference outside
         unforeseen = error
-    # Outside of the handlers, so that whatever is raised here carries nothing of what it stands for.
+    # Outside the handlers, so that the exception raised here does not carry the original.
     if passing is None:
         kind = TransientFault if is_transient(unforeseen) else ServiceFault
         passing = kind(sentence_of(unforeseen, data=data, cycle=cycle, stage=stage, about="all"))
     raise passing
 
 
-#: What a disk, or a share that others have too, answers when it was busy or away for a moment; not that it is full or shut.
+#: Errors of a disk or a shared folder that was busy or away for a moment; not of one that is full or closed to us.
 _PASSING = frozenset(
     {
         *(errno.EIO, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT),
@@ -63,67 +63,61 @@ _PASSING = frozenset(
         *(errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET),
     }
 )
-
-
-#: How the lake's library says a number of the system's.
+#: Number of a system error in a text of the lake's library.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
-
-#: How the lake's library, and Arrow, say that a store was not reached, or had no time.
+#: Texts of the lake's library and of Arrow: a store was not reached, or had no time.
 _STORE_AWAY = re.compile(
     r"Generic S3 error(?s:.*?)(HTTP error|\b(429|50\d) )"
     r"|AWS Error (NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT)"
 )
 
-
-#: How they say that it lets us not in, or has no such bucket.
+#: Their texts: access denied, or no such bucket.
 _STORE_REFUSES = re.compile(
     r"Generic S3 error(?s:.*?)\b40[134] |"
     r"AWS Error (ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|NO_SUCH_BUCKET)"
 )
 
-
-#: How the lake's library says that another writer was quicker; the same again sees what that one wrote.
+#: Texts of the lake's library: another writer was quicker. A new try sees its commit.
 _OVERTAKEN = re.compile(r"CommitFailedError|A concurrent transaction|Transaction failed")
 
-
-#: How Python says it.
+#: Number of a system error in a text of Python's.
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an exception says that our storage was away or busy, so that the same may do in a moment."""
+    """Whether an exception says that our storage was away or busy, so that a new try may succeed."""
     if isinstance(error, TransientFault):
         return True
-    # A worker's, of which the text alone came: its last line is what was raised.
-    told = _OS_ERROR.search(str(error)) or _ERRNO.search(str(error).rstrip().rpartition("\n")[2])
-    number = error.errno if isinstance(error, OSError) and error.errno is not None else told and int(told[1])
+    # A worker's failure comes as text alone; its last line is the exception.
+    match = _OS_ERROR.search(str(error)) or _ERRNO.search(str(error).rstrip().rpartition("\n")[2])
+    number = error.errno if isinstance(error, OSError) and error.errno is not None else match and int(match[1])
     text = f"{type(error).__name__}: {error}"
     return number in _PASSING or bool(_STORE_AWAY.search(text) or _OVERTAKEN.search(text))
 
 
-#: What the system says where a disk, or a user's share of it, is full.
+#: Errors of the system when a disk, or a user's quota, is full.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sentence_of(error: Exception, *, data: str, cycle: str, stage: str, about: str) -> str:
-    """What may be told of a fault that is not one of ours: where its evidence is, or which file could not be written."""
+    """Return the sentence for an unforeseen fault: where its evidence is, or which file could not be written."""
     where = keep_evidence(data, cycle, stage, about, error)
     if not isinstance(error, NotWritten):
         text = f"{type(error).__name__}: {error}"
         stores = (("lake_refuses", _STORE_REFUSES), ("lake_away", _STORE_AWAY), ("lake_overtaken", _OVERTAKEN))
-        case = next((case for case, says in stores if says.search(text)), "unforeseen")
+        case = next((case for case, pattern in stores if pattern.search(text)), "unforeseen")
         return bilingual(f"fault.{case}", stage=stage, about=about, where=where)
     path = Path(error.filename)
-    named = path.relative_to(data) if path.is_relative_to(data) else path
-    return bilingual("fault.no_room" if error.errno in _NO_ROOM else "fault.no_right", path=named.as_posix())
+    shown = path.relative_to(data) if path.is_relative_to(data) else path
+    return bilingual("fault.no_room" if error.errno in _NO_ROOM else "fault.no_right", path=shown.as_posix())
 
 
 def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseException) -> str:
     """Write an unforeseen exception's traceback under the data root.
 
     Returns:
-        The file's path relative to the data root; where it could not be written, also why.
+        The file's path relative to the data root, and if it could not be written, why not.
     """
     return _keep(data, cycle, f"{stage}-{about}", "".join(traceback.format_exception(error)))
 

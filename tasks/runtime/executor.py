@@ -1,10 +1,10 @@
-"""The executor of a run: where the calls of a pure function are done, and how a failure comes back.
+"""The executor of a run: where calls of a pure function run, and how a failure comes back.
 
-The interface is the standard one, `concurrent.futures.Executor`: none (this process), a pool of processes, or the executor
-of a Dask cluster (`tasks.runtime.dask_executor`). A call has no effect but its result. If a worker dies, its calls are
-done again, and the results are the same.
+The interface is `concurrent.futures.Executor`: none (this process), a pool of processes, or the executor of a Dask cluster
+(`tasks.runtime.dask_executor`). A call has no effect but its result. If a worker dies, its calls are repeated, with the
+same results.
 
-A flow opens the workers (`workers_for`) and passes them to the stages that gain from them. The measurements are beside
+A flow opens the workers (`workers_for`) and passes them to the stages that gain from them; the measurements are beside
 those stages. To spread a call: a function at the top of a module, arguments that can be pickled, and `Workers.map`.
 """
 
@@ -100,13 +100,13 @@ IN_PLACE = Workers()
 
 @contextmanager
 def workers_for(data: str, processes: int | None = None) -> Iterator[Workers]:
-    """Open the workers of a run; none where the inbox holds too little to pay for their start.
+    """Open the workers of a run; none if the inbox holds too little to pay for their start.
 
     A process starts with the first call it gets, so a run that spreads nothing starts none.
 
     Args:
-        data: the data root, which the run holds.
-        processes: how many; as many as the run is worth (`processes_for`) where None.
+        data: the data root, locked by the run.
+        processes: number of processes; None for `processes_for`.
 
     Raises:
         ConfigurationFault: ULN_RUNNER is wrong.
@@ -133,25 +133,25 @@ _WORTH_WORKERS = 20 * 2**20
 
 
 def processes_for(data: str) -> int:
-    """How many worker processes a run over a data root is worth."""
+    """Return the number of worker processes that a run over a data root is worth."""
     inbox = DataRoot(Path(data)).dewi_inbox
     size = sum(path.stat().st_size for path in inbox.glob("*/*") if path.is_file())
     return processors() if size > _WORTH_WORKERS else 1
 
 
 def processors() -> int:
-    """How many processors this process may use, or ULN_WORKERS."""
+    """Return ULN_WORKERS, or else the number of processors that this process may use."""
     wanted = os.environ.get("ULN_WORKERS", "")
     if wanted.isdigit():
         return int(wanted)
-    # Not every system says what a process may use.
+    # Not every system can list the processors that a process may use.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def become_worker(data: str) -> None:
-    """Make this process a worker of the data root, for good: its log records and its output go through the guard.
+    """Make this process a worker of the data root, permanently: log records and output go through the process guard.
 
-    The workers share the processors, so Arrow's own threads would only compete with them.
+    Arrow gets one thread, because the workers share the processors.
     """
     install_process_guard(data)
     redirect_output(data)
@@ -160,7 +160,7 @@ def become_worker(data: str) -> None:
 
 
 def _begin(data: str) -> None:
-    """Start of a process of the pool: it leaves Ctrl-C to the run, and ends when the run's process ends, however it does."""
+    """Start a process of the pool. It leaves Ctrl-C to the run, and ends when the run's process ends in any way."""
     become_worker(data)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

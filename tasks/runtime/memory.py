@@ -16,29 +16,29 @@ _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
 def keep_memory() -> None:
-    """Let this process keep the memory that it has used, for its next use: 36.3 s against 39.2 s without.
+    """Let this process keep the memory that it has used, for later use: 36.3 s, 39.2 s without.
 
-    A stage's tables come and go. Without it their pages are given back and fetched each time. The peak is the same
-    (493 and 485 MiB). Other C libraries than glibc are left as they are.
+    A stage's tables come and go. Without this, their pages are given back and fetched each time. The peak is the same
+    (493 and 485 MiB). Only glibc is changed, no other C library.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
         mallopt(_M_TRIM_THRESHOLD, 2**30)
-        # Memory that one thread has freed is then free for another too.
+        # Then memory that one thread has freed is free for another too.
         mallopt(_M_ARENA_MAX, 1)
 
 
-#: Bytes that a process may keep. All Wales stays below: with 400 MiB it took 36.3 s, without any release 34.4 s, and the
-#: peak was the same. A larger country needs the release, or what its chunks leave would add up (`docs/scale.md`).
+#: Bytes that a process may keep. All Wales stays below: 36.3 s with 400 MiB, 34.4 s without any release, and the same
+#: peak. A larger country needs the release, because what its chunks leave would add up (`docs/scale.md`).
 _KEPT = 600 * 2**20
-#: Bytes in tables above which dead reference cycles, which hold some of them, are worth the search.
+#: Bytes in tables above which it pays to search for dead reference cycles, which hold some of them.
 _IN_TABLES = 64 * 2**20
 
 
 def release_memory() -> None:
-    """Give back the memory that this process does not use, if it has much."""
+    """Give unused memory back to the system if this process holds more than `_KEPT`."""
     status = Path("/proc/self/statm")
     if not status.exists():
         return

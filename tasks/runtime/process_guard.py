@@ -1,6 +1,5 @@
-"""The guard of a process: nothing it logs, warns of or dies of names a pupil.
+"""The process guard: log records, warnings, uncaught exceptions and printed output of a process name no pupil.
 
-Belongs here: what the service changes in its own process (log records, warnings, uncaught exceptions, printed output).
 Does not belong here: what a stage does with an exception (`tasks.runtime.error_boundary`).
 """
 
@@ -18,36 +17,35 @@ from tasks.core.masking import masked
 from tasks.io.data_root.data_root import DataRoot, keep_private, make_folder
 from tasks.runtime.error_boundary import OUR_OWN, _keep, keep_evidence
 
-#: The data root of this process, for what is met outside of any stage.
+#: The data root of this process, for evidence from outside any stage.
 _guarded: str | None = None
-
 
 _OF_PROCESS = "process"
 
 
 def install_process_guard(data: str) -> None:
-    """From now on nothing that this process logs, warns of or dies of tells more than it may; evidence goes to the data root.
+    """Mask all that this process logs, warns of or fails with from now on; evidence goes to the data root.
 
-    What it makes is private (`keep_private`). For a process of our own: the terminal's, a worker's, a flow's.
+    Files that the process makes are private (`keep_private`). For processes of our own: terminal, worker, flow.
     """
     keep_private()
     global _guarded  # noqa: PLW0603 - the process has one logging, one excepthook, one data root
     _guarded = data
     logging.setLogRecordFactory(_Record)
-    logging.getLogger("botocore").setLevel(logging.INFO)  # in its details of a request stand the tokens that it carries
+    logging.getLogger("botocore").setLevel(logging.INFO)  # its DEBUG records show requests with their tokens
     warnings.showwarning = _warn
     sys.excepthook = _uncaught
-    sys.unraisablehook = lambda met: _uncaught(met.exc_type, met.exc_value, None)
-    threading.excepthook = lambda met: _uncaught(met.exc_type, met.exc_value, None)
+    sys.unraisablehook = lambda error: _uncaught(error.exc_type, error.exc_value, None)
+    threading.excepthook = lambda error: _uncaught(error.exc_type, error.exc_value, None)
 
 
 def guarded_root() -> str | None:
-    """The data root that `install_process_guard` was given in this process."""
+    """Return the data root of this process's guard; None if there is no guard."""
     return _guarded
 
 
 def redirect_output(data: str) -> None:
-    """Let all that this process, and any library in it, prints go to a file of the data root; for workers."""
+    """Send all output of this process and its libraries to a file of the data root. For workers."""
     path = DataRoot(Path(data)).worker_output
     make_folder(path.parent)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -57,28 +55,28 @@ def redirect_output(data: str) -> None:
 
 
 class _Record(logging.LogRecord):
-    """A log record of any logger: its text is masked, its exceptions are references."""
+    """A log record of any logger: its text is masked, and its exceptions are references."""
 
-    def __init__(self, *given: Any, **more: Any) -> None:
-        super().__init__(*given, **more)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         error = self.exc_info[1] if self.exc_info else None
         self.exc_info, self.stack_info, self.kept = None, None, ""
         if error is not None and not isinstance(error, OUR_OWN) and _guarded is not None:
-            self.kept = f" ({_of_process(error)})"
+            self.kept = f" ({_keep_process_evidence(error)})"
 
     def getMessage(self) -> str:  # noqa: N802 - the library's name
-        """The text, with the names of exceptions in place of their texts."""
+        """Return the text, with names of exceptions instead of their texts."""
         args = self.args
         if isinstance(args, tuple):
-            self.args = tuple(_named(one) for one in args)
+            self.args = tuple(_without_text(value) for value in args)
         try:
             return masked(super().getMessage()) + self.kept
         finally:
             self.args = args
 
 
-class _Name(str):
-    """The name of an exception's class, also where the line asks for its `repr`."""
+class _ExceptionName(str):
+    """The name of an exception's class; its `repr` is the name too."""
 
     __slots__ = ()
 
@@ -86,25 +84,25 @@ class _Name(str):
         return str(self)
 
 
-def _named(value: object) -> object:
+def _without_text(value: object) -> object:
     if isinstance(value, BaseException) and not isinstance(value, OUR_OWN):
-        return _Name(type(value).__name__)
+        return _ExceptionName(type(value).__name__)
     return value
 
 
-def _of_process(error: BaseException) -> str:
+def _keep_process_evidence(error: BaseException) -> str:
     return keep_evidence(_guarded or ".", _OF_PROCESS, "process", type(error).__name__, error)
 
 
 def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
-    """A warning's text may quote what it warns of: it is evidence; the log gets its kind and place."""
+    """Keep a warning's text as evidence, because it may quote data; log its kind and place."""
     where = _keep(_guarded or ".", _OF_PROCESS, f"warning-{category.__name__}", f"{filename}:{lineno}: {message}\n")
     logging.getLogger("py.warnings").warning("%s %s:%s (%s)", category.__name__, Path(filename).name, lineno, where)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, _: TracebackType | None) -> None:
-    """What nobody caught: one sentence on the terminal."""
+    """Write one sentence on the terminal for an exception that nobody caught."""
     if issubclass(kind, KeyboardInterrupt):
         return
-    where = _of_process(error) if error is not None else kind.__name__
+    where = _keep_process_evidence(error) if error is not None else kind.__name__
     sys.stderr.write(bilingual("fault.unforeseen", stage="uln", about="", where=where) + "\n")

@@ -1,13 +1,13 @@
-"""The run's own log under the data root: a JSON object a line, for programs that collect logs.
+"""The run's log under the data root, for programs that collect logs: `logs/<day>.jsonl`, a JSON object a line.
 
-`logs/<day>.jsonl`: time, level, run, cycle, authority, school, batch, stage, message, numbers. The service writes what has
-passed the gate (`tasks.runtime.visibility`) and its own sentences; of other libraries' records those from WARNING on,
-masked as all are (`tasks.runtime.error_boundary`), without whatever they carry besides their text. A file a day, so
-that several processes can append. Worker processes write nothing here of their own: what they count and what they could
-not do comes back with their results, and the run tells it, by stage and authority. What they would tell besides is of
-single calls, which several machines and every try repeat, and each would have to know the run; what they print is kept
-as evidence (`process_guard.redirect_output`).
-To tell something more: a function here that takes a `VisibleRows`, and its sentence `log.*` in `texts.csv`.
+A line holds time, level, run, cycle, authority, school, batch, stage, message, numbers. The service writes its own
+sentences and rows that have passed the gate (`tasks.runtime.visibility`). Other libraries' records come from WARNING on,
+masked (`tasks.runtime.process_guard`), and only their text. Several processes can append to a day's file.
+
+Worker processes write nothing here: their counts and faults come back with their results, and the run logs them by stage
+and authority. A worker would log single calls, which each try repeats, and would have to know the run. What workers print
+is kept as evidence (`process_guard.redirect_output`).
+To log something more: a function here that takes a `VisibleRows`, and its sentence `log.*` in `texts.csv`.
 """
 
 import datetime as dt
@@ -25,56 +25,54 @@ from tasks.core.masking import masked
 from tasks.io.data_root.data_root import DataRoot, make_folder
 from tasks.runtime.visibility import VisibleRows, sentence
 
-#: The service's own; nothing but this log listens to it.
-_OWN = logging.getLogger("uln.run")
+#: The service's own logger; only this log listens to it.
+_LOGGER = logging.getLogger("uln.run")
 _FIELDS = ("run", "cycle", "authority", "school", "batch", "stage")
-#: What holds for all that is told while it is set.
-_about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 - never changed in place
+#: Fields of every line written while it is set.
+_scope: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 - never changed in place
 
 
 @contextmanager
 def run_log(data: str, run: str, flow: str, cycle: str | None) -> Iterator[None]:
-    """Keep the log of a run; of a run within a run, in the log of the outer one.
+    """Keep the log of a run. The lines of a run within a run go to the log of the outer run.
 
     Args:
         data: the data root.
         run: the engine's id of the run.
-        flow: its word.
-        cycle: its cycle, where it has one.
+        flow: the flow's word.
+        cycle: the cycle's id, if the run has a cycle.
     """
-    root, own = logging.getLogger(), _Lines(DataRoot(Path(data)))
-    outer = any(isinstance(one, _Lines) for one in root.handlers)
-    token = _about.set({"run": run, "flow": flow} | ({"cycle": cycle} if cycle else {}))
+    root, handler = logging.getLogger(), _LineHandler(DataRoot(Path(data)))
+    outer = any(isinstance(other, _LineHandler) for other in root.handlers)
+    token = _scope.set({"run": run, "flow": flow} | ({"cycle": cycle} if cycle else {}))
     if not outer:
-        root.addHandler(own)
-        _OWN.setLevel(logging.INFO)
+        root.addHandler(handler)
+        _LOGGER.setLevel(logging.INFO)
     try:
-        _tell("log.run_began", flow=flow)
+        _log("log.run_began", flow=flow)
         yield
-        _tell("log.run_ended", flow=flow)
+        _log("log.run_ended", flow=flow)
     except BaseException as stopped:
-        _tell("log.run_failed", logging.ERROR, flow=flow, fault=type(stopped).__name__)
+        _log("log.run_failed", logging.ERROR, flow=flow, fault=type(stopped).__name__)
         raise
     finally:
-        _about.reset(token)
-        root.removeHandler(own)
+        _scope.reset(token)
+        root.removeHandler(handler)
 
 
 def log_stage(stage: str, cycle: str, milliseconds: int) -> None:
-    """A stage has come to its end.
+    """Log the end of a stage.
 
     Args:
-        stage: its word.
+        stage: the stage's word.
         cycle: the cycle's id, or `returns`.
-        milliseconds: how long it took.
+        milliseconds: its duration.
     """
-    _tell(
-        "log.stage_done", fields={"stage": stage, "cycle": cycle}, numbers={"milliseconds": milliseconds}, stage=stage
-    )
+    _log("log.stage_done", fields={"stage": stage, "cycle": cycle}, numbers={"milliseconds": milliseconds}, stage=stage)
 
 
 def log_stage_counts(cycle: str, counts: VisibleRows) -> None:
-    """What a stage counted, a line an authority.
+    """Log the counts of the stages, a line for each stage and authority.
 
     Args:
         cycle: the cycle's id.
@@ -85,33 +83,33 @@ def log_stage_counts(cycle: str, counts: VisibleRows) -> None:
         of_las.setdefault((row["stage"], row["la_code"]), {})[row["count"]] = row["number"]
     for (stage, la), numbers in of_las.items():
         fields = {"stage": stage, "cycle": cycle, "authority": la}
-        _tell("log.authority_done", fields=fields, numbers=numbers, stage=stage, authority=la)
+        _log("log.authority_done", fields=fields, numbers=numbers, stage=stage, authority=la)
 
 
 def log_stage_faults(stage: str, cycle: str, faults: Mapping[str, str]) -> None:
-    """What could not be done, a line an authority; the service's own sentences."""
+    """Log the faults of a stage, a line for each authority; the service's own sentences."""
     for la, fault in faults.items():
         fields = {"stage": stage, "cycle": cycle, "authority": la}
-        _tell("log.fault", logging.ERROR, fields=fields, stage=stage, fault=sentence(fault))
+        _log("log.fault", logging.ERROR, fields=fields, stage=stage, fault=sentence(fault))
 
 
 def log_batches(stage: str, batches: VisibleRows, level: int = logging.INFO) -> None:
-    """What has become of some batches, a line each.
+    """Log the new states of some batches, a line for each.
 
     Args:
-        stage: in which it became so.
+        stage: the stage that changed them.
         batches: rows of `views.BATCHES_NAMED`.
-        level: WARNING where a person must act.
+        level: WARNING if a person must act.
     """
     for row in batches.rows():
         fields = {"stage": stage, "cycle": row["cycle"], "authority": row["la_code"]}
         fields |= {"school": row["school_number"], "batch": row["batch_ref"]}
         numbers: dict[str, int] = {name: row[name] for name in ("rows", "answered", "age") if name in row}
-        _tell("log.batch", level, fields=fields, numbers=numbers, batch=row["batch_ref"], state=row["state"])
+        _log("log.batch", level, fields=fields, numbers=numbers, batch=row["batch_ref"], state=row["state"])
 
 
 def log_published(cycle: str, schools: VisibleRows) -> None:
-    """Which schools a zip was made for, a line each.
+    """Log the schools that got a zip, a line for each.
 
     Args:
         cycle: the cycle's id.
@@ -120,10 +118,10 @@ def log_published(cycle: str, schools: VisibleRows) -> None:
     for row in schools.rows():
         fields = {"stage": "publish", "cycle": cycle, "authority": row["la_code"], "school": row["school_number"]}
         numbers = {"ulns": row["ulns"], "exceptions": row["exceptions"]}
-        _tell("log.school_published", fields=fields, numbers=numbers, school=row["school_number"])
+        _log("log.school_published", fields=fields, numbers=numbers, school=row["school_number"])
 
 
-def _tell(
+def _log(
     key: str,
     level: int = logging.INFO,
     *,
@@ -131,13 +129,13 @@ def _tell(
     numbers: Mapping[str, int] | None = None,
     **places: object,
 ) -> None:
-    """One line; made only where someone listens."""
-    if any(isinstance(one, _Lines) for one in logging.getLogger().handlers):
-        own = {"fields": dict(fields or {}), "numbers": dict(numbers or {}), "event": key.partition(".")[2]}
-        _OWN.log(level, "%s", bilingual(key, **places), extra={"uln": own})
+    """Write a line, if a run log is open."""
+    if any(isinstance(handler, _LineHandler) for handler in logging.getLogger().handlers):
+        extra = {"fields": dict(fields or {}), "numbers": dict(numbers or {}), "event": key.partition(".")[2]}
+        _LOGGER.log(level, "%s", bilingual(key, **places), extra={"uln": extra})
 
 
-class _Lines(logging.Handler):
+class _LineHandler(logging.Handler):
     """Appends records to the day's file."""
 
     def __init__(self, root: DataRoot) -> None:
@@ -145,11 +143,11 @@ class _Lines(logging.Handler):
         self._folder = root.logs
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """The service's own lines, and of others what may be wrong; what the dashboard is told is told here by itself."""
-        return record.name == _OWN.name or (record.levelno >= logging.WARNING and record.module != "dashboard")
+        """Keep the service's own lines, and warnings of others except the dashboard's, which the run logs by itself."""
+        return record.name == _LOGGER.name or (record.levelno >= logging.WARNING and record.module != "dashboard")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; where there is no room, none: a run does not fail for its log."""
+        """Write a line. If there is no room, write nothing: a run does not fail because of its log."""
         line = json.dumps(_line_of(record), ensure_ascii=False) + "\n"
         try:
             make_folder(self._folder)
@@ -164,10 +162,10 @@ class _Lines(logging.Handler):
 
 
 def _line_of(record: logging.LogRecord) -> dict[str, Any]:
-    own: Mapping[str, Any] = getattr(record, "uln", None) or {}
+    extra: Mapping[str, Any] = getattr(record, "uln", None) or {}
     at = dt.datetime.fromtimestamp(record.created, tz=dt.UTC)
-    about = {**_about.get(), **own.get("fields", {})}
+    about = {**_scope.get(), **extra.get("fields", {})}
     line = {"time": at.isoformat(timespec="milliseconds"), "level": record.levelname, "logger": record.name}
     line |= {name: about[name] for name in ("flow", *_FIELDS) if about.get(name)}
-    line |= {"event": own["event"]} if own else {}
-    return {**line, "message": masked(record.getMessage()), **own.get("numbers", {})}
+    line |= {"event": extra["event"]} if extra else {}
+    return {**line, "message": masked(record.getMessage()), **extra.get("numbers", {})}

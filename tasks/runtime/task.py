@@ -1,8 +1,8 @@
 """Stage tasks: each stage is a Prefect task with a name, a run name and the error boundary.
 
-A stage takes references, and some take the run's workers and a callback for its progress. These two are live objects of the
-run's own process. The engine keeps the names of a task's parameters, and never their values: a stage's result is not
-persisted, so Prefect neither hashes nor stores what it is called with.
+A stage takes references. Some stages also take the run's workers and a progress callback, live objects of the run's own
+process. The engine keeps only the names of a task's parameters: because a stage's result is not persisted, Prefect neither
+hashes nor stores their values.
 """
 
 import functools
@@ -20,12 +20,12 @@ from tasks.runtime.error_boundary import error_boundary
 from tasks.runtime.memory import release_memory
 from tasks.runtime.run_log import log_stage
 
-#: After how many seconds a stage is tried again.
+#: Seconds before each new try of a stage.
 RETRY_SECONDS = [5.0, 30.0]
 
 
 def over_all_tries(before: dict[str, Counts], now: dict[str, Counts]) -> dict[str, Counts]:
-    """Counts by authority over all tries of a stage that counts what is new; of faults, those of the last try."""
+    """Add up counts by authority over all tries of a stage that counts what is new; faults are those of the last try."""
     counts = {la: dict(of_la) for la, of_la in before.items()}
     for la, of_la in now.items():
         earlier = counts.get(la, {})
@@ -36,21 +36,21 @@ def over_all_tries(before: dict[str, Counts], now: dict[str, Counts]) -> dict[st
 def stage_task(
     name: str, run_name: str, *, retried: bool = False, counts_new: bool = False
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Make a stage of a function: a Prefect task with that name, run name and the error boundary.
+    """Make a stage of a function: a Prefect task with the given name and run name, and the error boundary.
 
     Args:
         name: the stage's word, the same in code, tables and reports.
         run_name: template over the function's parameters, references only.
-        retried: whether the engine's run of it tries again where our storage was away or busy: for a stage that reads, and
+        retried: whether the engine tries the stage again if our storage was away or busy. Only for a stage that reads, and
             writes to the lake and the reports alone. Never for one that hands anything over.
-        counts_new: whether a try counts only what the tries before it left, as receive and read do: then the run counts
-            all of them.
+        counts_new: whether a try counts only what earlier tries left, as receive and read do. The run then adds up all
+            tries.
     """
 
     def wrap(function: Callable[..., Any]) -> Any:
-        def once(*args: Any, **kwargs: Any) -> Any:
-            given = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
-            cycle, data = str(given.get("cycle", "returns")), str(given["data"])
+        def attempt(*args: Any, **kwargs: Any) -> Any:
+            arguments = {**dict(zip(function.__code__.co_varnames, args, strict=False)), **kwargs}
+            cycle, data = str(arguments.get("cycle", "returns")), str(arguments["data"])
             began = time.monotonic()
             done = error_boundary(lambda: function(*args, **kwargs), data=data, cycle=cycle, stage=name)
             log_stage(name, cycle, int((time.monotonic() - began) * 1000))
@@ -60,36 +60,36 @@ def stage_task(
         @functools.wraps(function)
         def stage(*args: Any, **kwargs: Any) -> Any:
             if TaskRunContext.get() is None:
-                return once(*args, **kwargs)
-            # Tried again here and not by Prefect, whose next try knows nothing of the one before: its counts are kept.
+                return attempt(*args, **kwargs)
+            # Tried again here, not by Prefect: its next try would not know the counts of the one before.
             before: dict[str, Counts] = {}
             for seconds in [*(RETRY_SECONDS if retried else ()), None]:
                 try:
-                    done = once(*args, **kwargs)
+                    done = attempt(*args, **kwargs)
                 except TransientFault:
                     if seconds is None:
                         raise
                 else:
                     if counts_new:
                         done.counts = before = over_all_tries(before, done.counts)
-                    if seconds is None or not _may_pass(done):
+                    if seconds is None or not _is_worth_retry(done):
                         return _as_state(name, done)
                 time.sleep(seconds)
             raise AssertionError("the last try returns or raises")
 
-        made: Any = task(name=name, task_run_name=run_name, persist_result=False, log_prints=False)(stage)
-        made.retried = retried
-        return made
+        stage_of: Any = task(name=name, task_run_name=run_name, persist_result=False, log_prints=False)(stage)
+        stage_of.retried = retried
+        return stage_of
 
     return wrap
 
 
-def _may_pass(done: Any) -> bool:
+def _is_worth_retry(done: Any) -> bool:
     return isinstance(done, StageResult) and bool(done.faults) and done.is_transient
 
 
 def _as_state(name: str, done: Any) -> Any:
-    """On the dashboard a stage with faults is red, and names the authorities; the flow gets the result all the same."""
+    """Return a Failed state that names the authorities with faults: red on the dashboard, but the flow gets the result."""
     if isinstance(done, StageResult) and done.faults:
         return Failed(message=f"{name}: {', '.join(done.faults)}", data=done)
     return done

@@ -1,12 +1,11 @@
-"""The one gate to people: what is put on the dashboard, into a log line, into `uln status` or on the terminal passes here.
+"""The disclosure gate: every row shown to people is checked here, for the dashboard, log lines, `uln status`, the terminal.
 
-Belongs here: whether rows may be shown. A column is known by its table (`schemas.tables`, `schemas.views`) and let through
-by its tier; what is not known is refused, so that a new column is seen by nobody until someone has said by whom. How it
-then looks is `flows`'; both take a `VisibleRows` and nothing else, and only `check_visible` makes one.
-To show something more: a column in `schemas.views`.
+A column's tier decides (`schemas.tables`, `schemas.views`). Unknown columns are refused, so nobody sees a new column before
+its tier is set. Whatever shows rows takes a `VisibleRows`, which only `check_visible` makes; its look belongs to `flows`.
+To show something more: add a column to `schemas.views`.
 
-One exception, and on purpose: who may read the data root may ask it for one learner (`uln trace`) and then sees names,
-dates of birth and identifiers of that one. It has a gate of its own, `of_one_learner`, whose rows no place for many takes.
+One exception on purpose: `uln trace` shows names, dates of birth and identifiers of one learner to someone who may read the
+data root. It has its own gate, `of_one_learner`, whose rows the dashboard and the log do not take.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -21,13 +20,13 @@ from schemas.texts.faults import ServiceFault
 from schemas.views import OF_ONE_LEARNER
 from tasks.core.masking import looks_personal, masked
 
-#: No count of anything here comes near it; a ULN, as a number, is never below it.
+#: Counts are far below it; a ULN, as a number, never is.
 _TOO_MANY = 1_000_000_000
 _MAKER = object()
 
 
 class VisibleRows:
-    """Rows that may be seen; made by `check_visible` alone.
+    """Rows that may be shown. Only `check_visible` makes them.
 
     Attributes:
         frame: the rows.
@@ -49,15 +48,15 @@ def check_visible(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]],
     to: Literal[Tier.OPEN, Tier.INTERNAL] = Tier.OPEN,
 ) -> VisibleRows:
-    """Let rows through to people.
+    """Check rows and let them through to people.
 
     Args:
-        table: of the lake, or a view; the rows have some of its columns.
-        rows: what shall be seen.
-        to: OPEN where every user of the engine sees it; INTERNAL on the terminal of someone who has the data root.
+        table: a table of the lake, or a view; the rows have some of its columns.
+        rows: the rows to show.
+        to: OPEN for every user of the engine; INTERNAL for the terminal of someone who has the data root.
 
     Raises:
-        ServiceFault: a column is not the table's, may not be seen, or holds what it should not; names table and columns.
+        ServiceFault: a column is not the table's, may not be shown, or holds a wrong kind of value; names table and columns.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
     columns = {column.name: column for column in table.columns}
@@ -68,7 +67,7 @@ def check_visible(
     ]
     if refused:
         raise ServiceFault(bilingual("fault.not_to_be_shown", table=table.name, columns=", ".join(refused)))
-    # What a sender has named may hold anything, also an identifier.
+    # Names that a sender chose may hold anything, even an identifier.
     theirs = [name for name in frame.columns if columns[name].tier is Tier.INTERNAL]
     return VisibleRows(
         frame.assign(**{n: frame[n].map(_masked, na_action="ignore").astype("str") for n in theirs}), _MAKER
@@ -76,7 +75,7 @@ def check_visible(
 
 
 class OfOneLearner:
-    """What is held of one learner; made by `of_one_learner` alone. No `VisibleRows`: it has no rows for a dashboard or a log.
+    """Rows of one learner. Only `of_one_learner` makes them. Not a `VisibleRows`: no dashboard or log takes it.
 
     Attributes:
         of_learner: the rows.
@@ -88,21 +87,21 @@ class OfOneLearner:
         self.of_learner = of_learner
 
     def __repr__(self) -> str:
-        """How many rows; whatever prints the object must not print them."""
+        """Return only the number of rows, so that printing the object shows none."""
         return f"OfOneLearner({len(self.of_learner)})"
 
 
 def of_one_learner(view: Table, rows: pd.DataFrame, upns: Set[str]) -> OfOneLearner:
-    """Let one learner's rows through to the terminal of someone who asked for that learner in a data root they may read.
+    """Let one learner's rows through to the terminal of someone who asked for that learner and may read the data root.
 
     Args:
         view: one of `schemas.views.OF_ONE_LEARNER`; the rows have its columns.
-        rows: what shall be seen; upn among the columns.
-        upns: those of the learner.
+        rows: the rows to show, with upn.
+        upns: UPNs of the learner.
 
     Raises:
-        ServiceFault: the view is none of them, a column is not the view's, or a row is another learner's; names view and
-            columns.
+        ServiceFault: the view is not one of these, a column is not the view's, or a row is another learner's; names view
+            and columns.
     """
     known = [column.name for column in view.columns] if view in OF_ONE_LEARNER else []
     refused = [str(name) for name in rows.columns if name not in known]
@@ -118,7 +117,7 @@ def _masked(text: str) -> str:
 
 
 def _fits(column: Column, values: pd.Series) -> bool:
-    """Whether values are what their column says: counts that no identifier hides in, or text that looks like none."""
+    """Whether values fit their column: counts too small to hide an identifier, or text that does not look like one."""
     if values.empty:
         return True
     if pa.types.is_boolean(column.type):
@@ -129,8 +128,8 @@ def _fits(column: Column, values: pd.Series) -> bool:
 
 
 def sentence(text: str) -> str:
-    """One of the service's own sentences (`schemas.texts.catalogue`), as every user of the engine may read it.
+    """Return one of the service's own sentences (`schemas.texts.catalogue`), masked for every user of the engine.
 
-    Our texts name files, schools and batches; should a place of one have been filled with more, its shape gives it away.
+    Our texts name files, schools and batches. Masking catches an identifier that was filled in by mistake.
     """
     return masked(text)

@@ -1,12 +1,12 @@
-"""Batches by the LRS web service: the call that creates is made once, and the ledger knows of it before and after.
+"""Calls of the LRS web service: a batch is submitted once, and the ledger records it before and after.
 
-As in `release`: SENT_UNCONFIRMED is committed before a batch is called, some batches at a time and no more than are called
-at once; then its job is kept (`lrs_jobs`), then it is SENT. What was surely not heard is READY again; of what nobody knows
-the batch stays SENT_UNCONFIRMED, and a person decides (`tasks.ledger.hand_over`). A run that died after the job was
-kept finds it. Where a call says that the next one would meet the same, nothing more is called.
+As in `release`: SENT_UNCONFIRMED is committed before a batch is submitted, for a group of batches no larger than the number
+of calls at once. Then its job is kept (`lrs_jobs`), then the batch is SENT. If the LRS certainly does not have it, it is
+READY again. If that is not known, it stays SENT_UNCONFIRMED and a person decides (`tasks.ledger.hand_over`). If a run dies
+after the job was kept, the next run finds the job. If a reply means that the next call would end in the same way, no more
+calls are made.
 
-No engine here: the doctor looks too. No code of the LRS stands here: what follows from one is data
-(`schemas.codes.service_codes`).
+No engine: the doctor calls it too. No codes of the LRS: what follows from each is data (`schemas.codes.service_codes`).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tasks.io.lrs.web_service import LearnerService, Reply
 from tasks.ledger.lrs_jobs import Submitted, keep_jobs
 
-#: The outcomes that say whether a batch was handed over; after any other it stays SENT_UNCONFIRMED.
+#: Outcomes that show whether a batch was handed over; after any other it stays SENT_UNCONFIRMED.
 _OUTCOMES = {
     BatchEvent.HANDED_OVER: [Outcome.TAKEN.value],
     BatchEvent.NOT_HANDED_OVER: [Outcome.NOT_TAKEN.value, Outcome.LATER.value],
@@ -38,12 +38,12 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class CallResult:
-    """What became of the calls.
+    """The result of the calls.
 
     Attributes:
-        ledger: the rows of `batches` after them.
-        undone: what stopped an authority's batches.
-        later: whether the LRS is closed at this hour.
+        ledger: the rows of `batches` after the calls.
+        undone: by authority, what stopped its batches.
+        later: whether the LRS is closed at this time.
     """
 
     ledger: pd.DataFrame
@@ -52,20 +52,20 @@ class CallResult:
 
 
 def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str) -> CallResult:
-    """Hand the READY batches over that were built for the web service.
+    """Hand over the READY batches that were built for the web service.
 
     Args:
         ctx: data root, lake and cycle.
         ledger: rows of `batches`.
-        contents: what each hands over that may go, by its file name.
-        as_of: when they count as sent.
+        contents: content by file name, of the batches that may go.
+        as_of: the time they count as sent.
 
     Raises:
-        ServiceFault: there are such batches, and no address to call.
+        ServiceFault: there are such batches, but no address to call.
         ConfigurationFault: the settings are wrong.
     """
     is_ready = ledger["state"].eq(BatchState.READY.value) & ledger["format"].eq(SOAP)
-    # A batch without content is one that may not go yet: its school is on hold.
+    # A batch without content may not go yet, because its school is on hold.
     ready = ledger[is_ready & ledger["file_name"].isin(contents)]
     if ready.empty:
         return CallResult(ledger)
@@ -75,24 +75,24 @@ def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[s
     service, codes = learner_service(settings), service_codes(ctx.root.reference)
     away = service.reached()
     if away is not None:
-        # Asked before any learner is named: a side that ends a connection that it does not trust may do so in mid-call.
+        # Checked before any learner is named: a server that rejects our certificate may end the connection during a call.
         return CallResult(ledger, _undone([(la, codes[away]) for la in ready["la_code"]]))
-    met: list[tuple[str, ServiceCode]] = []
+    codes_met: list[tuple[str, ServiceCode]] = []
     for start in range(0, len(ready), settings.calls_at_once):
         group = ready.iloc[start : start + settings.calls_at_once]
         done = change_state(group, BatchEvent.HAND_OVER_BEGUN)
         _keep(ctx, done)
         replies = submitted(service, [contents[name] for name in group["file_name"]], JobKind.FULL, codes)
         keep_jobs(ctx, group, replies, JobKind.FULL, as_of)
-        outcome = pd.Series([one.meant.outcome for one in replies], index=group.index)
+        outcome = pd.Series([reply.meant.outcome for reply in replies], index=group.index)
         for event, outcomes in _OUTCOMES.items():
             done = change_state(done, event, outcome.isin(outcomes), as_of=as_of)
         _keep(ctx, done)
         ledger = pd.concat([ledger.drop(group.index), done]).sort_index()
-        met += [(la, one.meant) for la, one in zip(group["la_code"], replies, strict=True)]
-        if any(one.meant.stops == "Y" for one in replies):
+        codes_met += [(la, reply.meant) for la, reply in zip(group["la_code"], replies, strict=True)]
+        if any(reply.meant.stops == "Y" for reply in replies):
             break
-    return CallResult(ledger, _undone(met), any(one.outcome == Outcome.LATER.value for _, one in met))
+    return CallResult(ledger, _undone(codes_met), any(reply.outcome == Outcome.LATER.value for _, reply in codes_met))
 
 
 def _keep(ctx: RunContext, entries: pd.DataFrame) -> None:
@@ -100,8 +100,8 @@ def _keep(ctx: RunContext, entries: pd.DataFrame) -> None:
 
 
 def learner_service(settings: LrsService) -> "LearnerService":
-    """The web service of some settings."""
-    from tasks.io.lrs.web_service import LearnerService  # noqa: PLC0415 - zeep is for those alone who call
+    """Return the web service with some settings."""
+    from tasks.io.lrs.web_service import LearnerService  # noqa: PLC0415 - only callers need zeep
 
     return LearnerService(settings)
 
@@ -109,52 +109,52 @@ def learner_service(settings: LrsService) -> "LearnerService":
 def submitted(
     service: "LearnerService", documents: list[bytes], kind: JobKind, codes: dict[str, ServiceCode]
 ) -> list[Submitted]:
-    """Make some calls at once.
+    """Submit some batches at once.
 
     Args:
-        service: which.
-        documents: what each hands over; as many as may be under way at once.
-        kind: what shall be done with them.
+        service: the web service.
+        documents: the content of each batch; no more than the calls allowed at once.
+        kind: what the LRS shall do with them.
         codes: `service_codes`.
     """
     with ThreadPoolExecutor(len(documents)) as threads:
         replies = list(threads.map(lambda document: service.submit(document, kind), documents))
-    found = []
+    results = []
     for reply in replies:
         meant = meaning(reply.code, codes)
         is_taken = meant.outcome == Outcome.TAKEN.value
         if is_taken and not reply.job_ref:
-            # To have taken it and to name no job is no answer that anything can be asked by.
+            # A batch taken without a job number: its answers could not be asked for.
             meant = codes[Connection.ODD_ANSWER]
-        found.append(Submitted(meant, reply.job_ref if is_taken else ""))
-    return found
+        results.append(Submitted(meant, reply.job_ref if is_taken else ""))
+    return results
 
 
 def meant_by(reply: "Reply", codes: dict[str, ServiceCode]) -> ServiceCode:
-    """What a reply to a question for answers means; one that says that there are some and brings none is no answer."""
+    """Return the meaning of a reply about answers; ODD_ANSWER if it announces answers but has none."""
     meant = meaning(reply.code, codes)
     return codes[Connection.ODD_ANSWER] if meant.outcome == Outcome.ANSWERED.value and not reply.message else meant
 
 
 def is_wrong(meant: ServiceCode) -> bool:
-    """Whether a question for answers came to nothing: of the job it says nothing, and another hour alone mends nothing."""
+    """Whether a call about answers failed: it says nothing about the job, and waiting for another time does not help."""
     return meant.kind != "result" and meant.outcome not in (Outcome.LATER.value, Outcome.FAILED.value)
 
 
-#: Jobs that are named in a sentence.
+#: Maximum number of jobs named in a sentence.
 _MOST_NAMED = 5
 
 
 def job_list(jobs: list[str]) -> str:
-    """The numbers of some jobs, as many as a sentence takes."""
+    """Return the numbers of some jobs, no more than fit in a sentence."""
     return ", ".join(jobs[:_MOST_NAMED]) + (", .." if len(jobs) > _MOST_NAMED else "")
 
 
-def _undone(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
-    """Of each authority the first thing that stopped a batch of it; to wait for another hour is no fault."""
+def _undone(codes_met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
+    """Return, by authority, the first code that stopped a batch; having to wait for another time is not a fault."""
     undone: dict[str, Exception] = {}
-    for la, one in met:
-        if one.outcome not in (Outcome.TAKEN.value, Outcome.LATER.value) and la not in undone:
-            number = sum(other == (la, one) for other in met)
-            undone[la] = ServiceFault(bilingual("fault.lrs_call", batches=number, told=one.told))
+    for la, code in codes_met:
+        if code.outcome not in (Outcome.TAKEN.value, Outcome.LATER.value) and la not in undone:
+            number = sum(other == (la, code) for other in codes_met)
+            undone[la] = ServiceFault(bilingual("fault.lrs_call", batches=number, told=code.told))
     return undone

@@ -1,4 +1,4 @@
-"""Ask: what the LRS web service says of the jobs that it has taken, some jobs at a time.
+"""Poll: what the LRS web service reports about jobs, some jobs at a time.
 
 No engine and no writing: the stage writes the files and the ledger.
 """
@@ -23,20 +23,20 @@ from tasks.steps.lrs_calls import is_wrong, job_list, learner_service, meant_by
 #: Jobs whose answers are kept in one commit.
 _AT_ONCE = 50
 _COUNTED = {Outcome.ANSWERED.value: "answered", Outcome.FAILED.value: "failed"}
-#: What is said of jobs, as `fault.lrs_<case>`: could not be carried out; names too few learners; counts more than it names.
+#: Faults of jobs, as `fault.lrs_<case>`: could not be done; answers for too few learners; counts more than it contains.
 _CASES = ("job_failed", "answer_short", "answer_counted")
 
 
 @dataclass(frozen=True)
 class JobAnswers:
-    """What the LRS said of some jobs.
+    """The answers of the LRS about some jobs.
 
     Attributes:
         files: result files for the LRS inbox, by name.
-        settled: rows of `lrs_jobs` with the code that each came to; without those that are to be asked for again.
+        settled: rows of `lrs_jobs` with their new code; without jobs that will be asked for again.
         counts: jobs, answered, unfinished, failed.
-        odd: of each of `_CASES` the numbers of its jobs.
-        wrong: what calls came to that say nothing of their job.
+        odd: job numbers by case (`_CASES`).
+        wrong: codes of calls that say nothing about their job.
     """
 
     files: dict[str, bytes]
@@ -47,13 +47,13 @@ class JobAnswers:
 
 
 def job_answers(root: DataRoot, lake: Lake, jobs: pd.DataFrame, settings: LrsService) -> Iterator[JobAnswers]:
-    """Ask for jobs, some at a time; nothing more where the LRS says that the next call would meet the same.
+    """Ask for jobs, some at a time; stop if the LRS replies that the next call would end in the same way.
 
     Args:
         root: the data root.
         lake: its lake.
         jobs: rows of `lrs_jobs`.
-        settings: of the web service; there is an address to call.
+        settings: of the web service, with an address to call.
     """
     service, codes = learner_service(settings), service_codes(root.reference)
     sent = lake.read("batches", ["batch_ref", "rows"], batch_ref=jobs["batch_ref"]).set_index("batch_ref")["rows"]
@@ -62,13 +62,13 @@ def job_answers(root: DataRoot, lake: Lake, jobs: pd.DataFrame, settings: LrsSer
             group = jobs.iloc[start : start + _AT_ONCE]
             replies = list(threads.map(service.output, group["job_ref"], group["ukprn"]))
             meant = [meant_by(reply, codes) for reply in replies]
-            yield _sorted_out(group, [reply.message for reply in replies], meant, sent)
+            yield _job_answers(group, [reply.message for reply in replies], meant, sent)
             if any(code.stops == "Y" for code in meant):
                 return
 
 
-def _sorted_out(jobs: pd.DataFrame, messages: list[bytes], meant: list[ServiceCode], sent: pd.Series) -> JobAnswers:
-    """The replies to one group of jobs; `sent` is how many learners each batch has, by its batch_ref."""
+def _job_answers(jobs: pd.DataFrame, messages: list[bytes], meant: list[ServiceCode], sent: pd.Series) -> JobAnswers:
+    """Return the answers of a group of jobs; `sent` is the number of learners by batch_ref."""
     files: dict[str, bytes] = {}
     failed, short, miscounted = (odd := {case: list[str]() for case in _CASES}).values()
     for job, message, code in zip(jobs.to_dict("records"), messages, meant, strict=True):
@@ -84,7 +84,7 @@ def _sorted_out(jobs: pd.DataFrame, messages: list[bytes], meant: list[ServiceCo
         if code.outcome == Outcome.FAILED.value:
             failed.append(ref)
     settled = jobs.assign(code=[code.code for code in meant]).astype({"code": "str"})
-    # What became of the call alone says nothing of the job.
+    # A result of the call alone says nothing about the job.
     settled = settled[[code.kind == "result" or code.outcome == Outcome.FAILED.value for code in meant]]
     settled = settled.loc[~settled["job_ref"].isin(short), [c.name for c in LRS_JOBS.columns]]
     counts = Counter(_COUNTED.get(code.outcome, "unfinished") for code in meant)
@@ -93,18 +93,20 @@ def _sorted_out(jobs: pd.DataFrame, messages: list[bytes], meant: list[ServiceCo
 
 
 def refuse(came: list[JobAnswers]) -> None:
-    """Say what did not come as it should.
+    """Raise a fault for all jobs and calls that went wrong.
 
     Raises:
-        ServiceFault: there was any such thing.
+        ServiceFault: there were any; TransientFault if only the connection failed.
     """
     odd = {case: [job for answers in came for job in answers.odd[case]] for case in _CASES}
     wrong = [code for answers in came for code in answers.wrong]
-    told = [bilingual(f"fault.lrs_{case}", number=len(jobs), jobs=job_list(jobs)) for case, jobs in odd.items() if jobs]
-    of_calls_alone = not told
+    lines = [
+        bilingual(f"fault.lrs_{case}", number=len(jobs), jobs=job_list(jobs)) for case, jobs in odd.items() if jobs
+    ]
+    only_calls = not lines
     if wrong:
-        told.append(bilingual("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told_of_question))
-    if told:
-        # What is said of jobs is said by this run alone: no run that tries again may take its place.
-        passes = of_calls_alone and wrong[0].kind == "connection"
-        raise (TransientFault if passes else ServiceFault)("; ".join(told))
+        lines.append(bilingual("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told_of_question))
+    if lines:
+        # Only this run reports the faults of jobs: a retry must not replace them.
+        may_retry = only_calls and wrong[0].kind == "connection"
+        raise (TransientFault if may_retry else ServiceFault)("; ".join(lines))

@@ -1,6 +1,6 @@
-"""What is in a file of the inbox, and whose and of when a return must be to be taken in.
+"""Receive: the contents of a file in the inbox, and which returns are admitted.
 
-The same for `receive`, its workers, and `uln check`: no engine.
+Shared by `receive`, its workers, and `uln check`. No engine.
 """
 
 import datetime as dt
@@ -15,16 +15,16 @@ from schemas.texts.faults import Refused
 from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.plasc.reader import ReturnHeader, inspect
 
-#: What stands for an authority in place of a school's number (docs/reference/sources.md#ctf-header).
+#: In place of a school's number: the authority itself (docs/reference/sources.md#ctf-header).
 _THE_AUTHORITY = "LLLL"
-#: Establishment numbers of pupil referral units, 1100 to 1113; those below are of nurseries
+#: Establishment numbers of pupil referral units are 1100 to 1113; lower numbers are nurseries
 #: (docs/reference/sources.md#schools-of-wales).
 _UNIT_NUMBER = re.compile("[0-9]{3}11(0[0-9]|1[0-3])")
 
 
 @dataclass(frozen=True)
 class ArrivedReturn:
-    """A return in a file: its hash, its name inside a zip, and its header or why it is refused."""
+    """A return in a file: its hash, its name inside a zip, and its header or the reason to refuse it."""
 
     sha256: str
     member: str | None
@@ -45,11 +45,11 @@ def arrived(file: Path, settled: frozenset[str]) -> Arrived:
 
     Args:
         file: the file.
-        settled: hashes of returns in it that need no second look.
+        settled: hashes of returns that need no second parse.
 
     Raises:
         Refused: the file as a whole cannot be used.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     opened = open_arrival(file)
     layouts = all_layouts()
@@ -64,18 +64,18 @@ def arrived(file: Path, settled: frozenset[str]) -> Arrived:
 
 
 def census_day(header: ReturnHeader) -> dt.date:
-    """The day of the header's census date, which may have a time or a zone."""
+    """Return the day of the header's census date, which may have a time or a zone."""
     return dt.date.fromisoformat(header.census_date[:10])
 
 
 def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | None = None) -> None:
-    """Refuse a return that is sound in itself and cannot be taken in here.
+    """Refuse a valid return that may not be taken in here.
 
     Args:
-        header: what the return says of itself.
-        cycle: must cover the census date.
+        header: the return's header.
+        cycle: its census period must cover the census date.
         register: the numbers of all schools.
-        folder: the authority in whose folder it lies; None where it lies in none.
+        folder: the authority whose folder holds the file; None outside such folders.
 
     Raises:
         Refused: unknown_school, la_mismatch, for_another_school or outside_cycle.
@@ -85,7 +85,7 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
         raise Refused("unknown_school", bilingual(f"detail.unknown_{kind}", school=repr(header.school_number[:20])))
     if folder is not None and header.la_code != folder:
         raise Refused("la_mismatch", bilingual("detail.la_mismatch", found=header.la_code, folder=folder))
-    # Not of a school, also one that is not in our register, nor of nobody in particular, as those of leavers are.
+    # Refuse any other destination: another school, even an unregistered one, or nobody in particular, as for leavers.
     if header.destination not in ("", header.school_number, header.la_code + _THE_AUTHORITY):
         raise Refused("for_another_school", bilingual("detail.destination", school=header.destination))
     if not is_of(header, cycle):
@@ -97,6 +97,6 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
 
 
 def is_of(header: ReturnHeader, cycle: Cycle) -> bool:
-    """Whether a return is of that cycle: by its census date; what stands in for one, by the day on which it was made."""
+    """Whether a return belongs to the cycle: by its census date, or if it replaces a return, the day it was made."""
     day = census_day(header)
     return cycle.is_open(day) if header.layout in request_layouts() else cycle.covers(day)

@@ -10,5 +10,5 @@ from tasks.core.evidence import KnownUpns, evidence
 
 
 def apply_rules(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownUpns) -> RuleResult:
-    """The findings of a cycle's rules on chosen records; arguments as `evidence` takes them."""
+    """Return the findings of a cycle's rules on chosen records; arguments as in `evidence`."""
     return run_rules(evidence(chosen, cycle, profile, known), rules_for(cycle))

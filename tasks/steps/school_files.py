@@ -1,7 +1,7 @@
-"""The zip of one school, made from what is due to it, and the workbook of an authority. No lake, no engine.
+"""The zip of a school, from what is due to it, and the workbook of an authority. No lake, no engine.
 
-In the zip: the transfer file, the same learners for the examinations software, and the workbook. Who stands in them is
-`tasks.core.publication`'s; what a file must be to be imported, `tasks.core.mis_rules`'; how the files look, `tasks.io`'s.
+The zip holds the transfer file, the same learners for the examinations software, and the workbook. Does not belong here:
+who is in them (`tasks.core.publication`), what makes a file importable (`tasks.core.mis_rules`), and their look (`tasks.io`).
 """
 
 import datetime as dt
@@ -25,14 +25,14 @@ from tasks.steps.submission_slip import Submission, schools_sheet, slip_of
 
 @dataclass(frozen=True)
 class SchoolPack:
-    """What is due to one school.
+    """What is due to a school.
 
     Attributes:
-        names: its row of the schools register, None where it stands there no more.
-        ulns: as `publication.for_schools` gives them, of this school.
-        exceptions: likewise, the columns `publication.EXCEPTION_COLUMNS`.
-        number: of the school's files, running on over cycles.
-        submission: what its slip says.
+        names: its row of the schools register; None if it has left the register.
+        ulns: its rows of `publication.for_schools`.
+        exceptions: likewise, with the columns `publication.EXCEPTION_COLUMNS`.
+        number: of the school's files, counted over all cycles.
+        submission: the content of its slip.
     """
 
     school_number: str
@@ -44,11 +44,11 @@ class SchoolPack:
 
 
 def school_files(due: SchoolPack, cycle: Cycle, made_at: dt.datetime) -> bytes:
-    """The school's zip; equal content gives equal bytes.
+    """Return the school's zip; equal content gives equal bytes.
 
     Raises:
-        ServiceFault: the register does not know the school any more, the CTF does not fit its schema, or it would not be
-            imported; names elements and lines only.
+        ServiceFault: the school has left the register, the CTF does not fit its schema, or it could not be imported; names
+            elements and lines only.
     """
     if due.names is None:
         raise ServiceFault(bilingual("fault.school_left_register", school=due.school_number))
@@ -69,14 +69,14 @@ def _ctf(due: SchoolPack, cycle: Cycle, made_at: dt.datetime) -> bytes:
     faults = check_ctf(ctf, version)
     if faults:
         raise ServiceFault(bilingual("fault.ctf_schema", school=school, faults="; ".join(faults[:3])))
-    found = read_ctf(ctf)
+    written = read_ctf(ctf)
     refused = file_faults(
         ctf_file_name(school, due.number),
         school_number=school,
-        destination=found.destination,
-        encoding=found.encoding,
-        elements=found.elements,
-        upns_and_ulns=list(zip(found.texts("UPN"), found.texts("UniqueLearnerNumber"), strict=True)),
+        destination=written.destination,
+        encoding=written.encoding,
+        elements=written.elements,
+        upns_and_ulns=list(zip(written.texts("UPN"), written.texts("UniqueLearnerNumber"), strict=True)),
         due=due.ulns,
     )
     if refused:
@@ -98,14 +98,14 @@ def _about(
 
 @dataclass(frozen=True)
 class DueToAuthority:
-    """What is due to one authority.
+    """What is due to an authority.
 
     Attributes:
         schools: its rows of the schools register.
-        lines: of its schools: school_number and `publication.EXCEPTION_COLUMNS`.
-        ulns: how many learners stand in each school's transfer file.
-        submissions: what the schools' slips say.
-        number: of the authority's workbooks, running on over cycles.
+        lines: rows of its schools: school_number and `publication.EXCEPTION_COLUMNS`.
+        ulns: number of learners in each school's transfer file.
+        submissions: the content of the schools' slips.
+        number: of the authority's workbooks, counted over all cycles.
     """
 
     la_code: str
@@ -117,17 +117,17 @@ class DueToAuthority:
 
 
 def authority_file(due: DueToAuthority, cycle: Cycle, made_at: dt.datetime) -> bytes:
-    """The authority's workbook, with all its schools; equal content gives equal bytes."""
-    # A school that has left the register is told by the fault of its own zip; its lines stand here all the same.
+    """Return the authority's workbook, with all its schools; equal content gives equal bytes."""
+    # A school that has left the register is reported by its own zip's fault; its lines are included here all the same.
     names = dict(zip(due.schools["school_number"], due.schools["school_name"], strict=True))
-    there = {school: str(names.get(school, "")) for school in sorted({*due.submissions, *due.ulns})}
-    lines = due.lines.assign(school_name=due.lines["school_number"].map(there).astype("str"))
+    school_names = {school: str(names.get(school, "")) for school in sorted({*due.submissions, *due.ulns})}
+    lines = due.lines.assign(school_name=due.lines["school_number"].map(school_names).astype("str"))
     la = due.schools.iloc[0].to_dict()
     holder: dict[Language, str] = {"cy": f"{la['la_cy']} ({due.la_code})", "en": f"{la['la_en']} ({due.la_code})"}
     slip = slip_of(
-        [due.submissions[school] for school in there if school in due.submissions],
+        [due.submissions[school] for school in school_names if school in due.submissions],
         ulns=sum(due.ulns.values()),
         lines=len(lines),
     )
-    sheet = schools_sheet(there, due.submissions, due.ulns)
+    sheet = schools_sheet(school_names, due.submissions, due.ulns)
     return write_authority_book(lines, sheet, slip, _about(holder, la, cycle, due.number, made_at))

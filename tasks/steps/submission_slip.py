@@ -1,8 +1,8 @@
-"""What was received of a school in a cycle and where its records stand, as its submission slip says it.
+"""Submission slips: what was received from a school in a cycle, and the states of its records.
 
-Belongs here: which files, batches and counts a slip names, in both languages. Does not belong here: where a record stands
-(`tasks.core.standing`), and how a slip looks (`tasks.io.school.workbook`). A slip says how things stood when its
-workbook was made; that they have moved on since makes no new workbook, for it asks nothing of the school.
+Belongs here: which files, batches and counts a slip names, in both languages. Does not belong here: the state of a record
+(`tasks.core.standing`), and the look of a slip (`tasks.io.school.workbook`). A slip shows the states when its workbook was
+made. A later change alone makes no new workbook, because it asks nothing of the school.
 """
 
 from collections.abc import Iterable
@@ -20,10 +20,10 @@ from tasks.io.school.workbook import Slip
 
 @dataclass(frozen=True)
 class Submission:
-    """What a slip says of one school.
+    """The content of a school's slip.
 
     Attributes:
-        standing: its row of `standing.count_by_school`, by name; what is missing is 0.
+        standing: its row of `standing.count_by_school`, by name; missing counts are 0.
         returns: as `Slip.returns`.
         batches: as `Slip.batches`.
     """
@@ -41,17 +41,17 @@ BATCH_COLUMNS = ("school_number", "file_name", "rows", "sent_at", "state", "batc
 
 
 def submissions(counts: pd.DataFrame, received: pd.DataFrame, batches: pd.DataFrame) -> dict[str, Submission]:
-    """What is to be said of each school.
+    """Return the content of each school's slip.
 
     Args:
         counts: `standing.count_by_school`.
-        received: RECEIVED_COLUMNS, of the cycle; at least of these schools.
+        received: RECEIVED_COLUMNS of the cycle; at least for these schools.
         batches: BATCH_COLUMNS, likewise.
     """
     returns = received[(received["kind"] == "return") & received["school_number"].isin(counts.index)]
     accepted = returns["status"] == "accepted"
     current = set(current_returns(returns[accepted]))
-    told = [_status(*one, current) for one in zip(returns["sha256"], accepted, returns["reason"], strict=True)]
+    told = [_status(*row, current) for row in zip(returns["sha256"], accepted, returns["reason"], strict=True)]
     names = returns["file_name"].fillna("") + (" > " + returns["member"]).fillna("")
     rows = returns.assign(name=names, told=told, declared=returns["declared"].fillna(0).astype("int64"))
     rows = rows.assign(received_at=_minute(rows["received_at"])).sort_values(["received_at", "name", "sha256"])
@@ -60,8 +60,10 @@ def submissions(counts: pd.DataFrame, received: pd.DataFrame, batches: pd.DataFr
     handed = _by_school(sent, ["file_name", "school_number", "sent_at", "rows"])
     standing = counts.drop(columns="balanced").to_dict("index")
     return {
-        str(school): Submission({str(k): int(n) for k, n in own.items()}, files.get(school, []), handed.get(school, []))
-        for school, own in standing.items()
+        str(school): Submission(
+            {str(k): int(n) for k, n in states.items()}, files.get(school, []), handed.get(school, [])
+        )
+        for school, states in standing.items()
     }
 
 
@@ -69,8 +71,8 @@ def _status(sha256: str, accepted: bool, reason: object, current: set[str]) -> s
     if accepted:
         return bilingual("slip.current" if sha256 in current else "slip.superseded")
     why = all_reasons().get(str(reason))
-    told = {lang: text("slip.refused", lang) for lang in ("cy", "en")}
-    return " / ".join((f"{told['cy']}: {why.text_cy}", f"{told['en']}: {why.text_en}") if why else told.values())
+    head = {lang: text("slip.refused", lang) for lang in ("cy", "en")}
+    return " / ".join((f"{head['cy']}: {why.text_cy}", f"{head['en']}: {why.text_en}") if why else head.values())
 
 
 def _minute(moments: pd.Series) -> pd.Series:
@@ -78,35 +80,35 @@ def _minute(moments: pd.Series) -> pd.Series:
 
 
 def _by_school(rows: pd.DataFrame, columns: list[str]) -> dict[object, list[tuple[Cell, ...]]]:
-    found: dict[object, list[tuple[Cell, ...]]] = {}
+    cells_of: dict[object, list[tuple[Cell, ...]]] = {}
     for school, *cells in zip(rows["school_number"], *(rows[c].to_list() for c in columns), strict=True):
-        found.setdefault(school, []).append(tuple(cells))
-    return found
+        cells_of.setdefault(school, []).append(tuple(cells))
+    return cells_of
 
 
 def slip_of(schools: Iterable[Submission], *, ulns: int, lines: int) -> Slip:
-    """The slip of one school, or of several together.
+    """Return the slip of one school, or of several together.
 
     Args:
-        schools: what is said of each.
-        ulns: learners in their transfer files.
-        lines: lines of their work lists.
+        schools: the content for each school.
+        ulns: number of learners in their transfer files.
+        lines: number of lines in their work lists.
     """
-    every = list(schools)
+    contents = list(schools)
     counts: list[tuple[str, int]] = [
-        (label, sum(one.standing.get(name, 0) for one in every)) for name, label in _labels().items()
+        (label, sum(school.standing.get(name, 0) for school in contents)) for name, label in _labels().items()
     ]
-    # Reasons for which nobody was left out are not told.
-    said = [(label, n) for (label, n), name in zip(counts, _labels(), strict=True) if n or ":" not in name]
+    # Leave out reasons that apply to nobody.
+    shown = [(label, n) for (label, n), name in zip(counts, _labels(), strict=True) if n or ":" not in name]
     return Slip(
-        counts=[*said, (bilingual("slip.in_file"), ulns), (bilingual("slip.lines"), lines)],
-        returns=[row for one in every for row in one.returns],
-        batches=[row for one in every for row in one.batches],
+        counts=[*shown, (bilingual("slip.in_file"), ulns), (bilingual("slip.lines"), lines)],
+        returns=[row for school in contents for row in school.returns],
+        batches=[row for school in contents for row in school.batches],
     )
 
 
 def _labels() -> dict[str, str]:
-    """The counts of `standing.count_by_school` in words, by name."""
+    """Return the labels of the counts of `standing.count_by_school`, by name."""
     reasons = {
         f"not_chosen:{reason.value}": " / ".join(
             text("slip.not_chosen", lang).format(reason=text(f"reason.{reason.value}", lang)) for lang in ("cy", "en")
@@ -123,12 +125,12 @@ def _labels() -> dict[str, str]:
 def schools_sheet(
     names: dict[str, str], of: dict[str, Submission], ulns: dict[str, int]
 ) -> list[tuple[str, list[Cell]]]:
-    """An authority's list of its schools: columns, each its heading and its cells.
+    """Return an authority's list of its schools: columns, each with its heading and cells.
 
     Args:
-        names: of the schools, by number; in the order in which they are to stand.
-        of: what is said of each; a school of which nothing is known has noughts.
-        ulns: how many learners stand in each one's transfer file.
+        names: names of the schools by number, in the order of the list.
+        of: content of their slips; a school without content gets zeros.
+        ulns: number of learners in each school's transfer file.
     """
     numbers = list(names)
     rows = [of[school].standing if school in of else {} for school in numbers]
