@@ -69,7 +69,7 @@ class DataRoot:
 
     @property
     def rehearsal_mark(self) -> Path:
-        """A file that exists only in a root whose learners are all synthetic."""
+        """A file that marks a root whose learners are all synthetic."""
         return self.path / "rehearsal" / "synthetic.json"
 
     @property
@@ -255,11 +255,9 @@ def write_whole(path: Path, data: bytes) -> bool:
 def write_together(files: dict[Path, bytes]) -> int:
     """Put files in place that belong together: all are written beside their paths before the first is moved.
 
-    A fault during writing, such as a full disk, leaves all old files. Each file is seen whole. A process that is killed
-    between two moves leaves some old files and some new ones, so a file that declares the others complete comes last.
-
-    Args:
-        files: content by path, in the order of the moves; folders are made.
+    The files move in the order of `files`; folders are made. A fault during writing, such as a full disk, leaves all old
+    files. Each file is seen whole. A process that is killed between two moves leaves some old files and some new ones, so
+    a file that declares the others complete comes last.
 
     Returns:
         Number of files written; a file that had its bytes already does not count.

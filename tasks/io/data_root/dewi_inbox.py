@@ -240,13 +240,10 @@ def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
 
 
 def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str, str]) -> Path:
-    """Keep a refused file and its reason.
+    """Keep a refused file and its reason in a folder named by the content's hash; return that folder.
 
-    Args:
-        root: the data root.
-        sha256: of the content; the folder's name.
-        content: the refused bytes; None if they are too large to keep twice, as the inbox has them.
-        reason: code, detail, and texts in both languages; written as reason.json.
+    `content` is None for a file too large to keep twice, as the inbox has it. `reason` (code, detail, and texts in both
+    languages) is written as reason.json.
     """
     folder = root / "quarantine" / sha256
     if content is not None:

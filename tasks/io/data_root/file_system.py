@@ -22,11 +22,9 @@ _SHARED = (
 
 
 def file_system_of(path: Path, mounts: Path = _MOUNTS) -> str:
-    """Return the kind of file system, such as `ext4` or `nfs4`; empty if the system has no table of mounts.
+    """Return an existing folder's kind of file system, such as `ext4` or `nfs4`; empty without a table of mounts.
 
-    Args:
-        path: an existing folder.
-        mounts: the table: a mount a line, its folder and its kind in the second and third column.
+    The table has a mount a line, with its folder and kind in the second and third column.
     """
     if not mounts.is_file():
         return ""

@@ -16,12 +16,9 @@ _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
 def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator[set[str]]:
-    """Yield the changed paths of each round; an empty set if nothing changed.
+    """Yield the changed paths of each round, perhaps none, until the caller sets `stop`; the inboxes must exist.
 
-    Args:
-        root: the data root; its inboxes exist.
-        seconds: a round ends when nothing has changed for this long, at the latest after twice this.
-        stop: set by the caller to end the rounds.
+    A round ends when nothing has changed for `seconds`, at the latest after twice as long.
     """
     milliseconds = seconds * 1000
     for changed in watch(
@@ -47,7 +44,7 @@ def _files(changed: Iterable[tuple[Change, str]]) -> Iterator[str]:
 
 
 def stamps_of(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Return size in bytes and time of change in nanoseconds by path; without what is gone, no file, or half-written."""
+    """Return size in bytes and time of change in nanoseconds by path, for files that exist and are not half-written."""
     return {path: stamp for path in paths if (stamp := _stamp(Path(path))) is not None}
 
 

@@ -16,9 +16,7 @@ _GROUP_ROWS = 128 * 1024
 def parquet_of(tables: Iterable[pa.Table], schema: pa.Schema) -> bytes:
     """Return a Parquet file of the tables' rows in order; equal rows give equal bytes, however they are cut.
 
-    Args:
-        tables: with the schema's columns.
-        schema: of the file, also if there are no rows.
+    The tables have the schema's columns. Without rows the file still has the schema.
     """
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, schema.remove_metadata(), compression="zstd") as file:

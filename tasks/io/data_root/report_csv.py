@@ -14,8 +14,7 @@ _FORMULA = re.compile('(^|[,;|\t\r\n"])(?=[=+\\-@\t\r＝＋－＠])')
 def write_report(rows: pd.DataFrame) -> bytes:
     """Return the rows as a CSV that Excel opens directly: UTF-8 with byte order mark, lines end in CR LF.
 
-    Args:
-        rows: the columns are the headings. A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    The columns are the headings. A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     safe = rows.copy()
     columns: list[str] = list(rows.select_dtypes("str").columns)

@@ -25,12 +25,8 @@ _PATIENCE_SECONDS = 1800.0
 def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterator[None]:
     """Hold the data root for one run, and migrate its tables to this version's columns before the run's first stage.
 
-    Args:
-        data: the data root.
-        patience: seconds to wait for another run.
-
     Raises:
-        ServiceFault: the other run took longer than `patience`, or a newer version of the service wrote the lake.
+        ServiceFault: another run took longer than `patience` seconds, or a newer version of the service wrote the lake.
         ConfigurationFault: the settings name another lake than this data root's (`tasks.io.lake.location`).
     """
     lock = _lock(data)

@@ -85,15 +85,10 @@ class Lake:
         return all(self.version(name) >= version for name, version in versions.items())
 
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
-        """Return rows of a table, in the order of `arrow_of`.
+        """Return rows of a table, sorted as by `arrow_of`, with these columns in this order; all columns if None.
 
-        Args:
-            name: the table.
-            columns: all if None.
-            where: column = value, or column = several values (a list or a Series; nulls do not count).
-
-        Returns:
-            A frame with these columns, in this order; empty if the table does not exist yet.
+        A condition in `where` is column = value, or column = several values (a list or a Series; nulls do not count).
+        The frame is empty if the table does not exist yet.
         """
         return frame_of(self.read_arrow(name, columns, **where))
 
@@ -179,12 +174,9 @@ class Lake:
         return True
 
     def append(self, name: str, rows: pd.DataFrame | pa.Table, transactions: Iterable[str] = ()) -> bool:
-        """Add rows in one commit; with transaction ids, only once.
+        """Add whole rows that are not in the table yet, in one commit.
 
-        Args:
-            name: the table.
-            rows: whole rows that are not in the table yet.
-            transactions: application transaction ids that the commit carries; the caller leaves out committed ones.
+        The commit carries the application transaction ids; the caller leaves out committed ones, so each is added once.
 
         Returns:
             False if there is nothing to add.

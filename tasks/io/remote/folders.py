@@ -45,15 +45,10 @@ def location_of(root: DataRoot, name: str) -> Location | None:
 
 
 def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sleep) -> int:
-    """Copy the new files of a remote inbox into the data root's inbox.
+    """Copy the new files of a remote inbox (`dewi_inbox` or `lrs_inbox`) into the data root's inbox.
 
     A file is copied if a second listing, some seconds after the first, shows it unchanged; the next run copies the
-    others. If a name comes again with other content, both files are kept.
-
-    Args:
-        root: the data root.
-        name: `dewi_inbox` or `lrs_inbox`.
-        wait: waits for a number of seconds.
+    others. If a name comes again with other content, both files are kept. `wait` waits for a number of seconds.
 
     Returns:
         Number of files copied.

@@ -4,7 +4,7 @@ Transports use fsspec's file systems and add guarantees: an unknown or changed h
 unseen, a file appears whole under its name or not at all, and every answer has a time limit. The faults: `Unreachable`
 and `Rejected` (nothing was changed there), `OutcomeUnknown` (the file may be there or not).
 
-Which folder, and what happens to its files, is in `tasks.io.remote.folders`. To add a transport: a class with these
+`tasks.io.remote.folders` decides which folder is used and what happens to its files. To add a transport: a class with these
 methods in its own module, its kind in `open.open_folder` and in `schemas.settings.locations`.
 """
 
