@@ -55,9 +55,7 @@ class Lake:
             return opened_table(table.name, self.place, 0, 0)
         # A table that was removed and made again is another, even if its folder has the same inode number.
         log = folder / table.name / "_delta_log"
-        first = (
-            log / f"{0:020}.json"
-        )  # missing if a purge shortened the log; the folder's own time changes with each commit
+        first = log / f"{0:020}.json"  # missing if a purge shortened the log; the folder's time changes at each commit
         return opened_table(
             table.name, self.place, log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
         )

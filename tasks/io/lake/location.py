@@ -105,25 +105,21 @@ def _remembered(root: DataRoot) -> str | None:
 
 
 @cache
-def _in_store(store: S3Location) -> LakePlace:
-    patience = store.patience_seconds
-    keys = {
-        "ACCESS_KEY_ID": store.access_key,
-        "SECRET_ACCESS_KEY": store.secret_key,
-        "SESSION_TOKEN": store.session_token,
-    }
+def _in_store(s3: S3Location) -> LakePlace:
+    patience = s3.patience_seconds
+    keys = {"ACCESS_KEY_ID": s3.access_key, "SECRET_ACCESS_KEY": s3.secret_key, "SESSION_TOKEN": s3.session_token}
     options = {f"AWS_{name}": key.get_secret_value() for name, key in keys.items() if key is not None}
-    options |= {"AWS_REGION": store.region, "conditional_put": "etag", "timeout": f"{patience}s"}
+    options |= {"AWS_REGION": s3.region, "conditional_put": "etag", "timeout": f"{patience}s"}
     options |= {"connect_timeout": f"{patience}s", "max_retries": "3", "retry_timeout": f"{patience}s"}
-    arrow: dict[str, Any] = {"region": store.region, "connect_timeout": patience, "request_timeout": patience}
+    arrow: dict[str, Any] = {"region": s3.region, "connect_timeout": patience, "request_timeout": patience}
     arrow |= {
         name: key.get_secret_value()
         for name, key in zip(("access_key", "secret_key", "session_token"), keys.values(), strict=True)
         if key is not None
     }
-    if store.endpoint is not None:
-        address = urlsplit(store.endpoint)
-        options |= {"AWS_ENDPOINT_URL": store.endpoint, "AWS_ALLOW_HTTP": str(address.scheme == "http").lower()}
+    if s3.endpoint is not None:
+        address = urlsplit(s3.endpoint)
+        options |= {"AWS_ENDPOINT_URL": s3.endpoint, "AWS_ALLOW_HTTP": str(address.scheme == "http").lower()}
         arrow |= {"endpoint_override": address.netloc, "scheme": address.scheme}
-    files = pafs.SubTreeFileSystem(store.folder, pafs.S3FileSystem(**arrow))
-    return LakePlace(f"s3://{store.folder}", None, store.endpoint, options, files)
+    files = pafs.SubTreeFileSystem(s3.folder, pafs.S3FileSystem(**arrow))
+    return LakePlace(f"s3://{s3.folder}", None, s3.endpoint, options, files)

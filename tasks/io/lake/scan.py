@@ -65,10 +65,8 @@ class OpenedTable:
 
     def _fragment(self, added: dict[str, Any]) -> Any:
         """Return a file with its partition values as the condition that every row of it meets."""
-        equal = [pc.field(name) == added[f"partition.{name}"] for name in self._table.slices]
-        return self._kind.make_fragment(
-            unquote(added["path"]), self._on, reduce(operator.and_, equal) if equal else None
-        )
+        same = [pc.field(name) == added[f"partition.{name}"] for name in self._table.slices]
+        return self._kind.make_fragment(unquote(added["path"]), self._on, reduce(operator.and_, same) if same else None)
 
     def rows(self, columns: list[str], where: dict[str, pa.Array]) -> pa.Table:
         """Return these columns of the rows that meet the conditions."""
