@@ -1,7 +1,7 @@
-"""XML that others sent: what is refused before it is parsed, and a parser that takes in nothing from elsewhere.
+"""A safe parser for XML from outside: unsafe files are refused before parsing, and nothing external is loaded.
 
-Everything that is parsed here takes bounded time and memory, whatever it is. Does not belong here: what the elements
-mean (`plasc.reader`, `lrs.files`). Whoever reads another kind of XML file from outside begins with `parse`.
+Parsing takes bounded time and memory for any input. The meaning of the elements is in `plasc.reader` and `lrs.files`.
+To read another kind of XML file from outside, begin with `parse`.
 """
 
 import re
@@ -11,22 +11,22 @@ from lxml import etree
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 
-#: "<" and "=" in a file: no element is without the one, no attribute without the other. Some ten times what the largest
-#: return has; each may cost the parser a few hundred bytes.
+#: Limit on "<" and "=" in a file: every element has a "<", every attribute a "=". About ten times the largest return;
+#: each may cost the parser a few hundred bytes.
 MOST_MARKS = 1_000_000
-#: Attributes of one element. What is done with elements later may take time and memory by the square of them.
+#: Limit on the attributes of an element. Later work on it may take time and memory by the square of their number.
 MOST_ATTRIBUTES = 100
-#: Encodings in which no other byte than that of ASCII can mean "<", so that it can be counted before parsing.
+#: Encodings in which only the ASCII byte can mean "<", so that it can be counted before parsing.
 _ENCODING = re.compile(rb"utf-?8|utf-?16(le|be)?|(us-)?ascii|iso[-_]8859-[0-9]+|latin-?1|(windows-|cp)125[0-9]")
 _DECLARED = re.compile(rb"encoding[ \t\r\n]*=[ \t\r\n]*[\"']([^\"']*)")
 _BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe \t\r\n"
 
 
 def parse(content: bytes) -> etree._Element:
-    """The root element of a file.
+    """Return the root element of a file.
 
     Raises:
-        Refused: not_xml, doctype or file_too_large; says where, and quotes nothing but an encoding's name.
+        Refused: not_xml, doctype or file_too_large; gives the place and quotes only an encoding's name.
     """
     many_equals = _guard(content)
     try:
@@ -50,12 +50,12 @@ def _parser() -> etree.XMLParser:
 
 
 def _guard(content: bytes) -> bool:
-    """Refuse before parsing what could make the parser read elsewhere, or take more memory than there is.
+    """Refuse a file that could make the parser read other files or exhaust the memory.
 
     Returns:
-        Whether some element may have more attributes than it should.
+        Whether an element may have more than `MOST_ATTRIBUTES`.
     """
-    # Without the empty halves of UTF-16 it reads as ASCII does; in text there are no others.
+    # Without its zero bytes UTF-16 reads like ASCII; other text has no zero bytes.
     plain = content.replace(b"\0", b"").lstrip(_BEFORE_MARKUP)
     if not plain.startswith(b"<"):
         raise Refused("not_xml", bilingual("detail.place", line=1, column=1))

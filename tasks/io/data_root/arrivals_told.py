@@ -1,7 +1,6 @@
-"""When arrivals were last told of, by what they start: a small file of the data root, so that a new watcher knows.
+"""The file of the data root that keeps when arrivals last started each kind of run, for the next watcher.
 
-Belongs here: reading it and putting it in place. Does not belong here: what follows from it (`tasks.core.arrivals`), the
-clock (`flows.run.schedule`).
+This module reads and writes it. Decisions from it are in `tasks.core.arrivals`, the clock is in `flows.run.schedule`.
 """
 
 import json
@@ -12,18 +11,18 @@ from tasks.io.data_root.data_root import write_whole
 
 
 def read_announced(path: Path) -> dict[str, int]:
-    """Seconds since 1970 by what is started; nothing where there is no such file, or it holds something else."""
+    """Return seconds since 1970 by kind of run; empty if the file is missing or holds something else."""
     try:
-        found = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # the schedule starts the same runs: a spoilt file is no reason to stop
+        stored = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):  # the schedule starts the same runs, so a damaged file is no reason to stop
         return {}
-    return {name: at for name, at in found.items() if type(at) is int} if isinstance(found, dict) else {}
+    return {name: at for name, at in stored.items() if type(at) is int} if isinstance(stored, dict) else {}
 
 
 def write_announced(path: Path, told: Mapping[str, int]) -> None:
-    """Remember it.
+    """Write seconds since 1970 by kind of run.
 
     Raises:
-        NotWritten: the system refused, as for want of room or right.
+        NotWritten: the system refused, for example because the disk is full or access is denied.
     """
     write_whole(path, json.dumps(told, indent=1, sort_keys=True).encode() + b"\n")

@@ -1,10 +1,10 @@
-"""Where everything stands under one data root, and how a file gets there in one piece.
+"""The folders of a data root, their permissions, and how a file is put there whole.
 
 The layout is part of the service's contract with its operators (README, "The data root"). Nothing read from a file
-decides a path: authority and school codes are checked against the register before they get here.
+decides a path: authority and school codes are checked against the register first.
 
-What is made here is its owner's alone, unless `schemas.settings.access` lets a group in. A file has the rights of its
-folder, so that whoever writes one need not know them; what libraries write has those that `keep_private` leaves.
+Files and folders are private to the owner unless `schemas.settings.access` lets a group in. A new file takes its
+permissions from its folder; files that libraries write get theirs from `keep_private`.
 """
 
 import errno
@@ -22,7 +22,7 @@ from schemas.texts.edited_files import text_of
 
 
 def keep_private() -> None:
-    """From now on what this process and those that it starts make is their owner's alone, whichever library makes it."""
+    """Make private to the owner every file that this process, its children or any library creates from now on."""
     os.umask(0o077)
 
 
@@ -44,7 +44,7 @@ class DataRoot:
 
     @property
     def dewi_outbox(self) -> Path:
-        """What goes back to schools, by authority and school."""
+        """Files for schools, by authority and school."""
         return self.path / "dewi" / "outbox"
 
     @property
@@ -64,32 +64,32 @@ class DataRoot:
 
     @property
     def engine(self) -> Path:
-        """Prefect's own files, where the user has set up no server."""
+        """Prefect's own files, if no server is set up."""
         return self.path / "prefect"
 
     @property
     def rehearsal_mark(self) -> Path:
-        """Stands only in a root whose learners are all synthetic."""
+        """A file that marks a root whose learners are all synthetic."""
         return self.path / "rehearsal" / "synthetic.json"
 
     @property
     def staging(self) -> Path:
-        """What a killed run of version 0.1 left on its way to other machines; the next run removes it."""
+        """Files that a killed run of version 0.1 left on their way to other machines; the next run removes them."""
         return self.path / "staging"
 
     @property
     def worker_output(self) -> Path:
-        """Whatever the libraries of worker processes print; may hold anything."""
+        """The output of libraries in worker processes; may hold anything."""
         return self.path / "reports" / "process" / "faults" / "workers.txt"
 
     @property
     def untied_report(self) -> Path:
-        """Which answers of the LRS tie to no learner sent."""
+        """The LRS's answers that match no learner sent."""
         return self.path / "reports" / "untied.csv"
 
     @property
     def near_misses_report(self) -> Path:
-        """Whom those answers nearly fit; shows learners."""
+        """Learners whom those answers nearly fit; shows pupils' data."""
         return self.path / "reports" / "untied_near_misses.csv"
 
     def snapshots(self, cycle_id: str) -> Path:
@@ -97,37 +97,37 @@ class DataRoot:
         return self.path / "snapshots" / cycle_id
 
     def reports(self, cycle_id: str) -> Path:
-        """The cycle's reports, and the evidence of faults."""
+        """The cycle's reports and the evidence of faults."""
         return self.path / "reports" / cycle_id
 
     @property
     def logs(self) -> Path:
-        """What runs have told of themselves, a file a day; counts and references."""
+        """The runs' log, a file a day; counts and references."""
         return self.path / "logs"
 
     @property
     def metrics(self) -> Path:
-        """Counts, ages and durations, for whoever collects them."""
+        """Counts, ages and durations, for a metrics collector."""
         return self.logs / "metrics.prom"
 
     @property
     def arrivals_told(self) -> Path:
-        """When arrivals were last told of, for the next watcher; times alone."""
+        """When arrivals were last announced, for the next watcher; only times."""
         return self.logs / "arrivals.json"
 
     @property
     def jobs_noted(self) -> Path:
-        """Jobs of the LRS web service that the lake does not have yet; references alone."""
+        """Jobs of the LRS web service that are not in the lake yet; only references."""
         return self.path / "lrs" / "jobs_noted"
 
     @property
     def quarantine(self) -> Path:
-        """What was refused, by the hash of its content, with its reason."""
+        """Refused files and their reasons, by the hash of the content."""
         return self.path / "quarantine"
 
     @property
     def access(self) -> Access:
-        """Who is let in besides the owner.
+        """The group's access to folders.
 
         Raises:
             ConfigurationFault: `reference/access.toml` is wrong.
@@ -136,7 +136,7 @@ class DataRoot:
         return parse_access(text_of(path)) if path.exists() else Access()
 
     def _folders(self) -> tuple[Path, ...]:
-        """The folders that every data root has; those that lead to one before it."""
+        """Return the folders that every data root has, parents first."""
         return (
             self.path,
             self.reference,
@@ -153,9 +153,10 @@ class DataRoot:
         )
 
     def create(self) -> "DataRoot":
-        """Make the folders that are missing, and let nobody into any that is not let in.
+        """Make missing folders and set the permissions of all.
 
-        A data root that was open before is closed, files and all; what belongs to another account stays (`open_places`).
+        A data root that was open to others is closed, files included. Another account's folders and files are left
+        alone (`open_places`).
 
         Raises:
             ConfigurationFault: `reference/access.toml` is wrong.
@@ -165,45 +166,45 @@ class DataRoot:
         was_open = stat.S_IMODE(self.path.stat().st_mode) & ~access.mode("") & 0o077
         for folder in self._folders():
             folder.mkdir(exist_ok=True)
-            mode = access.mode(self._place(folder))
-            if _is_own(folder) and stat.S_IMODE(folder.stat().st_mode) != mode:
+            mode = access.mode(self._relative(folder))
+            if _may_close(folder) and stat.S_IMODE(folder.stat().st_mode) != mode:
                 folder.chmod(mode)
         if was_open:
             self._close()
         return self
 
-    def _place(self, path: Path) -> str:
+    def _relative(self, path: Path) -> str:
         place = path.relative_to(self.path).as_posix()
         return "" if place == "." else place
 
     def _close(self) -> None:
-        """Take from everything below what others may do; a group keeps what its folder lets it."""
+        """Remove the access of others from everything below; a group keeps the access that its folder gives."""
         done = set(self._folders())
         for folder in (*self._folders()[1:], self.engine, self.logs, self.rehearsal_mark.parent):
             for path in (folder, *sorted(folder.rglob("*"))) if folder.is_dir() else ():
-                if path not in done and not path.is_symlink() and _is_own(path):
+                if path not in done and not path.is_symlink() and _may_close(path):
                     path.chmod(_mode_in(path.parent, OWNER_FOLDER if path.is_dir() else OWNER_FILE))
                     done.add(path)
 
     def open_places(self) -> list[str]:
-        """The folders that more people may enter than are let in, as they belong to another account; `.` is the root."""
+        """Return another account's folders that are more open than the settings allow; `.` is the data root."""
         access = self.access
-        there = [folder for folder in self._folders() if folder.is_dir()]
-        found = [f for f in there if stat.S_IMODE(f.stat().st_mode) & ~access.mode(self._place(f)) & 0o077]
-        return [self._place(folder) or "." for folder in found]
+        folders = [folder for folder in self._folders() if folder.is_dir()]
+        too_open = [f for f in folders if stat.S_IMODE(f.stat().st_mode) & ~access.mode(self._relative(f)) & 0o077]
+        return [self._relative(folder) or "." for folder in too_open]
 
 
-def _is_own(path: Path) -> bool:
-    """Whether it is this account's to close; a folder like /tmp, which is everybody's, is not."""
-    found = path.stat()
-    return found.st_uid == os.geteuid() and not found.st_mode & stat.S_ISVTX
+def _may_close(path: Path) -> bool:
+    """Whether this account may close the path: it owns it, and it is not a folder for everybody such as /tmp."""
+    status = path.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
 
 
 def _mode_in(folder: Path, owner: int) -> int:
-    """The rights of what is made in a folder: the owner's, and for a group what the folder lets it read.
+    """Return the permissions of a new entry in a folder: the owner's, and the group's right to read if the folder has it.
 
-    A folder lets a group in if it has the group's sticky bit and nothing for others, which the access rules give it; the
-    usual rights of a folder outside of the data root do not.
+    The access rules mark a folder for a group: the set-group-ID bit is set and others have no access. The usual
+    permissions of a folder outside the data root do not count.
     """
     mode = folder.stat().st_mode
     shared = mode & GROUP_READS if mode & stat.S_ISGID and not mode & 0o007 else 0
@@ -211,7 +212,7 @@ def _mode_in(folder: Path, owner: int) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, with the rights of the one that they are made in."""
+    """Make a folder and its missing parents, each with the permissions of the folder above it."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -219,11 +220,11 @@ def make_folder(folder: Path) -> None:
     folder.chmod(_mode_in(folder.parent, OWNER_FOLDER))
 
 
-#: How the name of a file begins and ends that is being written; no one else's files are called so.
+#: Prefix and suffix of a file that is being written; nobody else uses them.
 _PART = (".uln-", ".part")
 
 
-#: What a system answers where it has surely put nothing in place; any other answer of a share may stand for a lost one.
+#: Error numbers that prove that nothing was put in place. Any other answer of a share may hide that it was.
 NOTHING_DONE = frozenset(
     {
         *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
@@ -233,42 +234,36 @@ NOTHING_DONE = frozenset(
 
 
 class NotWritten(OSError):
-    """A file that could not be put in place; `filename` is where it should stand.
+    """A file could not be put in place; `filename` is its path.
 
     Attributes:
-        may_stand: whether it may stand there all the same, as it was being moved there and nobody said how that went.
+        may_stand: whether the file may be there all the same: the move had begun and its outcome is unknown.
     """
 
     may_stand = False
 
 
 def write_whole(path: Path, data: bytes) -> bool:
-    """Put a file in place so that a reader sees the old bytes or the new, never a part.
-
-    Args:
-        path: where the file shall stand; its folder is made.
-        data: the whole content.
+    """Put a file in place, and make its folder; a reader sees the old bytes or the new, never a part.
 
     Returns:
-        False where the same bytes stood there already and nothing was written.
+        False if the file had these bytes already and nothing was written.
     """
     return write_together({path: data}) > 0
 
 
 def write_together(files: dict[Path, bytes]) -> int:
-    """Put files in place that belong together: all are written beside their places before the first one is moved there.
+    """Put files in place that belong together: all are written beside their paths before the first is moved.
 
-    What fails while they are written, such as a full disk, leaves all the old ones. Each file is seen whole; a process that
-    is killed between two moves leaves some old and some new, so that what says that all are there comes last.
-
-    Args:
-        files: content by place, in the order in which they are moved; folders are made.
+    The files move in the order of `files`; folders are made. A fault during writing, such as a full disk, leaves all old
+    files. Each file is seen whole. A process that is killed between two moves leaves some old files and some new ones, so
+    a file that declares the others complete comes last.
 
     Returns:
-        How many were written; not those whose bytes stood there already.
+        Number of files written; a file that had its bytes already does not count.
 
     Raises:
-        NotWritten: the system refused, as for want of room or right.
+        NotWritten: the system refused, for example because the disk is full or access is denied.
     """
     parts: dict[Path, Path] = {}
     path, moving = Path(), False
@@ -287,11 +282,11 @@ def write_together(files: dict[Path, bytes]) -> int:
         moving = True
         for path, part in parts.items():
             part.replace(path)
-    except OSError as refused:
-        # What the system says names the part, or nothing.
-        fault = NotWritten(refused.errno, refused.strerror, str(path))
-        fault.may_stand = moving and refused.errno not in NOTHING_DONE
-        raise fault from refused
+    except OSError as error:
+        # The system's error names the part, or no file.
+        fault = NotWritten(error.errno, error.strerror, str(path))
+        fault.may_stand = moving and error.errno not in NOTHING_DONE
+        raise fault from error
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
@@ -299,11 +294,7 @@ def write_together(files: dict[Path, bytes]) -> int:
 
 
 def clear_parts(root: DataRoot) -> None:
-    """Remove what a run that was killed had begun to write, or left on its way; only while no other run can be writing.
-
-    Args:
-        root: the data root; what others put into its inboxes is not looked at.
-    """
+    """Remove a killed run's unfinished files and `staging`; only while no other run can be writing. Leaves the inboxes."""
     shutil.rmtree(root.staging, ignore_errors=True)
     for folder in (
         root.dewi_outbox,
@@ -315,20 +306,16 @@ def clear_parts(root: DataRoot) -> None:
 
 
 def clear_parts_of(folder: Path) -> None:
-    """Remove what a run that was killed had begun to write into a folder; only for who holds the run lock."""
+    """Remove a killed run's unfinished files from a folder; only for the holder of the run lock."""
     for part in folder.rglob(f"{_PART[0]}*{_PART[1]}"):
         part.unlink(missing_ok=True)
 
 
 def take_away(path: Path, sha256: str) -> bool:
-    """Remove a file that we put there ourselves, if it still is what we put there.
-
-    Args:
-        path: where it stands, if it does.
-        sha256: of what we put there.
+    """Remove a file that the service wrote, if it still has the content with this hash.
 
     Returns:
-        False where there is no such file, or another.
+        False if the file is missing or has other content.
     """
     if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         return False
@@ -336,7 +323,7 @@ def take_away(path: Path, sha256: str) -> bool:
     return True
 
 
-#: A disk takes many files in little more time than one; a processor is not needed for it.
+#: Files written side by side. A disk takes many in little more time than one; threads suffice, as it needs no processor.
 _AT_A_TIME = 8
 
 
@@ -344,7 +331,7 @@ def write_each(files: dict[Path, bytes]) -> dict[Path, OSError]:
     """Put many files in place (`write_whole`), several at a time.
 
     Returns:
-        The files that could not be written, and why; the others stand in place.
+        The fault by path of each file that could not be written; all others are in place.
     """
 
     def put(path: Path) -> OSError | None:

@@ -1,6 +1,6 @@
-"""What lies in the DEWi inbox: plain XML returns, and zips of one or many, opened in memory and never trusted.
+"""The DEWi inbox: returns as plain XML or in zips, opened in memory and never trusted; and the quarantine.
 
-Also keeps what was refused: the bytes and the reason, under the hash of the content. Nothing read from a file decides a
+The quarantine keeps a refused file's bytes and reason under the hash of its content. Nothing read from a file decides a
 path.
 """
 
@@ -27,18 +27,18 @@ from tasks.io.data_root.data_root import write_whole
 LARGEST_FILE = 64 * 2**20
 LARGEST_ZIP = 256 * 2**20
 MOST_MEMBERS = 1000
-#: XML of this kind packs about 20:1; a bomb packs a thousand to one.
+#: A return packs about 20:1, a zip bomb a thousand to one.
 HIGHEST_RATIO = 200
 _RATIO_FROM = 10 * 2**20
-#: Only of these can a member be unpacked up to a bound; of others Python unpacks whatever is packed, before it is cut.
+#: Python can stop unpacking at a bound only with these methods; with others it unpacks the whole member first.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-#: Byte order marks, blanks, and the empty halves of UTF-16.
+#: Byte order marks, blanks, and the zero bytes of UTF-16.
 _BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _HEAD = 4096
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
-#: What starts like XML and is a report or a schema that lies beside a return.
+#: Reports and schemas that accompany a return and begin like XML.
 _OTHER_MARKUP = (".htm", ".html", ".xhtml", ".xsd", ".xsl", ".xslt", ".svg")
 _DRIVE = re.compile("[A-Za-z]:")
 
@@ -48,8 +48,8 @@ class Arrival:
     """A file in the inbox.
 
     Attributes:
-        path: relative to the inbox, as it can be stored and shown; bytes that are no UTF-8 are written as escapes.
-        file: opens it.
+        path: relative to the inbox, as it can be stored and shown; bytes that are not UTF-8 are written as escapes.
+        file: the path that opens it.
     """
 
     path: str
@@ -58,7 +58,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class ReturnDocument:
-    """One return's bytes; `member` is its name inside a zip."""
+    """The bytes of a return; `member` is its name inside a zip."""
 
     sha256: str
     data: bytes
@@ -67,14 +67,14 @@ class ReturnDocument:
 
 @dataclass(frozen=True)
 class Opened:
-    """The returns in a file, and how many other members of a zip were left out."""
+    """The returns in a file, and the number of a zip's other members."""
 
     documents: list[ReturnDocument]
     left_out: int = 0
 
 
 def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
-    """The files of an authority's folder, by name; half-written and hidden ones are left for the next run."""
+    """Return the files in an authority's folder, sorted; half-written and hidden ones are left for the next run."""
     folder = inbox / la_code
     if not folder.is_dir():
         return []
@@ -82,21 +82,17 @@ def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
 
 
 def files_at(inbox: Path, path: str) -> list[Path]:
-    """The way back from `Arrival.path`: every file that is stored under that path."""
+    """Return every file whose `Arrival.path` is this path."""
     place = inbox / path
-    # Only a path with a backslash in it can stand for another name than its own.
+    # Only a path with a backslash can be the stored form of another name.
     return sorted(p for p in place.parent.glob("*") if storable(p) == storable(place)) if "\\" in path else [place]
 
 
 def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
-    """Files that no run will look at, as they lie in no authority's folder, or below one.
-
-    Args:
-        inbox: the DEWi inbox.
-        la_codes: the authorities; each has a folder.
+    """Return the files that no run reads: those in no authority's folder, or in a folder below one.
 
     Returns:
-        Paths relative to the inbox, sorted; without hidden and half-written files, and those in hidden folders.
+        Paths relative to the inbox, sorted; without hidden and half-written files, and without files in hidden folders.
     """
     folders = set(la_codes)
     files = ((p, p.relative_to(inbox).parts) for p in inbox.rglob("*") if p.is_file() and _whole(p))
@@ -112,15 +108,15 @@ def _whole(path: Path) -> bool:
 
 
 def storable(path: Path) -> str:
-    """A file's name as a table can hold it and a person can be shown it.
+    """Return a file's name in a form that a table can store and a person can read.
 
-    A name on disk is bytes; Python keeps those that are no UTF-8 as surrogates, which no table or file can hold.
+    A name on disk is bytes. Python keeps bytes that are not UTF-8 as surrogates, which no table or file can hold.
     """
     return _visible(os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace"))
 
 
 def _visible(name: str) -> str:
-    """Without signs that a terminal obeys, or that hide what a name ends in; they are written as escapes."""
+    """Escape the characters that control a terminal or hide the end of a name."""
     if name.isprintable():
         return name
     hidden = ("Cc", "Cf", "Zl", "Zp")
@@ -128,16 +124,16 @@ def _visible(name: str) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """The hash of a file's content, of whatever size."""
+    """Return the hash of a file's content, of any size."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_arrival(path: Path) -> Opened:
-    """The returns in a file: itself, or each member of a zip that is XML, by name.
+    """Return the returns in a file: the file itself, or a zip's XML members by name.
 
     Raises:
-        Refused: the file is not a return, too large, or a zip that is damaged or not safe.
+        Refused: the file is not a return, is too large, or is a damaged or unsafe zip.
         OSError: the file cannot be read.
     """
     if path.stat().st_size > LARGEST_FILE:
@@ -153,15 +149,10 @@ def open_arrival(path: Path) -> Opened:
 
 
 def document_at(inbox: Path, path: str, sha256: str) -> bytes:
-    """The return with that content, opened from the inbox again.
-
-    Args:
-        inbox: the DEWi inbox.
-        path: `Arrival.path` of the file that held it.
-        sha256: of the return.
+    """Return the bytes of a return, read from the inbox again; `path` is the `Arrival.path` of its file.
 
     Raises:
-        ServiceFault: the file has gone from the inbox or has changed since it was received.
+        ServiceFault: the file has gone or changed since it was received.
     """
     for file in files_at(inbox, path):
         try:
@@ -180,7 +171,7 @@ def _starts_like_xml(content: bytes) -> bool:
 
 def _members(content: bytes) -> Opened:
     if content.count(_DIRECTORY_ENTRY) > MOST_MEMBERS:
-        raise Refused("zip_too_large")  # before there is a Python object for each
+        raise Refused("zip_too_large")  # before Python makes an object of each
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             _check(bundle.infolist(), len(content))
@@ -188,7 +179,7 @@ def _members(content: bytes) -> Opened:
             wanted = [m for m in files if _is_return(bundle, m)]
             documents = [_read(bundle, m) for m in wanted]
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError):
-        # All that the zip reader raises on damaged or unusual content; it works on memory, so none of it is our fault.
+        # The zip reader raises all of these on damaged or unusual content. It works in memory, so none is our fault.
         raise Refused("bad_zip") from None
     if not documents:
         raise Refused("zip_empty")
@@ -196,17 +187,17 @@ def _members(content: bytes) -> Opened:
 
 
 def _name(member: zipfile.ZipInfo) -> str:
-    """The name as it stands in the zip, which `filename` cuts at a NUL; some Windows tools separate by backslashes."""
+    """Return the name as the zip has it; `filename` cuts it at a NUL. Some Windows tools separate by backslashes."""
     return member.orig_filename.replace("\\", "/")
 
 
 def _is_file(name: str) -> bool:
-    # A Mac puts a shadow of each file beside it: `__MACOSX/._x.xml`, or `._x.xml`.
+    # A Mac adds a shadow of each file: `__MACOSX/._x.xml` or `._x.xml`.
     return not name.endswith("/") and not name.startswith("__MACOSX/") and "/." not in f"/{name}"
 
 
 def _is_return(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Whether it is called XML, or starts like XML whatever it is called."""
+    """Whether the name ends in `.xml`; with other names, whether the content begins like XML."""
     name = _name(member).lower()
     if name.endswith((".xml", *_OTHER_MARKUP)):
         return name.endswith(".xml")
@@ -215,11 +206,9 @@ def _is_return(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
 
 
 def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
-    """Refuse what the zip's own directory shows to be unsafe.
+    """Refuse a zip whose directory shows that it is unsafe.
 
-    Args:
-        members: the directory.
-        packed: bytes of the whole zip; the true measure where members share the same packed bytes.
+    `packed`, the bytes of the whole zip, is the true measure if members share packed bytes.
     """
     names = [_name(m) for m in members]
     unsafe = [n.startswith("/") or _DRIVE.match(n) or "\0" in n or ".." in n.split("/") for n in names]
@@ -236,14 +225,14 @@ def _check(members: list[zipfile.ZipInfo], packed: int) -> None:
         or any(unpacked > LARGEST_FILE for unpacked, _ in sizes)
         or any(a > _RATIO_FROM and a > HIGHEST_RATIO * b for a, b in [*sizes, (size, packed)]),
     }
-    for reason, found in checks.items():
-        if found:
+    for reason, applies in checks.items():
+        if applies:
             raise Refused(reason)
 
 
 def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
     with bundle.open(member) as file:
-        # The size that a zip declares is the sender's word; what is read is bounded.
+        # The declared size is only the sender's claim, so the read is bounded.
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Refused("zip_too_large")
@@ -251,13 +240,10 @@ def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
 
 
 def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str, str]) -> Path:
-    """Keep a refused file and its reason.
+    """Keep a refused file and its reason in a folder named by the content's hash; return that folder.
 
-    Args:
-        root: the data root.
-        sha256: of the content; names the folder.
-        content: the refused bytes; None where they are too many to keep twice, the inbox has them.
-        reason: code, detail, and texts in both languages; becomes reason.json.
+    `content` is None for a file too large to keep twice, as the inbox has it. `reason` (code, detail, and texts in both
+    languages) is written as reason.json.
     """
     folder = root / "quarantine" / sha256
     if content is not None:
@@ -268,19 +254,14 @@ def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str,
 
 
 def let_go(root: Path, accepted: Iterable[str]) -> None:
-    """Take out of quarantine what was accepted after all, so that it holds only what stands refused.
-
-    Args:
-        root: the data root.
-        accepted: the hashes of files whose acceptance is recorded; the inbox still has them.
-    """
-    held = {folder.name for folder in (root / "quarantine").glob("*")}
-    for sha256 in sorted(held.intersection(accepted)):
+    """Remove from quarantine the files whose acceptance is recorded, by hash; the inbox still has them."""
+    stored = {folder.name for folder in (root / "quarantine").glob("*")}
+    for sha256 in sorted(stored.intersection(accepted)):
         shutil.rmtree(root / "quarantine" / sha256)
 
 
 def _kept_name(content: bytes) -> str:
-    """A fixed name by what the bytes look like, so that a person can open the file; never the sender's own name."""
+    """Return a fixed name, never the sender's, with the extension that the bytes suggest, so that a person can open it."""
     if content.startswith(_ZIP_STARTS):
         return "file.zip"
     return "file.xml" if _starts_like_xml(content) else "file.bin"

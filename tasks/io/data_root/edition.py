@@ -1,6 +1,6 @@
-"""Which edition of the service this process runs: equal where the same input must make the same bytes.
+"""The edition of the service that this process runs: with the same edition, the same input makes the same bytes.
 
-Belongs here: what the bytes depend on. To add a library that shapes what is written: its name in `_SHAPING`.
+To add a library that affects the output: its name in `_SHAPING`.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
-#: Where the service's code and its shipped data stand.
+#: Folders of the service's code and its shipped data.
 _ROOMS = ("schemas", "expectations", "tasks", "data/reference")
 #: Libraries that judge, order or write.
 _SHAPING = (
@@ -32,13 +32,13 @@ _SHAPING = (
 
 @cache
 def edition() -> str:
-    """A hash over the service's code, its shipped data, and the versions of Python and of what shapes the bytes."""
-    found = hashlib.sha256(platform.python_version().encode())
+    """Return a hash of the service's code, its shipped data, and the versions of Python and the libraries in `_SHAPING`."""
+    digest = hashlib.sha256(platform.python_version().encode())
     for name in _SHAPING:
-        found.update(f"{name} {version(name)}\n".encode())
+        digest.update(f"{name} {version(name)}\n".encode())
     for room in _ROOMS:
         for path in sorted((_CHECKOUT / room).rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
-                found.update(path.relative_to(_CHECKOUT).as_posix().encode() + b"\0")
-                found.update(hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+                digest.update(path.relative_to(_CHECKOUT).as_posix().encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Which kind of file system a folder lies on, as the system's table of mounts says; and which kinds machines share."""
+"""The kind of file system that a folder is on, from the system's table of mounts; and the kinds that machines share."""
 
 from pathlib import Path
 
@@ -22,24 +22,22 @@ _SHARED = (
 
 
 def file_system_of(path: Path, mounts: Path = _MOUNTS) -> str:
-    """The kind of file system, such as `ext4` or `nfs4`; empty where the system does not tell.
+    """Return an existing folder's kind of file system, such as `ext4` or `nfs4`; empty without a table of mounts.
 
-    Args:
-        path: a folder that is there.
-        mounts: the table: a mount a line, its place and its kind in the second and third column.
+    The table has a mount a line, with its folder and kind in the second and third column.
     """
     if not mounts.is_file():
         return ""
-    whole, found = path.resolve(), ("", "")
+    whole, deepest = path.resolve(), ("", "")
     for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         _, place, kind, *_ = line.split(" ")
         place = place.replace(r"\040", " ")
-        # Of two at one place the later one lies over the other.
-        if whole.is_relative_to(place) and len(place) >= len(found[0]):
-            found = (place, kind)
-    return found[1]
+        # Of two mounts on a folder the later one hides the earlier.
+        if whole.is_relative_to(place) and len(place) >= len(deepest[0]):
+            deepest = (place, kind)
+    return deepest[1]
 
 
 def is_shared(kind: str) -> bool:
-    """Whether a file system of that kind may be another machine's too."""
+    """Whether machines may share a file system of that kind."""
     return kind.startswith(_SHARED)

@@ -1,7 +1,6 @@
-"""What somebody changes in the two inboxes, round by round, and what the files there look like; for `uln watch`.
+"""Changes in the two inboxes, round by round, and the size and time of their files; for `uln watch`.
 
-Belongs here: the disk. Does not belong here: when a file counts as whole (`tasks.core.arrivals`), asking
-(`tasks.maintenance.arrivals`).
+This module looks at the disk. When a file is whole is in `tasks.core.arrivals`; `tasks.maintenance.arrivals` calls both.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,20 +11,17 @@ from watchfiles import Change, watch
 
 from tasks.io.data_root.data_root import DataRoot
 
-#: How the name of a file ends that is being written.
+#: Suffixes of files that are still being written.
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
 def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator[set[str]]:
-    """The paths of what was changed, a round at a time; nothing changed makes an empty one.
+    """Yield the changed paths of each round, perhaps none, until the caller sets `stop`; the inboxes must exist.
 
-    Args:
-        root: the data root; its inboxes are there.
-        seconds: a round ends when nothing has changed for so long, at the latest after twice as long.
-        stop: set by whoever has had enough.
+    A round ends when nothing has changed for `seconds`, at the latest after twice as long.
     """
     milliseconds = seconds * 1000
-    for found in watch(
+    for changed in watch(
         root.dewi_inbox,
         root.lrs_inbox,
         step=milliseconds,
@@ -35,20 +31,20 @@ def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator
         stop_event=stop,
         ignore_permission_denied=True,
     ):
-        yield set(_files(found))
+        yield set(_files(changed))
 
 
-def _files(found: Iterable[tuple[Change, str]]) -> Iterator[str]:
-    """The files that changed; of a folder that has come, or was renamed, those in it: not where its rights changed."""
-    for how, name in found:
+def _files(changed: Iterable[tuple[Change, str]]) -> Iterator[str]:
+    """Yield the changed paths, and the files of a folder that is new or renamed; not if only its permissions changed."""
+    for change, name in changed:
         path = Path(name)
         yield name
-        if how == Change.added and path.is_dir():
+        if change == Change.added and path.is_dir():
             yield from map(str, path.rglob("*"))
 
 
 def stamps_of(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Size in bytes and time of change in nanoseconds, by path; not of what has gone, is no file or is half-written."""
+    """Return size in bytes and time of change in nanoseconds by path, for files that exist and are not half-written."""
     return {path: stamp for path in paths if (stamp := _stamp(Path(path))) is not None}
 
 
@@ -56,7 +52,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     if path.name.startswith(".") or path.suffix.lower() in _HALF_WRITTEN:
         return None
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return (found.st_size, found.st_mtime_ns) if path.is_file() else None
+    return (status.st_size, status.st_mtime_ns) if path.is_file() else None

@@ -1,6 +1,6 @@
-"""A Parquet file out of tables that come one after the other, so that no process holds all of its rows.
+"""Write a Parquet file from a sequence of tables, so that no process holds all of its rows.
 
-Belongs here: how such a file is written; its rows, their order and where it stands are the stage's business.
+The rows, their order and the file's path are decided by the stage.
 """
 
 import io
@@ -9,16 +9,14 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-#: Rows of a row group: its bounds are those of the file and not of the tables that it came in.
+#: Rows of a row group, however the incoming tables are cut.
 _GROUP_ROWS = 128 * 1024
 
 
 def parquet_of(tables: Iterable[pa.Table], schema: pa.Schema) -> bytes:
-    """A Parquet file of all the tables' rows, in the given order; equal rows give equal bytes, however they were cut.
+    """Return a Parquet file of the tables' rows in order; equal rows give equal bytes, however they are cut.
 
-    Args:
-        tables: with the schema's columns.
-        schema: of the file; holds also where there are no rows.
+    The tables have the schema's columns. Without rows the file still has the schema.
     """
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, schema.remove_metadata(), compression="zstd") as file:
@@ -35,5 +33,5 @@ def parquet_of(tables: Iterable[pa.Table], schema: pa.Schema) -> bytes:
 
 
 def _write(file: pq.ParquetWriter, rows: pa.Table) -> None:
-    # In one piece: pages end where pieces do.
+    # Combined, because pages end where pieces do.
     file.write_table(rows.combine_chunks(), row_group_size=_GROUP_ROWS)

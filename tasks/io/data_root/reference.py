@@ -1,4 +1,4 @@
-"""Reference data: the schools register, the authorities, and what operators keep in the data root's `reference/`.
+"""Reference data: the schools register, the authorities, and the files that operators keep in the data root's `reference/`.
 
 A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
 """
@@ -40,28 +40,28 @@ def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFr
         raise ConfigurationFault(path.name, [bilingual("fault.csv_unreadable")]) from error
     faults = [bilingual("fault.csv_column", column=c) for c in required if c not in rows.columns]
     if not faults and unique is not None:
-        twice = rows.loc[rows[unique].duplicated(), unique].dropna().unique()
-        faults = [bilingual("fault.csv_twice", column=unique, value=value) for value in twice]
+        repeated = rows.loc[rows[unique].duplicated(), unique].dropna().unique()
+        faults = [bilingual("fault.csv_twice", column=unique, value=value) for value in repeated]
     if faults:
         raise ConfigurationFault(path.name, faults)
     return rows
 
 
 def schools(reference: Path | None = None) -> pd.DataFrame:
-    """The schools register, sorted by school number.
+    """Return the schools register, sorted by school number.
 
     Returns:
-        school_number, school_name, la_code, la_en, la_cy, sector_en, sector_cy and whatever else the file holds.
+        school_number, school_name, la_code, la_en, la_cy, sector_en, sector_cy and any other columns of the file.
     """
-    own = reference / "schools.csv" if reference is not None else None
-    path = own if own is not None and own.exists() else SHIPPED / "schools.csv"
+    override = reference / "schools.csv" if reference is not None else None
+    path = override if override is not None and override.exists() else SHIPPED / "schools.csv"
     return _schools(path, path.stat().st_mtime_ns).copy()
 
 
 @cache
 def _schools(path: Path, _changed: int) -> pd.DataFrame:
     rows = _csv(path, SCHOOL_COLUMNS, "school_number")
-    # They name folders and files; nothing that could lead out of these may stand in them.
+    # These codes name folders and files, so no value may lead out of a folder.
     faults = [
         bilingual("fault.csv_digits", column=column, value=repr(value[:20]), digits=digits)
         for column, digits in _DIGITS.items()
@@ -73,21 +73,21 @@ def _schools(path: Path, _changed: int) -> pd.DataFrame:
 
 
 def authorities() -> pd.DataFrame:
-    """The 22 local authorities: la_code, la_en, la_cy, sorted by code."""
+    """Return the 22 local authorities: la_code, la_en, la_cy, sorted by code."""
     return _csv(SHIPPED / "local_authorities.csv", ("la_code", "la_en", "la_cy"), "la_code").sort_values("la_code")
 
 
 def registration(reference: Path) -> pd.DataFrame:
-    """What each school has registered (README, "The data root"); empty where the file does not exist yet.
+    """Return the schools' registration (README, "The data root"); empty if the file does not exist yet.
 
-    One school's mistake is that school's alone: a cell that cannot be used is emptied and its column named in `wrong`.
+    A school's mistake affects only that school: an unusable cell is emptied and its column is named in `wrong`.
 
     Returns:
-        The columns of the file, trimmed, and `wrong` (the columns that cannot be used, by `;`, or null); a row per
-        school, the first where it stands in two. Rows without a school number are left out.
+        The columns of the file, trimmed, and `wrong` (the unusable columns, separated by `;`, or null); one row per
+        school, the first if it has several. Rows without a school number are left out.
 
     Raises:
-        ConfigurationFault: missing columns, or no UTF-8 CSV.
+        ConfigurationFault: columns are missing, or the file is not a UTF-8 CSV.
     """
     path = reference / "registration.csv"
     if not path.exists():
@@ -112,8 +112,8 @@ def _registration(path: Path, _changed: int) -> pd.DataFrame:
     named = pd.DataFrame({c: bad[c].map({True: f"{c};", False: ""}).astype("str") for c in bad})
     wrong = named["school_number"].str.cat(named.drop(columns="school_number")).str.rstrip(";")
     rows = rows.assign(wrong=wrong.mask(wrong == ""), **{c: rows[c].mask(bad[c]) for c in (*_DATES, "takes_part")})
-    found: pd.DataFrame = rows.drop_duplicates("school_number", ignore_index=True)[columns].astype("str")
-    return found
+    usable: pd.DataFrame = rows.drop_duplicates("school_number", ignore_index=True)[columns].astype("str")
+    return usable
 
 
 def _real_dates(text: pd.Series) -> pd.Series:
@@ -122,7 +122,7 @@ def _real_dates(text: pd.Series) -> pd.Series:
 
 
 def opt_outs(reference: Path) -> pd.DataFrame:
-    """Learners who opted out of sharing: upn, recorded_on; empty where the file does not exist yet."""
+    """Return the learners who opted out of sharing: upn, recorded_on; empty if the file does not exist yet."""
     path = reference / "opt_outs.csv"
     if not path.exists():
         return pd.DataFrame(columns=list(OPT_OUT_COLUMNS), dtype="str")
@@ -139,23 +139,23 @@ class InBoth(Checked):
 
 @dataclass(frozen=True)
 class PrivacyNotice(Checked):
-    """What a learner's slip says of privacy, and whether that is the official wording."""
+    """The privacy notice on a learner's slip, and whether it is the official wording."""
 
     text: InBoth
     official: bool
 
     def told(self, lang: Language) -> str:
-        """The text in a language; one that is not official says so."""
+        """Return the text in a language; unofficial wording is marked as such."""
         words = " ".join(str(getattr(self.text, lang)).split())
         return words if self.official else f"{words} ({text('slips.not_official', lang)})"
 
 
 def privacy_notice(reference: Path | None = None) -> PrivacyNotice:
-    """What slips say of privacy: the data root's `reference/privacy_notice.toml`, else the shipped summary.
+    """Return the privacy notice for slips: the data root's `reference/privacy_notice.toml`, else the shipped summary.
 
     Raises:
-        ConfigurationFault: no TOML; a key that is missing, not known or of another kind; with every fault.
+        ConfigurationFault: not TOML, or a key is missing, unknown or of another kind; lists every fault.
     """
-    own = reference / "privacy_notice.toml" if reference is not None else None
-    path = own if own is not None and own.exists() else SHIPPED / "privacy_notice.toml"
+    override = reference / "privacy_notice.toml" if reference is not None else None
+    path = override if override is not None and override.exists() else SHIPPED / "privacy_notice.toml"
     return check(PrivacyNotice, toml_of(text_of(path), path.name), path.name)

@@ -1,4 +1,4 @@
-"""Takes files and folders away, and says how large and how old they are. Knows nothing of why."""
+"""Removal of files and folders, their size and age. Why something is removed is decided elsewhere."""
 
 import datetime as dt
 import shutil
@@ -11,19 +11,19 @@ def _files(path: Path) -> list[Path]:
 
 
 def size_of(paths: Iterable[Path]) -> tuple[int, int]:
-    """How many files there are, also in folders, and their bytes."""
+    """Return the number of files, those in folders included, and their bytes."""
     sizes = [file.stat().st_size for path in paths for file in _files(path)]
     return len(sizes), sum(sizes)
 
 
 def last_day(path: Path) -> str:
-    """The day on which a file, or one in a folder, was last written: ISO."""
+    """Return the last day on which a file, or any file in a folder, was written: ISO."""
     newest = max(file.stat().st_mtime for file in [path, *_files(path)])
     return dt.datetime.fromtimestamp(newest, tz=dt.UTC).date().isoformat()
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove files and folders; what has gone already is no fault.
+    """Remove files and folders; a missing one is no fault.
 
     Raises:
         OSError: something could not be removed.

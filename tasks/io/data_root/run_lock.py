@@ -1,8 +1,8 @@
 """One run at a time on a data root: a census during a returns run waits for it.
 
-On this machine, and on several where the locks of the file system that they share hold between them (`docs/machines.md`).
-The system gives the lock back when its holder dies, however it dies. Whoever gets it is alone, and puts away what a run
-that was killed had begun to write.
+The lock holds on this machine, and between machines if the locks of their shared file system do (`docs/machines.md`). The
+system releases it when its holder dies for any reason. The new holder is alone and removes the unfinished files of a
+killed run.
 """
 
 from collections.abc import Iterator
@@ -23,15 +23,11 @@ _PATIENCE_SECONDS = 1800.0
 
 @contextmanager
 def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterator[None]:
-    """Hold the data root for one run, and bring its tables to this version's columns before the run's first stage.
-
-    Args:
-        data: the data root.
-        patience: seconds to wait for another run.
+    """Hold the data root for one run, and migrate its tables to this version's columns before the run's first stage.
 
     Raises:
-        ServiceFault: the other run took longer than that, or a newer version of the service wrote the lake.
-        ConfigurationFault: what is said of the ways names another lake than this data root's (`tasks.io.lake.location`).
+        ServiceFault: another run took longer than `patience` seconds, or a newer version of the service wrote the lake.
+        ConfigurationFault: the settings name another lake than this data root's (`tasks.io.lake.location`).
     """
     lock = _lock(data)
     try:
@@ -40,7 +36,9 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
         raise ServiceFault(bilingual("fault.run_lock")) from None
     try:
         root = DataRoot(Path(data))
-        migrate(Lake.of(root))  # first: nothing is touched where a newer version of the service wrote the lake
+        migrate(
+            Lake.of(root)
+        )  # first, so that a lake from a newer version of the service stops the run before any change
         clear_parts(root)
         remember_place(root)
         yield
@@ -51,7 +49,8 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
 def is_held(data: str) -> bool:
     """Whether a run, on this machine or another, holds the data root now.
 
-    Asked by a worker while its run does: no there means that this file system's locks do not hold between machines.
+    A worker calls this while its run holds the lock; False then means that the file system's locks do not hold between
+    machines.
     """
     lock = _lock(data)
     try:

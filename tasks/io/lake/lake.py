@@ -1,7 +1,7 @@
-"""The service's memory: Delta Lake tables, typed by `schemas.tables`, one atomic commit per result.
+"""The service's memory: Delta Lake tables, typed by `schemas.tables`, with one atomic commit per result.
 
-A write that would change nothing makes no commit, so that running again leaves the versions as they were. A commit that
-must not happen twice carries an application transaction id. Knows tables and keys, not what they mean.
+A write that would change nothing makes no commit, so a repeated run leaves the versions unchanged. A commit that must not
+happen twice carries an application transaction id. This module knows tables and keys, not their meaning.
 """
 
 from collections import Counter
@@ -23,26 +23,26 @@ from tasks.io.lake.scan import GREAT, OpenedTable, conditions, opened_table, sto
 
 
 class Lake:
-    """The tables at one place."""
+    """The tables at a location."""
 
     def __init__(self, place: LakePlace | Path) -> None:
         self.place = place if isinstance(place, LakePlace) else folder_place(place)
 
     @classmethod
     def of(cls, root: DataRoot) -> Self:
-        """A data root's.
+        """Return a data root's lake.
 
         Raises:
-            ConfigurationFault: what is said of where it lies is wrong.
+            ConfigurationFault: the settings of its location are wrong.
         """
         return cls(place_of(root))
 
     def uri(self, table: Table) -> str:
-        """The address of a table, whether it exists or not."""
+        """Return the address of a table, whether it exists or not."""
         return f"{self.place.uri}/{table.name}"
 
     def opened(self, table: Table) -> DeltaTable | None:
-        """The table as it is now; None where it does not exist yet."""
+        """Return the table in its current version; None if it does not exist yet."""
         if not DeltaTable.is_deltatable(self.uri(table), self.place.options):
             return None
         delta = self._scanner(table).delta
@@ -53,24 +53,24 @@ class Lake:
         folder = self.place.folder
         if folder is None:
             return opened_table(table.name, self.place, 0, 0)
-        # A table that was removed and made again is another, though its folder may have the same number.
+        # A table that was removed and made again is another, even if its folder has the same inode number.
         log = folder / table.name / "_delta_log"
-        first = log / f"{0:020}.json"  # gone where a purge has shortened the log; the folder's own time moves on
+        first = log / f"{0:020}.json"  # missing if a purge shortened the log; the folder's time changes at each commit
         return opened_table(
             table.name, self.place, log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
         )
 
     def version(self, name: str) -> int:
-        """The table's version, -1 where it does not exist yet."""
+        """Return the table's version; -1 if it does not exist yet."""
         delta = self.opened(TABLES[name])
         return -1 if delta is None else int(delta.version())
 
     def versions(self) -> dict[str, int]:
-        """Every table's version."""
+        """Return every table's version."""
         return {name: self.version(name) for name in TABLES}
 
     def has_moved(self, name: str, since: int) -> bool:
-        """Whether a commit after that version of a table may have changed a row; one that only adds columns changes none."""
+        """Whether a commit after a version of a table may have changed rows; a commit that only adds columns does not."""
         delta = self.opened(TABLES[name])
         now = -1 if delta is None else int(delta.version())
         if delta is None or not 0 <= since < now:
@@ -79,24 +79,19 @@ class Lake:
         return later != ["ADD COLUMN"] * (now - since)
 
     def reached(self, versions: dict[str, int]) -> bool:
-        """Whether every table is here at least as new as that; another machine may see a commit later than who made it."""
+        """Whether every table here has at least these versions; another machine may see a commit after its writer does."""
         return all(self.version(name) >= version for name, version in versions.items())
 
     def read(self, name: str, columns: list[str] | None = None, **where: Any) -> pd.DataFrame:
-        """Rows of a table, in order (`arrow_of`).
+        """Return rows of a table, sorted as by `arrow_of`, with these columns in this order; all columns if None.
 
-        Args:
-            name: the table.
-            columns: which columns; all where None.
-            where: column = value, or column = several values (a list or a Series; nulls do not count).
-
-        Returns:
-            A frame with those columns, in that order; empty where the table does not exist yet.
+        A condition in `where` is column = value, or column = several values (a list or a Series; nulls do not count).
+        The frame is empty if the table does not exist yet.
         """
         return frame_of(self.read_arrow(name, columns, **where))
 
     def read_arrow(self, name: str, columns: list[str] | None = None, **where: Any) -> pa.Table:
-        """`read`, as Arrow."""
+        """Like `read`, as Arrow."""
         table = TABLES[name]
         names = columns or [c.name for c in table.columns]
         schema = pa.schema([table.schema.field(n) for n in names])
@@ -107,49 +102,43 @@ class Lake:
         return _in_order(rows, table).select(names).cast(schema)
 
     def pieces(self, name: str, columns: list[str], **where: Any) -> Iterator[pa.Table]:
-        """`read_arrow`, so many rows at a time and in no order: the table itself is never in memory."""
+        """Yield the rows of `read_arrow` in pieces and in no order; the whole table is never in memory."""
         table = TABLES[name]
         if self.opened(table) is not None:
             for rows in self._scanner(table).pieces(columns, conditions(table, where)):
                 yield rows.select(columns)
 
     def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
-        """Each value that occurs in a column of text once, sorted; the table itself is never in memory.
-
-        Args:
-            name: the table.
-            column: of text; nulls do not count.
-            where: as for `read`.
-        """
+        """Return the distinct values of a text column without nulls, sorted; the whole table is never in memory."""
         table = TABLES[name]
-        found, parts, size = pa.array([], pa.string()), list[pa.Array](), 0
+        values, parts, size = pa.array([], pa.string()), list[pa.Array](), 0
         if self.opened(table) is not None:
             for rows in self._scanner(table).pieces([column], conditions(table, where)):
                 parts.append(rows.column(0).combine_chunks().cast(pa.string()).unique())
                 size += len(parts[-1])
-                # Not after each piece: what was found is looked through each time.
-                if size > max(GREAT, 2 * len(found)):
-                    found, parts, size = pa.concat_arrays([found, *parts]).unique(), [], 0
-        found = pa.concat_arrays([found, *parts]).unique().drop_null()
-        return pd.Series(found.take(pc.sort_indices(found)), dtype="str")
+                # Not after each piece, because each merge goes through all values so far.
+                if size > max(GREAT, 2 * len(values)):
+                    values, parts, size = pa.concat_arrays([values, *parts]).unique(), [], 0
+        values = pa.concat_arrays([values, *parts]).unique().drop_null()
+        return pd.Series(values.take(pc.sort_indices(values)), dtype="str")
 
     def sizes(self, name: str, column: str, **where: Any) -> dict[str, int]:
-        """How many rows hold each value of a column of text, sorted by value; the table itself is never in memory."""
-        table, found = TABLES[name], Counter[str]()
+        """Return the number of rows by value of a text column, sorted; the whole table is never in memory."""
+        table, counts = TABLES[name], Counter[str]()
         if self.opened(table) is not None:
             for rows in self._scanner(table).pieces([column], conditions(table, where)):
                 counted = rows[column].value_counts()
-                found.update(
+                counts.update(
                     dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
                 )
-        return {value: found[value] for value in sorted(found)}
+        return {value: counts[value] for value in sorted(counts)}
 
     def areas(self, name: str, **where: Any) -> dict[str, int]:
-        """How many rows there are in each area of a table that has some (`Table.area_of`); `area=` is a condition then."""
+        """Return the number of rows by area of a table with `Table.area_of`; `area=` may be a condition."""
         return self.sizes(name, AREA, **where)
 
     def filled(self, name: str, column: str, **where: Any) -> int:
-        """In how many rows a column holds something; the table itself is never in memory."""
+        """Return the number of rows in which a column is not null; the whole table is never in memory."""
         table = TABLES[name]
         if self.opened(table) is None:
             return 0
@@ -157,15 +146,10 @@ class Lake:
         return sum(len(rows) - rows[column].null_count for rows in pieces)
 
     def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: Any) -> bool:
-        """Make the slice that `where` names hold exactly these rows.
-
-        Args:
-            name: the table.
-            rows: whole rows.
-            where: column = value, or column = several values.
+        """Replace the slice that `where` selects with these whole rows.
 
         Returns:
-            False where it held them already.
+            False if the slice held them already.
         """
         table = TABLES[name]
         new = arrow_of(table, rows)
@@ -188,15 +172,12 @@ class Lake:
         return True
 
     def append(self, name: str, rows: pd.DataFrame | pa.Table, transactions: Iterable[str] = ()) -> bool:
-        """Add rows in one commit; with transaction ids, once only.
+        """Add whole rows that are not in the table yet, in one commit.
 
-        Args:
-            name: the table.
-            rows: whole rows; none that stands there already.
-            transactions: application transaction ids that the commit carries; the caller leaves out committed ones.
+        The commit carries the application transaction ids; the caller leaves out committed ones, so each is added once.
 
         Returns:
-            False where there is nothing to add.
+            False if there is nothing to add.
         """
         table = TABLES[name]
         ids = list(transactions)
@@ -218,7 +199,7 @@ class Lake:
         )
 
     def committed(self, name: str, transactions: Iterable[str]) -> set[str]:
-        """Which of these application transaction ids stand in the table."""
+        """Return those of the application transaction ids that are in the table's log."""
         delta = self.opened(TABLES[name])
         return set() if delta is None else {t for t in transactions if delta.transaction_version(t) is not None}
 
@@ -229,36 +210,36 @@ class Lake:
         transactions: Iterable[str] = (),
         known: pd.Series | None = None,
     ) -> bool:
-        """Put rows in by key: new ones added, changed ones replaced, equal ones left alone, in one commit.
+        """Merge rows by key in one commit: add new ones, replace changed ones, leave equal ones.
 
         Args:
             name: the table.
             rows: whole rows; each key once.
             transactions: application transaction ids that the commit carries.
-            known: values of the key's first column that may stand there, where the caller has looked; all others are new.
+            known: values of the key's first column that the table may hold, if the caller has checked; others are new.
 
         Returns:
-            False where nothing had to change.
+            False if nothing had to change.
         """
         table = TABLES[name]
         new = arrow_of(table, rows)
         wanted = list(transactions)
         first = table.key[0]
-        there: dict[str, Any] = {first: new[first] if known is None else known}
-        old = self.read_arrow(name, **there)
+        where: dict[str, Any] = {first: new[first] if known is None else known}
+        old = self.read_arrow(name, **where)
         changed = _changed_rows(old, new)
-        # Each id is looked for in the whole log: only where it decides whether anything is written at all.
+        # The search for an id reads the whole log, so search only if the ids decide whether to write at all.
         ids = sorted(set(wanted) - (set() if len(changed) else self.committed(name, wanted)))
         if not len(changed) and not ids:
             return False
         replaced = stored(table, _known_rows(table, old, changed))
         delta = self.opened(table)
         if delta is None or not len(replaced):
-            # What is new alone is added: nothing that stands is read or written again, however much there is.
+            # With new rows only, append: no existing row is read or written again, whatever the table's size.
             self._add(table, changed, ids)
             return True
         on = [f"t.{k} = s.{k}" for k in table.key]
-        # Only the slices in which the old rows stand are read and rewritten.
+        # Read and rewrite only the slices that hold the old rows.
         on += [f"t.{p} IN ({_literals(replaced[p].unique().to_pylist())})" for p in table.slices]
         (
             delta.merge(
@@ -276,20 +257,20 @@ class Lake:
         return True
 
 
-#: A reader or writer holds a whole row group of a file in memory, however few rows it asks for.
+#: Small row groups, because a reader or writer holds a whole one in memory, however few rows it needs.
 AS_WRITTEN = WriterProperties(max_row_group_size=65_536)
 #: The transaction id under which a table's log keeps its schema version; a table without it has version 1.
 SCHEMA_VERSION = "schema"
 
 
 def carrying(ids: list[str], version: int = 1) -> CommitProperties | None:
-    """Properties of a commit: its transaction ids, and the schema version that it gives its table where above 1."""
+    """Return a commit's properties: its transaction ids, and the table's schema version if above 1."""
     marks = [Transaction(SCHEMA_VERSION, version)] if version > 1 else []
     return CommitProperties(app_transactions=[*(Transaction(t, 1) for t in ids), *marks]) if ids or marks else None
 
 
 def _literals(values: str | list[str]) -> str:
-    """Values as SQL takes them."""
+    """Return values as SQL literals."""
     texts = [values] if isinstance(values, str) else sorted(values)
     return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
 
@@ -305,22 +286,22 @@ def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:
 
 
 def _known_rows(table: Table, old: pa.Table, changed: pa.Table) -> pa.Table:
-    """Those of the old rows whose key is among the changed ones."""
+    """Return the old rows whose key is among the changed ones."""
     key = list(table.key)
     return old.join(changed.select(key), keys=key, join_type="left semi")
 
 
 def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
-    """Rows as Arrow by the table's schema, sorted by partition and key.
+    """Return rows as Arrow by the table's schema, sorted by partition and key.
 
     Raises:
-        ServiceFault: a column is missing or unknown, a required column is empty, or a key stands twice; names only
+        ServiceFault: a column is missing or unknown, a required column is empty, or a key is repeated; names only
             tables and columns.
     """
     names = [c.name for c in table.columns]
-    given = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
-    if set(given) != set(names):
-        odd = sorted(set(given) ^ set(names))
+    present = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
+    if set(present) != set(names):
+        odd = sorted(set(present) ^ set(names))
         raise ServiceFault(bilingual("fault.table_columns", table=table.name, columns=", ".join(odd)))
     open_schema = pa.schema([f.with_nullable(True) for f in table.schema])
     if isinstance(rows, pa.Table):
@@ -331,13 +312,12 @@ def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
         if column.required and data[column.name].null_count:
             raise ServiceFault(bilingual("fault.table_required", table=table.name, column=column.name))
     data = _in_order(data.cast(table.schema), table)
-    if _distinct(data, table.key) != len(data):
+    if _count_distinct(data, table.key) != len(data):
         raise ServiceFault(bilingual("fault.table_key", table=table.name, key=", ".join(table.key)))
     return data
 
 
-def _distinct(rows: pa.Table, key: tuple[str, ...]) -> int:
-    """How many keys there are."""
+def _count_distinct(rows: pa.Table, key: tuple[str, ...]) -> int:
     if len(key) == 1:
         return int(pc.count_distinct(rows[key[0]], mode="all").as_py())
     return int(rows.group_by(list(key)).aggregate([]).num_rows)
@@ -348,7 +328,7 @@ def _order(table: Table) -> tuple[str, ...]:
 
 
 def _in_order(rows: pa.Table, table: Table) -> pa.Table:
-    """Rows sorted by partition and key; what is read mostly is already, and looking costs less than sorting."""
+    """Sort rows by partition and key; stored rows mostly are sorted, and the check costs less than sorting."""
     order = _order(table)
     return rows if _is_sorted(rows, order) else rows.sort_by([(column, "ascending") for column in order])
 
@@ -364,7 +344,7 @@ def _is_sorted(rows: pa.Table, order: tuple[str, ...]) -> bool:
 
 
 def frame_of(data: pa.Table) -> pd.DataFrame:
-    """An Arrow table as the frame that core functions take: text as `str`, whole numbers nullable."""
+    """Return an Arrow table as the frame that core functions take: text as `str`, whole numbers nullable."""
     text = pd.StringDtype(na_value=float("nan"))
     frame: pd.DataFrame = data.replace_schema_metadata(None).to_pandas(
         types_mapper=lambda t: text if pa.types.is_string(t) else pd.Int64Dtype() if pa.types.is_int64(t) else None

@@ -1,15 +1,12 @@
 """Location of the lake: the data root's own folder, another folder, or a prefix of an S3-compatible store.
 
-The setting: `schemas.settings.locations`.
+Two libraries use it: `deltalake` commits, by address and options; Arrow reads files. A commit is a put that must fail if
+its name is taken (`If-None-Match`). The store must honour this, so that two writers never replace each other's commit.
 
-Two libraries look at it: the lake's own, which commits, by an address and options; and Arrow, which reads files. A commit is
-one put that fails where something stands already (`If-None-Match`), so the store must honour it; then two writers at once
-never take each other's commit away.
+A lake at another address is another memory, and an empty one knows no learner who was sent. So the data root remembers its
+lake's address, and refuses another until a person confirms that the lake was moved.
 
-A lake at another address is another memory: an empty one knows of nobody who was sent. So the data root remembers where
-its lake lies, and one that is said to lie elsewhere is not opened until a person has said that it was moved there.
-
-Belongs here: the address, and what opens the door. Does not belong here: tables (`tables`).
+The setting is in `schemas.settings.locations`, the tables are in `lake`.
 """
 
 from dataclasses import dataclass, field
@@ -28,14 +25,14 @@ from tasks.io.data_root.data_root import DataRoot, write_whole
 
 @dataclass(frozen=True)
 class LakePlace:
-    """A place for tables; two are one where their addresses are.
+    """A location for tables; two with the same address are equal.
 
     Attributes:
-        uri: where both libraries find it; no credential stands in it.
-        folder: of this machine; None where it is none.
-        endpoint: of the store, where it is not the provider's own.
-        options: what the lake's library needs besides.
-        files: for Arrow; paths are below the place.
+        uri: the address for both libraries; without credentials.
+        folder: the folder on this machine; None for a store.
+        endpoint: of the store, if not the provider's own.
+        options: other settings of `deltalake`.
+        files: Arrow's file system; paths are relative to the location.
     """
 
     uri: str
@@ -46,34 +43,34 @@ class LakePlace:
 
     @property
     def address(self) -> str:
-        """As people read it, and as the data root remembers it."""
+        """The address as people read it and as the data root remembers it."""
         return self.uri if self.endpoint is None else f"{self.uri} ({self.endpoint})"
 
     def sizes(self, name: str) -> dict[str, int]:
-        """Every file below a name, by its path below that; its size in bytes."""
+        """Return the sizes in bytes of all files below a name, by their path relative to it."""
         if self.files.get_file_info(name).type != pafs.FileType.Directory:
             return {}
         below = self.files.get_file_info(pafs.FileSelector(name, recursive=True))
-        return {one.path.removeprefix(f"{name}/"): int(one.size) for one in below if one.is_file}
+        return {file.path.removeprefix(f"{name}/"): int(file.size) for file in below if file.is_file}
 
 
 @cache
 def folder_place(folder: Path) -> LakePlace:
-    """A folder of this machine."""
+    """Return the location of a folder on this machine."""
     return LakePlace(str(folder), folder, files=pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem()))
 
 
 def place_of(root: DataRoot) -> LakePlace:
-    """Where a data root's lake lies.
+    """Return the location of a data root's lake.
 
     Raises:
-        ConfigurationFault: what is said of the ways is wrong, or names another place than the one where the lake lies.
+        ConfigurationFault: the settings are wrong, or name another location than the one that the data root remembers.
     """
-    way = locations_of(root.reference).lake
-    if way is None:
+    location = locations_of(root.reference).lake
+    if location is None:
         place = folder_place(root.lake)
     else:
-        place = folder_place(Path(way.folder)) if isinstance(way, FileLocation) else _in_store(way)
+        place = folder_place(Path(location.folder)) if isinstance(location, FileLocation) else _in_store(location)
     known = _remembered(root)
     if known not in (None, place.address):
         file = _memory(root).relative_to(root.path).as_posix()
@@ -85,7 +82,7 @@ def place_of(root: DataRoot) -> LakePlace:
 
 
 def remember_place(root: DataRoot) -> None:
-    """Write down where the lake lies, where that is not the data root's own folder; for whoever holds the data root.
+    """Write down the lake's address unless it is the data root's own folder; only for the holder of the run lock.
 
     Raises:
         ConfigurationFault: as `place_of`.
@@ -100,7 +97,7 @@ def _memory(root: DataRoot) -> Path:
 
 
 def _remembered(root: DataRoot) -> str | None:
-    """The address at which the lake lies; None where it lies nowhere yet."""
+    """Return the remembered address of the lake; None if there is no lake yet."""
     try:
         return _memory(root).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -108,21 +105,21 @@ def _remembered(root: DataRoot) -> str | None:
 
 
 @cache
-def _in_store(way: S3Location) -> LakePlace:
-    patience = way.patience_seconds
-    keys = {"ACCESS_KEY_ID": way.access_key, "SECRET_ACCESS_KEY": way.secret_key, "SESSION_TOKEN": way.session_token}
+def _in_store(s3: S3Location) -> LakePlace:
+    patience = s3.patience_seconds
+    keys = {"ACCESS_KEY_ID": s3.access_key, "SECRET_ACCESS_KEY": s3.secret_key, "SESSION_TOKEN": s3.session_token}
     options = {f"AWS_{name}": key.get_secret_value() for name, key in keys.items() if key is not None}
-    options |= {"AWS_REGION": way.region, "conditional_put": "etag", "timeout": f"{patience}s"}
+    options |= {"AWS_REGION": s3.region, "conditional_put": "etag", "timeout": f"{patience}s"}
     options |= {"connect_timeout": f"{patience}s", "max_retries": "3", "retry_timeout": f"{patience}s"}
-    arrow: dict[str, Any] = {"region": way.region, "connect_timeout": patience, "request_timeout": patience}
+    arrow: dict[str, Any] = {"region": s3.region, "connect_timeout": patience, "request_timeout": patience}
     arrow |= {
         name: key.get_secret_value()
         for name, key in zip(("access_key", "secret_key", "session_token"), keys.values(), strict=True)
         if key is not None
     }
-    if way.endpoint is not None:
-        address = urlsplit(way.endpoint)
-        options |= {"AWS_ENDPOINT_URL": way.endpoint, "AWS_ALLOW_HTTP": str(address.scheme == "http").lower()}
+    if s3.endpoint is not None:
+        address = urlsplit(s3.endpoint)
+        options |= {"AWS_ENDPOINT_URL": s3.endpoint, "AWS_ALLOW_HTTP": str(address.scheme == "http").lower()}
         arrow |= {"endpoint_override": address.netloc, "scheme": address.scheme}
-    files = pafs.SubTreeFileSystem(way.folder, pafs.S3FileSystem(**arrow))
-    return LakePlace(f"s3://{way.folder}", None, way.endpoint, options, files)
+    files = pafs.SubTreeFileSystem(s3.folder, pafs.S3FileSystem(**arrow))
+    return LakePlace(f"s3://{s3.folder}", None, s3.endpoint, options, files)

@@ -1,7 +1,7 @@
-"""Maintenance of the lake's tables: what is wrong with one, fewer files, and the removal of versions that nobody needs.
+"""Maintenance of the lake's tables: damage checks, compaction, and the removal of old versions.
 
-No function here changes a row. Does not belong here: reading and writing rows (`tables`), new columns (`migration`), and the
-decision that something is removed (`tasks.maintenance.purge`).
+No function here changes a row. Rows are read and written in `lake`, columns are added in `migration`, and
+`tasks.maintenance.purge` decides on removals.
 """
 
 import datetime as dt
@@ -21,31 +21,31 @@ LEAST_KEPT = dt.timedelta(days=7)
 
 
 def damage(lake: Lake, name: str) -> str | None:
-    """What is wrong with a table's files; looks at the log and at the files' sizes, and reads no rows.
+    """Return the kind of damage to a table's files, from the log and the files' sizes; reads no rows.
 
     Returns:
-        `unreadable`: there is no log, or it cannot be read; `columns`: a newer version of the service wrote the table, or
-        it has other columns than `schemas.tables`; `files`: one that the log names is gone, or has another size. None where
-        nothing is wrong, nothing is stored yet, or the next run adds the missing columns (`migration`).
+        `unreadable`: the log is missing or unreadable; `columns`: a newer version of the service wrote the table, or its
+        columns differ from `schemas.tables`; `files`: a file in the log is missing or has another size. None if nothing is
+        wrong, nothing is stored yet, or the next run adds the missing columns (`migration`).
     """
     table = TABLES[name]
-    there = lake.place.sizes(name)
-    if not there:
+    sizes = lake.place.sizes(name)
+    if not sizes:
         return None
     try:
         delta = DeltaTable(lake.uri(table), storage_options=lake.place.options)
         added = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
         fit = fit_of(table, delta)
-    except Exception:  # noqa: BLE001 - whatever the library says of a broken log
+    except Exception:  # noqa: BLE001 - the library may raise anything on a broken log
         return "unreadable"
     if fit is Fit.OTHER:
         return "columns"
-    whole = all(there.get(unquote(file["path"])) == file["size_bytes"] for file in added)
+    whole = all(sizes.get(unquote(file["path"])) == file["size_bytes"] for file in added)
     return None if whole else "files"
 
 
 def try_out(lake: Lake) -> None:
-    """Write a table of its own to the lake's place, and remove it; raises whatever either library says of the place."""
+    """Write a test table to the lake's location and remove it; raises any fault of either library."""
     name = f".uln-proof-{secrets.token_hex(4)}"
     try:
         write_deltalake(f"{lake.place.uri}/{name}", pa.table({"proof": ["x"]}), storage_options=lake.place.options)
@@ -55,10 +55,10 @@ def try_out(lake: Lake) -> None:
 
 
 def compact(lake: Lake, name: str) -> int:
-    """Merge a table's small files, each partition's separately, in a commit that changes no row.
+    """Merge a table's small files within each partition, in a commit that changes no row.
 
     Returns:
-        How many files fewer there are.
+        Reduction in the number of files.
     """
     delta = lake.opened(TABLES[name])
     if delta is None:
@@ -68,17 +68,17 @@ def compact(lake: Lake, name: str) -> int:
 
 
 def former_versions(lake: Lake, older_than: dt.timedelta) -> dict[str, tuple[int, int]]:
-    """Number and bytes of the files that only older versions of a table need, for each table that has such files."""
-    found: dict[str, tuple[int, int]] = {}
+    """Return the number and bytes of the files that only older versions need, by table, for tables with such files."""
+    result: dict[str, tuple[int, int]] = {}
     for name, table in TABLES.items():
         delta = lake.opened(table)
         names = _unneeded(delta, older_than, dry_run=True) if delta is not None else []
-        there = lake.place.sizes(name) if names else {}
-        # The log goes on naming files that an earlier purge removed.
-        sizes = [there[path] for file in names if (path := unquote(file)) in there]
-        if sizes:
-            found[name] = (len(sizes), sum(sizes))
-    return found
+        sizes = lake.place.sizes(name) if names else {}
+        # The log still names files that an earlier purge removed.
+        unneeded = [sizes[path] for file in names if (path := unquote(file)) in sizes]
+        if unneeded:
+            result[name] = (len(unneeded), sum(unneeded))
+    return result
 
 
 def forget_versions(lake: Lake, name: str, older_than: dt.timedelta) -> None:
@@ -89,10 +89,10 @@ def forget_versions(lake: Lake, name: str, older_than: dt.timedelta) -> None:
 
 
 def shorten_logs(lake: Lake) -> None:
-    """Remove log entries that no version of the last 30 days needs: they hold bounds of values that were removed.
+    """Remove log entries that no version of the last 30 days needs, because they hold bounds of removed values.
 
-    The library does so where a checkpoint is as old as that; so each call also leaves one for a later call. Transaction ids
-    and the schema version stay in it.
+    The library removes them only if a checkpoint is that old, so each call also writes one for a later call. Checkpoints
+    keep the transaction ids and the schema version.
     """
     for name, table in TABLES.items():
         delta = lake.opened(table)
@@ -103,7 +103,7 @@ def shorten_logs(lake: Lake) -> None:
 
 
 def _unneeded(delta: DeltaTable, older_than: dt.timedelta, *, dry_run: bool) -> list[str]:
-    """Files that only older versions need, and those that a killed run left; removed unless it is a dry run."""
+    """Return the files that only older versions need or a killed run left; remove them unless `dry_run`."""
     hours = int(max(older_than, LEAST_KEPT).total_seconds() // 3600)
-    # The library's own minimum, a week, is ours too; a test has less time.
+    # LEAST_KEPT equals the library's own minimum of a week; tests use a shorter one.
     return list(delta.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True))

@@ -1,10 +1,10 @@
 """Migration of a lake that an earlier version of the service wrote: the columns that its tables lack.
 
-A table's schema version is the number of the last change to its columns (`Column.since`). It is kept in the table's log as a
-transaction id, so it moves with the table wherever the lake lies; a table without it has version 1. A migration only adds
-columns whose rows are null so far. It rewrites no file, and the commit that adds the columns also sets the version.
+A table's schema version is the number of the last change to its columns (`Column.since`). The table's log keeps it as a
+transaction id, so it moves with the table; a table without it has version 1. A migration only adds columns, null in
+existing rows. It rewrites no file, and the commit that adds the columns also sets the version.
 
-To add a column: `schemas.tables`. Nothing here changes for it.
+To add a column: only `schemas.tables`.
 """
 
 from enum import Enum, auto
@@ -32,13 +32,13 @@ class Fit(Enum):
 
 def fit_of(table: Table, delta: DeltaTable) -> Fit:
     """Compare a stored table with its definition; reads the log only."""
-    there = _columns(delta)
+    names = _columns(delta)
     later = {column.name for column in table.columns if column.since > 1}
     wanted = set(stored(table, table.schema.empty_table()).column_names)
     newer = (delta.transaction_version(SCHEMA_VERSION) or 1) > table.version
-    if newer or there - wanted or wanted - there - later:
+    if newer or names - wanted or wanted - names - later:
         return Fit.OTHER
-    return Fit.SAME if there == wanted else Fit.OLDER
+    return Fit.SAME if names == wanted else Fit.OLDER
 
 
 def _columns(delta: DeltaTable) -> set[str]:
@@ -62,7 +62,7 @@ def older_tables(lake: Lake) -> dict[str, DeltaTable]:
 def migrate(lake: Lake) -> list[str]:
     """Add the missing columns to a lake's tables, one commit for each table; only while the data root's lock is held.
 
-    A migration that was interrupted is completed by the next one.
+    The next call completes an interrupted migration.
 
     Returns:
         The tables that got columns.

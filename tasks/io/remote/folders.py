@@ -1,10 +1,10 @@
-"""The four folders between the service and DEWi and the LRS, where one of them is elsewhere (`schemas.settings.locations`).
+"""The four folders shared with DEWi and the LRS, if one is outside the data root (`schemas.settings.locations`).
 
-What arrives elsewhere is copied into the data root's own inbox and kept there as received; the stages read it there as
-ever. School files lie in the data root's outbox first and are brought from there. Batch files alone go straight to where
-they are handed over: the ledger knows what was asked for, and the folder there alone proves that it was handed over.
+New files in a remote inbox are copied into the data root's inbox and kept there as received; the stages read them there.
+School files are written to the data root's outbox and delivered from it. Only batch files go straight to their folder:
+the ledger keeps what was requested, and only that folder proves the hand-over.
 
-Belongs here: which files go which way, once. Does not belong here: how (`tasks.io.remote.transport`).
+This module decides which files are copied, once; `tasks.io.remote.transport` copies them.
 """
 
 import errno
@@ -25,99 +25,94 @@ from tasks.io.data_root.data_root import DataRoot, NotWritten, make_folder, take
 from tasks.io.remote.open import open_folder
 from tasks.io.remote.transport import PART, OutcomeUnknown, Rejected, Seen, Transport, Unreachable, part_name
 
-#: What no return and no result file has; more is copied no further, and refused as too large where it is read.
+#: Bytes copied of a file at most: more than any return or result file has; the reader refuses the file as too large.
 _MOST = 64 * 2**20 + 1
-#: Files that are copied side by side: each waits some times for the other machine's answer.
+#: Files copied side by side, because each waits several times for the other machine's answer.
 _AT_ONCE = 8
-#: What the system answers where a folder has a file's name here, or a file a folder's, or where a name is too long.
-_OF_A_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+#: Errors of a name: a folder here has the file's name, a file has the folder's, or the name is too long.
+_NAME_ERRORS = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
 
 
 def location_of(root: DataRoot, name: str) -> Location | None:
-    """Where a folder is; None where it is the data root's own.
+    """Return a folder's location; None if it is the data root's own.
 
     Raises:
-        ConfigurationFault: what is said of the ways is wrong.
+        ConfigurationFault: the settings of the locations are wrong.
     """
-    found: Location | None = getattr(locations_of(root.reference), name)
-    return found
+    location: Location | None = getattr(locations_of(root.reference), name)
+    return location
 
 
 def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sleep) -> int:
-    """Copy what is new in an inbox elsewhere into the data root's own.
+    """Copy the new files of a remote inbox (`dewi_inbox` or `lrs_inbox`) into the data root's inbox.
 
-    A file is taken when a second listing, some seconds after the first, shows it as the first did; the next run takes the
-    others. Of a name that has come again with other content both are kept.
-
-    Args:
-        root: the data root.
-        name: `dewi_inbox` or `lrs_inbox`.
-        wait: lets seconds pass.
+    A file is copied if a second listing, some seconds after the first, shows it unchanged; the next run copies the
+    others. If a name comes again with other content, both files are kept. `wait` waits for a number of seconds.
 
     Returns:
-        How many files came.
+        Number of files copied.
 
     Raises:
-        Away: the folder could not be read; what has come so far stands.
-        Declined: the same, or some files or folders could not be taken; the others were.
-        NotWritten: this machine has no room for them.
+        Unreachable: the folder could not be read; files already copied stay.
+        Rejected: the same, or some files or folders could not be copied; the others were.
+        NotWritten: this machine could not store a file, for example because its disk is full.
     """
-    way = location_of(root, name)
-    if way is None:
+    location = location_of(root, name)
+    if location is None:
         return 0
     inbox: Path = getattr(root, name)
-    index = _Index(root, name, way)
+    index = _Index(root, name, location)
     for left in inbox.rglob(f"{PART[0]}*{PART[1]}"):
-        left.unlink()  # of a run that was killed; the run lock is ours
-    came = 0
-    with open_folder(way) as there:
-        first, index.not_taken = _listed(there)
+        left.unlink()  # left by a killed run; this run holds the run lock
+    count = 0
+    with open_folder(location) as remote:
+        first, index.not_taken = _listed(remote)
         new = {path: seen for path, seen in first.items() if index.seen.get(path) != [seen.size, seen.mark]}
         try:
             settled: dict[str, Seen] = {}
             if new:
-                wait(way.settled_seconds)
-                again, shut = _listed(there)
-                settled = {path: seen for path, seen in again.items() if new.get(path) == seen}
-                index.not_taken |= shut
+                wait(location.settled_seconds)
+                second, unlisted = _listed(remote)
+                settled = {path: seen for path, seen in second.items() if new.get(path) == seen}
+                index.not_taken |= unlisted
             with ThreadPoolExecutor(_AT_ONCE) as threads:
-                copied = threads.map(lambda one: _tried(there, one[0], one[1], inbox), settled.items())
+                copied = threads.map(lambda item: _try_copy(remote, item[0], item[1], inbox), settled.items())
                 for (path, seen), outcome in zip(settled.items(), copied, strict=True):
                     if isinstance(outcome, Rejected):
                         index.not_taken[path] = outcome
                     elif outcome is not None:
                         index.seen[path] = [seen.size, seen.mark]
-                        came += outcome
+                        count += outcome
         finally:
             index.keep()
     index.refuse_not_taken()
-    return came
+    return count
 
 
 def access_proven(way: Location, *, writes: bool) -> int:
-    """Try a way without handing a file over: list its folder and, where we write, put a hidden part there and remove it.
+    """Test a location without a hand-over: list its folder and, if the service writes there, put and remove a hidden file.
 
-    Under that name another is put as well, which must be refused: a store that puts it over the first could lose a batch.
+    A second put under that name must be refused: a store that replaces the first could lose a batch.
 
     Returns:
-        How many names lie there.
+        Number of names in the folder.
 
     Raises:
-        Away, Declined, Unanswered: it cannot be used.
+        Unreachable, Rejected, OutcomeUnknown: the location cannot be used.
     """
-    with open_folder(way) as there:
-        found = there.listing()
-        if writes and not keeps_what_stands(there):
-            raise Rejected(bilingual("fault.way_overwrites", way=there.shown))
-        return len(found)
+    with open_folder(way) as remote:
+        names = remote.listing()
+        if writes and not keeps_what_stands(remote):
+            raise Rejected(bilingual("fault.way_overwrites", way=remote.shown))
+        return len(names)
 
 
 def keeps_what_stands(there: Transport) -> bool:
-    """Whether a second put under a name is refused, as it must be; nothing is left there.
+    """Whether a second put under a name is refused, as it must be; leaves nothing there.
 
     Raises:
-        Away, Declined, Unanswered: the first was not done.
+        Unreachable, Rejected, OutcomeUnknown: the first put failed.
     """
     name = part_name()
     there.put_new(name, b"uln")
@@ -130,52 +125,52 @@ def keeps_what_stands(there: Transport) -> bool:
     return False
 
 
-def _listed(there: Transport) -> tuple[dict[str, Seen], dict[str, Rejected]]:
-    """What lies in the folder and one below it, by path, one question a folder; and the folders that could not be listed.
+def _listed(remote: Transport) -> tuple[dict[str, Seen], dict[str, Rejected]]:
+    """List the folder and those directly in it, by path, with one request a folder; and the faults of unlisted folders.
 
-    A name that leaves its folder is none.
+    A name that would lead out of its folder is ignored.
     """
-    found: dict[str, Seen] = {}
-    shut: dict[str, Rejected] = {}
-    top = {name: seen for name, seen in there.listing().items() if _named(name)}
+    files: dict[str, Seen] = {}
+    unlisted: dict[str, Rejected] = {}
+    top = {name: seen for name, seen in remote.listing().items() if _is_wanted(name)}
     for name, seen in sorted(top.items()):
         if seen is not None:
-            found[name] = seen
+            files[name] = seen
             continue
         try:
-            below = there.listing(name)
+            below = remote.listing(name)
         except Rejected as fault:
-            shut[name] = fault
+            unlisted[name] = fault
             continue
-        found |= {f"{name}/{n}": one for n, one in below.items() if one is not None and _named(n)}
-    return found, shut
+        files |= {f"{name}/{n}": file for n, file in below.items() if file is not None and _is_wanted(n)}
+    return files, unlisted
 
 
-def _named(name: str) -> bool:
+def _is_wanted(name: str) -> bool:
     return not name.startswith(".") and not {"/", "\0"} & set(name) and not name.lower().endswith(_HALF_WRITTEN)
 
 
-def _tried(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | Rejected | None:
-    """Copy one file (`_copied`); what keeps that one from coming, and no other, is given back."""
+def _try_copy(remote: Transport, path: str, seen: Seen, inbox: Path) -> bool | Rejected | None:
+    """Copy a file (`_copy`); return a fault that concerns only this file."""
     where = f"{inbox.parent.name}/{inbox.name}"
     try:
-        return _copied(there, path, seen, inbox)
+        return _copy(remote, path, seen, inbox)
     except Rejected as fault:
         return fault
-    except OSError as refused:
-        if refused.errno in _OF_A_NAME:
-            return Rejected(bilingual("fault.way_name", way=there.shown, inbox=where))
-        if refused.errno in (errno.EACCES, errno.EPERM):
+    except OSError as error:
+        if error.errno in _NAME_ERRORS:
+            return Rejected(bilingual("fault.way_name", way=remote.shown, inbox=where))
+        if error.errno in (errno.EACCES, errno.EPERM):
             return Rejected(bilingual("fault.no_right", path=where))
-        # The disk's own, which meets every file; told without the name that the sender chose.
-        raise NotWritten(refused.errno, refused.strerror, str(inbox)) from refused
+        # A fault of the disk concerns every file; raised without the name that the sender chose.
+        raise NotWritten(error.errno, error.strerror, str(inbox)) from error
 
 
-def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | None:
-    """Copy one file; where another stands under its name, under one with its hash.
+def _copy(remote: Transport, path: str, seen: Seen, inbox: Path) -> bool | None:
+    """Copy a file; if another has its name, under a name with its hash.
 
     Returns:
-        Whether it is new; None where it could not be taken whole, as it was not there any more or grows still.
+        Whether it is new; None if it is gone or still grows.
     """
     place = inbox / path
     make_folder(place.parent)
@@ -184,7 +179,7 @@ def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | None
     part = Path(name)
     try:
         try:
-            there.fetch(path, part, _MOST)
+            remote.fetch(path, part, _MOST)
         except FileNotFoundError:
             return None
         if part.stat().st_size != min(seen.size, _MOST):
@@ -199,32 +194,32 @@ def _copied(there: Transport, path: str, seen: Seen, inbox: Path) -> bool | None
 
 
 def deliver_new(root: DataRoot) -> int:
-    """Bring what is new in the data root's DEWi outbox to where DEWi takes it from; again does no harm.
+    """Copy the new files of the data root's DEWi outbox to DEWi's folder; repeating it does no harm.
 
     Returns:
-        How many files went.
+        Number of files delivered.
 
     Raises:
-        Away, Declined: not all of it went; what did is known, and the next run brings the others.
+        Unreachable, Rejected: some files were not delivered; the index knows the others, and the next run delivers the rest.
     """
-    way = location_of(root, "dewi_outbox")
-    if way is None:
+    location = location_of(root, "dewi_outbox")
+    if location is None:
         return 0
-    index = _Index(root, "dewi_outbox", way)
+    index = _Index(root, "dewi_outbox", location)
     files = sorted(p for p in root.dewi_outbox.rglob("*") if p.is_file() and not p.name.startswith("."))
     marks: dict[str, list[int | str]] = {}
     marks |= {p.relative_to(root.dewi_outbox).as_posix(): [p.stat().st_size, str(p.stat().st_mtime_ns)] for p in files}
     new = [path for path, mark in marks.items() if index.seen.get(path) != mark]
     if not new:
         return 0
-    with open_folder(way) as there:
+    with open_folder(location) as remote:
         for folder in sorted({path.rpartition("/")[0] for path in new}):
-            with suppress(Rejected):  # there may be no such folder yet; what else it is, the put tells
-                _put_away(there, folder)
+            with suppress(Rejected):  # the folder may not exist yet; the put reports any other fault
+                _remove_parts(remote, folder)
         try:
             for path in new:
                 try:
-                    there.put(path, (root.dewi_outbox / path).read_bytes())
+                    remote.put(path, (root.dewi_outbox / path).read_bytes())
                 except Rejected as fault:
                     index.not_taken[path] = fault
                 else:
@@ -235,46 +230,46 @@ def deliver_new(root: DataRoot) -> int:
     return len(new)
 
 
-def _put_away(there: Transport, folder: str = "") -> None:
-    """Remove what a run that was killed, or lost its connection, had begun to put into a folder."""
-    for name in there.listing(folder):
+def _remove_parts(remote: Transport, folder: str = "") -> None:
+    """Remove the unfinished files that a killed run, or a lost connection, left in a folder."""
+    for name in remote.listing(folder):
         if name.startswith(PART[0]) and name.endswith(PART[1]):
-            there.remove(f"{folder}/{name}".lstrip("/"))
+            remote.remove(f"{folder}/{name}".lstrip("/"))
 
 
 class _Index:
-    """What was seen of a place before, in the data root's `ways/<way>.json`.
+    """The files seen at a location so far, in the data root's `ways/<name>.json`.
 
-    Of another place than the way now leads to it knows nothing, as of one that is gone: that costs a copy, and no more.
+    If the file is missing or is of another location, the index is empty; that only costs another copy.
 
     Attributes:
         seen: size and mark by path.
-        not_taken: why a file, or all of a folder, could not be taken or brought, by path. Told by number alone, as senders
-            choose the names; whoever may look into the data root finds them in the file.
+        not_taken: the fault by path of a file, or a whole folder, that could not be copied. Messages give only their
+            number, because senders choose the names; the file lists the paths for people with access to the data root.
     """
 
-    def __init__(self, root: DataRoot, name: str, way: Location) -> None:
+    def __init__(self, root: DataRoot, name: str, location: Location) -> None:
         self._name = f"ways/{name}.json"
         self._path = root.path / self._name
-        # What tells one place from another: of an object store its URL does not say where it is.
-        self._place = [way.url, *(str(getattr(way, key, None) or "") for key in ("endpoint", "account"))]
+        # The URL of an object store alone does not identify its location.
+        self._place = [location.url, *(str(getattr(location, key, None) or "") for key in ("endpoint", "account"))]
         self.seen: dict[str, list[int | str]] = {}
         self.not_taken: dict[str, Rejected] = {}
         with suppress(FileNotFoundError, ValueError):
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            if isinstance(kept, dict) and kept.get("place") == self._place:
-                self.seen = kept["seen"]
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            if isinstance(stored, dict) and stored.get("place") == self._place:
+                self.seen = stored["seen"]
 
     def keep(self) -> None:
-        """Write it down."""
+        """Write the index."""
         kept = {"place": self._place, "seen": self.seen, "not_taken": sorted(self.not_taken)}
         write_whole(self._path, json.dumps(kept, sort_keys=True).encode())
 
     def refuse_not_taken(self) -> None:
-        """Tell that some could not be taken.
+        """Raise if files could not be copied.
 
         Raises:
-            Declined: why the first of them could not, and how many they are.
+            Rejected: with their number and the fault of the first.
         """
         if self.not_taken:
             first = self.not_taken[min(self.not_taken)]
@@ -284,59 +279,59 @@ class _Index:
 
 @contextmanager
 def lrs_outbox(root: DataRoot) -> Iterator["LrsOutbox"]:
-    """The folder in which batch files are handed over.
+    """Open the folder in which batch files are handed over.
 
     Raises:
-        Away, Declined: it is elsewhere and not to be had; nothing was handed over.
+        Unreachable, Rejected: the remote folder cannot be used; nothing was handed over.
     """
-    way = location_of(root, "lrs_outbox")
-    if way is None:
+    location = location_of(root, "lrs_outbox")
+    if location is None:
         yield LrsOutbox(root, None)
         return
-    with open_folder(way) as there:
-        yield LrsOutbox(root, there)
+    with open_folder(location) as remote:
+        yield LrsOutbox(root, remote)
 
 
 class LrsOutbox:
-    """The LRS outbox, here or elsewhere."""
+    """The LRS outbox, in the data root or remote."""
 
-    def __init__(self, root: DataRoot, there: Transport | None) -> None:
-        self._root, self._there = root, there
+    def __init__(self, root: DataRoot, remote: Transport | None) -> None:
+        self._root, self._remote = root, remote
 
     def ready(self) -> None:
-        """See that files can be handed over, and put away what a run that was killed had begun to.
+        """Check that files can be handed over, and remove a killed run's unfinished files.
 
         Raises:
-            Away, Declined: they cannot.
+            Unreachable, Rejected: files cannot be handed over.
         """
-        if self._there is not None:
-            _put_away(self._there)
+        if self._remote is not None:
+            _remove_parts(self._remote)
 
     def hand_over(self, files: Mapping[str, bytes]) -> dict[str, Exception]:
         """Put files in place, each once.
 
         Returns:
-            What went wrong, by name; `OutcomeUnknown` where nobody knows, any other where the file is surely not there.
+            The faults by name: `OutcomeUnknown` if the file may be there, any other if it certainly is not.
         """
-        if self._there is None:
+        if self._remote is None:
             faults = write_each({self._root.lrs_outbox / name: data for name, data in files.items()})
-            told = {path.name: self._settled(path, files[path.name], fault) for path, fault in faults.items()}
-            return {name: fault for name, fault in told.items() if fault is not None}
-        found: dict[str, Exception] = {}
+            outcomes = {path.name: self._outcome(path, files[path.name], fault) for path, fault in faults.items()}
+            return {name: fault for name, fault in outcomes.items() if fault is not None}
+        failed: dict[str, Exception] = {}
         for name, data in files.items():
             try:
-                self._there.put_new(name, data)
+                self._remote.put_new(name, data)
             except Rejected as fault:
-                found[name] = fault
+                failed[name] = fault
             except (TransientFault, OutcomeUnknown) as fault:
-                # Nobody answers: the others are not tried, so that each need not be waited for.
-                away = Unreachable(bilingual("fault.way_away", way=self._there.shown))
-                return found | {name: fault} | dict.fromkeys(list(files)[list(files).index(name) + 1 :], away)
-        return found
+                # The server does not answer, so do not wait again for each of the other files.
+                unreachable = Unreachable(bilingual("fault.way_away", way=self._remote.shown))
+                return failed | {name: fault} | dict.fromkeys(list(files)[list(files).index(name) + 1 :], unreachable)
+        return failed
 
     @staticmethod
-    def _settled(path: Path, data: bytes, fault: OSError) -> Exception | None:
-        """What is to be said of a file whose move into the outbox failed; None where it stands there all the same."""
+    def _outcome(path: Path, data: bytes, fault: OSError) -> Exception | None:
+        """Return the fault of a file whose move into the outbox failed; None if the file is there all the same."""
         if not isinstance(fault, NotWritten) or not fault.may_stand:
             return fault
         with suppress(OSError):
@@ -345,23 +340,23 @@ class LrsOutbox:
         return OutcomeUnknown(bilingual("fault.way_unanswered", way="lrs/outbox", file=path.name))
 
     def holds(self, name: str, sha256: str) -> bool:
-        """Whether the file lies there, byte for byte.
+        """Whether the file is there, byte for byte.
 
         Raises:
-            Away, Declined: nobody can look.
+            Unreachable, Rejected: the folder cannot be read.
         """
-        if self._there is None:
+        if self._remote is None:
             path = self._root.lrs_outbox / name
             content = path.read_bytes() if path.exists() else None
         else:
-            content = self._there.content(name)
+            content = self._remote.content(name)
             if content is None:
-                self._there.listing()  # raises where the folder itself is gone: that says nothing of what was put there
+                self._remote.listing()  # raises if the folder itself is gone, which does not prove that the file is
         return content is not None and hashlib.sha256(content).hexdigest() == sha256
 
     def take_away(self, name: str, sha256: str) -> None:
-        """Remove a file that we put there, if it still is what we put there."""
-        if self._there is None:
+        """Remove a file that the service put there, if its content is unchanged."""
+        if self._remote is None:
             take_away(self._root.lrs_outbox / name, sha256)
         elif self.holds(name, sha256):
-            self._there.remove(name)
+            self._remote.remove(name)

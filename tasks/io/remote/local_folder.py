@@ -1,4 +1,4 @@
-"""A folder of this machine, or on a share mounted here."""
+"""The transport for a folder of this machine, or of a share that it has mounted."""
 
 import errno
 import os
@@ -12,25 +12,23 @@ from tasks.io.remote.transport import Rejected, Seen, Transport, part_name
 
 
 class _File(Transport):
-    """A folder of this machine, or of a share that it has mounted."""
-
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
-        except OSError as refused:
-            raise Rejected(_of_errno(self.shown, refused)) from refused
+        except OSError as error:
+            raise Rejected(_message_of(self.shown, error)) from error
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
         listed: dict[str, Seen | None] = {}
-        with self._told(), os.scandir(self._at(folder)) as found:
-            for one in found:
-                if one.is_dir(follow_symlinks=False):
-                    listed[one.name] = None
-                elif one.is_file(follow_symlinks=False):
-                    with suppress(FileNotFoundError):  # it was taken away just now
-                        there = one.stat(follow_symlinks=False)
-                        listed[one.name] = Seen(there.st_size, str(there.st_mtime_ns))
+        with self._translate_errors(), os.scandir(self._at(folder)) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    listed[entry.name] = None
+                elif entry.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):  # removed since the listing began
+                        status = entry.stat(follow_symlinks=False)
+                        listed[entry.name] = Seen(status.st_size, str(status.st_mtime_ns))
         return listed
 
     def fetch(self, path: str, into: Path, most: int) -> None:
@@ -39,35 +37,35 @@ class _File(Transport):
                 content = file.read(most)
         except FileNotFoundError:
             raise
-        except OSError as refused:
-            raise Rejected(_of_errno(self.shown, refused)) from refused
+        except OSError as error:
+            raise Rejected(_message_of(self.shown, error)) from error
         into.write_bytes(content)
 
     def content(self, path: str) -> bytes | None:
-        with self._told():
+        with self._translate_errors():
             file = Path(self._at(path))
             return file.read_bytes() if file.exists() else None
 
     def put_new(self, path: str, data: bytes) -> None:
-        with self._told():
-            part = self._written(path, data)
+        with self._translate_errors():
+            part = self._write_part(path, data)
         try:
             os.link(part, self._at(path))
         except OSError as fault:
             if fault.errno in NOTHING_DONE:
-                raise Rejected(_of_errno(self.shown, fault)) from fault
-            # Of a share, any other answer may stand for one that was lost: also that a file is there, which may be ours.
-            self._settled(path, data, fault)
+                raise Rejected(_message_of(self.shown, fault)) from fault
+            # Any other error of a share may follow a lost answer. Even "file exists" may mean our own file.
+            self._confirm_put(path, data, fault)
         finally:
-            with suppress(OSError):  # what is left of it, the next hand-over puts away
+            with suppress(OSError):  # the next hand-over removes a part that is left
                 part.unlink(missing_ok=True)
 
     def put(self, path: str, data: bytes) -> None:
-        with self._told():
+        with self._translate_errors():
             Path(self._at(path)).parent.mkdir(parents=True, exist_ok=True)
-            self._written(path, data).replace(self._at(path))
+            self._write_part(path, data).replace(self._at(path))
 
-    def _written(self, path: str, data: bytes) -> Path:
+    def _write_part(self, path: str, data: bytes) -> Path:
         part = Path(self._at(path)).parent / part_name()
         try:
             with part.open("xb") as file:
@@ -80,17 +78,17 @@ class _File(Transport):
         return part
 
     def remove(self, path: str) -> None:
-        with self._told():
+        with self._translate_errors():
             Path(self._at(path)).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is no connection."""
 
 
-def _of_errno(shown: str, refused: OSError) -> Bilingual:
-    """What a system's own number says."""
-    if refused.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+def _message_of(shown: str, error: OSError) -> Bilingual:
+    """Return the message for the error number of the system."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return bilingual("fault.way_denied", way=shown)
-    if refused.errno in (errno.ENOENT, errno.ENOTDIR):
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return bilingual("fault.way_no_folder", way=shown)
     return bilingual("fault.way_not_taken", way=shown)

@@ -1,12 +1,10 @@
-"""Folders in object stores: S3-compatible ones by s3fs, Azure's by adlfs.
+"""Folders in object stores: S3-compatible ones by s3fs, Azure's by adlfs; requests and the meaning of the answers.
 
-An object is there whole or not at all, and a put may ask that none be there: no more is needed of a store
-(`docs/object-storage.md`). The libraries put once and wait no longer than they may: by themselves they, their SDKs and
-aiohttp below each put a second time when no answer comes, and whoever the file was for may have taken the first away.
+A store must keep an object whole or not at all, and offer a conditional put (`docs/object-storage.md`). The settings here
+make each request go out once, within a time limit. By default the libraries, their SDKs and aiohttp each repeat a put that
+gets no answer, although the recipient may have removed the first file already.
 
-Belongs here: requests to stores, and what their answers mean. Does not belong here: what holds of any transport
-(`tasks.io.remote.transport`). To add a store's code for a fault: `_CASES`. The libraries are loaded where such a way is
-configured.
+To add a store's code for a fault: `_CASES`. The libraries are imported only if such a location is configured.
 """
 
 import base64
@@ -21,7 +19,7 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport, Unreachable
 
-#: What a store's code says, as `fault.way_<case>`; other codes go by the status.
+#: A store's code -> `<case>` of the message `fault.way_<case>`; other codes are classified by status.
 _CASES = {
     "AccessDenied": "denied",
     "AuthenticationFailed": "login",
@@ -44,100 +42,100 @@ _STATUSES = {401: "login", 403: "denied", 404: "no_folder", 429: "busy"}
 
 
 class ObjectFolder(Transport):
-    """What stores have in common."""
+    """A folder in any object store."""
 
     _fs: Any
 
     @abstractmethod
-    def _answer(self, refused: BaseException) -> tuple[int, str] | None:
-        """HTTP status and code of the answer that the library's exception tells of; None where none came."""
+    def _answer(self, error: BaseException) -> tuple[int, str] | None:
+        """Return HTTP status and code from the library's exception; None if it holds no answer."""
 
     @abstractmethod
     def _mark(self, info: dict[str, Any]) -> str:
-        """What changes when the object does."""
+        """Return a mark that changes with the object."""
 
     @abstractmethod
     def _create(self, path: str, data: bytes) -> None:
-        """Put, if nothing stands there; any answer that says otherwise is an exception."""
+        """Put an object if the name is free; raise on any other answer."""
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except ServiceFault:
             raise
-        except Exception as refused:
-            raise self._fault(refused) from refused
+        except Exception as error:
+            raise self._fault(error) from error
 
-    def _fault(self, refused: Exception, *, putting: bool = False) -> Unreachable | Rejected | OutcomeUnknown:
-        status, code = self._said(refused)
+    def _fault(self, error: Exception, *, putting: bool = False) -> Unreachable | Rejected | OutcomeUnknown:
+        status, code = self._answer_in(error)
         refuses = status < 500 or status in (501, 507) or _CASES.get(code) == "busy"
         if status == 0 or not refuses:
-            lost = putting and not self._never_reached(refused)
+            lost = putting and not self._never_reached(error)
             return (OutcomeUnknown if lost else Unreachable)(bilingual("fault.way_away", way=self.shown))
         case = _CASES.get(code) or _STATUSES.get(status, "not_taken")
         return (Unreachable if case == "busy" else Rejected)(bilingual(f"fault.way_{case}", way=self.shown))
 
-    def _said(self, refused: Exception) -> tuple[int, str]:
-        """HTTP status and code; 0 where no answer came."""
-        found = (answer for one in _chain(refused) if (answer := self._answer(one)))
-        return next(found, (0, ""))
+    def _answer_in(self, error: Exception) -> tuple[int, str]:
+        """Return HTTP status and code; 0 if no answer came."""
+        answers = (answer for cause in _chain(error) if (answer := self._answer(cause)))
+        return next(answers, (0, ""))
 
     @contextmanager
-    def _set(self, setting: str) -> Iterator[None]:
-        """What a library does not take of our own settings, which it else would call a server that is away."""
+    def _reject_setting(self, setting: str) -> Iterator[None]:
+        """Reject a setting that a library refuses; otherwise it would look like an unreachable server."""
         try:
             yield
-        except ValueError:  # which may quote it
+        except ValueError:  # not chained: it may quote the setting
             raise Rejected(bilingual("fault.way_setting", way=self.shown, setting=setting)) from None
 
     @staticmethod
-    def _never_reached(refused: Exception) -> bool:
-        """Whether there was no connection at all, so that nothing can have been done."""
+    def _never_reached(error: Exception) -> bool:
+        """Whether there was no connection at all, so that nothing can have changed there."""
         from aiohttp import ClientConnectorError, ConnectionTimeoutError  # noqa: PLC0415
 
-        return any(isinstance(one, (ClientConnectorError, ConnectionTimeoutError)) for one in _chain(refused))
+        return any(isinstance(cause, (ClientConnectorError, ConnectionTimeoutError)) for cause in _chain(error))
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
-        """What begins with the folder's name; a page of a thousand or more a request."""
-        with self._told():
+        """List the objects that begin with the folder's name; a request returns a page of a thousand or more."""
+        with self._translate_errors():
             try:
-                found = self._fs.ls(self._at(folder), detail=True, timeout=self._limit())
+                entries = self._fs.ls(self._at(folder), detail=True, timeout=self._limit())
             except FileNotFoundError as empty:
-                if self._said(empty)[0]:
+                if self._answer_in(empty)[0]:
                     raise
-                found = []  # a store has no folders: nothing begins with that
-        found = sorted(found, key=lambda one: one["type"] == "directory")
-        if any(one["type"] != "directory" and one["name"] == self._at(folder) for one in found):
-            # Azure's library shows it alone then, and nothing of what begins with its name.
+                entries = []  # a store has no folders: no object begins with this name
+        entries = sorted(entries, key=lambda entry: entry["type"] == "directory")
+        if any(entry["type"] != "directory" and entry["name"] == self._at(folder) for entry in entries):
+            # For an object with the folder's name Azure's library lists only that object, not those below it.
             raise Rejected(bilingual("fault.way_name", way=self.shown, inbox=self.way.folder.rpartition("/")[2]))
         return {
-            name: None if one["type"] == "directory" else Seen(int(one["size"]), self._mark(one))
-            for one in found
-            if (name := one["name"].rstrip("/").rpartition("/")[2]) and one["name"].rstrip("/") != self._at(folder)
+            name: None if entry["type"] == "directory" else Seen(int(entry["size"]), self._mark(entry))
+            for entry in entries
+            if (name := entry["name"].rstrip("/").rpartition("/")[2]) and entry["name"].rstrip("/") != self._at(folder)
         }
 
     def fetch(self, path: str, into: Path, most: int) -> None:
-        """One request, and the bytes in memory."""
-        with self._told():
+        """Read the file in one request, in memory."""
+        with self._translate_errors():
             content = self._read(path, most)
         if content is None:
             raise FileNotFoundError
         into.write_bytes(content)
 
     def content(self, path: str) -> bytes | None:
-        """One request."""
-        with self._told():
+        """Read the file in one request."""
+        with self._translate_errors():
             return self._read(path, None)
 
     def _read(self, path: str, most: int | None) -> bytes | None:
-        """An object's bytes, or its first ones; None where there is none."""
-        part = {"start": 0, "end": most} if most else {}
+        """Return an object's bytes, or the first `most`; None if there is no such object."""
+        span = {"start": 0, "end": most} if most else {}
         try:
-            # One request: by default both libraries would ask for the size first, or for parts at once.
-            content = self._fs.cat_file(self._at(path), max_concurrency=1, timeout=self._limit(most or 2**26), **part)
-        except Exception as refused:
-            status, code = self._said(refused)
+            # One request: by default both libraries ask for the size first, or for several parts at once.
+            content = self._fs.cat_file(self._at(path), max_concurrency=1, timeout=self._limit(most or 2**26), **span)
+        except Exception as error:
+            status, code = self._answer_in(error)
             if status == 416:
                 return b""  # an empty object has no first byte
             if status == 404 and _CASES.get(code) != "no_folder":
@@ -146,33 +144,33 @@ class ObjectFolder(Transport):
         return bytes(content)
 
     def put_new(self, path: str, data: bytes) -> None:
-        """One conditional put; where nobody says how it went, one look."""
+        """Put once, on condition that the name is free; if the outcome is unknown, look once."""
         try:
             self._create(path, data)
-        except Exception as refused:
-            # Stores tell in three ways that something stands there, or is being put there just now.
-            stands = isinstance(refused, FileExistsError) or self._said(refused)[0] in (409, 412)
-            fault = self._fault(refused, putting=True)
-            if not stands and not isinstance(fault, OutcomeUnknown):
-                raise fault from refused
-            self._settled(path, data, refused)
+        except Exception as error:
+            # Stores have three answers for a name that is taken, or is being put at this moment.
+            taken = isinstance(error, FileExistsError) or self._answer_in(error)[0] in (409, 412)
+            fault = self._fault(error, putting=True)
+            if not taken and not isinstance(fault, OutcomeUnknown):
+                raise fault from error
+            self._confirm_put(path, data, error)
 
     def put(self, path: str, data: bytes) -> None:
-        """One put."""
-        with self._told():
+        """Put the file in one request."""
+        with self._translate_errors():
             self._fs.pipe_file(self._at(path), data, timeout=self._limit(len(data)))
 
     def remove(self, path: str) -> None:
-        """One request; to remove nothing is no fault."""
-        with self._told(), suppress(FileNotFoundError):
+        """Remove the file in one request; a missing one is no fault."""
+        with self._translate_errors(), suppress(FileNotFoundError):
             self._fs.rm_file(self._at(path))
 
 
-def _chain(refused: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what it came of: the libraries wrap each other's."""
-    while refused is not None:
-        yield refused
-        refused = refused.__cause__ or refused.__context__
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and its causes, because the libraries wrap each other's exceptions."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class S3Folder(ObjectFolder):
@@ -192,7 +190,7 @@ class S3Folder(ObjectFolder):
                 session._retry_connection = False
                 return session
 
-        with self._set("endpoint"):
+        with self._reject_setting("endpoint"):
             if way.endpoint and not is_valid_endpoint_url(way.endpoint):
                 raise ValueError
         self._fs = S3FileSystem(
@@ -206,7 +204,7 @@ class S3Folder(ObjectFolder):
                 "read_timeout": way.patience_seconds,
                 "retries": {"max_attempts": 0},
                 "http_session_cls": Once,
-                # Amazon's newer checksums are unknown to many a store; TLS and the signature guard the bytes.
+                # Many stores do not know Amazon's newer checksums; TLS and the signature protect the bytes.
                 "request_checksum_calculation": "when_required",
                 "response_checksum_validation": "when_required",
             },
@@ -215,10 +213,10 @@ class S3Folder(ObjectFolder):
         )
         self._fs.retries = 1
 
-    def _answer(self, refused: BaseException) -> tuple[int, str] | None:
-        answer = getattr(refused, "response", None)
+    def _answer(self, error: BaseException) -> tuple[int, str] | None:
+        answer = getattr(error, "response", None)
         if not isinstance(answer, dict):
-            return (401, "") if type(refused).__name__ in ("NoCredentialsError", "PartialCredentialsError") else None
+            return (401, "") if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError") else None
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         return status, str(answer.get("Error", {}).get("Code", ""))
 
@@ -253,10 +251,10 @@ class AzureFolder(ObjectFolder):
 
         key = way.account_key and way.account_key.get_secret_value()
         token = way.sas_token and way.sas_token.get_secret_value()
-        with self._set("account_key"):
-            # The SDK decodes it with each request, and passes over what no key has but the blanks around it.
+        with self._reject_setting("account_key"):
+            # The SDK decodes the key at each request and skips invalid characters. Only blanks may surround a key.
             base64.b64decode("".join((key or "").split()), validate=True)
-        with self._set("endpoint" if way.endpoint else "account"):
+        with self._reject_setting("endpoint" if way.endpoint else "account"):
             self._fs = AzureBlobFileSystem(
                 account_name=way.account,
                 account_key=key,
@@ -266,7 +264,7 @@ class AzureFolder(ObjectFolder):
                 use_listings_cache=False,
                 skip_instance_cache=True,
             )
-            # adlfs has no word for any of this.
+            # adlfs has no options for these settings.
             self._client = self._fs.service_client = BlobServiceClient(
                 way.endpoint or f"https://{way.account}.blob.core.windows.net",
                 credential={"account_name": way.account, "account_key": key} if key else token or self._fs.credential,
@@ -276,11 +274,11 @@ class AzureFolder(ObjectFolder):
                 transport=Once(),
             )
 
-    def _answer(self, refused: BaseException) -> tuple[int, str] | None:
-        status = getattr(refused, "status_code", None)
+    def _answer(self, error: BaseException) -> tuple[int, str] | None:
+        status = getattr(error, "status_code", None)
         if status is None:
-            return (401, "") if type(refused).__name__ == "ClientAuthenticationError" else None
-        code = getattr(refused, "error_code", None) or ""
+            return (401, "") if type(error).__name__ == "ClientAuthenticationError" else None
+        code = getattr(error, "error_code", None) or ""
         return int(status), str(getattr(code, "value", code))
 
     def _mark(self, info: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Open a folder by its location: the one place that knows which class serves which kind."""
+"""Open a folder by its location; only this module knows which class serves which kind."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,11 +13,11 @@ from tasks.io.remote.transport import Transport
 
 @contextmanager
 def open_folder(way: Location) -> Iterator[Transport]:
-    """A folder by URL.
+    """Open a folder by URL, and close its connection at the end.
 
     Raises:
-        Away, Declined: the server is not to be had, is not the one that it should be, or does not let us in.
-        ServiceFault: what is needed for it is not installed.
+        Unreachable, Rejected: the server cannot be reached, is not the expected one, or refuses the login.
+        ServiceFault: a package that the location needs is not installed.
     """
     from tasks.io.remote.object_stores import AzureFolder, S3Folder  # noqa: PLC0415 - they are Transports
     from tasks.io.remote.sftp import SftpFolder  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""A folder of an SFTP server, by fsspec's sshfs and asyncssh.
+"""A folder of an SFTP server, by fsspec's sshfs and asyncssh: settings, requests, and the meaning of the answers.
 
-Belongs here: requests to the server, what its answers mean, and our own settings of it. Does not belong here: what holds of
-any transport (`tasks.io.remote.transport`). The libraries are loaded where such a way is configured.
+The rules of every transport are in `tasks.io.remote.transport`. The libraries are imported only if such a location is
+configured.
 """
 
 import errno
@@ -18,7 +18,7 @@ from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport,
 
 
 class SftpFolder(Transport):
-    """The folder, and a connection to it."""
+    """A folder and the connection to its server."""
 
     def __init__(self, way: SftpLocation) -> None:
         super().__init__(way)
@@ -28,126 +28,126 @@ class SftpFolder(Transport):
         self._connect()
 
     def _connect(self) -> None:
-        import asyncssh  # noqa: PLC0415 - only where such a way is configured
+        import asyncssh  # noqa: PLC0415 - only if such a location is configured
         from sshfs import SSHFileSystem  # noqa: PLC0415
 
         self.close()
         self._library = asyncssh
-        way: SftpLocation = self.way
-        host, (port, known_hosts, keys) = way.parts.hostname, self._settings()
-        with self._told():
+        location: SftpLocation = self.way
+        host, (port, known_hosts, keys) = location.parts.hostname, self._settings()
+        with self._translate_errors():
             try:
-                # Nothing but what is configured: no agent, no keys and no settings of the account that runs the service.
+                # Only configured settings: no agent, and no keys or settings of the account that runs the service.
                 self._fs = SSHFileSystem(
                     host,
                     port=port,
-                    username=way.parts.username,
+                    username=location.parts.username,
                     known_hosts=known_hosts,
                     client_keys=keys,
-                    passphrase=way.key_passphrase and way.key_passphrase.get_secret_value(),
-                    password=way.password and way.password.get_secret_value(),
+                    passphrase=location.key_passphrase and location.key_passphrase.get_secret_value(),
+                    password=location.password and location.password.get_secret_value(),
                     agent_path=None,
                     config=None,
-                    connect_timeout=way.patience_seconds,
-                    login_timeout=way.patience_seconds,
-                    keepalive_interval=way.patience_seconds / 3,
+                    connect_timeout=location.patience_seconds,
+                    login_timeout=location.patience_seconds,
+                    keepalive_interval=location.patience_seconds / 3,
                     keepalive_count_max=3,
                     skip_instance_cache=True,
-                    timeout=2 * way.patience_seconds,
+                    timeout=2 * location.patience_seconds,
                 )
-                self._channel = self._done(
+                self._channel = self._run(
                     self._fs.client.start_sftp_client, path_encoding="utf-8", path_errors="surrogateescape"
                 )
             except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-                raise  # our own key
-            except ValueError:  # what it does not take of a line that matches the host, such as an OpenSSH certificate
+                raise  # a fault of our own key
+            except ValueError:  # the host's line is of an unsupported kind, such as an OpenSSH certificate
                 raise Rejected(bilingual("fault.way_known_hosts", way=self.shown)) from None
             except asyncssh.HostKeyNotVerifiable:
-                # Both are refused; a key that has changed is what somebody in between looks like.
+                # Both are refused; a changed key may mean that another server intercepts the connection.
                 known = asyncssh.match_known_hosts(known_hosts, host, "", port)
                 case = "fault.way_changed_key" if any(known[:2]) else "fault.way_unknown_key"
-                raise Rejected(bilingual(case, way=self.shown, file=way.known_hosts)) from None
+                raise Rejected(bilingual(case, way=self.shown, file=location.known_hosts)) from None
 
     def _settings(self) -> tuple[int, Any, list[str] | None]:
-        """Port, the host keys that are known, and the file of our own key, where there is one.
+        """Return the port, the known host keys, and the file of our own key if there is one.
 
-        Looked at before anything is asked: what is wrong with them would else look like a server that is away.
+        They are checked before the first request, because a fault in them would look like an unreachable server.
 
         Raises:
-            Declined: one of them cannot be used; says which, and not what stands there.
+            Rejected: a setting cannot be used; names it and not its value.
         """
-        way: SftpLocation = self.way
+        location: SftpLocation = self.way
         try:
-            port = way.parts.port or 22
+            port = location.parts.port or 22
         except ValueError:
             raise Rejected(bilingual("fault.way_setting", way=self.shown, setting="url")) from None
         try:
-            known_hosts = self._library.read_known_hosts(str(way.known_hosts.expanduser()))
+            known_hosts = self._library.read_known_hosts(str(location.known_hosts.expanduser()))
         except (FileNotFoundError, IsADirectoryError):
-            raise Rejected(bilingual("fault.way_unknown_key", way=self.shown, file=way.known_hosts)) from None
-        except (OSError, ValueError, RuntimeError):  # the last: an account that has no home
+            raise Rejected(bilingual("fault.way_unknown_key", way=self.shown, file=location.known_hosts)) from None
+        except (OSError, ValueError, RuntimeError):  # RuntimeError: the account has no home folder
             raise Rejected(bilingual("fault.way_known_hosts", way=self.shown)) from None
-        if way.key_file is None:
+        if location.key_file is None:
             return port, known_hosts, None
         try:
-            key_file = way.key_file.expanduser()
+            key_file = location.key_file.expanduser()
             with key_file.open("rb"):
                 return port, known_hosts, [str(key_file)]
         except (OSError, RuntimeError):
             raise Rejected(bilingual("fault.way_key_file", way=self.shown)) from None
 
-    def _done(self, work: Callable[..., Any], *given: Any, size: int = 0, **named: Any) -> Any:
-        """Let fsspec's thread do it, within its time."""
+    def _run(self, coroutine: Callable[..., Any], *args: Any, size: int = 0, **kwargs: Any) -> Any:
+        """Run a coroutine in fsspec's thread, with the time limit for `size` bytes."""
         from fsspec.asyn import sync  # noqa: PLC0415
 
-        return sync(self._fs.loop, work, *given, timeout=self._limit(size), **named)
+        return sync(self._fs.loop, coroutine, *args, timeout=self._limit(size), **kwargs)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         library = self._library
         try:
             yield
         except (ServiceFault, ModuleNotFoundError):
             raise
-        except (library.PermissionDenied, library.KeyImportError, library.KeyEncryptionError) as refused:
-            raise Rejected(bilingual("fault.way_login", way=self.shown)) from refused
-        except library.SFTPError as refused:
-            if isinstance(refused, (library.SFTPConnectionLost, library.SFTPNoConnection)):
-                raise Unreachable(bilingual("fault.way_away", way=self.shown)) from refused
+        except (library.PermissionDenied, library.KeyImportError, library.KeyEncryptionError) as error:
+            raise Rejected(bilingual("fault.way_login", way=self.shown)) from error
+        except library.SFTPError as error:
+            if isinstance(error, (library.SFTPConnectionLost, library.SFTPNoConnection)):
+                raise Unreachable(bilingual("fault.way_away", way=self.shown)) from error
             cases = {library.SFTPPermissionDenied: "denied", library.SFTPNoSuchFile: "no_folder"}
-            case = cases.get(type(refused), "not_taken")
-            raise Rejected(bilingual(f"fault.way_{case}", way=self.shown)) from refused
-        except PermissionError as refused:
-            # As sshfs translates a login that was refused.
-            raise Rejected(bilingual("fault.way_login", way=self.shown)) from refused
-        except (library.Error, OSError, EOFError, TimeoutError) as refused:
-            raise Unreachable(bilingual("fault.way_away", way=self.shown)) from refused
+            case = cases.get(type(error), "not_taken")
+            raise Rejected(bilingual(f"fault.way_{case}", way=self.shown)) from error
+        except PermissionError as error:
+            # sshfs raises this for a refused login.
+            raise Rejected(bilingual("fault.way_login", way=self.shown)) from error
+        except (library.Error, OSError, EOFError, TimeoutError) as error:
+            raise Unreachable(bilingual("fault.way_away", way=self.shown)) from error
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
-        """One question, whatever lies there."""
-        with self._told():
+        """List the folder in one request."""
+        with self._translate_errors():
             try:
-                found = self._done(self._channel.readdir, self._at(folder))
+                entries = self._run(self._channel.readdir, self._at(folder))
             except self._library.SFTPNoSuchFile:
                 raise Rejected(bilingual("fault.way_no_folder", way=self.shown)) from None
         kinds = self._library
         listed: dict[str, Seen | None] = {}
-        for one in found:
-            if one.filename in (".", ".."):
+        for entry in entries:
+            if entry.filename in (".", ".."):
                 continue
-            if one.attrs.type == kinds.FILEXFER_TYPE_DIRECTORY:
-                listed[one.filename] = None
-            elif one.attrs.type == kinds.FILEXFER_TYPE_REGULAR:
-                listed[one.filename] = Seen(one.attrs.size or 0, f"{one.attrs.mtime}.{one.attrs.mtime_ns or 0}")
+            if entry.attrs.type == kinds.FILEXFER_TYPE_DIRECTORY:
+                listed[entry.filename] = None
+            elif entry.attrs.type == kinds.FILEXFER_TYPE_REGULAR:
+                listed[entry.filename] = Seen(entry.attrs.size or 0, f"{entry.attrs.mtime}.{entry.attrs.mtime_ns or 0}")
         return listed
 
     def fetch(self, path: str, into: Path, most: int) -> None:
-        """The bytes in memory, then here."""
+        """Copy the file through memory."""
         with into.open("wb") as file:
             file.write(self._read(path, most))
 
     def content(self, path: str) -> bytes | None:
-        """The bytes in memory; by a new connection where there is none."""
+        """Return the file's bytes; connects first if there is no connection."""
         if self._channel is None:
             self._connect()
         try:
@@ -160,92 +160,92 @@ class SftpFolder(Transport):
             async with self._channel.open(self._at(path), "rb") as file:
                 return bytes(await file.read(most))
 
-        with self._told():
+        with self._translate_errors():
             try:
-                return bytes(self._done(read, size=max(most, 2**26)))
+                return bytes(self._run(read, size=max(most, 2**26)))
             except self._library.SFTPNoSuchFile:
                 missing = True
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) if missing else AssertionError
 
     def put_new(self, path: str, data: bytes) -> None:
-        """Under a hidden name, then one rename; where nobody says how it went, one look by a new connection."""
+        """Write under a hidden name, then rename once; if the outcome is unknown, look once by a new connection."""
         library = self._library
-        part = self._written(path, data)
+        part = self._write_part(path, data)
         try:
-            # SFTP's plain rename leaves alone what stands there; OpenSSH's own extension, which fsspec uses, does not.
-            self._done(self._channel.rename, part, self._at(path))
+            # SFTP's plain rename never replaces a file; OpenSSH's extension, which fsspec uses, does.
+            self._run(self._channel.rename, part, self._at(path))
             return
-        except library.SFTPError as refused:
-            answered = not isinstance(refused, (library.SFTPConnectionLost, library.SFTPNoConnection))
-            fault: Exception = refused
+        except library.SFTPError as error:
+            answered = not isinstance(error, (library.SFTPConnectionLost, library.SFTPNoConnection))
+            fault: Exception = error
         except (library.Error, OSError, EOFError, TimeoutError) as lost:
             answered, fault = False, lost
         if answered:
-            there = self.content(path)
-            self._left(part)
-            if there is None:
-                with self._told():
+            content = self.content(path)
+            self._remove_part(part)
+            if content is None:
+                with self._translate_errors():
                     raise fault
-            if there != data:
+            if content != data:
                 raise self._other_file(path)
             return
-        # The rename may have been done though nobody said so. By a new connection, what was to be renamed is taken away:
-        # where that was still to be had it can be renamed no more, however late the old connection's request is carried out.
+        # The rename may have succeeded without an answer. A new connection removes the part: if it was still there, the
+        # old connection's request can no longer rename it, however late it is carried out.
         try:
             self._connect()
-            was_left = self._withdrawn(part)
-            # A server that makes the new name before it takes the old one away may have been stopped between the two.
-            stands = self.content(path) is not None
+            was_left = self._withdraw(part)
+            # A server may make the new name before it removes the old one, and have stopped between the two.
+            exists = self.content(path) is not None
         except (Unreachable, Rejected):
             raise OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path)) from fault
-        if was_left and not stands:
+        if was_left and not exists:
             raise Unreachable(bilingual("fault.way_away", way=self.shown)) from fault
-        self._settled(path, data, fault)
+        self._confirm_put(path, data, fault)
 
-    def _withdrawn(self, part: str) -> bool:
-        """Remove what was begun; whether it was there."""
-        with self._told():
+    def _withdraw(self, part: str) -> bool:
+        """Remove a part; return whether it was there."""
+        with self._translate_errors():
             try:
-                self._done(self._channel.remove, part)
+                self._run(self._channel.remove, part)
             except self._library.SFTPNoSuchFile:
                 return False
             return True
 
     def put(self, path: str, data: bytes) -> None:
-        """Under a hidden name, then one rename; where the server cannot replace in one step, two."""
+        """Write under a hidden name, then rename once; twice if the server cannot replace a file in one step."""
         folder = self._at(path).rpartition("/")[0]
-        with self._told():
+        with self._translate_errors():
             if folder not in self._folders:
-                self._done(self._channel.makedirs, folder, exist_ok=True)
+                self._run(self._channel.makedirs, folder, exist_ok=True)
                 self._folders.add(folder)
-            part = self._written(path, data)
+            part = self._write_part(path, data)
             try:
-                self._done(self._channel.posix_rename, part, self._at(path))
+                self._run(self._channel.posix_rename, part, self._at(path))
             except self._library.SFTPOpUnsupported:
                 self._exchange(part, self._at(path))
 
     def _exchange(self, part: str, place: str) -> None:
-        """Rename into a place at which something may stand, where a rename replaces nothing.
+        """Replace a file on a server whose rename does not replace.
 
-        For a moment nothing stands there. What ends in it leaves both under names that nobody looks at; the next delivery,
-        which does not know the file as brought, puts it again.
+        For a moment the name is free. A run that ends in that moment leaves both files under hidden names; the next
+        delivery does not know the file as delivered, and puts it again.
         """
         aside = f"{place.rpartition('/')[0]}/{part_name()}"
         try:
-            self._done(self._channel.rename, place, aside)
+            self._run(self._channel.rename, place, aside)
         except self._library.SFTPNoSuchFile:
-            self._done(self._channel.rename, part, place)
+            self._run(self._channel.rename, part, place)
             return
         try:
-            self._done(self._channel.rename, part, place)
+            self._run(self._channel.rename, part, place)
         except self._library.SFTPError:
             with suppress(Exception):
-                self._done(self._channel.rename, aside, place)
+                self._run(self._channel.rename, aside, place)
             raise
-        self._left(aside)
+        self._remove_part(aside)
 
-    def _written(self, path: str, data: bytes) -> str:
-        """The bytes under a name that nobody looks at, on the server's disk as far as it can say so."""
+    def _write_part(self, path: str, data: bytes) -> str:
+        """Write the bytes under a hidden name, synced to disk if the server supports it; return that path."""
         part = f"{self._at(path).rpartition('/')[0]}/{part_name()}"
 
         async def write() -> int:
@@ -255,26 +255,26 @@ class SftpFolder(Transport):
                     await file.fsync()
             return int((await self._channel.stat(part)).size or 0)
 
-        with self._told():
+        with self._translate_errors():
             try:
-                size = self._done(write, size=len(data))
-            except Exception:  # whatever it was: it goes on as it came, once nothing of it is left there
-                self._left(part)
+                size = self._run(write, size=len(data))
+            except Exception:  # any fault: remove the part, then raise the fault unchanged
+                self._remove_part(part)
                 raise
         if size != len(data):
-            self._left(part)
+            self._remove_part(part)
             raise Rejected(bilingual("fault.way_not_taken", way=self.shown))
         return part
 
-    def _left(self, part: str) -> None:
-        """Remove what was begun; where that cannot be, the next hand-over does it."""
+    def _remove_part(self, part: str) -> None:
+        """Remove a part; if that fails, the next hand-over removes it."""
         with suppress(Exception):
-            self._done(self._channel.remove, part)
+            self._run(self._channel.remove, part)
 
     def remove(self, path: str) -> None:
-        """To remove nothing is no fault."""
-        with self._told(), suppress(self._library.SFTPNoSuchFile):
-            self._done(self._channel.remove, self._at(path))
+        """Remove the file; a missing one is no fault."""
+        with self._translate_errors(), suppress(self._library.SFTPNoSuchFile):
+            self._run(self._channel.remove, self._at(path))
 
     def close(self) -> None:
         """End the connection."""

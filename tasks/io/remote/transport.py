@@ -1,13 +1,11 @@
-"""How a folder by URL is read and written: folders of this machine, and what holds of any transport.
+"""The interface of every transport: how a folder by URL is read and written, and its three faults.
 
-Through fsspec's file systems, with what they leave open closed: a host key that is not known, or is another, is refused;
-nothing is tried again behind our back; what is put appears whole under its name or not at all; every answer has its time.
-What goes wrong is one of three: `Unreachable` (nothing was changed there), `Rejected` (the server said no: nothing was
-changed), `OutcomeUnknown` (what was to be put may stand there or not).
+Transports use fsspec's file systems and add guarantees: an unknown or changed host key is refused, no request is repeated
+unseen, a file appears whole under its name or not at all, and every answer has a time limit. The faults: `Unreachable`
+and `Rejected` (nothing was changed there), `OutcomeUnknown` (the file may be there or not).
 
-Belongs here: bytes, names and faults of a transport. Does not belong here: which folder it is, and what is done with the
-files (`tasks.io.remote.folders`); SFTP (`tasks.io.remote.sftp`), object stores (`tasks.io.remote.object_stores`). To
-add a transport: a class with these methods in a module of its own, its kind in `opened`, and in `schemas.settings.locations`.
+`tasks.io.remote.folders` decides which folder is used and what happens to its files. To add a transport: a class with these
+methods in its own module, its kind in `open.open_folder` and in `schemas.settings.locations`.
 """
 
 import secrets
@@ -19,24 +17,24 @@ from typing import Any
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault, TransientFault
 
-#: How the name of a file begins and ends that is being put there; `tasks.io.data_root.data_root` calls its own so.
+#: Prefix and suffix of a file that is being put; the same as in `tasks.io.data_root.data_root`.
 PART = (".uln-", ".part")
 
 
-#: A server that is slower than that, in bytes a second, is as good as one that does not answer.
+#: Bytes a second; a slower server counts as one that does not answer.
 _SLOWEST = 10_000
 
 
 class Unreachable(TransientFault):
-    """The server was not reached, or went before anything was put in place."""
+    """The server was not reached, or the connection was lost before anything was put in place."""
 
 
 class Rejected(ServiceFault):
-    """The server answered, and did not do it."""
+    """The server answered and refused."""
 
 
 class OutcomeUnknown(ServiceFault):
-    """A file was to be put in place, and no answer came that says whether it was."""
+    """No answer says whether a file was put in place."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,7 @@ class Seen:
 
     Attributes:
         size: in bytes.
-        mark: changes when the file does: its time by the server's own clock, or a hash of the store's. Never compared
-            with our clock.
+        mark: changes with the file: its time by the server's clock, never compared with ours, or the store's hash.
     """
 
     size: int
@@ -72,10 +69,10 @@ class Transport(ABC):
 
     @abstractmethod
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
-        """What lies in a folder, by name, in one question; None for a folder.
+        """List a folder by name, in one request; None marks a folder.
 
         Raises:
-            Away, Declined: it could not be listed.
+            Unreachable, Rejected: the folder could not be listed.
         """
 
     @abstractmethod
@@ -83,70 +80,69 @@ class Transport(ABC):
         """Copy a file, or its first `most` bytes, to this machine.
 
         Raises:
-            Away, Declined: it could not be read whole.
-            FileNotFoundError: it is there no more.
+            Unreachable, Rejected: the file could not be read whole.
+            FileNotFoundError: the file is gone.
         """
 
     @abstractmethod
     def content(self, path: str) -> bytes | None:
-        """A file's bytes; None where there is none.
+        """Return a file's bytes; None if there is no such file.
 
         Raises:
-            Away, Declined: nobody knows.
+            Unreachable, Rejected: the file could not be read.
         """
 
     @abstractmethod
     def put_new(self, path: str, data: bytes) -> None:
-        """Let a file appear, whole, under a name at which nothing stands; once, and never tried again.
-
-        The very bytes under that name already are as good.
+        """Put a whole file under a free name, once, without a second attempt; the same bytes already there also count.
 
         Raises:
-            Away, Declined: it is not there. Another file under that name is left alone.
-            Unanswered: it may be there.
+            Unreachable, Rejected: the file is not there. Another file under the name is left alone.
+            OutcomeUnknown: the file may be there.
         """
 
     @abstractmethod
     def put(self, path: str, data: bytes) -> None:
-        """Let a file appear, whole, in the place of what stands there; folders are made. Doing it again does no harm.
+        """Put a whole file, replace one of that name, and make its folders. Repeating it does no harm.
 
         Raises:
-            Away, Declined: the old one, or the new one, is there whole; where a server cannot replace a file in one step,
-                perhaps neither, until it is done again.
+            Unreachable, Rejected: the old or the new file is there whole. If a server cannot replace a file in one
+                step, perhaps neither is, until the put is repeated.
         """
 
     @abstractmethod
     def remove(self, path: str) -> None:
-        """Remove a file, if it is there.
+        """Remove a file, if it exists.
 
         Raises:
-            Away, Declined: it may still be there.
+            Unreachable, Rejected: the file may still be there.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let the connection go."""
+        """End the connection."""
 
     def _other_file(self, path: str) -> Rejected:
         return Rejected(bilingual("fault.way_other_file", way=self.shown, file=path))
 
-    def _settled(self, path: str, data: bytes, fault: Exception) -> None:
-        """After `fault`, in which no answer came: look whether the very bytes stand there.
+    def _confirm_put(self, path: str, data: bytes, fault: Exception) -> None:
+        """After `fault`, which left the outcome open: check that the file is there with these bytes.
 
         Raises:
-            Unanswered: they do not, or nobody can look.
+            Rejected: another file is there.
+            OutcomeUnknown: no file is there, or it cannot be read.
         """
         unknown = OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path))
         try:
-            there = self.content(path)
+            content = self.content(path)
         except (Unreachable, Rejected):
             raise unknown from fault
-        if there is None:
+        if content is None:
             raise unknown from fault
-        if there != data:
+        if content != data:
             raise self._other_file(path) from fault
 
 
 def part_name() -> str:
-    """The name of a file that is being put in place."""
+    """Return a new name for a file that is being put in place."""
     return f"{PART[0]}{secrets.token_hex(8)}{PART[1]}"
