@@ -1,8 +1,8 @@
 """Reads one PLASC XML return: header, pupils as text, counts of leavers and of unknown elements.
 
 Values stay as the school sent them; nothing is judged here. The element walk below defines what a return means;
-`grammar` and `arrow_reader` give the same answers faster where they can be sure, and otherwise leave it to the element
-reader. To add a layout: `schemas/plasc`, which says which element holds which field.
+`grammar` and `arrow_reader` give the same answers faster where they can be sure, and otherwise leave it to the walk.
+To add a layout: `schemas/plasc`, which says which element holds which field.
 """
 
 import datetime as dt
@@ -270,17 +270,15 @@ def _count(unknown: Counter[str], path: str) -> None:
 
 def _outside(root: etree._Element, layout: PlascLayout) -> Counter[str]:
     """Count unknown elements outside the records: pupils in a container of another name must not vanish unseen."""
-    to_records = [path.split("/") for path in (layout.on_roll, layout.no_longer_on_roll)]
-    steps = {"/".join(["", *names[:n]]) for names in to_records for n in range(1, len(names) + 1)}
+    trails = [path.split("/") for path in (layout.on_roll, layout.no_longer_on_roll)]
+    steps = {"/".join(["", *names[:n]]) for names in trails for n in range(1, len(names) + 1)}
     unknown: Counter[str] = Counter()
     level = [("", root)]
     while level:
         below = [(f"{path}/{_local(child)}", child) for path, e in level for child in e.iterchildren(etree.Element)]
         for path in (path for path, _ in below if path not in steps and path not in layout.known):
             _count(unknown, path)
-        level = [
-            (path, child) for path, child in below if path in steps and path.count("/") < max(map(len, to_records))
-        ]
+        level = [(path, child) for path, child in below if path in steps and path.count("/") < max(map(len, trails))]
     return unknown
 
 
