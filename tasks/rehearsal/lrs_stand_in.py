@@ -121,13 +121,13 @@ def answered_batches(
     headings: dict[str, str],
     seed: int,
 ) -> tuple[StandInSummary, list[pd.DataFrame]]:
-    """Answer batches from files or the web service together; updates the state without saving it.
+    """Answer batches from files or the web service together; the state is not saved.
 
     Args:
-        state: the LRS's register and open exceptions.
+        state: updated.
         tables: the batches, every cell text.
-        days: the day of each batch's answer.
-        named: the name of each batch.
+        days: day of each batch's answer.
+        named: name of each batch.
         headings: heading -> our name (`headings_of`).
         seed: see `answer_outbox`.
 
@@ -160,13 +160,8 @@ def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
     The exports are in the 2A layout whatever the batch's layout, without UCI and UPN (LRS release 1902.01), one for each
     organisation: `lrs/inbox/ExportProcessedExceptions_<UKPRN>_<nnn>.CSV`.
 
-    Args:
-        root: the data root.
-        share: of the open exceptions that can be settled, from 0 to 1.
-        seed: draws the exceptions.
-
     Returns:
-        The number of exceptions settled.
+        The number of exceptions settled: `share` (0 to 1) of those that can be, drawn by the seed.
     """
     state = StandInState(root)
     can = state.open[state.open["at_portal"] == "Y"]

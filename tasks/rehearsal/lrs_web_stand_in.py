@@ -144,15 +144,10 @@ class WebStandIn:
 
 
 def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
-    """Answer every unanswered job, as the LRS does at night.
-
-    Args:
-        root: the data root.
-        day: the day on which ages are worked out.
-        seed: see `lrs_stand_in.answer_outbox`.
+    """Answer every unanswered job, as the LRS does at night; ages are worked out on `day`.
 
     Returns:
-        Counts; jobs that only check do not count.
+        Counts, without jobs that only check.
     """
     due = [path for path in _jobs(root).glob("*.xml") if path.stem.isdigit() and not _answer_of(path).exists()]
     messages = {path: etree.parse(path).getroot() for path in sorted(due)}
@@ -186,9 +181,7 @@ def _answer(
 def serving(root: Path, certificates: Certificates) -> Iterator[WebStandIn]:
     """Run the service on a free port of loopback until the end of the block.
 
-    Args:
-        root: the data root; only the stand-in's own folder is read.
-        certificates: the service's certificate, and the authority of its callers.
+    Of the data root only the stand-in's own folder is read.
     """
     stand_in = WebStandIn(root)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -25,11 +25,7 @@ _ACCOUNT = "uln"
 
 @contextmanager
 def other_side(root: DataRoot, via: str) -> Iterator[dict[str, str]]:
-    """Serve the four folders until the end of the block.
-
-    Args:
-        root: the data root.
-        via: `sftp` or `s3`.
+    """Serve the four folders by `sftp` or `s3` until the end of the block.
 
     Yields:
         The environment variables of the locations.
@@ -100,11 +96,7 @@ def _folder(name: str) -> str:
 
 
 def bring(root: DataRoot, way: str) -> int:
-    """Act as the folder's owner: move the files of the data root's inbox to the other side.
-
-    Returns:
-        The number of files.
-    """
+    """Act as the folder's owner: move the files of the data root's inbox to the other side, and count them."""
     inbox: Path = getattr(root, way)
     files = sorted(path for path in inbox.rglob("*") if path.is_file())
     with open_folder(getattr(locations_of(root.reference), way)) as remote:

@@ -57,20 +57,12 @@ class S3Server:
         )
 
     def bucket(self, name: str) -> str:
-        """Make a bucket.
-
-        Returns:
-            Its name.
-        """
+        """Make a bucket and return its name."""
         self.client().create_bucket(Bucket=name)
         return name
 
     def user(self, name: str, *statements: dict[str, Any]) -> tuple[str, str]:
-        """Make a user with only the permissions of the statements of an IAM policy.
-
-        Returns:
-            access key, secret key.
-        """
+        """Make a user with only the permissions of an IAM policy's statements; return access key and secret key."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})

@@ -53,11 +53,8 @@ _DRAWS = (
 def recorded_people(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school: int) -> pd.DataFrame:
     """Return every person's school record in the cycle's academic year, without faults.
 
-    Args:
-        schools: as `synthetic_wales.plan_wales`, sorted by school_number.
-        cycle: sets the academic year.
-        seed: of every draw.
-        pupils_per_school: mean of secondary and middle schools.
+    The schools are as in `synthetic_wales.plan_wales`, sorted by school_number; `pupils_per_school` is the mean of
+    secondary and middle schools.
 
     Returns:
         school_number, the pupil fields, former_postcode (for those who moved house), planted (a word of `KINDS`),

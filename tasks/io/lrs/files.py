@@ -154,10 +154,6 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
 def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tuple[pd.DataFrame, dict[int, Refused]]:
     """Read the answers of many files into one table, each as by `read_result`.
 
-    Args:
-        contents: of the files.
-        profiles: give the known headings and aliases.
-
     Returns:
         file (index in `contents`, from 0) and the columns of `read_result`, sorted by file and ordinal; and the refused
         files by index: none of their rows is in the table.
@@ -206,7 +202,6 @@ def _table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _filled(values: list[str]) -> pa.Array:
-    """Return the values, null where blank."""
     text = pa.array(values, pa.large_string())
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), None, text)
 

@@ -9,13 +9,9 @@ from lxml import etree
 
 
 def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> bytes:
-    """Return a job's answers as a result file: the message unchanged, plus the batch, which the message does not name.
+    """Return a job's answers as a result file: GetSubmitBatchOutputResponse unchanged, plus UKPRN, file name and job.
 
-    Args:
-        message: GetSubmitBatchOutputResponse.
-        ukprn: of the batch.
-        file_name: stem of the batch's file name; ties the answers to the batch.
-        job_ref: the job's number.
+    The message does not name its batch; `file_name`, the stem of the batch's file name, ties the answers to it.
     """
     root = etree.Element("LrsServiceResult")
     for name, text in (("UKPRN", ukprn), ("FileName", file_name), ("JobID", job_ref)):

@@ -83,10 +83,7 @@ class LrsService(BaseSettings):
 
 
 def lrs_service(reference: Path) -> LrsService:
-    """Return the settings of a data root.
-
-    Args:
-        reference: its `reference` folder.
+    """Return the settings of a data root, from its `reference` folder and the environment.
 
     Raises:
         ConfigurationFault: lists every fault, without values.

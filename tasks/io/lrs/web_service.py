@@ -73,11 +73,7 @@ class LearnerService:
         self._threads = threading.local()
 
     def submit(self, document: bytes, kind: JobKind) -> Reply:
-        """Hand a batch over, or have it checked.
-
-        Args:
-            document: `files.write_batch` in the format SOAP.
-            kind: hand over or check.
+        """Hand a batch (`files.write_batch`, format SOAP) over, or have it checked.
 
         Returns:
             The code, and the job's number where the LRS accepted the batch.

@@ -87,7 +87,7 @@ def lines(
 
 
 def _ticks(most: int) -> list[int]:
-    """Return round numbers from 0 to the largest."""
+    """Return round numbers from 0."""
     if most <= 4:
         return list(range(max(most, 1) + 1))
     power = 10 ** (len(str(most)) - 1)

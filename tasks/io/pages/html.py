@@ -62,25 +62,12 @@ def assets() -> dict[str, bytes]:
 
 
 def write_page(content: PageContent, made: Mapping[str, Any]) -> dict[str, bytes]:
-    """Render a page in both languages.
-
-    Args:
-        content: the page's rows and texts.
-        made: as_of, run, edition: time and origin of the page.
-
-    Returns:
-        Bytes by file name.
-    """
+    """Render a page in both languages, as bytes by file name; `made` holds as_of, run and edition."""
     return {f"index.{lang}.html": _page(content, made, lang) for lang in ("cy", "en")}
 
 
 def without_links(page: bytes, is_gone: Callable[[str], bool]) -> bytes:
-    """Return a page with the name in place of the link for each file that is gone.
-
-    Args:
-        page: the page's bytes.
-        is_gone: whether a file is gone, by its path below the data root.
-    """
+    """Return a page with names in place of links to files for which `is_gone(path below the data root)`."""
 
     def named(link: re.Match[str]) -> str:
         return link[2] if is_gone(unescape(link[1])) else link[0]

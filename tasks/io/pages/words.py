@@ -39,7 +39,6 @@ class PageContent:
 
     Attributes:
         page: `schemas.settings.pages.AUTHORITY` or WALES.
-        cycle: the cycle.
         title: the authority's name in Welsh and English; empty for Wales.
         tables: rows that passed the disclosure gate (`tasks.runtime.visibility`), by table name.
         said: sentences (`page_sentences.Said`) by section name.

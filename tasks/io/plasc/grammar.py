@@ -23,12 +23,9 @@ _Places = dict[str, Any]
 
 
 def all_known(root: etree._Element, layout: PlascLayout, longest: int) -> bool:
-    """Whether the layout knows the path of every element, and all are in the namespace of the root element.
+    """Whether a return's only layout knows the path of every element, and all are in the root's namespace.
 
-    Args:
-        root: the return.
-        layout: the layout of all its records.
-        longest: maximum length of a known path, in characters.
+    A path of more than `longest` characters is never known.
     """
     namespace = etree.QName(root).namespace or ""
     ends = (f"{layout.root}/{layout.on_roll}", f"{layout.root}/{layout.no_longer_on_roll}")
@@ -42,10 +39,7 @@ def all_known(root: etree._Element, layout: PlascLayout, longest: int) -> bool:
 def empty_ones(root: etree._Element, layout: PlascLayout, paths: Iterable[str]) -> Counter[str]:
     """Count the elements without child elements at each path below the records on roll.
 
-    Args:
-        root: a return for which `all_known` is true, so all its elements are in one namespace.
-        layout: gives the path of the records.
-        paths: paths below the record.
+    `all_known` must be true for the return, so that all its elements are in one namespace.
     """
     namespace = etree.QName(root).namespace
     prefix, names = ("n:", {"n": namespace}) if namespace else ("", None)

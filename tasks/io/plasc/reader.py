@@ -115,12 +115,7 @@ def read_pupils(
 ) -> pa.Table:
     """Return the pupils of a return that `inspect` has accepted.
 
-    Args:
-        content: the bytes that were inspected.
-        layout: name of the layout that `inspect` reported.
-        layouts: all layouts.
-        declared: as in the header.
-        unknown_elements: as in the header.
+    Layout, `declared` and `unknown_elements` are those of the header.
 
     Returns:
         A table of `arrow_reader.PUPILS_SCHEMA`: ordinal (from 1, in file order) and the pupil fields, text as sent,

@@ -30,11 +30,7 @@ def ctf_file_name(school_number: str, number: int) -> str:
     """Return the file's name, e.g. `660LLLL_CTF_6604025_001.xml`.
 
     Schools' systems refuse a file whose second number is not their own. LLLL marks a sender that is not a school
-    (docs/reference/sources.md#ctf-file-names).
-
-    Args:
-        school_number: seven digits, authority and establishment.
-        number: the school's running number of files, from 1.
+    (docs/reference/sources.md#ctf-file-names). The school's files are numbered from 1.
     """
     return f"{school_number[:3]}LLLL_CTF_{school_number}_{number:03d}.xml"
 

@@ -61,11 +61,7 @@ class SheetPlan:
 def write_sheets(plans: list[SheetPlan], *, title: str, subject: str, created: dt.datetime) -> bytes:
     """Write a workbook of these sheets, on A4 in landscape; equal content gives equal bytes.
 
-    Args:
-        plans: the sheets.
-        title: a property of the file.
-        subject: likewise.
-        created: likewise, in local time.
+    Title, subject and time of creation (local) become properties of the file.
     """
     buffer = io.BytesIO()
     plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -173,12 +169,7 @@ class _Sheet(Worksheet):  # type: ignore[misc]
     """A sheet of text whose rows are written in bulk."""
 
     def fill(self, plan: SheetPlan, looks: tuple[Format, Format, Format]) -> None:
-        """Set the sheet's cells and formats.
-
-        Args:
-            plan: the sheet.
-            looks: formats of headings, texts and counts.
-        """
+        """Set the sheet's cells and formats; `looks` are the formats of headings, texts and counts."""
         last, count = len(plan.columns) - 1, len(plan.heights)
         for number, width in enumerate(plan.widths):
             self.set_column(number, number, width)

@@ -97,13 +97,7 @@ def workbook_name(number: str, cycle_id: str) -> str:
 
 
 def authority_workbook_name(la_code: str, cycle_id: str, number: int) -> str:
-    """Return the name of an authority's workbook, e.g. `ULN_Exceptions_660_2012-01_001.xlsx`.
-
-    Args:
-        la_code: three digits.
-        cycle_id: as in `cycles.toml`.
-        number: the authority's running number of workbooks, from 1.
-    """
+    """Return the name of an authority's workbook, e.g. `ULN_Exceptions_660_2012-01_001.xlsx`; numbered from 1."""
     return f"ULN_Exceptions_{la_code}_{cycle_id}_{number:03d}.xlsx"
 
 

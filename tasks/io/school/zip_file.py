@@ -10,23 +10,12 @@ _UNIX = 3
 
 
 def zip_name(school_number: str, cycle_id: str, number: int) -> str:
-    """Return the zip's name, e.g. `ULN_6604025_2012-01_001.zip`.
-
-    Args:
-        school_number: seven digits.
-        cycle_id: as in `cycles.toml`.
-        number: the school's running number of files, from 1.
-    """
+    """Return the zip's name, e.g. `ULN_6604025_2012-01_001.zip`; the school's files are numbered from 1."""
     return f"ULN_{school_number}_{cycle_id}_{number:03d}.zip"
 
 
 def write_zip(files: dict[str, bytes], at: dt.datetime) -> bytes:
-    """Pack files, sorted by name, each readable by its owner only.
-
-    Args:
-        files: name -> content.
-        at: local time of every member; zip stores it to two seconds.
-    """
+    """Pack files by name, each readable by its owner only and dated `at` (local; zip stores it to two seconds)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):
