@@ -6,7 +6,7 @@ the list of answered files outlast a run.
 
 Matching is on the five demographics (given and family name, date of birth, gender, postcode;
 docs/reference/sources.md#matching): if all are equal, it is the same learner; if all but one are equal, or all with given
-and family name swapped, it is a possible match (RC007). The rehearsal gives it learners whom it already knows
+and family name swapped, it is a possible match (RC007). The rehearsal gives it known learners
 (`rehearsal/lrs/known_before/`), without the reason why they are similar. The real similarity rules and the meaning of
 RC001 to RC005 are not public: **RC001 for a new ULN and RC002 for a known learner are this stand-in's own convention.** A
 hash of the five makes a small share of learners known to the LRS, a possible match (RC007) or insufficient (RC006).

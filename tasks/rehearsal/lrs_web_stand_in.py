@@ -181,7 +181,7 @@ def _answer(
 def serving(root: Path, certificates: Certificates) -> Iterator[WebStandIn]:
     """Run the service on a free port of loopback until the end of the block.
 
-    Of the data root only the stand-in's own folder is read.
+    It reads only the stand-in's own folder of the data root.
     """
     stand_in = WebStandIn(root)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -185,7 +185,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     # A permanent UPN before year 7 concerns only the primary school. A learner who arrives later is not here before.
     arrives = due["permanent"] - 1
     comes_late = arrives.between(_FIRST_SECONDARY_YEAR - 1, _LAST_YEAR - 1)
-    here: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
+    present: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
     is_temporary, was_temporary = comes_late & (arrives == past), comes_late & (arrives < past)
     kind = pd.Series("sound", index=people.index, dtype="str").mask(people["twin"], "twin")
     kind = kind.mask(relocated & (due["relocates"] == past), "moved-house")
@@ -220,7 +220,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
             "left": people["left"],
         }
     )
-    return recorded.loc[here].reset_index(drop=True)
+    return recorded.loc[present].reset_index(drop=True)
 
 
 def _born(people: pd.DataFrame) -> pd.Series:

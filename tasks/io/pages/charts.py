@@ -108,7 +108,7 @@ def _plain(text: str) -> str:
     return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _in_page(svg: str, name: str, title: str, told: str) -> str:
+def _in_page(svg: str, name: str, title: str, description: str) -> str:
     """Add title and description to a chart, and let it fill its place's width."""
     root = etree.fromstring(_plain(svg).encode())
     root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width', '0')) + 2 * _ROOM} {root.get('height')}")
@@ -116,7 +116,7 @@ def _in_page(svg: str, name: str, title: str, told: str) -> str:
         del root.attrib[attribute]
     root.set("role", "img")
     root.set("aria-labelledby", f"chart-{name}-title chart-{name}-desc")
-    for at, (tag, text) in enumerate((("title", title), ("desc", told))):
+    for at, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = etree.Element(f"{{{_SVG}}}{tag}", id=f"chart-{name}-{tag}")
         element.text = _plain(text)
         root.insert(at, element)
