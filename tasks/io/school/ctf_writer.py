@@ -48,7 +48,7 @@ def write_ctf(
         version: the CTF version.
         school_number: the school that gets the file, seven digits.
         academic_year: the year in which the academic year starts.
-        made_at: the file's local time of creation.
+        made_at: local time that the file states as its creation time.
 
     Returns:
         UTF-8 with declaration, without byte order mark; two spaces a level, lines end in LF.

@@ -81,7 +81,7 @@ class About:
         la: the authority's name, by language.
         cycle_title: by language.
         number: running number of the files that it comes with.
-        made_at: the workbook's local time of creation.
+        made_at: local time that the workbook states as its creation time.
     """
 
     holder: dict[Language, str]
