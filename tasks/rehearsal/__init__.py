@@ -1,11 +1,10 @@
-"""Synthetic Wales and a stand-in for the LRS: for rehearsals and tests alone; the service does not import it.
+"""Synthetic Wales and a stand-in for the LRS, only for rehearsals and tests; the service does not import it.
 
-Belongs here: invented learners in real schools with the faults planted among them, the truth of what was planted and
-what must become of it, and an LRS that sees only its outbox. Does not belong here: anything a real census needs, and
-any reading of the service's lake or of the truth by the stand-in.
+Belongs here: invented learners in real schools, planted faults with the outcome that each must have, and an LRS that sees
+only its outbox. Does not belong here: anything that a real census needs. The stand-in never reads the service's lake or the
+truth of a rehearsal.
 
-Who the learners are: `synthetic_people`; what is planted among them: `synthetic_wales`; whom the LRS knows from before,
-and why: `known_before`; the files: `synthetic_returns`.
-To plant a new kind of fault: a row in `synthetic_wales.PLANTED`; its truth and its test come with it. New names:
-`names.toml`. To teach the stand-in a new answer: `lrs_stand_in._judge`.
+`synthetic_people`: the learners; `synthetic_wales`: the planted faults; `known_before`: learners whom the LRS already
+knows; `synthetic_returns`: the files. To plant a new kind of fault: a row in `synthetic_wales.PLANTED`; its truth and its
+test come with it. To add names: `names.toml`. To add an answer of the stand-in: `lrs_stand_in._judge`.
 """

@@ -1,6 +1,6 @@
-"""Certificates for a rehearsal's web service: an authority, the service and who calls it, made on the spot.
+"""Makes certificates for a rehearsal's web service: an authority, the service and its caller.
 
-They are good for nothing else: the authority's key is forgotten when they are made. Without a clock, they are always valid.
+They are useless for anything else: the authority's key is not kept. Their dates need no clock: they are valid to 2100.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ _FROM, _TO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, tzi
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: of the authority its certificate, of the others certificate and key."""
+    """PEM files: the authority's certificate; certificate and key of the others."""
 
     authority: Path
     service: Path
@@ -28,11 +28,7 @@ class Certificates:
 
 
 def make_certificates(folder: Path) -> Certificates:
-    """Make an authority, and a certificate each for the service on loopback and for who calls it.
-
-    Args:
-        folder: where they are put.
-    """
+    """Make an authority, and certificates for the service on loopback and for its caller, in a folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     authority = _built("Rehearsal authority", key, key, "Rehearsal authority", None)
     made = Certificates(folder / "authority.pem", folder / "service.pem", folder / "caller.pem")
@@ -41,9 +37,9 @@ def make_certificates(folder: Path) -> Certificates:
         (made.service, ExtendedKeyUsageOID.SERVER_AUTH),
         (made.caller, ExtendedKeyUsageOID.CLIENT_AUTH),
     ):
-        own = ec.generate_private_key(ec.SECP256R1())
-        certificate = _built(path.stem, own, key, "Rehearsal authority", purpose)
-        secret = own.private_bytes(
+        private = ec.generate_private_key(ec.SECP256R1())
+        certificate = _built(path.stem, private, key, "Rehearsal authority", purpose)
+        secret = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         write_whole(path, certificate.public_bytes(serialization.Encoding.PEM) + secret)
@@ -83,7 +79,7 @@ def _built(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
     )
     if purpose is not None:
-        here = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-        builder = builder.add_extension(x509.SubjectAlternativeName(here), critical=False)
+        loopback = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(loopback), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return builder.sign(signing, hashes.SHA256())

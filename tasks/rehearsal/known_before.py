@@ -1,12 +1,12 @@
-"""Learners of synthetic Wales whom the LRS knows already, and the likely cause of each possible match. Pure.
+"""Learners of synthetic Wales whom the LRS already knows, and the cause of each possible match. Pure.
 
-A learner may have a ULN before a school asks for one: from work, from another country, from a school that asked by itself.
-Where the LRS knows them otherwise than the return has them, it answers with a possible match. Who is known so, and how the
-two differ, is the truth of a rehearsal; the stand-in gets the learners as the LRS knows them, and no reason.
+A learner may have a ULN before this service requests one: from work, from another country, from a school's own request.
+Where the LRS's record differs from the return, it answers with a possible match. Who is known, and how the records differ,
+is the truth of a rehearsal; the stand-in gets only the LRS's records, without the cause.
 
-Some causes leave a trace where the service can see it: in the record or among those sent (`record`), or beside the return of
-an earlier cycle (`earlier`; a first cycle has none). Some leave none (`none`): what the LRS's record differs in never stood
-in a return. To plant another: a row in `_WAYS`, and what the LRS has instead in `_as_known`.
+Some causes leave a trace that the service can see: in the record or among the learners sent (`record`), or in comparison
+with an earlier cycle's return (`earlier`; a first cycle has none). Others leave none (`none`): the LRS's value was never in
+a return. To plant another cause: a row in `_CAUSES`, and the LRS's value in `_as_known`.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ from schemas.tables import DEMOGRAPHICS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import demographics
 
-#: What is planted in a record -> why it is like one that the LRS knows, for which share of such records, and the trace.
-_WAYS: dict[str, tuple[Cause, float, str]] = {
+#: Word in `planted` -> cause, share of such records that the LRS knows, trace.
+_CAUSES: dict[str, tuple[Cause, float, str]] = {
     "names-swapped": (Cause.NAMES_SWAPPED, 1.0, "record"),
     "short-name": (Cause.NEW_GIVEN_NAME, 1.0, "earlier"),
     "dob-slip": (Cause.NEW_BIRTH_OR_GENDER, 1.0, "earlier"),
@@ -35,16 +35,17 @@ _WAYS: dict[str, tuple[Cause, float, str]] = {
 def whom_the_lrs_knows(
     pupils: pd.DataFrame, cycle: Cycle, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The learners whom the LRS knows from before, and all who will be a possible match by what is planted or by birth.
+    """Return the learners whom the LRS already knows, and all learners who will be a possible match.
 
     Args:
         pupils: the pupil fields, former_postcode, true_forename, true_dob, planted, outcome.
-        cycle: says in which form the LRS has names.
-        rng: draws whom it knows.
+        cycle: its LRS profile gives the form of the LRS's records.
+        rng: draws the known learners.
 
     Returns:
-        As the LRS knows them: `DEMOGRAPHICS`, in its form; sorted. And the truth: upn (canonical), school_number, cause,
-        trace (record, earlier, none); of twins and namesakes both, of whom the LRS gives one the ULN; sorted by UPN.
+        The LRS's records: `DEMOGRAPHICS`, in its form; sorted. And the truth: upn (canonical), school_number, cause,
+        trace (record, earlier, none), sorted by UPN. It holds both of a pair of twins or namesakes: the LRS gives one of
+        them a ULN.
     """
     sent = pupils[pupils["outcome"] == "sent"].reset_index(drop=True)
     twin, namesake = (
@@ -54,7 +55,7 @@ def whom_the_lrs_knows(
     cause = pd.Series(None, index=sent.index, dtype="str").mask(twin, Cause.TWIN).mask(namesake, Cause.NAMESAKE)
     trace = pd.Series(None, index=sent.index, dtype="str").mask(cause.notna(), "record")
     drawn = pd.Series(rng.random(len(sent)), index=sent.index)
-    for kind, (why, share, where) in _WAYS.items():
+    for kind, (why, share, where) in _CAUSES.items():
         rows = cause.isna() & (sent["planted"] == kind) & (drawn < share)
         cause, trace = cause.mask(rows, why), trace.mask(rows, where)
     known = sent[cause.notna() & ~twin & ~namesake]
@@ -68,10 +69,10 @@ def whom_the_lrs_knows(
 
 
 def _as_known(rows: pd.DataFrame) -> pd.DataFrame:
-    """The records as the LRS has them: otherwise in one thing each, or with the names the right way round."""
+    """Return the LRS's records: each differs in one field, or has swapped names corrected."""
     kind = rows["planted"]
     swapped = kind == "names-swapped"
-    # Somebody else's home: none that the learner ever had in a return.
+    # Another person's home, which the learner never had in a return.
     elsewhere = pd.Series(np.roll(rows["postcode"].to_numpy(), 1), index=rows.index, dtype="str")
     return rows.assign(
         forename=rows["true_forename"],

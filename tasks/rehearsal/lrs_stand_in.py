@@ -1,26 +1,23 @@
-"""A stand-in for the LRS: answers what stands in `lrs/outbox`, from a register of its own, into `lrs/inbox`.
+"""A stand-in for the LRS: answers the batches in `lrs/outbox` from its own register, into `lrs/inbox`.
 
-Its web service (`lrs_web_stand_in`) answers from the same register, by the same rules.
-
-Belongs here: what an LRS would see and say. It reads batch files by their headings and nothing else of the service: not
-the lake, not the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`) and the list of what it has
-answered outlast a run.
+Its web service (`lrs_web_stand_in`) answers from the same register, by the same rules. It reads batch files by their
+headings, and neither the service's lake nor the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`) and
+the list of answered files outlast a run.
 
 Matching is on the five demographics (given and family name, date of birth, gender, postcode;
-docs/reference/sources.md#matching): all equal is the same learner; all but one of them, or all with the names crossed,
-is a possible match (RC007). It knows learners from before, as the rehearsal hands them to it
-(`rehearsal/lrs/known_before/`; why they are like a learner of a return it is not told). The real rules of similarity
-are not public, and neither is the meaning of RC001 to RC005: **RC001 for a new ULN and RC002 for a learner known before
-are this stand-in's own convention.** By a hash of the five, a small share of learners counts as known to the LRS
-before, as like one that it knows (RC007), or as too little described (RC006).
+docs/reference/sources.md#matching): if all are equal, it is the same learner; if all but one are equal, or all with given
+and family name swapped, it is a possible match (RC007). The rehearsal gives it known learners
+(`rehearsal/lrs/known_before/`), without the reason why they are similar. The real similarity rules and the meaning of
+RC001 to RC005 are not public: **RC001 for a new ULN and RC002 for a known learner are this stand-in's own convention.** A
+hash of the five makes a small share of learners known to the LRS, a possible match (RC007) or insufficient (RC006).
 
-RC010, RC011 and RC013 have their true causes (a value is missing, is in a wrong form, the age is not one for a ULN), but
-the service's own rules hold all that would cause them. So that operators see these rows too, a few learners with nothing
-wrong get one of them **by lot**, by the same hash. The lot stays with the five: asked again, in any cycle, the answer is
-the same until the school sends something else, or a person at the portal enters the learner anew. That a person can
-only do where what was sent is whole: an answer by lot can be settled there, one with a true cause waits for the school.
+RC010, RC011 and RC013 have their true causes (a missing value, a wrong form, an age outside the range), but the service
+holds every record that would cause them. So that operators see these rows too, the same hash gives them to a few faultless
+learners **at random**. The draw belongs to the five: the answer is the same in any cycle, until the school sends other
+values or a person at the portal enters the learner again. The portal can settle an answer given at random, because the
+record is complete; an answer with a true cause waits for the school.
 
-To teach it a new answer: a line in `_judge`, or in `_BY_LOT`.
+To add an answer: a line in `_judge`, or in `_AT_RANDOM`.
 """
 
 import csv
@@ -45,7 +42,7 @@ from tasks.core.identifiers import uln_check_digit
 from tasks.io.data_root.data_root import write_whole
 
 _FIVE = ["given_name", "family_name", "dob", "gender", "postcode"]
-#: What two learners share who may be one: all but one of the five, or all with the names in either order.
+#: Fields that possible matches share: all but one of the five, or all with the names in either order.
 _NEARLY = [*([f for f in _FIVE if f != left_out] for left_out in _FIVE), ["names", "dob", "gender", "postcode"]]
 _READ = ["upn", "middle_name", *_FIVE, "ability_to_share"]
 _NEW, _KNOWN = "RC001", "RC002"
@@ -54,15 +51,15 @@ _AGES = (13, 110)
 _NAME = r"(?=.*[A-Za-z])[A-Za-z' .\-]{1,35}"
 _DATE = r"(?:18|19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _POSTCODE = r"(?:[A-Za-z]{1,2}[0-9Rr][0-9A-Za-z]? ?[0-9][ABD-HJLNP-UW-Zabd-hjlnp-uw-z]{2}|BFPO ?[0-9]{1,4}) {0,4}"
-#: Of ten thousand learners of whom nothing is known and with whom nothing is wrong, so many are answered so.
-_BY_LOT = {_TOO_LITTLE: 10, _POSSIBLE_MATCH: 50, _KNOWN: 50, _MISSING: 15, _FORMAT: 30, _AGE: 15}
+#: Return code -> how many of ten thousand unknown, faultless learners get it at random.
+_AT_RANDOM = {_TOO_LITTLE: 10, _POSSIBLE_MATCH: 50, _KNOWN: 50, _MISSING: 15, _FORMAT: 30, _AGE: 15}
 _FIRST_NINE = 100_000_000
 _BATCH_NAME = re.compile(r"LRB_[0-9A-Za-z]{8}_([0-9]{12})")
 
 
 @dataclass(frozen=True)
 class StandInSummary:
-    """What the stand-in did.
+    """Counts of the stand-in's answers.
 
     Attributes:
         files: batch files answered.
@@ -80,20 +77,17 @@ class StandInSummary:
 def answer_outbox(
     root: Path, *, profiles: dict[str, Profile], seed: int = 0, second_pass: bool = False
 ) -> StandInSummary:
-    """Answer every batch of the outbox that was not answered before: `lrs/inbox/<name>_RESULT.CSV` for each.
+    """Answer every unanswered batch of the outbox, each with `lrs/inbox/<name>_RESULT.CSV`.
 
     Args:
         root: the data root.
-        profiles: layouts that take the place of the shipped ones: which heading holds which field.
-        seed: shifts whom the LRS claims to know.
-        second_pass: answer again what was answered before, as `<name>_RESULT_2.CSV`: a result file taken from the
-            portal once more, in which learners whose exceptions were settled meanwhile have their ULN.
-
-    Returns:
-        Counts.
+        profiles: layouts that replace the shipped ones: which heading holds which field.
+        seed: changes which learners the LRS claims to know.
+        second_pass: answer the answered batches again, as `<name>_RESULT_2.CSV`, like a result file downloaded from the
+            portal again: learners whose exceptions were settled in between have their ULN.
 
     Raises:
-        ServiceFault: a batch's name does not say when it was made, or its headings are not those of any layout.
+        ServiceFault: a batch's name has no time, or its headings fit no layout.
     """
     state = StandInState(root)
     batches = [
@@ -127,21 +121,21 @@ def answered_batches(
     headings: dict[str, str],
     seed: int,
 ) -> tuple[StandInSummary, list[pd.DataFrame]]:
-    """Answer some batches together, however they came; what the LRS knows afterwards is in the state, not saved yet.
+    """Answer batches from files or the web service together; the state is not saved.
 
     Args:
-        state: what the LRS knows.
+        state: updated.
         tables: the batches, every cell text.
-        days: on which each is answered.
-        named: how each is called.
+        days: day of each batch's answer.
+        named: name of each batch.
         headings: heading -> our name (`headings_of`).
         seed: see `answer_outbox`.
 
     Returns:
-        Counts; and each batch with its ULN and ReturnCode.
+        Counts; and each batch with ULN and ReturnCode added.
 
     Raises:
-        ServiceFault: headings are not those of any layout.
+        ServiceFault: the headings fit no layout.
     """
     rows = pd.concat(
         [_rows(t, day, name, headings) for t, day, name in zip(tables, days, named, strict=True)], ignore_index=True
@@ -150,8 +144,8 @@ def answered_batches(
     ends = np.cumsum([len(t) for t in tables])
     results = []
     for table, end in zip(tables, ends, strict=True):
-        mine = answers.iloc[end - len(table) : end]
-        results.append(table.assign(ULN=mine["uln"].fillna("").to_list(), ReturnCode=mine["code"].to_list()))
+        batch = answers.iloc[end - len(table) : end]
+        results.append(table.assign(ULN=batch["uln"].fillna("").to_list(), ReturnCode=batch["code"].to_list()))
     state.open = _still_open(state.open, rows.assign(code=answers["code"], at_portal=answers["at_portal"]))
     without = answers.loc[answers["uln"].isna(), "code"]
     counts = dict(sorted(Counter(without.to_list()).items()))
@@ -159,24 +153,19 @@ def answered_batches(
 
 
 def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
-    """Play people who work on the portal: export a share of what can be settled there, each now with a ULN.
+    """Act as people at the portal: settle a share of the exceptions and export them, each now with a ULN.
 
-    That is RC006 and RC007, and what was answered by lot; not what waits for a value that only the school has.
+    They can settle RC006, RC007 and answers given at random, not those that need a value that only the school has.
 
-    The exports are in the 2A layout whatever the batch was in, without UCI and UPN (LRS release 1902.01), one for each
+    The exports are in the 2A layout whatever the batch's layout, without UCI and UPN (LRS release 1902.01), one for each
     organisation: `lrs/inbox/ExportProcessedExceptions_<UKPRN>_<nnn>.CSV`.
 
-    Args:
-        root: the data root.
-        share: of the open exceptions that can be settled, from 0 to 1; which ones is a matter of the seed.
-        seed: see `share`.
-
     Returns:
-        How many exceptions were settled.
+        The number of exceptions settled: `share` (0 to 1) of those that can be, drawn by the seed.
     """
     state = StandInState(root)
     can = state.open[state.open["at_portal"] == "Y"]
-    order = _lots(can["ukprn"] + "|" + can["upn"], f"{seed}|portal", 2**32).sort_values(kind="stable")
+    order = _draws(can["ukprn"] + "|" + can["upn"], f"{seed}|portal", 2**32).sort_values(kind="stable")
     worked = can.loc[order.index[: round(len(can) * share)]].sort_values(["ukprn", "upn"])
     if worked.empty:
         return 0
@@ -210,7 +199,7 @@ def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
 
 
 class StandInState:
-    """What the stand-in remembers: the register (uln, the five, origin), what it has answered, what is open."""
+    """The stand-in's memory: the register (uln, the five, origin), the answered files, the open exceptions."""
 
     def __init__(self, root: Path) -> None:
         self._folder = root / "rehearsal" / "lrs"
@@ -220,16 +209,16 @@ class StandInState:
             self.register = _allot(known, self.register, known=pd.Series(True, index=known.index))
         self.open = self._table("open", ["ukprn", *_READ, "code", "at_portal"])
         path = self._folder / "answered.json"
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        self.answered: set[str] = set(kept.get("answered", []))
-        self.exports: int = kept.get("exports", 0)
+        saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.answered: set[str] = set(saved.get("answered", []))
+        self.exports: int = saved.get("exports", 0)
 
     def _table(self, name: str, columns: list[str]) -> pd.DataFrame:
         path = self._folder / f"{name}.parquet"
         return pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=columns, dtype="str")
 
     def save(self) -> None:
-        """The register first: a ULN that was given must never be forgotten; the list of files answered last."""
+        """Save the register first, because no allotted ULN may be forgotten, and the list of answered files last."""
         for name, table in (("register", self.register), ("open", self.open)):
             buffer = io.BytesIO()
             table.to_parquet(buffer, index=False)
@@ -239,20 +228,20 @@ class StandInState:
 
 
 def headings_of(profiles: dict[str, Profile]) -> dict[str, str]:
-    """Heading (or XML name) -> our name for what it holds."""
-    found: dict[str, str] = {}
+    """Return heading (or XML name) -> our name of the field."""
+    names: dict[str, str] = {}
     for profile in profiles.values():
         for column in profile.columns:
             # The UPN column of 3A repeats the MIS identifier.
             if (column.source in _READ or column.source == "ukprn") and column.heading != "UPN":
-                found |= dict.fromkeys(
+                names |= dict.fromkeys(
                     [column.heading, column.xml_name or column.heading, *column.aliases], column.source
                 )
-    return found
+    return names
 
 
 def _read(path: Path, content: bytes) -> pd.DataFrame:
-    """A batch file as it stands: every cell text, columns by their headings."""
+    """Read a batch file: every cell text, columns by their headings."""
     if path.suffix == ".CSV":
         return pd.read_csv(io.BytesIO(content), dtype="str", keep_default_na=False, encoding="utf-8")
     root = etree.fromstring(content)
@@ -264,36 +253,36 @@ def _read(path: Path, content: bytes) -> pd.DataFrame:
 
 
 def _day_of(path: Path) -> dt.date:
-    """The day of a batch file, from its name.
+    """Return the day in a batch file's name.
 
     Raises:
-        ServiceFault: it says none.
+        ServiceFault: the name has none.
     """
-    named = _BATCH_NAME.match(path.name)
-    if named is None:
+    matched = _BATCH_NAME.match(path.name)
+    if matched is None:
         raise ServiceFault(bilingual("fault.stand_in_date", file=path.name))
-    return dt.datetime.strptime(named[1], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
+    return dt.datetime.strptime(matched[1], "%d%m%Y%H%M").date()  # noqa: DTZ007 - a calendar day
 
 
 def _rows(table: pd.DataFrame, day: dt.date, named: str, headings: dict[str, str]) -> pd.DataFrame:
-    """ukprn, the fields that matter, and `at` (the day)."""
+    """Return ukprn, the fields of `_READ`, and `at` (the day)."""
     column_of = {headings[c]: c for c in reversed(list(table.columns)) if c in headings}
     if not {"ukprn", "upn", "given_name", "family_name"} <= set(column_of):
         raise ServiceFault(bilingual("fault.stand_in_headings", file=named))
     blank = pd.Series("", index=table.index, dtype="str")
-    found = {name: table[column_of[name]].str.strip() if name in column_of else blank for name in ["ukprn", *_READ]}
-    rows = pd.DataFrame(found).assign(at=pd.Timestamp(day))
+    fields = {name: table[column_of[name]].str.strip() if name in column_of else blank for name in ["ukprn", *_READ]}
+    rows = pd.DataFrame(fields).assign(at=pd.Timestamp(day))
     return rows.assign(ukprn=rows["ukprn"].iloc[0] if len(rows) else "")
 
 
 def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The answers (uln, code, at_portal; in the order of the rows) and the register as it is afterwards.
+    """Return the answers (uln, code, at_portal; in the order of the rows) and the updated register.
 
     at_portal is Y where a person can settle the exception without a new value from the school.
     """
     code = pd.Series(None, index=rows.index, dtype="str")
 
-    def say(answer: str, where: pd.Series) -> None:
+    def answer_with(answer: str, where: pd.Series) -> None:
         nonlocal code
         code = code.mask(code.isna() & where, answer)
 
@@ -302,24 +291,24 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
     codes = rows["gender"].isin(list("0129")) & rows["ability_to_share"].isin(list("012"))
     not_yet = (born.dt.month * 100 + born.dt.day) > (rows["at"].dt.month * 100 + rows["at"].dt.day)
     age = rows["at"].dt.year - born.dt.year - not_yet
-    say(_MISSING, (rows[[*_FIVE, "ability_to_share"]] == "").any(axis=1))
-    say(_FORMAT, ~(names & codes & born.notna() & rows["postcode"].str.fullmatch(_POSTCODE)))
-    say(_AGE, ~age.between(*_AGES))
+    answer_with(_MISSING, (rows[[*_FIVE, "ability_to_share"]] == "").any(axis=1))
+    answer_with(_FORMAT, ~(names & codes & born.notna() & rows["postcode"].str.fullmatch(_POSTCODE)))
+    answer_with(_AGE, ~age.between(*_AGES))
     at_portal = code.isna().map({True: "Y", False: "N"}).astype("str")
     key = _key(rows, _FIVE)
     known = key.isin(_key(register, _FIVE))
-    say(_KNOWN, known)
-    # What is left is asked for the first time; the first row of a learner answers for the others of this hand-over.
+    answer_with(_KNOWN, known)
+    # The other learners are new to the LRS. A learner's first row decides for their other rows of this hand-over.
     first = rows[code.isna() & ~key.where(code.isna()).duplicated()]
-    lot = _lots(key.loc[first.index], str(seed), 10_000)
-    drawn = np.searchsorted(np.cumsum(list(_BY_LOT.values())), lot.to_numpy(), "right")
-    verdict = pd.Series(np.array([*_BY_LOT, _NEW])[drawn], index=first.index, dtype="str")
+    number = _draws(key.loc[first.index], str(seed), 10_000)
+    drawn = np.searchsorted(np.cumsum(list(_AT_RANDOM.values())), number.to_numpy(), "right")
+    verdict = pd.Series(np.array([*_AT_RANDOM, _NEW])[drawn], index=first.index, dtype="str")
     unregistered = ~verdict.isin([_NEW, _KNOWN])
-    asked, held = (rows.assign(names=_names(rows)) for rows in (first, register))
+    new, registered = (rows.assign(names=_names(rows)) for rows in (first, register))
     for fields in _NEARLY:
-        nearly = _key(asked, fields)
-        # Like one in the register, or like one asked for before in this hand-over.
-        near = nearly.isin(_key(held, fields)) | nearly.where(~unregistered).duplicated()
+        nearly = _key(new, fields)
+        # Similar to a learner in the register, or to an earlier one in this hand-over.
+        near = nearly.isin(_key(registered, fields)) | nearly.where(~unregistered).duplicated()
         verdict = verdict.mask(near & (verdict == _NEW), _POSSIBLE_MATCH)
     allotted = first[verdict.isin([_NEW, _KNOWN])]
     register = _allot(allotted, register, known=verdict.loc[allotted.index] == _KNOWN)
@@ -332,7 +321,7 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
 
 
 def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
-    """The fields as one text to compare by; capitals do not matter."""
+    """Join the fields to a text to compare; case does not matter."""
     key = rows[fields[0]].astype("str")
     for name in fields[1:]:
         key = key + "|" + rows[name].astype("str")
@@ -340,27 +329,27 @@ def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
 
 
 def _names(rows: pd.DataFrame) -> pd.Series:
-    """Given and family name, in whichever order they stand."""
+    """Join given and family name in alphabetical order, so that their order does not matter."""
     given, family = (rows[name].astype("str").str.upper() for name in ("given_name", "family_name"))
     return (given + "|" + family).where(given <= family, family + "|" + given)
 
 
-def _lots(keys: pd.Series, salt: str, below: int) -> pd.Series:
-    """A number below `below` for each text, the same on every machine and in every run."""
+def _draws(keys: pd.Series, salt: str, below: int) -> pd.Series:
+    """Draw a number below `below` for each text, the same on every machine and in every run."""
     digests = [hashlib.sha256(f"{salt}|{k}".encode()).digest()[:8] for k in keys.to_list()]
     return pd.Series([int.from_bytes(d, "big") % below for d in digests], index=keys.index, dtype="int64")
 
 
 def _ulns(rows: pd.DataFrame, register: pd.DataFrame) -> pd.Series:
-    held = register["uln"].set_axis(_key(register, _FIVE))
-    return _key(rows, _FIVE).map(held).astype("str")
+    known = register["uln"].set_axis(_key(register, _FIVE))
+    return _key(rows, _FIVE).map(known).astype("str")
 
 
 def _allot(rows: pd.DataFrame, register: pd.DataFrame, known: pd.Series | None = None) -> pd.DataFrame:
-    """The register with a new ULN for each learner of the rows that it does not hold, in the order of the rows."""
+    """Add each learner who is not in the register, with a new ULN, in the order of the rows."""
     key = _key(rows, _FIVE)
     new = rows[~key.isin(_key(register, _FIVE)) & ~key.duplicated()]
-    # The next in number after all that were given; one start in eleven has no check digit and is passed over.
+    # The next numbers after the largest ULN. One in eleven has no check digit and is skipped.
     start = int(register["uln"].str[:9].astype("int64").max()) + 1 if len(register) else _FIRST_NINE
     nine = pd.Series(range(start, start + 2 * len(new) + 11), dtype="int64").astype("str")
     ulns = (nine + uln_check_digit(nine)).dropna().iloc[: len(new)]
@@ -370,10 +359,10 @@ def _allot(rows: pd.DataFrame, register: pd.DataFrame, known: pd.Series | None =
 
 
 def _still_open(before: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
-    """Exceptions after a hand-over: an answer takes the place of the one before for the same learner of a school."""
-    told = pd.concat([before, answered[[*before.columns]]], ignore_index=True)
-    told = told.drop_duplicates(["ukprn", "upn"], keep="last")
-    return told[told["code"].ne(_NEW) & told["code"].ne(_KNOWN)].sort_values(["ukprn", "upn"], ignore_index=True)
+    """Return the open exceptions after a hand-over: a learner's answer replaces the school's earlier one."""
+    latest = pd.concat([before, answered[[*before.columns]]], ignore_index=True)
+    latest = latest.drop_duplicates(["ukprn", "upn"], keep="last")
+    return latest[latest["code"].ne(_NEW) & latest["code"].ne(_KNOWN)].sort_values(["ukprn", "upn"], ignore_index=True)
 
 
 def _csv_bytes(table: pd.DataFrame) -> bytes:

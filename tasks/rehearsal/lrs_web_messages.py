@@ -1,6 +1,6 @@
-"""The messages of the stand-in's web service: a batch as a table, and its replies as XML.
+"""Messages of the stand-in's web service: batches as tables, replies as XML.
 
-Does not belong here: which reply a call gets (`lrs_web_stand_in`), and what the LRS's register says (`lrs_stand_in`).
+Does not belong here: which reply a call gets (`lrs_web_stand_in`), and the LRS's register (`lrs_stand_in`).
 """
 
 from collections import Counter
@@ -12,22 +12,22 @@ from lxml import etree
 _BATCH, _VERIFY = "http://api.lrs.miap.gov.uk/batchmsg", "http://api.lrs.miap.gov.uk/vldmsg"
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _FAULTS = "http://api.lrs.miap.gov.uk/exceptions"
-#: Codes of a job: taken in, not answered yet, answered.
+#: Codes of a job: accepted, not answered yet, answered.
 TAKEN, UNFINISHED, FINISHED = "WSRC0007", "WSRC0008", "WSRC0009"
 _NEW, _KNOWN, _POSSIBLE = "RC001", "RC002", "RC007"
-#: When every job counts as done.
+#: Start and end time of every job.
 _NIGHT = "2000-01-01 20:00:00"
 
 
 def batch_table(message: etree._Element) -> pd.DataFrame:
-    """A batch as it came: every cell text, the UKPRN in the first row."""
-    records = [{str(cell.tag): cell.text or "" for cell in one} for one in message.findall("Learner")]
+    """Return a batch as received: every cell text, the UKPRN in the first row."""
+    records = [{str(cell.tag): cell.text or "" for cell in learner} for learner in message.findall("Learner")]
     records[0]["UKPRN"] = message.findtext("UKPRN") or ""
     return pd.DataFrame(records, dtype="str").fillna("")
 
 
 def batch_output(message: etree._Element, result: pd.DataFrame) -> etree._Element:
-    """The answers of a batch: its learners as they came, each with the ULN before and the code after what was sent."""
+    """Return a batch's answers: its learners as received, each with the ULN first and the return code last."""
     codes = Counter(result["ReturnCode"])
     rejected = sum(n for code, n in codes.items() if code not in (_NEW, _KNOWN, _POSSIBLE))
     output = etree.Element(f"{{{_BATCH}}}GetSubmitBatchOutputResponse", nsmap={"b": _BATCH})
@@ -57,47 +57,47 @@ def batch_output(message: etree._Element, result: pd.DataFrame) -> etree._Elemen
 
 
 def verify_output(message: etree._Element, register: pd.DataFrame) -> etree._Element:
-    """What becomes of a verification: WSVRC001, 003, 005 and 006, with the flags of what differs."""
+    """Return the result of a verification: WSVRC001, 003, 005 or 006, with a flag for each difference."""
     response = etree.Element(f"{{{_VERIFY}}}GetVerifyBatchOutputResponse", nsmap={"v": _VERIFY})
     etree.SubElement(response, "ResponseCode").text = FINISHED
     known = register.set_index("uln")
     compared = {"GivenName": "given_name", "FamilyName": "family_name", "DateOfBirth": "dob", "Gender": "gender"}
     flags = {"GivenName": "VRF1", "FamilyName": "VRF5", "DateOfBirth": "VRF7", "Gender": "VRF8"}
     for learner in message.findall("Learner"):
-        asked = {str(cell.tag): cell.text or "" for cell in learner}
-        found = etree.SubElement(response, "VerifiedLearner")
-        etree.SubElement(found, "MISIdentifier").text = asked.get("MISIdentifier", "")
+        cells = {str(cell.tag): cell.text or "" for cell in learner}
+        answer = etree.SubElement(response, "VerifiedLearner")
+        etree.SubElement(answer, "MISIdentifier").text = cells.get("MISIdentifier", "")
         for name in ("ULN", "FamilyName", "GivenName", "DateOfBirth", "Gender"):
-            etree.SubElement(found, f"Searched{name}").text = asked.get(name, "")
-        uln = asked["ULN"]
+            etree.SubElement(answer, f"Searched{name}").text = cells.get(name, "")
+        uln = cells["ULN"]
         code, wrong = "WSVRC006", list[str]()
         if uln in known.index:
-            held = known.loc[uln]
-            wrong = [n for n, f in compared.items() if asked.get(n) and asked[n].upper() != str(held[f]).upper()]
+            registered = known.loc[uln]
+            wrong = [n for n, f in compared.items() if cells.get(n) and cells[n].upper() != str(registered[f]).upper()]
             code = "WSVRC001" if not wrong else "WSVRC003" if set(wrong) <= {"GivenName"} else "WSVRC005"
-        etree.SubElement(found, "ResponseCode").text = code
+        etree.SubElement(answer, "ResponseCode").text = code
         for name in wrong:
-            etree.SubElement(found, "FailureFlag").text = flags[name]
+            etree.SubElement(answer, "FailureFlag").text = flags[name]
     return response
 
 
 def job_times() -> dict[str, str]:
-    """The times in a reply about a job that has none."""
+    """Return the empty times of a reply about a job without times."""
     return {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
 
 
 def other_cells(message: etree._Element) -> dict[str, str]:
-    """What a reply without learners has to hold beside its code."""
+    """Return the cells that a reply without learners needs besides its code."""
     return {"JobID": "0"} if etree.QName(message).localname.startswith("Submit") else job_times()
 
 
 def learners_of(reply: etree._Element) -> list[etree._Element]:
-    """The learners that a reply answers for."""
+    """Return a reply's learners."""
     return reply.findall("Learner") + reply.findall("VerifiedLearner")
 
 
 def response_to(message: etree._Element, **cells: str) -> etree._Element:
-    """The response to a message, with some cells."""
+    """Return the response to a message, with these cells."""
     name = etree.QName(message)
     response = etree.Element(f"{{{name.namespace}}}{name.localname}Response", nsmap={"r": name.namespace})
     for cell, value in cells.items():
@@ -106,7 +106,7 @@ def response_to(message: etree._Element, **cells: str) -> etree._Element:
 
 
 def fault_reply(code: str) -> etree._Element:
-    """A fault of the service, with its code."""
+    """Return a fault of the service with a code."""
     fault = etree.Element(f"{{{SOAP}}}Fault", nsmap={"s": SOAP})
     etree.SubElement(fault, "faultcode").text = "s:Server"
     etree.SubElement(fault, "faultstring").text = "MIAPAPIException"
@@ -117,7 +117,7 @@ def fault_reply(code: str) -> etree._Element:
 
 
 def in_envelope(message: etree._Element) -> bytes:
-    """A message as it goes over the wire."""
+    """Return a message in its SOAP envelope."""
     envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"s": SOAP})
     etree.SubElement(envelope, f"{{{SOAP}}}Body").append(message)
     return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")

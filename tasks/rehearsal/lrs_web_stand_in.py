@@ -1,17 +1,17 @@
-"""The stand-in's web service: SOAP over mutual TLS on loopback, from our own description of the LRS's, with faults on demand.
+"""The stand-in's web service: SOAP over mutual TLS on loopback, by our own description of the LRS's, with faults on demand.
 
-What it answers it gets from the stand-in's one register (`lrs_stand_in`), by the same rules as for files. As the LRS does,
-it takes a batch in and answers it later: `answer_jobs` is its night. Jobs and their answers outlast a run
-(`rehearsal/lrs/jobs/`), so that another process may serve them. It sees what is sent to it and nothing else.
+It answers from the stand-in's register (`lrs_stand_in`), by the same rules as for files, and sees only what it is sent.
+Like the LRS, it accepts a batch and answers it later (`answer_jobs`). Jobs and their answers outlast a run
+(`rehearsal/lrs/jobs/`), so that another process can serve them.
 
-Calls are held against the same schema as at the LRS, by which order, forms and the most learners in a call are judged
-(WSEC0001); then the password, and whether the call has as many learners as it says. A job is known to those alone who have
-handed it over, by the way in which they did. A job of the kind CHK leaves nothing in the register. What the real service
-does with a batch that it was given twice is not public: here it becomes two jobs.
+Calls are checked against the LRS's schema for order, forms and maximum number of learners (WSEC0001); then the password and
+the stated number of learners are checked. A job is known only to the UKPRN that handed it over, and only to the matching
+operation. A CHK job changes nothing in the register. A batch received twice becomes two jobs: what the real service does
+is not public.
 
-Ours by convention, as nothing public says it: jobs of verification answer with WSRC0007 to WSRC0010, which are described for
-registration; CHK answers RC001 or RC002 and no ULN where all is well; LearnersNotFoundCount is 0, and every other code
-counts as rejected; a job's number is known as long as the stand-in's data root stands.
+Our own conventions, because nothing is public: verification jobs answer with WSRC0007 to WSRC0010, which are described for
+registration; CHK answers RC001 or RC002 without a ULN where there is no fault; LearnersNotFoundCount is 0, and every other
+code counts as rejected; a job's number is known as long as the stand-in's data root exists.
 
 To plant a new kind of fault: a word in `Fault`, a line in `_Handler._answer`.
 """
@@ -54,22 +54,22 @@ from tasks.rehearsal.lrs_web_messages import (
 )
 
 _FOLDER = Path(schemas.__file__).with_name("lrs")
-#: The password that it takes.
-PASSWORD = "rehearsal"  # noqa: S105 - of a service that stands on loopback while a rehearsal lasts
+#: The only password that the service accepts.
+PASSWORD = "rehearsal"  # noqa: S105 - of a service on loopback, only during a rehearsal
 _CLOSED, _BAD, _PASSWORD, _UNKNOWN_JOB = "WSEC0004", "WSEC0001", "WSEC0005", "WSRC0018"
-#: Where another number of learners stands in a call than it says.
+#: Operation -> code for a call whose stated number of learners is wrong.
 _MISCOUNTED = {"SubmitBatch": "WSRC0017", "SubmitVerifyBatch": "WSRC0030"}
-#: By which message a job is begun that is asked for by another.
+#: Message that requests a job's answers -> message that begins such a job.
 _BEGUN_BY = {"GetSubmitBatchOutput": "SubmitBatch", "GetVerifyBatchOutput": "SubmitVerifyBatch"}
 
 
 class Fault(StrEnum):
-    """What goes wrong with a call.
+    """A planned fault of a call.
 
-    DROPPED_BEFORE, DROPPED_AFTER: the connection ends before, or after, the call was taken. SILENT: it was taken, and no
-    answer comes. ODD: taken, and answered with what is no SOAP. GATEWAY: refused by what stands before the service. BROKEN:
-    taken, and answered with an empty 500. TWICE: each learner is answered for twice. LEFT_OUT: the first is not answered for.
-    Any code of the LRS: its fault; of a result (WSRC): a reply with that code and nothing else.
+    DROPPED_BEFORE, DROPPED_AFTER: the connection ends before, or after, the call was accepted. SILENT: accepted, no answer.
+    ODD: accepted, answer is not SOAP. GATEWAY: refused by a gateway in front of the service. BROKEN: accepted, answer is an
+    empty 500. TWICE: every learner is answered twice. LEFT_OUT: the first learner has no answer. Any other code of the LRS
+    gives its fault; a result code (WSRC) gives a reply with that code only.
     """
 
     DROPPED_BEFORE = "dropped_before"
@@ -83,15 +83,15 @@ class Fault(StrEnum):
 
 
 class WebStandIn:
-    """The service while it stands.
+    """The running service.
 
     Attributes:
-        address: where.
-        planned: what goes wrong with the next calls of an operation, in order; None for one that goes well.
+        address: its URL.
+        planned: operation -> faults of its next calls, in order; None for a call without a fault.
         closed: whether it is out of hours.
-        taken: how often each message was taken, by its name.
-        seconds: how long each answer takes.
-        let_go: what SILENT waits for.
+        taken: message name -> number of accepted calls.
+        seconds: delay of each answer.
+        let_go: ends the wait of SILENT.
     """
 
     def __init__(self, root: Path) -> None:
@@ -105,7 +105,7 @@ class WebStandIn:
         self._one_at_a_time = threading.Lock()
 
     def reply(self, message: etree._Element) -> etree._Element:
-        """What the service says to a message."""
+        """Return the reply to a message."""
         name = etree.QName(message).localname
         if self.closed:
             return fault_reply(_CLOSED)
@@ -138,21 +138,16 @@ class WebStandIn:
         return number
 
     def goes_wrong(self, name: str) -> str | None:
-        """What goes wrong with this call of an operation."""
+        """Return the planned fault of an operation's next call, and remove it from the plan."""
         planned = self.planned.get(name)
         return planned.popleft() if planned else None
 
 
 def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
-    """The LRS's night: answer every job that has none.
-
-    Args:
-        root: the data root.
-        day: from which ages count.
-        seed: see `lrs_stand_in.answer_outbox`.
+    """Answer every unanswered job, as the LRS does at night; ages are worked out on `day`.
 
     Returns:
-        Counts; jobs that only check do not count.
+        Counts, without jobs that only check.
     """
     due = [path for path in _jobs(root).glob("*.xml") if path.stem.isdigit() and not _answer_of(path).exists()]
     messages = {path: etree.parse(path).getroot() for path in sorted(due)}
@@ -163,7 +158,7 @@ def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
             _answer(root, [job], day, seed, keep=False)
     if not full:
         return StandInSummary()
-    # In the order in which files would lie in the outbox.
+    # In the order that files would have in the outbox.
     return _answer(root, sorted(full, key=lambda job: (*_first(job[1]), int(job[0].stem))), day, seed, keep=True)
 
 
@@ -172,8 +167,8 @@ def _answer(
 ) -> StandInSummary:
     state = StandInState(root)
     tables = [batch_table(message) for _, message in jobs]
-    days, named = [day] * len(jobs), [path.name for path, _ in jobs]
-    summary, results = answered_batches(state, tables, days, named, headings_of(all_profiles()), seed)
+    days, names = [day] * len(jobs), [path.name for path, _ in jobs]
+    summary, results = answered_batches(state, tables, days, names, headings_of(all_profiles()), seed)
     if keep:
         state.save()
     for (path, message), result in zip(jobs, results, strict=True):
@@ -184,11 +179,9 @@ def _answer(
 
 @contextmanager
 def serving(root: Path, certificates: Certificates) -> Iterator[WebStandIn]:
-    """The service, on a free port of loopback, for as long as it is needed.
+    """Run the service on a free port of loopback until the end of the block.
 
-    Args:
-        root: the data root; nothing of it is looked at but the stand-in's own folder.
-        certificates: the service's own, and whose callers it takes.
+    It reads only the stand-in's own folder of the data root.
     """
     stand_in = WebStandIn(root)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -216,12 +209,12 @@ class _Server(ThreadingHTTPServer):
         self._context, self.stand_in = context, stand_in
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        # In the connection's own thread: whoever does not finish the handshake holds up nobody else.
+        # In the connection's own thread, so that an unfinished handshake delays no other caller.
         with self._context.wrap_socket(request, server_side=True) as secured:
             _Handler(secured, client_address, self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that goes away, or has no certificate, is that caller's affair."""
+        """Ignore callers that go away or have no certificate."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -235,34 +228,34 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
         body = etree.fromstring(content).find(f"{{{SOAP}}}Body")
-        assert body is not None  # noqa: S101 - only this service calls it
+        assert body is not None  # noqa: S101 - only our own client calls it
         self._answer(body[0])
 
     def _answer(self, message: etree._Element) -> None:
         stand_in = self.server.stand_in
-        wrong = stand_in.goes_wrong(etree.QName(message).localname)
-        if wrong == Fault.DROPPED_BEFORE:
+        fault = stand_in.goes_wrong(etree.QName(message).localname)
+        if fault == Fault.DROPPED_BEFORE:
             return self._drop()
-        if wrong == Fault.GATEWAY:
+        if fault == Fault.GATEWAY:
             return self._send(403, b"<html>forbidden</html>")
-        if wrong is not None and wrong.startswith("WSRC"):
-            return self._send(200, in_envelope(response_to(message, ResponseCode=wrong, **other_cells(message))))
-        if wrong is not None and wrong not in set(Fault):
-            return self._send(500, in_envelope(fault_reply(wrong)))
+        if fault is not None and fault.startswith("WSRC"):
+            return self._send(200, in_envelope(response_to(message, ResponseCode=fault, **other_cells(message))))
+        if fault is not None and fault not in set(Fault):
+            return self._send(500, in_envelope(fault_reply(fault)))
         reply = stand_in.reply(message)
         if stand_in.seconds:
             stand_in.let_go.wait(stand_in.seconds)
-        if wrong == Fault.SILENT:
+        if fault == Fault.SILENT:
             stand_in.let_go.wait(60)
-        if wrong in (Fault.DROPPED_AFTER, Fault.SILENT):
+        if fault in (Fault.DROPPED_AFTER, Fault.SILENT):
             return self._drop()
-        if wrong == Fault.ODD:
+        if fault == Fault.ODD:
             return self._send(200, b"<html>maintenance")
-        if wrong == Fault.BROKEN:
+        if fault == Fault.BROKEN:
             return self._send(500, b"")
-        if wrong == Fault.TWICE:
-            reply.extend([deepcopy(one) for one in learners_of(reply)])
-        if wrong == Fault.LEFT_OUT:
+        if fault == Fault.TWICE:
+            reply.extend([deepcopy(learner) for learner in learners_of(reply)])
+        if fault == Fault.LEFT_OUT:
             reply.remove(learners_of(reply)[0])
         return self._send(500 if etree.QName(reply).localname == "Fault" else 200, in_envelope(reply))
 
@@ -278,19 +271,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: what it is sent names learners."""
+        """Log nothing, because messages name learners."""
 
 
 def settings_of(stand_in: WebStandIn, certificates: Certificates) -> str:
-    """`reference/lrs_service.toml` for a data root that shall use it."""
-    said = {
+    """Return `reference/lrs_service.toml` for a data root that uses the stand-in."""
+    settings = {
         "route": "web-service",
         "address": stand_in.address,
         "user_name": "rehearsal",
         "certificate": certificates.caller,
         "authority": certificates.authority,
     }
-    return "".join(f'{key} = "{value}"\n' for key, value in said.items())
+    return "".join(f'{key} = "{value}"\n' for key, value in settings.items())
 
 
 def _jobs(root: Path) -> Path:
@@ -305,7 +298,7 @@ def _first(message: etree._Element) -> tuple[str, str]:
     return message.findtext("UKPRN") or "", message.findtext("Learner/MISIdentifier") or ""
 
 
-def _began(job: etree._Element, asks: etree._Element) -> bool:
-    """Whether a message that asks for answers asks for those of this job."""
-    kind = _BEGUN_BY[etree.QName(asks).localname]
-    return etree.QName(job).localname == kind and job.findtext("UKPRN") == asks.findtext("UKPRN")
+def _began(job: etree._Element, request: etree._Element) -> bool:
+    """Whether a message requests the answers of this job."""
+    kind = _BEGUN_BY[etree.QName(request).localname]
+    return etree.QName(job).localname == kind and job.findtext("UKPRN") == request.findtext("UKPRN")

@@ -1,10 +1,9 @@
-"""Plays the machines on which DEWi's and the LRS's folders are, for a rehearsal by SFTP or by an object store; on loopback.
+"""Plays the machines of DEWi's and the LRS's folders on loopback, for a rehearsal over SFTP or an object store.
 
-What the rehearsal makes is brought to the other side, and the service gets it from there: nothing passes from one to
-the other but by the way that is rehearsed. A server's keys are made on the spot, and kept below `rehearsal/`.
+The rehearsal's files are put on the other side, and the service fetches them from there: nothing passes between the two
+except over the rehearsed transport. A server's keys are made for the rehearsal and kept below `rehearsal/`.
 
-Belongs here: who serves, and what the others do there. Does not belong here: learners (`synthetic_*`), what the LRS answers
-(`lrs_stand_in`), bytes on the way (`tasks.io.remote.transport`).
+Does not belong here: learners (`synthetic_*`), the LRS's answers (`lrs_stand_in`), transport (`tasks.io.remote.transport`).
 """
 
 import asyncio
@@ -26,22 +25,18 @@ _ACCOUNT = "uln"
 
 @contextmanager
 def other_side(root: DataRoot, via: str) -> Iterator[dict[str, str]]:
-    """Serve the four folders as long as it lasts.
-
-    Args:
-        root: the data root.
-        via: `sftp` or `s3`.
+    """Serve the four folders by `sftp` or `s3` until the end of the block.
 
     Yields:
-        What the environment has to say of the ways there.
+        The environment variables of the locations.
 
     Raises:
-        ServiceFault: what it takes is not installed.
+        ServiceFault: a package of the server is not installed.
     """
     served = {"sftp": _by_sftp, "s3": _by_s3}[via]
     try:
-        with served(root) as said:
-            yield {f"{PREFIX}{way}__{key}".upper(): value for way, own in said.items() for key, value in own.items()}
+        with served(root) as locations:
+            yield {f"{PREFIX}{name}__{key}".upper(): v for name, keys in locations.items() for key, v in keys.items()}
     except ModuleNotFoundError as missing:
         raise ServiceFault(bilingual("fault.rehearsal_needs", via=via, package=missing.name or "")) from None
 
@@ -52,16 +47,16 @@ def _by_s3(_root: DataRoot) -> Iterator[dict[str, dict[str, str]]]:
         bucket = server.bucket("uln")
         keys = {"endpoint": server.endpoint, "region": server.region}
         keys |= {"access_key": server.access_key, "secret_key": server.secret_key}
-        yield {way: {"url": f"s3://{bucket}/{_folder(way)}", **keys} for way in FOLDERS}
+        yield {name: {"url": f"s3://{bucket}/{_folder(name)}", **keys} for name in FOLDERS}
 
 
 @contextmanager
 def _by_sftp(root: DataRoot) -> Iterator[dict[str, dict[str, str]]]:
     import asyncssh  # noqa: PLC0415 - of an extra
 
-    there, keys = root.path / "rehearsal" / "other-side", root.path / "rehearsal" / "keys"
-    for way in FOLDERS:
-        make_folder(there / _folder(way))
+    served, keys = root.path / "rehearsal" / "other-side", root.path / "rehearsal" / "keys"
+    for name in FOLDERS:
+        make_folder(served / _folder(name))
     make_folder(keys)
     host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     write_whole(keys / "user", user.export_private_key())
@@ -77,7 +72,7 @@ def _by_sftp(root: DataRoot) -> Iterator[dict[str, dict[str, str]]]:
             0,
             server_host_keys=[host],
             authorized_client_keys=asyncssh.import_authorized_keys(user.export_public_key().decode()),
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(there)),
+            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(served)),
         )
 
     server = wait_for(serve())
@@ -85,7 +80,7 @@ def _by_sftp(root: DataRoot) -> Iterator[dict[str, dict[str, str]]]:
     write_whole(keys / "known_hosts", f"[127.0.0.1]:{port} {host.export_public_key().decode()}".encode())
     keys_of_all = {"known_hosts": str(keys / "known_hosts"), "key_file": str(keys / "user"), "settled_seconds": "0"}
     try:
-        yield {way: {"url": f"sftp://{_ACCOUNT}@127.0.0.1:{port}/{_folder(way)}", **keys_of_all} for way in FOLDERS}
+        yield {name: {"url": f"sftp://{_ACCOUNT}@127.0.0.1:{port}/{_folder(name)}", **keys_of_all} for name in FOLDERS}
     finally:
 
         async def end() -> None:
@@ -96,29 +91,25 @@ def _by_sftp(root: DataRoot) -> Iterator[dict[str, dict[str, str]]]:
         loop.call_soon_threadsafe(loop.stop)
 
 
-def _folder(way: str) -> str:
-    return way.replace("_", "/")
+def _folder(name: str) -> str:
+    return name.replace("_", "/")
 
 
 def bring(root: DataRoot, way: str) -> int:
-    """As the one whose folder it is: bring what lies in the data root's inbox there, and leave it there alone.
-
-    Returns:
-        How many files.
-    """
+    """Act as the folder's owner: move the files of the data root's inbox to the other side, and count them."""
     inbox: Path = getattr(root, way)
     files = sorted(path for path in inbox.rglob("*") if path.is_file())
-    with open_folder(getattr(locations_of(root.reference), way)) as there:
+    with open_folder(getattr(locations_of(root.reference), way)) as remote:
         for path in files:
-            there.put(path.relative_to(inbox).as_posix(), path.read_bytes())
+            remote.put(path.relative_to(inbox).as_posix(), path.read_bytes())
             path.unlink()
     return len(files)
 
 
 def take(root: DataRoot) -> None:
-    """As the LRS: take the batches that were handed over to where its stand-in looks for them."""
-    with open_folder(locations_of(root.reference).lrs_outbox) as there:  # type: ignore[arg-type]
-        for name in there.listing():
-            content = there.content(name)
+    """Act as the LRS: copy the batches handed over into the folder that its stand-in reads."""
+    with open_folder(locations_of(root.reference).lrs_outbox) as remote:  # type: ignore[arg-type]
+        for name in remote.listing():
+            content = remote.content(name)
             if content is not None:
                 write_whole(root.lrs_outbox / name, content)

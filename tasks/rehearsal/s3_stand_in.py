@@ -1,11 +1,11 @@
-"""A server of the S3 protocol on loopback, in a process of its own, that knows its users: moto's, made fit for faults.
+"""An S3 server on loopback with users, in its own process: moto's, hardened for tests of faults.
 
-moto answers as S3 does, but lets two requests run into each other, takes half a body for a whole one, and lets anybody in.
-Here a request is answered after the one before it (so that a conditional put is one step), a body that breaks off is
-refused, and keys and policies are looked at. What it keeps is in its memory and goes with it.
+moto answers as S3 does, but mixes concurrent requests, accepts half a body as a whole one, and does not check users. Here
+requests are answered one after another (so that a conditional put is atomic), a truncated body is refused, and keys and
+policies are checked. The store is in memory and ends with the process.
 
-Belongs here: the server, its buckets and users. Does not belong here: what is tried against it. For a line to it that
-breaks: `tests/support/faults/faulty_line.py`, between a client and `port`.
+Does not belong here: tests against the server. For a faulty connection: `tests/support/faults/faulty_line.py`, between a
+client and `port`.
 """
 
 import io
@@ -31,9 +31,9 @@ class S3Server:
     """A running server.
 
     Attributes:
-        endpoint, port: where it is.
-        access_key, secret_key: of a user who may do anything.
-        region: the one that its buckets are in.
+        endpoint, port: the server's address.
+        access_key, secret_key: of a user with every permission.
+        region: of the buckets.
         log: a line for each request: method, path with query, status.
     """
 
@@ -45,8 +45,8 @@ class S3Server:
     region: str = _REGION
 
     def client(self, service: str = "s3") -> Any:
-        """boto3's client of the service, as a second opinion on what lies there."""
-        import boto3  # noqa: PLC0415 - what moto brings is for those alone who serve
+        """Return boto3's client of the service, for a second view of the stored objects."""
+        import boto3  # noqa: PLC0415 - comes with moto, which only this server needs
 
         return boto3.client(
             service,
@@ -57,20 +57,12 @@ class S3Server:
         )
 
     def bucket(self, name: str) -> str:
-        """Make a bucket.
-
-        Returns:
-            Its name.
-        """
+        """Make a bucket and return its name."""
         self.client().create_bucket(Bucket=name)
         return name
 
     def user(self, name: str, *statements: dict[str, Any]) -> tuple[str, str]:
-        """Make a user who may do what the statements of an IAM policy say, and nothing else.
-
-        Returns:
-            access key, secret key.
-        """
+        """Make a user with only the permissions of an IAM policy's statements; return access key and secret key."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
@@ -79,24 +71,24 @@ class S3Server:
         return key["AccessKeyId"], key["SecretAccessKey"]
 
     def fill(self, bucket: str, names: list[str]) -> None:
-        """Let many objects of one byte lie in a bucket, in one request that no store has."""
+        """Put many objects of one byte into a bucket in one request, which is no part of the S3 protocol."""
         body = "\n".join(names).encode()
         request = Request(f"{self.endpoint}/{_FILL}/{bucket}", body, {"Content-Type": "text/plain"})  # noqa: S310 - our own address
         urlopen(request, timeout=60).close()  # noqa: S310 - likewise
 
     def requests(self) -> list[str]:
-        """Every request so far."""
+        """Return every request so far."""
         return self.log.read_text(encoding="utf-8").splitlines()
 
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """A server, until the end of the block."""
+    """Run a server until the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "requests"
         log.touch()
         environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "0", "MOTO_ACCOUNT_ID": _ACCOUNT}
-        process = subprocess.Popen(  # noqa: S603 - this very file
+        process = subprocess.Popen(  # noqa: S603 - this file
             [sys.executable, "-W", "ignore", __file__, str(log)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -105,49 +97,49 @@ def s3_server() -> Iterator[S3Server]:
             text=True,
         )
         try:
-            port, access_key, secret_key = _said(process)
+            port, access_key, secret_key = _announced(process)
             yield S3Server(f"http://127.0.0.1:{port}", int(port), access_key, secret_key, log)
         finally:
-            process.communicate()  # lets go of its standard input, which ends it
+            process.communicate()  # closes its standard input, which ends it
 
 
-def _said(process: subprocess.Popen[str]) -> list[str]:
-    """The one line that a server says once it serves.
+def _announced(process: subprocess.Popen[str]) -> list[str]:
+    """Return the words of the line that the server prints once it serves.
 
     Raises:
-        ModuleNotFoundError: it says nothing, as what it takes is not installed.
+        ModuleNotFoundError: the server printed nothing, because moto is not installed.
     """
-    told = (process.stdout.readline() if process.stdout else "").split()
-    if not told:
+    words = (process.stdout.readline() if process.stdout else "").split()
+    if not words:
         raise ModuleNotFoundError("moto[s3]", name="moto[s3]")
-    return told
+    return words
 
 
 def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
-    """The application over moto's memory, answering whole requests in their order."""
+    """Wrap moto's application so that it answers complete requests one after another."""
     turn = threading.Lock()
 
     def answered(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        # A slow sender must not keep the others waiting: its body is read before its turn.
+        # The body is read before the request's turn, so that a slow sender delays no other.
         length = int(environ.get("CONTENT_LENGTH") or 0)
         chunked = environ.get("wsgi.input_terminated")
         body = environ["wsgi.input"].read() if chunked else environ["wsgi.input"].read(length)
         path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode("latin-1").decode().rstrip("?")
         with turn:
-            said = ""
+            answer = ""
             if path.startswith(f"/{_FILL}/"):
                 for name in body.decode().splitlines():
                     store.put_object(path.rpartition("/")[2], name, b"x")
-                said = "200 Filled"
+                answer = "200 Filled"
             elif not chunked and len(body) != length:
-                said = "400 IncompleteBody"
+                answer = "400 IncompleteBody"
             elif "HTTP_AUTHORIZATION" not in environ:
-                said = "403 AccessDenied"
-            if said:  # not by moto
+                answer = "403 AccessDenied"
+            if answer:  # from here, not from moto
                 with log.open("a", encoding="utf-8") as lines:
-                    lines.write(f"{environ['REQUEST_METHOD']} {path} {said}\n")
-                start_response(said, [("Content-Type", "application/xml")])
-                return [f"<Error><Code>{said.split()[1]}</Code><Message/></Error>".encode()]
+                    lines.write(f"{environ['REQUEST_METHOD']} {path} {answer}\n")
+                start_response(answer, [("Content-Type", "application/xml")])
+                return [f"<Error><Code>{answer.split()[1]}</Code><Message/></Error>".encode()]
             status: list[str] = []
 
             def start(code: str, headers: Any, exc_info: Any = None) -> Any:
@@ -168,7 +160,7 @@ def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
 
 
 def _serve(log: Path) -> None:
-    """Serve until the parent lets go of our standard input."""
+    """Serve until the parent closes our standard input."""
     from moto.iam.models import iam_backends  # noqa: PLC0415
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
         DomainDispatcherApplication,

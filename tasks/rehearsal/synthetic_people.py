@@ -1,15 +1,13 @@
-"""Who the learners of synthetic Wales are, and how their schools know them in an academic year. Pure.
+"""The learners of synthetic Wales, and their school records in an academic year. Pure.
 
-Belongs here: the sizes of cohorts, what is drawn for a person, names, homes, UPNs. Does not belong here: what is wrong
-with some of the records (`synthetic_wales`), and the files in which they stand (`synthetic_returns`).
+Belongs here: sizes of cohorts, a person's draws, names, homes, UPNs. Does not belong here: faults in records
+(`synthetic_wales`), and the files (`synthetic_returns`). To add names: `names.toml`.
 
-A learner is the same person in every cycle. What a person is, and in which year they will move school, move house,
-change their name or get a permanent UPN, is drawn from (seed, school, year of birth) alone; a cycle only says which
-academic year it is. New names: `names.toml`.
+A learner is the same person in every cycle: all details, and the years in which they move school, move house, change
+their name or get a permanent UPN, are drawn only from (seed, school, year of birth). A cycle only sets the academic year.
 
-A few learners arrive from where there are no UPNs. They arrive with a temporary one; a school year later the school has
-the permanent one, and the temporary one stands in FormerUPN (docs/reference/sources.md#pupil-items). Nobody goes the
-other way.
+A few learners arrive from outside the UPN system with a temporary UPN. A school year later they have a permanent one, and
+the temporary one is in FormerUPN (docs/reference/sources.md#pupil-items). The opposite change never happens.
 """
 
 import tomllib
@@ -25,26 +23,26 @@ from schemas.tables import PUPIL_FIELDS
 from tasks.core.identifiers import upn_check_letter
 
 _NAMES: dict[str, Any] = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
-#: What some schools write for a given name.
+#: Given name -> the short form that some schools write.
 SHORT_NAMES: dict[str, str] = _NAMES["short"]
-#: Family names by sex, in one order and of one weight: the sexes differ in the patronymics alone.
+#: Family names by sex, in the same order and with the same weights: only the patronymics differ.
 _FAMILY = {sex: [*_NAMES["family"], *_NAMES[f"patronymics_{sex}"]] for sex in ("girls", "boys")}
 _FAMILY_WEIGHTS = [*_NAMES["family"].values(), *[_NAMES["patronymic_weight"]] * len(_NAMES["patronymics_girls"])]
 _FIRST_YEAR = {"Middle": 1}
 _FIRST_SECONDARY_YEAR = 7
-#: Share of a year-7 cohort that is at school in the sixth form; the rest left after year 11.
+#: Year -> share of a year-7 cohort that stays in the sixth form; the others left after year 11.
 _SIXTH_FORM = {12: 0.5, 13: 0.42, 14: 0.03}
-#: In each school year so many move school, change their name, move house, get a permanent UPN.
+#: Share of learners with each change in a school year: new school, new name, new home, permanent UPN.
 _CHANGE_A_YEAR = {"moves": 0.01, "renames": 0.01, "relocates": 0.01, "permanent": 0.0005}
-#: These of each cohort do so for certain, so that no Wales is without: place in the cohort -> (change, year group).
+#: Certain changes in each cohort, so that every Wales has each: place in the cohort -> (change, year group).
 _CERTAIN_CHANGES = {2: ("moves", 10), 3: ("renames", 11), 4: ("relocates", 10), 5: ("permanent", 11)}
-#: What stands in `planted` of a person's record before anything is planted.
+#: Words in `planted` of a person's record before faults are planted.
 KINDS = frozenset({"sound", "twin", "mover", "new-name", "moved-house", "upn-temporary", "upn-made-permanent"})
 _LAST_YEAR = 14
 _SMALLEST_COHORT = 6
 _LARGEST_COHORT = 999  # a UPN has three digits for the serial number
 _INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
-#: What is drawn for each person, once for life; with a new one everybody changes.
+#: Draws of each person, once for life. Adding one changes everybody.
 _DRAWS = (
     *("girl", "given", "family", "has_middle", "middle", "born", "digit", "letter_1", "letter_2"),
     *("moves", "renames", "relocates", "new_family", "new_digit", "new_letter_1", "new_letter_2", "opts_out"),
@@ -53,30 +51,27 @@ _DRAWS = (
 
 
 def recorded_people(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school: int) -> pd.DataFrame:
-    """Every person as their school knows them in the cycle's academic year, all sound.
+    """Return every person's school record in the cycle's academic year, without faults.
 
-    Args:
-        schools: as `synthetic_wales.plan_wales`, sorted by school_number.
-        cycle: says which academic year it is.
-        seed: makes everything.
-        pupils_per_school: the mean of secondary and middle schools.
+    The schools are as in `synthetic_wales.plan_wales`, sorted by school_number; `pupils_per_school` is the mean of
+    secondary and middle schools.
 
     Returns:
-        school_number, the pupil fields, former_postcode (of who has moved house), planted (a word of `KINDS`),
-        true_upn, year, began (start of year 7), opts_out (a draw) and left (was on roll a year ago, and is no longer).
+        school_number, the pupil fields, former_postcode (for those who moved house), planted (a word of `KINDS`),
+        true_upn, year, began (start of year 7), opts_out (a draw) and left (on roll a year ago, but no longer).
     """
     return _as_recorded(_people(_cohorts(schools, cycle, pupils_per_school), seed), schools, cycle.academic_year)
 
 
 def _cohorts(schools: pd.DataFrame, cycle: Cycle, pupils_per_school: int) -> pd.DataFrame:
-    """school_number, postcode, year, began (start of year 7), size, on_roll and was_on_roll (the first so many)."""
+    """Return school_number, outward, size, first, last, year, began (start of year 7), on_roll, was_on_roll (counts)."""
     size = pd.to_numeric(schools["pupils"], errors="coerce")
     ordinary = schools["sector_en"] != "Special"
     mean = size[ordinary if ordinary.any() else slice(None)].mean()
     size = (size.fillna(mean) * (pupils_per_school / mean)) if mean > 0 else size.fillna(0) + pupils_per_school
     first = schools["sector_en"].map(_FIRST_YEAR).fillna(_FIRST_SECONDARY_YEAR).astype("int64")
     last = _last_year(schools)
-    # How many year-7 cohorts a school's number is made of.
+    # The number of year-7 cohorts in a school's number of pupils.
     cohorts = 12 - first + (last == 14) * sum(_SIXTH_FORM.values())
     full = (size / cohorts).round().clip(_SMALLEST_COHORT, _LARGEST_COHORT).astype("int64")
     base = pd.DataFrame(
@@ -89,7 +84,7 @@ def _cohorts(schools: pd.DataFrame, cycle: Cycle, pupils_per_school: int) -> pd.
         }
     )
     table = base.merge(pd.DataFrame({"year": range(1, 16)}), how="cross")
-    # The year after the last is there for its leavers alone.
+    # The year after the last is only for its leavers.
     table = table[(table["year"] >= table["first"]) & (table["year"] <= table["last"] + 1)].reset_index(drop=True)
     return table.assign(
         began=cycle.academic_year - table["year"] + _FIRST_SECONDARY_YEAR,
@@ -99,7 +94,7 @@ def _cohorts(schools: pd.DataFrame, cycle: Cycle, pupils_per_school: int) -> pd.
 
 
 def _last_year(schools: pd.DataFrame) -> pd.Series:
-    """11 for a school without a sixth form, as its type says; else 14."""
+    """Return 11 for a school whose type says that it has no sixth form; otherwise 14."""
     kind = schools["school_type_en"] if "school_type_en" in schools else pd.Series("", index=schools.index)
     return kind.str.contains(r"-16\)|without post-16", regex=True).eq(True).map({True: 11, False: 14})
 
@@ -111,7 +106,7 @@ def _on_roll(table: pd.DataFrame, year: pd.Series) -> pd.Series:
 
 
 def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """One row per person, with what was drawn for life; only the drawing goes cohort by cohort."""
+    """Return a row for each person with the draws for life; only the drawing loops over cohorts."""
     wanted = cohorts[["on_roll", "was_on_roll"]].max(axis=1).to_numpy()
     draws = np.concatenate(
         [
@@ -121,14 +116,14 @@ def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
     )
     people = cohorts.loc[cohorts.index.repeat(wanted)].reset_index(drop=True)
     place = np.concatenate([np.arange(count) for count in wanted])
-    for due, (change, year) in _CERTAIN_CHANGES.items():
-        draws[place == due, _DRAWS.index(change)] = (year - 1) * _CHANGE_A_YEAR[change]
-    # Twins: the second of a pair shares home and birthday with the first, and moves with them. In every other cohort.
+    for position, (change, year) in _CERTAIN_CHANGES.items():
+        draws[place == position, _DRAWS.index(change)] = (year - 1) * _CHANGE_A_YEAR[change]
+    # Twins, in every other cohort: the second has the home and birthday of the first, and moves with them.
     pairs = (people["school_number"].astype("int64") + people["began"]).to_numpy() % 2 == 0
     twins = np.flatnonzero((place % 60 == 1) & pairs)
     shared = [_DRAWS.index(d) for d in _DRAWS if d not in ("girl", "given", "has_middle", "middle", "opts_out")]
     draws[twins[:, None], shared] = draws[twins[:, None] - 1, shared]
-    # Never the same given name: half the list away.
+    # Half the list away, so that twins never have the same given name.
     given = _DRAWS.index("given")
     draws[twins, given] = (draws[twins - 1, given] + 0.5) % 1
     twin = np.zeros(len(people), dtype=bool)
@@ -138,12 +133,12 @@ def _people(cohorts: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def _family(people: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """The family name of each person, and the other one of those who will change theirs."""
+    """Return each person's family name, and the name after a change."""
     weights = np.cumsum(_FAMILY_WEIGHTS)
     first, second = (
         np.searchsorted(weights, people[draw].to_numpy() * weights[-1], "right") for draw in ("family", "new_family")
     )
-    # Who would change Jones for Jones takes the next in the list.
+    # If the new name equals the old one, the next name in the list is taken.
     second = (second + (first == second)) % len(weights)
     girl = _is_girl(people)
     girls, boys = np.array(_FAMILY["girls"]), np.array(_FAMILY["boys"])
@@ -156,7 +151,6 @@ def _is_girl(people: pd.DataFrame) -> pd.Series:
 
 
 def _by_sex(people: pd.DataFrame, girls: str, boys: str, draw: str) -> pd.Series:
-    """Names of the list for girls or of the one for boys."""
     picked = np.where(_is_girl(people), _pick(_NAMES[girls], people[draw]), _pick(_NAMES[boys], people[draw]))
     return pd.Series(picked, dtype="str")
 
@@ -173,26 +167,25 @@ def _postcode(people: pd.DataFrame, digit: str, letter_1: str, letter_2: str) ->
 
 
 def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int) -> pd.DataFrame:
-    """The people as their schools know them in that year, all sound."""
-    # A change falls in the school year (0 for year 1) in which its draw lies; draws beyond year 15 stand for never.
+    # The draw gives the school year of a change (0 for year 1); draws beyond year 15 mean never.
     past = academic_year - (people["began"] - _FIRST_SECONDARY_YEAR + 1)
     due = {c: np.floor(people[c] / rate + 1e-9).astype("int64") for c, rate in _CHANGE_A_YEAR.items()}
     following = schools["school_number"].map(next_schools(schools, schools["school_number"]))
     teaches = pd.DataFrame({"from": following, "last": _last_year(schools)}).set_index(schools["school_number"])
     target = people["school_number"].map(teaches["from"])
     last_there = target.map(teaches["last"])
-    can = target.notna() & people["year"].between(_FIRST_SECONDARY_YEAR, last_there.fillna(0))
-    # Who moved before year 7, or to where the year is not taught, is taken to have stayed.
-    moved = (due["moves"] <= past) & (due["moves"] >= _FIRST_SECONDARY_YEAR) & can
+    possible = target.notna() & people["year"].between(_FIRST_SECONDARY_YEAR, last_there.fillna(0))
+    # A move before year 7, or to a school that does not teach the year, does not happen.
+    moved = (due["moves"] <= past) & (due["moves"] >= _FIRST_SECONDARY_YEAR) & possible
     renamed, relocated = due["renames"] <= past, due["relocates"] <= past
     family, new_family = _family(people)
     serial = _serial(people)
     upn = upn_check_letter(serial) + serial
     temporary_upn = _temporary(serial)
-    # A permanent UPN that came before year 7 is the primary school's affair; who arrived later is not here earlier.
+    # A permanent UPN before year 7 concerns only the primary school. A learner who arrives later is not here before.
     arrives = due["permanent"] - 1
     comes_late = arrives.between(_FIRST_SECONDARY_YEAR - 1, _LAST_YEAR - 1)
-    here: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
+    present: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
     is_temporary, was_temporary = comes_late & (arrives == past), comes_late & (arrives < past)
     kind = pd.Series("sound", index=people.index, dtype="str").mask(people["twin"], "twin")
     kind = kind.mask(relocated & (due["relocates"] == past), "moved-house")
@@ -227,18 +220,18 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
             "left": people["left"],
         }
     )
-    return recorded.loc[here].reset_index(drop=True)
+    return recorded.loc[present].reset_index(drop=True)
 
 
 def _born(people: pd.DataFrame) -> pd.Series:
-    """364 days from 1 September: nobody is born on the last days of August, where the year group is a matter of hours."""
+    """Return birthdays within 364 days from 1 September: at the end of August the year group would be in doubt."""
     first_day = pd.to_datetime((people["began"] - 12).astype("str") + "-09-01", format="%Y-%m-%d")
     born: pd.Series = first_day + pd.to_timedelta(np.floor(people["born"] * 364), unit="D")
     return born
 
 
 def _serial(people: pd.DataFrame) -> pd.Series:
-    """The twelve digits of a permanent UPN: allocating school, year, number in the year."""
+    """Return the twelve digits of a permanent UPN: allocating school, year, number in the year."""
     return (
         people["school_number"].str[:3]
         + _allocating_estab(people["school_number"])
@@ -248,22 +241,22 @@ def _serial(people: pd.DataFrame) -> pd.Series:
 
 
 def _temporary(serial: pd.Series) -> pd.Series:
-    """The temporary UPN of whoever will have that serial: its last digit becomes a letter, so no two are the same."""
+    """Return the temporary UPN before a serial's permanent one: its last digit becomes a letter, so all are unique."""
     body = serial.str[:11] + serial.str[11].map(dict(zip("0123456789", "ABCDEFGHJK", strict=True))).astype("str")
     return upn_check_letter(body) + body
 
 
 def _allocating_estab(school: pd.Series) -> pd.Series:
-    """The primary school that gave a UPN: 2000 below (one for one), for a UPN never tells the present school."""
+    """Return the primary school that allocated a UPN: the number minus 2000, as a UPN never shows the present school."""
     estab = school.str[3:].astype("int64")
     return estab.where(estab >= 7000, estab - 2000).astype("str")
 
 
 def next_schools(schools: pd.DataFrame, members: pd.Series) -> dict[str, str]:
-    """Each member's next one by number, special schools apart: of the same authority but for an authority's last."""
+    """Return each member's next school by number: usually of the same authority; special schools follow special ones."""
     following: dict[str, str] = {}
-    for _, of_kind in schools[schools["school_number"].isin(members)].groupby(schools["sector_en"] == "Special"):
-        numbers = list(of_kind["school_number"])
+    for _, group in schools[schools["school_number"].isin(members)].groupby(schools["sector_en"] == "Special"):
+        numbers = list(group["school_number"])
         if len(numbers) > 1:
             following |= dict(zip(numbers, numbers[1:] + numbers[:1], strict=True))
     return following

@@ -1,7 +1,7 @@
-"""The files that the schools of synthetic Wales send, and the truth of them beside: `write_wales`.
+"""Writes the files that the schools of synthetic Wales send, and the truth about them: `write_wales`.
 
-Belongs here: how a return looks in each layout, zips, older and refused files, the reference files of the data root.
-Does not belong here: who the learners are (`synthetic_people`) and what is planted among them (`synthetic_wales`).
+Belongs here: a return in each layout, zips, older and refused files, the reference files of the data root.
+Does not belong here: the learners (`synthetic_people`) and the faults planted among them (`synthetic_wales`).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from tasks.io.data_root.data_root import write_whole
 from tasks.io.data_root.reference import schools
 from tasks.rehearsal.synthetic_wales import SyntheticWales
 
-#: The academic year from which returns have the names of 2024 (Sex, UniqueLearnerNumber).
+#: First academic year whose returns have the element names of 2024 (Sex, UniqueLearnerNumber).
 _LAYOUT_OF_2024_FROM = 2023
 
 
@@ -28,20 +28,19 @@ def write_wales(
 ) -> pd.DataFrame:
     """Write the returns, the registration and the opt-outs into a data root, and the truth beside them.
 
-    The LRS of the rehearsal gets whom it knows from before, and no truth (`rehearsal/lrs/known_before/<cycle>.parquet`).
-
-    A file that stands there already with the same bytes is left alone. `reference/` files that somebody has changed
-    since a rehearsal wrote them are left as they are.
+    The LRS of the rehearsal gets the learners whom it knows, without the truth
+    (`rehearsal/lrs/known_before/<cycle>.parquet`). A file that already has the same bytes is not written again.
+    `reference/` files that a person has changed since a rehearsal wrote them are kept.
 
     Args:
         wales: the plan.
         root: the data root.
-        cycle: its census days date the returns, and its id stands in their names.
+        cycle: gives the returns' dates, and the id in their names.
         advance: called with each school's number.
 
     Returns:
         path (below the inbox), member (inside a zip, or null), school_number, planted, outcome (accepted, superseded or
-        `quarantined:<reason>`); sorted. It is also kept as `rehearsal/truth/<cycle>/files.parquet`.
+        `quarantined:<reason>`); sorted. Also kept as `rehearsal/truth/<cycle>/files.parquet`.
     """
     by_school = {str(school): rows for school, rows in _escaped(wales.pupils).groupby("school_number", sort=True)}
     leavers = {str(school): rows for school, rows in _escaped(wales.leavers).groupby("school_number", sort=True)}
@@ -85,7 +84,7 @@ class _Inbox:
     def put(
         self, path: str, content: bytes, school: str, *, planted: str, outcome: str, member: str | None = None
     ) -> None:
-        """Send a file; with `member` as a part of a zip (`write_zips`)."""
+        """Send a file; with `member`, as part of a zip (`write_zips`)."""
         if member is None:
             write_whole(self._folder / path, content)
         else:
@@ -102,7 +101,7 @@ class _Inbox:
 def _send_returns(
     inbox: _Inbox, school: str, rows: pd.DataFrame, gone: pd.DataFrame, cycle: Cycle, *, place: int, nth_of_la: int
 ) -> None:
-    """Send a school's return, and of some an older one, in the form that its place in Wales and in its authority gives."""
+    """Send a school's return, and for some an older one; the school's place in Wales and in its authority sets the form."""
     la, stem = school[:3], f"{school}_{cycle.id}_PLASC"
     layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
     unknown = place % 40 == 0
@@ -111,9 +110,9 @@ def _send_returns(
     newest = _return(rows, gone, school, cycle, layout, serial=2, unknown=unknown)
     before, after = f"{stem}_001.xml", f"{stem}_002.xml"
     if place % 25 == 2:
-        both = f"{la}/{stem}.zip"
-        inbox.put(both, older, school, planted="older-return", outcome="superseded", member=before)
-        inbox.put(both, newest, school, planted="two-in-zip", outcome="accepted", member=after)
+        bundle = f"{la}/{stem}.zip"
+        inbox.put(bundle, older, school, planted="older-return", outcome="superseded", member=before)
+        inbox.put(bundle, newest, school, planted="two-in-zip", outcome="accepted", member=after)
     elif nth_of_la in (6, 7) and int(la) % 3 == 0:
         shared = f"{la}/PLASC_{cycle.id}.zip"
         inbox.put(shared, newest, school, planted="schools-in-zip", outcome="accepted", member=after)
@@ -127,12 +126,12 @@ def _send_returns(
 
 
 def _refused(rows: pd.DataFrame, school: str, elsewhere: str, cycle: Cycle) -> list[tuple[str, bytes, str, str]]:
-    """Files that must end in quarantine: name, content, reason of `schemas/codes/quarantine_reasons.csv`, whose it is."""
+    """Return files that must go to quarantine: name, content, reason (`schemas/codes/quarantine_reasons.csv`), school."""
     sample, strayed = (
         _return(rows, rows.head(0), of, cycle, "english-like", serial=3, unknown=False) for of in (school, elsewhere)
     )
     day = _census_day(cycle).encode()
-    own = [
+    files = [
         ("cut-off.xml", sample[: -len(sample) // 3], "not_xml"),
         ("other-root.xml", f'<Report cycle="{cycle.id}"><Header/></Report>'.encode(), "wrong_root"),
         ("unknown-school.xml", sample.replace(f"<Estab>{school[3:]}<".encode(), b"<Estab>9999<"), "unknown_school"),
@@ -140,21 +139,21 @@ def _refused(rows: pd.DataFrame, school: str, elsewhere: str, cycle: Cycle) -> l
         ("other-collection.xml", sample.replace(b">PLASC<", b">WORKFORCE<"), "wrong_collection"),
         ("damaged.zip", _zip({"return.xml": sample})[:-30], "bad_zip"),
     ]
-    return [*((*file, school) for file in own), ("other-authority.xml", strayed, "la_mismatch", elsewhere)]
+    return [*((*file, school) for file in files), ("other-authority.xml", strayed, "la_mismatch", elsewhere)]
 
 
 def _school_elsewhere(la: str, of_wales: pd.DataFrame) -> str:
-    """A school of another authority, whose return strayed into this one's folder and so counts for nobody.
+    """Return a school of another authority, whose return strayed into this authority's folder and so is not accepted.
 
-    Nothing of it is lost: its good return lies in its own folder. Where this Wales holds no other authority, it is a
-    school of the shipped register that sends none.
+    Nothing is lost: its good return is in its own folder. In a Wales with one authority, it is a school of the shipped
+    register that sends no return.
     """
     numbers = pd.concat([of_wales["school_number"], schools()["school_number"]])
     return str(numbers[numbers.str[:3] != la].iloc[0])
 
 
 def _keep_reference(root: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Write the files that are missing or stand as a rehearsal last wrote them; a person's own changes are kept."""
+    """Write the files that are missing or unchanged since a rehearsal wrote them; a person's changes are kept."""
     record = root / "rehearsal" / "reference.json"
     made: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     for name, table in tables.items():
@@ -171,13 +170,13 @@ def _zip(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name in sorted(members):
-            # One date for all: a zip's bytes must not depend on when it was made.
+            # A fixed date, so that a zip's bytes do not depend on when it was made.
             bundle.writestr(zipfile.ZipInfo(name, (2012, 1, 20, 9, 0, 0)), members[name], zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
 def _census_day(cycle: Cycle) -> str:
-    """The 17th day of the window: inside it for every cycle, near to where the real ones fall."""
+    """Return the 17th day of the window: inside it in every cycle, and near the real census days."""
     return (pd.Timestamp(cycle.census_from) + pd.Timedelta(days=16)).strftime("%Y-%m-%d")
 
 
@@ -200,7 +199,7 @@ _OTHER_NAMES = {
 
 
 def _escaped(pupils: pd.DataFrame) -> pd.DataFrame:
-    """The pupil fields as they may stand in XML; once for all schools, and as objects, which Python reads fastest."""
+    """Escape the pupil fields for XML: once for all schools, and as objects, which Python reads fastest."""
     signs = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}  # & first
     out = pupils.copy()
     for field in PUPIL_FIELDS:
@@ -210,28 +209,27 @@ def _escaped(pupils: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(rows: pd.DataFrame, field: str, element: str) -> list[str]:
-    """The field of every row as an element, nothing where it is null; the text is escaped already."""
+    """Return the field of every row as an element, or an empty text where null; the text is already escaped."""
     return [f"<{element}>{text}</{element}>" if isinstance(text, str) else "" for text in rows[field].to_list()]
 
 
 def _return(
     rows: pd.DataFrame, gone: pd.DataFrame, school: str, cycle: Cycle, layout: str, *, serial: int, unknown: bool
 ) -> bytes:
-    """A school's return: header, pupils on roll, pupils no longer on roll."""
     box = "PupilIdentifiers" if layout == "english-like" else "NAWPupilIdentifiers"
     elements = _IDENTIFIERS | _OTHER_NAMES[layout]
     day = _census_day(cycle)
     term = "SPR" if cycle.census_from.month < 9 else "AUT"
 
     def records(of: pd.DataFrame, element: str, more: str) -> str:
-        who = map("".join, zip(*(_cells(of, f, name) for f, name in elements.items()), strict=True))
+        identifiers = map("".join, zip(*(_cells(of, f, name) for f, name in elements.items()), strict=True))
         status, year = _cells(of, "enrol_status", "EnrolStatus"), _cells(of, "nc_year", "NCyearActual")
         home = _cells(of, "postcode", "PostCode")
         return "".join(
             f"<{element}><{box}>{w}</{box}><PupilCharacteristics><Ethnicity>WBRI</Ethnicity></PupilCharacteristics>"
             f"<PupilStatus>{s}<EntryDate>2009-09-01</EntryDate><PartTime>false</PartTime>{y}</PupilStatus>{more}"
             f"<HomeInformation><Address>{h}</Address></HomeInformation></{element}>\n"
-            for w, s, y, h in zip(who, status, year, home, strict=True)
+            for w, s, y, h in zip(identifiers, status, year, home, strict=True)
         )
 
     on_roll = records(rows, "PupilOnRoll", "<ShoeSize>5</ShoeSize>" if unknown else "")

@@ -1,10 +1,8 @@
 """A synthetic Wales: real schools, invented learners, and planted faults with the outcome that each must have. Pure.
 
-Belongs here: which schools are ready, what is planted among the records, and the truth of it (`plan_wales`). Who the
-learners are stands in `synthetic_people`, the files that their schools send in `synthetic_returns`. Does not belong
-here: anything that the service does with them. The same seed makes the same Wales, to the byte.
-
-To plant a new kind of fault: a row in `PLANTED`.
+Belongs here: which schools are ready, the faults planted among the records, and their truth (`plan_wales`). Does not
+belong here: the learners (`synthetic_people`), the files (`synthetic_returns`), and anything that the service does. The
+same seed makes the same Wales, to the byte. To plant a new kind of fault: a row in `PLANTED`.
 """
 
 from dataclasses import dataclass
@@ -33,10 +31,10 @@ class Planted:
 
     Attributes:
         share: of all records; at least one is planted.
-        field: the field that is changed.
-        value: what it becomes; a value that starts with * is worked out from the record (`_worked_out`).
-        outcome: what must become of the record: `sent`, `uln_held`, or `held:<rule of expectations/catalogue.csv>`.
-        rule: the rule that must speak, where the record is sent all the same.
+        field: the changed field.
+        value: the new value; a value that starts with * is worked out from the record (`_worked_out`).
+        outcome: expected outcome of the record: `sent`, `uln_held`, or `held:<rule of expectations/catalogue.csv>`.
+        rule: the rule that must warn, where the record is still sent.
     """
 
     share: float
@@ -94,26 +92,25 @@ PLANTED: dict[str, Planted] = {
     "uln-held": Planted(0.003, "uln", "*uln", "uln_held"),
 }
 _UPN_TWICE_SHARE = 0.0006
-#: Two records of one learner in two schools: kind -> (status here, status there, outcome here, outcome there).
+#: A learner's records in two schools: kind -> (first status, second status, first outcome, second outcome).
 _IN_TWO_SCHOOLS = {
     "dual": ("M", "S", "sent", "enrolment_status"),
     "guest": ("M", "G", "sent", "enrolment_status"),
     "two-schools": ("M", "M", "held:UPN06", "held:UPN06"),
 }
-#: How a school may write a learner whom the LRS knows from before, so that it answers with a possible match
-#: (`known_before`): kind -> share of all records. They are planted among the youngest first, for of an older learner the
-#: service has the ULN from an earlier cycle.
+#: Changes to a learner whom the LRS knows, which give a possible match (`known_before`): kind -> share of all records.
+#: The youngest come first, because the service has an older learner's ULN from an earlier cycle.
 _LIKE_ANOTHER = {"names-swapped": 0.0003, "short-name": 0.0003, "dob-slip": 0.0003, "namesake": 0.0001}
-#: Of what people are without anybody's fault (`synthetic_people.KINDS`): the rule that must speak.
+#: Kind without a fault (`synthetic_people.KINDS`) -> the rule that must warn.
 _RULES_OF_LIFE = {"upn-temporary": "UPN04"}
-#: Every word that stands in `planted`.
+#: Every word in `planted`.
 KINDS = frozenset(
     {
         *(*PEOPLE_KINDS, *PLANTED, "upn-twice", "upn-taken", *_LIKE_ANOTHER),
         *(*_IN_TWO_SCHOOLS, *(f"{kind}-other" for kind in _IN_TWO_SCHOOLS)),
     }
 )
-#: Ways of not being ready: kind -> (column of registration.csv, value).
+#: Kind of not being ready -> (column of registration.csv, value).
 NOT_READY: dict[str, tuple[str, str | None]] = {
     "no-privacy-notice": ("privacy_notice_on", None),
     "no-ukprn": ("ukprn", None),
@@ -127,19 +124,18 @@ class SyntheticWales:
     """A planned Wales.
 
     Attributes:
-        pupils: school_number, the pupil fields (text, null where absent), planted (a word of `KINDS`), outcome (what
-            must become of the record where its ULN is not known from an earlier cycle: `sent`, `held:<rule>`, or a
-            reason for which it is not chosen; where the ULN is known under its UPN, or under its FormerUPN with the
-            same date of birth, a `sent` is a `uln_held`), warning (the rule that must speak of a record that is sent
-            all the same, or null), true_upn (who it is, whatever the record says: the permanent UPN, also of one who
-            has none yet); a row for each record, in file order.
-        leavers: school_number and the pupil fields of some who were on roll a year ago.
+        pupils: a row for each record, in file order: school_number, the pupil fields (text, null where absent), planted
+            (a word of `KINDS`), outcome (without a known ULN from an earlier cycle: `sent`, `held:<rule>`, or the reason
+            for not being chosen; with a known ULN under its UPN, or under its FormerUPN with the same date of birth, a
+            `sent` becomes `uln_held`), warning (the rule that must warn of a record that is still sent, or null),
+            true_upn (the learner's permanent UPN, also before they have it, whatever the record says).
+        leavers: school_number and the pupil fields of some learners who were on roll a year ago.
         registration: the columns of `reference/registration.csv`.
         opt_outs: upn, recorded_on.
-        schools: the rows of the schools register that were asked for, and `readiness`: `ready`, `not-taking-part` or
-            the kind of not being ready.
-        known_before: the learners whom the LRS knows without the service, as it knows them (`schemas.tables.DEMOGRAPHICS`).
-        possible_matches: who must be answered with a possible match, and why (`known_before.whom_the_lrs_knows`).
+        schools: the planned rows of the schools register, and `readiness`: `ready`, `not-taking-part` or a kind of
+            `NOT_READY`.
+        known_before: records of the learners whom the LRS knows without the service (`schemas.tables.DEMOGRAPHICS`).
+        possible_matches: the learners with a possible match, and its cause (`known_before.whom_the_lrs_knows`).
     """
 
     pupils: pd.DataFrame
@@ -152,17 +148,14 @@ class SyntheticWales:
 
 
 def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school: int = 900) -> SyntheticWales:
-    """Plan the records of every school, and what is wrong with some.
+    """Plan the records of every school, and the faults in some; nothing is written.
 
     Args:
-        schools: school_number, school_name, sector_en, postcode, pupils and, where known, school_type_en; rows of the
-            schools register.
-        cycle: says which academic year it is, and whom the service will choose.
-        seed: makes everything.
-        pupils_per_school: the mean of secondary and middle schools; each school's own number sets its share.
-
-    Returns:
-        The plan; nothing is written.
+        schools: rows of the schools register: school_number, school_name, sector_en, postcode, pupils and, where known,
+            school_type_en.
+        cycle: sets the academic year and the learners whom the service will choose.
+        seed: of every draw.
+        pupils_per_school: mean of secondary and middle schools; a school's share follows its number of pupils.
 
     Raises:
         ConfigurationFault: the seed is negative.
@@ -196,23 +189,23 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
 
 
 def _readiness(schools: pd.DataFrame, seed: int) -> npt.NDArray[np.str_]:
-    """`ready`, `not-taking-part` (three special schools in four) or a kind of `NOT_READY`.
+    """Return `ready`, `not-taking-part` (three special schools in four) or a kind of `NOT_READY` for each school.
 
-    Not ready are: none of fewer than three schools, one of fewer than twelve, else one of each kind or 3 %.
+    Number of schools not ready: 0 of fewer than three, 1 of fewer than twelve, otherwise one of each kind or 3 %.
     """
     special = (schools["sector_en"] == "Special").to_numpy()
-    found = np.where(special & (schools["school_number"].astype("int64") % 4 != 0), "not-taking-part", "ready")
-    found = found.astype("U20")
+    readiness = np.where(special & (schools["school_number"].astype("int64") % 4 != 0), "not-taking-part", "ready")
+    readiness = readiness.astype("U20")
     ready = np.flatnonzero(~special)
     few = min(1, len(ready) // 3)
     count = max(len(NOT_READY), round(len(ready) * _NOT_READY_SHARE)) if len(ready) >= 12 else few
     chosen = np.random.default_rng([seed, 2]).permutation(ready)[:count]
-    found[chosen] = np.resize(np.array(list(NOT_READY)), count)
-    return found
+    readiness[chosen] = np.resize(np.array(list(NOT_READY)), count)
+    return readiness
 
 
 def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.random.Generator) -> pd.DataFrame:
-    """Plant every kind among learners whom the service would choose, in ready schools, each learner at most once."""
+    """Plant every kind among the learners in ready schools whom the service would choose, at most one for a learner."""
     ready = schools.loc[schools["readiness"] == "ready", "school_number"]
     chosen = pupils["year"].isin(cycle.year_groups) & pupils["school_number"].isin(ready)
     if cycle.born_on_or_before is not None:
@@ -221,7 +214,7 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
     outcome = pd.Series("sent", index=pupils.index, dtype="str")
     pupils = pupils.assign(true_forename=pupils["forename"], true_dob=pupils["dob"])
 
-    def take(share: float) -> pd.Index:
+    def draw(share: float) -> pd.Index:
         nonlocal left
         count = max(1, round(share * len(pupils)))
         taken: pd.Index = left[:count]
@@ -229,10 +222,10 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
         return taken
 
     for kind, planted in PLANTED.items():
-        rows = take(planted.share)
+        rows = draw(planted.share)
         pupils.loc[rows, planted.field] = _worked_out(pupils.loc[rows], planted.value)
         pupils.loc[rows, "planted"], outcome.loc[rows] = kind, planted.outcome
-    # The one whose UPN is taken stands in the same school: neighbours once those left are put in order of school.
+    # A learner's UPN is taken by another of the same school: neighbours when the remaining ones are sorted by school.
     school = pupils.loc[left, "school_number"].sort_values(kind="stable")
     place = school.groupby(school).cumcount()
     pair = ((place % 2 == 0) & (school == school.shift(-1))).to_numpy()
@@ -242,19 +235,19 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
     pupils.loc[rows, "planted"], pupils.loc[partners, "planted"] = "upn-twice", "upn-taken"
     outcome.loc[rows.union(partners)] = "held:UPN05"
     left = left[~left.isin(rows.union(partners))]
-    # The schools of both records are ready, or nobody could see the second one.
+    # Both schools must be ready, otherwise nobody would see the second record.
     other_school = pupils["school_number"].map(next_schools(schools, ready)).astype("str")
     left = left[other_school.loc[left].notna()]
     copies, after = [], []
-    for kind, (here, there, outcome_here, outcome_there) in _IN_TWO_SCHOOLS.items():
-        rows = take(1 / 1500)
-        pupils.loc[rows, "planted"], pupils.loc[rows, "enrol_status"] = kind, here
-        outcome.loc[rows] = outcome_here
+    for kind, (first, second, first_outcome, second_outcome) in _IN_TWO_SCHOOLS.items():
+        rows = draw(1 / 1500)
+        pupils.loc[rows, "planted"], pupils.loc[rows, "enrol_status"] = kind, first
+        outcome.loc[rows] = first_outcome
         copy = pupils.loc[rows].assign(
-            school_number=other_school.loc[rows], enrol_status=there, planted=f"{kind}-other"
+            school_number=other_school.loc[rows], enrol_status=second, planted=f"{kind}-other"
         )
         copies.append(copy)
-        after.append(pd.Series(outcome_there, index=rows, dtype="str"))
+        after.append(pd.Series(second_outcome, index=rows, dtype="str"))
     _write_like_others(pupils, left[np.argsort(pupils.loc[left, "year"] != min(cycle.year_groups), kind="stable")])
     outcome = pd.concat([outcome, *after], ignore_index=True)
     pupils = pd.concat([pupils, *copies], ignore_index=True)
@@ -264,21 +257,21 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
 
 
 def _write_like_others(pupils: pd.DataFrame, left: pd.Index) -> None:
-    """Plant the kinds of `_LIKE_ANOTHER` among those left, in place; the first of them first."""
+    """Plant the kinds of `_LIKE_ANOTHER` in place, among the first of the remaining learners."""
     count = {kind: max(1, round(share * len(pupils))) for kind, share in _LIKE_ANOTHER.items()}
-    # Two of one year and sex: the second gets the first's names and birthday, and keeps home, school and UPN.
+    # Two learners of the same year and sex: the second gets the first's names and birthday, and keeps home, school and UPN.
     few = pupils.loc[left[: 8 * count["namesake"] + 8]].sort_values(["year", "gender", "true_upn"])
     fits = (few["year"] == few["year"].shift(-1)) & (few["gender"] == few["gender"].shift(-1))
     firsts = np.flatnonzero(fits & (np.arange(len(few)) % 2 == 0))[: count["namesake"]]
-    ones, others = few.index[firsts], few.index[firsts + 1]
-    as_one = ["forename", "surname", "dob"]
-    pupils.loc[others, as_one] = pupils.loc[ones, as_one].to_numpy()
+    originals, others = few.index[firsts], few.index[firsts + 1]
+    shared = ["forename", "surname", "dob"]
+    pupils.loc[others, shared] = pupils.loc[originals, shared].to_numpy()
     pupils.loc[others, "planted"] = "namesake"
-    left = left[~left.isin(ones.union(others))]
+    left = left[~left.isin(originals.union(others))]
     swapped, left = left[: count["names-swapped"]], left[count["names-swapped"] :]
     pupils.loc[swapped, ["forename", "surname"]] = pupils.loc[swapped, ["surname", "forename"]].to_numpy()
     pupils.loc[swapped, "planted"] = "names-swapped"
-    # Another day of the same month, so that the year group still fits.
+    # Another day of the same month, so that the year group stays right.
     slips, left = left[: count["dob-slip"]], left[count["dob-slip"] :]
     day = pupils.loc[slips, "dob"].str[8:].astype("int64")
     slip = day.where(day > 10, day + 20) - 10
@@ -291,7 +284,7 @@ def _write_like_others(pupils: pd.DataFrame, left: pd.Index) -> None:
 
 
 def _not_chosen_first(pupils: pd.DataFrame, outcome: pd.Series, ready: pd.Series, cycle: Cycle) -> pd.Series:
-    """The outcome with the reasons for not choosing laid over it, the strongest last (`schemas.states.NotChosen`)."""
+    """Replace outcomes by the reasons for not being chosen, the strongest last (`schemas.states.NotChosen`)."""
     outcome = outcome.mask(~pupils["school_number"].isin(ready) & (outcome != "uln_held"), "school_not_ready")
     if cycle.born_on_or_before is not None:
         real = pupils["dob"].str.fullmatch(r"\d{4}-\d\d-\d\d").eq(True) & (pupils["planted"] != "dob-unreal")
@@ -317,7 +310,7 @@ def _worked_out(rows: pd.DataFrame, value: str | None) -> "pd.Series | str | Non
     if value == "*older":
         return (rows["dob"].str[:4].astype("int64") - 3).astype("str") + rows["dob"].str[4:].str.replace("-29", "-28")
     if value == "*uln":
-        # Far above those that the stand-in allots; one start in eleven has no check digit.
+        # Far above the ULNs that the stand-in allots. One number in eleven has no check digit.
         nine = pd.Series(range(900_000_000, 900_000_000 + 2 * len(rows) + 11), dtype="int64").astype("str")
         ulns = (nine + uln_check_digit(nine)).dropna().iloc[: len(rows)]
         return ulns.set_axis(rows.index)
@@ -325,16 +318,16 @@ def _worked_out(rows: pd.DataFrame, value: str | None) -> "pd.Series | str | Non
 
 
 def _registration(schools: pd.DataFrame) -> pd.DataFrame:
-    """Registered before the first cycle of all, so the same in every cycle."""
+    """Return the registration, dated before the first cycle, so the same in every cycle."""
     takes_part = schools["readiness"].eq("not-taking-part").map({True: "N", False: "Y"})
     table = pd.DataFrame(
         {
             "school_number": schools["school_number"],
-            # Not the school's real number: 1 and the school's own seven digits.
+            # Not the school's real UKPRN: 1 and its seven-digit school number.
             "ukprn": "1" + schools["school_number"],
             "ukrlp_name": schools["school_name"],
             "ukrlp_postcode": schools["postcode"],
-            # The two registers spell capitals differently; that is no mismatch.
+            # The two registers use capitals differently; that is no mismatch.
             "edubase_name": schools["school_name"].str.upper(),
             "edubase_postcode": schools["postcode"],
             "lrb_registered_on": "2010-09-01",

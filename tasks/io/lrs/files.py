@@ -1,8 +1,8 @@
 """Batch files to the LRS and result files from it, CSV and XML, by the profiles of `schemas/lrs`.
 
-Writing follows a profile to the letter. Reading goes by headings in any order and case, with the aliases of every
-profile, because exports of one version answer batches of another. A real CSV parser: commas, quotes and line ends
-inside cells. Where cells cannot be told apart the file is refused: a wrong tie is worse than a file sent again.
+Writing follows a profile exactly. Reading accepts headings in any order and case, with the aliases of every profile,
+because exports of one version answer batches of another. The CSV parser handles commas, quotes and line ends in cells. A
+file whose cells cannot be separated is refused: a wrong match to a learner is worse than a file sent again.
 
 Does not belong here: what an answer means (`core.merging`). To add a layout or a heading: `schemas/lrs`.
 """
@@ -27,16 +27,16 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused
 from tasks.io.untrusted_xml import parse
 
-#: Far above any result file: a batch has 5,000 learners at most, and all Wales's exceptions in one file are some 20 MiB.
+#: Far above any result file: a batch has 5,000 learners at most, and a file of all Wales's exceptions about 20 MiB.
 LARGEST_RESULT = 32 * 2**20
-#: Cells of a table, of which a row has some thirty. Also what a short row would be filled up to counts.
+#: Cells of a table; a row has about thirty. Cells that would be added to short rows count too.
 MOST_CELLS = 4_000_000
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-#: What `parse` refuses, as it is called where the file is of the LRS.
+#: Reason of `parse` -> reason for a result file.
 _OF_RESULT = {"not_xml": "result_not_xml", "doctype": "result_not_xml", "file_too_large": "result_too_large"}
-#: A long number as a spreadsheet writes it; of what it stood for the last digits are gone.
+#: A long number as a spreadsheet rewrites it: its last digits are lost.
 _BY_SPREADSHEET = re.compile(r"[0-9]([.,][0-9]*)?[Ee]\+?[0-9]+|[0-9]{8,}[.,]0+")
-#: What is read from a result file: our name -> the heading that profiles know it by.
+#: The columns read from a result file: our name -> the source name in the profiles.
 _READ = {
     "file_name_cell": "file_name",
     "ukprn": "ukprn",
@@ -53,22 +53,22 @@ _READ = {
 
 
 def batch_file_name(ukprn: str, at: dt.datetime, fmt: str) -> str:
-    """`LRB_<UKPRN>_<DDMMYYYYHHMM>.CSV` or `.XML`; the ending must be in capitals (LRB quick reference guide).
+    """Return `LRB_<UKPRN>_<DDMMYYYYHHMM>.CSV` or `.XML`; the ending must be in capitals (LRB quick reference guide).
 
-    What goes by the web service ends in `.SOAP`, and is in no folder.
+    Batches that go by the web service end in `.SOAP` and are in no folder.
     """
     return f"LRB_{ukprn}_{at:%d%m%Y%H%M}.{fmt}"
 
 
 def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, file_name: str) -> bytes:
-    """A batch file.
+    """Write a batch file.
 
     Args:
         rows: upn, the sent fields, ability_to_share; in the order of the file.
         profile: the layout.
-        fmt: CSV, XML or SOAP: what a call of the web service hands over.
-        ukprn: the school's.
-        file_name: its stem stands in the file too, so that an answer can be tied to it.
+        fmt: CSV, XML or SOAP (the document of a web service call).
+        ukprn: of the school.
+        file_name: its stem is written into the file too, so that answers can be tied to the batch.
     """
     about = {
         "file_version": profile.version,
@@ -100,10 +100,10 @@ def _csv(cells: dict[str, list[str]], count: int, about: dict[str, str], profile
 
 
 def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
-    space, alone = profile.xml.namespace, profile.xml.root_only
+    space, root_only = profile.xml.namespace, profile.xml.root_only
     qualified = f"{{{space}}}" if space else ""
-    inside = "" if alone else qualified
-    prefixes: Any = {"lrb" if alone else None: space} if space else {}
+    inside = "" if root_only else qualified
+    prefixes: Any = {"lrb" if root_only else None: space} if space else {}
     root = etree.Element(qualified + profile.xml.root, nsmap=prefixes)
     for name, source in profile.xml.header.items():
         etree.SubElement(root, inside + name).text = about[source]
@@ -120,10 +120,10 @@ def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile
 
 
 def result_bytes(path: Path) -> bytes:
-    """A result file's content.
+    """Return a result file's content.
 
     Raises:
-        Refused: result_too_large; nothing of it was read.
+        Refused: result_too_large; the file was not read.
         OSError: the file cannot be read.
     """
     if path.stat().st_size > LARGEST_RESULT:
@@ -132,11 +132,11 @@ def result_bytes(path: Path) -> bytes:
 
 
 def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
-    """The answers in a result file or an export of processed exceptions.
+    """Read the answers in a result file or an export of processed exceptions.
 
     Args:
         content: CSV or XML, in the batch layout, with a ULN or a return code or both.
-        profiles: whose headings and aliases are known.
+        profiles: give the known headings and aliases.
 
     Returns:
         ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln,
@@ -152,15 +152,11 @@ def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
 
 
 def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tuple[pd.DataFrame, dict[int, Refused]]:
-    """The answers of many files in one table, each file as `read_result` reads it.
-
-    Args:
-        contents: of the files.
-        profiles: whose headings and aliases are known.
+    """Read the answers of many files into one table, each as by `read_result`.
 
     Returns:
-        file (the file's place in `contents`, from 0) and the columns of `read_result`, by file and ordinal; and the files
-        that are refused, by place: none of their rows is in the table.
+        file (index in `contents`, from 0) and the columns of `read_result`, sorted by file and ordinal; and the refused
+        files by index: none of their rows is in the table.
     """
     headings = _headings(profiles)
     names = [*_READ, "return_code"]
@@ -186,7 +182,7 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
     answered, named = (set(rows.loc[rows[c].notna(), "file"]) for c in ("uln", "ukprn"))
     for place, count in counts.items():
         if place in no_codes and place not in answered:
-            # A batch file that came back unanswered, perhaps our own: as answers, it would open an exception for all.
+            # A batch file that came back unanswered, perhaps our own: it would open an exception for every learner.
             refused[place] = Refused("not_a_result", bilingual("detail.unanswered"))
         elif count and place not in named:
             refused[place] = Refused("no_ukprn")
@@ -200,33 +196,32 @@ def _table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]:
     for name in ("uln", "ukprn", "mis_identifier"):
         for row, value in enumerate(table.get(name, ()), 1):
             if _BY_SPREADSHEET.fullmatch(value.strip()):
-                # Taken in, it would make an open exception of every learner whose ULN it is.
+                # If accepted, every learner with such a ULN would become an open exception.
                 raise Refused("result_by_spreadsheet", bilingual("detail.spreadsheet", row=row))
     return table
 
 
 def _filled(values: list[str]) -> pa.Array:
-    """The values, null where blank."""
     text = pa.array(values, pa.large_string())
     return pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), None, text)
 
 
 def _carry_down(rows: pd.DataFrame) -> None:
-    """The first row of a batch speaks for all; a file name never for the batch of another UKPRN."""
+    """Fill UKPRN and file name from a batch's first row into its other rows; a file name never into another UKPRN's."""
     of_file = rows.groupby("file")["ukprn"]
     down = of_file.ffill()
-    alone = of_file.transform("nunique") == 1
-    rows["ukprn"] = down.where(~alone, down.groupby(rows["file"]).bfill())
+    single = of_file.transform("nunique") == 1
+    rows["ukprn"] = down.where(~single, down.groupby(rows["file"]).bfill())
     rows["file_name_cell"] = rows.groupby(["file", "ukprn"], dropna=False)["file_name_cell"].ffill().astype("str")
 
 
 def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
-    """Heading, small letters and digits only -> our name."""
+    """Return heading, small letters and digits only -> our name."""
     known: dict[str, str] = {}
     for profile in profiles.values():
         for name, source in _READ.items():
             for column in profile.columns:
-                # The UPN column of 3A echoes the MIS identifier; the identifier itself is what ties.
+                # The UPN column of 3A repeats the MIS identifier; answers are tied by the identifier itself.
                 if (column.source == source and column.heading != "UPN") or column.heading == source:
                     known |= dict.fromkeys(map(_plain, (column.heading, *column.aliases, column.xml_name)), name)
         known |= dict.fromkeys(map(_plain, profile.return_code_headings), "return_code")
@@ -245,7 +240,7 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     lines = text.count("\n") + text.count("\r") + 1
     if max(text.count(delimiter) + lines, (first.count(delimiter) + 1) * lines) > MOST_CELLS:
         raise Refused("result_too_large", bilingual("detail.table", most=f"{MOST_CELLS:,}"))
-    # Strict: a quotation mark that is never closed would otherwise swallow the rows below it without a word.
+    # Strict: an unclosed quotation mark would otherwise swallow the rows below it silently.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         rows = [row for row in reader if "".join(row).strip()]
@@ -257,7 +252,7 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     width = len(names)
     if any(len(row) != width for row in rows):
         for n, row in enumerate(rows[1:], 1):
-            # An unquoted comma in a name moves all that follows, the return code too: no cell of such a row can be trusted.
+            # An unquoted comma in a name shifts all later cells, the return code too: no cell of the row can be trusted.
             if "".join(row[width:]).strip():
                 raise Refused("not_a_result", bilingual("detail.cells", row=n))
         rows = [(row + [""] * width)[:width] for row in rows]
@@ -266,7 +261,7 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     for name, column in zip(names, columns, strict=True):
         if not name:
             continue
-        # Two headings may mean the same: the first that holds something counts, cell by cell.
+        # Two headings may mean the same: in each row the first cell that is not blank counts.
         before = table.get(name)
         table[name] = [b if b.strip() else c for b, c in zip(before, column, strict=True)] if before else list(column)
     return table
@@ -297,19 +292,19 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     try:
         root = parse(content)
     except Refused as fault:
-        told = fault.detail or (bilingual("detail.doctype") if fault.reason == "doctype" else "")
-        raise Refused(_OF_RESULT[fault.reason], told) from None
+        detail = fault.detail or (bilingual("detail.doctype") if fault.reason == "doctype" else "")
+        raise Refused(_OF_RESULT[fault.reason], detail) from None
     about: dict[str, str] = {}
     records: list[dict[str, str]] = []
     for element in root.iter(etree.Element):
         children = ((_plain(etree.QName(c).localname), c) for c in element.iterchildren(etree.Element))
         named = {headings[name]: _cell(c) for name, c in children if name in headings}
         of_file = {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v.strip()}
-        # A learner, even one without an identifier: such a row is shown as tied to nothing, never dropped.
+        # A learner, even without an identifier: such a row is shown as not tied to a learner, never dropped.
         if "mis_identifier" in named or len(set(named) - {"ukprn", "file_name_cell"}) > 1:
             records.append(about | {k: v for k, v in named.items() if v.strip() or k not in about})
         elif of_file:
-            # A file may hold several batches; each header speaks for the learners after it.
+            # A file may hold several batches; each header applies to the learners after it.
             about = of_file if "ukprn" in of_file else about | of_file
     if not records:
         raise Refused("not_a_result")
@@ -320,7 +315,7 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
 
 
 def _cell(element: etree._Element) -> str:
-    """An element's whole text. One that holds more than a cell does is none: its text would be taken at every level."""
+    """Return an element's whole text; deeper nesting is refused, because its text would be read at every level."""
     if any(len(below) for below in element):
         raise Refused("not_a_result", bilingual("detail.nested"))
     return "".join(map(str, element.itertext()))

@@ -1,7 +1,7 @@
-"""What the LRS web service answered: batches as files like those of its portal, verifications as rows.
+"""Turns answers of the LRS web service into result files (batches) and rows (verifications).
 
-Belongs here: what is made of a message. Does not belong here: the call (`web_service`), and the reading of a result file
-(`files`), which takes this form as any other XML.
+Does not belong here: the call (`web_service`), and the reading of a result file (`files`), which reads this form like any
+other XML.
 """
 
 import pandas as pd
@@ -9,13 +9,9 @@ from lxml import etree
 
 
 def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> bytes:
-    """A job's answers as a result file: what the LRS said as it came, and of which batch, which the message does not say.
+    """Return a job's answers as a result file: GetSubmitBatchOutputResponse unchanged, plus UKPRN, file name and job.
 
-    Args:
-        message: GetSubmitBatchOutputResponse.
-        ukprn: the batch's.
-        file_name: its stem, by which the answers are tied to it.
-        job_ref: the job's number.
+    The message does not name its batch; `file_name`, the stem of the batch's file name, ties the answers to it.
     """
     root = etree.Element("LrsServiceResult")
     for name, text in (("UKPRN", ukprn), ("FileName", file_name), ("JobID", job_ref)):
@@ -24,33 +20,33 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-#: The outcomes that an answer counts (docs/reference/sources.md#lrs-results).
+#: The outcomes for which an answer has a counter (docs/reference/sources.md#lrs-results).
 _COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "LearnersNotFound", "RejectedLearners")
 
 
 def answered_learners(message: bytes) -> tuple[int, int]:
-    """How many learners an answer names, and how many its own five counters speak of; what is no number counts as none.
+    """Return the number of learners in an answer, and the sum of its five counters; a counter that is no number is 0.
 
     Args:
-        message: GetSubmitBatchOutputResponse; whether its names are qualified, the LRS's descriptions do not agree.
+        message: GetSubmitBatchOutputResponse, with or without qualified names: the LRS's descriptions differ.
     """
     root = etree.fromstring(message)
-    named = [(one.findtext("{*}MISIdentifier") or "").strip() for one in root.findall("{*}Learner")]
+    named = [(row.findtext("{*}MISIdentifier") or "").strip() for row in root.findall("{*}Learner")]
     counters = [(root.findtext(f"{{*}}{name}Count") or "").strip() for name in _COUNTERS]
-    return len(set(named) - {""}) + named.count(""), sum(int(one) for one in counters if one.isdecimal())
+    return len(set(named) - {""}) + named.count(""), sum(int(count) for count in counters if count.isdecimal())
 
 
 def verified_learners(message: bytes) -> pd.DataFrame:
-    """What a verification says: upn and uln as they were asked about, code, flags (of what differs, `;` between them).
+    """Return a verification's rows: upn and uln as sent, code, flags (one for each difference, separated by `;`).
 
     Args:
-        message: GetVerifyBatchOutputResponse; empty where there is none, and then it says nothing.
+        message: GetVerifyBatchOutputResponse; an empty message gives no rows.
     """
     rows = []
-    for one in () if not message else etree.fromstring(message).iter("{*}VerifiedLearner"):
-        cells = [(etree.QName(cell).localname, (cell.text or "").strip()) for cell in one.iterchildren(etree.Element)]
+    for row in () if not message else etree.fromstring(message).iter("{*}VerifiedLearner"):
+        cells = [(etree.QName(cell).localname, (cell.text or "").strip()) for cell in row.iterchildren(etree.Element)]
         flags = ";".join(text for name, text in cells if name == "FailureFlag")
         named = dict(cells)
-        asked = {"upn": named.get("MISIdentifier"), "uln": named.get("SearchedULN")}
-        rows.append({**asked, "code": named.get("ResponseCode"), "flags": flags})
+        sent = {"upn": named.get("MISIdentifier"), "uln": named.get("SearchedULN")}
+        rows.append({**sent, "code": named.get("ResponseCode"), "flags": flags})
     return pd.DataFrame(rows, columns=["upn", "uln", "code", "flags"]).astype("str")

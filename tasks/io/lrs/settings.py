@@ -1,9 +1,8 @@
-"""How the LRS is reached, by files or by its web service: `reference/lrs_service.toml` and the environment.
+"""Settings of the LRS route, files or web service: `reference/lrs_service.toml` and the environment.
 
-Belongs here: what a person sets of the web service, with its defaults, and how that is read. Passwords are in the
-environment alone (`ULN_LRS_PASSWORD`, `ULN_LRS_KEY_PASSWORD`), so that no file and no copy of a data root holds one; every
-other setting may stand there too, and then counts (`ULN_LRS_ADDRESS`). To add a setting: a field here, with what it means,
-its line in `docs/web-service.md`.
+Passwords are only in the environment (`ULN_LRS_PASSWORD`, `ULN_LRS_KEY_PASSWORD`), so that no file and no copy of a data
+root holds one. Any other setting may be there too and then overrides the file (`ULN_LRS_ADDRESS`). To add a setting: a
+field here with its description, and its line in `docs/web-service.md`.
 """
 
 from pathlib import Path
@@ -21,25 +20,24 @@ _SECRET = ("password", "key_password")
 
 
 class LrsService(BaseSettings):
-    """The settings.
+    """Settings of the LRS route.
 
     Attributes:
-        route: how batches go to the LRS: `files`, into lrs/outbox, or `web-service`. Answers are asked for as long as jobs
-            are open, whichever it is.
-        address: of the web service, https.
-        user_name: who calls, as the LRS knows them.
-        organisation_ref: the LRS's own reference of the organisation that calls, where it has given one.
-        certificate: PEM file with the client certificate, and those between it and its authority.
-        key: PEM file with its key; empty where it stands in the same file.
-        authority: PEM file of the authorities that may vouch for the LRS; empty for the public ones.
-        connect_seconds: how long a connection may take to stand.
-        answer_seconds: how long an answer may take; after that nobody knows whether the call was heard.
-        calls_at_once: how many calls are under way at the same time, and so how many batches may at worst be left of which
-            nobody knows whether they arrived.
+        route: how batches go to the LRS: `files` (into lrs/outbox) or `web-service`. Either way, answers are requested
+            while jobs are open.
+        address: https address of the web service.
+        user_name: the caller's name at the LRS.
+        organisation_ref: the LRS's reference of the calling organisation, where it has given one.
+        certificate: PEM file with the client certificate and its intermediate certificates.
+        key: PEM file with the certificate's key; empty where it is in the same file.
+        authority: PEM file of the authorities that may sign the LRS's certificate; empty for the public ones.
+        connect_seconds: timeout of a connection.
+        answer_seconds: timeout of an answer; after it nobody knows whether the LRS received the call.
+        calls_at_once: maximum number of calls at the same time, and so of batches that may be left without a known outcome.
         check_seconds: how long a check (`uln census --check-only`) waits for its answers.
-        verify_ulns: whether ULNs that stand in the schools' returns are verified.
-        password: the organisation's.
-        key_password: of the key, where it has one.
+        verify_ulns: whether ULNs in schools' returns are verified.
+        password: the organisation's password.
+        key_password: password of the key, where it has one.
     """
 
     model_config = SettingsConfigDict(
@@ -64,13 +62,13 @@ class LrsService(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - as the library calls it
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library passes it
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment before the file."""
+        """Let the environment override the file."""
         return env_settings, init_settings
 
     @property
@@ -80,30 +78,27 @@ class LrsService(BaseSettings):
 
     @property
     def can_call(self) -> bool:
-        """Whether there is anything to call."""
+        """Whether the web service has an address."""
         return bool(self.address)
 
 
 def lrs_service(reference: Path) -> LrsService:
-    """The settings of a data root.
-
-    Args:
-        reference: its folder of that name.
+    """Return the settings of a data root, from its `reference` folder and the environment.
 
     Raises:
-        ConfigurationFault: lists every fault; no value stands in it.
+        ConfigurationFault: lists every fault, without values.
     """
     path = reference / FILE_NAME
-    given = toml_of(text_of(path), FILE_NAME) if path.exists() else {}
-    faults: list[Bilingual] = [bilingual("fault.lrs_secret", key=key) for key in _SECRET if key in given]
+    stored = toml_of(text_of(path), FILE_NAME) if path.exists() else {}
+    faults: list[Bilingual] = [bilingual("fault.lrs_secret", key=key) for key in _SECRET if key in stored]
     settings: LrsService | None = None
     try:
-        settings = LrsService(**{key: value for key, value in given.items() if key not in _SECRET})
-    except ValidationError as wrong:
-        faults += sentences(wrong.errors(), {"extra_forbidden": "fault.unknown_key", "": "fault.lrs_setting"})
+        settings = LrsService(**{key: value for key, value in stored.items() if key not in _SECRET})
+    except ValidationError as error:
+        faults += sentences(error.errors(), {"extra_forbidden": "fault.unknown_key", "": "fault.lrs_setting"})
     if settings is not None and settings.by_service:
         needed = ("address", "user_name", "certificate", "password")
-        faults += [bilingual("fault.lrs_needed", key=key) for key in needed if not _said(getattr(settings, key))]
+        faults += [bilingual("fault.lrs_needed", key=key) for key in needed if not _is_set(getattr(settings, key))]
     if settings is not None:
         files = ("certificate", "key", "authority")
         absent = [key for key in files if getattr(settings, key) and not Path(getattr(settings, key)).is_file()]
@@ -113,5 +108,5 @@ def lrs_service(reference: Path) -> LrsService:
     return settings
 
 
-def _said(value: Any) -> bool:
+def _is_set(value: Any) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)

@@ -1,16 +1,15 @@
-"""The LRS's learner web service as we call it: SOAP over mutual TLS, and what became of each call.
+"""Client of the LRS's learner web service: SOAP over mutual TLS, and the outcome of each call.
 
-A call ends in a code of `schemas.codes.service_codes`, never in an exception: what the libraries raise holds messages, and so
-learners. Of the calls only `submit` of the kind FULL creates anything; nothing here is tried twice. Whether a learner's
-data left this machine is known exactly: a call that failed before its body was begun was not heard.
+A call ends in a code of `schemas.codes.service_codes`, never in an exception: the libraries' exceptions quote messages, and
+so learners. Only `submit` of the kind FULL creates anything; nothing here is retried. It is known whether a learner's data
+left this machine: a call that failed before its body was begun did not reach the LRS.
 
-Requests are written by zeep from our own description of the service (`schemas/lrs/learner_service.wsdl`) and held against
-its schema before they go; replies are read by our own hardened reader, by local names, for both published descriptions of
-the service spell them differently.
+zeep writes requests from our own description of the service (`schemas/lrs/learner_service.wsdl`); they are checked against
+its schema before they are sent. Replies are parsed by `untrusted_xml` and read by local names, because the two published
+descriptions qualify them differently.
 
-Belongs here: connection, messages, codes of a call. Does not belong here: which batch goes when
-(`tasks.steps.lrs_calls`), what a code means for a batch (`schemas.codes.service_codes`). To add a call: its operation
-in the description, a method here.
+Does not belong here: which batch goes when (`tasks.steps.lrs_calls`), and what a code means for a batch
+(`schemas.codes.service_codes`). To add a call: its operation in the description, a method here.
 """
 
 import ssl
@@ -39,9 +38,9 @@ from tasks.io.untrusted_xml import parse
 _FOLDER = Path(schemas.__file__).with_name("lrs")
 _BINDING = "{http://learner.webservice.miap.gov.uk}LearnerBinding"
 _SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
-#: Far above any reply: two hundred learners are some 200 KiB.
+#: Far above any reply: two hundred learners are about 200 KiB.
 _MOST_BYTES = 8 * 2**20
-#: What a server says that takes no such certificate; under TLS 1.3 it says so when the request is under way already.
+#: Alerts of a server that rejects our certificate; under TLS 1.3 they come after the request has begun.
 _CERTIFICATE_ALERTS = frozenset(
     {
         *("TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA", "TLSV1_ALERT_ACCESS_DENIED"),
@@ -53,11 +52,11 @@ _CERTIFICATE_ALERTS = frozenset(
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a call.
+    """The outcome of a call.
 
     Attributes:
-        code: the LRS's, or one of `Connection`.
-        job_ref: the number of the job that it began.
+        code: the LRS's code, or one of `Connection`.
+        job_ref: number of the job that the call began.
         message: the reply's message without its envelope; empty where there is none.
     """
 
@@ -67,21 +66,17 @@ class Reply:
 
 
 class LearnerService:
-    """The web service of some settings; its methods may be called from several threads."""
+    """The web service at the settings' address; thread-safe."""
 
     def __init__(self, settings: LrsService) -> None:
         self._settings = settings
         self._threads = threading.local()
 
     def submit(self, document: bytes, kind: JobKind) -> Reply:
-        """Hand a batch over, or have it checked.
-
-        Args:
-            document: `files.write_batch` in the form SOAP.
-            kind: what shall be done with it.
+        """Hand a batch (`files.write_batch`, format SOAP) over, or have it checked.
 
         Returns:
-            The code; and the job's number, where the LRS took it.
+            The code, and the job's number where the LRS accepted the batch.
         """
         batch = etree.fromstring(document)
         learners = [{str(cell.tag): cell.text for cell in learner} for learner in batch.iterfind("Learner")]
@@ -95,45 +90,45 @@ class LearnerService:
         return _with_job(reply)
 
     def output(self, job_ref: str, ukprn: str) -> Reply:
-        """Ask for the answers of a job; its message where it is finished."""
+        """Request a job's answers; the reply has a message where the job is finished."""
         return self._call("getBatchRegistrationOutput", ukprn, JobID=int(job_ref))
 
     def submit_verification(self, ukprn: str, learners: Sequence[dict[str, str]]) -> Reply:
-        """Ask whether ULNs are their learners': at most 200, by the names of `LearnerToVerify`."""
+        """Have the ULNs of at most 200 learners verified; keys as in `LearnerToVerify`."""
         reply = self._call(
-            "submitVerifyBatch", ukprn, LearnerRecordCount=len(learners), Learner=[dict(one) for one in learners]
+            "submitVerifyBatch", ukprn, LearnerRecordCount=len(learners), Learner=[dict(row) for row in learners]
         )
         return _with_job(reply)
 
     def verification(self, job_ref: str, ukprn: str) -> Reply:
-        """Ask for what became of a verification."""
+        """Request the result of a verification."""
         return self._call("getVerifyBatchOutput", ukprn, JobID=int(job_ref))
 
     def reached(self) -> str | None:
-        """Why the service cannot be reached, as a code; None where it can. Sends nothing but a request for the page."""
+        """Return the code for why the service cannot be reached, or None; sends only a GET of the address."""
         try:
             with (
                 self._on_its_own_connection() as session,
                 session.get(self._settings.address, timeout=self._limits(), stream=True, allow_redirects=False),
             ):
                 return None
-        except (requests.RequestException, OSError) as error:  # also of a certificate or key that cannot be read
+        except (requests.RequestException, OSError) as error:  # also where a certificate or key cannot be read
             return _why_not(error, begun=False)
 
-    def _call(self, operation: str, ukprn: str, **given: Any) -> Reply:
+    def _call(self, operation: str, ukprn: str, **fields: Any) -> Reply:
         try:
-            envelope = self._envelope(operation, ukprn, **given)
-            # As it is read: what zeep leaves of prefixes is no part of it.
+            envelope = self._envelope(operation, ukprn, **fields)
+            # Parsed again, because the prefixes that zeep leaves behind are not part of the message.
             fits = fits_schema(etree.fromstring(etree.tostring(envelope[0][0])))
-        except Exception:  # noqa: BLE001 - whatever the library says of a value names the value
+        except Exception:  # noqa: BLE001 - the library's messages quote the value
             return Reply(Connection.NOT_MADE)
         if not fits:
             return Reply(Connection.NOT_MADE)
         return self._post(etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"))
 
-    def _envelope(self, operation: str, ukprn: str, **given: Any) -> etree._Element:
-        who = {
-            # One published description wants the element, which may be nil; the other lets it be left out, or nil.
+    def _envelope(self, operation: str, ukprn: str, **fields: Any) -> etree._Element:
+        caller = {
+            # One published description requires the element, which may be nil; in the other it is optional, or nil.
             "OrganisationRef": self._settings.organisation_ref or zeep.xsd.Nil,
             "UKPRN": ukprn,
             "OrgPassword": self._settings.password.get_secret_value(),
@@ -142,7 +137,7 @@ class LearnerService:
         with _ONE_AT_A_TIME:
             client = _description()
         service = client.create_service(_BINDING, self._settings.address)
-        message: etree._Element = client.create_message(service, operation, **who, **given)
+        message: etree._Element = client.create_message(service, operation, **caller, **fields)
         return message
 
     def _post(self, content: bytes) -> Reply:
@@ -150,7 +145,7 @@ class LearnerService:
         headers = {
             "Content-Type": "text/xml; charset=utf-8",
             "SOAPAction": '""',
-            # A connection that is kept may be closed by the other side just as it is used again, and nobody knows then.
+            # A kept connection may be closed by the server just as it is reused; the outcome would then be unknown.
             "Connection": "close",
         }
         try:
@@ -188,22 +183,22 @@ class LearnerService:
         try:
             yield session
         finally:
-            # Asked to close, a server may keep it all the same, and the library would then use it again.
+            # A server may keep the connection despite "close", and the library would then reuse it.
             session.close()
 
     def _session(self) -> requests.Session:
         if not hasattr(self._threads, "session"):
             session = requests.Session()
-            session.trust_env = False  # no proxy, no .netrc, no other authorities than those that are set
+            session.trust_env = False  # no proxy, no .netrc, only the authorities of the settings
             session.mount("https://", _MutualTls(self._settings))
             session.verify = self._settings.authority or True
             self._threads.session = session
-        found: requests.Session = self._threads.session
-        return found
+        current: requests.Session = self._threads.session
+        return current
 
 
 class _Body(BytesIO):
-    """What is sent, which knows whether it was begun."""
+    """A request body that knows whether sending has begun."""
 
     begun = False
 
@@ -216,20 +211,20 @@ class _Body(BytesIO):
 
 
 class _MutualTls(HTTPAdapter):  # type: ignore[misc]  # the library has no types
-    """Connections on which both sides show a certificate."""
+    """Connections on which both sides present a certificate."""
 
     def __init__(self, settings: LrsService) -> None:
         self._context = ssl.create_default_context(cafile=settings.authority or None)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         if settings.certificate:
-            # As a function, also of no password: else OpenSSL asks for one on the terminal, and the run waits for ever.
+            # A function, even for no password: otherwise OpenSSL asks for one on the terminal, and the run hangs.
             self._context.load_cert_chain(
                 settings.certificate, settings.key or None, settings.key_password.get_secret_value
             )
         super().__init__(max_retries=0)
 
-    def init_poolmanager(self, *given: Any, **named: Any) -> Any:
-        return super().init_poolmanager(*given, **named, ssl_context=self._context)
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
+        return super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
 
 
 @cache
@@ -237,12 +232,12 @@ def _description() -> zeep.Client:
     return zeep.Client(str(_FOLDER / "learner_service.wsdl"), settings=zeep.Settings(forbid_dtd=True))
 
 
-#: libxml2 makes what all schemas share with the first of them, and not safely where several threads come at once.
+#: libxml2 builds the state that schemas share with the first schema, and not safely in several threads at once.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def fits_schema(message: etree._Element) -> bool:
-    """Whether a message is as the schema of its namespace has it; of several threads one is told at a time."""
+    """Whether a message is valid by the schema of its namespace; one thread at a time."""
     with _ONE_AT_A_TIME:
         return bool(_schema(etree.QName(message).namespace or "").validate(message))
 
@@ -253,20 +248,20 @@ def _schema(namespace: str) -> etree.XMLSchema:
 
 
 def _why_not(error: Exception, *, begun: bool) -> str:
-    """The code of a call that brought no reply."""
-    met: BaseException | None = error
-    while met is not None:
-        if isinstance(met, ssl.SSLCertVerificationError):
+    """Return the code of a call without a reply."""
+    raised: BaseException | None = error
+    while raised is not None:
+        if isinstance(raised, ssl.SSLCertVerificationError):
             return Connection.NOT_TRUSTED
-        if isinstance(met, ssl.SSLError) and (not begun or met.reason in _CERTIFICATE_ALERTS):
+        if isinstance(raised, ssl.SSLError) and (not begun or raised.reason in _CERTIFICATE_ALERTS):
             return Connection.NOT_TRUSTED
-        reason = getattr(met, "reason", None)
-        inner = [one for one in (reason, *met.args) if isinstance(one, BaseException)]
-        met = inner[0] if inner else met.__cause__ or met.__context__
+        reason = getattr(raised, "reason", None)
+        inner = [cause for cause in (reason, *raised.args) if isinstance(cause, BaseException)]
+        raised = inner[0] if inner else raised.__cause__ or raised.__context__
     return Connection.NO_ANSWER if begun else Connection.NOT_REACHED
 
 
-#: What a server answers that has not looked at a call. After others, such as leading elsewhere, it may have taken it.
+#: HTTP statuses of a server that has not accepted a call. After others, such as a redirect, it may have accepted it.
 _REFUSALS = {400, 401, 403, 404, 405, 411, 413, 415}
 
 
@@ -276,23 +271,23 @@ def _read_reply(status: int, content: bytes) -> Reply:
         return Reply(Connection.REFUSED if status in _REFUSALS else Connection.ODD_ANSWER)
     if message.tag == f"{_SOAP}Fault":
         return Reply(_text(message, "ErrorCode") or Connection.UNKNOWN)
-    code = next((one.text for one in message if _local(one) == "ResponseCode"), None)
+    code = next((element.text for element in message if _local(element) == "ResponseCode"), None)
     return Reply((code or "").strip() or Connection.ODD_ANSWER, message=etree.tostring(message))
 
 
 def _message(content: bytes) -> etree._Element | None:
-    """What stands in an envelope's body."""
+    """Return the only element of an envelope's body; None where there is no body, or not exactly one element."""
     try:
         envelope = parse(content)
     except Refused:
         return None
     body = envelope.find(f"{_SOAP}Body")
-    found = [] if body is None else [one for one in body if isinstance(one.tag, str)]
-    return found[0] if len(found) == 1 else None
+    elements = [] if body is None else [element for element in body if isinstance(element.tag, str)]
+    return elements[0] if len(elements) == 1 else None
 
 
 def _with_job(reply: Reply) -> Reply:
-    """The reply to a hand-over, with its job; a code that says that it was taken means nothing without one."""
+    """Return the reply to a hand-over with its job number; without one, a code of acceptance means nothing."""
     if not reply.message:
         return reply
     job = _text(etree.fromstring(reply.message), "JobID")
@@ -300,7 +295,9 @@ def _with_job(reply: Reply) -> Reply:
 
 
 def _text(message: etree._Element, name: str) -> str:
-    return next(((one.text or "").strip() for one in message.iter(etree.Element) if _local(one) == name), "")
+    return next(
+        ((element.text or "").strip() for element in message.iter(etree.Element) if _local(element) == name), ""
+    )
 
 
 def _local(element: etree._Element) -> str:

@@ -1,8 +1,8 @@
-"""Charts of the pages, as SVG that stands in a page: drawn by leather, made readable for people and for readers of screens.
+"""Charts as SVG inside a page: drawn by leather, readable by people and by screen readers.
 
-Belongs here: shapes. A bar has its name and number beside it, and two kinds of points have two shapes, so that colour says
-nothing alone. What a chart says is in its sentence and its table (`tasks.io.pages.html`). No style attribute, which the
-pages' policy forbids; the same numbers give the same bytes. To add a kind of chart: a function here.
+Belongs here: shapes. A bar has its label and number beside it, and two kinds of points have two shapes, so that colour is
+never the only sign. A chart's sentence and table are in `tasks.io.pages.html`. No style attributes, which the pages' policy
+forbids. The same numbers give the same bytes. To add a kind of chart: a function here.
 """
 
 import datetime as dt
@@ -16,13 +16,13 @@ from lxml import etree
 _FONT = "Arial, Helvetica, sans-serif"
 _INK, _DARK, _LIGHT = "#1f2328", "#12436d", "#28a197"
 _WIDTH, _BAR, _TOP = 460, 26, 84
-#: Beyond either end of what the library draws: it gives labels there no room.
+#: Added at both sides of the drawing, where leather leaves no room for labels.
 _ROOM = 24
 _SVG = "http://www.w3.org/2000/svg"
 
 
 def _settle() -> None:
-    """How everything looks that the library draws; it keeps that for the whole process."""
+    """Set leather's theme, which holds for the whole process."""
     for name in dir(theme):
         if name.endswith("font_family"):
             setattr(theme, name, _FONT)
@@ -37,14 +37,14 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def bars(rows: Sequence[tuple[str, int]], name: str, title: str, told: str, whole: int | None = None) -> str:
-    """A bar for each row, from the top.
+    """Draw a bar for each row, from the top.
 
     Args:
-        rows: what stands beside the bar, its number among it, and how long it is.
-        name: what the chart is called in the page.
-        title: read out as its name.
-        told: read out as what it shows.
-        whole: of which the lengths are shares; the longest one where None.
+        rows: label (with the number) and length of each bar.
+        name: the chart's id in the page.
+        title: name for screen readers.
+        told: description for screen readers.
+        whole: the length that is 100 %; where None, the lengths are numbers and the longest fills the chart.
     """
     chart = leather.Chart()
     chart.add_bars([(number, label) for label, number in rows], fill_color=_DARK)
@@ -63,19 +63,19 @@ def lines(
     title: str,
     told: str,
 ) -> str:
-    """A line and dots over days.
+    """Draw a line and dots over days.
 
     Args:
         days: in order.
-        line: what the line is called, and its numbers.
+        line: label and numbers.
         dots: likewise.
-        ends: the first day and the last as people read them.
+        ends: the first and last day as people read them.
         name: as for `bars`.
         title: likewise.
         told: likewise.
     """
     chart = leather.Chart()
-    # As moments: of dates that lie close together the library makes hours, which it cannot.
+    # As datetimes: leather divides a short range into hours, and fails to do so with dates.
     at_noon = [dt.datetime.combine(day, dt.time(12)) for day in days]
     chart.add_line(list(zip(at_noon, line[1], strict=True)), name=line[0], stroke_color=_DARK, width=3)
     chart.add_dots(list(zip(at_noon, dots[1], strict=True)), name=dots[0], fill_color=_LIGHT, radius=4)
@@ -87,7 +87,7 @@ def lines(
 
 
 def _ticks(most: int) -> list[int]:
-    """Round numbers from nought to the largest."""
+    """Return round numbers from 0."""
     if most <= 4:
         return list(range(max(most, 1) + 1))
     power = 10 ** (len(str(most)) - 1)
@@ -104,21 +104,21 @@ def _percent(thousandths: float, *_: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without the characters that XML forbids: a code of the LRS may hold them."""
+    """Replace the characters that XML forbids; a code of the LRS may hold them."""
     return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _in_page(svg: str, name: str, title: str, told: str) -> str:
-    """With a name and a description, as wide as its place."""
+def _in_page(svg: str, name: str, title: str, description: str) -> str:
+    """Add title and description to a chart, and let it fill its place's width."""
     root = etree.fromstring(_plain(svg).encode())
     root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width', '0')) + 2 * _ROOM} {root.get('height')}")
     for attribute in ("width", "height", "version"):
         del root.attrib[attribute]
     root.set("role", "img")
     root.set("aria-labelledby", f"chart-{name}-title chart-{name}-desc")
-    for at, (tag, text) in enumerate((("title", title), ("desc", told))):
+    for at, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = etree.Element(f"{{{_SVG}}}{tag}", id=f"chart-{name}-{tag}")
         element.text = _plain(text)
         root.insert(at, element)
-    found: str = etree.tostring(root, encoding="unicode")
-    return found
+    result: str = etree.tostring(root, encoding="unicode")
+    return result

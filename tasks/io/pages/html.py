@@ -1,9 +1,9 @@
-"""The bytes of a page: HTML in one language, from tables that have passed the gate; and the style and program beside it.
+"""Renders a page: HTML in one language from visible rows, and the style and script beside it.
 
-Belongs here: how a cell of each kind looks, and what a browser and a reader of screens need. Everything that is put
-into a page is escaped by the template. Does not belong here: which rows and which numbers (`tasks.reports.pages`), layout
-(`schemas.settings.pages`), words (`tasks.io.pages.words`), charts (`tasks.io.pages.page_charts`). The page has no
-clock: when it was made is given. To add a kind of column: a line in `_CELLS`.
+Belongs here: how a cell of each kind looks, and what browsers and screen readers need. The template escapes everything.
+There is no clock: the caller passes the time. Does not belong here: rows and numbers (`tasks.reports.pages`), layout
+(`schemas.settings.pages`), words (`tasks.io.pages.words`), charts (`tasks.io.pages.page_charts`). To add a kind of column:
+a line in `_CELLS`.
 """
 
 import re
@@ -27,11 +27,11 @@ _SITE = Path(__file__).with_name("site")
 _DIGITS = re.compile("[0-9]+")
 #: From a page to the data root.
 _ROOT = "../../../../"
-#: A link from a page to a file of the data root, and what it is on.
+#: A link from a page to a file of the data root: path and content.
 _TO_FILE = re.compile(rf'<a href="{re.escape(_ROOT)}([^"]+)">(.*?)</a>', re.DOTALL)
 #: The code of the row of all authorities together.
 _TOTAL = "total"
-#: How a column of a kind looks; others are as they are.
+#: Kind of column -> CSS class; other kinds have none.
 _LOOKS = {"number": "number", "share": "number", "sentence": "sentence", "name": "name", "page": "name"}
 
 
@@ -40,11 +40,11 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: what people read.
-        order: the cell's place when the table is sorted by its column; a number.
-        csv: what a spreadsheet gets, where that is not the text.
-        href: where it leads.
-        word: the word behind the text, of a column with words.
+        text: shown to people.
+        order: sort key of the cell in its column.
+        csv: value in a download, where it differs from the text.
+        href: target of the cell's link.
+        word: the code of the text, in a column of words.
     """
 
     text: str
@@ -57,30 +57,17 @@ class Cell:
 
 
 def assets() -> dict[str, bytes]:
-    """The style and the program that every page has beside it."""
+    """Return the style and the script that every page has beside it."""
     return {name: (_SITE / name).read_bytes() for name in ("site.css", "site.js")}
 
 
 def write_page(content: PageContent, made: Mapping[str, Any]) -> dict[str, bytes]:
-    """A page in both languages.
-
-    Args:
-        content: what it shows.
-        made: as_of, run, edition: when it was made, and by what.
-
-    Returns:
-        Bytes by file name.
-    """
+    """Render a page in both languages, as bytes by file name; `made` holds as_of, run and edition."""
     return {f"index.{lang}.html": _page(content, made, lang) for lang in ("cy", "en")}
 
 
 def without_links(page: bytes, is_gone: Callable[[str], bool]) -> bytes:
-    """A page on which files that are gone are named and not linked.
-
-    Args:
-        page: its bytes.
-        is_gone: whether a file is, by its path below the data root.
-    """
+    """Return a page with names in place of links to files for which `is_gone(path below the data root)`."""
 
     def named(link: re.Match[str]) -> str:
         return link[2] if is_gone(unescape(link[1])) else link[0]
@@ -135,7 +122,7 @@ def _number(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
 
 def _share(row: Mapping[str, Any], name: str, _say: Sayer) -> Cell:
     value = row[name]
-    # Nothing to have a share of is not the same as what is not told.
+    # A share of nothing is not the same as a hidden share.
     nothing = NOT_TOLD if None in [row.get(of, 0) for of in ("chosen", *BARS)] else NONE
     return Cell(nothing, -1) if value is None else Cell(percent(value), int(value), f"{value / 10:.1f}")
 
@@ -148,11 +135,11 @@ def _text(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
 
 
 def _name(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
-    at = name if name in row else f"{name}_{say.lang}"
-    if row[at] is None:
-        return Cell(row.get("school_number") or say("wales"), int(row.get(f"{at}_place") or 0))
-    lang = language_of(row[at]) if at == name or row.get(f"{name}_cy") == row.get(f"{name}_en") else None
-    return Cell(row[at], int(row[f"{at}_place"]), lang=None if lang == say.lang else lang)
+    source = name if name in row else f"{name}_{say.lang}"
+    if row[source] is None:
+        return Cell(row.get("school_number") or say("wales"), int(row.get(f"{source}_place") or 0))
+    lang = language_of(row[source]) if source == name or row.get(f"{name}_cy") == row.get(f"{name}_en") else None
+    return Cell(row[source], int(row[f"{source}_place"]), lang=None if lang == say.lang else lang)
 
 
 def _page_of(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
@@ -195,7 +182,7 @@ def _word(row: Mapping[str, Any], name: str, words: str, say: Sayer) -> Cell:
 
 
 def _needs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With what is to be done, who does it and where more is said; the most urgent first."""
+    """Return the needs with text, action, responsible person and link to details; the most urgent first."""
     number = {row["need"]: row["number"] for row in rows}
     return [
         {
@@ -208,8 +195,8 @@ def _needs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-#: Under which names a column of a kind stands in a row.
-_STANDS: dict[str, tuple[str, ...]] = {
+#: Kind of column -> possible names in a row.
+_ROW_NAMES: dict[str, tuple[str, ...]] = {
     "file": ("path",),
     "sentence": ("{name}_{lang}",),
     "name": ("{name}", "{name}_{lang}"),
@@ -217,12 +204,12 @@ _STANDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _columns(table: PageTable, there: set[str], lang: Language) -> dict[str, str]:
-    """The columns of a table that a page has."""
+def _columns(table: PageTable, present: set[str], lang: Language) -> dict[str, str]:
+    """Return the columns of a table that the rows have."""
     return {
         name: kind
         for name, kind in table.columns.items()
-        if there & {at.format(name=name, lang=lang) for at in _STANDS.get(kind, ("{name}",))}
+        if present & {template.format(name=name, lang=lang) for template in _ROW_NAMES.get(kind, ("{name}",))}
     }
 
 
@@ -232,17 +219,17 @@ def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: Sayer)
     cells = [_CELLS[kind](row, name, say) for row in rows]
     if kind != "text":
         return cells
-    # By number where there is one: year 9 before year 10, 8-28 days before 29-90.
-    order = sorted({cell.text for cell in cells}, key=lambda one: (int((_DIGITS.match(one) or ["99"])[0]), one))
+    # By number where the text begins with one: year 9 before year 10, 8-28 days before 29-90.
+    order = sorted({cell.text for cell in cells}, key=lambda label: (int((_DIGITS.match(label) or ["99"])[0]), label))
     return [replace(cell, order=order.index(cell.text)) for cell in cells]
 
 
 def _table(table: PageTable, content: PageContent, say: Sayer) -> dict[str, Any]:
-    rows, there = content.tables[table.name].rows, set(content.tables[table.name].columns)
+    rows, present = content.tables[table.name].rows, set(content.tables[table.name].columns)
     if table.name == "needs":
         rows = _needs(rows)
-        there = set().union(*rows)
-    columns = _columns(table, there, say.lang)
+        present = set().union(*rows)
+    columns = _columns(table, present, say.lang)
     cells = {name: _in_column(rows, name, kind, say) for name, kind in columns.items()}
     lines = [
         {
@@ -256,9 +243,9 @@ def _table(table: PageTable, content: PageContent, say: Sayer) -> dict[str, Any]
     words: list[tuple[str, str]] = []
     if table.filter in columns:
         order, prefix = WORDS[columns[table.filter].removeprefix("word:")]
-        of = Counter(row[table.filter] for row in rows)
-        # How many there are of each answers the first question before anything is chosen.
-        words = [(word, f"{text(prefix + word, say.lang)} ({of[word]})") for word in order if word in of]
+        counts = Counter(row[table.filter] for row in rows)
+        # The count of each word answers the first question before anyone filters.
+        words = [(word, f"{text(prefix + word, say.lang)} ({counts[word]})") for word in order if word in counts]
     return {
         "name": table.name,
         "caption": say(f"table.{table.name}"),
@@ -272,8 +259,8 @@ def _table(table: PageTable, content: PageContent, say: Sayer) -> dict[str, Any]
             }
             for name, kind in columns.items()
         ],
-        "rows": [one for one in lines if not one["total"]],
-        "total": [one for one in lines if one["total"]],
+        "rows": [line for line in lines if not line["total"]],
+        "total": [line for line in lines if line["total"]],
         "search": table.search,
         "filter": table.filter if words else None,
         "words": words,

@@ -1,8 +1,8 @@
-"""A picture for telling people: where the learners chosen stand, a bar for each authority, as a PNG.
+"""A PNG of the states of the chosen learners, with a bar for each authority.
 
-It is set by Typst, from `outcomes.typ`, with its own fonts alone, without network or clock; equal content gives equal bytes.
-It is drawn from what may be shown and nothing else: what is hidden in the table is hatched in the bar. Does not belong here:
-what is hidden (`tasks.core.suppression`), or where the picture is seen (`flows.run.run_page`).
+Typst draws it from `outcomes.typ` with its own fonts, no network and no clock, so equal content gives equal bytes. It gets
+only visible numbers: a number hidden in the table is hatched in the bar. Does not belong here: which numbers are hidden
+(`tasks.core.suppression`), and where the picture is shown (`flows.run.run_page`).
 """
 
 import json
@@ -16,33 +16,33 @@ import typst
 _TEMPLATE = Path(__file__).with_name("outcomes.typ")
 #: Dots per inch: as wide as a page of the engine's dashboard.
 _PPI = 96
-#: What stands in the legend's place of a state for what is not told.
+#: Key of the legend for hidden numbers, in place of a state.
 HIDDEN = "hidden"
 
 
 def write_picture(bars: Sequence[Mapping[str, Any]], states: Mapping[str, str]) -> bytes:
-    """Draw it.
+    """Draw the picture.
 
     Args:
-        bars: name of the authority; number, as text, of the learners chosen; counts of them by state, null where hidden;
-            chosen, null where hidden. From the top.
-        states: in order from the left, what each is called; HIDDEN among them.
+        bars: from the top: name of the authority; number of the chosen learners, as text; chosen (a count) and counts
+            by state, each null where hidden.
+        states: name by state, from the left; HIDDEN included.
     """
-    told = [{"name": bar["name"], "number": bar["number"], "parts": _shares(bar, list(states))} for bar in bars]
-    given = {"states": list(states.items()), "bars": told}
+    drawn = [{"name": bar["name"], "number": bar["number"], "parts": _shares(bar, list(states))} for bar in bars]
+    inputs = {"states": list(states.items()), "bars": drawn}
     png: bytes = typst.compile(
         _TEMPLATE.read_bytes(),
         format="png",
         ppi=_PPI,
         font_paths=_fonts(),
         ignore_system_fonts=True,
-        sys_inputs={"given": json.dumps(given, ensure_ascii=False)},
+        sys_inputs={"given": json.dumps(inputs, ensure_ascii=False)},
     )
     return png
 
 
 def _shares(bar: Mapping[str, Any], states: Sequence[str]) -> list[tuple[str, float]]:
-    """Each state's share of the bar; of one whose whole is hidden nothing can be said but that."""
+    """Return each state's share of the bar; where the total is hidden, the whole bar is HIDDEN."""
     chosen = bar["chosen"]
     if chosen is None:
         return [(HIDDEN, 1.0)]

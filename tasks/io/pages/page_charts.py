@@ -1,8 +1,7 @@
-"""Which chart draws what of a page: from the rows that the section's table shows, with their numbers written beside the bars.
+"""The chart of each section, from the rows of the section's table, with the numbers written beside the bars.
 
-Belongs here: which rows, labels and shapes. Does not belong here: how a chart is drawn (`tasks.io.pages.charts`), where
-it stands (`tasks.io.pages.html`). To give another section a chart: a function here, its place in `_CHARTS`, its text
-`pages.chart.*`.
+Belongs here: which rows, labels and shapes. Does not belong here: how a chart is drawn (`tasks.io.pages.charts`), where it
+is in the page (`tasks.io.pages.html`). To add a chart: a function here, a line in `_CHARTS`, a text `pages.chart.*`.
 """
 
 import datetime as dt
@@ -15,24 +14,24 @@ from schemas.settings.pages import WALES
 from tasks.io.pages.charts import bars, lines
 from tasks.io.pages.words import BARS, PageContent, Sayer, percent
 
-#: The most letters beside a bar.
+#: Maximum length of a label beside a bar, in characters.
 _LABEL = 24
 
 
 def chart_of(section: str, content: PageContent, say: Sayer) -> Markup | None:
-    """The chart of a section, from its table; none where there is nothing to draw."""
+    """Return a section's chart, or None where there is nothing to draw."""
     draw = _CHARTS.get(section)
     made = draw(content, say) if draw else None
     return None if made is None else Markup(made)  # noqa: S704 - the library escapes what it draws
 
 
-def _bars(section: str, told: Sequence[tuple[str, int | None]], content: PageContent, say: Sayer) -> str | None:
-    """Bars of numbers, or of shares in thousandths where the section's are."""
+def _bars(section: str, rows: Sequence[tuple[str, int | None]], content: PageContent, say: Sayer) -> str | None:
+    """Draw bars of numbers, or of shares in thousandths for the sections that have shares."""
     whole = 1000 if section in ("years", "cycles") else None
     written = percent if whole else say.of
     named = [
         (f"{_short(label)}: {say.missing if number is None else written(number)}", number or 0)
-        for label, number in told
+        for label, number in rows
     ]
     if not any(number for _, number in named):
         return None
@@ -40,7 +39,7 @@ def _bars(section: str, told: Sequence[tuple[str, int | None]], content: PageCon
 
 
 def _short(label: str) -> str:
-    """A label that fits beside its bar; the table has it whole."""
+    """Shorten a label to fit beside its bar; the table has the whole label."""
     return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
 
 
@@ -54,8 +53,8 @@ def _chart_of_schools(content: PageContent, say: Sayer) -> str | None:
 
 
 def _chart_of_codes(content: PageContent, say: Sayer) -> str | None:
-    told = [(str(row.get("return_code") or row["code"]), row["number"]) for row in content.tables["exceptions"].rows]
-    return _bars("exceptions", told, content, say)
+    rows = [(str(row.get("return_code") or row["code"]), row["number"]) for row in content.tables["exceptions"].rows]
+    return _bars("exceptions", rows, content, say)
 
 
 def _chart_of_ages(content: PageContent, say: Sayer) -> str | None:
@@ -74,13 +73,13 @@ def _chart_of_years(content: PageContent, say: Sayer) -> str | None:
 
 def _chart_of_cycles(content: PageContent, say: Sayer) -> str | None:
     rows = content.tables["cycles"].rows
-    told = [(row[f"cycle_{say.lang}"], row["share"]) for row in rows]
-    return _bars("cycles", told, content, say) if len(rows) > 1 else None
+    shares = [(row[f"cycle_{say.lang}"], row["share"]) for row in rows]
+    return _bars("cycles", shares, content, say) if len(rows) > 1 else None
 
 
 def _chart_of_days(content: PageContent, say: Sayer) -> str | None:
     rows = content.tables["days"].rows
-    # A line over days of which some are hidden would show them as nought.
+    # The line would show a day with a hidden number as 0.
     if len(rows) < 2 or any(row[name] is None for row in rows for name in ("asked", "answered_uln")):
         return None
     days = [dt.date.fromisoformat(row["day"]) for row in rows]

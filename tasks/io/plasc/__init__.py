@@ -1,1 +1,1 @@
-"""PLASC returns and transfer files as requests: XML into tables of text. Which element is which field: `schemas/plasc`."""
+"""PLASC returns and transfer files as requests: XML to tables of text. `schemas/plasc` says which element is which field."""

@@ -1,6 +1,6 @@
-"""A layout as a RELAX NG grammar: whether a return holds nothing but what the layout knows, asked in the parser's own C.
+"""A layout as a RELAX NG grammar: libxml2 checks in C whether a return holds only elements that the layout knows.
 
-Yes is certain; no only says that the elements have to be looked at one by one (one may be in another namespace).
+A yes is certain. A no means only that the elements must be checked one by one: one may be in another namespace.
 """
 
 import re
@@ -14,46 +14,40 @@ from lxml import etree
 from schemas.plasc.layouts import PlascLayout
 
 _NG = "http://relaxng.org/ns/structure/1.0"
-#: Names that a grammar may hold: other letters are names to an XML parser of today, and to RELAX NG not all of them.
+#: Names that a grammar may hold. XML parsers accept other letters in names; RELAX NG does not accept all of them.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-#: Stands below a place where anything may be.
+#: Marks a place below which any element is allowed.
 _ANY = "*"
-#: element name -> what may stand in it.
+#: element name -> the elements that it may contain.
 _Places = dict[str, Any]
 
 
 def all_known(root: etree._Element, layout: PlascLayout, longest: int) -> bool:
-    """Whether every element stands at a place that the layout knows, all in the namespace of the root element.
+    """Whether a return's only layout knows the path of every element, and all are in the root's namespace.
 
-    Args:
-        root: the return.
-        layout: the one layout that all its records are in.
-        longest: a path longer than this is never known.
+    A path of more than `longest` characters is never known.
     """
     namespace = etree.QName(root).namespace or ""
-    ways = (f"{layout.root}/{layout.on_roll}", f"{layout.root}/{layout.no_longer_on_roll}")
-    if ways[0].count("/") != ways[1].count("/") or _ANY in "".join(ways) or len(namespace) > longest:
+    ends = (f"{layout.root}/{layout.on_roll}", f"{layout.root}/{layout.no_longer_on_roll}")
+    if ends[0].count("/") != ends[1].count("/") or _ANY in "".join(ends) or len(namespace) > longest:
         return False
     fields = (path for paths in layout.paths.values() for path in paths)
     below = frozenset(path for path in (*fields, *layout.known) if len(path) <= longest)
-    return bool(_grammar(*ways, below, namespace).validate(root))
+    return bool(_grammar(*ends, below, namespace).validate(root))
 
 
 def empty_ones(root: etree._Element, layout: PlascLayout, paths: Iterable[str]) -> Counter[str]:
-    """How many elements without elements in them stand at each of some paths below the records on roll.
+    """Count the elements without child elements at each path below the records on roll.
 
-    Args:
-        root: a return in which `all_known` found what it holds, and so all in one namespace.
-        layout: where the records stand.
-        paths: from the record.
+    `all_known` must be true for the return, so that all its elements are in one namespace.
     """
     namespace = etree.QName(root).namespace
     prefix, names = ("n:", {"n": namespace}) if namespace else ("", None)
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for path in paths:
         steps = "/".join(prefix + name for name in f"{layout.on_roll}/{path}".split("/"))
-        found[path] = int(cast("float", root.xpath(f"count({steps}[not(*)])", namespaces=names)))
-    return +found
+        counts[path] = int(cast("float", root.xpath(f"count({steps}[not(*)])", namespaces=names)))
+    return +counts
 
 
 @lru_cache(maxsize=16)
@@ -62,13 +56,13 @@ def _grammar(on_roll: str, no_longer_on_roll: str, known: frozenset[str], namesp
     _place(places, on_roll)
     _place(places, f"{no_longer_on_roll}/{_ANY}")
     root = on_roll.partition("/")[0]
-    ways = [way.split("/") for way in (on_roll, no_longer_on_roll)]
-    above_records = {"/".join(way[:n]) for way in ways for n in range(1, len(way))}
+    ends = [path.split("/") for path in (on_roll, no_longer_on_roll)]
+    above_records = {"/".join(names[:n]) for names in ends for n in range(1, len(names))}
     for path in sorted(known):
         above, _, name = f"{root}{path}".rpartition("/")
         if not path.startswith(("/", _ANY)):
             _place(places, f"{on_roll}/{path}")
-        elif above in above_records and name != _ANY and f"{root}{path}" not in {*above_records, *map("/".join, ways)}:
+        elif above in above_records and name != _ANY and f"{root}{path}" not in {*above_records, *map("/".join, ends)}:
             _place(places, f"{root}{path}/{_ANY}")
     grammar = etree.Element(f"{{{_NG}}}grammar", ns=namespace)
     _elements(_sub(grammar, "start"), places)
@@ -88,12 +82,12 @@ def _elements(parent: etree._Element, places: _Places) -> None:
         _sub(parent, "ref", name="any")
         return
     for name, below in places.items():
-        if _NAME.fullmatch(name):  # one that is called otherwise is looked at
+        if _NAME.fullmatch(name):  # an element with another name gives "no", and is checked by itself
             _elements(_content(_sub(parent, "element", name=name)), below)
 
 
 def _content(element: etree._Element) -> etree._Element:
-    """What every element may hold: attributes, text, and what is put into the choice that is returned."""
+    """Allow attributes and text in an element; return the choice that takes its child elements."""
     _sub(_sub(_sub(element, "zeroOrMore"), "attribute"), "anyName")
     choice = _sub(_sub(element, "zeroOrMore"), "choice")
     _sub(choice, "text")

@@ -1,8 +1,8 @@
-"""Reads one PLASC XML return: its header, its pupils as text, its leavers counted, its unknown elements counted.
+"""Reads one PLASC XML return: header, pupils as text, counts of leavers and of unknown elements.
 
-Which element holds which field is data (`schemas/plasc`), so a new layout is added there. Values stay as the school
-sent them; nothing is judged here. What a return means is told by the walk over its elements below; `grammar` and
-`arrow_reader` give the same answers faster where they can be sure, and pass where they cannot.
+Values stay as the school sent them; nothing is judged here. The element walk below defines what a return means;
+`grammar` and `arrow_reader` give the same answers faster where they can be sure, and otherwise leave it to the walk.
+To add a layout: `schemas/plasc`, which says which element holds which field.
 """
 
 import datetime as dt
@@ -24,13 +24,13 @@ from tasks.io.plasc.arrow_reader import PUPILS_SCHEMA, pupil_columns
 from tasks.io.plasc.grammar import all_known, empty_ones
 from tasks.io.untrusted_xml import parse
 
-#: Longer than any path that a layout knows; what lies deeper is not looked at, and names cannot fill the memory.
+#: Longer than any path that a layout knows. Deeper elements are not read, so that names cannot fill the memory.
 _LONGEST_PATH = 300
 _MOST_UNKNOWN = 1000
-#: Records that are looked into for what the others may hold, and how many new paths are worth counting one by one.
+#: Records searched first for new paths, and the most new paths that are worth counting one by one.
 _FIRST, _FEW = 20, 30
 
-#: xs:date or xs:dateTime, with or without a zone. Python's own reader takes week dates and dates without hyphens too.
+#: xs:date or xs:dateTime, with or without a zone. `fromisoformat` alone would accept week dates and missing hyphens.
 _ISO_DATE = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(T(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?|24:00:00(\.0+)?))?"
@@ -40,15 +40,15 @@ _ISO_DATE = re.compile(
 
 @dataclass(frozen=True)
 class ReturnHeader:
-    """What a return says of itself; text as sent, trimmed.
+    """A return's header and counts; text as sent, trimmed.
 
     Attributes:
-        layout: the layout that the file was read by; single records may be in another.
-        declared: records of pupils on roll, counted.
-        leavers: records of pupils no longer on roll, counted; they are not read.
-        unknown_elements: element path below the pupil record -> how often it occurs; a path with a leading / starts at
-            the root element: it lies outside the records that are read, so pupils may be missing.
-        destination: the number of the school that it says it is for, where its layout has one.
+        layout: the layout of the file; single records may be in another.
+        declared: number of records of pupils on roll.
+        leavers: number of records of pupils no longer on roll; they are not read.
+        unknown_elements: element path below the pupil record -> number of occurrences; a path with a leading / starts
+            at the root element: it is outside the records that are read, so pupils may be missing.
+        destination: number of the school that the file is addressed to, where the layout has one.
     """
 
     la_code: str
@@ -71,7 +71,7 @@ class ReturnHeader:
 
 @dataclass(frozen=True)
 class PlascReturn:
-    """A return, read.
+    """A return as read.
 
     Attributes:
         pupils: ordinal (from 1, in file order) and the pupil fields, text as sent, null where absent or empty.
@@ -85,7 +85,7 @@ class PlascReturn:
 
 
 def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
-    """What a return says of itself; the whole file is parsed, so that one that is cut off is found here.
+    """Return a return's header and counts; the whole file is parsed, so a file that is cut off is refused here.
 
     Raises:
         Refused: the file cannot be used; the reason is one of `schemas/codes/quarantine_reasons.csv`.
@@ -113,21 +113,16 @@ def read_pupils(
     declared: int,
     unknown_elements: Mapping[str, int],
 ) -> pa.Table:
-    """The pupils of a return that `inspect` has taken, by what it found.
+    """Return the pupils of a return that `inspect` has accepted.
 
-    Args:
-        content: the same bytes.
-        layout: the name of the layout that was found.
-        layouts: all layouts.
-        declared: the records that were counted.
-        unknown_elements: those that were found.
+    Layout, `declared` and `unknown_elements` are those of the header.
 
     Returns:
         A table of `arrow_reader.PUPILS_SCHEMA`: ordinal (from 1, in file order) and the pupil fields, text as sent,
         null where absent or empty.
 
     Raises:
-        Refused: as `inspect`, where the content is not what was inspected.
+        Refused: as `inspect`, where the content differs from what was inspected.
     """
     if layout in layouts:
         pupils = pupil_columns(content, layouts[layout], layouts.values(), declared, unknown_elements)
@@ -137,7 +132,7 @@ def read_pupils(
 
 
 def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
-    """A whole return.
+    """Read a whole return.
 
     Raises:
         Refused: as `inspect`.
@@ -152,14 +147,14 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
 def _unknown(
     root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
 ) -> Counter[str]:
-    """The unknown elements of a return, walked through only where the grammar cannot tell."""
+    """Count the unknown elements of a return, one by one only where the grammar cannot decide."""
     if not _mixed(root, layouts):
         if all_known(root, layout, _LONGEST_PATH):
             return Counter()
-        # What a school's system adds it adds to every record: the first ones show what to count in the others.
+        # A school's system adds the same elements to every record, so the first records show what to count in all.
         first = _Fields(layout)
         for record in records[:_FIRST]:
-            first.of_record(record)
+            first.read(record)
         new = first.unknown_paths()
         wider = replace(layout, known=layout.known | new)
         if 0 < len(new) <= _FEW and all_known(root, wider, _LONGEST_PATH):
@@ -179,18 +174,17 @@ def _walked_pupils(content: bytes, layouts: dict[str, PlascLayout]) -> pa.Table:
 def _walk(
     root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
 ) -> tuple[list[dict[str, str]], Counter[str]]:
-    """Each record's fields, and the unknown elements of the return."""
-    fields = {one.name: _Fields(one) for one in layouts.values()}
+    fields = {candidate.name: _Fields(candidate) for candidate in layouts.values()}
     if _mixed(root, layouts):
-        rows = [fields[_layout_of(record, layout, layouts).name].of_record(record) for record in records]
+        rows = [fields[_layout_of(record, layout, layouts).name].read(record) for record in records]
     else:
-        rows = list(map(fields[layout.name].of_record, records))
-    return rows, sum((one.unknown for one in fields.values()), _outside(root, layout))
+        rows = list(map(fields[layout.name].read, records))
+    return rows, sum((reader.unknown for reader in fields.values()), _outside(root, layout))
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What an element means where it stands: the field it holds, whether it is known, whether all below is passed over."""
+    """The meaning of an element at its path: its field, whether it is known, and whether all below it is skipped."""
 
     path: str
     field: str
@@ -200,34 +194,34 @@ class _Step:
 
 
 class _Fields:
-    """Takes the fields out of records, and counts the elements that no layout knows.
+    """Reads the fields of records, and counts the elements that the layout does not know.
 
-    Of a field's paths that of lowest rank is taken whose text is more than blanks.
+    A field with several paths takes the path of lowest rank whose text is not blank.
 
     Attributes:
-        unknown: path -> how often it was met.
+        unknown: path -> number of occurrences.
     """
 
     def __init__(self, layout: PlascLayout) -> None:
         self._field_at = {p: (field, rank) for field, paths in layout.paths.items() for rank, p in enumerate(paths)}
-        # The containers on the way to what is known are known too, also where one stands there empty.
+        # The containers of known elements are known too, also where they are empty.
         self._with_fields = _containers(self._field_at)
         self._known = layout.known | self._with_fields | _containers(layout.known)
         self._passed_over = tuple(path.removesuffix("*") for path in self._known if path.endswith("/*"))
-        #: (path above, tag) -> step: a few dozen, asked for by every element of a return.
+        #: (path above, tag) -> step: a few dozen, looked up for every element of a return.
         self._steps: dict[tuple[str, str], _Step] = {}
         self.unknown: Counter[str] = Counter()
 
-    def of_record(self, record: etree._Element) -> dict[str, str]:
-        found: dict[str, str] = {}
-        self._below(record, "", found, {})
-        return found
+    def read(self, record: etree._Element) -> dict[str, str]:
+        values: dict[str, str] = {}
+        self._below(record, "", values, {})
+        return values
 
     def unknown_paths(self) -> frozenset[str]:
-        """Where unknown elements were met, with the containers on the way to them."""
+        """Paths of the unknown elements and of their containers."""
         return frozenset(step.path for step in self._steps.values() if not (step.known or step.field))
 
-    def _below(self, element: etree._Element, above: str, found: dict[str, str], orders: dict[str, Any]) -> None:
+    def _below(self, element: etree._Element, above: str, values: dict[str, str], orders: dict[str, Any]) -> None:
         for child in element:
             tag = child.tag
             if not isinstance(tag, str):
@@ -237,12 +231,12 @@ class _Fields:
                 text = child.text
                 if text:
                     order = (not text.strip(), step.rank)
-                    if step.field not in found or order < orders[step.field]:
-                        found[step.field], orders[step.field] = text, order
+                    if step.field not in values or order < orders[step.field]:
+                        values[step.field], orders[step.field] = text, order
             elif not step.known and (step.closed or not len(child)):
                 _count(self.unknown, step.path)
             if not step.closed and len(child):
-                self._below(child, f"{step.path}/", found, orders)  # the parser bounds the depth
+                self._below(child, f"{step.path}/", values, orders)  # the parser bounds the depth
 
     def _step(self, above: str, tag: str) -> _Step:
         path = above + tag.rpartition("}")[2]
@@ -258,29 +252,28 @@ class _Fields:
 
 
 def _containers(paths: Iterable[str]) -> set[str]:
-    """The paths of the elements that lead to some paths."""
     parts = [path.split("/") for path in paths]
     return {"/".join(names[:n]) for names in parts for n in range(1, len(names))}
 
 
 def _count(unknown: Counter[str], path: str) -> None:
-    """Count an element; of names without end the first ones are enough for a person to see that something is new."""
+    """Count an element; only the first `_MOST_UNKNOWN` paths, which are enough for a person to notice something new."""
     path = path[:_LONGEST_PATH]
     if path in unknown or len(unknown) < _MOST_UNKNOWN:
         unknown[path] += 1
 
 
 def _outside(root: etree._Element, layout: PlascLayout) -> Counter[str]:
-    """Unknown elements beside the way to the records: pupils in a container of another name must not vanish unseen."""
-    ways = [path.split("/") for path in (layout.on_roll, layout.no_longer_on_roll)]
-    steps = {"/".join(["", *way[:n]]) for way in ways for n in range(1, len(way) + 1)}
+    """Count unknown elements outside the records: pupils in a container of another name must not vanish unseen."""
+    trails = [path.split("/") for path in (layout.on_roll, layout.no_longer_on_roll)]
+    steps = {"/".join(["", *names[:n]]) for names in trails for n in range(1, len(names) + 1)}
     unknown: Counter[str] = Counter()
     level = [("", root)]
     while level:
         below = [(f"{path}/{_local(child)}", child) for path, e in level for child in e.iterchildren(etree.Element)]
         for path in (path for path, _ in below if path not in steps and path not in layout.known):
             _count(unknown, path)
-        level = [(path, child) for path, child in below if path in steps and path.count("/") < max(map(len, ways))]
+        level = [(path, child) for path, child in below if path in steps and path.count("/") < max(map(len, trails))]
     return unknown
 
 
@@ -290,20 +283,20 @@ def _local(element: etree._Element) -> str:
 
 
 def _root(content: bytes, layouts: dict[str, PlascLayout]) -> tuple[etree._Element, dict[str, PlascLayout]]:
-    """The root element, and the layouts that begin with it: the others' containers mean nothing in it."""
+    """Return the root element and the layouts with that root; the other layouts' containers mean nothing in it."""
     root = parse(content)
-    own = _of_root(_local(root), layouts)
-    if not own:
+    matching = _of_root(_local(root), layouts)
+    if not matching:
         raise Refused("wrong_root", bilingual("detail.root", name=_local(root)[:40]))
-    return root, own
+    return root, matching
 
 
 def _of_root(name: str, layouts: dict[str, PlascLayout]) -> dict[str, PlascLayout]:
-    return {one.name: one for one in layouts.values() if one.root == name}
+    return {layout.name: layout for layout in layouts.values() if layout.root == name}
 
 
 def _at(root: etree._Element, path: str) -> list[etree._Element]:
-    """The elements at a path, whatever namespace they are in."""
+    """Return the elements at a path, in any namespace."""
     level = [root]
     for name in path.split("/"):
         level = [child for element in level for child in element.iterchildren(f"{{*}}{name}")]
@@ -311,8 +304,8 @@ def _at(root: etree._Element, path: str) -> list[etree._Element]:
 
 
 def _layout(root: etree._Element, layouts: dict[str, PlascLayout]) -> PlascLayout:
-    """The layout that fits some record, one with a marker before one without; where none fits, the first."""
-    return next((one for one in _by_marker(layouts) if _fits(root, one)), next(iter(layouts.values())))
+    """Return the layout that fits some record, layouts with a marker first; where none fits, the first layout."""
+    return next((layout for layout in _by_marker(layouts) if _fits(root, layout)), next(iter(layouts.values())))
 
 
 def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
@@ -320,7 +313,7 @@ def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
 
 
 def _fits(root: etree._Element, layout: PlascLayout) -> bool:
-    # The first looks are the parser's own and fast; they spare most files the last.
+    # This search is libxml2's own and fast; for most files it makes the next one unnecessary.
     if not all(_somewhere(root, name) for name in (layout.identifiers, layout.marker) if name):
         return False
     paths = (layout.on_roll, layout.no_longer_on_roll)
@@ -343,30 +336,30 @@ def _holds(record: etree._Element, layout: PlascLayout) -> bool:
 
 
 def _layout_of(record: etree._Element, usual: PlascLayout, layouts: dict[str, PlascLayout]) -> PlascLayout:
-    """The file's layout, unless the record lacks its container and holds that of another."""
+    """Return the file's layout, unless the record lacks its container and has that of another layout."""
     if record.find(f"{{*}}{usual.identifiers}") is not None:
         return usual
-    return next((one for one in _by_marker(layouts) if _holds(record, one)), usual)
+    return next((layout for layout in _by_marker(layouts) if _holds(record, layout)), usual)
 
 
 def _header_facts(root: etree._Element, layout: PlascLayout) -> dict[str, str]:
-    found: dict[str, str] = {}
+    facts: dict[str, str] = {}
     for name, path in asdict(layout.header).items():
         elements = _at(root, path)
         text = (elements[0].text or "").strip() if elements else ""
         if not text and name != "serial_no":
             raise Refused("header_incomplete", path)
-        found[name] = text
-    if found["collection"] not in layout.collections:
+        facts[name] = text
+    if facts["collection"] not in layout.collections:
         raise Refused(
             "wrong_collection",
-            bilingual("detail.collection", found=repr(found["collection"][:40]), taken=", ".join(layout.collections)),
+            bilingual("detail.collection", found=repr(facts["collection"][:40]), taken=", ".join(layout.collections)),
         )
-    if not _is_date(found["census_date"]):
-        raise Refused("bad_census_date", repr(found["census_date"][:40]))
-    if not _is_date(found["header_datetime"]):
-        raise Refused("bad_header_datetime", repr(found["header_datetime"][:40]))
-    return found
+    if not _is_date(facts["census_date"]):
+        raise Refused("bad_census_date", repr(facts["census_date"][:40]))
+    if not _is_date(facts["header_datetime"]):
+        raise Refused("bad_header_datetime", repr(facts["header_datetime"][:40]))
+    return facts
 
 
 def _is_date(text: str) -> bool:

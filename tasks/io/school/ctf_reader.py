@@ -1,6 +1,6 @@
-"""A finished transfer file, read back by another parser than the one that writes and checks it (expat, not libxml2).
+"""Reads a finished transfer file back, by another parser (expat) than the one that writes and checks it (libxml2).
 
-Belongs here: what stands in the file, as an importing system finds it. Does not belong here: whether that is right
+Belongs here: the file's content as an importing system reads it. Does not belong here: whether that is right
 (`tasks.core.mis_rules`), and how a file is written (`ctf_writer`).
 """
 
@@ -14,13 +14,13 @@ _DECLARED = re.compile(rb"""<\?xml version=["']1\.0["'] encoding=["']([A-Za-z0-9
 
 @dataclass(frozen=True)
 class FoundCtf:
-    """What stands in a CTF.
+    """The content of a CTF.
 
     Attributes:
-        encoding: as declared, in capitals; None where none is, or where the bytes do not hold to it or begin with a mark.
-        destination: DestSchool's LEA and Estab, together.
-        elements: the names of the elements that pupils have, an entry for each choice and order that occurs.
-        pupils: of each pupil, in the file's order, what stands in each element.
+        encoding: as declared, in capitals; None where it is missing or wrong for the bytes, or a byte order mark comes first.
+        destination: DestSchool's LEA and Estab, joined.
+        elements: the element names of pupils, an entry for each selection and order that occurs.
+        pupils: element name -> text for each pupil, in the file's order.
     """
 
     encoding: str | None
@@ -29,7 +29,7 @@ class FoundCtf:
     pupils: list[dict[str, str]]
 
     def texts(self, element: str) -> list[str | None]:
-        """What stands in that element of each pupil; None where it is missing."""
+        """Return each pupil's text in an element; None where the element is missing."""
         return [pupil.get(element) for pupil in self.pupils]
 
 
@@ -40,7 +40,7 @@ def read_ctf(data: bytes) -> FoundCtf:
         ValueError: it is not XML.
     """
     try:
-        root = ElementTree.fromstring(data)  # noqa: S314 - of our own making
+        root = ElementTree.fromstring(data)  # noqa: S314 - this service wrote the file
     except ElementTree.ParseError as error:
         raise ValueError(f"not XML, line {error.position[0]}") from None
     pupils = [[(child.tag, child.text or "") for child in pupil] for pupil in root.iter("Pupil")]

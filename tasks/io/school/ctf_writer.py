@@ -1,8 +1,8 @@
 """Common Transfer Files: the learners of one school who have a ULN, as XML that the school's system imports.
 
 Belongs here: file name, element order, and the check against the version's schema.
-Does not belong here: who stands in the file (`tasks/core/publication.py`); what a version says of itself and how it
-names things (`schemas/ctf/`, where a version is added).
+Does not belong here: which learners are in the file (`tasks/core/publication.py`); a version's header values and element
+names (`schemas/ctf/`). To add a version: `schemas/ctf/`.
 """
 
 import datetime as dt
@@ -21,20 +21,16 @@ from schemas.ctf.versions import CtfVersion
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _REPEATED = "SCHEMAV_CVC_IDC"
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( ([\w, ]+) \)")
-#: What no XML 1.0 document can hold; NUL, which is another such, stands between the values while they are escaped.
+#: Characters that no XML 1.0 document can hold. NUL is another: it separates the values while they are escaped.
 _NO_XML = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NO_PUPILS = b"<CTFpupilData/>"
 
 
 def ctf_file_name(school_number: str, number: int) -> str:
-    """The file's name, e.g. `660LLLL_CTF_6604025_001.xml`.
+    """Return the file's name, e.g. `660LLLL_CTF_6604025_001.xml`.
 
-    Schools' systems refuse a file whose second block is not their own number. LLLL stands for a sender that is not a
-    school (docs/reference/sources.md#ctf-file-names).
-
-    Args:
-        school_number: seven digits, authority and establishment.
-        number: the school's running number of files, from 1.
+    Schools' systems refuse a file whose second number is not their own. LLLL marks a sender that is not a school
+    (docs/reference/sources.md#ctf-file-names). The school's files are numbered from 1.
     """
     return f"{school_number[:3]}LLLL_CTF_{school_number}_{number:03d}.xml"
 
@@ -44,15 +40,15 @@ def write_ctf(
 ) -> bytes:
     """Write a school's CTF; equal content gives equal bytes.
 
-    Header and pupil order: docs/reference/sources.md#ctf-header. The destination has no school name. A null is left out, and
-    the schema then names what is missing.
+    Header and pupil order: docs/reference/sources.md#ctf-header. The destination has no school name. A null gives no
+    element; the schema check then names the missing element.
 
     Args:
         pupils: text columns upn, uln, surname, forename, dob, gender, as the school sent them; in any order.
         version: the CTF version.
         school_number: the school that gets the file, seven digits.
         academic_year: the year in which the academic year starts.
-        made_at: local time at which the file counts as made.
+        made_at: local time that the file states as its creation time.
 
     Returns:
         UTF-8 with declaration, without byte order mark; two spaces a level, lines end in LF.
@@ -80,7 +76,7 @@ def write_ctf(
     around = etree.tostring(root, encoding="UTF-8", pretty_print=True)
     blocks = _pupils(pupils, version)
     if blocks:
-        # The last there is: what stands in the header is escaped.
+        # Split at the last match; the header cannot hold another, because its text is escaped.
         before, after = around.rsplit(_NO_PUPILS, 1)
         around = b"".join([before, b"<CTFpupilData>\n", blocks, b"  </CTFpupilData>", after])
     return _DECLARATION + around
@@ -91,7 +87,7 @@ def _add(parent: etree._Element, name: str, value: str) -> None:
 
 
 def _pupils(pupils: pd.DataFrame, version: CtfVersion) -> bytes:
-    """The pupils' elements, as text: a tree of all of them gives these bytes at several times the cost."""
+    """Return the pupils' elements as bytes; building an element tree gives the same bytes at several times the cost."""
     elements = {
         "upn": "UPN",
         "uln": "UniqueLearnerNumber",
@@ -105,16 +101,16 @@ def _pupils(pupils: pd.DataFrame, version: CtfVersion) -> bytes:
     lines = [f"      <{element}>%s</{element}>\n" for element in elements.values()]
     pupil = "".join(("    <Pupil>\n", *lines, "    </Pupil>\n"))
     values = [_escaped(column.fill_null("").to_pylist()) for column in rows.columns]
-    blocks = [pupil % of_one for of_one in zip(*values, strict=True)]
-    there = [column.is_valid().to_pylist() if column.null_count else None for column in rows.columns]
-    for n in {n for column in there if column for n, is_there in enumerate(column) if not is_there}:
-        filled = [line % v[n] for line, v, t in zip(lines, values, there, strict=True) if t is None or t[n]]
+    blocks = [pupil % row for row in zip(*values, strict=True)]
+    present = [column.is_valid().to_pylist() if column.null_count else None for column in rows.columns]
+    for n in {n for column in present if column for n, is_present in enumerate(column) if not is_present}:
+        filled = [line % v[n] for line, v, t in zip(lines, values, present, strict=True) if t is None or t[n]]
         blocks[n] = "".join(("    <Pupil>\n", *filled, "    </Pupil>\n")) if filled else "    <Pupil/>\n"
     return "".join(blocks).encode("utf-8")
 
 
 def _escaped(values: list[str]) -> list[str]:
-    """Text as libxml2 writes it; one pass over the whole column, as few values hold anything to escape."""
+    """Escape text as libxml2 does, in one pass over the whole column, because few values need escaping."""
     text = "\0".join(values)
     if _NO_XML.search(text) or text.count("\0") >= max(1, len(values)):
         raise ValueError("a character that XML cannot hold")
@@ -123,14 +119,10 @@ def _escaped(values: list[str]) -> list[str]:
 
 
 def check_ctf(data: bytes, version: CtfVersion) -> list[str]:
-    """What keeps a file from fitting its version's schema.
-
-    Args:
-        data: the file.
-        version: the version it must fit.
+    """Check a file against its version's schema.
 
     Returns:
-        One sentence per fault with element and line, never a value; empty where the file fits.
+        One sentence per fault with element and line, never a value; empty where the file is valid.
     """
     try:
         document = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
@@ -140,7 +132,7 @@ def check_ctf(data: bytes, version: CtfVersion) -> list[str]:
     if schema.validate(document):
         return []
     log: Any = schema.error_log
-    # libxml2 takes a value that has not the right form for a repeated one, too; only without such are repeats real.
+    # libxml2 also reports a badly formed value as repeated, so repeats are real only where they are the only faults.
     repeats = all(entry.type_name == _REPEATED for entry in log)
     return list(dict.fromkeys(_fault(entry) for entry in log if repeats or entry.type_name != _REPEATED))
 
@@ -151,7 +143,7 @@ def _schema(version: CtfVersion) -> etree.XMLSchema:
 
 
 def _fault(entry: Any) -> str:
-    # libxml2's own sentences quote the value; only the kind of fault and the names of elements are taken from them.
+    # libxml2's messages quote the value, so only the kind of fault and the element names are taken from them.
     element = re.sub(r"\[\d+\]", "", (entry.path or "").rpartition("/")[2])
     where = f"{element}, line {entry.line}"
     if entry.type_name == "SCHEMAV_ELEMENT_CONTENT":

@@ -1,8 +1,8 @@
-"""Sheets of text as an .xlsx file: widths and heights, the look, and the bytes.
+"""Sheets of text as an .xlsx file: widths, heights, formats and bytes.
 
-A sheet's rows and the workbook's texts are written whole, by private names of xlsxwriter and to the bytes of its public
-way (`test_workbook`): a school's workbook with 120 lines takes 17 ms of CPU instead of 37, and publishing for all Wales
-writes about 240 workbooks. Does not belong here: which sheets there are, and their texts (`workbook`).
+Rows and shared texts are written in bulk, through private names of xlsxwriter, with the same bytes as through its public
+methods (`test_workbook`): a school's workbook with 120 lines takes 17 ms of CPU instead of 37, and publishing for all
+Wales writes about 240 workbooks. Does not belong here: which sheets exist, and their texts (`workbook`).
 """
 
 import datetime as dt
@@ -20,15 +20,15 @@ from xlsxwriter.packager import Packager
 from xlsxwriter.sharedstrings import SharedStrings
 from xlsxwriter.worksheet import Worksheet
 
-_WIDEST = 40  # characters; wider, the printed page becomes too small to read
-_FILTER_BUTTON = 4  # room for the heading's drop-down, in characters
+_WIDEST = 40  # characters; a wider column makes the printed page too small to read
+_FILTER_BUTTON = 4  # width of the heading's drop-down, in characters
 _LINE = 15  # points
-_LONGEST = 32767  # units of UTF-16 in a cell
+_LONGEST = 32767  # UTF-16 units in a cell
 _LOOK = {"valign": "top", "border": 1, "border_color": "#BFBFBF"}
 _TEXT = {**_LOOK, "text_wrap": True, "num_format": "@"}
 _LETTERS = string.ascii_uppercase
 
-#: A cell: a count where it is a number.
+#: A text, or a count.
 Cell = str | int
 
 
@@ -37,14 +37,13 @@ class SheetPlan:
     """One sheet.
 
     Attributes:
-        name: on its tab.
-        columns: of each its heading and its cells.
-        widths: of the columns, in characters.
-        heights: of the rows, in lines.
-        frozen: how many columns stay in sight.
-        header: of the printed page, in xlsxwriter's codes.
-        footer: likewise.
-        headings: the rows that look like headings.
+        name: the tab's name.
+        columns: heading and cells of each column.
+        widths: column widths in characters.
+        heights: row heights in lines.
+        frozen: number of columns that stay in view.
+        header, footer: of the printed page, in xlsxwriter's codes.
+        headings: rows with the format of headings.
         filtered: whether the headings have filter buttons.
     """
 
@@ -60,13 +59,9 @@ class SheetPlan:
 
 
 def write_sheets(plans: list[SheetPlan], *, title: str, subject: str, created: dt.datetime) -> bytes:
-    """A workbook of these sheets, on A4 in landscape; equal content gives equal bytes.
+    """Write a workbook of these sheets, on A4 in landscape; equal content gives equal bytes.
 
-    Args:
-        plans: the sheets.
-        title: a property of the file.
-        subject: likewise.
-        created: local time at which the file counts as made.
+    Title, subject and time of creation (local) become properties of the file.
     """
     buffer = io.BytesIO()
     plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -92,11 +87,13 @@ def write_sheets(plans: list[SheetPlan], *, title: str, subject: str, created: d
 
 
 def measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTON) -> tuple[list[int], list[int]]:
-    """Each column's width in characters and each row's height in lines, heading first; told, as not every program finds them.
+    """Return each column's width in characters and each row's height in lines, the heading row first.
+
+    They are written into the file because not every program works them out.
 
     Args:
-        columns: of each column its variants, heading and cells; they get one width.
-        button: room that a heading needs besides its own, in characters.
+        columns: for each column its variants (heading and cells), which get the same width.
+        button: extra width that a heading needs, in characters.
     """
     widths, by_column = [], []
     for variants in columns:
@@ -104,7 +101,7 @@ def measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTON
         longest = _longest(value for variant in texts for value in variant)
         width = min(_WIDEST, max(longest, *(_room(variant[0]) + button for variant in texts)))
         widths.append(width)
-        # Running text is narrower than digits: a tenth more fits on a line.
+        # Prose is narrower than digits: a tenth more fits on a line.
         room = width + width // 10
         for first, *rest in texts:
             by_column.append([_lines(first, max(1, room - button)), *(_lines(value, room) for value in rest)])
@@ -112,7 +109,7 @@ def measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTON
 
 
 def _longest(values: Iterable[str]) -> int:
-    """The most room that one of them needs; those are not looked at closer that cannot need more than another."""
+    """Return the largest `_room`; values too short to need more than the largest so far are skipped."""
     most = 0
     for value in values:
         if len(value) * 5 // 4 + 1 > most:
@@ -121,12 +118,12 @@ def _longest(values: Iterable[str]) -> int:
 
 
 def _room(value: str) -> int:
-    # A width is counted in digits; capitals, in which many schools keep their names, are about a quarter wider.
+    # A width is measured in digits. Capitals, in which many schools write names, are about a quarter wider.
     return len(value) + 1 + sum(map(str.isupper, value)) // 4
 
 
 def _lines(value: str, width: int) -> int:
-    # Most fit on a line, unless a tab makes them longer; the others are texts of rules and codes, which repeat.
+    # Most values fit on one line, unless a tab makes them longer. The others are texts of rules and codes, which repeat.
     return 1 if len(value) <= width and "\t" not in value else _wrapped(value, width)
 
 
@@ -135,12 +132,12 @@ def _wrapped(value: str, width: int) -> int:
     return max(1, len(textwrap.wrap(value, width)))
 
 
-#: What has to be written in another way in a file of XML: xlsxwriter's own knows how.
+#: Texts that XML needs escaped or marked: left to xlsxwriter's own method.
 _ODD = re.compile(r"[&<>\x00-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_|^\s|\s$").search
 
 
 class _Book(xlsxwriter.Workbook):  # type: ignore[misc]
-    """A workbook whose texts are written together."""
+    """A workbook whose shared texts are written in bulk."""
 
     def _get_packager(self) -> Packager:
         return _Packager()
@@ -158,34 +155,29 @@ class _Packager(Packager):  # type: ignore[misc]
 class _Strings(SharedStrings):  # type: ignore[misc]
     def _write_sst_strings(self) -> None:
         plain: list[str] = []
-        for one in self.string_table.string_array:
-            if _ODD(one):
+        for value in self.string_table.string_array:
+            if _ODD(value):
                 self.fh.write("".join(plain))
                 plain = []
-                self._write_si(one)
+                self._write_si(value)
             else:
-                plain.append(f"<si><t>{one}</t></si>")
+                plain.append(f"<si><t>{value}</t></si>")
         self.fh.write("".join(plain))
 
 
 class _Sheet(Worksheet):  # type: ignore[misc]
-    """A sheet of text whose rows are written whole."""
+    """A sheet of text whose rows are written in bulk."""
 
     def fill(self, plan: SheetPlan, looks: tuple[Format, Format, Format]) -> None:
-        """Set the sheet's cells and look.
-
-        Args:
-            plan: its columns, sizes and headings.
-            looks: how headings, texts and counts look.
-        """
+        """Set the sheet's cells and formats; `looks` are the formats of headings, texts and counts."""
         last, count = len(plan.columns) - 1, len(plan.heights)
         for number, width in enumerate(plan.widths):
             self.set_column(number, number, width)
-        # The corners tell xlsxwriter how large the sheet is.
+        # xlsxwriter takes the sheet's size from its corners.
         self.write_blank(0, 0, None, looks[0])
         self.write_blank(count - 1, last, None, looks[0])
         index = self.str_table._get_shared_string_index
-        # Text is known by its place among the workbook's; a count is below nought, that it may stand in one list with it.
+        # A text is stored as its index among the workbook's texts, a count as a negative number: both fit in one list.
         self.cells = [
             [None if t == "" else ~t if t.__class__ is int else index(_fit(str(t))) for t in column]
             for column in plan.columns
@@ -194,7 +186,7 @@ class _Sheet(Worksheet):  # type: ignore[misc]
         self.freeze_panes(1, plan.frozen)
         if plan.filtered:
             self.autofilter(0, 0, max(count - 1, 1), last)
-        # A year kept as text is meant, so no warning triangles.
+        # Numbers stored as text, such as a year, are intended: no warning triangles.
         self.ignore_errors({"number_stored_as_text": f"A1:{_LETTERS[last]}{count}"})
 
     def _write_rows(self) -> None:
@@ -219,7 +211,7 @@ class _Sheet(Worksheet):  # type: ignore[misc]
 
 def _fit(value: str) -> str:
     if len(value) > _LONGEST // 2:
-        # A longer cell would make a spreadsheet call the file damaged; counted in UTF-16, no character is cut in two.
+        # A spreadsheet calls a file with a longer cell damaged. Cutting in UTF-16 splits no character.
         value = value.encode("utf-16-le", "surrogatepass")[: 2 * _LONGEST].decode("utf-16-le", "ignore")
-    # xlsxwriter would take such a text for its own markup, and write it into the file as it stands.
+    # xlsxwriter would take such a text for its own markup, and write it unescaped.
     return f" {value}" if value[:1] == "<" and value.startswith("<r>") and value.endswith("</r>") else value

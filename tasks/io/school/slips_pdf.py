@@ -1,9 +1,9 @@
-"""PDFs for telling people: slips for a school's learners and a list for its staff, with each one's ULN, in both languages.
+"""PDFs with ULNs in both languages: slips for a school's learners, and a list for its staff.
 
-They are set by Typst, from `slips.typ`, as accessible PDFs (PDF/UA-1: tagged, with a title, each language marked as such);
-with its own fonts alone, without network or clock, so that equal content gives equal bytes.
+Typst sets them from `slips.typ` as accessible PDFs (PDF/UA-1: tagged, with a title and marked languages). It uses only its
+own fonts, no network and no clock, so equal content gives equal bytes.
 
-Does not belong here: who stands in them (who stands in the school's delivered CTF; `tasks.reports.slips`). To change
+Does not belong here: which learners are in them (those in the school's delivered CTF; `tasks.reports.slips`). To change
 the words: `schemas/texts/texts.csv`, and for privacy `data/reference/privacy_notice.toml`.
 """
 
@@ -20,12 +20,12 @@ from tasks.io.data_root.reference import PrivacyNotice
 
 _TEMPLATE = Path(__file__).with_name("slips.typ")
 _LANGUAGES: tuple[Language, ...] = ("cy", "en")
-#: What `uln slips` makes, and how each is called.
+#: The PDFs of `uln slips`: kind -> beginning of the file name.
 _KINDS = {"slips": "ULN_Slips", "list": "ULN_Staff"}
 
 
 def beside(zip_path: Path) -> dict[str, Path]:
-    """Where the PDFs of a delivered zip stand, by kind: beside it, with its school, cycle and number in their names."""
+    """Return the paths of a delivered zip's PDFs by kind: beside the zip, named with its school, cycle and number."""
     tail = zip_path.stem.removeprefix("ULN")
     return {kind: zip_path.with_name(f"{name}{tail}.pdf") for kind, name in _KINDS.items()}
 
@@ -38,12 +38,12 @@ def write_pdf(
     Args:
         kind: `slips` or `list`.
         learners: upn, uln, surname, forename; sorted here by name.
-        school: its name and number.
-        cycle: its title, by language.
-        notice: what a slip says of privacy.
+        school: name and number.
+        cycle: title by language.
+        notice: the privacy notice on each slip.
     """
     rows = learners.fillna("").sort_values(["surname", "forename", "upn"], ignore_index=True)
-    given: dict[str, Any] = {
+    inputs: dict[str, Any] = {
         "kind": kind,
         "title": f"{bilingual(f'slips.title_{kind}')}: {school}",
         "author": bilingual("slips.author"),
@@ -59,20 +59,20 @@ def write_pdf(
         ],
     }
     try:
-        return _compiled(given, ["ua-1"])
+        return _compiled(inputs, ["ua-1"])
     except typst.TypstError:
-        # A name in letters that the fonts do not have keeps the standard from being met, and nothing else does. A school's
-        # slips are not to fail for it: such letters are boxes, and all the rest is tagged as ever.
-        return _compiled(given, [])
+        # The only cause is a letter that the fonts do not have. A school still gets its slips: such letters are boxes, and
+        # everything else is tagged as usual.
+        return _compiled(inputs, [])
 
 
-def _compiled(given: dict[str, Any], standards: list[str]) -> bytes:
+def _compiled(inputs: dict[str, Any], standards: list[str]) -> bytes:
     pdf: bytes = typst.compile(  # type: ignore[call-overload]
         _TEMPLATE.read_bytes(),
         format="pdf",
         font_paths=_fonts(),
         ignore_system_fonts=True,
-        sys_inputs={"given": json.dumps(given, ensure_ascii=False)},
+        sys_inputs={"given": json.dumps(inputs, ensure_ascii=False)},
         pdf_standards=standards,
     )
     return pdf

@@ -1,14 +1,13 @@
-"""The workbooks of a school and of an authority: what is to be done, how often what occurs, who has a ULN, and a slip.
+"""The workbooks of a school and of an authority: work list, counts by code, learners or schools, and a submission slip.
 
-Sheets, in the order in which they are wanted: the work list and the counts by code, each in Welsh and in English, as their
-texts differ; then what is the same in both languages, under headings in both: a school's learners with a ULN, or an
-authority's schools, and the submission slip. An authority's workbook names no learner who needs nothing: its schools have
-them. Row 1 is the heading row, so that a sheet filters, sorts and loads into other programs as it is; whose it is, cycle
-and page stand in the printed header and footer. Every cell is text, a name that begins with = is never a formula; counts
-alone are numbers.
+The work list and the counts by code have a sheet in Welsh and one in English, because their texts differ. The other sheets
+are the same in both languages, under headings in both: a school's learners with a ULN or an authority's schools, and the
+slip. An authority's workbook leaves out learners who need nothing; its schools have them. Row 1 is the heading row, so that
+a sheet filters, sorts and loads into other programs; holder, cycle and page are in the printed header and footer. Only
+counts are numbers: every other cell is text, so a name that begins with = is never a formula.
 
-Does not belong here: who stands in the list (`tasks.core.publication`), what a slip says (`tasks.steps.school_files`),
-how a sheet is written (`sheets`), and the texts of rules and codes (all are handed in). To add a column: a line in
+Does not belong here: who is in the list (`tasks.core.publication`), the slip's content (`tasks.steps.school_files`), how a
+sheet is written (`sheets`), and the texts of rules and codes (callers pass them). To add a column: a line in
 `_LINE_COLUMNS` and its heading in `schemas/texts/texts.csv`.
 """
 
@@ -32,7 +31,7 @@ class _Column:
     by_language: bool = False
 
     def in_language(self, lang: Language) -> str:
-        """The lines' column that stands here on that language's sheet."""
+        """Return the name of the source column for a language's sheet."""
         return f"{self.source}_{lang}" if self.by_language else self.source
 
 
@@ -60,12 +59,12 @@ _ULN_COLUMNS = (*_LEARNER_COLUMNS, _Column("workbook.uln", "uln"), _Column("work
 
 @dataclass(frozen=True)
 class Slip:
-    """What was received of a school, or of an authority's schools, and what became of it; texts in both languages.
+    """What was received from a school or an authority's schools, and its outcome; texts in both languages.
 
     Attributes:
-        counts: what is counted, and how many.
-        returns: of each return its name, school, when received, records, status and sha256.
-        batches: of each batch its file, school, when handed over and learners.
+        counts: label and count.
+        returns: file name, school, time received, records, status and sha256 of each return.
+        batches: file name, school, time handed over and learners of each batch.
     """
 
     counts: list[tuple[str, int]]
@@ -75,14 +74,14 @@ class Slip:
 
 @dataclass(frozen=True)
 class About:
-    """Whose workbook it is.
+    """The workbook's holder, cycle and date.
 
     Attributes:
-        holder: the school's or authority's name and number, by language.
+        holder: name and number of the school or authority, by language.
         la: the authority's name, by language.
         cycle_title: by language.
-        number: of the files that it comes with.
-        made_at: local time at which the workbook counts as made.
+        number: running number of the files that it comes with.
+        made_at: local time that the workbook states as its creation time.
     """
 
     holder: dict[Language, str]
@@ -93,18 +92,12 @@ class About:
 
 
 def workbook_name(number: str, cycle_id: str) -> str:
-    """The name of a school's workbook, e.g. `ULN_Exceptions_6604025_2012-01.xlsx`."""
+    """Return the name of a school's workbook, e.g. `ULN_Exceptions_6604025_2012-01.xlsx`."""
     return f"ULN_Exceptions_{number}_{cycle_id}.xlsx"
 
 
 def authority_workbook_name(la_code: str, cycle_id: str, number: int) -> str:
-    """The name of an authority's workbook, e.g. `ULN_Exceptions_660_2012-01_001.xlsx`.
-
-    Args:
-        la_code: three digits.
-        cycle_id: as in `cycles.toml`.
-        number: the authority's running number of workbooks, from 1.
-    """
+    """Return the name of an authority's workbook, e.g. `ULN_Exceptions_660_2012-01_001.xlsx`; numbered from 1."""
     return f"ULN_Exceptions_{la_code}_{cycle_id}_{number:03d}.xlsx"
 
 
@@ -112,15 +105,15 @@ def write_school_book(lines: pd.DataFrame, ulns: pd.DataFrame, slip: Slip, about
     """Write a school's workbook; equal content gives equal bytes.
 
     Args:
-        lines: `publication.EXCEPTION_COLUMNS`, text, in the order in which they are to stand; a null is an empty cell.
+        lines: `publication.EXCEPTION_COLUMNS`, text, in the order of the sheet; a null is an empty cell.
         ulns: `publication.ULN_COLUMNS` of the learners in its transfer file, likewise.
         slip: its submission slip.
-        about: whose it is.
+        about: holder, cycle and date.
     """
-    told = _texts(lines, _LINE_COLUMNS)
-    plans = [*_by_language("work_list", _LINE_COLUMNS, told, about, frozen=3), *_by_code(told, (), about)]
+    cells = _texts(lines, _LINE_COLUMNS)
+    plans = [*_by_language("work_list", _LINE_COLUMNS, cells, about, frozen=3), *_by_code(cells, (), about)]
     learners = _texts(ulns, _ULN_COLUMNS)
-    plans.append(_in_both("ulns", [(_in_each(c.heading), learners[c.source]) for c in _ULN_COLUMNS], about, frozen=3))
+    plans.append(_in_both("ulns", [(_heading(c.heading), learners[c.source]) for c in _ULN_COLUMNS], about, frozen=3))
     return _write([*plans, _slip(slip, about)], about)
 
 
@@ -131,16 +124,16 @@ def write_authority_book(lines: pd.DataFrame, schools: list[tuple[str, list[Cell
         lines: school_number, school_name and `publication.EXCEPTION_COLUMNS`, as for a school.
         schools: the columns of its list of schools: heading in both languages, and cells.
         slip: the submission slip of all its schools.
-        about: whose it is.
+        about: holder, cycle and date.
     """
     columns = (*_SCHOOL_COLUMNS, *_LINE_COLUMNS)
-    told = _texts(lines, columns)
-    plans = [*_by_language("work_list", columns, told, about, frozen=5), *_by_code(told, _SCHOOL_COLUMNS, about)]
+    cells = _texts(lines, columns)
+    plans = [*_by_language("work_list", columns, cells, about, frozen=5), *_by_code(cells, _SCHOOL_COLUMNS, about)]
     return _write([*plans, _in_both("schools", schools, about, frozen=2), _slip(slip, about)], about)
 
 
 def _texts(rows: pd.DataFrame, columns: tuple[_Column, ...]) -> dict[str, list[Cell]]:
-    """The texts of each source, by its name."""
+    """Return the cells of each source column by name; a null is an empty text."""
     sources = dict.fromkeys(c.in_language(lang) for c in columns for lang in _LANGUAGES)
     return {s: pa.array(rows[s], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for s in sources}
 
@@ -148,25 +141,27 @@ def _texts(rows: pd.DataFrame, columns: tuple[_Column, ...]) -> dict[str, list[C
 def _by_language(
     title: str, columns: tuple[_Column, ...], values: dict[str, list[Cell]], about: About, *, frozen: int
 ) -> list[SheetPlan]:
-    """A sheet in each language, alike in all that is not words."""
-    told = {lang: [[text(c.heading, lang), *values[c.in_language(lang)]] for c in columns] for lang in _LANGUAGES}
-    widths, heights = measured(list(zip(*told.values(), strict=True)))
+    """Plan a sheet in each language; widths and heights are the same in both."""
+    columns_in = {lang: [[text(c.heading, lang), *values[c.in_language(lang)]] for c in columns] for lang in _LANGUAGES}
+    widths, heights = measured(list(zip(*columns_in.values(), strict=True)))
     return [
-        SheetPlan(text(f"workbook.{title}", lang), told[lang], widths, heights, frozen, *_printed(lang, about))
+        SheetPlan(text(f"workbook.{title}", lang), columns_in[lang], widths, heights, frozen, *_printed(lang, about))
         for lang in _LANGUAGES
     ]
 
 
-def _by_code(values: dict[str, list[Cell]], of_school: tuple[_Column, ...], about: About) -> list[SheetPlan]:
-    """How many learners each code was told of; of each school, most first."""
+def _by_code(values: dict[str, list[Cell]], school_columns: tuple[_Column, ...], about: About) -> list[SheetPlan]:
+    """Plan the sheets that count the learners of each code, by school, most first."""
     schools = (
-        list(zip(*(values[c.source] for c in of_school), strict=True)) if of_school else [()] * len(values["code"])
+        list(zip(*(values[c.source] for c in school_columns), strict=True))
+        if school_columns
+        else [()] * len(values["code"])
     )
     keys = list(zip(schools, values["code"], strict=True))
     first = {key: place for place, key in reversed(list(enumerate(keys)))}
     counted = sorted(Counter(keys).items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
     columns = (
-        *of_school,
+        *school_columns,
         _Column("workbook.code", "code"),
         _Column("workbook.wrong", "wrong", by_language=True),
         _Column("workbook.learners", "learners"),
@@ -175,11 +170,11 @@ def _by_code(values: dict[str, list[Cell]], of_school: tuple[_Column, ...], abou
     places = [first[key] for key, _ in counted]
     picked = {name: [column[place] for place in places] for name, column in values.items()}
     picked["learners"] = [n for _, n in counted]
-    return _by_language("by_code", columns, picked, about, frozen=len(of_school) + 1)
+    return _by_language("by_code", columns, picked, about, frozen=len(school_columns) + 1)
 
 
 def _in_both(title: str, columns: list[tuple[str, list[Cell]]], about: About, *, frozen: int) -> SheetPlan:
-    """A sheet that is the same in both languages but for its headings, which stand there in both."""
+    """Plan a sheet for both languages; its headings are in both."""
     filled: list[list[Cell]] = [[heading, *cells] for heading, cells in columns]
     widths, heights = measured([(column,) for column in filled])
     return SheetPlan(_name_in_both(title), filled, widths, heights, frozen, *_printed(None, about))
@@ -190,7 +185,7 @@ def _name_in_both(title: str) -> str:
 
 
 def _slip(slip: Slip, about: About) -> SheetPlan:
-    """The submission slip: tables under each other, each with its own headings."""
+    """Plan the submission slip: tables one below another, each with its headings."""
     rows: list[tuple[Cell, ...]] = [
         (bilingual("workbook.slip"),),
         (bilingual("slip.holder"), _joined(about.holder)),
@@ -206,7 +201,7 @@ def _slip(slip: Slip, about: About) -> SheetPlan:
         (("slip.batch", "slip.school", "slip.handed_over", "slip.learners"), slip.batches),
     ):
         headings.add(len(rows))
-        rows += [tuple(_in_each(heading) for heading in table), *body]
+        rows += [tuple(_heading(heading) for heading in table), *body]
     columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(max(map(len, rows)))]
     widths, heights = measured([(column,) for column in columns], button=0)
     return SheetPlan(
@@ -214,8 +209,8 @@ def _slip(slip: Slip, about: About) -> SheetPlan:
     )
 
 
-def _in_each(key: str) -> str:
-    """A heading in both languages; once where they agree."""
+def _heading(key: str) -> str:
+    """Return a heading in both languages, once where they are equal."""
     return _joined({lang: text(key, lang) for lang in _LANGUAGES})
 
 
@@ -224,19 +219,19 @@ def _joined(words: dict[Language, str]) -> str:
 
 
 def _printed(lang: Language | None, about: About) -> tuple[str, str]:
-    """The header and footer of a printed sheet, in its language; in both where None."""
+    """Return the header and footer of a printed sheet, in a language or, where None, in both."""
 
     def words(key: str) -> str:
-        return " / ".join(text(key, one) for one in ((lang,) if lang else _LANGUAGES))
+        return " / ".join(text(key, language) for language in ((lang,) if lang else _LANGUAGES))
 
-    def own(by_language: dict[Language, str]) -> str:
-        # In printed headers & begins a code.
+    def escaped(by_language: dict[Language, str]) -> str:
+        # In a printed header, & begins a code.
         return (_joined(by_language) if lang is None else by_language[lang]).replace("&", "&&")
 
     made = words("workbook.made").format(date=about.made_at.strftime("%Y-%m-%d"))
     page = words("workbook.page").format(page="&P", pages="&N")
     title = words("workbook.title")
-    header = f"&L{own(about.holder)}&C&B{title}&B&R{own(about.la)}, {own(about.cycle_title)}"
+    header = f"&L{escaped(about.holder)}&C&B{title}&B&R{escaped(about.la)}, {escaped(about.cycle_title)}"
     return header, f"&L{made}&C{words('workbook.personal')}&R{page}"
 
 

@@ -1,4 +1,4 @@
-"""The zip that goes to a school through DEWi: its CTF and its workbook, equal bytes for equal content."""
+"""The zip that goes to a school through DEWi: its CTF and its workbook. Equal content gives equal bytes."""
 
 import datetime as dt
 import io
@@ -10,28 +10,17 @@ _UNIX = 3
 
 
 def zip_name(school_number: str, cycle_id: str, number: int) -> str:
-    """The zip's name, e.g. `ULN_6604025_2012-01_001.zip`.
-
-    Args:
-        school_number: seven digits.
-        cycle_id: as in `cycles.toml`.
-        number: the school's running number of files, from 1.
-    """
+    """Return the zip's name, e.g. `ULN_6604025_2012-01_001.zip`; the school's files are numbered from 1."""
     return f"ULN_{school_number}_{cycle_id}_{number:03d}.zip"
 
 
 def write_zip(files: dict[str, bytes], at: dt.datetime) -> bytes:
-    """Pack files, sorted by name, each readable by its owner only.
-
-    Args:
-        files: name -> content.
-        at: the time that every member bears, local; zip keeps it to two seconds.
-    """
+    """Pack files by name, each readable by its owner only and dated `at` (local; zip stores it to two seconds)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):
             member = zipfile.ZipInfo(name, (at.year, at.month, at.day, at.hour, at.minute, at.second))
-            member.create_system = _UNIX  # else the bytes would differ between kinds of machine
+            member.create_system = _UNIX  # otherwise the bytes would differ between operating systems
             member.external_attr = (stat.S_IFREG | 0o600) << 16
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, files[name])
@@ -39,12 +28,12 @@ def write_zip(files: dict[str, bytes], at: dt.datetime) -> bytes:
 
 
 def members_naming(name: str, content: bytes, texts: Collection[str]) -> list[str]:
-    """The files in a delivery of ours in which one of some texts stands, sorted; a workbook is a zip too and looked into.
+    """Return the files of a delivery that contain one of the texts, sorted; workbooks, which are zips too, are searched.
 
     Args:
-        name: what the delivery is called: a school's zip holds several files, an authority's workbook is one.
+        name: the delivery's file name: a school's zip holds several files, an authority's workbook is one file.
         content: the delivery.
-        texts: of ASCII letters and digits, in capitals; in the files they may have small letters.
+        texts: ASCII letters and digits, in capitals; files may have them in small letters.
     """
     wanted = [text.encode("ascii") for text in texts]
     if not name.endswith(".zip"):
