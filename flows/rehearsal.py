@@ -134,11 +134,7 @@ def rehearsal_times(cycle: Cycle) -> tuple[str, str]:
 
 @stage_task("make-wales", "make-wales {cycle}")
 def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> Counts:
-    """Write the synthetic returns, registration and opt-outs of a cycle.
-
-    Returns:
-        Counts: schools, files.
-    """
+    """Write the synthetic returns, registration and opt-outs of a cycle, and return counts: schools, files."""
     root = DataRoot(Path(data))
     refuse_real_returns(root)
     register = schools()

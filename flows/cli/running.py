@@ -30,14 +30,9 @@ def named_root(data: str | None) -> str:
 
 @contextmanager
 def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
-    """Open a command's data root; faults in the block become one sentence on the terminal (`faults_as_sentences`).
+    """Yield a command's data root (`named_root`); with `standing`, the folder must exist already.
 
-    Args:
-        data: the value of `--data`.
-        standing: whether the folder must exist already.
-
-    Yields:
-        The data root, as a full path.
+    Faults in the block become one sentence on the terminal (`faults_as_sentences`).
     """
     root = named_root(data)
     with faults_as_sentences(root):
@@ -113,7 +108,6 @@ def _system_sentence(fault: OSError) -> str:
 
 @contextmanager
 def _progress() -> Iterator[None]:
-    """Show a bar per stage while a flow runs."""
     from flows.run.progress import listener
 
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

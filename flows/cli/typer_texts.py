@@ -95,7 +95,6 @@ def _help(otherwise: str | None, *keys: str) -> str | None:
 
 
 def _print_usage_error(error: TyperException) -> None:
-    """Print a usage error in one sentence."""
     kind = type(error).__name__
     if kind == "NoArgsIsHelpError":
         return  # the help has been printed already

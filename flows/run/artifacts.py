@@ -30,13 +30,7 @@ Made = TypeVar("Made")
 
 
 def log_counts(stage: str, las: list[str], counts: VisibleRows) -> None:
-    """Log one line for a stage: the authorities it did, each with its counts.
-
-    Args:
-        stage: the stage's word.
-        las: the authorities.
-        counts: rows of `views.STAGE_COUNTS`.
-    """
+    """Log one line for a stage: the authorities it did, each with its counts (rows of `views.STAGE_COUNTS`)."""
     by_authority: dict[str, list[str]] = {la: [] for la in las}
     for row in counts.rows():
         by_authority[row["la_code"]].append(f"{row['count']} {row['number']}")
@@ -55,17 +49,7 @@ def log_decision(message: str) -> None:
 
 
 def attempted(make: Callable[[], Made], *, data: str, cycle: str, about: str) -> Made | None:
-    """Make something for the dashboard; if that fails, log the fault, keep the evidence and go on.
-
-    Args:
-        make: makes it.
-        data: the data root, for the evidence.
-        cycle: the cycle.
-        about: a reference that names it.
-
-    Returns:
-        The result of `make`; None if it failed.
-    """
+    """Return the result of `make`; if it fails, log the fault, keep the evidence in the data root, and return None."""
     try:
         return make()
     except Exception as fault:  # noqa: BLE001 - no artifact may hold up a country's returns

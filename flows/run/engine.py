@@ -43,13 +43,10 @@ def user_has_a_server() -> bool:
 
 @contextmanager
 def stopping_at_once(say: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C end the process within seconds.
+    """Let Ctrl-C inform the user (`say`) and end the process within seconds.
 
     A terminal sends the signal to the engine's own server too, and the engine would wait minutes for it. Ending at once is
     safe for the lake: the next run finds whatever a run leaves half done.
-
-    Args:
-        say: informs the user.
     """
 
     def stop(_signal: int, _frame: Any) -> None:

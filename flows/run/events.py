@@ -20,7 +20,7 @@ _ID, _NAME = "prefect.resource.id", "prefect.resource.name"
 
 
 class Event(StrEnum):
-    """The events of the service."""
+    """Events that start a run or notify a person."""
 
     RETURN_ARRIVED = "uln.return.arrived"
     RESULT_ARRIVED = "uln.lrs-result.arrived"
@@ -32,11 +32,7 @@ _OF_INBOX = {"dewi": Event.RETURN_ARRIVED, "lrs": Event.RESULT_ARRIVED}
 
 
 def emit_arrived(arrived: VisibleRows) -> None:
-    """Emit that complete files have arrived in an inbox.
-
-    Args:
-        arrived: rows of `views.ARRIVED`.
-    """
+    """Emit that complete files have arrived in an inbox (rows of `views.ARRIVED`)."""
     for inbox, event in _OF_INBOX.items():
         files = {row["la_code"]: row["files"] for row in arrived.rows() if row["inbox"] == inbox}
         if files:
@@ -51,13 +47,10 @@ _MOST_NAMED = 20
 
 
 def emit_waiting(batches: VisibleRows) -> None:
-    """Emit that batches wait for a person; nothing if none does, or outside a run of the engine.
+    """Emit that batches (rows of `views.BATCHES_NAMED`) wait for a person; nothing if none does, or outside an engine's run.
 
     The event does not say how many learners are in them: for a small batch that is a small number beside its school's name.
     The same batches are the same resource: people are notified once, and again after a while, not by every run.
-
-    Args:
-        batches: rows of `views.BATCHES_NAMED`.
     """
     rows = batches.rows()
     if not rows or flow_run.get_id() is None:
@@ -75,10 +68,5 @@ def emit_waiting(batches: VisibleRows) -> None:
 
 
 def emit_incomplete(flow: str, faults: int) -> None:
-    """Emit that a run has ended without doing everything.
-
-    Args:
-        flow: the flow's name.
-        faults: how many authorities, files or schools are left.
-    """
+    """Emit that a flow's run has ended with faults: the number of authorities, files or schools left."""
     emit_event(Event.RUN_INCOMPLETE, {_ID: f"uln.flow.{flow}", _NAME: flow}, payload={"faults": faults})

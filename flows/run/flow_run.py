@@ -40,15 +40,7 @@ class FlowRun:
     """One run over some authorities: each stage's counts and faults by authority, and their summary for the dashboard."""
 
     def __init__(self, las: list[str], *, flow: str, data: str, cycle: str, steps: int) -> None:
-        """Begin a run.
-
-        Args:
-            las: the authorities.
-            flow: the flow's name; with the cycle it is the key of its artifacts.
-            data: the data root.
-            cycle: the cycle.
-            steps: how many steps the run will report (`step`).
-        """
+        """Begin a run of some authorities (`las`) that will report `steps`; `flow` and `cycle` are its artifacts' key."""
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.faults: dict[str, str] = {}
         self._nothing_done: set[str] = set()
@@ -98,20 +90,11 @@ class FlowRun:
             log_fault(task.name, fault)
 
     def apart(self, task: Any, **references: Any) -> None:
-        """Run a step that belongs to no authority and stops none of them if it fails (`best_effort`).
-
-        Args:
-            task: a stage task.
-            references: its parameters.
-        """
+        """Run a stage task that belongs to no authority and stops none of them if it fails (`best_effort`)."""
         self._best_effort |= best_effort(task, self._cycle, **references)
 
     def check(self, conserve: Any, as_of: str) -> None:
-        """Run the conservation check; if the cycle does not balance, say so on the dashboard.
-
-        Args:
-            conserve: the task.
-            as_of: the run's time, ISO.
+        """Run the conservation check's task; if the cycle does not balance, say so on the dashboard.
 
         Raises:
             ServiceFault: the cycle does not balance.
@@ -151,12 +134,9 @@ class FlowRun:
             raise ServiceFault(bilingual("fault.nobody_done", number=len(self._las)))
 
     def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:
-        """Show on the dashboard the cycle's state, the actions needed, and the run's counts.
+        """Show on the dashboard the cycle's state (`overview_of`), the actions needed, and the run's counts.
 
-        Args:
-            as_of: the run's time, ISO.
-            conserved: passed to `overview_of`.
-            unbalanced: the conservation check's sentence, if the cycle does not balance.
+        `unbalanced` is the conservation check's sentence, if the cycle does not balance.
         """
         cycle = self._cycle
         faults = self.faults if unbalanced is None else {**self.faults, bilingual("run_page.wales"): unbalanced}
@@ -188,10 +168,7 @@ class FlowRun:
 def best_effort(task: Any, about: str, **references: Any) -> Counts:
     """Run a step that may fail without stopping the run; a failure is logged, turns its task run red and counts as a fault.
 
-    Args:
-        task: a stage task that returns counts.
-        about: the step's subject in the run log: the cycle or another word.
-        references: the task's parameters.
+    `about` is the step's subject in the run log: the cycle or another word.
 
     Returns:
         The step's counts by `stage.count`; only `stage.faults` if it failed.
@@ -212,13 +189,7 @@ def publish_pages(
 ) -> str | None:
     """Write a cycle's pages whose content has changed; if they cannot be made, log the fault and go on.
 
-    Args:
-        flow: the flow's name; the pages show it.
-        data: the data root.
-        cycle: the cycle.
-        as_of: the run's time, ISO.
-        seen: the cycle's overview, if the caller has it; otherwise it is made if a page is due.
-        conserved: passed to `overview_of`.
+    The pages show the flow's name. `seen` is the cycle's overview, if the caller has it; else it is made if a page is due.
 
     Returns:
         The address at which people find the page of Wales; None if the pages could not be made.
@@ -246,11 +217,7 @@ def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> VisibleRows:
 
 
 def nothing_due(why: str) -> State[Counts]:
-    """Return the state of a run with nothing to do: completed, with its own name, so that people need not look into it.
-
-    Args:
-        why: one of the service's sentences; no pupil's data in it.
-    """
+    """Return the state of a run with nothing to do: completed, with its own name, so that people need not look into it."""
     return Completed(name="NothingDue", message=why, data={"faults": 0})
 
 

@@ -50,9 +50,9 @@ def overview_page(
         cycle: the cycle's id.
         seen: the cycle's overview.
         did: the run's counts, rows of `views.STAGE_COUNTS`.
-        faults: by authority, one of the service's sentences.
-        picture: from `outcomes_picture_of`.
-        pages: the address of the cycle's pages (`tasks.reports.pages.address_of`).
+        faults: sentences of the service, by authority.
+        picture: PNG from `outcomes_picture_of`.
+        pages: the address of the cycle's pages.
     """
     waits = [
         (_number(row["number"]), _side_by_side(bilingual(f"terminal.{row['what']}"))) for row in seen.waiting.rows()
@@ -206,5 +206,4 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape markdown."""
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", str(text))

@@ -25,11 +25,7 @@ DEPLOYMENTS = Path(__file__).resolve().parents[2] / "prefect.yaml"
 
 
 def run_server_checks(wanted: Path = DEPLOYMENTS) -> Iterator[CheckResult]:
-    """Yield the result of every check of the server.
-
-    Args:
-        wanted: the file of the deployments that the server should have.
-    """
+    """Yield the result of every check of the server, which should have the deployments of the file `wanted`."""
     url = PREFECT_API_URL.value()
     if not url:
         yield check_result("server", Level.WARNING, "none")

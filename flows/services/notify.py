@@ -72,11 +72,7 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
 
 
 def remove() -> int:
-    """Delete automations and channels.
-
-    Returns:
-        The number of automations deleted.
-    """
+    """Delete automations and channels, and return the number of automations."""
     deleted = 0
     with get_client(sync_client=True) as client:
         for name in _causes(dt.timedelta()):
@@ -140,11 +136,9 @@ _MAIL = {"smtp": "insecure", "smtp+starttls": "starttls", "smtps": "ssl"}
 
 
 def mail_address(email: str, server: str | None) -> str:
-    """Return the notification library's address for a mail.
+    """Return the notification library's address for a mail to `email`.
 
-    Args:
-        email: the recipient's address.
-        server: `smtps://[user:password@]host[:port][?from=address]`; `smtp+starttls`; `smtp` without TLS.
+    The server is `smtps://[user:password@]host[:port][?from=address]`; or `smtp+starttls`; or `smtp`, without TLS.
 
     Raises:
         ConfigurationFault: the server is missing or cannot be read.

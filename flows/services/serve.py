@@ -81,14 +81,8 @@ def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
 def end_left_runs(address: str, word: str) -> int:
     """Set dead runs to crashed on the server.
 
-    Otherwise each would hold its deployment's only slot for ever, and every later run would wait for it.
-
-    Args:
-        address: the address of the server's API.
-        word: the password.
-
-    Returns:
-        The number of runs.
+    Otherwise each would hold its deployment's only slot for ever, and every later run would wait for it. `address` is the
+    API's, `word` the password. Returns the number of runs.
     """
     at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
     left = _post(address, word, "flow_runs/filter", at_work)
@@ -189,11 +183,7 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 
 def _wait_for(server: Process, port: int, home: Path) -> None:
-    """Wait until the server answers.
-
-    Raises:
-        ServiceFault: the server has ended, or takes too long.
-    """
+    """Wait until the server answers; raise ServiceFault if it has ended, or takes too long."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
         _refuse_ended("server", server, home)
@@ -208,11 +198,7 @@ def _wait_for(server: Process, port: int, home: Path) -> None:
 
 
 def _wait_until_done(name: str, process: Process, home: Path) -> None:
-    """Wait until one of Prefect's commands has ended well.
-
-    Raises:
-        ServiceFault: the command failed, or takes too long.
-    """
+    """Wait until one of Prefect's commands has ended; raise ServiceFault if it failed, or takes too long."""
     with suppress(subprocess.TimeoutExpired):
         if process.wait(timeout=_START_SECONDS) == 0:
             return

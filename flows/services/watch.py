@@ -36,10 +36,6 @@ def refuse_without_server() -> None:
 def watch_inboxes(data: str, stop: Event | None = None) -> Iterator[tuple[int, bool]]:
     """Watch a data root's inboxes, and send the engine events, until `stop` is set.
 
-    Args:
-        data: the data root.
-        stop: ends the watch when set.
-
     Yields:
         For each arrival: the number of files, and whether the server answered and got the event.
 

@@ -91,11 +91,8 @@ def check_result(check: str, level: Level, case: str, **places: object) -> Check
 def run_checks(data: str, day: dt.date) -> Iterator[CheckResult]:
     """Yield the results of all checks without the engine, in order.
 
-    Most checks need an existing data root; those of the lake also need a lake that can be reached.
-
-    Args:
-        data: the data root.
-        day: the day up to which the age of batches counts.
+    Most checks need an existing data root; those of the lake also need a lake that can be reached. The age of batches counts
+    up to `day`.
     """
     root = DataRoot(Path(data))
     yield from _versions()
@@ -109,7 +106,6 @@ def run_checks(data: str, day: dt.date) -> Iterator[CheckResult]:
 
 
 def _versions() -> Iterator[CheckResult]:
-    """Check that the interpreter and the packages are those that the project requires."""
     wrong = [] if sys.version_info >= (3, 11) else [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
     try:
         wanted = [Requirement(line) for line in requires("uln-service-wales") or ()]
@@ -203,7 +199,6 @@ def _rights(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _free_space(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Check that there is free space for a run."""
     try:
         bounds = how_watched(root.reference / "watching.toml").free_space
     except ConfigurationFault:
@@ -232,7 +227,6 @@ _LOST = "machines-lost-"
 
 
 def _machines(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Check that no run has lost its cluster and gone on alone."""
     lost = list((root.reports("process") / "faults").glob(f"{_LOST}*"))
     if lost:
         newest = max(lost, key=lambda path: (path.stat().st_mtime_ns, path.name))
@@ -315,7 +309,6 @@ _MOST_NAMED = 5
 
 
 def _batches(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
-    """Check that no batch waits for a person."""
     if any(damage(Lake.of(root), name) for name in ("batches", "lrs_returns")):
         return  # reported by `_lake`
     waiting = batches_waiting(str(root.path), day).frame

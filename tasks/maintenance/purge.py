@@ -83,16 +83,7 @@ def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
 
 
 def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = frozenset(Kind)) -> list[PurgeItem]:
-    """Record and remove the items that may be removed (`items_due`); safe to repeat at any time.
-
-    Args:
-        data: the data root.
-        before: only items of an earlier day.
-        today: the day from which each kind's retention counts back.
-        kinds: only items of these kinds.
-
-    Returns:
-        The items that were removed.
+    """Record and remove the items due (`items_due`) of some kinds, and return them; safe to repeat at any time.
 
     Raises:
         ConfigurationFault: `reference/retention.toml` is wrong.
