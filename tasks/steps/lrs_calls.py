@@ -75,7 +75,7 @@ def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[s
     service, codes = learner_service(settings), service_codes(ctx.root.reference)
     away = service.reached()
     if away is not None:
-        # Checked before any learner is named: a server that rejects our certificate may end the connection during a call.
+        # Checked before any learner is named: a server that does not trust a connection may end it during a call.
         return CallResult(ledger, _undone([(la, codes[away]) for la in ready["la_code"]]))
     codes_met: list[tuple[str, ServiceCode]] = []
     for start in range(0, len(ready), settings.calls_at_once):
