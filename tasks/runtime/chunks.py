@@ -28,12 +28,7 @@ WHOLE_RECORDS = 250_000
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some schools of a cycle.
-
-    Attributes:
-        las: authority codes.
-        schools: school numbers; None for all schools of the authorities.
-    """
+    """Some schools of a cycle: authority codes, and school numbers (None for all schools of these authorities)."""
 
     las: tuple[str, ...]
     schools: tuple[str, ...] | None = None
@@ -46,10 +41,10 @@ class Chunk:
 
 
 def chunks(ctx: RunContext, las: list[str], *, count: int = 1) -> list[Chunk]:
-    """Cut authorities into chunks.
+    """Cut authorities into chunks, by the records that each school has sent.
 
     Args:
-        ctx: its lake holds how many records each school has sent.
+        ctx: data root, lake and cycle.
         las: authority codes.
         count: minimum number of chunks, such as one for each worker; raised until none exceeds CHUNK_RECORDS.
 
@@ -152,8 +147,7 @@ class PartialFailure(Exception):
     """Some authorities of a chunk failed; the others are done.
 
     Attributes:
-        counts: by authority, of those done.
-        faults: by authority, of those that failed.
+        counts, faults: by authority, of those done, and of those that failed.
     """
 
     def __init__(self, counts: dict[str, Counts], faults: dict[str, Exception]) -> None:

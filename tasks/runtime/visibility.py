@@ -26,11 +26,7 @@ _MAKER = object()
 
 
 class VisibleRows:
-    """Rows that may be shown. Only `check_visible` makes them.
-
-    Attributes:
-        frame: the rows.
-    """
+    """Rows that may be shown. Only `check_visible` makes them."""
 
     def __init__(self, frame: pd.DataFrame, maker: object) -> None:
         if maker is not _MAKER:
@@ -75,11 +71,7 @@ def check_visible(
 
 
 class OfOneLearner:
-    """Rows of one learner. Only `of_one_learner` makes them. Not a `VisibleRows`: no dashboard or log takes it.
-
-    Attributes:
-        of_learner: the rows.
-    """
+    """Rows of one learner. Only `of_one_learner` makes them. Not a `VisibleRows`: no dashboard or log takes it."""
 
     def __init__(self, of_learner: pd.DataFrame, maker: object) -> None:
         if maker is not _MAKER:

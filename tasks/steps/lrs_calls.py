@@ -109,14 +109,7 @@ def learner_service(settings: LrsService) -> "LearnerService":
 def submitted(
     service: "LearnerService", documents: list[bytes], kind: JobKind, codes: dict[str, ServiceCode]
 ) -> list[Submitted]:
-    """Submit some batches at once.
-
-    Args:
-        service: the web service.
-        documents: the content of each batch; no more than the calls allowed at once.
-        kind: what the LRS shall do with them.
-        codes: `service_codes`.
-    """
+    """Submit some batches at once; no more `documents` than the calls allowed at once."""
     with ThreadPoolExecutor(len(documents)) as threads:
         replies = list(threads.map(lambda document: service.submit(document, kind), documents))
     results = []
