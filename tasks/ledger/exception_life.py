@@ -108,7 +108,7 @@ def _records(ctx: RunContext, cycles: list[str], upns: pd.Series) -> pd.DataFram
 def records_of(ctx: RunContext, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
     """Return the records of some learners in a chunk's returns, new and old, with their states; as `lives` takes them.
 
-    They include records with one of the UPNs as former UPN, and all other records under the UPNs of those.
+    They include records that name one of the UPNs as former UPN, and all records under their UPNs.
     """
     lake, cycle = ctx.lake, ctx.cycle
     columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "forename", "dob", "gender"]

@@ -52,7 +52,7 @@ _FIRST = [BatchShown.SENT_UNCONFIRMED.value, BatchShown.STUCK.value]
 
 @dataclass(frozen=True)
 class Overview:
-    """What every user of the engine may see of a cycle.
+    """A cycle's overview, open to every user of the engine.
 
     Attributes:
         waiting: actions needed, as `views.FOR_A_PERSON`; only counts above zero.

@@ -80,7 +80,7 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
         data: the data root.
         cycle_id: the cycle.
         as_of: time of the run, ISO; ages are counted until then.
-        seen: what everybody may see of the cycle.
+        seen: the cycle's overview, open to everybody.
         conserved: as in `overview.overview_of`.
         run: the flow's name, or the command.
 

@@ -35,7 +35,7 @@ class Chunk:
 
     @property
     def where(self) -> dict[str, Any]:
-        """The chunk as conditions on a table of the lake."""
+        """Return the chunk as conditions on a table of the lake."""
         where = {"la_code": list(self.las)}
         return where if self.schools is None else {**where, "school_number": list(self.schools)}
 
@@ -109,7 +109,7 @@ def records_by_school(ctx: RunContext, las: list[str] | None = None) -> dict[str
 
 @dataclass
 class StageResult:
-    """What a stage did for its authorities.
+    """A stage's result for its authorities.
 
     Attributes:
         counts: by authority.

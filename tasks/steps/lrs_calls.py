@@ -6,7 +6,7 @@ READY again. If that is not known, it stays SENT_UNCONFIRMED and a person decide
 after the job was kept, the next run finds the job. If a reply means that the next call would end in the same way, no more
 calls are made.
 
-No engine: the doctor calls it too. No codes of the LRS: what follows from each is data (`schemas.codes.service_codes`).
+No engine: the doctor calls it too. No codes of the LRS: their meaning is data (`schemas.codes.service_codes`).
 """
 
 from concurrent.futures import ThreadPoolExecutor

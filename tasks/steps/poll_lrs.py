@@ -1,4 +1,4 @@
-"""Poll: what the LRS web service reports about jobs, some jobs at a time.
+"""Poll: ask the LRS web service about jobs, some jobs at a time.
 
 No engine and no writing: the stage writes the files and the ledger.
 """

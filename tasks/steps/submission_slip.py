@@ -1,4 +1,4 @@
-"""Submission slips: what was received from a school in a cycle, and the states of its records.
+"""Submission slips: the files received from a school in a cycle, its batches, and the states of its records.
 
 Belongs here: which files, batches and counts a slip names, in both languages. Does not belong here: the state of a record
 (`tasks.core.standing`), and the look of a slip (`tasks.io.school.workbook`). A slip shows the states when its workbook was
