@@ -5,8 +5,8 @@ sentences and rows that have passed the gate (`tasks.runtime.visibility`). Other
 masked (`tasks.runtime.process_guard`), and only their text. Several processes can append to a day's file.
 
 Worker processes write nothing here: their counts and faults come back with their results, and the run logs them by stage
-and authority. A worker would log single calls, which machines and tries repeat, and would have to know the run. Workers' output
-is kept as evidence (`process_guard.redirect_output`).
+and authority. A worker would log single calls, which machines and tries repeat, and would have to know the run. Output of
+workers is kept as evidence (`process_guard.redirect_output`).
 To log something more: a function here that takes a `VisibleRows`, and its sentence `log.*` in `texts.csv`.
 """
 
