@@ -117,8 +117,7 @@ PATHS_CSV = Path(__file__).parent / "plasc" / "paths.csv"
 def parse_pupil_columns(paths_csv: str) -> tuple[Column, ...]:
     """Return the columns of a pupil record as the school sent them, in row order (docs/reference/sources.md#pupil-items).
 
-    Args:
-        paths_csv: columns field, tier, since; the others belong to `schemas.plasc.layouts`.
+    From the columns field, tier and since; the others belong to `schemas.plasc.layouts`.
 
     Raises:
         ConfigurationFault: lists every missing or unknown tier and version.

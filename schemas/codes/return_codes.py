@@ -45,10 +45,7 @@ class ReturnCode(Checked):
 
 
 def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
-    """Return the codes, by code.
-
-    Args:
-        override: a table that replaces the shipped one.
+    """Return the codes, by code; `override` is a table that replaces the shipped one.
 
     Raises:
         ConfigurationFault: the table is wrong, or lacks UNKNOWN or NONE.

@@ -93,10 +93,7 @@ class ServiceCode(Checked):
 
 
 def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:
-    """Return the codes, by code.
-
-    Args:
-        reference: a folder; if it has a `service_codes.csv`, that replaces the shipped one.
+    """Return the codes, by code; a `service_codes.csv` in the folder `reference` replaces the shipped one.
 
     Raises:
         ConfigurationFault: the table is wrong, or lacks a member of `Connection`.

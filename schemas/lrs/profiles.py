@@ -127,10 +127,7 @@ def parse_profile(text: str, source: str) -> Profile:
 
 
 def all_profiles(own: Path | None = None) -> dict[str, Profile]:
-    """Return the layouts, by version.
-
-    Args:
-        own: a folder whose files replace shipped ones of the same name.
+    """Return the layouts, by version; files in the folder `own` replace shipped ones of the same name.
 
     Raises:
         ConfigurationFault: a file is wrong, or its version differs from its name, by which cycles refer to it.

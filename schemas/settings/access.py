@@ -29,22 +29,13 @@ def _one_of(places: tuple[str, ...]) -> Says:
 
 @dataclass(frozen=True)
 class Access(Checked):
-    """The places that a group may enter.
-
-    Attributes:
-        group_reads: places where it may list and read.
-        group_writes: places where it may also put files.
-    """
+    """The places where a group may list and read (`group_reads`), and also put files (`group_writes`)."""
 
     group_reads: tuple[Annotated[str, _one_of(MAY_BE_READ)], ...] = ()
     group_writes: tuple[Annotated[str, _one_of(MAY_BE_WRITTEN)], ...] = ()
 
     def mode(self, place: str) -> int:
-        """Return the permission bits of a folder.
-
-        Args:
-            place: relative to the data root, with `/`; empty for the data root itself.
-        """
+        """Return the permission bits of a folder: relative to the data root, with `/`; empty for the data root itself."""
         if place in self.group_writes:
             return OWNER_FOLDER | GROUP_WRITES
         if place in self.group_reads:

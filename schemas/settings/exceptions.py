@@ -56,10 +56,7 @@ def _plain(words: tuple[str, ...]) -> bool:
 
 
 def exception_terms(own: Path | None = None) -> ExceptionTerms:
-    """Return the terms.
-
-    Args:
-        own: a data root's file, whose blocks replace the shipped ones; may be missing.
+    """Return the terms; blocks of a data root's file (`own`, may be missing) replace the shipped ones.
 
     Raises:
         ConfigurationFault: a file is wrong.

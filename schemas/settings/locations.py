@@ -104,11 +104,7 @@ class SftpLocation(_Location):
 
 
 class ObjectLocation(_Location):
-    """A part of an object store. Objects appear whole, so they need no time to settle.
-
-    Attributes:
-        endpoint: the service's address, if it is not the provider's own.
-    """
+    """A part of an object store. Objects appear whole, so they need no time to settle. No endpoint: the provider's own."""
 
     endpoint: str | None = None
     settled_seconds: int = Field(0, ge=0)
@@ -138,12 +134,7 @@ class ObjectLocation(_Location):
 
 
 class S3Location(ObjectLocation):
-    """A bucket of an S3-compatible store. Without keys, the provider's own ways to find credentials are used.
-
-    Attributes:
-        region: the bucket's region.
-        access_key, secret_key, session_token: credentials.
-    """
+    """A bucket of an S3-compatible store. Without keys, the provider's own ways to find credentials are used."""
 
     region: str = "us-east-1"
     access_key: SecretStr | None = None
@@ -152,12 +143,7 @@ class S3Location(ObjectLocation):
 
 
 class AzureLocation(ObjectLocation):
-    """A container of Azure Blob Storage.
-
-    Attributes:
-        account: the storage account.
-        account_key, sas_token: credentials; give one of them.
-    """
+    """A container of a storage account of Azure Blob Storage; its credential is a key or a SAS token."""
 
     account: str
     account_key: SecretStr | None = None
@@ -236,10 +222,7 @@ class Locations(BaseSettings):
 
 
 def locations_of(reference: Path) -> Locations:
-    """Return the locations for a data root.
-
-    Args:
-        reference: its reference folder; `ways.toml` may be missing there.
+    """Return the locations for a data root with that reference folder, in which `ways.toml` may be missing.
 
     Raises:
         ConfigurationFault: lists every fault in the file and in the environment; shows no value.
@@ -255,11 +238,9 @@ def _locations(path: Path, stamp: int, environment: tuple[tuple[str, str], ...])
 
 
 def parse_locations(content: str, environment: Mapping[str, str]) -> Locations:
-    """Read a file, and the environment, which overrides it (`locations_of`).
+    """Read the TOML text of a file, and the environment, which overrides it (`locations_of`).
 
-    Args:
-        content: the TOML text.
-        environment: the variables that begin with `PREFIX`; they are also in the process.
+    `environment` holds the variables that begin with `PREFIX`; they are also in the process.
 
     Raises:
         ConfigurationFault: lists every fault; shows no value.

@@ -34,12 +34,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Retention(Checked):
-    """A retention period.
-
-    Attributes:
-        days: the period.
-        decided: whether the data's controller has decided it.
-    """
+    """A retention period in days, and whether the data's controller has decided it."""
 
     days: int
     decided: bool
@@ -53,10 +48,7 @@ _Block = Annotated[Retention, Says("fault.retention", lambda retention: retentio
 
 
 def all_retention(own: Path | None = None) -> dict[Kind, Retention]:
-    """Return the retention of every kind.
-
-    Args:
-        own: a data root's file, whose blocks replace the shipped ones; may be missing.
+    """Return the retention of every kind; blocks of a data root's file (`own`, may be missing) replace the shipped ones.
 
     Raises:
         ConfigurationFault: a file is wrong, or a kind has no block.

@@ -33,10 +33,7 @@ class _Blocks(Checked):
 
 
 def volume_bounds(own: Path | None = None) -> VolumeBounds:
-    """Return the bounds.
-
-    Args:
-        own: a data root's file, whose keys replace the shipped ones; may be missing.
+    """Return the bounds; keys of a data root's file (`own`, may be missing) replace the shipped ones.
 
     Raises:
         ConfigurationFault: a file is wrong.

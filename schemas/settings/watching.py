@@ -55,10 +55,7 @@ class Watching(Checked):
 
 
 def how_watched(own: Path | None = None) -> Watching:
-    """Return the numbers.
-
-    Args:
-        own: a data root's file, whose blocks replace the shipped ones; may be missing.
+    """Return the numbers; blocks of a data root's file (`own`, may be missing) replace the shipped ones.
 
     Raises:
         ConfigurationFault: a file is wrong.

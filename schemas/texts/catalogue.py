@@ -44,15 +44,12 @@ class Bilingual(str):
 def parse_texts(
     content: str, source: str = "texts.csv", catalogue: dict[str, Translation] | None = None
 ) -> dict[str, dict[Language, str]]:
-    """Read a table of texts.
+    """Return a table of texts (CSV with the columns key, en) by key and language.
 
     Args:
-        content: CSV with the columns key, en.
+        content: the CSV text.
         source: the file's name in faults.
         catalogue: the Welsh; None for the shipped catalogue.
-
-    Returns:
-        Text by key and language.
 
     Raises:
         ConfigurationFault: lists every wrong heading, repeated key and blank text, and every fault of the Welsh. The faults
@@ -71,11 +68,7 @@ def all_texts() -> dict[str, dict[Language, str]]:
 
 
 def text(key: str, lang: Language) -> str:
-    """Return a text in one language.
-
-    Args:
-        key: as in `texts.csv`.
-        lang: `en` or `cy`.
+    """Return a text of `texts.csv` in one language.
 
     Raises:
         ConfigurationFault: the text does not exist.
@@ -87,12 +80,10 @@ def text(key: str, lang: Language) -> str:
 
 
 def bilingual(key: str, /, **places: object) -> Bilingual:
-    """Return a sentence in both languages, Welsh first.
+    """Return a sentence of `texts.csv` in both languages, Welsh first.
 
-    Args:
-        key: as in `texts.csv`.
-        places: values for the text's places: files, schools, batches, numbers; never a pupil's data. A bilingual value
-            fills each language with its own.
+    `places` fill the text's places: files, schools, batches, numbers; never a pupil's data. A bilingual value fills each
+    language with its own.
 
     Raises:
         ConfigurationFault: the text does not exist.

@@ -41,11 +41,7 @@ _SENTENCES = {
 
 
 def text_of(path: Path, source: str = "") -> str:
-    """Return the text of a file in UTF-8, with or without a byte-order mark.
-
-    Args:
-        path: the file.
-        source: the file's name in faults; empty for its file name.
+    """Return the text of a file in UTF-8, with or without a byte-order mark; `source` is its name in faults.
 
     Raises:
         ConfigurationFault: the file is in another encoding.
@@ -57,11 +53,7 @@ def text_of(path: Path, source: str = "") -> str:
 
 
 def toml_of(content: str, source: str) -> dict[str, Any]:
-    """Return the content of a TOML text.
-
-    Args:
-        content: the text.
-        source: the file's name in faults.
+    """Return the content of a TOML text; `source` is its name in faults.
 
     Raises:
         ConfigurationFault: the text is not TOML; says where.
@@ -169,13 +161,9 @@ def one_of(allowed: Iterable[str]) -> Says:
 
 
 def load(model: type[T], path: Path, own: Path | None = None, *, by_key: bool = False) -> T:
-    """Return a shipped TOML file with the data root's own on top.
+    """Return a shipped TOML file as a `model`, with the data root's file (`own`, may be missing) on top.
 
-    Args:
-        model: the class of the content.
-        path: the shipped file.
-        own: the data root's file, whose blocks replace the shipped ones; may be missing.
-        by_key: whether a block of the data root replaces only the keys that it has.
+    A block of the data root replaces the shipped one, or if `by_key` only the keys that it has.
 
     Raises:
         ConfigurationFault: lists every fault of both files.
@@ -190,16 +178,10 @@ def load(model: type[T], path: Path, own: Path | None = None, *, by_key: bool = 
 
 
 def check(model: type[T], content: object, source: str, faults: Sequence[str] = ()) -> T:
-    """Return the content of a file as an object of a class.
-
-    Args:
-        model: a `Checked` dataclass, or a container of them.
-        content: values of TOML, JSON or CSV.
-        source: the file's name in faults.
-        faults: other faults of the file.
+    """Return the content of a file (values of TOML, JSON or CSV) as a `Checked` dataclass, or a container of them.
 
     Raises:
-        ConfigurationFault: lists every fault.
+        ConfigurationFault: lists every fault, after the given `faults`; `source` is the file's name.
     """
     value, errors = compared(model, content)
     if errors or faults:
@@ -213,13 +195,9 @@ def check_blocks(
     source: str,
     besides: Callable[[dict[str, T]], list[Bilingual]] = lambda _: [],
 ) -> dict[str, T]:
-    """Return blocks of a class by their names in the file; the field `id` is the name.
+    """Return blocks of a class by their names in the file `source`; the field `id` is the name.
 
-    Args:
-        model: the class of a block.
-        content: the blocks by name.
-        source: the file's name in faults.
-        besides: returns faults between the valid blocks.
+    `besides` returns faults between the valid blocks.
 
     Raises:
         ConfigurationFault: lists every fault of every block.
@@ -270,10 +248,8 @@ def _adapter(model: Any) -> "TypeAdapter[Any]":
 def sentences(errors: Iterable["ErrorDetails"], keys: Mapping[str, str] = {}) -> list[Bilingual]:
     """Return pydantic's errors in both languages, each after its block: `[2012-01]`, `[columns 3]`.
 
-    Args:
-        errors: pydantic's errors.
-        keys: key of the sentence by type of error, if it is not the usual one; "" for all others. A type that begins with
-            `fault.` is itself the key.
+    `keys` are keys of unusual sentences by type of error; "" for all others. A type that begins with `fault.` is itself
+    the key.
     """
     lines: dict[Bilingual, None] = {}
     for error in errors:

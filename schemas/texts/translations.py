@@ -31,10 +31,7 @@ class Translation:
 
 
 def parse_catalogue(content: str) -> tuple[dict[str, Translation], list[Message]]:
-    """Read a catalogue.
-
-    Args:
-        content: a gettext catalogue; each entry has a context and one form.
+    """Read a gettext catalogue; each entry has a context and one form.
 
     Returns:
         The entries by context, in file order; and messages: it is not a gettext catalogue, or an entry has no context, no

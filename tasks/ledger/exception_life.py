@@ -41,9 +41,7 @@ _PERSON = ["given_name", "dob", "gender"]
 def lives_of(ctx: RunContext, cycles: list[str]) -> pd.DataFrame:
     """Return the lives (`exception_life.lives`) of the exceptions of some cycles, as the context's cycle sees them.
 
-    Args:
-        ctx: data root, lake and cycle.
-        cycles: cycles of the exceptions, in order, up to the context's cycle.
+    `cycles` are in order, up to the context's cycle.
     """
     return lives(_milestones_of(ctx, cycles))
 
@@ -110,7 +108,7 @@ def _records(ctx: RunContext, cycles: list[str], upns: pd.Series) -> pd.DataFram
 def records_of(ctx: RunContext, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
     """Return the records of some learners in a chunk's returns, new and old, with their states; as `lives` takes them.
 
-    They include records with one of the UPNs as former UPN, and all other records under the UPNs of those.
+    They include records that name one of the UPNs as former UPN, and all records under their UPNs.
     """
     lake, cycle = ctx.lake, ctx.cycle
     columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "forename", "dob", "gender"]
@@ -134,14 +132,9 @@ def exceptions_seen(data: str, cycle: Cycle) -> pd.DataFrame:
 
 
 def milestones_under(data: str, upns: list[str]) -> pd.DataFrame:
-    """Return what happened to a learner's exceptions up to now.
+    """Return what happened to a learner's exceptions up to now (`exception_life.milestones`).
 
-    Args:
-        data: the data root.
-        upns: the learner's UPNs, canonical.
-
-    Returns:
-        `exception_life.milestones`; for a purged cycle's exceptions, the days in its last snapshot.
+    A purged cycle's exceptions have the days of its last snapshot. `upns` are the learner's, canonical.
     """
     last, purged = last_of(cycles_with_returns(data)), purged_cycles(data)
     cycles = [] if last is None else up_to(last)

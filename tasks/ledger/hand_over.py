@@ -106,11 +106,11 @@ def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
 
 
 def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
-    """Whether each batch's file is in the LRS outbox, byte for byte.
+    """Whether each batch's file is in the LRS outbox, byte for byte; False for batches that go by the web service.
 
     Args:
         root: the data root.
-        batches: file_name, file_sha256, format; False for batches that go by the web service.
+        batches: file_name, file_sha256, format.
 
     Raises:
         Unreachable, Rejected: the outbox is elsewhere and cannot be read.

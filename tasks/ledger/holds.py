@@ -18,12 +18,7 @@ from tasks.runtime.context import RunContext
 
 
 def volumes(ctx: RunContext, **where: Any) -> pd.DataFrame:
-    """Compare the schools of a cycle with their last one (`volume.compared`).
-
-    Args:
-        ctx: data root, lake and cycle.
-        where: conditions that select schools, such as la_code.
-    """
+    """Compare schools of a cycle with their last one (`volume.compared`); `where` selects them, for example by la_code."""
     bounds = volume_bounds(ctx.root.reference / "volume.toml")
     before = [(cycle, _covered(ctx, cycle, **where)) for cycle in earlier_alike(ctx.cycle)]
     before = [(cycle, counts) for cycle, counts in before if len(counts)]

@@ -15,12 +15,7 @@ from tasks.runtime.context import RunContext
 
 @dataclass(frozen=True)
 class Submitted:
-    """The LRS's reply to a submitted batch.
-
-    Attributes:
-        meant: the meaning of the LRS's code.
-        job_ref: the job if the LRS took the batch, else empty.
-    """
+    """The LRS's reply to a submitted batch: the meaning of its code, and the job if the LRS took the batch, else empty."""
 
     meant: ServiceCode
     job_ref: str

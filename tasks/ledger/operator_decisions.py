@@ -60,13 +60,7 @@ def keep(
 
 
 def last_decided(lake: Lake, decision: OperatorDecision, **where: Any) -> pd.DataFrame:
-    """Return the last decision of a kind for each ref: ref, number, cycle, school_number, counted.
-
-    Args:
-        lake: the lake.
-        decision: the kind.
-        where: further conditions, such as cycle.
-    """
+    """Return the last decision of a kind for each ref: ref, number, cycle, school_number, counted."""
     columns = ["ref", "number", "cycle", "school_number", "counted"]
     rows = lake.read("operator_decisions", columns, decision=decision.value, **where)
     return rows.sort_values(["ref", "number"]).drop_duplicates("ref", keep="last", ignore_index=True)

@@ -50,12 +50,7 @@ _CHASED_DAYS = 365
 
 
 def batches_waiting(data: str, day: dt.date) -> VisibleRows:
-    """Return the batches of all cycles that need a person, open to every user of the engine; the oldest first.
-
-    Args:
-        data: the data root.
-        day: the day from which ages follow.
-    """
+    """Return the batches of all cycles that need a person, open to every user of the engine; the oldest first."""
     lake = Lake.of(DataRoot(Path(data)))
     batches = lake.read("batches")
     # The poll runs every half hour: it skips batches that still have time, and cycles that are no longer chased.

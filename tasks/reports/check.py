@@ -45,12 +45,7 @@ class CheckedReturn:
 
 @dataclass(frozen=True)
 class RefusedReturn:
-    """A file, or one return in a zip, that would be quarantined.
-
-    Attributes:
-        member: the file's name inside a zip; None for the whole file.
-        refused: the reason and its detail.
-    """
+    """A file, or one return in a zip (`member`), that would be quarantined, and the reason."""
 
     member: str | None
     refused: Refused

@@ -23,13 +23,9 @@ from tasks.runtime.visibility import VisibleRows, check_visible
 
 
 def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, VisibleRows]:
-    """Return the counts that `uln exceptions` shows.
+    """Return the counts that `uln exceptions` shows, for some authorities or all (None).
 
-    Args:
-        data: the data root.
-        cycle: the cycle from which they are seen.
-        day: the day until which ages are counted.
-        la: authority codes; None for all.
+    Seen from `cycle`; ages count until `day`.
 
     Returns:
         states; codes and ages, both of open exceptions only.

@@ -43,12 +43,7 @@ _MEASURED = {
 
 
 def metrics(data: str, day: dt.date) -> bytes:
-    """Return all metrics as text.
-
-    Args:
-        data: the data root.
-        day: the day until which ages count.
-    """
+    """Return all metrics as text; ages count until `day`."""
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
     for row in measured(data, day).rows():

@@ -52,7 +52,7 @@ _FIRST = [BatchShown.SENT_UNCONFIRMED.value, BatchShown.STUCK.value]
 
 @dataclass(frozen=True)
 class Overview:
-    """What every user of the engine may see of a cycle.
+    """A cycle's overview, open to every user of the engine.
 
     Attributes:
         waiting: actions needed, as `views.FOR_A_PERSON`; only counts above zero.
@@ -68,14 +68,10 @@ class Overview:
 
 
 def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Overview:
-    """Read the overview of a cycle from the lake.
+    """Read the overview of a cycle from the lake; ages are counted until `as_of`, the time of the run (ISO).
 
-    Args:
-        data: the data root.
-        cycle_id: the cycle.
-        as_of: time of the run, ISO; ages are counted until then.
-        conserved: whether the stage `conserve` has just counted the cycle and nothing has changed since; then its report is
-            read instead of counting again.
+    `conserved`: the stage `conserve` has just counted the cycle and nothing has changed since, so its report is read
+    instead of counting again.
     """
     by_authority = visible_by_authority(counted(data, cycle_id, conserved=conserved)["schools"])
     day = moment(as_of).date()
@@ -96,10 +92,7 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
 def counted(data: str, cycle_id: str, *, conserved: bool) -> Any:
     """Return the counts of a cycle's records by school and state (`standing.as_status`).
 
-    Args:
-        data: the data root.
-        cycle_id: the cycle.
-        conserved: whether the last conservation report is still valid; without a report the records are counted.
+    If `conserved`, the last conservation report is still valid and is read; without a report the records are counted.
     """
     report = DataRoot(Path(data)).reports(cycle_id) / "conservation.json"
     if conserved and report.exists():
@@ -111,10 +104,7 @@ def visible_rules(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Visi
     """Return the rows each rule tried (to two figures) and failed (to five); rules with most failures first.
 
     Rounded, because some rules try only the rows that passed another: the exact numbers would differ by its failures.
-
-    Args:
-        rules: tried and failed, by code, as in `tasks.runtime.chunks.StageResult`.
-        cycle_id: the cycle of the rules.
+    `rules` has tried and failed by code, as in `tasks.runtime.chunks.StageResult`.
     """
     severity = {rule.code: rule.severity for rule in rules_for(cycle_by_id(cycle_id))}
     rows = pd.DataFrame([{"rule": code, "severity": severity[code], **counts} for code, counts in rules.items()])
@@ -127,11 +117,7 @@ def visible_rules(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Visi
 
 
 def visible_by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return counts by la_code, with schools and the total; small counts are hidden.
-
-    Args:
-        schools: schools as in `standing.as_status`.
-    """
+    """Return counts by la_code, with schools (those of `standing.as_status`) and the total; small counts are hidden."""
     counts_of = [
         {"la_code": school[:3], "not_chosen": sum(row["not_chosen"].values()), **{s: row[s] for s in _STATES}}
         for school, row in schools.items()

@@ -81,13 +81,7 @@ class Facts:
 
     @classmethod
     def of(cls, ctx: RunContext, day: dt.date, *, conserved: bool) -> "Facts":
-        """Read the facts from the lake and the files beside it.
-
-        Args:
-            ctx: data root, lake and cycle.
-            day: the day until which ages are counted.
-            conserved: as in `overview.counted`.
-        """
+        """Read the facts from the lake and the files beside it; ages count until `day`, `conserved` as in `counted`."""
         data, lake, cycle = str(ctx.root.path), ctx.lake, ctx.cycle
         register = _with_names(schools(ctx.root.reference))
         columns = ["sha256", "kind", "status", "cycle", "la_code", "school_number", "received_at"]

@@ -80,9 +80,9 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
         data: the data root.
         cycle_id: the cycle.
         as_of: time of the run, ISO; ages are counted until then.
-        seen: what everybody may see of the cycle.
+        seen: the cycle's overview, open to everybody.
         conserved: as in `overview.overview_of`.
-        run: what made the pages, as people know it: the flow's name, or the command.
+        run: the flow's name, or the command.
 
     Raises:
         ServiceFault: a page would show something that may not be shown.
@@ -113,10 +113,7 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
 def report_of(data: str, cycle_id: str, as_of: str) -> Site:
     """Make the pages of a cycle because a person asks for them, while no run uses the data root.
 
-    Args:
-        data: the data root.
-        cycle_id: the cycle; a purged cycle keeps its present pages, because its year groups are gone.
-        as_of: time of the pages, ISO.
+    A purged cycle keeps its present pages, because its year groups are gone. `as_of`: time of the pages, ISO.
 
     Raises:
         ServiceFault: a run has locked the data root, or nothing has been received.
@@ -132,13 +129,9 @@ def report_of(data: str, cycle_id: str, as_of: str) -> Site:
 
 
 def drop_dead_links(root: DataRoot) -> int:
-    """Remove links to missing files from all pages; needed because a purged cycle keeps its pages.
+    """Remove links to missing files from all pages and return the number of changed pages.
 
-    Args:
-        root: the data root, locked by the caller.
-
-    Returns:
-        The number of changed pages.
+    Needed because a purged cycle keeps its pages. The caller has locked the data root.
     """
     pages = sorted(root.path.glob("reports/*/site/*/index.*.html"))
     return sum(

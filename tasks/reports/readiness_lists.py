@@ -19,14 +19,10 @@ _IN_BOTH = ("text", "action", "where")
 
 
 def as_list(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the list of what schools still need, as an authority reads it.
+    """Return the list of what schools still need (`readiness_of`), as an authority reads it.
 
-    Args:
-        rows: `readiness_lists.readiness_of`.
-
-    Returns:
-        The school, what is missing, the two registers side by side, the difference, the action and where to take it.
-        Headings are in both languages, or in the language of their column.
+    Columns: the school, what is missing, the two registers side by side, the difference, the action and where to take it.
+    Headings are in both languages, or in the language of their column.
     """
     shown: dict[str, pd.Series] = {bilingual(f"readiness.{name}"): rows[name] for name in _ONCE}
     shown |= {text("readiness.text", lang): rows[f"text_{lang}"] for lang in ("cy", "en")}

@@ -38,13 +38,7 @@ class Slips:
 
 
 def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: list[str] | None = None) -> Slips:
-    """Make the slips and lists of a cycle's schools, all or some.
-
-    Args:
-        data: the data root.
-        cycle_id: the cycle.
-        la: authority codes.
-        school: school numbers.
+    """Make the slips and lists of a cycle's schools: all, or those of some authorities (`la`) and numbers (`school`).
 
     Raises:
         ConfigurationFault: `reference/privacy_notice.toml` is wrong.

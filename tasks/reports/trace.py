@@ -58,9 +58,7 @@ class Story:
 def stories(data: str, key: str) -> list[Story]:
     """Return the story of a learner; several stories if several learners have the ULN.
 
-    Args:
-        data: the data root.
-        key: a UPN or a ULN, in any spelling that occurs in a return.
+    `key` is a UPN or a ULN, in any spelling that occurs in a return.
 
     Raises:
         ServiceFault: the key is neither a UPN nor a ULN, or nobody has it; the text does not repeat the key.

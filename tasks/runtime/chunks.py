@@ -28,28 +28,23 @@ WHOLE_RECORDS = 250_000
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some schools of a cycle.
-
-    Attributes:
-        las: authority codes.
-        schools: school numbers; None for all schools of the authorities.
-    """
+    """Some schools of a cycle: authority codes, and school numbers (None for all schools of these authorities)."""
 
     las: tuple[str, ...]
     schools: tuple[str, ...] | None = None
 
     @property
     def where(self) -> dict[str, Any]:
-        """The chunk as conditions on a table of the lake."""
+        """Return the chunk as conditions on a table of the lake."""
         where = {"la_code": list(self.las)}
         return where if self.schools is None else {**where, "school_number": list(self.schools)}
 
 
 def chunks(ctx: RunContext, las: list[str], *, count: int = 1) -> list[Chunk]:
-    """Cut authorities into chunks.
+    """Cut authorities into chunks, by the records that each school has sent.
 
     Args:
-        ctx: its lake holds how many records each school has sent.
+        ctx: data root, lake and cycle.
         las: authority codes.
         count: minimum number of chunks, such as one for each worker; raised until none exceeds CHUNK_RECORDS.
 
@@ -114,7 +109,7 @@ def records_by_school(ctx: RunContext, las: list[str] | None = None) -> dict[str
 
 @dataclass
 class StageResult:
-    """What a stage did for its authorities.
+    """A stage's result for its authorities.
 
     Attributes:
         counts: by authority.
@@ -152,8 +147,7 @@ class PartialFailure(Exception):
     """Some authorities of a chunk failed; the others are done.
 
     Attributes:
-        counts: by authority, of those done.
-        faults: by authority, of those that failed.
+        counts, faults: by authority, of those done, and of those that failed.
     """
 
     def __init__(self, counts: dict[str, Counts], faults: dict[str, Exception]) -> None:

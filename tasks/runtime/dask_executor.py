@@ -91,7 +91,7 @@ def dask_executor(
 
 
 def _client(runner: str, processes: int, stack: ExitStack) -> Any:
-    # Set before Dask is imported: what its log would print, the service says in its own sentences.
+    # Set before Dask is imported: the service reports in its own sentences, so Dask's log stays off the terminal.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
     try:
         import dask  # noqa: PLC0415 - only for several machines

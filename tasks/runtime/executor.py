@@ -54,12 +54,7 @@ def capture(function: Callable[..., Result], *arguments: Any) -> Result | Except
 
 @dataclass(frozen=True)
 class Workers:
-    """The workers of a run.
-
-    Attributes:
-        count: calls at the same time.
-        executor: does the calls; None for this process.
-    """
+    """The workers of a run: how many calls run at the same time, and the executor (None for this process)."""
 
     count: int = 1
     executor: Executor | None = None

@@ -5,8 +5,8 @@ sentences and rows that have passed the gate (`tasks.runtime.visibility`). Other
 masked (`tasks.runtime.process_guard`), and only their text. Several processes can append to a day's file.
 
 Worker processes write nothing here: their counts and faults come back with their results, and the run logs them by stage
-and authority. A worker would log single calls, which each try repeats, and would have to know the run. What workers print
-is kept as evidence (`process_guard.redirect_output`).
+and authority. A worker would log single calls, which machines and tries repeat, and would have to know the run. Output of
+workers is kept as evidence (`process_guard.redirect_output`).
 To log something more: a function here that takes a `VisibleRows`, and its sentence `log.*` in `texts.csv`.
 """
 
@@ -34,14 +34,7 @@ _scope: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa:
 
 @contextmanager
 def run_log(data: str, run: str, flow: str, cycle: str | None) -> Iterator[None]:
-    """Keep the log of a run. The lines of a run within a run go to the log of the outer run.
-
-    Args:
-        data: the data root.
-        run: the engine's id of the run.
-        flow: the flow's word.
-        cycle: the cycle's id, if the run has a cycle.
-    """
+    """Keep the log of a run, with the engine's id of the run. The lines of a run within a run go to the outer run's log."""
     root, handler = logging.getLogger(), _LineHandler(DataRoot(Path(data)))
     outer = any(isinstance(other, _LineHandler) for other in root.handlers)
     token = _scope.set({"run": run, "flow": flow} | ({"cycle": cycle} if cycle else {}))
@@ -61,23 +54,12 @@ def run_log(data: str, run: str, flow: str, cycle: str | None) -> Iterator[None]
 
 
 def log_stage(stage: str, cycle: str, milliseconds: int) -> None:
-    """Log the end of a stage.
-
-    Args:
-        stage: the stage's word.
-        cycle: the cycle's id, or `returns`.
-        milliseconds: its duration.
-    """
+    """Log the end of a stage and its duration; `cycle` is the cycle's id, or `returns`."""
     _log("log.stage_done", fields={"stage": stage, "cycle": cycle}, numbers={"milliseconds": milliseconds}, stage=stage)
 
 
 def log_stage_counts(cycle: str, counts: VisibleRows) -> None:
-    """Log the counts of the stages, a line for each stage and authority.
-
-    Args:
-        cycle: the cycle's id.
-        counts: rows of `views.STAGE_COUNTS`.
-    """
+    """Log the counts of the stages (`views.STAGE_COUNTS`), a line for each stage and authority."""
     of_las: dict[tuple[str, str], dict[str, int]] = {}
     for row in counts.rows():
         of_las.setdefault((row["stage"], row["la_code"]), {})[row["count"]] = row["number"]
@@ -94,11 +76,11 @@ def log_stage_faults(stage: str, cycle: str, faults: Mapping[str, str]) -> None:
 
 
 def log_batches(stage: str, batches: VisibleRows, level: int = logging.INFO) -> None:
-    """Log the new states of some batches, a line for each.
+    """Log the new states of some batches (`views.BATCHES_NAMED`), a line for each.
 
     Args:
         stage: the stage that changed them.
-        batches: rows of `views.BATCHES_NAMED`.
+        batches: the batches.
         level: WARNING if a person must act.
     """
     for row in batches.rows():
@@ -109,12 +91,7 @@ def log_batches(stage: str, batches: VisibleRows, level: int = logging.INFO) -> 
 
 
 def log_published(cycle: str, schools: VisibleRows) -> None:
-    """Log the schools that got a zip, a line for each.
-
-    Args:
-        cycle: the cycle's id.
-        schools: rows of `views.PUBLISHED`.
-    """
+    """Log the schools that got a zip (`views.PUBLISHED`), a line for each."""
     for row in schools.rows():
         fields = {"stage": "publish", "cycle": cycle, "authority": row["la_code"], "school": row["school_number"]}
         numbers = {"ulns": row["ulns"], "exceptions": row["exceptions"]}

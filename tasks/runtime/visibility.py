@@ -1,7 +1,7 @@
 """The disclosure gate: every row shown to people is checked here, for the dashboard, log lines, `uln status`, the terminal.
 
 A column's tier decides (`schemas.tables`, `schemas.views`). Unknown columns are refused, so nobody sees a new column before
-its tier is set. Whatever shows rows takes a `VisibleRows`, which only `check_visible` makes; its look belongs to `flows`.
+its tier is set. Code that shows rows takes only a `VisibleRows`, made by `check_visible` alone; their look is for `flows`.
 To show something more: add a column to `schemas.views`.
 
 One exception on purpose: `uln trace` shows names, dates of birth and identifiers of one learner to someone who may read the
@@ -20,17 +20,13 @@ from schemas.texts.faults import ServiceFault
 from schemas.views import OF_ONE_LEARNER
 from tasks.core.masking import looks_personal, masked
 
-#: Counts are far below it; a ULN, as a number, never is.
+#: Counts stay far below it; a ULN, as a number, is never below it.
 _TOO_MANY = 1_000_000_000
 _MAKER = object()
 
 
 class VisibleRows:
-    """Rows that may be shown. Only `check_visible` makes them.
-
-    Attributes:
-        frame: the rows.
-    """
+    """Rows that may be shown. Only `check_visible` makes them."""
 
     def __init__(self, frame: pd.DataFrame, maker: object) -> None:
         if maker is not _MAKER:
@@ -38,7 +34,7 @@ class VisibleRows:
         self.frame = frame
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, a dict each; None where there is nothing."""
+        """Return the rows as dicts; None for missing values."""
         rows = self.frame.astype(object).where(self.frame.notna(), None).to_dict("records")
         return [{str(k): v for k, v in row.items()} for row in rows]
 
@@ -75,11 +71,7 @@ def check_visible(
 
 
 class OfOneLearner:
-    """Rows of one learner. Only `of_one_learner` makes them. Not a `VisibleRows`: no dashboard or log takes it.
-
-    Attributes:
-        of_learner: the rows.
-    """
+    """Rows of one learner. Only `of_one_learner` makes them. Not a `VisibleRows`: no dashboard or log takes it."""
 
     def __init__(self, of_learner: pd.DataFrame, maker: object) -> None:
         if maker is not _MAKER:

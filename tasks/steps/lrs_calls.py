@@ -6,7 +6,7 @@ READY again. If that is not known, it stays SENT_UNCONFIRMED and a person decide
 after the job was kept, the next run finds the job. If a reply means that the next call would end in the same way, no more
 calls are made.
 
-No engine: the doctor calls it too. No codes of the LRS: what follows from each is data (`schemas.codes.service_codes`).
+No engine: the doctor calls it too. No codes of the LRS: their meaning is data (`schemas.codes.service_codes`).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +75,7 @@ def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[s
     service, codes = learner_service(settings), service_codes(ctx.root.reference)
     away = service.reached()
     if away is not None:
-        # Checked before any learner is named: a server that rejects our certificate may end the connection during a call.
+        # Checked before any learner is named: a server that does not trust a connection may end it during a call.
         return CallResult(ledger, _undone([(la, codes[away]) for la in ready["la_code"]]))
     codes_met: list[tuple[str, ServiceCode]] = []
     for start in range(0, len(ready), settings.calls_at_once):
@@ -109,14 +109,7 @@ def learner_service(settings: LrsService) -> "LearnerService":
 def submitted(
     service: "LearnerService", documents: list[bytes], kind: JobKind, codes: dict[str, ServiceCode]
 ) -> list[Submitted]:
-    """Submit some batches at once.
-
-    Args:
-        service: the web service.
-        documents: the content of each batch; no more than the calls allowed at once.
-        kind: what the LRS shall do with them.
-        codes: `service_codes`.
-    """
+    """Submit some batches at once; no more `documents` than the calls allowed at once."""
     with ThreadPoolExecutor(len(documents)) as threads:
         replies = list(threads.map(lambda document: service.submit(document, kind), documents))
     results = []

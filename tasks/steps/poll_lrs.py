@@ -1,4 +1,4 @@
-"""Poll: what the LRS web service reports about jobs, some jobs at a time.
+"""Poll: ask the LRS web service about jobs, some jobs at a time.
 
 No engine and no writing: the stage writes the files and the ledger.
 """
@@ -47,13 +47,9 @@ class JobAnswers:
 
 
 def job_answers(root: DataRoot, lake: Lake, jobs: pd.DataFrame, settings: LrsService) -> Iterator[JobAnswers]:
-    """Ask for jobs, some at a time; stop if the LRS replies that the next call would end in the same way.
+    """Ask for jobs (rows of `lrs_jobs`), some at a time; `settings` have an address to call.
 
-    Args:
-        root: the data root.
-        lake: its lake.
-        jobs: rows of `lrs_jobs`.
-        settings: of the web service, with an address to call.
+    Stop if the LRS replies that the next call would end in the same way.
     """
     service, codes = learner_service(settings), service_codes(root.reference)
     sent = lake.read("batches", ["batch_ref", "rows"], batch_ref=jobs["batch_ref"]).set_index("batch_ref")["rows"]

@@ -1,4 +1,4 @@
-"""Submission slips: what was received from a school in a cycle, and the states of its records.
+"""Submission slips: the files received from a school in a cycle, its batches, and the states of its records.
 
 Belongs here: which files, batches and counts a slip names, in both languages. Does not belong here: the state of a record
 (`tasks.core.standing`), and the look of a slip (`tasks.io.school.workbook`). A slip shows the states when its workbook was
@@ -87,13 +87,7 @@ def _by_school(rows: pd.DataFrame, columns: list[str]) -> dict[object, list[tupl
 
 
 def slip_of(schools: Iterable[Submission], *, ulns: int, lines: int) -> Slip:
-    """Return the slip of one school, or of several together.
-
-    Args:
-        schools: the content for each school.
-        ulns: number of learners in their transfer files.
-        lines: number of lines in their work lists.
-    """
+    """Return the slip of one school, or of several, with the numbers of ULNs in their files and lines in their lists."""
     contents = list(schools)
     counts: list[tuple[str, int]] = [
         (label, sum(school.standing.get(name, 0) for school in contents)) for name, label in _labels().items()
