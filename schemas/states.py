@@ -44,8 +44,8 @@ class BatchEvent(StrEnum):
 
     HAND_OVER_BEGUN is recorded before the hand-over; HANDED_OVER and NOT_HANDED_OVER after it, if its outcome is known.
     CONFIRMED: a later run finds the file in the outbox, or the job at the web service. ANSWERED: the LRS has answered for a
-    learner, so the batch arrived. OVERTAKEN: a learner in it got a ULN in another way. REROUTED: batches now go by another
-    way than the one it was built for. RETRY and ABANDON are a person's `Decision`.
+    learner, so the batch arrived. OVERTAKEN: a learner in it got a ULN in another way. REROUTED: it was built for the outbox,
+    and batches now go to the web service, or the reverse. RETRY and ABANDON are a person's `Decision`.
     """
 
     BUILT = "built"
@@ -69,7 +69,7 @@ class BatchMove(NamedTuple):
 
 
 #: All allowed moves (law 2); each event leads to one state. `tasks.core.batch_states` applies the table, `make states`
-#: draws it. A READY batch can be abandoned, if an answer shows that it arrived and other answers are overdue.
+#: draws it. A READY batch can be abandoned, because an answer may show that it arrived while other answers are overdue.
 BATCH_MOVES = (
     BatchMove(None, BatchEvent.BUILT, BatchState.READY),
     BatchMove(BatchState.READY, BatchEvent.HAND_OVER_BEGUN, BatchState.SENT_UNCONFIRMED),
@@ -109,7 +109,7 @@ class Decision(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What the LRS web service does with a batch: FULL gives ULNs, CHECK tells what it would answer."""
+    """What the LRS web service does with a batch: FULL gives ULNs, CHECK only says what the answers would be."""
 
     FULL = "FUL"
     CHECK = "CHK"

@@ -40,7 +40,7 @@ def parse_table(
         row_type: a dataclass of texts; its annotations hold the other rules.
         source: the file's name in faults; without its ending, the table's name in the catalogue.
         may_be_empty: columns that need no value.
-        own: whether the table is a person's own, in place of a shipped one.
+        own: whether the table is a data root's, used instead of the shipped one.
         needed: codes that must be in the table.
         catalogue: the Welsh; None for the shipped catalogue.
 
@@ -48,7 +48,8 @@ def parse_table(
         The rows by code, in file order.
 
     Raises:
-        ConfigurationFault: missing or unknown columns; otherwise all faults of the rows; otherwise of their Welsh.
+        ConfigurationFault: lists all missing and unknown columns; if there are none, all faults of the rows; if there are
+            none, all faults of their Welsh.
     """
     names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
     codes: set[str] = set()

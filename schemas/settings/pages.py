@@ -1,7 +1,7 @@
 """Layout of a cycle's pages: sections, tables and columns, from `pages.toml`; and the actions needed, from `page_needs.csv`.
 
-Belongs here: order and kinds. Does not belong here: who may see a column (`schemas.views`), its look (`tasks.io.pages.html`),
-its rows (`tasks.core.page_tables`). To add a column: a line in `pages.toml`, its tier in the view `page_<table>`, its
+Belongs here: the order and the kind of each column. Does not belong here: who may see a column (`schemas.views`), how it looks
+(`tasks.io.pages.html`), its rows (`tasks.core.page_tables`). To add a column: a line in `pages.toml`, its tier in the view `page_<table>`, its
 heading `pages.column.<column>` in `texts.csv`. To add a list of words: a line in `WORDS`.
 """
 
@@ -120,7 +120,7 @@ def parse_pages(content: str, source: str = "pages.toml") -> tuple[Section, ...]
 
 
 def _lists(sections: dict[str, Any]) -> dict[str, set[str]]:
-    """Return the tables of each section, as far as the file gives them in lists."""
+    """Return the table names of each section; entries that are not lists are left out, and `check` reports them."""
     pages = {name: block.values() for name, block in sections.items() if isinstance(block, dict)}
     return {
         name: {table for part in parts if isinstance(part, list) for table in part} for name, parts in pages.items()
@@ -128,7 +128,7 @@ def _lists(sections: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def parse_address(content: str, source: str = "pages.toml") -> str:
-    """Return the address that serves a data root, from its own `reference/pages.toml`: `address = "https://../"`.
+    """Return the web address of a data root's pages, from the text of its `reference/pages.toml`: `address = "https://../"`.
 
     Raises:
         ConfigurationFault: it is not TOML, has another key, or the address does not end in a slash.

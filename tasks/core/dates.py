@@ -10,7 +10,7 @@ from tasks.core.text_columns import map_unique
 
 
 def iso_dates(text: pd.Series) -> pd.Series:
-    """Parse dates as sent: datetime64, NaT for all but real dates written YYYY-MM-DD, years 1000 to 2999."""
+    """Parse dates as sent into datetime64; NaT unless it is a real date written YYYY-MM-DD, in the years 1000 to 2999."""
     return map_unique(_iso_dates, text)
 
 
@@ -25,7 +25,7 @@ def expected_year(dob: pd.Series, cycle: Cycle) -> pd.Series:
 
     Args:
         dob: dates of birth as sent.
-        cycle: the academic year is the cycle's.
+        cycle: gives the academic year.
 
     Returns:
         Int64, null where the date cannot be read.

@@ -1,13 +1,15 @@
 """Statistical disclosure control: hide counts of learners so that a table reveals no number from 1 to 4.
 
-Choosing the cells to hide in a table with totals belongs here. Every user of the engine sees all its tables, so an analyst
-of one authority sees counts of another's learners. A small number left out comes back by subtraction, unless others are left
-out beside it. Not here: who may see a column at all (`tasks.runtime.visibility`), how a hidden number looks
-(`flows.run.run_page`). To add a column to a table: its place in the `parts` that the caller passes.
+Every user of the engine sees all its tables, so an analyst of one authority sees counts of another's learners. A reader can
+work out a hidden number by subtraction, unless other cells are hidden too.
+
+Belongs here: which cells of a table with totals are hidden. Does not belong here: who may see a column at all
+(`tasks.runtime.visibility`), how a hidden number looks (`flows.run.run_page`). To add a column to a table: add it to the
+`parts` that the caller passes.
 
 The cells are the arcs of a network. Each equation of the table (a sum is its parts, the last row is all others) is a node
-with equal flow in and out, so the circulations are the tables that agree with what is published. A small number is safe if it
-could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. For each, the cheapest ring is hidden.
+with equal flow in and out, so each circulation is a table that agrees with the published numbers. A small number is safe if it
+could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. The cheapest such rings are hidden.
 """
 
 import heapq
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-#: Numbers from 1 to below this one are shown to nobody. 0 is shown, because most cells say that there is nobody.
+#: Numbers above 0 and below this one are shown to nobody. 0 is shown, because most cells are 0.
 SMALL = 5
 #: The last row: all others together.
 TOTAL = "total"
@@ -43,9 +45,9 @@ def with_sums(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.
 def suppressed(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     """Return `with_sums` as nullable integers, with cells null so that no number below SMALL can be worked out.
 
-    A reader knows every number left, that sums are sums, and that a hidden number is at least 1. Even so, for that reader
-    each small number may be anything from 1 to 5 or more; also for one who knows all numbers of another row, because the row
-    is the reader's own. A small sum is at least the number of its parts above 0, because zeros are shown; it too could be 5.
+    A reader knows every number that is shown, how the sums are made, and that a hidden number is at least 1. To this reader
+    each small number may still be anything from 1 to 5 or more. That also holds for the owner of another row, who knows all
+    numbers of that row. A small sum is at least the number of its parts above 0, because zeros are shown; it too could be 5.
     """
     whole = with_sums(counts, parts)
     arcs = {arc.cell: arc for arc in _arcs(whole, parts)}
@@ -77,11 +79,11 @@ def _arcs(whole: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> Iterator
             number = int(whole.loc[row, column])
             if not number:
                 continue  # it is shown, so it is fixed
-            # From the sum of all to the sums of a row, to the columns, to the total's sums, and back.
+            # The flow runs from the sum of all to the sums of a row, to the columns, to the total's sums, and back.
             outer: _Node = ("row", row, parent[column]) if column in parent else ("whole",)
             inner: _Node = ("row", row, column) if column in parts else ("column", column)
             tail, head = (inner, outer) if row == TOTAL else (outer, inner)
-            # People ask first for the country's totals, then for an authority's; of the others, small ones are missed least.
+            # Hide last the totals of the country, then sums; among other cells, hide small numbers first.
             cost = (1 + math.log10(number)) * (100 if row == TOTAL else 1) * (5 if column in parts else 1)
             yield _Arc((row, column), number, tail, head, cost)
 
@@ -107,8 +109,8 @@ def _rings(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], cell: _Cell, by: int)
 def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) -> set[_Cell] | None:
     """Return the cheapest ring of cells to hide so that one cell could be greater by `by` (less, where negative).
 
-    `arcs` are all cells that are not 0; those hidden already cost nothing. None where no ring exists, for less: a sum of
-    parts that are not 0. For more there is always one, along the cell's own sums and totals.
+    `arcs` are all cells that are not 0; cells that are already hidden cost nothing. A greater number always has a ring, along
+    the cell's own sums and totals. A smaller one may have none (a sum of parts that are not 0); then None.
     """
     start, end = (arc.head, arc.tail) if by > 0 else (arc.tail, arc.head)
     steps = _steps([other for other in arcs.values() if other is not arc], abs(by))
@@ -134,7 +136,7 @@ def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) ->
 
 
 def _steps(arcs: list[_Arc], by: int) -> dict[_Node, list[tuple[_Node, _Arc]]]:
-    """Return the steps from each equation: along a cell that grows, back along one that can lose `by` and stay above 0."""
+    """Return the steps from each equation: forwards if a cell grows, backwards if it can lose `by` and stay above 0."""
     steps: dict[_Node, list[tuple[_Node, _Arc]]] = {}
     for arc in arcs:
         steps.setdefault(arc.tail, []).append((arc.head, arc))
@@ -144,7 +146,7 @@ def _steps(arcs: list[_Arc], by: int) -> dict[_Node, list[tuple[_Node, _Arc]]]:
 
 
 def to_fives(numbers: pd.Series) -> pd.Series:
-    """Round counts of learners to five, so that sums and unions cannot be set off against each other; null where small."""
+    """Round counts of learners to five, so that subtracting one from another reveals nothing; null where small."""
     return _nearest(numbers, pd.Series(SMALL, index=numbers.index))
 
 

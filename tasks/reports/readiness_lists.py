@@ -22,7 +22,7 @@ def as_list(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the list of what schools still need (`readiness_of`), as an authority reads it.
 
     Columns: the school, what is missing, the two registers side by side, the difference, the action and where to take it.
-    Headings are in both languages, or in the language of their column.
+    A heading is in the language of its column; that of a column without a language is in both.
     """
     shown: dict[str, pd.Series] = {bilingual(f"readiness.{name}"): rows[name] for name in _ONCE}
     shown |= {text("readiness.text", lang): rows[f"text_{lang}"] for lang in ("cy", "en")}

@@ -60,11 +60,11 @@ class Sayer:
     """The texts of the pages in one language."""
 
     def __init__(self, lang: Language, missing: str) -> None:
-        """Set the language and the text for a missing number, which on the page of Wales is a hidden number."""
+        """Set the language, and the text for a missing number; on the page of Wales a missing number is a hidden one."""
         self.lang, self.missing = lang, missing
 
     def __call__(self, key: str, **places: Any) -> str:
-        """Return a text with its places filled (`of`)."""
+        """Return a text with its placeholders filled (`of`)."""
         return text(f"pages.{key}", self.lang).format(**{name: self.of(value) for name, value in places.items()})
 
     def other(self, key: str) -> str:
@@ -80,7 +80,7 @@ class Sayer:
         return self(f"says.{said.key}", **said.places)
 
     def of(self, value: Any) -> str:
-        """Format a value for a place: a number, day, share, pair (Welsh, English) or text."""
+        """Format a value for a placeholder: a number, day, share, pair (Welsh, English) or text."""
         if value is None:
             return self.missing
         if isinstance(value, int):

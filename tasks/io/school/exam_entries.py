@@ -1,11 +1,11 @@
 """A school's learners and their ULNs as a CSV for its examinations software.
 
 Programs read it: UTF-8 without byte order mark, lines end in CR LF, names unchanged. But people open it in a spreadsheet
-first, so a name that would begin a formula gets an apostrophe before it, as in `report_csv`. No person's name begins so;
-the apostrophe shows that the name is wrong. Awarding bodies do not publish what their programs need; the headings are
+first, so a name that a spreadsheet would read as a formula gets an apostrophe, as in `report_csv`. No real name begins like
+that; the apostrophe shows that the name is wrong. Awarding bodies do not publish what their programs need; the headings are
 those of the census (CBDS) and, as in a CTF, not translated.
 
-Does not belong here: which learners are in it; they are those in the school's CTF.
+Does not belong here: which learners are in it (those in the school's CTF).
 """
 
 import csv
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tasks.io.data_root.report_csv import as_text
 
-#: A name of these characters only, without a leading dash, begins no formula. That holds for most schools' names.
+#: A name of these characters alone, without a leading dash, is no formula. In most schools all names are such.
 _PLAIN = re.compile(r"[\w .'’-]*")
 _COLUMNS = {"upn": "UPN", "uln": "UniqueLearnerNumber", "surname": "Surname", "forename": "Forename"}
 
