@@ -1,7 +1,7 @@
 """The upkeep flow: once a week it compacts the lake's small files and removes data whose retention has passed.
 
 Compaction changes no row, and the flow may be ended at any moment. Pupils' data is removed only if the data controller has
-decided how long its kind is kept (`decided` in `retention.toml`); all else is a person's decision, `uln purge`.
+decided how long its kind is kept (`decided` in `retention.toml`); everything else waits for a person (`uln purge`).
 """
 
 from typing import Any
@@ -22,7 +22,8 @@ LONGEST_SECONDS = 4 * 3600
 def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
     """Return the tasks in order, each with its parameters besides the data root.
 
-    Compaction comes last: the purge relies on snapshots taken at the lake's present versions, which compaction moves on.
+    Compaction comes last, because it makes new versions of the lake's tables: the purge needs snapshots taken at the present
+    versions.
     """
     return (purge_decided, {"day": day}), (compact, {})
 
@@ -44,11 +45,11 @@ def upkeep(data: MaybeFolder = None) -> Counts:
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Returns:
-        Counts by `step.count`.
+        Counts by `<task>.<count>`, such as `compact.files`.
 
     Raises:
         ConfigurationFault: `reference/retention.toml` is wrong.
-        ServiceFault: another run holds the data root too long.
+        ServiceFault: another run did not release the data root in time.
     """
     root, day = root_of(data), scheduled_time(None)[:10]
     total: Counts = {}

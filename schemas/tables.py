@@ -24,9 +24,9 @@ class Tier(StrEnum):
 
     OPEN: every user of the engine, that is, anyone: counts, codes, references, dates of runs.
     INTERNAL: people who work in the data root: names and texts of a sender (file names, unknown codes and elements), and
-    what reveals nothing about a pupil who is not known already (year group).
-    PERSONAL: nobody; it leaves the data root only in files for the LRS and for the school. Someone who may read the data
-    root may ask it for one learner (`visibility.of_one_learner`).
+    facts that reveal no pupil's identity (year group).
+    PERSONAL: nobody; it leaves the data root only in files for the LRS and for the school. People who may read the data
+    root may ask for these columns of one learner (`visibility.of_one_learner`).
     """
 
     OPEN = "open"
@@ -117,7 +117,7 @@ PATHS_CSV = Path(__file__).parent / "plasc" / "paths.csv"
 def parse_pupil_columns(paths_csv: str) -> tuple[Column, ...]:
     """Return the columns of a pupil record as the school sent them, in row order (docs/reference/sources.md#pupil-items).
 
-    From the columns field, tier and since; the others belong to `schemas.plasc.layouts`.
+    Reads the columns field, tier and since of `paths.csv`; `schemas.plasc.layouts` reads the others.
 
     Raises:
         ConfigurationFault: lists every missing or unknown tier and version.
@@ -231,7 +231,7 @@ LRS_JOBS = Table(
         *_ref(
             "kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn", "file_name", "submitted_at"
         ),
-        # The last code that the LRS gave when asked for the answers; null if it was not asked yet.
+        # The LRS's last code when it was asked for the answers; null if it was not asked yet.
         *_internal("code"),
     ),
     key=("kind", "batch_ref", "job_ref"),

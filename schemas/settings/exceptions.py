@@ -1,6 +1,6 @@
 """Terms for exceptions: the ages by which they are counted, and the names of export files (`exceptions.toml`).
 
-Shipped as a proposal; a data root may have its own `reference/exceptions.toml`. To change a bound or a word: there.
+The shipped terms are a proposal. To change a bound or a word: in a data root's own `reference/exceptions.toml`.
 """
 
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ from schemas.texts.edited_files import sentences, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 PREFIX = "ULN_WAY_"
-#: Connections within this machine cannot be listened to; any other connection that carries pupils' data uses TLS.
+#: Hosts that an endpoint may have without TLS: nobody else can listen to a connection within this machine.
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 FOLDERS = ("dewi_inbox", "dewi_outbox", "lrs_inbox", "lrs_outbox")
 LAKE = "lake"
@@ -75,7 +75,7 @@ class FileLocation(_Location):
     @field_validator("url")
     @classmethod
     def _of_this_machine(cls, url: str) -> str:
-        # In file://mnt/x, mnt is taken for a host, which would leave the folder /x.
+        # In file://mnt/x, mnt would be the host, and the folder /x.
         if urlsplit(url).netloc or not urlsplit(url).path.strip("/"):
             raise PydanticCustomError("fault.way_no_folder_of_this_machine", "no folder")
         return url
@@ -104,7 +104,11 @@ class SftpLocation(_Location):
 
 
 class ObjectLocation(_Location):
-    """A part of an object store. Objects appear whole, so they need no time to settle. No endpoint: the provider's own."""
+    """A part of an object store. Objects appear whole, so they need no time to settle.
+
+    Attributes:
+        endpoint: the address of the store; None for the provider's own.
+    """
 
     endpoint: str | None = None
     settled_seconds: int = Field(0, ge=0)
@@ -134,7 +138,7 @@ class ObjectLocation(_Location):
 
 
 class S3Location(ObjectLocation):
-    """A bucket of an S3-compatible store. Without keys, the provider's own ways to find credentials are used."""
+    """A bucket of an S3-compatible store. Without keys, the provider's library looks for credentials."""
 
     region: str = "us-east-1"
     access_key: SecretStr | None = None
@@ -182,7 +186,7 @@ Location = Annotated[
 ]
 
 
-#: Locations for tables: only where a commit is one step that excludes other writers.
+#: Locations for tables: only where a commit is a single step that excludes other writers.
 LakeWay = Annotated[
     Annotated[FileLocation, Tag("file")] | Annotated[S3Location, Tag("s3")],
     _by_scheme("file", "s3"),
@@ -222,7 +226,7 @@ class Locations(BaseSettings):
 
 
 def locations_of(reference: Path) -> Locations:
-    """Return the locations for a data root with that reference folder, in which `ways.toml` may be missing.
+    """Return the locations for a data root with that reference folder, where `ways.toml` may be missing.
 
     Raises:
         ConfigurationFault: lists every fault in the file and in the environment; shows no value.
@@ -240,7 +244,8 @@ def _locations(path: Path, stamp: int, environment: tuple[tuple[str, str], ...])
 def parse_locations(content: str, environment: Mapping[str, str]) -> Locations:
     """Read the TOML text of a file, and the environment, which overrides it (`locations_of`).
 
-    `environment` holds the variables that begin with `PREFIX`; they are also in the process.
+    `environment` holds the variables that begin with `PREFIX`; only their names are read here. pydantic-settings reads the
+    values from the process.
 
     Raises:
         ConfigurationFault: lists every fault; shows no value.

@@ -1,8 +1,8 @@
 """Layout of a cycle's pages: sections, tables and columns, from `pages.toml`; and the actions needed, from `page_needs.csv`.
 
-Belongs here: the order and the kind of each column. Does not belong here: who may see a column (`schemas.views`), how it looks
-(`tasks.io.pages.html`), its rows (`tasks.core.page_tables`). To add a column: a line in `pages.toml`, its tier in the view `page_<table>`, its
-heading `pages.column.<column>` in `texts.csv`. To add a list of words: a line in `WORDS`.
+Belongs here: the order and the kind of each column. Does not belong here: who may see a column (`schemas.views`), how it
+looks (`tasks.io.pages.html`), its rows (`tasks.core.page_tables`). To add a column: a line in `pages.toml`, its tier in the
+view `page_<table>`, its heading `pages.column.<column>` in `texts.csv`. To add a list of words: a line in `WORDS`.
 """
 
 import re

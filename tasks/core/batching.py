@@ -1,4 +1,4 @@
-"""Valid rows into LRB batches: which rows, in which order, under which reference and file name.
+"""Builds LRB batches from valid rows: which rows, in which order, under which reference and file name.
 
 Law 2 (docs/explanation/laws.md): building a batch is repeatable, and a learner is in at most one live batch. Does not belong
 here: the LRS form of a row (`lrs_form`), changes of a batch's state (`batch_states`).
@@ -21,7 +21,7 @@ from tasks.core.text_columns import sort_text
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: the learners of one UKPRN, in the order of the file."""
+    """A batch: learners of one school, and so of one UKPRN, in the order of the file."""
 
     ref: str
     school_number: str
@@ -32,8 +32,8 @@ class Batch:
 def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, held: pd.Series) -> pd.DataFrame:
     """Return the rows that a batch may take now.
 
-    These are the waiting rows, and rows with an exception open in this cycle if their form differs from all that was sent for
-    the learner in it: the school has corrected them in a newer return. Values that have an answer are not sent again.
+    These are the waiting rows, and the rows with an open exception in this cycle that the school has corrected: their LRS
+    form differs from every form sent for the learner in this cycle. Values that the LRS has answered are not sent again.
 
     Args:
         standing: `standing.derive_states`.
@@ -53,7 +53,7 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, hel
     key = ["upn", *SENT_FIELDS]
     # Compared under the UPN that the ledger knows: a new UPN alone is not a correction.
     now = rows.assign(upn=rows["known_as"]).loc[open_exception, key].fillna("")
-    # Filter first: few learners have an exception, but those of all Wales were sent.
+    # Filter first: few learners have an exception, but `sent` has every learner in the cycle's batches.
     before = sent.loc[is_in(sent["upn"].fillna(""), now["upn"]), key].fillna("").drop_duplicates().assign(was_sent=True)
     due = rows["upn"].notna().to_numpy(copy=True)
     due[open_exception.to_numpy()] &= now.merge(before, on=key, how="left")["was_sent"].isna().to_numpy()
@@ -61,7 +61,7 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, hel
 
 
 def first_of_each_learner(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per learner: a row with the new UPN before one with the former UPN, then the first school's row.
+    """Return one row per learner: preferably with the new UPN, not the former one; then that of the first school.
 
     Args:
         rows: row_ref, school_number, upn, known_as and any other columns.
@@ -86,7 +86,7 @@ def build(
     cycle_id: str,
     abandoned: Collection[str] = (),
 ) -> list[Batch]:
-    """Cut rows into batches per UKPRN, each no longer than the profile's limit.
+    """Cut rows into batches of one school each, no longer than the profile's limit.
 
     Args:
         rows: `to_send`.
@@ -115,7 +115,7 @@ def build(
 
 
 def free_minute(wanted: dt.datetime, taken: set[str], name_at: Callable[[dt.datetime], str]) -> dt.datetime:
-    """Return the first minute, from the wanted one, whose file name is free: file names carry no seconds.
+    """Return the first minute from the wanted one on whose file name is free; file names have no seconds.
 
     Args:
         wanted: when the batch is built.

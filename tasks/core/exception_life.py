@@ -11,8 +11,8 @@ and from the cycles in view, so later cycles do not change the view of a cycle. 
 | seen | open, and a workbook that lists it went to the school |
 | open | otherwise |
 
-The first row that holds is the state; the earliest resolution is the cause. An export that arrived before the answer that it
-settles counts too. Rows under another UPN of the same learner (`one_learner.learner_upns`) count as if under this one.
+The first row that holds is the state; the earliest resolution is the cause. An export counts even if it arrived before the
+answer that it settles. Rows under another UPN of the same learner (`one_learner.learner_upns`) count as if under this one.
 
 Belongs here: states of exceptions, and their counts. Does not belong here: meanings of codes (`schemas.codes.return_codes`),
 learners to send again (`batching.to_send`).
@@ -71,8 +71,8 @@ class LearnerHistory:
         another: upn, other; pairs of UPNs of one learner, in either order (`one_learner.learner_upns`).
         answers: upn, batch_ref, uln, received_at, sha256, ordinal, exported; every tied answer.
         held: upn, uln; the ULNs in the register.
-        records: upn, cycle, school_number, sha256, uln, disposition, reason, state, batch_ref; from all returns of the cycles
-            that are not purged, a school's newest and older ones.
+        records: upn, cycle, school_number, sha256, uln, disposition, reason, state, batch_ref; from all returns, newest and
+            older, of the cycles that are not purged.
         returns: sha256, cycle, school_number, received_at; those schools' accepted returns, the newest of each cycle last.
         sent: upn, batch_ref, cycle, built_at; the batches that the learners were sent in (`standing.latest_sent_rows`).
         deliveries: cycle, school_number, delivered_at.
@@ -179,7 +179,7 @@ def _lrs_resolutions(rows: pd.DataFrame, answers: pd.DataFrame, later: pd.DataFr
 
 
 def _numbered(returns: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
-    """Add each return's number in its school over all cycles (n), newest (in its cycle), next_at (the next was received)."""
+    """Add n (number within the school, over all cycles), newest (whether, in its cycle), next_at (when the next came)."""
     rows = returns.assign(place=place_in(returns["cycle"], cycles), within=range(len(returns)))
     rows = rows.sort_values(["school_number", "place", "within"], ignore_index=True)
     of_school = rows.groupby("school_number")
@@ -190,8 +190,8 @@ def _numbered(returns: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
 def _deciding_records(rows: pd.DataFrame, records: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """Return the facts of the record that decides each exception.
 
-    Records in newest returns come first: that of the last cycle; there the one with the exception, then a chosen one, then
-    one with a ULN. Without any, the last record in an older return shows the school that the learner left.
+    A record in a newest return decides: of the last cycle, and there in this order: the record with the exception, a chosen
+    one, one with a ULN. If there is none, the last record in an older return shows the school that the learner left.
 
     Returns:
         Index of `rows`: school_number, place (number of the record's cycle; null without a record), stays (no newer return
@@ -243,8 +243,8 @@ def _later_batches(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) ->
 def _seen_at(rows: pd.DataFrame, decided: pd.DataFrame, deliveries: pd.DataFrame) -> pd.Series:
     """Return when a workbook first listed each exception; null where the exception ended before.
 
-    A workbook of the cycle that opened it lists it: for the school that asked, until a return of that cycle has the learner
-    at another school; then for that school.
+    The workbooks of the cycle that opened it list it: those of the school that asked, and once a return of that cycle has the
+    learner at another school, those of that school.
     """
     in_cycle = decided["stays"] & decided["place"].eq(rows["place"])
     moved = in_cycle & decided["school_number"].ne(rows["school_number"])
@@ -295,7 +295,7 @@ def by_age(told: pd.DataFrame, day: dt.date, terms: ExceptionTerms) -> pd.DataFr
 
     Args:
         told: `lives`.
-        day: last day that counts; an exception opened after it has the first age.
+        day: the day up to which ages are counted; an exception opened after it has the first age.
         terms: the bounds of the ages.
 
     Returns:

@@ -1,7 +1,8 @@
 """Whether a finding holds a record. No other module decides it.
 
 Belongs here: which findings block, and which records they hold. Does not belong here: the rules that make findings
-(`expectations`), the lake's findings (`ledger.standing.rows_held`), schools on hold (`volume`).
+(`expectations`; a rule's severity: `expectations/catalogue.csv`), the lake's findings (`ledger.standing.rows_held`), schools
+on hold (`volume`), the state of a held record that was sent before (`standing.derive_states`).
 """
 
 import pandas as pd

@@ -5,7 +5,7 @@ modulo 11; a remainder of 0 is invalid). The checker in python-stdnum knows only
 UPN, so the arithmetic is here. A UPN names the authority and school that allotted it, not the learner's present ones, so
 nothing here compares them.
 
-Does not belong here: consequences of a wrong identifier (`expectations`), whose it is (`evidence`, `merging`).
+Does not belong here: consequences of a wrong identifier (`expectations`), whose identifier it is (`evidence`, `merging`).
 To add an identifier: its pattern, weights and check characters, and worked examples in the tests.
 """
 
@@ -33,8 +33,8 @@ ULN_PLACEHOLDER = "9999999999"
 def canonical_upn(upn: pd.Series) -> pd.Series:
     """Return UPNs in the form in which they are compared: capitals, without XML white space around; null where blank.
 
-    Any other invisible character stays, so that the shape is wrong: without it, the UPN would differ from the text in the
-    school's system.
+    Any other invisible character stays and makes the shape wrong: without it, the UPN would no longer equal the text in
+    the school's system.
 
     Args:
         upn: as sent.
@@ -62,7 +62,7 @@ def upn_shape(upn: pd.Series) -> pd.Series:
 
 
 def upn_check_letter(twelve: pd.Series) -> pd.Series:
-    """Return the check letter, the first character of a UPN; null where the text is not of the form below.
+    """Return the check letter, the first character of a UPN; null where the text does not have the form below.
 
     Args:
         twelve: characters 2 to 13: twelve digits, or eleven and a letter (temporary; the letter counts as its position in
@@ -113,12 +113,12 @@ def uln_valid(uln: pd.Series) -> pd.Series:
 
 
 def _remainder(text: pd.Series, weights: np.ndarray, modulus: int, *, last: np.ndarray = _DIGIT) -> np.ndarray:
-    """Return the weighted sum of each text's characters, modulo; -1 where the text is not of the form below.
+    """Return the weighted sum of each text's characters, modulo `modulus`; -1 where the text does not have the form below.
 
     Args:
-        text: one ASCII digit for each weight.
-        weights: of the characters.
-        modulus: of the sum.
+        text: one ASCII digit for each weight; `last` may allow another last character.
+        weights: a weight for each character.
+        modulus: the divisor of the sum.
         last: value of each byte as the last character (`_values`).
     """
     at, codes = bytes_of_width(text, len(weights))

@@ -1,11 +1,11 @@
 """Find the records of one learner: two UPNs, or records of one UPN in two schools.
 
-Rules for when two records are one person's belong here; also which school asks, and by which UPN the ledger knows the
-learner. `docs/one-learner.md` explains every case. Not here: the state of a record (`standing`), what the LRS answered for
-two (`merging`), what schools read (`publication`).
+Belongs here: when two records are one person's, which school asks, and by which UPN the ledger knows the learner.
+`docs/one-learner.md` explains every case. Does not belong here: the state of a record (`standing`), the LRS's answers for two
+UPNs (`merging`), texts for schools (`publication`).
 
-Two people are never taken for one: given name, date of birth and gender must agree in every comparison, and twins differ in
-the given name. Names are compared in the LRS's form, as the LRS compares them.
+In every comparison given name, date of birth and gender must agree, so that two people are never taken for one; twins differ
+in the given name. Names are compared in the LRS's form, as the LRS compares them.
 """
 
 import pandas as pd
@@ -27,15 +27,15 @@ _MAIN, _SINGLE = "M", ("C", "")
 def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | None = None) -> pd.Series:
     """Return the UPN by which the ledger knows each record's learner.
 
-    It is the record's own UPN, or the former one in two cases, if something was sent under the former UPN for the same given
-    name, date of birth and gender: nothing was sent under the own UPN; or only the former UPN has a ULN, because the LRS may
-    answer last what was sent first. So a learner with a new permanent UPN is not sent a second time, and a twin whose former
-    UPN was typed as the sister's does not become the sister.
+    Usually it is the record's UPN. It is the former UPN if the same person (given name, date of birth, gender) was sent under
+    it, and either nothing was sent under the record's UPN, or only the former UPN has a ULN (the LRS may answer last what was
+    sent first). So a learner with a new permanent UPN is not sent a second time. A twin whose return gives the sister's UPN
+    as former UPN is not taken for the sister.
 
     Args:
         records: upn, former_upn (canonical), forename, dob, gender (as sent by the school).
         ledger: upn, given_name, dob, gender; every row that was sent.
-        with_uln: UPNs that have a ULN in the register; none where None.
+        with_uln: UPNs that have a ULN in the register; None means that no UPN has one.
 
     Returns:
         UPNs, null where the record has none.
@@ -47,7 +47,7 @@ def known_as(records: pd.DataFrame, ledger: pd.DataFrame, with_uln: pd.Series | 
 
 
 def learner_upns(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs of UPNs of one learner: a record's UPN, and its former one under which we sent something.
+    """Return the pairs of UPNs of one learner: a record's UPN, and its former UPN if the learner was sent under it.
 
     Both tables are as for `known_as`. Columns upn and other; each pair once in each order.
     """
@@ -58,7 +58,7 @@ def learner_upns(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
 
 
 def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Series:
-    """Whether something was sent under the former UPN, for the same person."""
+    """Whether the person of each record was sent under the former UPN."""
     then = ledger[is_in(ledger["upn"], records["former_upn"])]
     now = records[is_in(records["former_upn"], then["upn"])]
     as_former = now.assign(upn=now["former_upn"], given_name=now["forename"], gender=lrs_genders(now["gender"]))
@@ -70,7 +70,7 @@ def _upn_and_person(rows: pd.DataFrame) -> pd.Series:
 
 
 def person(rows: pd.DataFrame) -> pd.Series:
-    """Join what does not change about a person into one key; null where one of the three fields is missing.
+    """Join given name, date of birth and gender into one key; null where one of them is missing.
 
     Only the letters of a name count, so the school's spelling with accents equals the LRS's without.
 
@@ -85,8 +85,8 @@ def person(rows: pd.DataFrame) -> pd.Series:
 def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:
     """Return the former UPNs that may be trusted if the date of birth also agrees: canonical, index of `records`.
 
-    Null where another record of the school's current return has the former UPN as its UPN: then it is a sister's, who may be
-    a twin, or the same learner's second record.
+    Null where another record of the school's current return has the former UPN as its UPN. That record may be a sister's,
+    even a twin's, or a second record of the same learner.
 
     Args:
         records: school_number, upn, former_upn (as sent).
@@ -132,9 +132,9 @@ def yielding_records(records: pd.DataFrame) -> pd.Series:
     """Return the row_refs of a learner's records that give way because another school asks for the ULN.
 
     Records of one UPN in two or more schools are one learner's if given name, family name, date of birth and gender agree.
-    Then the one school that says it is the main one (M) asks. If none says so, all are single registrations (C or blank),
-    and the school with the newest return asks, because the learner is there now. Every unclear case is left to the schools:
-    two main schools, returns of the same time, a UPN twice in one school, different people.
+    If one school says that it is the main one (M), that school asks. If none says so and all are single registrations (C or
+    blank), the school with the newest return asks, because the learner is there now. Every unclear case is left to the
+    schools: two main schools, returns of the same time, a UPN twice in one school, different people.
 
     Args:
         records: row_ref, upn (canonical), school_number, enrol_status (as sent), given_name, family_name, dob, gender (in

@@ -15,9 +15,9 @@ from tasks.core.membership import composite_key, is_in, lookup, place_in
 
 
 def latest_sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
-    """Return the batch rows that count as sent; of an abandoned batch, only those that the LRS answered after all.
+    """Return the batch rows that count as sent.
 
-    A learner in an abandoned batch without an answer counts as never sent.
+    A row of an abandoned batch counts only if the LRS has answered it; otherwise its learner counts as never sent.
 
     Args:
         batch_rows: batch_ref, upn and any other columns.
@@ -67,8 +67,9 @@ def derive_states(
 ) -> pd.DataFrame:
     """Return the state of each chosen record.
 
-    While a finding blocks a record, the record does not get the answer to its UPN, unless it is the only record of that UPN
-    in the school whose batch asked: two schools, or two records of one school, may have used one UPN for two people.
+    A record with a blocking finding is held, even if its UPN has an answer: two schools, or two records of one school, may
+    have used one UPN for two people. Only one kind of record is not held in spite of such a finding: the
+    single record of its UPN in the school whose batch asked for it in this cycle, because the answer can only be for it.
 
     Args:
         chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned. An optional column
@@ -80,8 +81,8 @@ def derive_states(
         exceptions: upn, batch_ref; answers without a ULN.
 
     Returns:
-        row_ref, school_number, upn (canonical; by which the ledger knows the learner), state (RowState), batch_ref (null
-        where never sent), in the order of `chosen`.
+        row_ref, school_number, upn (canonical, as the ledger knows the learner), state (RowState), batch_ref (null where
+        never sent), in the order of `chosen`.
     """
     rows = chosen[["row_ref", "school_number"]].assign(upn=chosen.get("known_as", canonical_upn(chosen["upn"])))
     for name in ("batch_ref", "batch_cycle", "batch_school"):
@@ -94,8 +95,8 @@ def derive_states(
     only_record = ~composite_key(rows["school_number"], rows["upn"]).duplicated(keep=False)
     asked_here = in_cycle & rows["batch_school"].eq(rows["school_number"]) & only_record
     is_held = is_in(rows["row_ref"], held) & ~asked_here
-    # An exception of an earlier cycle lets the learner go out again; a live batch does not. A learner with a ULN has no open
-    # exception, whatever was answered before.
+    # A learner with an exception of an earlier cycle may be sent again; a learner in a live batch may not. A learner with
+    # a ULN has no open exception, whatever the LRS answered before.
     live = rows["batch_ref"].notna() & ~excepted
     # The first case that holds.
     cases = [

@@ -8,8 +8,8 @@ Belongs here: which cells of a table with totals are hidden. Does not belong her
 `parts` that the caller passes.
 
 The cells are the arcs of a network. Each equation of the table (a sum is its parts, the last row is all others) is a node
-with equal flow in and out, so each circulation is a table that agrees with the published numbers. A small number is safe if it
-could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. The cheapest such rings are hidden.
+with equal flow in and out, so each circulation is a table that agrees with the published numbers. A small number is safe if
+it could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. The cheapest rings are hidden.
 """
 
 import heapq

@@ -1,7 +1,7 @@
 """Texts for every code in a school's list of exceptions: the problem and the action, in both languages.
 
 The codes come from the rules, from merging and publishing, and from the LRS (`schemas/codes/return_codes.csv`, or the data
-root's own file). A school works in this order: the record's own faults first, the LRS's answers last.
+root's own file). They are in the order in which a school works: faults of the record first, the LRS's answers last.
 """
 
 from dataclasses import asdict
@@ -18,7 +18,7 @@ _COLUMNS = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en"
 
 
 def lrs_codes(root: DataRoot) -> pd.DataFrame:
-    """Return the LRS's codes (`return_codes.code_table`): the data root's own if there are any, else the shipped ones."""
+    """Return the LRS's codes (`return_codes.code_table`): from the data root's file if there is one, else as shipped."""
     path = root.reference / "return_codes.csv"
     return code_table(all_return_codes(path if path.exists() else None))
 
@@ -36,7 +36,7 @@ def cause_texts() -> pd.DataFrame:
 def texts_of(root: DataRoot) -> pd.DataFrame:
     """Return the texts: code, wrong_en, wrong_cy, action_en, action_cy, field_en, field_cy, lrs_code; in working order.
 
-    lrs_code is the code that the LRS would give for what a rule holds; null if it would give none.
+    lrs_code is the LRS's code for the fault that a rule finds; null if it has none.
     """
     rules = pd.DataFrame([{name: getattr(rule, name) for name in _COLUMNS} for rule in all_rules()])
     wrong = {"label_en": "wrong_en", "label_cy": "wrong_cy"}

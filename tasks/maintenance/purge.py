@@ -1,11 +1,11 @@
 """Purge: removes data about pupils when the retention of its kind (`schemas/settings/retention.toml`) has passed.
 
 The ledger stays. Nothing is removed that a run or a person still needs: a return that was not read, an answer that ties to
-nobody, a batch without all its answers, an unfinished cycle, the last snapshot. Each item is recorded first (`purged`,
-without a pupil), then removed: after a purge that dies, the next one finds the rest. A purged file is still known by its
-content: if it is put back, it is not new, and no run misses it. A cycle whose pupils were purged is over: it keeps its
-counts and its register, and takes in nothing more.
-To purge another kind: a block in `retention.toml`, and here a function that yields its items.
+nobody, a batch without all its answers, an unfinished cycle, the last snapshot. Each item is first recorded (in `purged`,
+which names no pupil), then removed; if a purge dies, the next one removes the rest. A purged file is still known by its
+content: no run needs the file, and if it is put back, it is not new. A cycle whose pupils were purged is closed: it keeps its
+counts and its register, and accepts no more returns or answers.
+To purge another kind: `schemas.settings.retention`, and here a function that yields its items, called by `items_due`.
 """
 
 import datetime as dt
@@ -41,7 +41,7 @@ class PurgeItem:
 
     Attributes:
         kind: its kind.
-        ref: its reference in the ledger: a hash, a name that the service gave, a table or a cycle.
+        ref: its reference in the ledger: a hash, a batch, a path, a table or a cycle.
         paths: its files and folders; none if it is in the lake.
         files, bytes: its size; rows of the lake count as files.
         cycle: its cycle, if it belongs to a cycle.
@@ -60,7 +60,7 @@ def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
 
     Args:
         data: the data root.
-        before: only items of an earlier day.
+        before: items of this day or later are left out.
         today: the day from which each kind's retention counts back.
 
     Raises:
@@ -101,9 +101,9 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
                 _empty(data, item.ref)
             if item.kind is Kind.VERIFICATIONS:
                 lake.replace("uln_checks", lake.read("uln_checks").head(0), cycle=item.ref)
-        # Also without items: a purge that died may have left dead links.
+        # Even if no item is due: a purge that died may have left dead links.
         drop_dead_links(root)
-        # Last: the rows just emptied are now in a former version, which is removed when its own retention has passed.
+        # Last, because the rows just emptied are now in a former version, which has a retention period of its own.
         kept_for = all_retention(root.reference / "retention.toml")[Kind.LAKE_VERSIONS]
         for item in items:
             if item.kind is Kind.LAKE_VERSIONS:
@@ -185,7 +185,7 @@ def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[PurgeItem]:
 
 
 def _evidence(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
-    # The list of near misses names learners, too; it is written again as long as there are near misses.
+    # The list of near misses names learners too. A run writes it again if there still are near misses.
     evidence = sorted((root.path / "reports").glob("*/faults/*"))
     for path in [*evidence, root.near_misses_report]:
         if path.exists() and last_day(path) < cut:
@@ -209,13 +209,13 @@ def _pupils(data: str, lake: Lake, cut: str) -> Iterator[PurgeItem]:
     for cycle in all_cycles().values():
         if cycle.closes_on.isoformat() >= cut or not (rows := lake.filled("pupils", "surname", cycle=cycle.id)):
             continue
-        # A purge that has begun is finished, although the lake has moved on since the snapshot.
+        # A purge that has begun is finished, although the lake has newer versions than the snapshot.
         if cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id))):
             yield PurgeItem(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)
 
 
 def _verifications(lake: Lake, cut: str) -> Iterator[PurgeItem]:
-    """Yield the ULN checks of closed cycles; in an open cycle a census relies on them so as not to ask the LRS again."""
+    """Yield the ULN checks of closed cycles; in an open cycle they keep a census from asking the LRS again."""
     for cycle in all_cycles().values():
         if cycle.closes_on.isoformat() < cut and (rows := lake.filled("uln_checks", "upn", cycle=cycle.id)):
             yield PurgeItem(Kind.VERIFICATIONS, cycle.id, (), rows, 0, cycle.id)

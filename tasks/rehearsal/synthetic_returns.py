@@ -28,9 +28,9 @@ def write_wales(
 ) -> pd.DataFrame:
     """Write the returns, the registration and the opt-outs into a data root, and the truth beside them.
 
-    The LRS of the rehearsal gets the learners whom it knows, without the truth
-    (`rehearsal/lrs/known_before/<cycle>.parquet`). A file that already has the same bytes is not written again.
-    `reference/` files that a person has changed since a rehearsal wrote them are kept.
+    The rehearsal's LRS gets only the learners that it already knows (`rehearsal/lrs/known_before/<cycle>.parquet`), not the
+    truth. A file that already has the same bytes is not written again.
+    A file in `reference/` that a person has changed is kept.
 
     Args:
         wales: the plan.
@@ -101,7 +101,7 @@ class _Inbox:
 def _send_returns(
     inbox: _Inbox, school: str, rows: pd.DataFrame, gone: pd.DataFrame, cycle: Cycle, *, place: int, nth_of_la: int
 ) -> None:
-    """Send a school's return, and for some an older one; the school's place in Wales and in its authority sets the form."""
+    """Send a school's return, and for some an older one; the school's position in Wales and in its authority decides the form."""
     la, stem = school[:3], f"{school}_{cycle.id}_PLASC"
     layout = "naw-2024" if cycle.academic_year >= _LAYOUT_OF_2024_FROM else ("english-like", "naw")[place % 2]
     unknown = place % 40 == 0

@@ -1,8 +1,8 @@
 """Trace: everything that the ledger holds about one learner, for the terminal of someone who may read the data root.
 
-Reads only; no engine. Belongs here: how the rows of one learner are found, over cycles and former UPNs, without reading the
-whole country. Does not belong here: the sentences about them (`tasks.core.learner_story`), and who may see them
-(`tasks.runtime.visibility.of_one_learner`; all results pass it).
+Reads only; no engine. Belongs here: finding the rows of one learner, over cycles and former UPNs, without reading all of
+Wales. Does not belong here: the sentences about them (`tasks.core.learner_story`), and who may see them
+(`tasks.runtime.visibility.of_one_learner` checks all results).
 """
 
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def stories(data: str, key: str) -> list[Story]:
 
 
 def _with_former(records: pd.DataFrame, upns: set[str]) -> set[str]:
-    """Return the UPNs with all that follow from them, step by step."""
+    """Return the UPNs and all others that `same_learner` reaches from them, step by step."""
     more = same_learner(records, upns)
     return upns if more == upns else _with_former(records, more)
 
@@ -93,7 +93,7 @@ class _Ledger:
         self._root, self._lake = root, Lake.of(root)
         as_sent = self._lake.distinct("pupils", "upn")
         self._spelled = pd.DataFrame({"as_sent": as_sent, "upn": canonical_upn(as_sent)})
-        # Few records have a former UPN; with these the steps need not read the others.
+        # Few records have a former UPN; the first search for a learner's other UPNs needs only these.
         self._renamed = self._records(former_upn=self._lake.distinct("pupils", "former_upn"))
 
     def named_by(self, key: str) -> list[str]:
@@ -115,7 +115,7 @@ class _Ledger:
 
     def upns_of(self, upn: str) -> set[str]:
         """Return all UPNs of the learner, through the former UPNs in returns (`learner_story.same_learner`)."""
-        steps = self._renamed.assign(person=None)  # persons are compared below, if there are other UPNs at all
+        steps = self._renamed.assign(person=None)  # persons are compared below, if there are other UPNs
         near = _with_former(steps, {upn})
         if near == {upn}:
             return near
@@ -186,7 +186,7 @@ class _Ledger:
     def _deliveries(self, schools: pd.Series, upns: list[str]) -> pd.DataFrame:
         """Return the deliveries of these schools and their authorities, and which files in each name the learner.
 
-        members is null if the delivery is gone.
+        members is null if the file is no longer there.
         """
         receivers = pd.concat([schools, schools.str[:3]]).drop_duplicates()
         rows = self._lake.read("deliveries", school_number=receivers)

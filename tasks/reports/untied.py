@@ -1,7 +1,8 @@
 """Untied answers: answers of the LRS that tie to no learner sent, and the learners that they nearly match. For people.
 
 `reports/untied.csv` names files and rows, but no learner. `reports/untied_near_misses.csv` shows learners, only to people
-who work in the data root (0600, as its folder); it is written only if it has rows. No engine.
+who work in the data root (0600, as its folder); it is written only if there are near misses, or to replace an older
+one. No engine.
 """
 
 import pandas as pd
@@ -22,7 +23,7 @@ _OF_LEARNER = ("upn", "differs", "answered", "sent")
 
 
 def report_untied(root: DataRoot, lake: Lake) -> None:
-    """Write both reports from the lake; near misses last, because that report says more."""
+    """Write both reports from the lake; the near misses only if there are any, or were any before."""
     rows = _untied(lake)
     near = _near(lake, rows)
     places = rows[["file", "ordinal", "ukprn", "return_code", "received_at"]].copy()

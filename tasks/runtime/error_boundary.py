@@ -1,11 +1,12 @@
 """The error boundary: what leaves the service when something fails.
 
 Every user of the engine, and everyone who sees the terminal, may read an exception's text. So the traceback of an
-unforeseen exception goes to the data root (`reports/<cycle>/faults/`), and outside there is only a reference to it. Our own
+unforeseen exception goes to the data root (`reports/<cycle>/faults/`), and only a reference to it leaves the service. Our own
 faults, whose texts carry no pupil, pass through without their cause.
 
-Belongs here: one piece of work (`error_boundary`), used by stages, workers and commands alike; no engine. Does not belong
-here: the whole process (`process_guard`). To let another kind of exception pass: add a class to `schemas.texts.faults`.
+Belongs here: the boundary around one piece of work (`error_boundary`), for stages, workers and commands alike; no engine.
+Does not belong here: the boundary around the whole process (`process_guard`). To let another kind of exception pass: derive
+its class from one of `OUR_OWN`.
 """
 
 import errno
@@ -55,7 +56,7 @@ def error_boundary(work: Callable[[], Result], *, data: str, cycle: str, stage: 
     raise passing
 
 
-#: Errors of a disk or a shared folder that was busy or away for a moment; not of one that is full or closed to us.
+#: Errors of a disk or a shared folder that was busy or unreachable for a moment; not of one that is full or denies access.
 _PASSING = frozenset(
     {
         *(errno.EIO, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT),
@@ -63,30 +64,30 @@ _PASSING = frozenset(
         *(errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET),
     }
 )
-#: Number of a system error in a text of the lake's library.
+#: Number of a system error in an exception's text from the lake's library.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
-#: Texts of the lake's library and of Arrow: a store was not reached, or had no time.
+#: Texts of the lake's library and of Arrow: a store could not be reached, or was too busy.
 _STORE_AWAY = re.compile(
     r"Generic S3 error(?s:.*?)(HTTP error|\b(429|50\d) )"
     r"|AWS Error (NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT)"
 )
 
-#: Their texts: access denied, or no such bucket.
+#: Texts of the same libraries: access denied, or no such bucket.
 _STORE_REFUSES = re.compile(
     r"Generic S3 error(?s:.*?)\b40[134] |"
     r"AWS Error (ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|NO_SUCH_BUCKET)"
 )
 
-#: Texts of the lake's library: another writer was quicker. A new try sees its commit.
+#: Texts of the lake's library: another writer committed first. A new try sees that commit.
 _OVERTAKEN = re.compile(r"CommitFailedError|A concurrent transaction|Transaction failed")
 
-#: Number of a system error in a text of Python's.
+#: Number of a system error in an exception's text from Python.
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an exception says that our storage was away or busy, so that a new try may succeed."""
+    """Whether an exception says that our storage was unreachable or busy, so that a new try may succeed."""
     if isinstance(error, TransientFault):
         return True
     # A worker's failure comes as text alone; its last line is the exception.
@@ -117,7 +118,7 @@ def keep_evidence(data: str, cycle: str, stage: str, about: str, error: BaseExce
     """Write an unforeseen exception's traceback under the data root.
 
     Returns:
-        The file's path relative to the data root, and if it could not be written, why not.
+        The file's path relative to the data root; if it could not be written, with the reason.
     """
     return _keep(data, cycle, f"{stage}-{about}", "".join(traceback.format_exception(error)))
 

@@ -20,10 +20,11 @@ from tasks.io.lrs.messages import answered_learners, result_file
 from tasks.io.lrs.settings import LrsService
 from tasks.steps.lrs_calls import is_wrong, job_list, learner_service, meant_by
 
-#: Jobs whose answers are kept in one commit.
+#: Number of jobs whose answers are saved in one commit.
 _AT_ONCE = 50
 _COUNTED = {Outcome.ANSWERED.value: "answered", Outcome.FAILED.value: "failed"}
-#: Faults of jobs, as `fault.lrs_<case>`: could not be done; answers for too few learners; counts more than it contains.
+#: Faults of jobs, as `fault.lrs_<case>`: the job failed; too few learners have answers; the answer states more learners
+#: than it contains.
 _CASES = ("job_failed", "answer_short", "answer_counted")
 
 
@@ -33,9 +34,9 @@ class JobAnswers:
 
     Attributes:
         files: result files for the LRS inbox, by name.
-        settled: rows of `lrs_jobs` with their new code; without jobs that will be asked for again.
+        settled: rows of `lrs_jobs` with their new code; jobs to ask about again are left out.
         counts: jobs, answered, unfinished, failed.
-        odd: job numbers by case (`_CASES`).
+        odd: numbers of faulty jobs by case (`_CASES`).
         wrong: codes of calls that say nothing about their job.
     """
 
@@ -47,9 +48,9 @@ class JobAnswers:
 
 
 def job_answers(root: DataRoot, lake: Lake, jobs: pd.DataFrame, settings: LrsService) -> Iterator[JobAnswers]:
-    """Ask for jobs (rows of `lrs_jobs`), some at a time; `settings` have an address to call.
+    """Ask about jobs (rows of `lrs_jobs`), some at a time; `settings` must have an address to call.
 
-    Stop if the LRS replies that the next call would end in the same way.
+    Stop after a reply which means that the next call would fail in the same way.
     """
     service, codes = learner_service(settings), service_codes(root.reference)
     sent = lake.read("batches", ["batch_ref", "rows"], batch_ref=jobs["batch_ref"]).set_index("batch_ref")["rows"]
@@ -80,7 +81,7 @@ def _job_answers(jobs: pd.DataFrame, messages: list[bytes], meant: list[ServiceC
         if code.outcome == Outcome.FAILED.value:
             failed.append(ref)
     settled = jobs.assign(code=[code.code for code in meant]).astype({"code": "str"})
-    # A result of the call alone says nothing about the job.
+    # A fault of the call says nothing about the job.
     settled = settled[[code.kind == "result" or code.outcome == Outcome.FAILED.value for code in meant]]
     settled = settled.loc[~settled["job_ref"].isin(short), [c.name for c in LRS_JOBS.columns]]
     counts = Counter(_COUNTED.get(code.outcome, "unfinished") for code in meant)
@@ -103,6 +104,6 @@ def refuse(came: list[JobAnswers]) -> None:
     if wrong:
         lines.append(bilingual("fault.lrs_call", batches=wrong.count(wrong[0]), told=wrong[0].told_of_question))
     if lines:
-        # Only this run reports the faults of jobs: a retry must not replace them.
+        # Faults of jobs are reported only in this run, so it must not be retried.
         may_retry = only_calls and wrong[0].kind == "connection"
         raise (TransientFault if may_retry else ServiceFault)("; ".join(lines))

@@ -12,7 +12,7 @@ from pathlib import Path
 _CHECKOUT = Path(__file__).resolve().parents[3]
 #: Folders of the service's code and its shipped data.
 _ROOMS = ("schemas", "expectations", "tasks", "data/reference")
-#: Libraries that judge, order or write.
+#: Libraries that can change what is decided, its order, or the bytes written.
 _SHAPING = (
     *(
         "anyascii",

@@ -1,7 +1,7 @@
 """Reads one PLASC XML return: header, pupils as text, counts of leavers and of unknown elements.
 
-Values stay as the school sent them; nothing is judged here. The element walk below defines what a return means;
-`grammar` and `arrow_reader` give the same answers faster where they can be sure, and otherwise leave it to the walk.
+Values stay as the school sent them; nothing is judged here. The walk over elements (`_walk`) defines the meaning of a return.
+`grammar` and `arrow_reader` are faster and give the same results; where they cannot be sure, the walk decides.
 To add a layout: `schemas/plasc`, which says which element holds which field.
 """
 
@@ -27,7 +27,7 @@ from tasks.io.untrusted_xml import parse
 #: Longer than any path that a layout knows. Deeper elements are not read, so that names cannot fill the memory.
 _LONGEST_PATH = 300
 _MOST_UNKNOWN = 1000
-#: Records searched first for new paths, and the most new paths that are worth counting one by one.
+#: Number of records first searched for unknown paths, and the most unknown paths that are worth an XPath count each.
 _FIRST, _FEW = 20, 30
 
 #: xs:date or xs:dateTime, with or without a zone. `fromisoformat` alone would accept week dates and missing hyphens.
@@ -147,11 +147,11 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
 def _unknown(
     root: etree._Element, records: list[etree._Element], layout: PlascLayout, layouts: dict[str, PlascLayout]
 ) -> Counter[str]:
-    """Count the unknown elements of a return, one by one only where the grammar cannot decide."""
+    """Count the unknown elements of a return; walk over all elements only where the grammar cannot decide."""
     if not _mixed(root, layouts):
         if all_known(root, layout, _LONGEST_PATH):
             return Counter()
-        # A school's system adds the same elements to every record, so the first records show what to count in all.
+        # A school's system adds the same elements to every record, so the first records show which paths to count.
         first = _Fields(layout)
         for record in records[:_FIRST]:
             first.read(record)
@@ -304,7 +304,7 @@ def _at(root: etree._Element, path: str) -> list[etree._Element]:
 
 
 def _layout(root: etree._Element, layouts: dict[str, PlascLayout]) -> PlascLayout:
-    """Return the layout that fits some record, layouts with a marker first; where none fits, the first layout."""
+    """Return the first layout that fits a record, layouts with a marker first; where none fits, the first of all."""
     return next((layout for layout in _by_marker(layouts) if _fits(root, layout)), next(iter(layouts.values())))
 
 
@@ -313,7 +313,7 @@ def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
 
 
 def _fits(root: etree._Element, layout: PlascLayout) -> bool:
-    # This search is libxml2's own and fast; for most files it makes the next one unnecessary.
+    # This search runs within libxml2 and is fast; for most files it makes the search below unnecessary.
     if not all(_somewhere(root, name) for name in (layout.identifiers, layout.marker) if name):
         return False
     paths = (layout.on_roll, layout.no_longer_on_roll)

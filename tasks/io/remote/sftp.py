@@ -63,7 +63,7 @@ class SftpFolder(Transport):
             except ValueError:  # the host's line is of an unsupported kind, such as an OpenSSH certificate
                 raise Rejected(bilingual("fault.way_known_hosts", way=self.shown)) from None
             except asyncssh.HostKeyNotVerifiable:
-                # Both are refused; a changed key may mean that another server intercepts the connection.
+                # An unknown and a changed key are both refused; a changed one may mean that another server intercepts us.
                 known = asyncssh.match_known_hosts(known_hosts, host, "", port)
                 case = "fault.way_changed_key" if any(known[:2]) else "fault.way_unknown_key"
                 raise Rejected(bilingual(case, way=self.shown, file=location.known_hosts)) from None
@@ -142,7 +142,7 @@ class SftpFolder(Transport):
         return listed
 
     def fetch(self, path: str, into: Path, most: int) -> None:
-        """Copy the file through memory."""
+        """Read the file, or its first `most` bytes, into memory, then write it."""
         with into.open("wb") as file:
             file.write(self._read(path, most))
 
@@ -168,7 +168,7 @@ class SftpFolder(Transport):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) if missing else AssertionError
 
     def put_new(self, path: str, data: bytes) -> None:
-        """Write under a hidden name, then rename once; if the outcome is unknown, look once by a new connection."""
+        """Write under a hidden name, then rename once; if the outcome is unknown, look once over a new connection."""
         library = self._library
         part = self._write_part(path, data)
         try:
@@ -194,7 +194,7 @@ class SftpFolder(Transport):
         try:
             self._connect()
             was_left = self._withdraw(part)
-            # A server may make the new name before it removes the old one, and have stopped between the two.
+            # A server may create the new name before it removes the old one, and may have stopped in between.
             exists = self.content(path) is not None
         except (Unreachable, Rejected):
             raise OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path)) from fault
@@ -227,8 +227,8 @@ class SftpFolder(Transport):
     def _exchange(self, part: str, place: str) -> None:
         """Replace a file on a server whose rename does not replace.
 
-        For a moment the name is free. A run that ends in that moment leaves both files under hidden names; the next
-        delivery does not know the file as delivered, and puts it again.
+        For a moment no file has the name. A run that ends in that moment leaves both files under hidden names; the next
+        run has no record of the delivery, and puts the file again.
         """
         aside = f"{place.rpartition('/')[0]}/{part_name()}"
         try:

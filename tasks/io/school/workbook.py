@@ -2,13 +2,13 @@
 
 The work list and the counts by code have a sheet in Welsh and one in English, because their texts differ. The other sheets
 are the same in both languages, under headings in both: a school's learners with a ULN or an authority's schools, and the
-slip. An authority's workbook leaves out learners who need nothing; its schools have them. Row 1 is the heading row, so that
-a sheet filters, sorts and loads into other programs; holder, cycle and page are in the printed header and footer. Only
-counts are numbers: every other cell is text, so a name that begins with = is never a formula.
+slip. In an authority's workbook, learners who need no action are left out; they are in the schools' workbooks. Row 1 is the
+heading row, so that people can filter and sort a sheet and other programs can load it; holder, cycle and page are in the
+printed header and footer. Only counts are numbers; every other cell is text, so a name that begins with = is no formula.
 
 Does not belong here: who is in the list (`tasks.core.publication`), the slip's content (`tasks.steps.school_files`), how a
-sheet is written (`sheets`), and the texts of rules and codes (callers pass them). To add a column: a line in
-`_LINE_COLUMNS` and its heading in `schemas/texts/texts.csv`.
+sheet is written (`sheets`), and the texts of rules and codes (callers pass them). To add a column: its source in
+`publication.EXCEPTION_COLUMNS`, a line in `_LINE_COLUMNS`, and its heading in `schemas/texts/texts.csv`.
 """
 
 import datetime as dt
@@ -80,7 +80,7 @@ class About:
         holder: name and number of the school or authority, by language.
         la: the authority's name, by language.
         cycle_title: by language.
-        number: running number of the files that it comes with.
+        number: running number of the delivery.
         made_at: local time that the workbook states as its creation time.
     """
 
@@ -106,8 +106,8 @@ def write_school_book(lines: pd.DataFrame, ulns: pd.DataFrame, slip: Slip, about
 
     Args:
         lines: `publication.EXCEPTION_COLUMNS`, text, in the order of the sheet; a null is an empty cell.
-        ulns: `publication.ULN_COLUMNS` of the learners in its transfer file, likewise.
-        slip: its submission slip.
+        ulns: `publication.ULN_COLUMNS` of the learners in the school's CTF; text, order and nulls as in `lines`.
+        slip: the school's submission slip.
         about: holder, cycle and date.
     """
     cells = _texts(lines, _LINE_COLUMNS)
@@ -122,7 +122,7 @@ def write_authority_book(lines: pd.DataFrame, schools: list[tuple[str, list[Cell
 
     Args:
         lines: school_number, school_name and `publication.EXCEPTION_COLUMNS`, as for a school.
-        schools: the columns of its list of schools: heading in both languages, and cells.
+        schools: the columns of the list of schools: heading in both languages, and cells.
         slip: the submission slip of all its schools.
         about: holder, cycle and date.
     """
@@ -151,7 +151,7 @@ def _by_language(
 
 
 def _by_code(values: dict[str, list[Cell]], school_columns: tuple[_Column, ...], about: About) -> list[SheetPlan]:
-    """Plan the sheets that count the learners of each code, by school, most first."""
+    """Plan the sheets that count the learners of each code: by school, the most frequent code first."""
     schools = (
         list(zip(*(values[c.source] for c in school_columns), strict=True))
         if school_columns
@@ -174,7 +174,7 @@ def _by_code(values: dict[str, list[Cell]], school_columns: tuple[_Column, ...],
 
 
 def _in_both(title: str, columns: list[tuple[str, list[Cell]]], about: About, *, frozen: int) -> SheetPlan:
-    """Plan a sheet for both languages; its headings are in both."""
+    """Plan one sheet for both languages, with headings in both."""
     filled: list[list[Cell]] = [[heading, *cells] for heading, cells in columns]
     widths, heights = measured([(column,) for column in filled])
     return SheetPlan(_name_in_both(title), filled, widths, heights, frozen, *_printed(None, about))
@@ -219,7 +219,7 @@ def _joined(words: dict[Language, str]) -> str:
 
 
 def _printed(lang: Language | None, about: About) -> tuple[str, str]:
-    """Return the header and footer of a printed sheet, in a language or, where None, in both."""
+    """Return the header and footer of a printed sheet, in a language; in both if `lang` is None."""
 
     def words(key: str) -> str:
         return " / ".join(text(key, language) for language in ((lang,) if lang else _LANGUAGES))
