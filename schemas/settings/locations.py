@@ -4,8 +4,9 @@ Source: `ULN_WAY_<WAY>__<KEY>` in the environment, which overrides blocks `[<way
 A location in neither is a folder of the data root. Credentials come from the environment alone; in a file or a URL they are
 refused.
 
-Belongs here: the settings of a location, and their faults. Does not belong here: connecting (`tasks.io.remote.transport`).
-To add a kind of transport: a class here, its scheme in `_KINDS`, its connection in `tasks.io.remote.transport`.
+Belongs here: the settings of a location, and their faults. Does not belong here: connecting (`tasks.io.remote`).
+To add a kind of transport: a class here, its scheme in `_KINDS` and `Location`, its connection in a module beside
+`tasks.io.remote.sftp`, and that in `tasks.io.remote.open`.
 """
 
 import os
