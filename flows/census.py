@@ -16,7 +16,6 @@ from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.purged import refuse_purged
 from tasks.stages.batch import batch
 from tasks.stages.conserve import conserve
-from tasks.stages.cross_check import cross_check
 from tasks.stages.lrs_check import lrs_check
 from tasks.stages.read import read
 from tasks.stages.readiness import readiness
@@ -84,10 +83,10 @@ def census(
     if due is None:
         return nothing_due(bilingual("terminal.nothing_due", kind=kind, day=at[:10]))
     las, root = chosen_authorities(la, school), root_of(data)
-    tour = FlowRun(las, flow="census", data=root, cycle=due, steps=9)
+    tour = FlowRun(las, flow="census", data=root, cycle=due, steps=8)
     with one_run_at_a_time(root):
         refuse_purged(root, due)  # with the root held: the run that it waited for may have been a purge
-        _stages(tour, root, due, at, school, check_only=check_only)
+        _stages(tour, root, at, school, check_only=check_only)
         # A run with faults has not seen everything: the next one, or the returns run, checks what it left.
         conserved = tour.is_all_done()
         if conserved:
@@ -97,14 +96,11 @@ def census(
     return tour.total()
 
 
-def _stages(tour: FlowRun, root: str, cycle: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
+def _stages(tour: FlowRun, root: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
     if is_elsewhere(root, "dewi_inbox"):
         tour.apart(fetch, data=root, name="dewi_inbox")
-    for stage in (receive, read, select):
+    for stage in (receive, read, select, validate):
         tour.stage(stage, as_of=at)
-    tour.step("cross-check")
-    cross_check(data=root, cycle=cycle)
-    tour.stage(validate, as_of=at)
     if check_only:
         tour.stage(lrs_check, as_of=at, schools=schools)
     else:

@@ -96,10 +96,9 @@ def select(
     current: pd.Series,
     missing: pd.DataFrame,
     held: pd.DataFrame,
-    elsewhere: pd.Series | None = None,
     replaced: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Decide for every pupil record whether a ULN is asked for.
+    """Decide for every pupil record whether a ULN is asked for, without a look at other schools (`one_learner`).
 
     A record whose year group cannot be read goes by the year that the date of birth gives; where that cannot be read
     either it is chosen, so that validation holds it and a person sees it: nobody is dropped for being unreadable.
@@ -111,7 +110,6 @@ def select(
         missing: school_number, code; what schools lack (`readiness.missing_things`).
         held: upn, uln, dob; what earlier cycles left in the learner register. A ULN that came in this very cycle does not
             end the choice. A former UPN names the learner too, where the date of birth agrees.
-        elsewhere: row_refs of learners for whom another school asks (`one_learner.yielding_records`).
         replaced: row_refs of records in whose place a newer one of the school stands (`replaced_records`).
 
     Returns:
@@ -133,12 +131,12 @@ def select(
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
         NotChosen.SCHOOL_NOT_READY: detail.notna(),
-        NotChosen.ASKED_ELSEWHERE: _is_named(pupils, elsewhere),
     }
-    # The first reason in their order is the one that is told.
-    holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in NotChosen])
+    # The first reason in the order of `NotChosen` counts.
+    order = [name for name in NotChosen if name in tests]
+    holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in order])
     place = np.where(holds.any(axis=1), holds.argmax(axis=1), -1)
-    reason = chosen_texts([name.value for name in NotChosen], place, pupils.index)
+    reason = chosen_texts([name.value for name in order], place, pupils.index)
     dispositions = [Disposition.CHOSEN.value, Disposition.NOT_CHOSEN.value]
     return pd.DataFrame(
         {
