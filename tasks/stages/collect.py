@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,16 @@ from schemas.codes.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts.faults import Refused
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.data_root.dewi_inbox import let_go, quarantine, sha256_of, storable
+from tasks.io.data_root.dewi_inbox import let_go, quarantine
 from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import LARGEST_RESULT
 from tasks.ledger.operator_decisions import report_decisions
 from tasks.reports.untied import report_untied
 from tasks.runtime.chunks import Counts
 from tasks.runtime.error_boundary import keep_evidence
-from tasks.runtime.executor import capture, processors
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
-from tasks.steps.collect import StillGrowing, answers_in, tied_answers
+from tasks.steps.collect import Arrival, StillGrowing, answers_in, new_arrivals, tied_answers
 
 #: Result files taken in together, in bytes: about half of all Wales's answers.
 _BYTES_TOGETHER = 12 * 2**20
@@ -41,50 +38,29 @@ def collect(data: str, as_of: str) -> Counts:
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     before = lake.read("received", ["sha256", "kind", "status", "reason"])
-    # What was refused is looked at again: a layout with its headings may have come since.
+    # A refused file is looked at again: its layout may be known by now.
     refused = before[(before["kind"] == "lrs_result") & (before["status"] == "quarantined")]
     refused_for = dict(zip(refused["sha256"], refused["reason"], strict=True))
-    known = set(before["sha256"]) - refused_for.keys()
-    counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": 0}
-    new: list[_Arrival] = []
-    with ThreadPoolExecutor(processors()) as threads:
-        paths = sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p))
-        for path, sha256 in zip(paths, threads.map(lambda path: capture(sha256_of, path), paths), strict=True):
-            if isinstance(sha256, Exception):
-                counts["faults"] += 1
-                keep_evidence(data, "returns", "collect", "all", sha256)
-            elif sha256 not in known:
-                known.add(sha256)
-                new.append(_Arrival(path, sha256, path.stat().st_size))
+    new, faults = new_arrivals(root.lrs_inbox, set(before["sha256"]) - refused_for.keys())
+    for fault in faults:
+        keep_evidence(data, "returns", "collect", "all", fault)
+    counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": len(faults)}
     accepted = set(before.loc[before["status"] == "accepted", "sha256"])
     for files in _together(new):
         accepted |= set(_collect(root, lake, files, refused_for, as_of, counts))
         release_memory()
-    # After the commits, and of all that was ever accepted: what a killed run left behind goes too.
+    # After the commits, and for every file ever accepted: this also removes what a killed run left behind.
     let_go(root.path, accepted)
-    # By what stands in the lake, not by what this run has taken in: one that died may have left the report to this one.
+    # The lake decides, not what this run has taken in: a run that died may not have written the report.
     if _tie_again(lake) or root.untied_report.exists():
         report_untied(root, lake)
     report_decisions(root, lake)
     return counts
 
 
-@dataclass(frozen=True)
-class _Arrival:
-    """A file of the LRS that is not known yet."""
-
-    path: Path
-    sha256: str
-    size: int
-
-    @property
-    def name(self) -> str:
-        return storable(Path(self.path.name))
-
-
-def _together(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
+def _together(arrivals: list[Arrival]) -> Iterator[list[Arrival]]:
     """Files that are taken in together, so many bytes at a time."""
-    files: list[_Arrival] = []
+    files: list[Arrival] = []
     for one in arrivals:
         if files and sum(a.size for a in files) + one.size > _BYTES_TOGETHER:
             yield files
@@ -95,7 +71,7 @@ def _together(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
 
 
 def _collect(
-    root: DataRoot, lake: Lake, files: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
+    root: DataRoot, lake: Lake, files: list[Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
 ) -> list[str]:
     """Take some files in; the hashes of those whose answers are kept."""
     found = answers_in(root, [one.path for one in files], [one.sha256 for one in files], as_of)
@@ -132,10 +108,6 @@ def _collect(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
         )
     return accepted
-
-
-def _whole(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
 
 
 def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> None:
