@@ -1,4 +1,4 @@
-"""Collect: what the LRS put into its inbox, as return rows tied to the learners sent. Nothing is dropped."""
+"""Collect: the LRS's answers from its inbox, as return rows tied to the learners sent. Nothing is dropped."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
 from tasks.steps.collect import Arrival, StillGrowing, answers_in, new_arrivals, tied_answers
 
-#: Result files taken in together, in bytes: about half of all Wales's answers.
+#: Bytes of result files taken in together: about half of the answers for Wales.
 _BYTES_TOGETHER = 12 * 2**20
 
 
@@ -59,13 +59,13 @@ def collect(data: str, as_of: str) -> Counts:
 
 
 def _together(arrivals: list[Arrival]) -> Iterator[list[Arrival]]:
-    """Files that are taken in together, so many bytes at a time."""
+    """Yield the files that are taken in together, `_BYTES_TOGETHER` at most unless one file has more."""
     files: list[Arrival] = []
-    for one in arrivals:
-        if files and sum(a.size for a in files) + one.size > _BYTES_TOGETHER:
+    for arrival in arrivals:
+        if files and sum(file.size for file in files) + arrival.size > _BYTES_TOGETHER:
             yield files
             files = []
-        files.append(one)
+        files.append(arrival)
     if files:
         yield files
 
@@ -73,23 +73,23 @@ def _together(arrivals: list[Arrival]) -> Iterator[list[Arrival]]:
 def _collect(
     root: DataRoot, lake: Lake, files: list[Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
 ) -> list[str]:
-    """Take some files in; the hashes of those whose answers are kept."""
-    found = answers_in(root, [one.path for one in files], [one.sha256 for one in files], as_of)
+    """Take some files in; return the hashes of those whose answers are kept."""
+    answers = answers_in(root, [file.path for file in files], [file.sha256 for file in files], as_of)
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
-    for place, one in enumerate(files):
-        about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.name, "file_name": one.name}
-        fault = found.unusable.get(place)
+    for place, file in enumerate(files):
+        about = {"sha256": file.sha256, "kind": "lrs_result", "path": file.name, "file_name": file.name}
+        fault = answers.unusable.get(place)
         if isinstance(fault, StillGrowing):
             continue  # the next run finds it whole
         if isinstance(fault, Refused):
-            if refused_for.get(one.sha256) == fault.reason:
+            if refused_for.get(file.sha256) == fault.reason:
                 continue
-            # One that is too large is not kept twice; the inbox has it.
-            content = one.path.read_bytes() if one.size <= LARGEST_RESULT else None
-            if content is not None and hashlib.sha256(content).hexdigest() != one.sha256:
+            # A file that is too large is not kept twice; it is in the inbox.
+            content = file.path.read_bytes() if file.size <= LARGEST_RESULT else None
+            if content is not None and hashlib.sha256(content).hexdigest() != file.sha256:
                 continue
-            _set_aside(root, one.sha256, content, one.name, fault)
+            _set_aside(root, file.sha256, content, file.name, fault)
             counts["quarantined"] += 1
             reason = {"reason": fault.reason, "detail": fault.detail}
             rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
@@ -98,11 +98,11 @@ def _collect(
             keep_evidence(str(root.path), "returns", "collect", "all", fault)
             continue
         else:
-            accepted.append(one.sha256)
+            accepted.append(file.sha256)
             rows.append({**about, "status": "accepted", "received_at": as_of})
         counts["files"] += 1
-    _record(lake, accepted, found.rows, counts)
-    del found
+    _record(lake, accepted, answers.rows, counts)
+    del answers
     if rows:
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
@@ -111,7 +111,7 @@ def _collect(
 
 
 def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> None:
-    """Append the answers, one transaction id per file: a file whose commit was made before is not added again."""
+    """Append the answers with a transaction id for each file, so that no file is added twice."""
     done = lake.committed("lrs_returns", [f"collect/{sha256}" for sha256 in files])
     new = [sha256 for sha256 in files if f"collect/{sha256}" not in done]
     if not new:
@@ -123,10 +123,10 @@ def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> 
 
 
 def _tie_again(lake: Lake) -> bool:
-    """Answers that tied to nothing when they came, and do now: the order in which things come does not matter.
+    """Tie answers that tied to nothing when they came and do now: the order of arrival does not matter.
 
     Returns:
-        Whether there were any that had tied to nothing.
+        Whether there were any untied answers.
     """
     untied = lake.read("lrs_returns", tied="N")
     if not untied.empty:
