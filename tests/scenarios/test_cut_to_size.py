@@ -8,7 +8,6 @@ import pytest
 from tasks.io.lake.lake import Lake
 from tasks.runtime.executor import workers_for
 from tasks.stages.batch import batch
-from tasks.stages.cross_check import cross_check
 from tasks.stages.read import read
 from tasks.stages.receive import receive
 from tasks.stages.select import select
@@ -60,9 +59,12 @@ def test_the_same_with_workers(whole, tmp_path):
 
 def test_a_upn_that_is_due_in_two_parts_of_a_chunk_is_in_one_batch(tmp_path, monkeypatch):
     make(tmp_path)
-    for stage in (receive, read, select, validate):
+    for stage in (receive, read, select):
         walked(stage, tmp_path, CYCLE, SENT, LAS)
     lake = Lake(Path(tmp_path) / "lake")
+    # Otherwise the rules would hold both records.
+    lake.replace("shared_upns", lake.read("shared_upns").head(0), cycle=CYCLE)
+    walked(validate, tmp_path, CYCLE, SENT, LAS)
     pupils = lake.read("pupils", ["upn", "row_ref", "school_number"])
     chosen = lake.read("dispositions", ["row_ref"], disposition="chosen")["row_ref"]
     shared = pupils[pupils["row_ref"].isin(chosen)].drop_duplicates(["upn", "school_number"])
@@ -78,7 +80,6 @@ def test_a_run_that_ends_between_two_pieces_of_the_batches_rows_goes_on_as_if_it
     make(tmp_path)
     for stage in (receive, read, select):
         walked(stage, tmp_path, CYCLE, SENT, LAS)
-    cross_check.fn(data=str(tmp_path), cycle=CYCLE)
     walked(validate, tmp_path, CYCLE, SENT, LAS)
     monkeypatch.setattr("tasks.runtime.chunks.CHUNK_RECORDS", 100)
     append, pieces = Lake.append, list[str]()

@@ -15,7 +15,6 @@ from tasks.runtime.executor import IN_PLACE
 from tasks.stages.batch import batch
 from tasks.stages.collect import collect
 from tasks.stages.conserve import conserve
-from tasks.stages.cross_check import cross_check
 from tasks.stages.merge import merge
 from tasks.stages.publish import publish
 from tasks.stages.read import read
@@ -49,7 +48,6 @@ def until_published(root, lrs=lrs, las=LAS):
     """A cycle of some authorities until its files for schools are due."""
     for stage in (receive, read, select):
         walked(stage, root, CYCLE, SENT, las)
-    cross_check.fn(data=str(root), cycle=CYCLE)
     for stage in (validate, batch, release):
         walked(stage, root, CYCLE, SENT, las)
     conserve.fn(data=str(root), cycle=CYCLE)
