@@ -32,7 +32,7 @@ from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageR
 from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import batches_of, contents_of, due_rows
-from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, submitted
+from tasks.steps.lrs_calls import is_wrong, learner_service, meaning_of_reply, submitted
 
 #: Between two questions for the same answers, in seconds.
 _EVERY = 10.0
@@ -163,7 +163,7 @@ def _answers(
         told = list[ServiceCode]()
         for one in waits.to_dict("records"):
             reply = service.output(str(one["job_ref"]), str(one["ukprn"]))
-            told.append(meant_by(reply, codes))
+            told.append(meaning_of_reply(reply, codes))
             if told[-1].outcome == Outcome.ANSWERED.value:
                 content = result_file(reply.message, str(one["ukprn"]), str(one["file_name"]), str(one["job_ref"]))
                 rows = read_result(content, profiles)

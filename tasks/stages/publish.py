@@ -54,10 +54,10 @@ def publish(
     Returns:
         Counts by authority: zips, workbooks, ulns, exceptions, faults.
     """
-    return publish_now(RunContext.of(data, cycle), las, as_of, workers, progress)
+    return publish_authorities(RunContext.of(data, cycle), las, as_of, workers, progress)
 
 
-def publish_now(
+def publish_authorities(
     ctx: RunContext, las: list[str], as_of: str, workers: Workers = IN_PLACE, progress: Progress | None = None
 ) -> StageResult:
     """Publish without the engine; arguments and result as for `publish`."""

@@ -28,7 +28,7 @@ from tasks.ledger.standing import register_of
 from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, chunks, run_chunks
 from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
-from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by
+from tasks.steps.lrs_calls import is_wrong, learner_service, meaning_of_reply
 from tasks.steps.records import current_rows
 
 _NAMES = {"upn": "MISIdentifier", "uln": "ULN", "family_name": "FamilyName", "given_name": "GivenName"}
@@ -153,7 +153,7 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
     checks = open_verifications(lake)
     for (job, ukprn), rows in checks.groupby(["job_ref", "ukprn"], sort=True):
         reply = service.verification(str(job), str(ukprn))
-        meant = meant_by(reply, codes)
+        meant = meaning_of_reply(reply, codes)
         if meant.outcome == Outcome.ANSWERED.value:
             now = answered(rows, verified_learners(reply.message))
             lake.upsert("uln_checks", now)

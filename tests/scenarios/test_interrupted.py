@@ -33,7 +33,7 @@ from tasks.stages import publish as publishing
 from tasks.stages.receive import receive
 from tasks.steps import publish as returns_work
 from tests.support.diary import census, make, returns
-from tests.support.without_engine import walked, without_an_engine
+from tests.support.without_engine import run_stage, without_an_engine
 
 pytestmark = pytest.mark.long
 
@@ -139,7 +139,7 @@ def test_a_copy_of_a_stray_return_in_the_right_folder_is_taken_in(arrived):
             las = ["660", right]
             (inbox / right).mkdir(exist_ok=True)
             shutil.copy(stray, inbox / right / "copy.xml")
-        counts = walked(receive, arrived, CYCLE, SENT, las)
+        counts = run_stage(receive, arrived, CYCLE, SENT, las)
         assert counts["accepted"] == {"first": counts["accepted"], "copied": 1, "again": 0}[stage]
     sha256 = hashlib.sha256(stray.read_bytes()).hexdigest()
     assert not (arrived / "quarantine" / sha256).exists()

@@ -209,7 +209,7 @@ def test_a_returns_run_that_waited_for_a_purge_passes_the_cycle_over(root, monke
         monkeypatch.setattr(returns_module, name, getattr(returns_module, name).fn)
     begun = []
     monkeypatch.setattr(returns_module, "conserve", lambda **given: begun.append(given["cycle"]) or {})
-    monkeypatch.setattr(returns_module, "Tour", None)  # nothing of the cycle is walked any more
+    monkeypatch.setattr(returns_module, "FlowRun", None)  # nothing of the cycle is walked any more
     returns_module.lrs_returns.fn(as_of="2015-01-02T09:15", data=str(root))
     assert purged_cycles(str(root)) == {"2012-01": "2015-01-01"} and begun == []
 

@@ -11,7 +11,7 @@ from tasks.runtime.context import RunContext
 from tasks.stages import select as stage
 from tasks.steps import select as step
 from tests.support.learners import sound_learners
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 CYCLE, AT = "2012-01", "2012-01-30T02:30"
 HERE, THERE = "6604025", "6614002"
@@ -40,7 +40,7 @@ def hand_in(lake, ref, school, day, **changes):
 
 
 def select(lake, *las):
-    return walked(stage.select, lake.place.folder.parent, CYCLE, AT, las)
+    return run_stage(stage.select, lake.place.folder.parent, CYCLE, AT, las)
 
 
 def reasons(lake):
