@@ -97,7 +97,7 @@ def census(
 
 def _stages(run: FlowRun, root: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
     if is_elsewhere(root, "dewi_inbox"):
-        run.apart(fetch, data=root, name="dewi_inbox")
+        run.best_effort(fetch, data=root, name="dewi_inbox")
     for stage in (receive, read, select, validate):
         run.stage(stage, as_of=at)
     if check_only:
