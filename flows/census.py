@@ -16,7 +16,6 @@ from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.purged import refuse_purged
 from tasks.stages.batch import batch
 from tasks.stages.conserve import conserve
-from tasks.stages.cross_check import cross_check
 from tasks.stages.lrs_check import lrs_check
 from tasks.stages.read import read
 from tasks.stages.readiness import readiness
@@ -83,10 +82,10 @@ def census(
     if due is None:
         return nothing_due(bilingual("terminal.nothing_due", kind=kind, day=at[:10]))
     las, root = chosen_authorities(la, school), root_of(data)
-    run = FlowRun(las, flow="census", data=root, cycle=due, steps=9)
+    run = FlowRun(las, flow="census", data=root, cycle=due, steps=8)
     with one_run_at_a_time(root):
         refuse_purged(root, due)  # inside the run lock: the run that held it before may have been a purge
-        _stages(run, root, due, at, school, check_only=check_only)
+        _stages(run, root, at, school, check_only=check_only)
         # A run with faults has not seen everything: the next census or returns run makes the check.
         conserved = run.is_all_done()
         if conserved:
@@ -96,14 +95,11 @@ def census(
     return run.total()
 
 
-def _stages(run: FlowRun, root: str, cycle: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
+def _stages(run: FlowRun, root: str, at: str, schools: list[str] | None, *, check_only: bool) -> None:
     if is_elsewhere(root, "dewi_inbox"):
-        run.apart(fetch, data=root, name="dewi_inbox")
-    for stage in (receive, read, select):
+        run.best_effort(fetch, data=root, name="dewi_inbox")
+    for stage in (receive, read, select, validate):
         run.stage(stage, as_of=at)
-    run.step("cross-check")
-    cross_check(data=root, cycle=cycle)
-    run.stage(validate, as_of=at)
     if check_only:
         run.stage(lrs_check, as_of=at, schools=schools)
     else:

@@ -89,7 +89,7 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
     """Print a cycle's schools with their counts, the total, and the actions needed; now, or at a run's time."""
     from flows.run.schedule import now
     from tasks.ledger.standing import purged_cycles
-    from tasks.reports.batches import for_a_person
+    from tasks.reports.batches import batches_needing_action
     from tasks.reports.exception_counts import open_for_long
     from tasks.reports.status import attention, status_of, unknown_elements
     from tasks.runtime.context import moment
@@ -117,7 +117,9 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
     if purged_on := purged_cycles(root).get(cycle):
         out.print(localised_text("terminal.purged", day=purged_on))
     day = moment(now(as_of)).date()
-    waiting = for_a_person(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
+    waiting = (
+        batches_needing_action(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
+    )
     for name, items in waiting.items():
         if items:
             n = items if isinstance(items, int) else len(items)
@@ -152,7 +154,7 @@ def print_purged(root: str, items: list[Any], *, done: bool) -> None:
 
 
 def print_batches(batches: Any) -> None:
-    """Print the batches (`tasks.reports.batches.batches_shown`), one table per cycle; colour marks those that need action."""
+    """Print the batches (`reports.batches.visible_batches`), one table per cycle; colour marks those that need action."""
     if not len(batches):
         out.print(localised_text("terminal.no_batches"))
     for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
@@ -173,7 +175,7 @@ def print_batches(batches: Any) -> None:
 
 
 def print_exceptions(root: str, cycle: Cycle, counts: dict[str, VisibleRows]) -> None:
-    """Print the exceptions by state and cause, by code, and by age and school (`exception_counts.exceptions_shown`)."""
+    """Print the exceptions by state and cause, by code, and by age and school (`exception_counts.visible_exceptions`)."""
     from schemas.codes.return_codes import all_return_codes
     from tasks.io.data_root.data_root import DataRoot
 

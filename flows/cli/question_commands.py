@@ -26,7 +26,7 @@ from flows.cli.output import (
     print_status,
     print_texts,
 )
-from flows.cli.running import cycle_seen, opened, signs_of_life
+from flows.cli.running import cycle_seen, opened, progress_display
 from flows.cli.story import print_story
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.states import BatchShown
@@ -65,7 +65,7 @@ def exceptions(
 ) -> None:
     """Show the exceptions in view of a cycle: state, cause, code and age."""
     from flows.run.schedule import now
-    from tasks.reports.exception_counts import exceptions_shown
+    from tasks.reports.exception_counts import visible_exceptions
     from tasks.runtime.context import moment
 
     with opened(data) as root:
@@ -73,7 +73,7 @@ def exceptions(
         if seen is None:
             out.print(localised_text("terminal.no_exceptions"))
             return
-        counts = exceptions_shown(root, seen, moment(now(as_of)).date(), la or None)
+        counts = visible_exceptions(root, seen, moment(now(as_of)).date(), la or None)
     if as_json:
         print_json({"cycle": seen.id} | {name: rows.rows() for name, rows in counts.items()})
     else:
@@ -89,11 +89,11 @@ def batches(
 ) -> None:
     """Show the batches, and the state of their hand-over."""
     from flows.run.schedule import now
-    from tasks.reports.batches import batches_shown
+    from tasks.reports.batches import visible_batches
     from tasks.runtime.context import moment
 
     with opened(data) as root:
-        rows = batches_shown(root, moment(now(as_of)).date(), cycle).frame
+        rows = visible_batches(root, moment(now(as_of)).date(), cycle).frame
         rows = rows if state is None else rows[rows["state"] == state.value]
         if as_json:
             print_plain(rows.to_json(orient="records", indent=1, force_ascii=False) + "\n")
@@ -129,7 +129,7 @@ def check(
 
     held = refused = 0
     for path in files:
-        with opened(data) as root, signs_of_life(path):
+        with opened(data) as root, progress_display(path):
             results = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
         for result in results:
             if isinstance(result, RefusedReturn):

@@ -134,7 +134,7 @@ def _progress() -> Iterator[None]:
             listener.reset(token)
 
 
-def signs_of_life(path: Path) -> AbstractContextManager[Any]:
+def progress_display(path: Path) -> AbstractContextManager[Any]:
     """Return a spinner for the time in which the rules are loaded and run; nothing if there is no screen."""
     return (
         err.status(f"{localised_text('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()

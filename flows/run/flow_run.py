@@ -89,7 +89,7 @@ class FlowRun:
         for fault in result.faults.values():
             log_fault(task.name, fault)
 
-    def apart(self, task: Any, **references: Any) -> None:
+    def best_effort(self, task: Any, **references: Any) -> None:
         """Run a stage task that belongs to no authority and stops none of them if it fails (`best_effort`)."""
         self._best_effort |= best_effort(task, self._cycle, **references)
 

@@ -59,7 +59,7 @@ def parse_table(
         return list(sentences(compared(row_type, {name: row.get(name, "") for name in names})[1]))
 
     rows, messages = read_rows(content, source, names, may_be_empty, own=own, catalogue=catalogue, check=faults_of)
-    if codes:
+    if codes or not messages:  # if a column is wrong, no row was read
         messages += [Message("fault.code_missing", code=code) for code in needed if code not in codes]
     if messages:
         raise ConfigurationFault(source, [sentence(message) for message in messages])

@@ -41,7 +41,7 @@ def after_round(before: Waiting, touched: Set[str], stamps: Mapping[str, Stamp])
     return Waiting(growing, whole, before.rounds + 1 if whole else 0)
 
 
-def to_tell(now: Waiting, most_rounds: int) -> Set[str]:
+def arrivals_to_announce(now: Waiting, most_rounds: int) -> Set[str]:
     """Return the files to report now: all whole files, once no file grows or the first has waited `most_rounds`."""
     return now.whole if not now.growing or now.rounds >= most_rounds else frozenset()
 
@@ -80,7 +80,7 @@ def after_pause(before: Pause, whole: Set[str], least_rounds: int) -> tuple[Paus
 
     Args:
         before: the pause before it.
-        whole: the inbox's files that are ready to report (`to_tell`).
+        whole: the inbox's files that are ready to report (`arrivals_to_announce`).
         least_rounds: minimum number of rounds between two reports.
     """
     waiting, left = before.whole | whole, max(before.rounds - 1, 0)

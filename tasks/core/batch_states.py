@@ -1,7 +1,7 @@
 """Changes of a batch's state. No other module changes it.
 
 Belongs here: the transition function over rows of `batches`. Does not belong here: when an event happens (`release`,
-`lrs_calls`, `hand_over.by_evidence`, decisions), or the state as a person sees it (`hand_over.shown`).
+`lrs_calls`, `hand_over.by_evidence`, decisions), or the state as a person sees it (`hand_over.shown_states`).
 To add a move: a row in `schemas.states.BATCH_MOVES`, a sentence in docs/reference/batch-states.md, and `make states`.
 """
 

@@ -28,7 +28,7 @@ def allowed(decision: Decision, state: BatchShown) -> bool:
     return state in _ALLOWED_IN[decision]
 
 
-def shown(batches: pd.DataFrame, answered: pd.Series, day: dt.date, within: dict[str, int]) -> pd.DataFrame:
+def shown_states(batches: pd.DataFrame, answered: pd.Series, day: dt.date, within: dict[str, int]) -> pd.DataFrame:
     """Return the batches as a person sees them.
 
     An answer proves that a batch arrived, whatever the ledger says. Only an abandoned batch stays abandoned.

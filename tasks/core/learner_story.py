@@ -66,7 +66,7 @@ _RECORD_FIELDS = ("surname", "forename", "middle_names", "dob", "gender", "postc
 
 
 @dataclass(frozen=True)
-class Held:
+class UlnHistory:
     """The ledger's rows for one learner: tables of the lake, with this learner's rows only.
 
     Attributes:
@@ -141,7 +141,7 @@ def same_learner(records: pd.DataFrame, upns: Set[str]) -> set[str]:
     return linked
 
 
-def events(held: Held) -> pd.DataFrame:
+def events(held: UlnHistory) -> pd.DataFrame:
     """Return all events of a learner, the oldest first.
 
     An event without a time of its own has that of its source: a disposition and a rule's finding that of the return,
@@ -174,7 +174,7 @@ def events(held: Held) -> pd.DataFrame:
     return rows[list(EVENT_COLUMNS)]
 
 
-def _return_events(held: Held) -> pd.DataFrame:
+def _return_events(held: UlnHistory) -> pd.DataFrame:
     files = held.received.set_index("sha256")
     file = {name: held.pupils["sha256"].map(files[name]).astype("str") for name in ("received_at", "path", "member")}
     rows = held.pupils.assign(
@@ -195,7 +195,7 @@ def _joined(rows: pd.DataFrame, fields: Iterable[str]) -> pd.Series:
     return pd.Series([", ".join(row) for row in values], index=rows.index, dtype="str")
 
 
-def _disposition_events(held: Held, returned: pd.DataFrame) -> list[pd.DataFrame]:
+def _disposition_events(held: UlnHistory, returned: pd.DataFrame) -> list[pd.DataFrame]:
     rows = returned.drop(columns=["kind", "uln", "detail"]).merge(
         held.dispositions[["row_ref", "disposition", "reason", "detail"]], on="row_ref"
     )
@@ -214,7 +214,7 @@ def _next_return(accepted: pd.DataFrame, school: str, cycle: str, at: str) -> st
     return str(min((time for time in times if time > at), default=at))
 
 
-def _finding_events(held: Held, returned: pd.DataFrame) -> list[pd.DataFrame]:
+def _finding_events(held: UlnHistory, returned: pd.DataFrame) -> list[pd.DataFrame]:
     rows = returned.drop(columns=["kind", "uln", "detail"]).merge(
         held.findings[["row_ref", "rule", "severity", "field"]], on="row_ref"
     )
@@ -226,7 +226,7 @@ def _finding_events(held: Held, returned: pd.DataFrame) -> list[pd.DataFrame]:
     return [rows[blocking].assign(kind=Kind.HELD.value), rows[~blocking].assign(kind=Kind.WARNED.value)]
 
 
-def _verification_events(held: Held) -> pd.DataFrame:
+def _verification_events(held: UlnHistory) -> pd.DataFrame:
     rows = held.verifications
     kind = rows["code"].notna().map({True: Kind.VERIFIED.value, False: Kind.VERIFICATION_ASKED.value})
     return rows.assign(at=rows["asked_at"], kind=kind, detail=rows["flags"])
@@ -236,7 +236,7 @@ def _latest(times: pd.Series) -> str:
     return max(times.dropna(), default="")
 
 
-def _batch_events(held: Held) -> list[pd.DataFrame]:
+def _batch_events(held: UlnHistory) -> list[pd.DataFrame]:
     ledger = held.batches[["batch_ref", "file_name", "state", "built_at", "sent_at"]]
     rows = held.batch_rows.merge(ledger, on="batch_ref")
     file, place = "lrs/outbox/" + rows["file_name"], rows["position"].astype("str")
@@ -248,7 +248,7 @@ def _batch_events(held: Held) -> list[pd.DataFrame]:
     ]
 
 
-def _decision_events(held: Held) -> pd.DataFrame:
+def _decision_events(held: UlnHistory) -> pd.DataFrame:
     learners = held.batch_rows[["batch_ref", "upn"]].merge(held.batches[["batch_ref", "file_name"]], on="batch_ref")
     rows = held.decisions.merge(learners, on="batch_ref")
     return rows.assign(
@@ -261,7 +261,7 @@ def _decision_events(held: Held) -> pd.DataFrame:
     )
 
 
-def _answer_events(held: Held) -> list[pd.DataFrame]:
+def _answer_events(held: UlnHistory) -> list[pd.DataFrame]:
     names = held.received.set_index("sha256")["file_name"]
     rows = held.answers.assign(
         at=held.answers["received_at"],
@@ -278,7 +278,7 @@ def _answer_events(held: Held) -> list[pd.DataFrame]:
     ]
 
 
-def _exception_events(held: Held) -> list[pd.DataFrame]:
+def _exception_events(held: UlnHistory) -> list[pd.DataFrame]:
     """Return an event for each of `exception_life.MILESTONES` that an exception has reached."""
     # An exception belongs to the school that asked, wherever the learner is now.
     rows = held.exceptions.assign(code=held.exceptions["return_code"], school_number=held.exceptions["asked_by"])
@@ -288,7 +288,7 @@ def _exception_events(held: Held) -> list[pd.DataFrame]:
     return [part[part["at"].notna()] for part in parts]
 
 
-def _conflict_events(held: Held) -> pd.DataFrame:
+def _conflict_events(held: UlnHistory) -> pd.DataFrame:
     rows = held.learners[held.learners["conflict"].notna()]
     # List another UPN only if it is the same learner's; a search by ULN finds another learner's.
     same = rows["other_upns"].where(rows["conflict"].str.contains(ONE_LEARNER_TWICE))
@@ -298,7 +298,7 @@ def _conflict_events(held: Held) -> pd.DataFrame:
     return rows.explode("code").assign(at=at, kind=Kind.CONFLICT.value)
 
 
-def _delivery_events(held: Held) -> pd.DataFrame:
+def _delivery_events(held: UlnHistory) -> pd.DataFrame:
     rows = held.deliveries
     members = rows["members"].fillna("")
     with_uln = members.str.contains(r"_CTF_[^;]*\.xml", regex=True)
@@ -311,11 +311,11 @@ def _delivery_events(held: Held) -> pd.DataFrame:
     return deliveries[rows["members"].isna() | (members != "")]
 
 
-def _opt_out_events(held: Held) -> pd.DataFrame:
+def _opt_out_events(held: UlnHistory) -> pd.DataFrame:
     return held.opt_outs.assign(at=held.opt_outs["recorded_on"], kind=Kind.OPTED_OUT.value)
 
 
-def _purge_events(held: Held, returned: pd.DataFrame) -> pd.DataFrame:
+def _purge_events(held: UlnHistory, returned: pd.DataFrame) -> pd.DataFrame:
     files = held.received.assign(of=held.received["container_sha256"].fillna(held.received["sha256"]))
     named = {
         **dict(zip(files["of"], files["file_name"], strict=True)),

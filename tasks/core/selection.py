@@ -92,10 +92,9 @@ def select(
     current: pd.Series,
     missing: pd.DataFrame,
     held: pd.DataFrame,
-    elsewhere: pd.Series | None = None,
     replaced: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Decide for every pupil record whether to ask for a ULN.
+    """Decide for every pupil record whether to ask for a ULN, without a look at other schools (`one_learner`).
 
     If a record's year group cannot be read, the date of birth gives its year. If that cannot be read either, the record is
     chosen, so that validation holds it and a person sees it: nobody is dropped because a value is unreadable.
@@ -107,7 +106,6 @@ def select(
         missing: school_number, code; what schools lack (`readiness.missing_things`).
         held: upn, uln, dob; what earlier cycles left in the learner register. A ULN from this cycle does not undo the
             choice. A former UPN also identifies the learner, if the date of birth agrees.
-        elsewhere: row_refs of learners for whom another school asks (`one_learner.yielding_records`).
         replaced: row_refs of records that a newer one of the school replaces (`replaced_records`).
 
     Returns:
@@ -129,12 +127,12 @@ def select(
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
         NotChosen.SCHOOL_NOT_READY: detail.notna(),
-        NotChosen.ASKED_ELSEWHERE: _is_named(pupils, elsewhere),
     }
     # The first reason that holds, in the order of NotChosen, is the record's reason.
-    holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in NotChosen])
+    order = [name for name in NotChosen if name in tests]
+    holds = np.column_stack([tests[name].to_numpy(dtype=bool) for name in order])
     place = np.where(holds.any(axis=1), holds.argmax(axis=1), -1)
-    reason = chosen_texts([name.value for name in NotChosen], place, pupils.index)
+    reason = chosen_texts([name.value for name in order], place, pupils.index)
     dispositions = [Disposition.CHOSEN.value, Disposition.NOT_CHOSEN.value]
     return pd.DataFrame(
         {

@@ -1,6 +1,6 @@
-"""Findings that the service makes beside the rules: what merging, publishing and a comparison with what was sent find.
+"""Findings beside those of the rules: those of merging, publishing, verifying, and comparing with what was sent.
 
-They stand in the table `findings` on the records that they concern now and on no others; their codes and texts in
+The table `findings` has them on the records that they concern now, and on no others. Their codes and texts are in
 `schemas/codes/merge_findings.csv`. To add one: a row there, and its code beside the function that finds it.
 """
 
@@ -17,17 +17,17 @@ from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
 
 
-def save(ctx: RunContext, chunk: Chunk, codes: list[str], found: list[pd.DataFrame]) -> None:
-    """Make these the chunk's findings with those codes; the others stay.
+def save(ctx: RunContext, chunk: Chunk, codes: list[str], findings: list[pd.DataFrame]) -> None:
+    """Replace the chunk's findings that have one of these codes; the others stay.
 
     Args:
         ctx: data root, lake and cycle.
         chunk: the schools.
-        codes: all codes that are looked for.
-        found: row_ref, school_number, rule, field.
+        codes: every code that the caller looks for.
+        findings: row_ref, school_number, rule, field.
     """
     empty = pd.DataFrame({c: [] for c in ("row_ref", "school_number", "rule", "field")}, dtype="str")
-    rows = pd.concat([empty, *found]).assign(
+    rows = pd.concat([empty, *findings]).assign(
         cycle=ctx.cycle.id, la_code=lambda r: r["school_number"].str[:3], severity=Severity.WARNING.value
     )
     new = arrow_of(FINDINGS, rows.astype("str"))

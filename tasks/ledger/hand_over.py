@@ -21,7 +21,7 @@ from schemas.tables import BATCHES
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import TransientFault
 from tasks.core.batch_states import change_state, may_change
-from tasks.core.hand_over import by_evidence, learners_answered, shown
+from tasks.core.hand_over import by_evidence, learners_answered, shown_states
 from tasks.core.membership import is_in
 from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.data_root.report_csv import write_report
@@ -37,7 +37,7 @@ from tasks.runtime.context import RunContext
 def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
     answers = lake.read("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
     within = {c.id: c.answer_within_days for c in all_cycles().values()}
-    return shown(batches, learners_answered(answers), day, within)
+    return shown_states(batches, learners_answered(answers), day, within)
 
 
 def _last_decisions(lake: Lake) -> pd.DataFrame:

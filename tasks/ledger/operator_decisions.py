@@ -36,7 +36,7 @@ def refuse_reason(reason: str, as_of: str) -> None:
     moment(as_of)
 
 
-def keep(
+def save_decision(
     root: DataRoot, decision: OperatorDecision, ref: str, reason: str, as_of: str, counted: int, **whose: str
 ) -> None:
     """Keep a decision, while no other run uses the data root.

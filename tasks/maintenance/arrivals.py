@@ -9,8 +9,8 @@ from pathlib import Path
 from threading import Event
 
 from schemas.settings.watching import Watching
-from tasks.core.arrivals import Waiting, after_pause, after_round, pause_left, to_tell
-from tasks.io.data_root.arrivals_told import read_announced, write_announced
+from tasks.core.arrivals import Waiting, after_pause, after_round, arrivals_to_announce, pause_left
+from tasks.io.data_root.announced_arrivals import read_announced, write_announced
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.inbox_watch import changes, stamps_of
 
@@ -38,11 +38,11 @@ def arrivals(
         "census": how.starts.census_again_after_seconds,
         "lrs-returns": how.starts.lrs_returns_again_after_seconds,
     }
-    last = read_announced(root.arrivals_told)
+    last = read_announced(root.announced_arrivals)
     pauses = {name: pause_left(last.get(name), clock(), least, seconds) for name, least in again_after.items()}
     for touched in changes(root, seconds, stop):
         known = after_round(known, touched, stamps_of({*known.growing, *touched}))
-        whole = to_tell(known, how.arrivals.told_within_rounds)
+        whole = arrivals_to_announce(known, how.arrivals.told_within_rounds)
         if whole:
             known = Waiting(known.growing)
         due: set[Path] = set()
@@ -55,5 +55,5 @@ def arrivals(
                 last[flow] = clock()
         if due:
             # Save first: if the watcher dies before it announces the files, the schedule finds them.
-            write_announced(root.arrivals_told, last)
+            write_announced(root.announced_arrivals, last)
             yield sorted(due)

@@ -42,7 +42,7 @@ from tasks.io.lake.location import place_of
 from tasks.io.lake.maintenance import damage, try_out
 from tasks.io.lake.migration import older_tables
 from tasks.io.lrs.settings import lrs_service
-from tasks.io.remote.folders import access_proven, keeps_what_stands
+from tasks.io.remote.folders import access_proven, refuses_overwrite
 from tasks.io.remote.open import open_folder
 from tasks.ledger.lrs_jobs import failed_jobs
 from tasks.reports.batches import batches_waiting
@@ -261,7 +261,7 @@ def _store(root: DataRoot) -> tuple[bool, list[CheckResult]]:
     # The lake's library looks before it commits; only a blind put shows whether the store overwrites.
     try:
         with open_folder(location) as folder:
-            keeps = keeps_what_stands(folder)
+            keeps = refuses_overwrite(folder)
     except ServiceFault as fault:
         return True, [check_result("store", Level.WARNING, "unproven", place=place, told=fault.args[0])]
     return keeps, [

@@ -31,7 +31,7 @@ from tasks.io.school.slips_pdf import beside
 from tasks.ledger.snapshots import published
 from tasks.ledger.standing import counts_of, purged_cycles, record_states
 from tasks.reports.pages import drop_dead_links
-from tasks.runtime.chunks import chunks
+from tasks.runtime.chunks import whole_chunks
 from tasks.runtime.context import RunContext
 
 
@@ -223,7 +223,7 @@ def _verifications(lake: Lake, cut: str) -> Iterator[PurgeItem]:
 
 def _empty(data: str, cycle: str) -> None:
     ctx = RunContext.of(data, cycle)
-    for chunk in chunks(ctx, list(authorities()["la_code"])):
+    for chunk in whole_chunks(ctx, list(authorities()["la_code"])):
         pupils = ctx.lake.read("pupils", cycle=cycle, **chunk.where)
         if len(pupils):
             _, _, chosen = record_states(ctx.lake, ctx.cycle, **chunk.where)

@@ -15,7 +15,7 @@ from tasks.io.data_root.dewi_inbox import sha256_of
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import result_bytes
-from tasks.ledger.operator_decisions import keep, last_decided, refuse_reason
+from tasks.ledger.operator_decisions import last_decided, refuse_reason, save_decision
 from tasks.operator.release_hold import DecisionResult
 from tasks.stages.collect import collect
 from tasks.stages.merge import merge
@@ -45,7 +45,7 @@ def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: 
         sha256 = _in_inbox(root, path)
         lake = Lake.of(root)
         if last_decided(lake, OperatorDecision.IMPORT, ref=sha256).empty:
-            keep(root, OperatorDecision.IMPORT, sha256, reason, as_of, 0)
+            save_decision(root, OperatorDecision.IMPORT, sha256, reason, as_of, 0)
         collect.fn(data=data, as_of=as_of)
         merge.fn(data=data)
         received = lake.read("received", ["status", "reason"], sha256=sha256, kind="lrs_result")

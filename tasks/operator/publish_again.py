@@ -8,12 +8,12 @@ from schemas.states import OperatorDecision
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.ledger.operator_decisions import keep, last_decided, refuse_reason, school_ref
+from tasks.ledger.operator_decisions import last_decided, refuse_reason, save_decision, school_ref
 from tasks.ledger.standing import purged_cycles
 from tasks.operator.release_hold import DecisionResult
 from tasks.runtime.context import RunContext
 from tasks.stages.conserve import conserve
-from tasks.stages.publish import publish_now
+from tasks.stages.publish import publish_authorities
 
 
 def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -> DecisionResult:
@@ -43,9 +43,9 @@ def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -
         before = last_decided(ctx.lake, OperatorDecision.PUBLISH, ref=school_ref(cycle, school))
         if not before["counted"].eq(last).any():
             ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
-            keep(ctx.root, OperatorDecision.PUBLISH, ref, reason, as_of, last, **whose)
+            save_decision(ctx.root, OperatorDecision.PUBLISH, ref, reason, as_of, last, **whose)
         conserve.fn(data=data, cycle=cycle)
-        result = publish_now(ctx, [school[:3]], as_of)
+        result = publish_authorities(ctx, [school[:3]], as_of)
         now = int(ctx.lake.read("deliveries", ["number"], school_number=school)["number"].max())
     if result.faults or now == last:
         raise ServiceFault(bilingual("fault.not_published", **about))

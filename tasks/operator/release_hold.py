@@ -7,7 +7,7 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.ledger.holds import volumes
-from tasks.ledger.operator_decisions import keep, refuse_reason, school_ref
+from tasks.ledger.operator_decisions import refuse_reason, save_decision, school_ref
 from tasks.runtime.context import RunContext
 
 
@@ -51,5 +51,5 @@ def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) ->
             raise ServiceFault(bilingual("fault.no_hold", **about))
         learners = int(school_volumes["learners"][school])
         ref, whose = school_ref(cycle, school), {"cycle": cycle, "la_code": school[:3], "school_number": school}
-        keep(ctx.root, OperatorDecision.RELEASE, ref, reason, as_of, learners, **whose)
+        save_decision(ctx.root, OperatorDecision.RELEASE, ref, reason, as_of, learners, **whose)
     return DecisionResult(True, bilingual("terminal.done_release", learners=learners, **about))

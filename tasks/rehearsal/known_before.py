@@ -32,7 +32,7 @@ _CAUSES: dict[str, tuple[Cause, float, str]] = {
 }
 
 
-def whom_the_lrs_knows(
+def learners_known_to_lrs(
     pupils: pd.DataFrame, cycle: Cycle, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the learners whom the LRS already knows, and all learners who will be a possible match.

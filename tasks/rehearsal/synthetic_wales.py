@@ -17,7 +17,7 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault
 from tasks.core.identifiers import uln_check_digit
 from tasks.io.data_root.reference import REGISTRATION_COLUMNS
-from tasks.rehearsal.known_before import whom_the_lrs_knows
+from tasks.rehearsal.known_before import learners_known_to_lrs
 from tasks.rehearsal.synthetic_people import KINDS as PEOPLE_KINDS
 from tasks.rehearsal.synthetic_people import SHORT_NAMES, next_schools, recorded_people
 
@@ -135,7 +135,7 @@ class SyntheticWales:
         schools: the planned rows of the schools register, and `readiness`: `ready`, `not-taking-part` or a kind of
             `NOT_READY`.
         known_before: records of the learners whom the LRS knows without the service (`schemas.tables.DEMOGRAPHICS`).
-        possible_matches: the learners with a possible match, and its cause (`known_before.whom_the_lrs_knows`).
+        possible_matches: the learners with a possible match, and its cause (`known_before.learners_known_to_lrs`).
     """
 
     pupils: pd.DataFrame
@@ -175,7 +175,7 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
     pupils = _plant(pupils, schools, cycle, rng)
     rules = _RULES_OF_LIFE | {kind: planted.rule for kind, planted in PLANTED.items() if planted.rule}
     pupils["warning"] = pupils["planted"].map(rules).where(pupils["outcome"] == "sent").astype("str")
-    known, matches = whom_the_lrs_knows(pupils, cycle, np.random.default_rng([seed, cycle.academic_year, 3]))
+    known, matches = learners_known_to_lrs(pupils, cycle, np.random.default_rng([seed, cycle.academic_year, 3]))
     columns = ["school_number", *PUPIL_FIELDS, "planted", "outcome", "warning", "true_upn"]
     return SyntheticWales(
         pupils=pupils[columns],

@@ -17,7 +17,7 @@ from tasks.runtime.visibility import VisibleRows
 from tasks.runtime.visibility import check_visible as let_through
 
 
-def batches_shown(data: str, day: dt.date, cycle: str | None = None) -> VisibleRows:
+def visible_batches(data: str, day: dt.date, cycle: str | None = None) -> VisibleRows:
     """Return the batches of a cycle, or of all cycles, as an operator sees them.
 
     Args:
@@ -26,7 +26,7 @@ def batches_shown(data: str, day: dt.date, cycle: str | None = None) -> VisibleR
         cycle: the cycle's id; None for all.
 
     Returns:
-        Columns of `hand_over.shown`, and decided: the last decision and its time, null if there is none.
+        Columns of `hand_over.shown_states`, and decided: the last decision and its time, null if there is none.
     """
     lake = Lake.of(DataRoot(Path(data)))
     where: dict[str, Any] = {} if cycle is None else {"cycle": cycle}
@@ -36,9 +36,9 @@ def batches_shown(data: str, day: dt.date, cycle: str | None = None) -> VisibleR
     return let_through(BATCHES_SHOWN, shown.assign(decided=decided), to=Tier.INTERNAL)
 
 
-def for_a_person(data: str, day: dt.date, cycle: str) -> dict[str, list[str]]:
+def batches_needing_action(data: str, day: dt.date, cycle: str) -> dict[str, list[str]]:
     """Return the file names of batches that need a person, by the text's key under `terminal.`."""
-    shown = batches_shown(data, day, cycle).frame
+    shown = visible_batches(data, day, cycle).frame
     keys = {"unconfirmed_batches": BatchShown.SENT_UNCONFIRMED, "stuck_batches": BatchShown.STUCK}
     return {key: list(shown.loc[shown["state"] == state.value, "file_name"]) for key, state in keys.items()}
 

@@ -22,7 +22,7 @@ from tasks.ledger.standing import cycles_with_returns
 from tasks.runtime.visibility import VisibleRows, check_visible
 
 
-def exceptions_shown(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, VisibleRows]:
+def visible_exceptions(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, VisibleRows]:
     """Return the counts that `uln exceptions` shows, for some authorities or all (None).
 
     Seen from `cycle`; ages count until `day`.

@@ -21,8 +21,8 @@ from schemas.views import METRICS, STANDING
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import Lake
 from tasks.ledger.standing import counts_of, cycles_with_returns
-from tasks.reports.batches import batches_shown
-from tasks.reports.exception_counts import exceptions_shown
+from tasks.reports.batches import visible_batches
+from tasks.reports.exception_counts import visible_exceptions
 from tasks.runtime.visibility import VisibleRows, check_visible
 
 #: name -> (description, its label besides the cycle). In English, as names of metrics are: people do not read them.
@@ -74,10 +74,10 @@ def _rows(data: str, day: dt.date) -> Iterator[dict[str, Any]]:
         for state, n in totals.items():
             yield _row("uln_records", cycle, state, n)
         yield _row("uln_cycle_balanced", cycle, "", int(counts["balanced"].all()))
-        ages = exceptions_shown(data, cycle_by_id(cycle), day)["ages"].frame
+        ages = visible_exceptions(data, cycle_by_id(cycle), day)["ages"].frame
         for age, waiting in ages.groupby("age") if len(ages) else ():
             yield _row("uln_exceptions_open", cycle, str(age), int(waiting["number"].sum()))
-    batches = batches_shown(data, day).frame
+    batches = visible_batches(data, day).frame
     for (of_cycle, in_state), rows in batches.groupby(["cycle", "state"]) if len(batches) else ():
         yield _row("uln_batches", str(of_cycle), str(in_state), len(rows))
         yield _row("uln_batches_oldest_days", str(of_cycle), str(in_state), int(rows["age"].max()))

@@ -24,7 +24,7 @@ from tasks.core.suppression import SMALL, TOTAL, suppressed, to_fives, to_two_fi
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import authorities
 from tasks.ledger.standing import counts_of
-from tasks.reports.batches import batches_shown, for_a_person
+from tasks.reports.batches import batches_needing_action, visible_batches
 from tasks.reports.exception_counts import open_for_long_at_snapshot
 from tasks.reports.status import attention
 from tasks.runtime.context import moment
@@ -76,11 +76,11 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
     by_authority = visible_by_authority(counted(data, cycle_id, conserved=conserved)["schools"])
     day = moment(as_of).date()
     waiting: dict[str, Any] = {
-        **for_a_person(data, day, cycle_id),
+        **batches_needing_action(data, day, cycle_id),
         **attention(data, cycle_id),
         "long_open": open_for_long_at_snapshot(data, cycle_by_id(cycle_id), day),
     }
-    batches = batches_shown(data, day, cycle_id).frame
+    batches = visible_batches(data, day, cycle_id).frame
     return Overview(
         waiting=check_visible(FOR_A_PERSON, _visible_waiting(waiting, by_authority.loc[[TOTAL]].iloc[0])),
         authorities=check_visible(CYCLE_BY_AUTHORITY, by_authority.rename_axis("la_code").reset_index()),

@@ -42,7 +42,7 @@ from tasks.io.lake.lake import frame_of
 from tasks.ledger.code_texts import lrs_codes
 from tasks.ledger.holds import volumes
 from tasks.ledger.standing import record_states
-from tasks.reports.batches import batches_shown
+from tasks.reports.batches import visible_batches
 from tasks.reports.overview import counted, visible_by_authority
 from tasks.reports.readiness_lists import readiness_of
 from tasks.runtime.chunks import Chunk, all_chunks
@@ -103,7 +103,7 @@ class Facts:
         )
         by_place = ["authority_cy", "authority_en", "authority_cy_place", "authority_en_place", "school_name_place"]
         rows = pd.concat([rows, register[by_place]], axis=1).sort_values(["la_code", "school_name_place"])
-        batches = batches_shown(data, day, cycle.id).frame
+        batches = visible_batches(data, day, cycle.id).frame
         waits = {"long_open": waiting.groupby("la_code")["late"].sum()}
         waits |= _batches_that_wait(batches) | _findings_by_need(ctx)
         far = volume.index[volume["volume"] == Volume.FAR_ABOVE.value].to_series()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -217,9 +217,9 @@ def do_sealed(
             return ServiceFault(bilingual("fault.machine_unfit", where=where))
 
 
-@cache
+@lru_cache(maxsize=1)  # a process guards one data root: a worker that returns to an earlier one joins again
 def _join(data: str, wanted: str, become_worker: Callable[[str], None]) -> None:
-    """Check this worker's process and make it one of the service, once.
+    """Check this worker's process and make it one of the service, once for the calls of a data root.
 
     Raises:
         ServiceFault: the worker runs another edition, or does not see the lock that the run holds.

@@ -1,9 +1,7 @@
-"""Collect: what the LRS put into its inbox, as return rows tied to the learners sent. Nothing is dropped."""
+"""Collect: the LRS's answers from its inbox, as return rows tied to the learners sent. Nothing is dropped."""
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +13,18 @@ from schemas.codes.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts.faults import Refused
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.data_root.dewi_inbox import let_go, quarantine, sha256_of, storable
+from tasks.io.data_root.dewi_inbox import let_go, quarantine
 from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import LARGEST_RESULT
 from tasks.ledger.operator_decisions import report_decisions
 from tasks.reports.untied import report_untied
 from tasks.runtime.chunks import Counts
 from tasks.runtime.error_boundary import keep_evidence
-from tasks.runtime.executor import capture, processors
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
-from tasks.steps.collect import StillGrowing, answers_in, tied_answers
+from tasks.steps.collect import Arrival, StillGrowing, answers_in, new_arrivals, tied_answers
 
-#: Result files taken in together, in bytes: about half of all Wales's answers.
+#: Bytes of result files taken in together: about half of the answers for Wales.
 _BYTES_TOGETHER = 12 * 2**20
 
 
@@ -41,79 +38,58 @@ def collect(data: str, as_of: str) -> Counts:
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     before = lake.read("received", ["sha256", "kind", "status", "reason"])
-    # What was refused is looked at again: a layout with its headings may have come since.
+    # A refused file is looked at again: its layout may be known by now.
     refused = before[(before["kind"] == "lrs_result") & (before["status"] == "quarantined")]
     refused_for = dict(zip(refused["sha256"], refused["reason"], strict=True))
-    known = set(before["sha256"]) - refused_for.keys()
-    counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": 0}
-    new: list[_Arrival] = []
-    with ThreadPoolExecutor(processors()) as threads:
-        paths = sorted(p for p in root.lrs_inbox.iterdir() if p.is_file() and _whole(p))
-        for path, sha256 in zip(paths, threads.map(lambda path: capture(sha256_of, path), paths), strict=True):
-            if isinstance(sha256, Exception):
-                counts["faults"] += 1
-                keep_evidence(data, "returns", "collect", "all", sha256)
-            elif sha256 not in known:
-                known.add(sha256)
-                new.append(_Arrival(path, sha256, path.stat().st_size))
+    new, faults = new_arrivals(root.lrs_inbox, set(before["sha256"]) - refused_for.keys())
+    for fault in faults:
+        keep_evidence(data, "returns", "collect", "all", fault)
+    counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": len(faults)}
     accepted = set(before.loc[before["status"] == "accepted", "sha256"])
     for files in _together(new):
         accepted |= set(_collect(root, lake, files, refused_for, as_of, counts))
         release_memory()
-    # After the commits, and of all that was ever accepted: what a killed run left behind goes too.
+    # After the commits, and for every file ever accepted: this also removes what a killed run left behind.
     let_go(root.path, accepted)
-    # By what stands in the lake, not by what this run has taken in: one that died may have left the report to this one.
+    # The lake decides, not what this run has taken in: a run that died may not have written the report.
     if _tie_again(lake) or root.untied_report.exists():
         report_untied(root, lake)
     report_decisions(root, lake)
     return counts
 
 
-@dataclass(frozen=True)
-class _Arrival:
-    """A file of the LRS that is not known yet."""
-
-    path: Path
-    sha256: str
-    size: int
-
-    @property
-    def name(self) -> str:
-        return storable(Path(self.path.name))
-
-
-def _together(arrivals: list[_Arrival]) -> Iterator[list[_Arrival]]:
-    """Files that are taken in together, so many bytes at a time."""
-    files: list[_Arrival] = []
-    for one in arrivals:
-        if files and sum(a.size for a in files) + one.size > _BYTES_TOGETHER:
+def _together(arrivals: list[Arrival]) -> Iterator[list[Arrival]]:
+    """Yield the files that are taken in together, `_BYTES_TOGETHER` at most unless one file has more."""
+    files: list[Arrival] = []
+    for arrival in arrivals:
+        if files and sum(file.size for file in files) + arrival.size > _BYTES_TOGETHER:
             yield files
             files = []
-        files.append(one)
+        files.append(arrival)
     if files:
         yield files
 
 
 def _collect(
-    root: DataRoot, lake: Lake, files: list[_Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
+    root: DataRoot, lake: Lake, files: list[Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
 ) -> list[str]:
-    """Take some files in; the hashes of those whose answers are kept."""
-    found = answers_in(root, [one.path for one in files], [one.sha256 for one in files], as_of)
+    """Take some files in; return the hashes of those whose answers are kept."""
+    answers = answers_in(root, [file.path for file in files], [file.sha256 for file in files], as_of)
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
-    for place, one in enumerate(files):
-        about = {"sha256": one.sha256, "kind": "lrs_result", "path": one.name, "file_name": one.name}
-        fault = found.unusable.get(place)
+    for place, file in enumerate(files):
+        about = {"sha256": file.sha256, "kind": "lrs_result", "path": file.name, "file_name": file.name}
+        fault = answers.unusable.get(place)
         if isinstance(fault, StillGrowing):
             continue  # the next run finds it whole
         if isinstance(fault, Refused):
-            if refused_for.get(one.sha256) == fault.reason:
+            if refused_for.get(file.sha256) == fault.reason:
                 continue
-            # One that is too large is not kept twice; the inbox has it.
-            content = one.path.read_bytes() if one.size <= LARGEST_RESULT else None
-            if content is not None and hashlib.sha256(content).hexdigest() != one.sha256:
+            # A file that is too large is not kept twice; it is in the inbox.
+            content = file.path.read_bytes() if file.size <= LARGEST_RESULT else None
+            if content is not None and hashlib.sha256(content).hexdigest() != file.sha256:
                 continue
-            _set_aside(root, one.sha256, content, one.name, fault)
+            _set_aside(root, file.sha256, content, file.name, fault)
             counts["quarantined"] += 1
             reason = {"reason": fault.reason, "detail": fault.detail}
             rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
@@ -122,11 +98,11 @@ def _collect(
             keep_evidence(str(root.path), "returns", "collect", "all", fault)
             continue
         else:
-            accepted.append(one.sha256)
+            accepted.append(file.sha256)
             rows.append({**about, "status": "accepted", "received_at": as_of})
         counts["files"] += 1
-    _record(lake, accepted, found.rows, counts)
-    del found
+    _record(lake, accepted, answers.rows, counts)
+    del answers
     if rows:
         lake.upsert(
             "received", pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]).astype({"reason": "str"})
@@ -134,12 +110,8 @@ def _collect(
     return accepted
 
 
-def _whole(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
-
-
 def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> None:
-    """Append the answers, one transaction id per file: a file whose commit was made before is not added again."""
+    """Append the answers with a transaction id for each file, so that no file is added twice."""
     done = lake.committed("lrs_returns", [f"collect/{sha256}" for sha256 in files])
     new = [sha256 for sha256 in files if f"collect/{sha256}" not in done]
     if not new:
@@ -151,10 +123,10 @@ def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> 
 
 
 def _tie_again(lake: Lake) -> bool:
-    """Answers that tied to nothing when they came, and do now: the order in which things come does not matter.
+    """Tie answers that tied to nothing when they came and do now: the order of arrival does not matter.
 
     Returns:
-        Whether there were any that had tied to nothing.
+        Whether there were any untied answers.
     """
     untied = lake.read("lrs_returns", tied="N")
     if not untied.empty:

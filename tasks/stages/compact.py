@@ -13,10 +13,10 @@ from tasks.runtime.task import stage_task
 
 @stage_task("compact", "compact", retried=True)
 def compact(data: str) -> Counts:
-    """Put each table's small files together.
+    """Merge each table's small files.
 
     Returns:
-        Counts: tables (that had some), files (fewer than before).
+        Counts: tables (with small files), files (by how many there are fewer).
     """
     lake = Lake.of(DataRoot(Path(data)))
     with one_run_at_a_time(data):

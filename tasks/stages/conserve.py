@@ -14,13 +14,13 @@ from tasks.runtime.task import stage_task
 
 @stage_task("conserve", "conserve {cycle}", retried=True)
 def conserve(data: str, cycle: str) -> Counts:
-    """Check that every record of a cycle is exactly one of the states, per school; write the counts as a report.
+    """Check for each school that every record of a cycle is in exactly one state; write the counts as a report.
 
     Returns:
         Counts: schools, records.
 
     Raises:
-        ServiceFault: naming the schools that do not balance; nothing is published then.
+        ServiceFault: schools do not balance; it names them. Nothing is published then.
     """
     counts = counts_of(data, cycle)
     status = json.dumps(as_status(cycle, counts), indent=1, sort_keys=True).encode() + b"\n"

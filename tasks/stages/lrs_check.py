@@ -1,9 +1,9 @@
 """The LRS's own check of what is due, before anything is handed over (`uln census --check-only`).
 
-The batches that would go are built and asked about as jobs of the kind CHK: the LRS registers nobody, and the ledger does
-not know of them; only the jobs are kept, so that the next check asks for their answers instead of asking anew. Where the LRS
-has lost a job, or could not carry it out, the next check asks about its batch anew. What the LRS would answer stands in
-`reports/<cycle>/lrs_check/<LA>.csv`: where the record is, never whose it is.
+The batches that would go are built and submitted as jobs of the kind CHK: the LRS registers nobody, and the batches are not
+in the ledger. Only the jobs are kept, so that the next check asks for their answers and does not submit them again. If the
+LRS has lost a job or could not carry it out, the next check submits its batch again. The expected answers are in
+`reports/<cycle>/lrs_check/<LA>.csv`: they name the record's place, never the learner.
 """
 
 import time
@@ -32,12 +32,12 @@ from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageR
 from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import batches_of, contents_of, due_rows
-from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by, submitted
+from tasks.steps.lrs_calls import is_wrong, learner_service, meaning_of_reply, submitted
 
 #: Between two questions for the same answers, in seconds.
 _EVERY = 10.0
-#: Their meaning is unknown, but the list of exceptions begins after them, so most likely they are none: counted, not listed,
-#: as they may be nearly everybody's (docs/reference/sources.md#return-codes).
+#: Codes of unknown meaning. The list of exceptions begins after them, so most likely they are none. They are counted and not
+#: listed, because nearly every learner may have one (docs/reference/sources.md#return-codes).
 _NO_EXCEPTION = ("RC001", "RC002", "RC003", "RC004", "RC005")
 _ONCE = ("school_number", "file_name", "ordinal", "return_code")
 
@@ -58,13 +58,12 @@ def lrs_check(
         cycle: the cycle's id.
         las: the authorities' codes.
         as_of: the scheduled time.
-        schools: only these schools; all where None.
+        schools: only these schools; all if None.
         progress: hears the share that is done.
 
     Returns:
-        Counts by authority: batches, learners, checked, exceptions (learners for whom the LRS would give no ULN), unclear
-        (learners of whose code nobody knows what it means, so that nothing is foretold), unfinished (batches whose answers
-        are not there yet: check again).
+        Counts by authority: batches, learners, checked, exceptions (learners who would get no ULN), unclear (learners with a
+        code of unknown meaning, so that nothing is predicted), unfinished (batches without an answer yet: check again).
 
     Raises:
         ServiceFault: no address to call is set.
@@ -110,10 +109,10 @@ def _checked(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) 
 def _asked(
     ctx: RunContext, batches: pd.DataFrame, contents: dict[str, bytes], codes: dict[str, ServiceCode], as_of: str
 ) -> tuple[dict[str, Exception], bool]:
-    """Have those batches checked that have no such job that may still be answered.
+    """Submit the batches that have no check job that may still be answered.
 
     Returns:
-        What the LRS refused, by authority; and whether nothing more is to be called.
+        What the LRS refused, by authority; and whether no more calls may be made.
     """
     settings = lrs_service(ctx.root.reference)
     service = learner_service(settings)
@@ -134,7 +133,7 @@ def _asked(
 
 
 def _jobs(ctx: RunContext, batches: pd.DataFrame, codes: dict[str, ServiceCode]) -> pd.DataFrame:
-    """The jobs by which these batches are being checked, or were; not those that came to nothing."""
+    """Return the check jobs of these batches, without those that failed."""
     jobs = ctx.lake.read("lrs_jobs", kind=JobKind.CHECK.value, batch_ref=batches["batch_ref"])
     return jobs[~jobs["code"].isin([one.code for one in codes.values() if one.outcome == Outcome.FAILED.value])]
 
@@ -142,16 +141,16 @@ def _jobs(ctx: RunContext, batches: pd.DataFrame, codes: dict[str, ServiceCode])
 def _answers(
     ctx: RunContext, batches: pd.DataFrame, codes: dict[str, ServiceCode], *, stopped: bool
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
-    """What the LRS says of the checked batches, for as long as the settings let it take.
+    """Ask for the answers about the checked batches, for as long as the settings allow.
 
     Args:
         ctx: data root, lake and cycle.
-        batches: which.
+        batches: rows of `batches`.
         codes: `service_codes`.
         stopped: whether the LRS has said that it cannot be called just now.
 
     Returns:
-        batch_ref, upn, return_code; and why an authority's could not be had, where they could not.
+        batch_ref, upn, return_code; and by authority the fault that stopped its answers.
     """
     settings, profiles = lrs_service(ctx.root.reference), all_profiles(ctx.root.reference / "lrs")
     service = learner_service(settings)
@@ -163,7 +162,7 @@ def _answers(
         told = list[ServiceCode]()
         for one in waits.to_dict("records"):
             reply = service.output(str(one["job_ref"]), str(one["ukprn"]))
-            told.append(meant_by(reply, codes))
+            told.append(meaning_of_reply(reply, codes))
             if told[-1].outcome == Outcome.ANSWERED.value:
                 content = result_file(reply.message, str(one["ukprn"]), str(one["file_name"]), str(one["job_ref"]))
                 rows = read_result(content, profiles)
@@ -172,7 +171,7 @@ def _answers(
             if stopped := told[-1].stops == "Y":
                 break
         asked = waits.iloc[: len(told)].assign(code=[one.code for one in told]).astype({"code": "str"})
-        # What became of the call alone says nothing of the job.
+        # The outcome of the call alone says nothing about the job.
         of_job = [one.kind == "result" or one.outcome == Outcome.FAILED.value for one in told]
         ctx.lake.upsert("lrs_jobs", asked.loc[of_job, [c.name for c in LRS_JOBS.columns]])
         met += zip(asked["la_code"], told, strict=True)
@@ -185,7 +184,7 @@ def _answers(
 
 
 def _not_told(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
-    """Of each authority why answers could not be had: first what the LRS has lost."""
+    """Return by authority the fault that stopped its answers; jobs that the LRS has lost come first."""
     faults: dict[str, Exception] = {}
     lost = Counter((la, one.code) for la, one in met if one.outcome == Outcome.FAILED.value)
     for (la, code), number in lost.items():
@@ -197,9 +196,9 @@ def _not_told(met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
 
 
 def _findings(ctx: RunContext, batch_rows: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """Each checked record: la_code, school_number, row_ref, return_code; whether it would be an exception, or is unclear.
+    """Return each checked record: la_code, school_number, row_ref, return_code, exception, unclear.
 
-    As no ULN need come with a check, and no code is known to mean success, all else is unclear.
+    A check need not give a ULN, and no code is known to mean success; so every record that is no exception is unclear.
     """
     found = answers.merge(
         batch_rows[["batch_ref", "upn", "row_ref", "la_code", "school_number"]], on=["batch_ref", "upn"]
@@ -211,7 +210,7 @@ def _findings(ctx: RunContext, batch_rows: pd.DataFrame, answers: pd.DataFrame) 
 
 
 def _as_list(ctx: RunContext, found: pd.DataFrame) -> pd.DataFrame:
-    """What a person reads: where the record is, the code, what it means and what to do, in both languages."""
+    """Return the list for people: the record's place, the code, its meaning and what to do, in both languages."""
     places = ctx.lake.read("pupils", ["row_ref", "sha256", "ordinal"], row_ref=found["row_ref"])
     files = ctx.lake.read("received", ["sha256", "file_name"], sha256=places["sha256"])
     rows = found.merge(places, on="row_ref").merge(files, on="sha256")

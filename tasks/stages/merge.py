@@ -1,8 +1,8 @@
 """Merge: the tied answers become the learner register and the exceptions.
 
-Both are recomputed for the learners concerned from every answer ever tied to them, exceptions first; the last commit to
-`learners` carries one transaction id per result file and thereby says that the file is merged. A run that dies before it
-finds the file unmerged and does the same again.
+Both are computed again for the learners concerned, from every answer ever tied to them; exceptions first. The last commit to
+`learners` carries a transaction id for each result file: with it the file is merged. After a run that died before that
+commit, the next run does the same again.
 """
 
 import hashlib
@@ -21,29 +21,29 @@ from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
 from tasks.steps.merge import merged_answers
 
-#: Answers, or learners, that are merged together: all Wales, and of a larger country or authority as many.
+#: Answers, or learners, that are merged together: all of Wales; a larger country or authority is merged in parts.
 _ANSWERS_TOGETHER = 125_000
 _COUNTS = ("files", "learners", "ulns", "exceptions", "conflicts")
 
 
 @stage_task("merge", "merge", retried=True)
 def merge(data: str) -> Counts:
-    """Merge the result files that were collected and not merged yet.
+    """Merge the result files that are collected and not merged.
 
     Returns:
         Counts: files, learners, ulns, exceptions, conflicts.
     """
     root = DataRoot(Path(data))
     lake = Lake.of(root)
-    # How many of its answers are tied belongs to the id: one that ties later is merged then.
+    # The number of tied answers is part of the id: an answer that ties later is merged then.
     sizes = lake.sizes("lrs_returns", "sha256", tied="Y")
     ids = {sha256: f"merge/{sha256}/{n}" for sha256, n in sizes.items()}
-    # All of them as one id: a poll with nothing new asks the log one question, however many files there ever were.
+    # One id for all files: if nothing is new, the log is asked once, however many files there are.
     everything = f"merge/{hashlib.sha256(' '.join(ids.values()).encode()).hexdigest()}"
     if lake.committed("learners", [everything]):
         return dict.fromkeys(_COUNTS, 0)
     done = lake.committed("learners", ids.values())
-    new = [sha256 for sha256, one in ids.items() if one not in done]
+    new = [sha256 for sha256, file_id in ids.items() if file_id not in done]
     counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
     cut = list(_areas(lake.areas("lrs_returns", sha256=new, tied="Y")))
     for place, areas in enumerate(cut, 1):
@@ -59,9 +59,9 @@ def merge(data: str) -> Counts:
 
 
 def _areas(answers: dict[str, int]) -> Iterator[list[str]]:
-    """Areas that are merged together: those of all Wales, of a larger country as many as have so many answers.
+    """Yield areas that are merged together, with `_ANSWERS_TOGETHER` answers at most unless one area has more.
 
-    The lake finds learners by their area, and need not look through the whole country for each of these.
+    The lake finds learners by their area, so it need not scan the whole country for each part.
     """
     areas: list[str] = []
     rows = 0
@@ -76,8 +76,8 @@ def _areas(answers: dict[str, int]) -> Iterator[list[str]]:
 
 
 def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Counts:
-    learners, exceptions, held = merged_answers(root, upns)
-    # Only what is sent of learners who share a ULN is looked at again.
+    learners, exceptions, known = merged_answers(root, upns)
+    # Conflicts are looked for among learners who share a ULN.
     others = lake.read("learners", uln=learners["uln"])
     others = others[~is_in(others["upn"], learners["upn"])]
     entries = pd.concat([learners, others], ignore_index=True)
@@ -85,7 +85,7 @@ def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Count
     entries = with_conflicts(entries, lake.read("batch_rows", ["batch_ref", "upn", *SENT_FIELDS], upn=shared))
     if not exceptions.empty:
         lake.upsert("exceptions", exceptions)
-    lake.upsert("learners", entries, ids, known=pd.concat([held, others["upn"]]))
+    lake.upsert("learners", entries, ids, known=pd.concat([known, others["upn"]]))
     return {
         "learners": len(learners),
         "ulns": int(learners["uln"].notna().sum()),

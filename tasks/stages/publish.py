@@ -1,10 +1,10 @@
 """Publish: the conservation check, then each school's zip and each authority's workbook, then the cycle's snapshots.
 
-Nothing leaves unless every record of the cycle is accounted for. A school whose content is as it was delivered gets
-nothing new, and an authority neither, unless one of its schools does. Numbers run on per school and authority, over
-cycles, so that no two files of one share a name. A file is written before it is written down as delivered: after a run
-that died between the two, the same bytes are put there again, other bytes get the next number, as the file that stands
-there may have been fetched.
+Nothing is published unless every record of the cycle is accounted for. A school whose content has not changed since its last
+delivery gets nothing new; nor does an authority, unless one of its schools does. Numbers run on for each school and
+authority, over cycles, so that no two files share a name. A file is written before it is recorded as delivered. After a run
+that died between the two, the same bytes are written again; other bytes get the next number, because the existing file
+may have been fetched.
 """
 
 import hashlib
@@ -54,15 +54,15 @@ def publish(
     Returns:
         Counts by authority: zips, workbooks, ulns, exceptions, faults.
     """
-    return publish_now(RunContext.of(data, cycle), las, as_of, workers, progress)
+    return publish_authorities(RunContext.of(data, cycle), las, as_of, workers, progress)
 
 
-def publish_now(
+def publish_authorities(
     ctx: RunContext, las: list[str], as_of: str, workers: Workers = IN_PLACE, progress: Progress | None = None
 ) -> StageResult:
-    """`publish`, also where there is no engine."""
-    moment(as_of)  # a wrong one is refused once, before any authority is begun
-    # Asked for all together, as the whole country's ledger is looked through; where that fails each chunk asks for itself.
+    """Publish without the engine; arguments and result as for `publish`."""
+    moment(as_of)  # a fault is reported once, before any authority begins
+    # Looked up once for all, because it scans the whole country's ledger; if that fails, each chunk looks for itself.
     likely = capture(possible_matches, ctx, Chunk(tuple(las)))
     release_memory()
     compute = partial(publish_chunk, as_of=as_of, likely=None if isinstance(likely, Exception) else likely)
@@ -72,22 +72,22 @@ def publish_now(
 
 
 class _Publication:
-    """Writes what was made for each chunk's schools, and an authority's workbook once its last chunk is there."""
+    """Writes each chunk's files, and an authority's workbook after its last chunk."""
 
     def __init__(self, ctx: RunContext, as_of: str, cut: list[Chunk]) -> None:
-        self._ground, self._as_of = ctx, as_of
+        self._ctx, self._as_of = ctx, as_of
         self._parts = {la: {chunk.schools for chunk in cut if la in chunk.las} for chunk in cut for la in chunk.las}
         self._listed: dict[str, dict[tuple[str, ...] | None, AuthorityList]] = {la: {} for la in self._parts}
 
-    def write(self, chunk: Chunk, found: Published) -> dict[str, Counts]:
-        """Write a chunk's files, and then into the lake that they were delivered; counts by authority."""
-        save(self._ground, chunk, sorted(merge_codes()), [found.findings])
+    def write(self, chunk: Chunk, published: Published) -> dict[str, Counts]:
+        """Write a chunk's files, then record their delivery in the lake; return counts by authority."""
+        save(self._ctx, chunk, sorted(merge_codes()), [published.findings])
         counts = {la: {"zips": 0, "workbooks": 0, "ulns": 0, "exceptions": 0, "faults": 0} for la in chunk.las}
-        for name, column in found.counts.items():
+        for name, column in published.counts.items():
             for la, n in column.items():
                 counts[str(la)][str(name)] = int(n)
-        made = [*found.filled, *self._workbooks(chunk, found.listed)]
-        _deliver(self._ground, made, self._as_of, counts)
+        made = [*published.filled, *self._workbooks(chunk, published.listed)]
+        _deliver(self._ctx, made, self._as_of, counts)
         return counts
 
     def _workbooks(self, chunk: Chunk, listed: AuthorityList) -> list[SchoolFile]:
@@ -97,41 +97,41 @@ class _Publication:
             if self._listed[la].keys() == self._parts[la]:
                 whole = join_lists(list(self._listed[la].values()))
                 self._listed[la].clear()
-                books.append(authority_workbook(self._ground, la, whole, self._as_of))
+                books.append(authority_workbook(self._ctx, la, whole, self._as_of))
         return [book for book in books if book is not None]
 
 
 def _deliver(ctx: RunContext, made: list[SchoolFile], as_of: str, counts: dict[str, Counts]) -> None:
-    files = {path_of(ctx, one): one.file for one in made if isinstance(one.file, bytes)}
+    files = {path_of(ctx, file): file.file for file in made if isinstance(file.file, bytes)}
     unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
-    for one in made:
-        la, path = one.receiver[:3], path_of(ctx, one)
-        fault = one.file if isinstance(one.file, Exception) else unwritten.get(path)
+    for file in made:
+        la, path = file.receiver[:3], path_of(ctx, file)
+        fault = file.file if isinstance(file.file, Exception) else unwritten.get(path)
         if fault is not None:
             counts[la]["faults"] += 1
-            keep_evidence(str(ctx.root.path), ctx.cycle.id, "publish", one.receiver, fault)
+            keep_evidence(str(ctx.root.path), ctx.cycle.id, "publish", file.receiver, fault)
             continue
-        counts[la]["workbooks" if one.receiver == la else "zips"] += 1
+        counts[la]["workbooks" if file.receiver == la else "zips"] += 1
         entries.append(
             {
                 "sha256": hashlib.sha256(files[path]).hexdigest(),
                 "cycle": ctx.cycle.id,
                 "la_code": la,
-                "school_number": one.receiver,
-                "content_ref": one.content_ref,
+                "school_number": file.receiver,
+                "content_ref": file.content_ref,
                 "path": path.relative_to(ctx.root.path).as_posix(),
                 "delivered_at": as_of,
-                "number": one.number,
-                "ulns": one.ulns,
-                "exceptions": one.exceptions,
+                "number": file.number,
+                "ulns": file.ulns,
+                "exceptions": file.exceptions,
             }
         )
     if entries:
         ctx.lake.append("deliveries", pd.DataFrame(entries)[[c.name for c in DELIVERIES.columns]])
         zips = [
-            {c.name: one[c.name] for c in PUBLISHED.columns}
-            for one in entries
-            if one["school_number"] != one["la_code"]
+            {c.name: entry[c.name] for c in PUBLISHED.columns}
+            for entry in entries
+            if entry["school_number"] != entry["la_code"]
         ]
         log_published(ctx.cycle.id, check_visible(PUBLISHED, zips))

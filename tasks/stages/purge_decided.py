@@ -12,18 +12,18 @@ from tasks.runtime.task import stage_task
 
 @stage_task("purge-decided", "purge-decided")
 def purge_decided(data: str, day: str) -> Counts:
-    """Remove what is due of the kinds whose days are decided, and former versions of the lake.
+    """Remove data that is due, of the kinds whose days are decided, and former versions of the lake.
 
-    No run needs a former version, and what is in one stands in the present one too, unless a person has purged it.
+    No run needs a former version. Its rows are in the present version too, unless a person has purged them.
 
     Args:
         data: the data root.
-        day: from which days are counted, ISO.
+        day: the day from which days are counted, ISO.
 
     Returns:
         Counts: files by kind; rows, of pupils.
     """
     kept_for = all_retention(DataRoot(Path(data)).reference / "retention.toml")
-    kinds = {kind for kind, one in kept_for.items() if one.decided} | {Kind.LAKE_VERSIONS}
+    kinds = {kind for kind, retention in kept_for.items() if retention.decided} | {Kind.LAKE_VERSIONS}
     at = dt.date.fromisoformat(day)
     return {kind.value: files for kind, (files, _) in totals(purge(data, at, at, kinds)).items() if kind in kinds}

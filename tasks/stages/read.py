@@ -25,27 +25,28 @@ def read(data: str, cycle: str, las: list[str], as_of: str, progress: Progress |
     return run_chunks("read", ctx, chunks(ctx, las), write, compute=read_returns, progress=progress)
 
 
-def _write(ctx: RunContext, chunk: Chunk, found: ReadReturns) -> dict[str, Counts]:
+def _write(ctx: RunContext, chunk: Chunk, returns: ReadReturns) -> dict[str, Counts]:
     counts = {la: {"returns": 0, "records": 0, "leavers": 0, "unknown_elements": 0, "faults": 0} for la in chunk.las}
-    for school, fault in found.faults:
+    for school, fault in returns.faults:
         counts[school[:3]]["faults"] += 1
         keep_evidence(str(ctx.root.path), ctx.cycle.id, "read", school, fault)
-    notes = found.unread[found.unread["sha256"].isin(found.records)]
-    if len(notes):
-        # A return counts as read once all pupils stand there; what a run that died had written is not written again.
-        there = ctx.lake.read_arrow("pupils", ["sha256"], cycle=ctx.cycle.id, **chunk.where)["sha256"].unique()
-        ctx.lake.append("pupils", found.pupils.filter(pc.invert(pc.is_in(found.pupils["sha256"], there))))
-        ctx.lake.upsert("received", notes.assign(pupils=notes["sha256"].map(found.records).astype("Int64")))
-    for of_la, own in notes.groupby("la_code"):
-        counts[str(of_la)] |= _counts(own, found.records)
+    newly_read = returns.unread[returns.unread["sha256"].isin(returns.records)]
+    if len(newly_read):
+        # A return counts as read when all its pupils are in the lake. Pupils that a run wrote before it died are not written
+        # again.
+        stored = ctx.lake.read_arrow("pupils", ["sha256"], cycle=ctx.cycle.id, **chunk.where)["sha256"].unique()
+        ctx.lake.append("pupils", returns.pupils.filter(pc.invert(pc.is_in(returns.pupils["sha256"], stored))))
+        ctx.lake.upsert("received", newly_read.assign(pupils=newly_read["sha256"].map(returns.records).astype("Int64")))
+    for la, rows in newly_read.groupby("la_code"):
+        counts[str(la)] |= _counts(rows, returns.records)
     return counts
 
 
-def _counts(notes: pd.DataFrame, records: dict[str, int]) -> Counts:
-    unknown = [sum(json.loads(note).values()) for note in notes["unknown_elements"].dropna()]
+def _counts(returns: pd.DataFrame, records: dict[str, int]) -> Counts:
+    unknown = [sum(json.loads(note).values()) for note in returns["unknown_elements"].dropna()]
     return {
-        "returns": len(notes),
-        "records": sum(records[sha256] for sha256 in notes["sha256"]),
-        "leavers": int(notes["leavers"].sum()),
+        "returns": len(returns),
+        "records": sum(records[sha256] for sha256 in returns["sha256"]),
+        "leavers": int(returns["leavers"].sum()),
         "unknown_elements": sum(unknown),
     }

@@ -1,7 +1,7 @@
 """Readiness: a list for each authority of what its schools still need: `reports/<cycle>/readiness/<LA>.csv`, bilingual.
 
-Every census run writes it anew where it has changed; an authority whose schools lack nothing has a list with headings only.
-What a school lacks is decided in `tasks.core.readiness`, and told in `schemas/codes/readiness.csv`.
+Every census run writes a list again if it has changed. If an authority's schools lack nothing, its list has headings only.
+`tasks.core.readiness` decides what a school lacks; the texts are in `schemas/codes/readiness.csv`.
 """
 
 from functools import partial
@@ -28,11 +28,11 @@ def readiness(data: str, cycle: str, las: list[str], as_of: str, progress: Progr
 def _write(ctx: RunContext, chunk: Chunk) -> dict[str, Counts]:
     folder = ctx.root.reports(ctx.cycle.id) / "readiness"
     rows = readiness_of(str(ctx.root.path), ctx.cycle)
-    own = {la: rows[rows["la_code"] == la] for la in chunk.las}
+    by_la = {la: rows[rows["la_code"] == la] for la in chunk.las}
     return {
         la: {
-            "schools": int(own[la]["school_number"].nunique()),
-            "written": int(write_whole(folder / f"{la}.csv", write_report(as_list(own[la])))),
+            "schools": int(by_la[la]["school_number"].nunique()),
+            "written": int(write_whole(folder / f"{la}.csv", write_report(as_list(by_la[la])))),
         }
         for la in chunk.las
     }

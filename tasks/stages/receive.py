@@ -1,6 +1,6 @@
 """Receive: each new file of an authority's DEWi inbox, known by sha256, accepted or quarantined with a reason.
 
-The inbox is left as it is: a file is known by its content, and the same bytes again are nothing to do.
+The inbox is not changed. A file is known by its content; the same bytes again need no work.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ from tasks.steps.receive import Arrived, admit, arrived
 
 @stage_task("receive", "receive {cycle}", retried=True, counts_new=True)
 def receive(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
-    """Take in what is new in `dewi/inbox/<la>` of some authorities.
+    """Take in new files of `dewi/inbox/<la>` of some authorities.
 
     Returns:
         Counts by authority: files, accepted, quarantined, faults.
     """
     ctx = RunContext.of(data, cycle)
-    # What is new has no size yet. It is one chunk: the same bytes may lie in the folders of two authorities.
+    # One chunk: new files have no size yet, and the same bytes may be in the folders of two authorities.
     write = partial(_receive, ctx, as_of=as_of, progress=progress)
     return run_chunks("receive", ctx, [Chunk(tuple(las))], write)
 
@@ -55,12 +55,12 @@ def _receive(ctx: RunContext, chunk: Chunk, as_of: str, progress: Progress | Non
         try:
             if isinstance(sha256, Exception):
                 raise sha256
-            found = capture(arrived, arrival.file, members.get(sha256, frozenset()))
-            if isinstance(found, Exception) and not isinstance(found, Refused):
-                raise found
+            content = capture(arrived, arrival.file, members.get(sha256, frozenset()))
+            if isinstance(content, Exception) and not isinstance(content, Refused):
+                raise content
             if sha256_of(arrival.file) != sha256:
                 continue  # it is still being written; the next run finds it whole
-            new = _rows(ctx, _About(la, arrival, sha256), found, register)
+            new = _rows(ctx, _About(la, arrival, sha256), content, register)
         except Exception as error:  # noqa: BLE001 - one odd file must not stop the others of its authority
             counts[la]["faults"] += 1
             keep_evidence(str(ctx.root.path), ctx.cycle.id, "receive", la, error)
@@ -69,18 +69,18 @@ def _receive(ctx: RunContext, chunk: Chunk, as_of: str, progress: Progress | Non
         rows += [{**row, "received_at": as_of} for row in new if row["sha256"] not in settled]
     record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
     ctx.lake.upsert("received", record)
-    # After the commit, and of all that was ever accepted: what a killed run left behind goes too.
+    # After the commit, and for every file ever accepted: this also removes what a killed run left behind.
     accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
     let_go(ctx.root.path, accepted)
-    for of_la, own in record.groupby("la_code"):
-        counts[str(of_la)]["accepted"] = int(((own["status"] == "accepted") & (own["kind"] == "return")).sum())
-        counts[str(of_la)]["quarantined"] = int((own["status"] == "quarantined").sum())
+    for la_code, files in record.groupby("la_code"):
+        counts[str(la_code)]["accepted"] = int(((files["status"] == "accepted") & (files["kind"] == "return")).sum())
+        counts[str(la_code)]["quarantined"] = int((files["status"] == "quarantined").sum())
     return counts
 
 
 @dataclass(frozen=True)
 class _About:
-    """A file in the inbox: in whose folder it lies, and its content's hash."""
+    """A file in the inbox: the authority of its folder, and its content's hash."""
 
     la: str
     arrival: Arrival
@@ -90,22 +90,22 @@ class _About:
 def _new_arrivals(
     ctx: RunContext, las: Iterable[str], known: pd.DataFrame
 ) -> list[tuple[str, Arrival, str | Exception]]:
-    """The files that are not settled: authority, file, and its hash or why it could not be read."""
+    """Return the files that are not settled: authority, file, and its hash or the exception that stopped the reading."""
     arrivals = [(la, arrival) for la in las for arrival in list_arrivals(ctx.root.dewi_inbox, la)]
     with ThreadPoolExecutor(processors()) as threads:  # hashing and reading leave Python to others
         hashes = list(threads.map(lambda file: capture(sha256_of, file), [arrival.file for _, arrival in arrivals]))
     settled = _settled(known)
-    return [(*one, sha256) for one, sha256 in zip(arrivals, hashes, strict=True) if sha256 not in settled]
+    return [(*arrival, sha256) for arrival, sha256 in zip(arrivals, hashes, strict=True) if sha256 not in settled]
 
 
 def _members(known: pd.DataFrame) -> dict[str, frozenset[str]]:
-    """The settled returns in each zip, by hashes."""
+    """Return the hashes of the settled returns in each zip, by the zip's hash."""
     inside = known[known["sha256"].isin(_settled(known)) & known["container_sha256"].notna()]
-    return {str(c): frozenset(own) for c, own in inside.groupby("container_sha256")["sha256"]}
+    return {str(zip_hash): frozenset(hashes) for zip_hash, hashes in inside.groupby("container_sha256")["sha256"]}
 
 
 def _settled(known: pd.DataFrame) -> set[str]:
-    """Files that need no second look; some reasons may have gone when the reference data or the cycle changed."""
+    """Return the files that need no second look; some reasons may be gone after a change of reference data or cycle."""
     again = {reason.code for reason in all_reasons().values() if reason.looked_at_again}
     open_again = (known["status"] == "quarantined") & known["reason"].isin(again)
     containers = set(known.loc[open_again, "container_sha256"].dropna())
@@ -113,44 +113,44 @@ def _settled(known: pd.DataFrame) -> set[str]:
 
 
 def _without_repeats(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Drop what was looked at again and found as before; of equal bytes under two names, keep one."""
-    # One that was accepted, if any: a return in the wrong folder does not hinder its copy in the right one.
+    """Drop rows with the same outcome as before; keep one row for equal bytes under two names."""
+    # An accepted one comes first: a return in the wrong folder must not block its copy in the right one.
     rows = rows.sort_values("status", kind="stable").drop_duplicates("sha256")
     return rows[~_outcome(rows).isin(set(_outcome(known)))].reset_index(drop=True)
 
 
 def _outcome(rows: pd.DataFrame) -> pd.Series:
-    # As objects first: a column in which nothing stands has no type of its own.
+    # As objects first: an empty column has no type of its own.
     sha256, status, reason = (rows[c].astype("object").fillna("").astype("str") for c in ("sha256", "status", "reason"))
     return sha256 + "|" + status + "|" + reason
 
 
-def _rows(ctx: RunContext, about: _About, found: Arrived | Exception, register: set[str]) -> list[dict[str, Any]]:
-    """Rows of `received` for a file and the returns in it that are not settled."""
+def _rows(ctx: RunContext, about: _About, content: Arrived | Exception, register: set[str]) -> list[dict[str, Any]]:
+    """Return the rows of `received` for a file and the returns in it that are not settled."""
     path, file = about.arrival.path, about.arrival.file
     base: dict[str, Any] = {"path": path, "file_name": path.rpartition("/")[2], "la_code": about.la}
-    if isinstance(found, Refused):
-        content = None if found.reason == "file_too_large" else file.read_bytes()
-        if content is not None and hashlib.sha256(content).hexdigest() != about.sha256:
-            return []  # it has grown since it was looked at
-        return [_refused_row(ctx.root, about.sha256, None, content, found, {**base, "kind": "arrival"})]
-    assert isinstance(found, Arrived)  # noqa: S101 - for the type checker; other exceptions were raised
+    if isinstance(content, Refused):
+        original = None if content.reason == "file_too_large" else file.read_bytes()
+        if original is not None and hashlib.sha256(original).hexdigest() != about.sha256:
+            return []  # it has grown since it was hashed
+        return [_refused_row(ctx.root, about.sha256, None, original, content, {**base, "kind": "arrival"})]
+    assert isinstance(content, Arrived)  # noqa: S101 - for the type checker; other exceptions were raised
     rows = []
-    if found.is_zip:
-        detail = bilingual("detail.left_out", count=found.left_out) if found.left_out else None
+    if content.is_zip:
+        detail = bilingual("detail.left_out", count=content.left_out) if content.left_out else None
         rows.append({**base, "kind": "zip", "sha256": about.sha256, "status": "accepted", "detail": detail})
-    for one in found.returns:
-        container = about.sha256 if found.is_zip else None
-        row: dict[str, Any] = {**base, "kind": "return", "member": one.member, "container_sha256": container}
+    for plasc in content.returns:
+        container = about.sha256 if content.is_zip else None
+        row: dict[str, Any] = {**base, "kind": "return", "member": plasc.member, "container_sha256": container}
         try:
-            if isinstance(one.header, Refused):
-                raise one.header
-            admit(one.header, ctx.cycle, register, about.la)
+            if isinstance(plasc.header, Refused):
+                raise plasc.header
+            admit(plasc.header, ctx.cycle, register, about.la)
         except Refused as refused:
-            content = document_at(ctx.root.dewi_inbox, path, one.sha256)
-            rows.append(_refused_row(ctx.root, one.sha256, one.member, content, refused, row))
+            refused_bytes = document_at(ctx.root.dewi_inbox, path, plasc.sha256)
+            rows.append(_refused_row(ctx.root, plasc.sha256, plasc.member, refused_bytes, refused, row))
         else:
-            rows.append({**row, "sha256": one.sha256, "status": "accepted", **_header_columns(one.header, ctx)})
+            rows.append({**row, "sha256": plasc.sha256, "status": "accepted", **_header_columns(plasc.header, ctx)})
     return rows
 
 

@@ -1,9 +1,9 @@
 """Release: hand each built batch over to the LRS, once: into its outbox, or by its web service (`tasks.steps.lrs_calls`).
 
-Law 2 (docs/explanation/laws.md): before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. A run that died
-between the two finds the file in the outbox and confirms it. If the file is not there, nobody knows whether the LRS has taken
-it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers first. A run that sees its write fail knows that
-nothing was handed over, and leaves the batch READY.
+Law 2 (docs/explanation/laws.md): before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. If a run died
+between the two, the next run finds the file in the outbox and confirms it. If the file is not there, nobody knows whether
+the LRS has taken it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers first. If a write fails in
+the run, nothing was handed over, and the batch stays READY.
 """
 
 from functools import partial
@@ -31,10 +31,10 @@ from tasks.steps.lrs_calls import hand_over_by_service
 
 @stage_task("release", "release {cycle}")
 def release(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
-    """Hand some authorities' READY batches over, each the way that it was built for.
+    """Hand over some authorities' READY batches, each in the way it was built for.
 
     Returns:
-        Counts by authority: sent, learners, unconfirmed; later, where the LRS is closed at this hour.
+        Counts by authority: sent, learners, unconfirmed; later, if the LRS is closed at this hour.
     """
     ctx = RunContext.of(data, cycle)
     write = partial(_release, ctx, as_of=as_of)
@@ -47,11 +47,11 @@ def _release(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
     undone: dict[str, Exception] = {}
     away: Exception | None = None
     try:
-        there = _in_outbox(ctx, ledger)
-    except (TransientFault, Rejected) as fault:  # nobody can look: what is unconfirmed stays so
-        away, there = fault, pd.Series(False, index=ledger.index)
+        arrived = _in_outbox(ctx, ledger)
+    except (TransientFault, Rejected) as fault:  # nobody can look: unconfirmed batches stay so
+        away, arrived = fault, pd.Series(False, index=ledger.index)
         undone = dict.fromkeys(ledger.loc[_is_unconfirmed(ledger), "la_code"], fault)
-    ledger = _confirmed(ctx, ledger, there, as_of)
+    ledger = _confirmed(ctx, ledger, arrived, as_of)
     _keep(ctx, ledger, chunk)
     is_ready = _may_go(ctx, ledger)
     ready = ledger[is_ready]
@@ -74,7 +74,7 @@ def _release(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
 
 
 def _may_go(ctx: RunContext, ledger: pd.DataFrame) -> pd.Series:
-    """Which batches are READY; not those of a school that is on hold, though they were built before it was: they wait."""
+    """Return which batches may go: those READY, unless their school is on hold, even if they were built before the hold."""
     is_ready = ledger["state"] == BatchState.READY.value
     schools = sorted(set(ledger.loc[is_ready, "school_number"]))
     if not schools:
@@ -91,10 +91,10 @@ def _into_outbox(
     as_of: str,
     away: Exception | None,
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
-    """Put the batches that go as files, and of which there is content, into the outbox, unless it is known to be away.
+    """Put the batches that go as files and have content into the outbox, unless it is known to be away.
 
     Returns:
-        The ledger after it, and what stopped an authority's.
+        The ledger after it, and the fault of each authority whose batch was stopped.
     """
     goes = ledger["state"].eq(BatchState.READY.value) & ledger["format"].ne(SOAP) & ledger["file_name"].isin(contents)
     if not goes.any():
@@ -109,7 +109,7 @@ def _into_outbox(
             faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
     except (TransientFault, Rejected) as fault:  # nothing was handed over: the batches stay ready
         return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), fault)
-    # What was surely not handed over is ready for the next run; of what nobody knows, the ledger says so.
+    # A batch that was surely not handed over is READY for the next run; one of unknown outcome stays SENT_UNCONFIRMED.
     not_gone = [name for name, fault in faults.items() if not isinstance(fault, OutcomeUnknown)]
     after = change_state(begun, BatchEvent.NOT_HANDED_OVER, goes & ledger["file_name"].isin(not_gone))
     sent = change_state(after, BatchEvent.HANDED_OVER, goes & ~ledger["file_name"].isin(faults), as_of=as_of)
@@ -136,16 +136,16 @@ def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:
 
 
 def _in_outbox(ctx: RunContext, ledger: pd.DataFrame) -> pd.Series:
-    """Which unconfirmed batches lie in the outbox.
+    """Return which unconfirmed batches are in the outbox.
 
     Raises:
-        Away, Declined: it is elsewhere, and nobody can look.
+        TransientFault, Rejected: the outbox is on another machine and cannot be read.
     """
     return lies_in_outbox(ctx.root, ledger[_is_unconfirmed(ledger)]).reindex(ledger.index, fill_value=False)
 
 
-def _confirmed(ctx: RunContext, ledger: pd.DataFrame, there: pd.Series, as_of: str) -> pd.DataFrame:
-    """The ledger, with those batches as sent that have arrived though no run has said so: in the outbox, or as a job."""
+def _confirmed(ctx: RunContext, ledger: pd.DataFrame, arrived: pd.Series, as_of: str) -> pd.DataFrame:
+    """Return the ledger with unconfirmed batches as SENT that have arrived: in the outbox, or as a job of the web service."""
     unconfirmed = _is_unconfirmed(ledger)
     taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ctx.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
-    return change_state(ledger, BatchEvent.CONFIRMED, there | taken, as_of=as_of)
+    return change_state(ledger, BatchEvent.CONFIRMED, arrived | taken, as_of=as_of)

@@ -1,19 +1,32 @@
-"""Select: for every pupil record one disposition; and, once a run, which UPNs stand in two schools.
+"""Select: for every pupil record of the cycle one disposition, and the UPNs that stay with two schools.
 
-Who gives way to another school (`one_learner.yielding_records`) is known only when every school is decided. So
-selection takes what the cross-check found the last time, and the cross-check, which looks at those who give way as at
-those who are chosen, finds it anew: the end does not depend on the last time, and where nothing changed nothing is written.
+Whether another school asks for a learner is known when every school is decided. So the stage decides all records first,
+then finds the records that compete for one learner over the whole cycle, and writes each chunk's dispositions once.
+A run for some authorities takes the others' decisions from the lake. Their dispositions change only where another school
+now asks for a learner, or no longer does.
 """
 
 from functools import partial
 
+import pandas as pd
 import pyarrow as pa
 
-from schemas.states import Disposition
-from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks
+from schemas.states import NotChosen
+from tasks.core.evidence import shared_upns
+from tasks.core.membership import is_in
+from tasks.core.one_learner import yielding_records
+from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, records_by_school, run_chunks
 from tasks.runtime.context import RunContext
+from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
-from tasks.steps.select import dispositions_of
+from tasks.steps.select import (
+    DECIDED,
+    competing_records,
+    decisions_of,
+    dispositions_of,
+    shared_records,
+    stored_decisions,
+)
 
 
 @stage_task("select", "select {cycle}", retried=True)
@@ -21,16 +34,39 @@ def select(data: str, cycle: str, las: list[str], as_of: str, progress: Progress
     """Decide every record of some authorities.
 
     Returns:
-        Counts by authority: records, chosen.
+        Counts by authority: records, chosen, asked_elsewhere (records for whose learner another school asks).
     """
-    ctx = RunContext.of(data, cycle)
-    write = partial(_write, ctx)
-    return run_chunks("select", ctx, chunks(ctx, las), write, compute=dispositions_of, progress=progress)
+    ctx, decided = RunContext.of(data, cycle), dict[Chunk, pa.Table]()
+    keep = partial(_keep, decided)
+    result = run_chunks("select", ctx, chunks(ctx, las), keep, compute=decisions_of, progress=progress)
+    done = [la for la in las if la not in result.faults]
+    others = sorted({school[:3] for school in records_by_school(ctx)} - set(done))
+    decided = {chunk: rows for chunk, rows in decided.items() if not result.faults.keys() & set(chunk.las)}
+    decided |= {chunk: stored_decisions(ctx, chunk) for chunk in chunks(ctx, others)}
+    shared = shared_records(pa.concat_tables([DECIDED.empty_table(), *decided.values()]))
+    yielding = yielding_records(competing_records(ctx, shared))
+    release_memory()
+    written = run_chunks("select", ctx, list(decided), partial(_write, ctx, decided, yielding))
+    left = shared_upns(shared[~is_in(shared["row_ref"], yielding)])
+    ctx.lake.replace("shared_upns", pd.DataFrame({"upn": left}, dtype="str").assign(cycle=cycle), cycle=cycle)
+    result.counts = {la: counts for la, counts in written.counts.items() if la in done}
+    result.faults |= written.faults
+    result.is_transient |= written.is_transient
+    return result
 
 
-def _write(ctx: RunContext, chunk: Chunk, rows: pa.Table) -> dict[str, Counts]:
+def _keep(decided: dict[Chunk, pa.Table], chunk: Chunk, rows: pa.Table) -> dict[str, Counts]:
+    decided[chunk] = rows
+    return {}
+
+
+def _write(ctx: RunContext, decided: dict[Chunk, pa.Table], yielding: pd.Series, chunk: Chunk) -> dict[str, Counts]:
+    of_las = [rows for other, rows in decided.items() if set(other.las) & set(chunk.las)]
+    rows = dispositions_of(ctx, pa.concat_tables(of_las), yielding, chunk)
     ctx.lake.replace("dispositions", rows, cycle=ctx.cycle.id, **chunk.where)
-    decided = rows.select(["la_code", "disposition"]).to_pandas()
-    chosen = decided[decided["disposition"] == Disposition.CHOSEN.value]
-    records, asked = decided["la_code"].value_counts(), chosen["la_code"].value_counts()
-    return {la: {"records": int(records.get(la, 0)), "chosen": int(asked.get(la, 0))} for la in chunk.las}
+    reasons = rows.select(["la_code", "reason"]).to_pandas()
+    chosen = reasons["reason"].isna()
+    asked_elsewhere = reasons["reason"] == NotChosen.ASKED_ELSEWHERE.value
+    by_la = pd.DataFrame({"records": True, "chosen": chosen, "asked_elsewhere": asked_elsewhere})
+    counts = by_la.groupby(reasons["la_code"]).sum().reindex(list(chunk.las), fill_value=0)
+    return {str(la): {str(name): int(n) for name, n in of_la.items()} for la, of_la in counts.to_dict("index").items()}

@@ -1,6 +1,6 @@
 """Transfer: fetch and deliver files of folders on other machines (`tasks.io.remote.folders`).
 
-Belongs here: the engine's side of it. The hand-over to the LRS is `tasks.stages.release`'s.
+Belongs here: the Prefect tasks. Does not belong here: the hand-over to the LRS (`tasks.stages.release`).
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ def is_elsewhere(data: str, name: str) -> bool:
 
 @stage_task("fetch", "fetch {name}", retried=True)
 def fetch(data: str, name: str) -> Counts:
-    """Copy what is new in an inbox elsewhere into the data root.
+    """Copy new files from an inbox on another machine into the data root.
 
     Returns:
         Counts: files.
@@ -28,7 +28,7 @@ def fetch(data: str, name: str) -> Counts:
 
 @stage_task("deliver", "deliver")
 def deliver(data: str) -> Counts:
-    """Bring what is new in the DEWi outbox to where DEWi takes it from.
+    """Copy new files of the DEWi outbox to the place from which DEWi takes them.
 
     Returns:
         Counts: files.

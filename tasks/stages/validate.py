@@ -1,4 +1,4 @@
-"""Validate: the rules over the chosen rows; findings name rule and row, never values."""
+"""Validate: apply the rules to the chosen rows. Findings name a rule and a row, never values."""
 
 from functools import partial
 from typing import Any
@@ -16,10 +16,10 @@ from tasks.steps.validate import ValidatedChunk, validate_chunk
 
 @stage_task("validate", "validate {cycle}", retried=True)
 def validate(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:  # noqa: ARG001 - every stage takes the same references
-    """Run the rules over the chosen rows of some authorities.
+    """Apply the rules to the chosen rows of some authorities.
 
     Returns:
-        Counts by authority: rows, held, warnings; and what each rule tried.
+        Counts by authority: rows, held, warnings; by rule: tried, failed.
     """
     ctx, tried = RunContext.of(data, cycle), list[pd.DataFrame]()
     write = partial(_write, ctx, tried)
@@ -31,15 +31,15 @@ def validate(data: str, cycle: str, las: list[str], as_of: str, progress: Progre
     return result
 
 
-def _write(ctx: RunContext, tried: list[pd.DataFrame], chunk: Chunk, found: ValidatedChunk) -> dict[str, Counts]:
-    # What merging found stays: it is not the rules' to take back.
+def _write(ctx: RunContext, tried: list[pd.DataFrame], chunk: Chunk, validated: ValidatedChunk) -> dict[str, Counts]:
+    # Findings beside those of the rules stay.
     where: dict[str, Any] = {"cycle": ctx.cycle.id, **chunk.where}
     kept = ctx.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)
-    ctx.lake.replace("findings", pa.concat_tables([kept, found.findings]), **where)
-    severities = found.findings.select(["la_code", "severity"]).to_pandas()
+    ctx.lake.replace("findings", pa.concat_tables([kept, validated.findings]), **where)
+    severities = validated.findings.select(["la_code", "severity"]).to_pandas()
     warned = severities.loc[~is_blocking(severities), "la_code"].value_counts()
-    by_la = found.chosen.groupby("la_code")["held"].agg(["size", "sum"])
-    tried.append(found.tried)
+    by_la = validated.chosen.groupby("la_code")["held"].agg(["size", "sum"])
+    tried.append(validated.tried)
     return {
         la: {
             "rows": int(by_la["size"].get(la, 0)),

@@ -1,9 +1,9 @@
 """Verify: ask the LRS web service whether ULNs in the schools' returns are their learners'; off by default (`verify_ulns`).
 
-Asking creates nothing at the LRS, so that what was asked and lost is asked again. Each ULN of a learner is asked about once;
-answers come to the returns run (`tasks.stages.poll_lrs`). Whom an answer leaves out, or whose job came to nothing, was
-not verified, and the next census asks about them again. What does not agree is told to the school as a finding on the
-record; no ULN is changed by it, neither the school's nor the register's.
+Asking creates nothing at the LRS, so a question that was lost is asked again. Each ULN of a learner is asked about once;
+answers come to the returns run (`tasks.stages.poll_lrs`). If an answer leaves a learner out, or a job fails, the ULN is not
+verified, and the next census asks again. A ULN that does not agree becomes a finding on the record, for the school; no ULN
+is changed, neither the school's nor the register's.
 """
 
 from functools import partial
@@ -28,7 +28,7 @@ from tasks.ledger.standing import register_of
 from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, chunks, run_chunks
 from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
-from tasks.steps.lrs_calls import is_wrong, learner_service, meant_by
+from tasks.steps.lrs_calls import is_wrong, learner_service, meaning_of_reply
 from tasks.steps.records import current_rows
 
 _NAMES = {"upn": "MISIdentifier", "uln": "ULN", "family_name": "FamilyName", "given_name": "GivenName"}
@@ -42,7 +42,7 @@ def verifies(data: str) -> bool:
 
 @stage_task("verify", "verify {cycle}", retried=True)
 def verify(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
-    """Ask the LRS about ULNs that it has not been asked about, and tell what it has said of those in the current returns.
+    """Ask the LRS about ULNs of which it has not been asked, and save its answers about current returns as findings.
 
     Args:
         data: the data root.
@@ -106,7 +106,7 @@ def _write_findings(
 
 
 def record_findings(ctx: RunContext, chunk: Chunk, rows: pd.DataFrame) -> pd.DataFrame:
-    """Make what the LRS has said of the current returns' ULNs the chunk's findings; what they are."""
+    """Save the LRS's answers about ULNs in current returns as the chunk's findings; return the findings."""
     outcomes = {one.code: one.outcome for one in service_codes(ctx.root.reference).values()}
     checks = ctx.lake.read("uln_checks", ["upn", "uln", "code"], upn=rows["upn"])
     found = verification_findings(rows, checks, outcomes)
@@ -115,14 +115,14 @@ def record_findings(ctx: RunContext, chunk: Chunk, rows: pd.DataFrame) -> pd.Dat
 
 
 def current_ulns(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
-    """The chunk's current records with a ULN: row_ref, school_number, upn, uln and the other pupil fields."""
+    """Return the chunk's current records with a ULN: row_ref, school_number, upn, uln and the other pupil fields."""
     current = current_rows(ctx, chunk)["row_ref"]
     columns = ["row_ref", "school_number", *PUPIL_FIELDS]
     return with_ulns(ctx.lake.read("pupils", columns, cycle=ctx.cycle.id, row_ref=current, **chunk.where))
 
 
 def _forms(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
-    """What is said of each record: school_number, ukprn and what `LearnerToVerify` takes; none that has no name or UKPRN."""
+    """Return each record's question: school_number, ukprn and the fields asked about; records need a name and a UKPRN."""
     no = pd.Series(False, index=rows.index)
     profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
     ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"].str.strip()
@@ -138,13 +138,13 @@ def _forms(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
-    """Ask for the answers of the open verifications, and tell the schools what they say.
+    """Ask for the answers of the open verifications, and save them as findings.
 
     Returns:
-        Counts: verified (learners); left_out, where an answer says nothing of some.
+        Counts: verified (learners); left_out, if an answer leaves learners out.
 
     Raises:
-        ServiceFault: some could not be asked for, or verified; what came of the others is kept.
+        ServiceFault: some answers could not be had, or some ULNs not verified; the other answers are kept.
     """
     settings, codes = lrs_service(root.reference), service_codes(root.reference)
     service = learner_service(settings)
@@ -153,7 +153,7 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
     checks = open_verifications(lake)
     for (job, ukprn), rows in checks.groupby(["job_ref", "ukprn"], sort=True):
         reply = service.verification(str(job), str(ukprn))
-        meant = meant_by(reply, codes)
+        meant = meaning_of_reply(reply, codes)
         if meant.outcome == Outcome.ANSWERED.value:
             now = answered(rows, verified_learners(reply.message))
             lake.upsert("uln_checks", now)
@@ -181,6 +181,6 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
 
 
 def open_verifications(lake: Lake) -> pd.DataFrame:
-    """The rows of `uln_checks` that the LRS has not answered."""
+    """Return the rows of `uln_checks` that the LRS has not answered."""
     checks = lake.read("uln_checks")
     return checks[checks["code"].isna()]

@@ -1,4 +1,4 @@
-"""Batch: the rows that are due in a chunk, and the batches made of them."""
+"""Batch: the rows that are due in a chunk, their batches, and the batches' files. The rules are in `core.batching`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -38,10 +38,12 @@ class BuiltBatches:
 
 @dataclass(frozen=True)
 class DueRows:
-    """The rows that may go now (`batching.to_send`), and what changed in those that went (`superseding.changed_values`).
+    """A chunk's due rows.
 
     Attributes:
-        on_hold: the schools whose rows wait for a person (`holds`).
+        rows: rows that may go now (`batching.to_send`).
+        changed: changes in records that were sent (`superseding.changed_values`).
+        on_hold: schools whose rows wait for a person (`ledger.holds`).
     """
 
     rows: pd.DataFrame
@@ -50,12 +52,12 @@ class DueRows:
 
 
 def due_rows(ctx: RunContext, chunk: Chunk, only: list[str] | None = None) -> DueRows:
-    """Batch: the chunk's rows that may go now, in the LRS form; and what is otherwise than it was sent.
+    """Return the chunk's rows that may go now, in the LRS's form, and the records that changed since they were sent.
 
     Args:
         ctx: data root, lake and cycle.
         chunk: the schools.
-        only: of these, the ones that are batched; all where None.
+        only: the schools among them that are batched; all if None.
     """
     lake, cycle = ctx.lake, ctx.cycle
     chosen = chosen_rows(ctx, ["school_number", "sha256", *PUPIL_FIELDS], **chunk.where)
@@ -71,7 +73,7 @@ def due_rows(ctx: RunContext, chunk: Chunk, only: list[str] | None = None) -> Du
 
 @dataclass(frozen=True)
 class ChunkBatches:
-    """A chunk batched: who was due (upn, known_as), the batches of them, and the rest of `DueRows`."""
+    """A chunk's batches: due (upn, known_as), the batches built, and the rest of `DueRows`."""
 
     due: pd.DataFrame
     built: BuiltBatches
@@ -80,46 +82,46 @@ class ChunkBatches:
 
 
 def due_batches(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) -> ChunkBatches:
-    """Batch: what is due in the chunk, and the batches of it."""
+    """Return the chunk's due learners and their batches."""
     due = due_rows(ctx, chunk, only)
     return ChunkBatches(due.rows[["upn", "known_as"]], batches_of(ctx, due.rows, as_of), due.changed, due.on_hold)
 
 
 def batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, *, by_service: bool | None = None) -> BuiltBatches:
-    """Build batches, and write each once to know its hash.
+    """Build batches, and make each file once for its hash.
 
     Args:
         ctx: data root, lake and cycle.
-        rows: `Due.rows` of whole schools.
+        rows: `DueRows.rows` of whole schools.
         as_of: the scheduled time; names the files.
-        by_service: whether they are for the LRS web service; as it is set where None.
+        by_service: whether they are for the LRS web service; if None, the setting decides.
     """
     cycle = ctx.cycle
     by_service = lrs_service(ctx.root.reference).by_service if by_service is None else by_service
-    # What a learner says follows from the cycle's own layout (`lrs_forms`); how it is written, from the way it goes.
+    # The cycle's layout decides the values (`lrs_forms`); file or web service decides how they are written.
     fmt, layout = (SOAP, BY_SERVICE) if by_service else (cycle.lrs_format, cycle.lrs_profile)
     profile = all_profiles(ctx.root.reference / "lrs")[layout]
     ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"].str.strip()
     ledger = ctx.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
     taken = set(ledger["file_name"])
     abandoned = set(ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"])
-    # Which batch of a learner is the last goes by when it was built: a clock that was put back must not make an earlier
-    # one of it.
+    # The time of building decides which batch of a learner is the last. So a clock that was put back must not make a new
+    # batch look older.
     as_of = max([as_of, *ledger.loc[ledger["cycle"] == cycle.id, "built_at"]])
     entries: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     at = moment(as_of)
-    for one in build(rows, ukprns=ukprns, profile=profile, fmt=fmt, cycle_id=cycle.id, abandoned=abandoned):
-        minute = free_minute(at, taken, lambda m, u=one.ukprn: batch_file_name(u, m, fmt))  # type: ignore[misc]
-        name = batch_file_name(one.ukprn, minute, fmt)
+    for batch in build(rows, ukprns=ukprns, profile=profile, fmt=fmt, cycle_id=cycle.id, abandoned=abandoned):
+        minute = free_minute(at, taken, lambda m, u=batch.ukprn: batch_file_name(u, m, fmt))  # type: ignore[misc]
+        name = batch_file_name(batch.ukprn, minute, fmt)
         taken.add(name)
-        content = write_batch(one.rows, profile=profile, fmt=fmt, ukprn=one.ukprn, file_name=name)
+        content = write_batch(batch.rows, profile=profile, fmt=fmt, ukprn=batch.ukprn, file_name=name)
         shared = {
-            "batch_ref": one.ref,
+            "batch_ref": batch.ref,
             "cycle": cycle.id,
-            "la_code": one.school_number[:3],
-            "school_number": one.school_number,
-            "ukprn": one.ukprn,
+            "la_code": batch.school_number[:3],
+            "school_number": batch.school_number,
+            "ukprn": batch.ukprn,
         }
         entries.append(
             {
@@ -132,10 +134,10 @@ def batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, *, by_service: b
                 "built_at": as_of if minute <= at else minute.isoformat(timespec="minutes"),
                 "sent_at": None,
                 "reason": None,
-                "rows": len(one.rows),
+                "rows": len(batch.rows),
             }
         )
-        tables.append(one.rows.assign(**shared, position=range(1, len(one.rows) + 1)))
+        tables.append(batch.rows.assign(**shared, position=range(1, len(batch.rows) + 1)))
     if not tables:
         return BuiltBatches(BATCHES.schema.empty_table(), BATCH_ROWS.schema.empty_table())
     learners = pd.concat(tables, ignore_index=True)
@@ -147,14 +149,14 @@ def batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, *, by_service: b
 
 
 def batch_files(ctx: RunContext, ready: pd.DataFrame) -> dict[str, bytes]:
-    """Release: batch files, made again from the ledger and held against the hash taken when they were built.
+    """Make batch files again from the ledger and compare them with the hash taken when the batches were built.
 
     Args:
         ctx: data root, lake and cycle.
         ready: rows of `batches`.
 
     Raises:
-        ServiceFault: a file would not be what was built; names the batch.
+        ServiceFault: a file would differ from what was built; names the batch.
     """
     la_codes = ready["la_code"].unique().tolist()
     rows = ctx.lake.read("batch_rows", cycle=ctx.cycle.id, la_code=la_codes, batch_ref=ready["batch_ref"])
@@ -162,15 +164,15 @@ def batch_files(ctx: RunContext, ready: pd.DataFrame) -> dict[str, bytes]:
 
 
 def contents_of(ctx: RunContext, batches: pd.DataFrame, rows: pd.DataFrame) -> dict[str, bytes]:
-    """What each batch hands over, by its file name.
+    """Return each batch's file content by file name.
 
     Args:
         ctx: data root, lake and cycle.
         batches: rows of `batches`.
-        rows: those of `batch_rows`.
+        rows: their rows of `batch_rows`.
 
     Raises:
-        ServiceFault: it would not be what was built; names the batch.
+        ServiceFault: a file would differ from what was built; names the batch.
     """
     profiles: dict[str, Profile] = all_profiles(ctx.root.reference / "lrs")
     of_batch = rows.sort_values(["batch_ref", "position"], ignore_index=True).groupby("batch_ref", sort=False)

@@ -1,6 +1,7 @@
 """Collect: the answers in LRS result files, tied to the learners sent."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,50 @@ from tasks.core.demographics import names_nobody
 from tasks.core.identifiers import canonical_upn
 from tasks.core.merging import tie, tie_by_demographics
 from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.dewi_inbox import sha256_of, storable
 from tasks.io.lake.lake import Lake, arrow_of
 from tasks.io.lrs.files import read_result, read_results, result_bytes
 from tasks.ledger.sent import those_sent
-from tasks.runtime.executor import capture
+from tasks.runtime.executor import capture, processors
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file of the LRS that is not known yet; size in bytes."""
+
+    path: Path
+    sha256: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The name under which `received` lists it."""
+        return storable(Path(self.path.name))
+
+
+def new_arrivals(inbox: Path, known: set[str]) -> tuple[list[Arrival], list[Exception]]:
+    """Collect: list the finished files of the LRS inbox that are not known, the same content once.
+
+    Args:
+        inbox: the folder.
+        known: sha256 of the files that need no second look.
+
+    Returns:
+        The files by name, and what stopped the reading of others.
+    """
+    with ThreadPoolExecutor(processors()) as threads:
+        paths = sorted(path for path in inbox.iterdir() if path.is_file() and _is_finished(path))
+        hashes = list(threads.map(lambda path: capture(sha256_of, path), paths))
+    faults = [sha256 for sha256 in hashes if isinstance(sha256, Exception)]
+    first = {
+        sha256: path for path, sha256 in reversed(list(zip(paths, hashes, strict=True))) if isinstance(sha256, str)
+    }
+    new = [Arrival(path, sha256, path.stat().st_size) for sha256, path in first.items() if sha256 not in known]
+    return sorted(new, key=lambda arrival: arrival.path), faults
+
+
+def _is_finished(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def submitted(
     return results
 
 
-def meant_by(reply: "Reply", codes: dict[str, ServiceCode]) -> ServiceCode:
+def meaning_of_reply(reply: "Reply", codes: dict[str, ServiceCode]) -> ServiceCode:
     """Return the meaning of a reply about answers; ODD_ANSWER if it announces answers but has none."""
     meant = meaning(reply.code, codes)
     return codes[Connection.ODD_ANSWER] if meant.outcome == Outcome.ANSWERED.value and not reply.message else meant

@@ -1,4 +1,4 @@
-"""Merge: register entries and exceptions of some learners, from all their answers."""
+"""Merge: the register entries and exceptions of some learners, from all their answers. The rules are in `core.merging`."""
 
 import pandas as pd
 
@@ -10,19 +10,19 @@ from tasks.ledger.code_texts import lrs_codes
 
 
 def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Merge: the register entries and exceptions of some learners, from every answer ever tied to them.
+    """Return the register entries and exceptions of some learners, from every answer ever tied to them.
 
     Args:
         root: the data root.
         upns: the learners, canonical.
 
     Returns:
-        As `merging.merge_answers`; and the UPNs that the register knew.
+        As `merging.merge_answers`; and the UPNs that the register has already.
     """
     lake = Lake.of(root)
-    named = ["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]
-    answers = lake.read("lrs_returns", named, upn=upns, tied="Y")
-    held = lake.read("learners", ["upn", "uln"], upn=upns)
+    columns = ["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]
+    answers = lake.read("lrs_returns", columns, upn=upns, tied="Y")
+    known = lake.read("learners", ["upn", "uln"], upn=upns)
     sent = ["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]
     batch_rows = lake.read("batch_rows", sent, upn=upns)
-    return *merge_answers(answers, batch_rows, lrs_codes(root), held, cycles_in_order()), held["upn"]
+    return *merge_answers(answers, batch_rows, lrs_codes(root), known, cycles_in_order()), known["upn"]

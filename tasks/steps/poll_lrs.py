@@ -18,7 +18,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import Lake
 from tasks.io.lrs.messages import answered_learners, result_file
 from tasks.io.lrs.settings import LrsService
-from tasks.steps.lrs_calls import is_wrong, job_list, learner_service, meant_by
+from tasks.steps.lrs_calls import is_wrong, job_list, learner_service, meaning_of_reply
 
 #: Number of jobs whose answers are saved in one commit.
 _AT_ONCE = 50
@@ -58,7 +58,7 @@ def job_answers(root: DataRoot, lake: Lake, jobs: pd.DataFrame, settings: LrsSer
         for start in range(0, len(jobs), _AT_ONCE):
             group = jobs.iloc[start : start + _AT_ONCE]
             replies = list(threads.map(service.output, group["job_ref"], group["ukprn"]))
-            meant = [meant_by(reply, codes) for reply in replies]
+            meant = [meaning_of_reply(reply, codes) for reply in replies]
             yield _job_answers(group, [reply.message for reply in replies], meant, sent)
             if any(code.stops == "Y" for code in meant):
                 return

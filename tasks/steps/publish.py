@@ -1,6 +1,6 @@
-"""Publish: the files of a chunk's schools and of each authority.
+"""Publish: make the files of a chunk's schools and of each authority. The stage writes them.
 
-No engine and no writing: the stage writes the files that are made here.
+What goes into a school's file is decided in `core.publication`; how it looks, in `steps.school_files` and `io.school`.
 """
 
 from collections.abc import Callable
@@ -45,12 +45,13 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class SchoolFile:
-    """What goes to one school or authority: its file, or why it could not be made.
+    """A school's or an authority's file, or the exception that stopped it.
 
     Attributes:
         receiver: the school's number, or the authority's code.
-        ulns: how many learners with a ULN the file names.
-        exceptions: how many lines its work list has.
+        number: the file's number.
+        ulns: number of learners with a ULN in the file.
+        exceptions: number of lines in its work list.
     """
 
     receiver: str
@@ -63,13 +64,13 @@ class SchoolFile:
 
 @dataclass(frozen=True)
 class AuthorityList:
-    """What a chunk's schools tell their authorities.
+    """A chunk's share of the authorities' workbooks.
 
     Attributes:
         lines: school_number and `publication.EXCEPTION_COLUMNS`.
-        refs: of what each school gets.
-        ulns: how many learners stand in each one's transfer file.
-        submissions: what their slips say.
+        refs: content_ref by school.
+        ulns: number of learners in the transfer file, by school.
+        submissions: content of the submission slip, by school.
     """
 
     lines: pd.DataFrame
@@ -78,7 +79,7 @@ class AuthorityList:
     submissions: dict[str, Submission]
 
     def of(self, la_code: str) -> "AuthorityList":
-        """One authority's part."""
+        """Return one authority's part."""
         lines = self.lines[self.lines["school_number"].str[:3] == la_code].reset_index(drop=True)
         return AuthorityList(lines, _of(la_code, self.refs), _of(la_code, self.ulns), _of(la_code, self.submissions))
 
@@ -88,18 +89,20 @@ def _of(la_code: str, by_number: dict[str, Value]) -> dict[str, Value]:
 
 
 def join_lists(parts: list[AuthorityList]) -> AuthorityList:
-    """Several chunks' as one; of each school no two chunks tell, and of authorities that sent nothing none does."""
+    """Join the lists of several chunks; each school is in one of them at most."""
     nothing = pd.DataFrame({name: [] for name in ("school_number", *EXCEPTION_COLUMNS)}, dtype="str")
-    lines = pd.concat([nothing, *(one.lines for one in parts)], ignore_index=True)
+    lines = pd.concat([nothing, *(part.lines for part in parts)], ignore_index=True)
     lines = lines.sort_values("school_number", kind="stable")
-    refs = {school: ref for one in parts for school, ref in one.refs.items()}
-    ulns = {school: n for one in parts for school, n in one.ulns.items()}
-    return AuthorityList(lines, refs, ulns, {school: told for one in parts for school, told in one.submissions.items()})
+    refs = {school: ref for part in parts for school, ref in part.refs.items()}
+    ulns = {school: n for part in parts for school, n in part.ulns.items()}
+    return AuthorityList(
+        lines, refs, ulns, {school: slip for part in parts for school, slip in part.submissions.items()}
+    )
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a chunk's schools get now, what the service itself found on which records, and how much they hold."""
+    """A chunk's files that are new, its findings and counts, and its share of the authorities' workbooks."""
 
     filled: list[SchoolFile]
     findings: pd.DataFrame
@@ -108,18 +111,18 @@ class Published:
 
 
 def publish_chunk(ctx: RunContext, chunk: Chunk, as_of: str, likely: pd.DataFrame | None) -> Published:
-    """Publish: the zips of the chunk's schools whose content is new; what their authorities are to be told of all.
+    """Make the zips of the chunk's schools whose content is new, and collect what their authorities get.
 
-    A school that had something and to which nothing is due any more gets a list without a line.
+    A school that had a file and has no lines any more gets an empty list.
 
     Args:
         ctx: data root, lake and cycle.
         chunk: the schools.
         as_of: the scheduled time.
-        likely: `possible_matches` of these schools at least; asked for where None.
+        likely: `possible_matches` of these schools at least; if None they are looked up.
 
     Returns:
-        The zips; findings (as `own_findings.record` takes them); counts (index la_code: ulns, exceptions).
+        The zips; findings (as `findings.save` takes them); counts (index la_code: ulns, exceptions).
     """
     likely = possible_matches(ctx, chunk) if likely is None else likely
     ulns, lines, counts = _content(ctx, chunk, likely)
@@ -132,9 +135,9 @@ def publish_chunk(ctx: RunContext, chunk: Chunk, as_of: str, likely: pd.DataFram
     made_at = moment(as_of)
     filled: list[SchoolFile] = []
     refs = content_refs(ulns, lines, had)
-    for school, (own, listed) in by_school(ulns, lines, had).items():
+    for school, (transfers, listed) in by_school(ulns, lines, had).items():
         names = register.loc[school].to_dict() if school in register.index else None
-        due = SchoolPack(school, names, own, listed, 0, submitted[school])
+        due = SchoolPack(school, names, transfers, listed, 0, submitted[school])
         made = _next_file(
             ctx,
             before.get(school),
@@ -144,8 +147,8 @@ def publish_chunk(ctx: RunContext, chunk: Chunk, as_of: str, likely: pd.DataFram
             again=school in again,
         )
         if made is not None:
-            filled.append(SchoolFile(school, made[0], refs[school], len(own), len(listed), made[1]))
-    found = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "school_number", "code", "field"]]
+            filled.append(SchoolFile(school, made[0], refs[school], len(transfers), len(listed), made[1]))
+    findings = lines.loc[lines["code"].isin(merge_codes()), ["row_ref", "school_number", "code", "field"]]
     totals = pd.DataFrame(
         {
             "ulns": ulns.groupby(ulns["school_number"].str[:3]).size(),
@@ -154,17 +157,17 @@ def publish_chunk(ctx: RunContext, chunk: Chunk, as_of: str, likely: pd.DataFram
     ).fillna(0)
     in_files = {str(school): int(n) for school, n in ulns.groupby("school_number").size().items()}
     listed_here = AuthorityList(lines[["school_number", *EXCEPTION_COLUMNS]], refs, in_files, submitted)
-    return Published(filled, found.rename(columns={"code": "rule"}), totals.astype("int64"), listed_here)
+    return Published(filled, findings.rename(columns={"code": "rule"}), totals.astype("int64"), listed_here)
 
 
 def authority_workbook(ctx: RunContext, la_code: str, listed: AuthorityList, as_of: str) -> SchoolFile | None:
-    """Publish: an authority's workbook, where what one of its schools gets has changed; else None."""
+    """Make an authority's workbook if the content of one of its schools has changed; else None."""
     register = schools(ctx.root.reference)
-    own = register[register["la_code"] == la_code]
-    due = DueToAuthority(la_code, own, listed.lines, listed.ulns, listed.submissions, 0)
+    in_authority = register[register["la_code"] == la_code]
+    due = DueToAuthority(la_code, in_authority, listed.lines, listed.ulns, listed.submissions, 0)
     ref, made_at = authority_ref(listed.refs), moment(as_of)
     before = _delivered(ctx, [la_code]).get(la_code)
-    if own.empty or (before is None and not listed.refs):
+    if in_authority.empty or (before is None and not listed.refs):
         return None
     made = _next_file(
         ctx,
@@ -177,13 +180,13 @@ def authority_workbook(ctx: RunContext, la_code: str, listed: AuthorityList, as_
 
 
 def _delivered(ctx: RunContext, las: list[str]) -> dict[str, pd.DataFrame]:
-    """What each school of some authorities, and the authorities themselves, were delivered, in order."""
+    """Return the deliveries to each school of some authorities, and to the authorities themselves, in order."""
     rows = ctx.lake.read("deliveries", ["school_number", "cycle", "content_ref", "number"], la_code=las)
-    return {str(receiver): own for receiver, own in rows.sort_values("number").groupby("school_number", sort=False)}
+    return {str(receiver): files for receiver, files in rows.sort_values("number").groupby("school_number", sort=False)}
 
 
 def _again(ctx: RunContext, before: dict[str, pd.DataFrame]) -> set[str]:
-    """The schools that a person wants published again (`publish_again`), and that have had no file since."""
+    """Return the schools that a person wants published again (`publish_again`) and that have had no file since."""
     wanted = last_decided(ctx.lake, OperatorDecision.PUBLISH, cycle=ctx.cycle.id)
     numbers = zip(wanted["school_number"], wanted["counted"], strict=True)
     return {school for school, number in numbers if school in before and before[school]["number"].max() == number}
@@ -198,9 +201,9 @@ def _next_file(
     *,
     again: bool = False,
 ) -> tuple[int, bytes | Exception] | None:
-    """The next file of a receiver and its number; None where the last one of the cycle had the same content.
+    """Make a receiver's next file and its number; None if its last file of the cycle has the same content.
 
-    With `again` there is one all the same.
+    With `again` the file is made all the same.
     """
     in_cycle = [] if before is None else list(before.loc[before["cycle"] == ctx.cycle.id, "content_ref"])
     if in_cycle and in_cycle[-1] == ref and not again:
@@ -219,29 +222,29 @@ def _submissions(ctx: RunContext, chunk: Chunk, counts: pd.DataFrame) -> dict[st
     return submissions(counts, received, batches)
 
 
-def path_of(ctx: RunContext, one: SchoolFile) -> Path:
-    """Where a school's or an authority's file stands."""
-    is_school = len(one.receiver) == len("6604025")
-    return (zip_path if is_school else authority_path)(ctx, one.receiver, one.number)
+def path_of(ctx: RunContext, file: SchoolFile) -> Path:
+    """Return the path of a school's or an authority's file."""
+    is_school = len(file.receiver) == len("6604025")
+    return (zip_path if is_school else authority_path)(ctx, file.receiver, file.number)
 
 
 def zip_path(ctx: RunContext, school: str, number: int) -> Path:
-    """Where a school's zip of that number stands."""
+    """Return the path of a school's zip with that number."""
     return ctx.root.dewi_outbox / school[:3] / school / zip_name(school, ctx.cycle.id, number)
 
 
 def authority_path(ctx: RunContext, la_code: str, number: int) -> Path:
-    """Where an authority's workbook of that number stands: beside the folders of its schools, where it fetches."""
+    """Return the path of an authority's workbook with that number, beside the folders of its schools."""
     return ctx.root.dewi_outbox / la_code / authority_workbook_name(la_code, ctx.cycle.id, number)
 
 
 def _another_stands(path: Path, content: bytes) -> bool:
-    """Whether a run that died before it wrote it down has left another file there, which the receiver may have fetched."""
+    """Whether a run that died before its commit left another file there, which the receiver may have fetched."""
     return path.exists() and path.read_bytes() != content
 
 
 def _content(ctx: RunContext, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """`for_schools` of a chunk, and the counts of its schools (`standing.count_by_school`)."""
+    """Return `for_schools` of a chunk, and the counts of its schools (`standing.count_by_school`)."""
     lake, cycle = ctx.lake, ctx.cycle
     pupils = lake.read("pupils", ["row_ref", "school_number", *PUPIL_FIELDS], cycle=cycle.id, **chunk.where)
     upns = canonical_upn(pd.concat([pupils["upn"], pupils["former_upn"]]))
@@ -252,7 +255,7 @@ def _content(ctx: RunContext, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.Da
     asked_for = ["upn", "batch_ref", "return_code", "school_number"]
     exceptions = lake.read("exceptions", asked_for, cycle=cycle.id, upn=upns)
     sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
-    release_memory()  # of the country's tables more was looked through than is kept
+    release_memory()  # the scans of the country's tables took more than is kept
     records = SchoolRecords(pupils, dispositions, standing, register, findings, exceptions, sent)
     ulns, lines = for_schools(records, texts_of(ctx.root))
     declared = pd.Series(records_by_school(ctx, list(chunk.las)), dtype="int64")

@@ -1,4 +1,4 @@
-"""Read: the pupils of each return as rows of text."""
+"""Read: the pupils of each return as rows of text. Parsing is in `io.plasc`; nothing is judged here."""
 
 import hashlib
 import json
@@ -20,13 +20,13 @@ from tasks.runtime.executor import capture
 
 @dataclass(frozen=True)
 class ReadReturns:
-    """The returns of a chunk that were not read yet.
+    """A chunk's returns that had not been read.
 
     Attributes:
         unread: their rows of `received`.
         pupils: rows of `pupils`.
-        records: how many each return has, by its sha256.
-        faults: of the returns that could not be read, by school number.
+        records: number of pupils by the return's sha256.
+        faults: (school number, exception) for each return that could not be read.
     """
 
     unread: pd.DataFrame
@@ -36,32 +36,32 @@ class ReadReturns:
 
 
 def read_returns(ctx: RunContext, chunk: Chunk) -> ReadReturns:
-    """Read: a chunk's accepted returns that were not read yet; one that cannot be read does not stop the others."""
+    """Read a chunk's accepted returns that have not been read; a return that cannot be read does not stop the others."""
     received = ctx.lake.read("received", cycle=ctx.cycle.id, **chunk.where)
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     unread = accepted[accepted["pupils"].isna()].reset_index(drop=True)
     tables: list[pa.Table] = [PUPILS.schema.empty_table()]
     records: dict[str, int] = {}
     faults: list[tuple[str, Exception]] = []
-    for one in unread.to_dict("records"):
-        found = capture(pupil_rows, ctx, one)
-        if isinstance(found, Exception):
-            faults.append((str(one["school_number"]), found))
+    for row in unread.to_dict("records"):
+        pupils = capture(pupil_rows, ctx, row)
+        if isinstance(pupils, Exception):
+            faults.append((str(row["school_number"]), pupils))
         else:
-            tables.append(found)
-            records[one["sha256"]] = len(found)
+            tables.append(pupils)
+            records[row["sha256"]] = len(pupils)
     return ReadReturns(unread, arrow_of(PUPILS, pa.concat_tables(tables)), records, faults)
 
 
 def pupil_rows(ctx: RunContext, received: dict[str, Any]) -> pa.Table:
-    """The rows of `pupils` in one return.
+    """Return the rows of `pupils` of one return.
 
     Args:
         ctx: data root, lake and cycle.
         received: its row of `received`: path, sha256, la_code, school_number, layout, declared, unknown_elements.
 
     Raises:
-        ServiceFault: the file has gone or changed.
+        ServiceFault: the file is gone or has changed.
     """
     sha256 = received["sha256"]
     content = document_at(ctx.root.dewi_inbox, received["path"], sha256)
@@ -73,18 +73,18 @@ def pupil_rows(ctx: RunContext, received: dict[str, Any]) -> pa.Table:
         declared=int(received["declared"]),
         unknown_elements=json.loads(unknown) if isinstance(unknown, str) else {},
     )
-    of_return = {
+    same_for_all = {
         "cycle": ctx.cycle.id,
         "la_code": received["la_code"],
         "school_number": received["school_number"],
         "sha256": sha256,
     }
-    for name, value in of_return.items():
+    for name, value in same_for_all.items():
         pupils = pupils.append_column(name, pa.array([value] * len(pupils), pa.string()))
     refs = [row_ref(sha256, ordinal) for ordinal in pupils["ordinal"].to_pylist()]
     return pupils.append_column("row_ref", pa.array(refs, pa.string())).select(PUPILS.schema.names).cast(PUPILS.schema)
 
 
 def row_ref(sha256: str, ordinal: int) -> str:
-    """The reference of a record: its file's content and its place in it, nothing of the pupil."""
+    """Return a record's reference: a hash of its file's content and its place in the file, with nothing about the pupil."""
     return hashlib.sha256(f"{sha256}:{ordinal}".encode()).hexdigest()[:24]

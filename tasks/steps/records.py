@@ -1,4 +1,4 @@
-"""Lookups of a cycle's records that several steps share."""
+"""Lookups of a cycle's records that several steps share; what one step alone reads is in that step."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tasks.runtime.context import RunContext
 
 
 def chosen_rows(ctx: RunContext, columns: list[str], **where: Any) -> pd.DataFrame:
-    """The chosen records of a cycle, or of some schools in it.
+    """Return the chosen records of a cycle, or of some of its schools.
 
     Args:
         ctx: data root, lake and cycle.
@@ -27,16 +27,16 @@ def chosen_rows(ctx: RunContext, columns: list[str], **where: Any) -> pd.DataFra
 
 
 def _plain_forms(ctx: RunContext, pupils: pd.DataFrame) -> pd.DataFrame:
-    """What would be sent of pupils' records, to compare by; whether they share is left open."""
+    """Return pupils' records in the LRS's form, for comparison: upn and SENT_FIELDS; the wish to share is left open."""
     profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
     no = pd.Series(False, index=pupils.index)
     return lrs_rows(pupils, profile, no, no)[["upn", *SENT_FIELDS]]
 
 
 def current_rows(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
-    """The rows of the schools' current returns, chosen or not: school_number, upn, enrol_status."""
+    """Return the rows of the schools' current returns, chosen or not: row_ref, school_number, upn, enrol_status."""
     decided = ctx.lake.read("dispositions", ["row_ref", "reason"], cycle=ctx.cycle.id, **chunk.where)
-    wanted = ["row_ref", "school_number", "upn", "enrol_status"]
-    pupils = ctx.lake.read("pupils", wanted, cycle=ctx.cycle.id, **chunk.where)
+    columns = ["row_ref", "school_number", "upn", "enrol_status"]
+    pupils = ctx.lake.read("pupils", columns, cycle=ctx.cycle.id, **chunk.where)
     older = decided.loc[decided["reason"] == NotChosen.SUPERSEDED_RETURN.value, "row_ref"]
     return pupils[~is_in(pupils["row_ref"], older)]

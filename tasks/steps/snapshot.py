@@ -1,11 +1,17 @@
-"""Snapshot: the learners of a chunk as they are published."""
+"""Snapshot: the content of a cycle's Parquet files. The stage writes them; their manifest is in `ledger.snapshots`."""
+
+from collections.abc import Iterator
 
 import pyarrow as pa
 
 from schemas.states import RowState
+from schemas.tables import EXCEPTION_LIVES
 from tasks.core.identifiers import canonical_upn
+from tasks.io.data_root.parquet_file import parquet_of
+from tasks.io.lake.lake import arrow_of
+from tasks.ledger.exception_life import lives_of
 from tasks.ledger.standing import record_states, register_of
-from tasks.runtime.chunks import Chunk
+from tasks.runtime.chunks import Chunk, all_chunks
 from tasks.runtime.context import RunContext
 
 #: `snapshots/<cycle>/learners.parquet`: the learners who were sent or have a ULN, by school.
@@ -18,7 +24,7 @@ SNAPSHOT = pa.schema(
 
 
 def snapshot_rows(ctx: RunContext, chunk: Chunk) -> pa.Table:
-    """Snapshot: the chunk's learners, as SNAPSHOT; sorted by school, UPN and row_ref, as the chunks are by school."""
+    """Return the chunk's learners: columns of SNAPSHOT, sorted by school, UPN and row_ref; chunks come by school."""
     pupils, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
     rows = standing[standing["state"].isin([RowState.ULN.value, RowState.SENT.value, RowState.EXCEPTION.value])]
     register = register_of(ctx.lake, ctx.cycle, upn=rows["upn"])
@@ -27,3 +33,14 @@ def snapshot_rows(ctx: RunContext, chunk: Chunk) -> pa.Table:
     rows = rows.assign(cycle=ctx.cycle.id, upn=canonical_upn(rows["upn"]))
     rows = rows.sort_values(["school_number", "upn", "row_ref"])
     return pa.Table.from_pandas(rows[SNAPSHOT.names], schema=SNAPSHOT, preserve_index=False)
+
+
+def learners_file(ctx: RunContext) -> bytes:
+    """Return the content of `learners.parquet`; the cycle's rows are never in memory together."""
+    rows: Iterator[pa.Table] = (snapshot_rows(ctx, chunk) for chunk in all_chunks(ctx))
+    return parquet_of(rows, SNAPSHOT)
+
+
+def exceptions_file(ctx: RunContext) -> bytes:
+    """Return the content of `exceptions.parquet`, as the cycle sees it: what a later cycle resolved is open here."""
+    return parquet_of([arrow_of(EXCEPTION_LIVES, lives_of(ctx, [ctx.cycle.id]))], EXCEPTION_LIVES.schema)

@@ -1,4 +1,4 @@
-"""Validate: the rules over the chosen records of a chunk."""
+"""Validate: apply the rules to a chunk's chosen records. The rules are in `expectations`, their facts in `core.evidence`."""
 
 from dataclasses import dataclass
 
@@ -23,13 +23,19 @@ from tasks.steps.rules import apply_rules
 
 
 def warm() -> None:
-    """What a worker of a census does at once: load this module and what it needs, and the library of the rules."""
+    """Load this module, its imports and the library of the rules before the first chunk."""
     load_rules()
 
 
 @dataclass(frozen=True)
 class ValidatedChunk:
-    """What the rules found in a chunk: rows of `findings`; la_code and held of every chosen record; rule, tried, failed."""
+    """The rules' result for a chunk.
+
+    Attributes:
+        findings: rows of `findings`.
+        chosen: la_code, held; every chosen record.
+        tried: rule, tried, failed.
+    """
 
     findings: pa.Table
     chosen: pd.DataFrame
@@ -37,7 +43,7 @@ class ValidatedChunk:
 
 
 def validate_chunk(ctx: RunContext, chunk: Chunk) -> ValidatedChunk:
-    """Validate: the rules over the chunk's chosen rows."""
+    """Apply the rules to the chunk's chosen records."""
     chosen = chosen_rows(ctx, ["la_code", "school_number", *PUPIL_FIELDS], **chunk.where)
     shared = ctx.lake.read("shared_upns", ["upn"], cycle=ctx.cycle.id)["upn"]
     profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
@@ -51,29 +57,29 @@ def validate_chunk(ctx: RunContext, chunk: Chunk) -> ValidatedChunk:
 
 
 def _second_upns(ctx: RunContext, chunk: Chunk, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
-    """The row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
+    """Return the row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
 
-    Looked for among the UPNs that schools of the same authority allotted: that of a school far away is told once the LRS
-    has answered (LRS03), for to look through the whole country for each chunk grows with the square of it.
+    Only UPNs that schools of the same authority allotted are compared. Comparing each chunk with the whole country would
+    grow with the square of its size; a school far away is told when the LRS has answered (LRS03).
     """
-    lake, seen, none = ctx.lake, up_to(ctx.cycle), pd.Series(dtype="str")
+    lake, cycles, none = ctx.lake, up_to(ctx.cycle), pd.Series(dtype="str")
     if chosen.empty or lake.version("batch_rows") < 0:
         return none
     upn, former = canonical_upn(chosen["upn"]), canonical_upn(chosen["former_upn"])
     names = pd.concat([upn, former])
-    ledger, batches = rows_sent(lake, ["batch_ref", "upn", "given_name", "dob", "gender"], seen, names)
+    ledger, batches = rows_sent(lake, ["batch_ref", "upn", "given_name", "dob", "gender"], cycles, names)
     records = chosen[["forename", "dob", "gender"]].assign(upn=upn, former_upn=former)
     new = chosen[~is_in(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
     forms = _plain_forms(ctx, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
     columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
-    alike = lake.read("batch_rows", columns, cycle=seen, area=list(chunk.las), dob=forms["dob"])
-    alike = those_sent(lake, alike, batches, seen)
+    alike = lake.read("batch_rows", columns, cycle=cycles, area=list(chunk.las), dob=forms["dob"])
+    alike = those_sent(lake, alike, batches, cycles)
     if alike.empty:
         return none
-    there = forms["school_number"].str[:3]
-    found = [
-        second_upns(forms[there == la], alike[alike["upn"].str[1:4] == la], canonical_upn(current["upn"]))
+    la_codes = forms["school_number"].str[:3]
+    parts = [
+        second_upns(forms[la_codes == la], alike[alike["upn"].str[1:4] == la], canonical_upn(current["upn"]))
         for la in chunk.las
     ]
-    second: pd.Series = pd.concat([none, *found])
+    second: pd.Series = pd.concat([none, *parts])
     return second

@@ -31,7 +31,7 @@ _WRITES = {
     "received": "receive",
     "pupils": "read",
     "dispositions": "select",
-    "shared_upns": "cross-check",
+    "shared_upns": "select",
     "findings": "validate",
     "batches": "batch",
     "batch_rows": "batch",

@@ -33,7 +33,6 @@ _ROWS = {
     "receive": ("read.records",),
     "read": ("read.records",),
     "select": ("select.records",),
-    "cross-check": ("select.chosen",),
     "validate": ("validate.rows",),
     "batch": ("batch.learners",),
     "release": ("release.learners",),
@@ -84,7 +83,6 @@ def census_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], 
     """The stages of the census flow, in order."""
     from tasks.stages.batch import batch
     from tasks.stages.conserve import conserve
-    from tasks.stages.cross_check import cross_check
     from tasks.stages.read import read
     from tasks.stages.receive import receive
     from tasks.stages.release import release
@@ -96,9 +94,7 @@ def census_stages(root: Path, cycle: str, as_of: str) -> dict[str, Callable[[], 
         task.name: partial(_by_authority, task, as_of=as_of, **of)
         for task in (receive, read, select, validate, batch, release)
     }
-    order = ["receive", "read", "select", "cross-check", "validate", "batch", "release", "conserve"]
-    once = {"cross-check": partial(cross_check.fn, **of), "conserve": partial(conserve.fn, **of)}
-    return {name: (by_la | once)[name] for name in order}
+    return by_la | {"conserve": partial(conserve.fn, **of)}
 
 
 def returns_stages(root: Path, cycle: str, as_of: str, workers: Workers = IN_PLACE) -> dict[str, Callable[[], Counts]]:

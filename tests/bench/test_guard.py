@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench.guard import ALL, COMMITTED, Pair, Reference, measure, regressions
 
-STAGES = {"read": 0.6, "validate": 1.0, "cross-check": 0.04}
+STAGES = {"read": 0.6, "validate": 1.0, "merge": 0.04}
 
 
 def rounds(slowed=None, load=(1.0,)):
@@ -31,7 +31,7 @@ def test_all_slowed_by_thirty_per_cent_is_told_first():
     assert told[0].startswith("All stages together cost 30% more")
 
 
-@pytest.mark.parametrize("slowed", [{}, dict.fromkeys(STAGES, 1.2), {"cross-check": 1.5}, {"read": 0.5}])
+@pytest.mark.parametrize("slowed", [{}, dict.fromkeys(STAGES, 1.2), {"merge": 1.5}, {"read": 0.5}])
 def test_less_than_a_quarter_or_than_the_noise_of_a_small_stage_passes(slowed):
     assert regressions(rounds(slowed), rounds()) == []
 
@@ -49,7 +49,7 @@ def test_load_that_slows_all_alike_and_single_bad_rounds_change_nothing():
 
 def test_what_is_committed_names_every_stage():
     committed = json.loads(COMMITTED.read_text(encoding="utf-8"))
-    assert ALL in committed and len(committed) == 13 and all(ratio > 0 for ratio in committed.values())
+    assert ALL in committed and len(committed) == 12 and all(ratio > 0 for ratio in committed.values())
 
 
 def test_the_reference_work_takes_a_moment_of_the_processor():

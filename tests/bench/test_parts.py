@@ -19,7 +19,6 @@ STAGES = [
         "receive",
         "read",
         "select",
-        "cross-check",
         "validate",
         "batch",
         "release",

@@ -2,7 +2,7 @@
 
 from schemas.states import BatchShown
 from tasks.io.lake.lake import Lake
-from tasks.reports.batches import batches_shown
+from tasks.reports.batches import visible_batches
 from tasks.runtime.context import moment
 from tests.pages.names import HOSTILE_CODE, NAMED
 from tests.pages.three_cycles import CYCLES, LAST
@@ -30,7 +30,7 @@ def test_the_last_cycle_is_looked_at_while_it_is_on(played):
     returned = lake.read("received", ["school_number", "received_at"], cycle=LAST, kind="return", status="accepted")
     assert set(NAMED) - set(returned["school_number"]) == {played.sent_nothing}
     assert returned["received_at"].nunique() == 3
-    batches = batches_shown(str(played.root), moment(played.looked_at).date(), LAST).frame
+    batches = visible_batches(str(played.root), moment(played.looked_at).date(), LAST).frame
     assert {BatchShown.STUCK.value, BatchShown.ANSWERED.value} <= set(batches["state"])
     assert HOSTILE_CODE in set(lake.read("exceptions", ["return_code"], cycle=LAST)["return_code"])
 

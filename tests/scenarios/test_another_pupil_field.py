@@ -21,6 +21,9 @@ from tests.support.root_of_0_1 import FIXTURES, NOTED, OPEN, PLAYED, PURGED, has
 
 #: The field's element lies in a container of which the other elements are passed over; a CTF has none.
 ROW = ["language", "internal", "2", *["PupilCharacteristics/Language"] * 3, "-"]
+#: Processes with a copy of the code: a minute.
+pytestmark = pytest.mark.long
+
 #: What holds of a data root with a history.
 SAME_ANSWERS = "tests/scenarios/test_data_root_of_0_1.py"
 #: Looks at the data root, runs a census in which a school has sent its return again with the new element, and looks again.

@@ -29,7 +29,6 @@ from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, answer_jobs, servi
 from tasks.stages import poll_lrs as asking
 from tasks.stages.batch import batch
 from tasks.stages.collect import collect
-from tasks.stages.cross_check import cross_check
 from tasks.stages.lrs_check import lrs_check
 from tasks.stages.merge import merge
 from tasks.stages.read import read
@@ -39,7 +38,7 @@ from tasks.stages.select import select
 from tasks.stages.validate import validate
 from tests.support.diary import census
 from tests.support.paths import PROJECT
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 pytestmark = pytest.mark.long
 
@@ -268,10 +267,10 @@ def test_settings_that_are_wrong_or_gone_stop_the_run_before_anything_goes(root,
     path = root / "reference" / "lrs_service.toml"
     monkeypatch.delenv("ULN_LRS_PASSWORD")
     with pytest.raises(ServiceFault, match="password is needed"):
-        walked(release, root, CYCLE, TUESDAY)
+        run_stage(release, root, CYCLE, TUESDAY)
     path.unlink()
     with pytest.raises(ServiceFault, match="names no address"):
-        walked(release, root, CYCLE, TUESDAY)
+        run_stage(release, root, CYCLE, TUESDAY)
     assert states(root) == {"READY": ALL} and not lrs.taken
     path.write_text('password = "secret"\naddress = "http://x"\nother = 1\n', encoding="utf-8")
     with pytest.raises(ConfigurationFault) as caught:
@@ -583,18 +582,17 @@ def checked(built_root, certificates, tmp_path, monkeypatch):
         text = (root / "reference" / "lrs_service.toml").read_text(encoding="utf-8")
         (root / "reference" / "lrs_service.toml").write_text(text.replace("web-service", "files"), encoding="utf-8")
         for stage in (receive, read, select):
-            walked(stage, root, CYCLE, MONDAY)
-        cross_check.fn(data=str(root), cycle=CYCLE)
-        walked(validate, root, CYCLE, MONDAY)
+            run_stage(stage, root, CYCLE, MONDAY)
+        run_stage(validate, root, CYCLE, MONDAY)
         yield root, stand_in
 
 
 def test_a_check_sends_nothing_remembers_nothing_as_sent_and_tells_what_the_lrs_would_say(checked):
     root, stand_in = checked
-    first = walked(lrs_check, root, CYCLE, MONDAY)
+    first = run_stage(lrs_check, root, CYCLE, MONDAY)
     assert first["unfinished"] == first["batches"] == 2 and first["checked"] == 0
     answer_jobs(root, dt.date(2012, 1, 30), seed=7)
-    second = walked(lrs_check, root, CYCLE, TUESDAY)
+    second = run_stage(lrs_check, root, CYCLE, TUESDAY)
     assert stand_in.taken["SubmitBatch"] == 2, "asked once; the second check asks for the answers"
     assert second["unfinished"] == 0 and second["checked"] == second["learners"] > 0 < second["exceptions"]
     assert second["unclear"] == second["checked"] - second["exceptions"], "no code is known to mean success"
@@ -612,13 +610,13 @@ def test_a_check_sends_nothing_remembers_nothing_as_sent_and_tells_what_the_lrs_
 @pytest.mark.parametrize("code", ["RC009", "RC099", ""], ids=["no-public-meaning", "not-in-the-table", "none"])
 def test_a_check_s_code_that_nobody_knows_is_counted_and_listed_as_such(checked, code):
     root, _ = checked
-    walked(lrs_check, root, CYCLE, MONDAY)
+    run_stage(lrs_check, root, CYCLE, MONDAY)
     answer_jobs(root, dt.date(2012, 1, 30), seed=7)
     answer = min((root / "rehearsal" / "lrs" / "jobs").glob("*.answer.xml"))
     found = answer.read_text("utf-8")
     assert "RC001" in found
     answer.write_text(found.replace("RC001", code), encoding="utf-8")
-    counts = walked(lrs_check, root, CYCLE, TUESDAY)
+    counts = run_stage(lrs_check, root, CYCLE, TUESDAY)
     assert counts["unclear"] == counts["checked"] - counts["exceptions"]
     lines = (root / "reports" / CYCLE / "lrs_check" / "660.csv").read_text(encoding="utf-8-sig").splitlines()
     assert len(lines) == 1 + counts["exceptions"] + found.count("RC001")
@@ -629,23 +627,23 @@ def test_a_check_that_the_lrs_refuses_is_told_and_asked_anew(checked):
     root, stand_in = checked
     stand_in.planned["SubmitBatch"] = deque(["WSEC0006", "WSEC0006"])
     with pytest.raises(ServiceFault, match="WSEC0006"):
-        walked(lrs_check, root, CYCLE, MONDAY)
-    assert walked(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2 and stand_in.taken["SubmitBatch"] == 2
+        run_stage(lrs_check, root, CYCLE, MONDAY)
+    assert run_stage(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2 and stand_in.taken["SubmitBatch"] == 2
 
 
 @pytest.mark.parametrize("code", ["WSRC0018", "WSRC0010"])
 def test_a_check_whose_job_the_lrs_has_lost_is_told_and_asked_about_anew(checked, code):
     root, stand_in = checked
-    walked(lrs_check, root, CYCLE, MONDAY)
+    run_stage(lrs_check, root, CYCLE, MONDAY)
     answer_jobs(root, dt.date(2012, 1, 30), seed=7)
     stand_in.planned["GetSubmitBatchOutput"] = deque([code])
     with pytest.raises(ServiceFault, match=f"1 batches.*{code}.*asked about anew"):
-        walked(lrs_check, root, CYCLE, TUESDAY)
+        run_stage(lrs_check, root, CYCLE, TUESDAY)
     assert stand_in.taken["SubmitBatch"] == 2
-    third = walked(lrs_check, root, CYCLE, TUESDAY)
+    third = run_stage(lrs_check, root, CYCLE, TUESDAY)
     assert stand_in.taken["SubmitBatch"] == 3 and third["unfinished"] == 1, "that one alone"
     answer_jobs(root, dt.date(2012, 1, 30), seed=7)
-    fourth = walked(lrs_check, root, CYCLE, WEDNESDAY)
+    fourth = run_stage(lrs_check, root, CYCLE, WEDNESDAY)
     assert fourth["unfinished"] == 0 and fourth["checked"] == fourth["learners"] > 0
     assert stand_in.taken["SubmitBatch"] == 3
 
@@ -653,18 +651,18 @@ def test_a_check_whose_job_the_lrs_has_lost_is_told_and_asked_about_anew(checked
 @pytest.mark.parametrize(("fault", "told"), [("WSEC0006", True), (Fault.ODD, True), ("WSEC0004", False)])
 def test_a_check_asks_no_further_where_the_next_question_would_meet_the_same(checked, fault, told):
     root, stand_in = checked
-    walked(lrs_check, root, CYCLE, MONDAY)
+    run_stage(lrs_check, root, CYCLE, MONDAY)
     answer_jobs(root, dt.date(2012, 1, 30), seed=7)
     before = stand_in.taken["GetSubmitBatchOutput"]
     stand_in.planned["GetSubmitBatchOutput"] = deque([fault])
     if told:
         with pytest.raises(ServiceFault, match="WSEC0006" if fault == "WSEC0006" else "ODD_ANSWER"):
-            walked(lrs_check, root, CYCLE, TUESDAY)
+            run_stage(lrs_check, root, CYCLE, TUESDAY)
     else:
-        assert walked(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2
+        assert run_stage(lrs_check, root, CYCLE, TUESDAY)["unfinished"] == 2
     # An odd answer was a question that was heard.
     assert stand_in.taken["GetSubmitBatchOutput"] - before == (fault == Fault.ODD)
-    assert walked(lrs_check, root, CYCLE, WEDNESDAY)["unfinished"] == 0 and stand_in.taken["SubmitBatch"] == 2
+    assert run_stage(lrs_check, root, CYCLE, WEDNESDAY)["unfinished"] == 0 and stand_in.taken["SubmitBatch"] == 2
 
 
 def doctor(root, day=dt.date(2012, 2, 12)):

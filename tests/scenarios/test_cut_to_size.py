@@ -8,13 +8,12 @@ import pytest
 from tasks.io.lake.lake import Lake
 from tasks.runtime.executor import workers_for
 from tasks.stages.batch import batch
-from tasks.stages.cross_check import cross_check
 from tasks.stages.read import read
 from tasks.stages.receive import receive
 from tasks.stages.select import select
 from tasks.stages.validate import validate
 from tests.support.two_authorities import CYCLE, LAS, SENT, equal, make, play
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 pytestmark = pytest.mark.long
 
@@ -60,16 +59,19 @@ def test_the_same_with_workers(whole, tmp_path):
 
 def test_a_upn_that_is_due_in_two_parts_of_a_chunk_is_in_one_batch(tmp_path, monkeypatch):
     make(tmp_path)
-    for stage in (receive, read, select, validate):
-        walked(stage, tmp_path, CYCLE, SENT, LAS)
+    for stage in (receive, read, select):
+        run_stage(stage, tmp_path, CYCLE, SENT, LAS)
     lake = Lake(Path(tmp_path) / "lake")
+    # Otherwise the rules would hold both records.
+    lake.replace("shared_upns", lake.read("shared_upns").head(0), cycle=CYCLE)
+    run_stage(validate, tmp_path, CYCLE, SENT, LAS)
     pupils = lake.read("pupils", ["upn", "row_ref", "school_number"])
     chosen = lake.read("dispositions", ["row_ref"], disposition="chosen")["row_ref"]
     shared = pupils[pupils["row_ref"].isin(chosen)].drop_duplicates(["upn", "school_number"])
     shared = set(shared.loc[shared["upn"].duplicated(), "upn"])
     assert shared, "synthetic Wales plants a UPN in two schools"
     monkeypatch.setattr("tasks.runtime.chunks.CHUNK_RECORDS", 25)
-    walked(batch, tmp_path, CYCLE, SENT, LAS)
+    run_stage(batch, tmp_path, CYCLE, SENT, LAS)
     sent = lake.read("batch_rows", ["upn"])["upn"]
     assert not sent.duplicated().any() and shared & set(sent)
 
@@ -77,9 +79,8 @@ def test_a_upn_that_is_due_in_two_parts_of_a_chunk_is_in_one_batch(tmp_path, mon
 def test_a_run_that_ends_between_two_pieces_of_the_batches_rows_goes_on_as_if_it_had_not(whole, tmp_path, monkeypatch):
     make(tmp_path)
     for stage in (receive, read, select):
-        walked(stage, tmp_path, CYCLE, SENT, LAS)
-    cross_check.fn(data=str(tmp_path), cycle=CYCLE)
-    walked(validate, tmp_path, CYCLE, SENT, LAS)
+        run_stage(stage, tmp_path, CYCLE, SENT, LAS)
+    run_stage(validate, tmp_path, CYCLE, SENT, LAS)
     monkeypatch.setattr("tasks.runtime.chunks.CHUNK_RECORDS", 100)
     append, pieces = Lake.append, list[str]()
 
@@ -97,7 +98,7 @@ def test_a_run_that_ends_between_two_pieces_of_the_batches_rows_goes_on_as_if_it
     lake = Lake(tmp_path / "lake")
     begun = len(lake.read("batch_rows"))
     assert 0 < begun < len(whole[1]["batch_rows"]) and lake.read("batches").empty
-    walked(batch, tmp_path, CYCLE, SENT, LAS)
+    run_stage(batch, tmp_path, CYCLE, SENT, LAS)
     for name in ("batch_rows", "batches"):
         found, there = (
             one.drop(columns=[c for c in ("state", "sent_at") if c in one]) for one in (lake.read(name), whole[1][name])

@@ -29,11 +29,11 @@ from tasks.ledger.snapshots import published
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.reports.status import status_of
 from tasks.stages import collect as collecting
-from tasks.stages import publish as publishing
+from tasks.stages import conserve as conserving
 from tasks.stages.receive import receive
 from tasks.steps import publish as returns_work
 from tests.support.diary import census, make, returns
-from tests.support.without_engine import walked, without_an_engine
+from tests.support.without_engine import run_stage, without_an_engine
 
 pytestmark = pytest.mark.long
 
@@ -139,7 +139,7 @@ def test_a_copy_of_a_stray_return_in_the_right_folder_is_taken_in(arrived):
             las = ["660", right]
             (inbox / right).mkdir(exist_ok=True)
             shutil.copy(stray, inbox / right / "copy.xml")
-        counts = walked(receive, arrived, CYCLE, SENT, las)
+        counts = run_stage(receive, arrived, CYCLE, SENT, las)
         assert counts["accepted"] == {"first": counts["accepted"], "copied": 1, "again": 0}[stage]
     sha256 = hashlib.sha256(stray.read_bytes()).hexdigest()
     assert not (arrived / "quarantine" / sha256).exists()
@@ -287,9 +287,9 @@ def test_where_a_cycle_does_not_balance_the_last_good_snapshot_stays_and_the_cou
 ):
     good = taken(published_once)
     zips = {p.name for p in (published_once / "dewi").rglob("*.zip")}
-    real = publishing.counts_of
+    real = conserving.counts_of
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "counts_of", lambda *given: real(*given).assign(balanced=False))
+        patch.setattr(conserving, "counts_of", lambda *given: real(*given).assign(balanced=False))
         with pytest.raises(ServiceFault, match=CYCLE):
             flow(published_once, LATER)
     assert taken(published_once) == good and {p.name for p in (published_once / "dewi").rglob("*.zip")} == zips

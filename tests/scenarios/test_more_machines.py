@@ -29,7 +29,7 @@ from tasks.runtime.process_guard import install_process_guard
 from tasks.stages.publish import publish
 from tests.support.paths import PROJECT
 from tests.support.two_authorities import BACK, CYCLE, equal, make, play, until_published
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 pytestmark = pytest.mark.long
 
@@ -201,7 +201,7 @@ def story(tmp_path_factory):
         until_published(told["marked"], las=["661"])
         with run_on(cluster, told["marked"], 1) as workers:
             with pytest.raises(ServiceFault) as told["fault"]:
-                walked(publish, told["marked"], CYCLE, BACK, ["661"], workers=workers)
+                run_stage(publish, told["marked"], CYCLE, BACK, ["661"], workers=workers)
             told["shown"] = shown_by(cluster)
             with killed(cluster, "two"):
                 told["left"] = list(workers.map(masked, ["one", "two", "three"]))

@@ -275,7 +275,6 @@ def test_the_same_census_again_changes_nothing(when, request, tmp_path):
     before = Lake(root / "lake").versions()
     assert census(root, cycle, "2013-03-01T02:30")["release.learners"] == 0
     again = Lake(root / "lake").versions()
-    # Selection and the cross-check each keep what the other has found.
     assert again == before
 
 

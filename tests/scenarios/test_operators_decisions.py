@@ -31,7 +31,7 @@ from tasks.stages.merge import merge
 from tasks.steps.batch import batch_files
 from tests.support.cli import uln
 from tests.support.diary import CYCLE, MONDAY, TUESDAY, WEDNESDAY, answered_by_lrs, census, outbox
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 pytestmark = pytest.mark.long
 
@@ -65,7 +65,7 @@ def died(died_root, tmp_path):
 
 def next_run(root, at):
     """What the next census does where no return has come since: batch and release."""
-    stages = {stage.name: walked(stage, root, CYCLE, at) for stage in (batch, release.release)}
+    stages = {stage.name: run_stage(stage, root, CYCLE, at) for stage in (batch, release.release)}
     return {f"{name}.{count}": n for name, counts in stages.items() for count, n in counts.items()}
 
 

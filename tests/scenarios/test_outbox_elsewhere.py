@@ -18,11 +18,11 @@ from tasks.io.remote import folders as places
 from tasks.io.remote import local_folder
 from tasks.io.remote import transport as transports
 from tasks.operator.decide_batch import decide
-from tasks.reports.batches import for_a_person
+from tasks.reports.batches import batches_needing_action
 from tasks.stages.batch import batch
 from tasks.stages.release import release
 from tests.support.diary import census
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 pytestmark = pytest.mark.long
 
@@ -66,7 +66,7 @@ def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_t
     assert str(met.value).count("there is no such folder") == 1 and states(built) == {"READY"}
     assert len(looked) == 1, "it is asked once"
     far.mkdir()
-    sent = walked(release, built, CYCLE, TUESDAY)
+    sent = run_stage(release, built, CYCLE, TUESDAY)
     assert sent["sent"] == len(list(far.iterdir())) > 0 and states(built) == {"SENT"}
 
 
@@ -78,9 +78,11 @@ def test_a_hand_over_of_which_nobody_knows_is_told_and_found_by_the_next_run(bui
     unsure = ledger[ledger["state"] == "SENT_UNCONFIRMED"]
     # Whoever does not answer is asked no further: the others were surely not handed over.
     assert len(unsure) == 1 and set(ledger["state"]) <= {"SENT_UNCONFIRMED", "READY"}
-    assert for_a_person(str(built), dt.date(2012, 1, 31), CYCLE)["unconfirmed_batches"] == list(unsure["file_name"])
+    assert batches_needing_action(str(built), dt.date(2012, 1, 31), CYCLE)["unconfirmed_batches"] == list(
+        unsure["file_name"]
+    )
     before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in far.iterdir()}
-    walked(release, built, CYCLE, TUESDAY)
+    run_stage(release, built, CYCLE, TUESDAY)
     assert states(built) == {"SENT"}
     after = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in far.iterdir()}
     assert before.items() <= after.items(), "nothing is handed over twice"
@@ -100,7 +102,7 @@ def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_onc
 
     monkeypatch.setattr("tasks.io.remote.folders.open_folder", away)
     with pytest.raises(ServiceFault, match="does not answer"):
-        walked(release, built, CYCLE, TUESDAY)
+        run_stage(release, built, CYCLE, TUESDAY)
     assert len(looked) == 1 and Lake(built / "lake").read("batches").equals(before)
     assert len(list(gone.iterdir())) == 1
 
@@ -155,7 +157,7 @@ def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_the
     assert "lies in lrs/outbox" in retry(1) and lake.version("batch_decisions") == -1
     (far / entry["file_name"]).unlink()
     assert "uln census 2012-01" in retry(0) and states(built) == {"READY"}
-    assert walked(release, built, CYCLE, TUESDAY)["sent"] == len(before) and states(built) == {"SENT"}
+    assert run_stage(release, built, CYCLE, TUESDAY)["sent"] == len(before) and states(built) == {"SENT"}
     assert sorted(p.name for p in far.iterdir()) == sorted(before["file_name"])
 
 
@@ -181,6 +183,6 @@ def test_a_move_into_the_outbox_whose_answer_a_share_lost_is_looked_for_and_neve
     handed_over = list((root / "lrs" / "outbox").iterdir())
     for taken in handed_over:  # by the LRS
         taken.unlink()
-    walked(release, root, CYCLE, TUESDAY)
+    run_stage(release, root, CYCLE, TUESDAY)
     assert set(Lake(root / "lake").read("batches")["state"]) == {"SENT" if done else "SENT_UNCONFIRMED"}
     assert bool(handed_over) == done and list((root / "lrs" / "outbox").iterdir()) == []

@@ -142,6 +142,15 @@ def test_of_the_pupils_only_places_and_the_chosen_ones_upns_are_left(root):
     assert attention(str(root), "2012-01")["unmatched_opt_outs"] == 0
 
 
+def test_a_large_authority_is_emptied_whole_even_of_a_school_without_a_return(root, monkeypatch):
+    monkeypatch.setattr("tasks.runtime.chunks.CHUNK_RECORDS", 1)
+    lake = Lake(root / "lake")
+    stray = lake.read("pupils").head(1).assign(row_ref="stray", school_number="6604099", sha256="of no file")
+    lake.append("pupils", stray)
+    purging._empty(str(root), "2012-01")
+    assert lake.read("pupils")["surname"].isna().all()
+
+
 def test_whom_the_ledger_knows_by_a_former_upn_stands_and_is_found_as_before(tmp_path):
     temporary, permanent = upn(11, temporary=True), upn(11)
     root = two_schools(tmp_path / "root")
@@ -200,7 +209,7 @@ def test_a_returns_run_that_waited_for_a_purge_passes_the_cycle_over(root, monke
         monkeypatch.setattr(returns_module, name, getattr(returns_module, name).fn)
     begun = []
     monkeypatch.setattr(returns_module, "conserve", lambda **given: begun.append(given["cycle"]) or {})
-    monkeypatch.setattr(returns_module, "Tour", None)  # nothing of the cycle is walked any more
+    monkeypatch.setattr(returns_module, "FlowRun", None)  # nothing of the cycle is walked any more
     returns_module.lrs_returns.fn(as_of="2015-01-02T09:15", data=str(root))
     assert purged_cycles(str(root)) == {"2012-01": "2015-01-01"} and begun == []
 

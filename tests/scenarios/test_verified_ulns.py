@@ -22,7 +22,6 @@ from tasks.rehearsal.lrs_web_stand_in import PASSWORD, Fault, serving, settings_
 from tasks.reports.trace import stories
 from tasks.stages import poll_lrs as asking
 from tasks.stages import verify as verifying
-from tasks.stages.cross_check import cross_check
 from tasks.stages.publish import publish
 from tasks.stages.read import read
 from tasks.stages.receive import receive
@@ -30,7 +29,7 @@ from tasks.stages.select import select
 from tasks.stages.validate import validate
 from tasks.stages.verify import verifies, verify
 from tests.support.learners.ten import ASKED, FIRST, REGISTRATION, ULN, UPN, pupil, send_return
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 pytestmark = pytest.mark.long
 
@@ -67,9 +66,8 @@ def lrs(root, certificates, monkeypatch):
         settings = settings_of(stand_in, certificates).replace("web-service", "files") + "verify_ulns = true\n"
         (root / "reference" / "lrs_service.toml").write_text(settings, encoding="utf-8")
         for stage in (receive, read, select):
-            walked(stage, root, FIRST, ASKED)
-        cross_check.fn(data=str(root), cycle=FIRST)
-        walked(validate, root, FIRST, ASKED)
+            run_stage(stage, root, FIRST, ASKED)
+        run_stage(validate, root, FIRST, ASKED)
         yield stand_in
 
 
@@ -88,12 +86,12 @@ def test_nobody_is_asked_about_unless_it_is_wanted(root):
 def test_each_uln_is_asked_about_once_and_what_does_not_agree_is_told(root, lrs):
     assert verifies(str(root))
     before = Lake(root / "lake").read("pupils")
-    assert walked(verify, root, FIRST, ASKED) == {"asked": 4, "told": 0}
-    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 0}
+    assert run_stage(verify, root, FIRST, ASKED) == {"asked": 4, "told": 0}
+    assert run_stage(verify, root, FIRST, ASKED) == {"asked": 0, "told": 0}
     assert asking.has_jobs(str(root)) and asking.ask.fn(data=str(root))["verified"] == 4
     assert told(root) == {"Bryn": "VRF01", "Carys": "VRF02", "Dewi": "VRF02"}
     assert not asking.has_jobs(str(root))
-    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 3}
+    assert run_stage(verify, root, FIRST, ASKED) == {"asked": 0, "told": 3}
     assert lrs.taken == {"SubmitVerifyBatch": 1, "GetVerifyBatchOutput": 1}
     checks = Lake(root / "lake").read("uln_checks").set_index("upn")
     assert checks.loc[UPN["Carys"], "flags"] == "VRF5;VRF7" or "VRF7" in checks.loc[UPN["Carys"], "flags"]
@@ -103,9 +101,9 @@ def test_each_uln_is_asked_about_once_and_what_does_not_agree_is_told(root, lrs)
 
 
 def test_the_school_reads_it_in_its_work_list_in_both_languages(root, lrs):
-    walked(verify, root, FIRST, ASKED)
+    run_stage(verify, root, FIRST, ASKED)
     asking.ask.fn(data=str(root))
-    walked(publish, root, FIRST, ASKED)
+    run_stage(publish, root, FIRST, ASKED)
     [path] = (root / "dewi" / "outbox").rglob("*.zip")
     with zipfile.ZipFile(path) as bundle:
         [name] = [one for one in bundle.namelist() if one.endswith(".xlsx")]
@@ -125,7 +123,7 @@ def story(root, who):
 
 @pytest.mark.usefixtures("lrs")
 def test_what_was_asked_and_said_of_a_learner_s_uln_stands_in_the_learner_s_story(root, capsys):
-    walked(verify, root, FIRST, ASKED)
+    run_stage(verify, root, FIRST, ASKED)
     place = (ASKED, "verification_asked", "6604025", ULN["Carys"], "")
     assert story(root, "Carys") == [place] and story(root, "Elin") == []
     asking.ask.fn(data=str(root))
@@ -138,7 +136,7 @@ def test_what_was_asked_and_said_of_a_learner_s_uln_stands_in_the_learner_s_stor
 
 @pytest.mark.usefixtures("lrs")
 def test_what_the_lrs_said_goes_when_the_cycle_has_had_its_days_and_not_before(root):
-    walked(verify, root, FIRST, ASKED)
+    run_stage(verify, root, FIRST, ASKED)
     asking.ask.fn(data=str(root))
     closed = all_cycles()[FIRST].closes_on
     days = all_retention()[Kind.VERIFICATIONS].days
@@ -159,13 +157,13 @@ def test_what_the_lrs_said_goes_when_the_cycle_has_had_its_days_and_not_before(r
 
 
 def test_a_newer_return_that_corrects_a_uln_is_told_of_no_more(root, lrs):
-    walked(verify, root, FIRST, ASKED)
+    run_stage(verify, root, FIRST, ASKED)
     asking.ask.fn(data=str(root))
     send_return(root, "2012-01-25", [pupil("Ann", uln=ULN["Ann"]), pupil("Bryn", uln=ULN["Bryn"]), pupil("Carys")])
     for stage in (receive, read, select):
-        walked(stage, root, FIRST, ASKED)
-    walked(validate, root, FIRST, ASKED)
-    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 1}
+        run_stage(stage, root, FIRST, ASKED)
+    run_stage(validate, root, FIRST, ASKED)
+    assert run_stage(verify, root, FIRST, ASKED) == {"asked": 0, "told": 1}
     assert told(root) == {"Bryn": "VRF01"} and lrs.taken["SubmitVerifyBatch"] == 1
 
 
@@ -173,8 +171,8 @@ def test_a_newer_return_that_corrects_a_uln_is_told_of_no_more(root, lrs):
 def test_what_was_lost_is_asked_again_for_it_creates_nothing(root, lrs, fault):
     lrs.planned["SubmitVerifyBatch"] = deque([fault])
     with pytest.raises(ServiceFault, match="/"):
-        walked(verify, root, FIRST, ASKED)
-    assert walked(verify, root, FIRST, ASKED)["asked"] == 4
+        run_stage(verify, root, FIRST, ASKED)
+    assert run_stage(verify, root, FIRST, ASKED)["asked"] == 4
     lrs.planned["GetVerifyBatchOutput"] = deque([fault])
     with pytest.raises(ServiceFault, match="/"):
         asking.ask.fn(data=str(root))
@@ -182,7 +180,7 @@ def test_what_was_lost_is_asked_again_for_it_creates_nothing(root, lrs, fault):
 
 
 def test_whom_an_answer_leaves_out_is_not_verified_and_is_asked_about_again(root, lrs):
-    walked(verify, root, FIRST, ASKED)
+    run_stage(verify, root, FIRST, ASKED)
     lrs.planned["GetVerifyBatchOutput"] = deque([Fault.LEFT_OUT])
     assert asking.ask.fn(data=str(root)) | {"jobs": 0} == {
         **dict.fromkeys(("jobs", "answered", "unfinished", "failed"), 0),
@@ -191,7 +189,7 @@ def test_whom_an_answer_leaves_out_is_not_verified_and_is_asked_about_again(root
     }
     checks = Lake(root / "lake").read("uln_checks")
     [out] = checks.loc[checks["code"] == "LEFT_OUT", "upn"]
-    assert not asking.has_jobs(str(root)) and walked(verify, root, FIRST, ASKED)["asked"] == 1
+    assert not asking.has_jobs(str(root)) and run_stage(verify, root, FIRST, ASKED)["asked"] == 1
     assert asking.ask.fn(data=str(root))["verified"] == 1
     after = Lake(root / "lake").read("uln_checks").set_index("upn")["code"]
     assert after[out].startswith("WSVRC") and told(root) == {"Bryn": "VRF01", "Carys": "VRF02", "Dewi": "VRF02"}
@@ -200,7 +198,7 @@ def test_whom_an_answer_leaves_out_is_not_verified_and_is_asked_about_again(root
 @pytest.mark.parametrize("reply", ["WSRC0010", Reply("WSRC0010"), Reply("WSRC0018")], ids=["reply", "fault", "unknown"])
 def test_a_verification_that_came_to_nothing_is_told_in_a_sentence_and_asked_about_again(root, lrs, monkeypatch, reply):
     """With a message that says only that, and with none at all."""
-    walked(verify, root, FIRST, ASKED)
+    run_stage(verify, root, FIRST, ASKED)
     with monkeypatch.context() as patch, pytest.raises(ServiceFault, match=r"did not verify 4 ULNs.*WSRC00") as caught:
         if isinstance(reply, Reply):
             patch.setattr(LearnerService, "verification", lambda *_: reply)
@@ -208,13 +206,13 @@ def test_a_verification_that_came_to_nothing_is_told_in_a_sentence_and_asked_abo
             lrs.planned["GetVerifyBatchOutput"] = deque([reply])
         asking.ask.fn(data=str(root))
     assert "evidence" not in str(caught.value) and " / " in str(caught.value)
-    assert not asking.has_jobs(str(root)) and walked(verify, root, FIRST, ASKED)["asked"] == 4
+    assert not asking.has_jobs(str(root)) and run_stage(verify, root, FIRST, ASKED)["asked"] == 4
     assert asking.ask.fn(data=str(root))["verified"] == 4
 
 
 @pytest.mark.usefixtures("lrs")
 def test_an_answer_to_a_verification_that_brings_nothing_is_none(root, monkeypatch):
-    walked(verify, root, FIRST, ASKED)
+    run_stage(verify, root, FIRST, ASKED)
     with monkeypatch.context() as patch, pytest.raises(ServiceFault, match="ODD_ANSWER"):
         patch.setattr(LearnerService, "verification", lambda *_: Reply("WSRC0009"))
         asking.ask.fn(data=str(root))
@@ -227,8 +225,8 @@ def test_an_answer_without_a_message_says_nothing_of_anybody():
 
 def test_out_of_hours_nothing_is_asked_and_nothing_is_wrong(root, lrs):
     lrs.closed = True
-    assert walked(verify, root, FIRST, ASKED) == {"asked": 0, "told": 0}
+    assert run_stage(verify, root, FIRST, ASKED) == {"asked": 0, "told": 0}
     lrs.closed = False
-    assert walked(verify, root, FIRST, ASKED)["asked"] == 4
+    assert run_stage(verify, root, FIRST, ASKED)["asked"] == 4
     lrs.closed = True
     assert asking.ask.fn(data=str(root))["verified"] == 0

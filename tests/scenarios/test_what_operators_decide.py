@@ -35,7 +35,7 @@ from tasks.stages.select import select
 from tests.support.cli import uln as terminal
 from tests.support.diary import census, returns
 from tests.support.learners.in_schools import A, B, got, hand_in, learner, lrs_answers, sent, two_schools, uln, upn
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 FIRST, SECOND = "2012-01", "2013-01"
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-28T02:30", "2013-01-29T02:30", "2013-01-30T02:30"
@@ -48,7 +48,7 @@ def learners(school, first, last):
 
 def next_run(root, at):
     """What the next census does where no return has come since."""
-    return {stage.name: walked(stage, root, SECOND, at) for stage in (batch, release)}
+    return {stage.name: run_stage(stage, root, SECOND, at) for stage in (batch, release)}
 
 
 def schools_sent(root):
@@ -62,7 +62,7 @@ def fallen_root(tmp_path_factory):
     for school in (A, B):
         hand_in(root, school, "2012-01-20", *learners(school, 100, 130))
     for stage in (receive, read, select):
-        walked(stage, root, FIRST, "2012-01-30T02:30")
+        run_stage(stage, root, FIRST, "2012-01-30T02:30")
     hand_in(root, A, "2013-01-18", *learners(A, 200, 210), census_day="2013-01-15")
     hand_in(root, B, "2013-01-18", *learners(B, 200, 230), census_day="2013-01-15")
     census(root, SECOND, MONDAY)
@@ -103,12 +103,12 @@ def test_a_batch_built_before_the_hold_waits_for_its_release_and_one_that_went_i
     lake = Lake(root / "lake")
     hand_in(root, A, "2013-01-19", *learners(A, 200, 230), census_day="2013-01-15")
     for stage in (receive, read, select, batch):
-        walked(stage, root, SECOND, TUESDAY)
+        run_stage(stage, root, SECOND, TUESDAY)
     (built,) = lake.read("batches", school_number=A).to_dict("records")
     assert (built["state"], built["rows"]) == ("READY", 30), "the run died before it could hand it over"
     hand_in(root, A, "2013-01-20", *learners(A, 200, 210), census_day="2013-01-15")
     for stage in (receive, read, select):
-        walked(stage, root, SECOND, WEDNESDAY)
+        run_stage(stage, root, SECOND, WEDNESDAY)
     before = lake.read("batches", school_number=B)
     assert next_run(root, WEDNESDAY) == {
         "batch": {"batches": 0, "learners": 0, "changed": 0, "on_hold": 1},
@@ -142,7 +142,7 @@ def test_a_decision_cut_short_before_its_report_stands_there_after_the_next_run_
     elif run == "returns":
         collect.fn(data=str(fallen), as_of=WEDNESDAY)
     else:
-        decisions.keep(DataRoot(fallen), OperatorDecision.IMPORT, "x", WHY, WEDNESDAY, 0)
+        decisions.save_decision(DataRoot(fallen), OperatorDecision.IMPORT, "x", WHY, WEDNESDAY, 0)
     assert report.read_text(encoding="utf-8-sig").count(f"{SECOND}/{A}") == 1
 
 
@@ -152,7 +152,7 @@ def test_a_later_return_that_is_whole_ends_the_hold_and_one_with_far_fewer_begin
     for made, many, held in (("2013-01-21", 4, [A]), ("2013-01-22", 28, [])):
         hand_in(fallen, A, made, *learners(A, 200, 200 + many), census_day="2013-01-15")
         for stage in (receive, read, select):
-            walked(stage, fallen, SECOND, WEDNESDAY)
+            run_stage(stage, fallen, SECOND, WEDNESDAY)
         assert on_hold(ctx) == held
 
 
@@ -210,7 +210,7 @@ def test_cut_short_after_it_was_decided_the_next_returns_run_publishes_once(answ
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publishing, "publish_now", killed)
+    monkeypatch.setattr(publishing, "publish_authorities", killed)
     terminal(answered, "publish", B, "--cycle", SECOND, "--reason", WHY, "--as-of", "2013-02-11T09:15", expect=1)
     monkeypatch.undo()
     assert len(zips(answered)) == 1 and not published(str(answered), SECOND), "the returns run does not pass it by"

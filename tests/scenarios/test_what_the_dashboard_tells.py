@@ -10,7 +10,7 @@ from schemas.views import CYCLE_BY_AUTHORITY
 from tasks.core.suppression import SMALL, TOTAL
 from tasks.ledger.standing import counts_of
 from tasks.reports import overview
-from tasks.reports.batches import batches_shown
+from tasks.reports.batches import visible_batches
 from tasks.reports.overview import PARTS, overview_of, visible_rules
 from tasks.stages.conserve import conserve
 from tests.support.audit import ranges
@@ -58,7 +58,7 @@ def test_the_conservation_check_has_counted_the_same(sent):
 
 def test_batches_by_reference_with_state_and_age_and_those_that_wait_for_a_person_wait_there(sent):
     fresh = overview_of(str(sent), CYCLE, TUESDAY, conserved=False)
-    ledger = batches_shown(str(sent), dt.date(2012, 1, 31), CYCLE).frame
+    ledger = visible_batches(str(sent), dt.date(2012, 1, 31), CYCLE).frame
     assert sorted(fresh.batches.frame["batch_ref"]) == sorted(ledger["batch_ref"])
     assert set(fresh.batches.frame["state"]) == {"SENT"} and set(fresh.batches.frame["age"]) == {1}
     assert not {"file_name", "rows", "answered"} & set(fresh.batches.frame.columns)

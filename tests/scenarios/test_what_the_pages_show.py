@@ -23,7 +23,7 @@ from tasks.reports.overview import overview_of
 from tasks.reports.pages import address_of, make_pages, pages_due, report_of
 from tasks.stages.receive import receive
 from tests.support.diary import returns
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 pytestmark = pytest.mark.long
 
@@ -286,7 +286,7 @@ def test_a_refused_file_is_on_its_authority_s_page(root):
     for la in ("660", "661"):
         (root / "dewi" / "inbox" / la).mkdir(exist_ok=True)
         (root / "dewi" / "inbox" / la / "torn.xml").write_bytes(f"<Message><Header>{la}".encode())
-    walked(receive, root, CYCLE, TUESDAY, ["660", "661"])
+    run_stage(receive, root, CYCLE, TUESDAY, ["660", "661"])
     made(root, FEBRUARY)
     more = [str(int(before) + 1)]
     assert refused_on(root, "660") == (more, more) and refused_on(root, "661") == (["1"], ["1"])

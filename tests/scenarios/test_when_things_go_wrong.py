@@ -29,7 +29,7 @@ from tasks.stages.snapshot import snapshot
 from tasks.steps import publish as returns_work
 from tests.support.diary import census, make, returns
 from tests.support.paths import GOLDEN, PROJECT
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
 
@@ -282,7 +282,7 @@ def test_a_return_that_has_gone_is_named_to_the_operator(root):
     source = next((root / "dewi" / "inbox" / "660").glob("*PLASC_002.xml"))
     newest.write_bytes(re.sub(rb"<DateTime>[^<]*<", b"<DateTime>2012-01-31T23:00:00<", source.read_bytes()))
     lake = Lake(root / "lake")
-    walked(receive, root, "2012-01", SENT)
+    run_stage(receive, root, "2012-01", SENT)
     newest.unlink()
     assert census(root, "2012-01", SENT)["read.faults"] == 1
     assert attention(str(root), "2012-01")["unread"] == ["660/newest.xml"]

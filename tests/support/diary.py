@@ -9,7 +9,6 @@ from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.stages.batch import batch
 from tasks.stages.collect import collect
 from tasks.stages.conserve import conserve
-from tasks.stages.cross_check import cross_check
 from tasks.stages.merge import merge
 from tasks.stages.publish import publish
 from tasks.stages.read import read
@@ -18,7 +17,7 @@ from tasks.stages.release import release
 from tasks.stages.select import select
 from tasks.stages.snapshot import snapshot
 from tasks.stages.validate import validate
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 #: The cycle of the diaries, and days of its first week.
 CYCLE = "2012-01"
@@ -38,10 +37,9 @@ def census(root, cycle, at):
     """A census run of authority 660; the counts of its stages."""
     total = {}
     for stage in (receive, read, select):
-        total |= {f"{stage.name}.{k}": n for k, n in walked(stage, root, cycle, at).items()}
-    cross_check.fn(data=str(root), cycle=cycle)
+        total |= {f"{stage.name}.{k}": n for k, n in run_stage(stage, root, cycle, at).items()}
     for stage in (validate, batch, release):
-        total |= {f"{stage.name}.{k}": n for k, n in walked(stage, root, cycle, at).items()}
+        total |= {f"{stage.name}.{k}": n for k, n in run_stage(stage, root, cycle, at).items()}
     return total
 
 
@@ -49,7 +47,7 @@ def returns(root, cycle, at):
     """A returns run that publishes a cycle; its counts."""
     total = collect.fn(data=str(root), as_of=at) | {f"merge.{k}": n for k, n in merge.fn(data=str(root)).items()}
     conserve.fn(data=str(root), cycle=cycle)
-    total |= {f"publish.{k}": n for k, n in walked(publish, root, cycle, at).items()}
+    total |= {f"publish.{k}": n for k, n in run_stage(publish, root, cycle, at).items()}
     snapshot.fn(data=str(root), cycle=cycle)
     return total
 

@@ -15,7 +15,6 @@ from tasks.runtime.executor import IN_PLACE
 from tasks.stages.batch import batch
 from tasks.stages.collect import collect
 from tasks.stages.conserve import conserve
-from tasks.stages.cross_check import cross_check
 from tasks.stages.merge import merge
 from tasks.stages.publish import publish
 from tasks.stages.read import read
@@ -25,7 +24,7 @@ from tasks.stages.select import select
 from tasks.stages.snapshot import snapshot
 from tasks.stages.validate import validate
 from tests.support.diary import contents
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 CYCLE, LAS = "2012-01", ["660", "661"]
 SENT, BACK = "2012-01-29T09:15:00", "2012-02-12T09:15:00"
@@ -48,10 +47,9 @@ def lrs(root):
 def until_published(root, lrs=lrs, las=LAS):
     """A cycle of some authorities until its files for schools are due."""
     for stage in (receive, read, select):
-        walked(stage, root, CYCLE, SENT, las)
-    cross_check.fn(data=str(root), cycle=CYCLE)
+        run_stage(stage, root, CYCLE, SENT, las)
     for stage in (validate, batch, release):
-        walked(stage, root, CYCLE, SENT, las)
+        run_stage(stage, root, CYCLE, SENT, las)
     conserve.fn(data=str(root), cycle=CYCLE)
     lrs(root)
     collect.fn(data=str(root), as_of=BACK)
@@ -62,7 +60,7 @@ def until_published(root, lrs=lrs, las=LAS):
 def play(root, lrs=lrs, workers=IN_PLACE):
     """A cycle of two authorities from inbox to snapshots; everything it left, but for the Delta versions."""
     until_published(root, lrs)
-    walked(publish, root, CYCLE, BACK, LAS, workers=workers)
+    run_stage(publish, root, CYCLE, BACK, LAS, workers=workers)
     snapshot.fn(data=str(root), cycle=CYCLE)
     files = {name: content for name, content in contents(root).items() if not name.endswith("manifest.json")}
     lake = Lake(root / "lake")

@@ -9,7 +9,7 @@ from uuid import UUID
 from schemas.texts.faults import ServiceFault
 
 
-def walked(
+def run_stage(
     stage: Any, root: Path | str, cycle: str, as_of: str, las: Sequence[str] = ("660",), **more: Any
 ) -> dict[str, int]:
     """Run a stage for some authorities; its counts.

@@ -111,7 +111,7 @@ class DataRoot:
         return self.logs / "metrics.prom"
 
     @property
-    def arrivals_told(self) -> Path:
+    def announced_arrivals(self) -> Path:
         """When arrivals were last announced, for the next watcher; only times."""
         return self.logs / "arrivals.json"
 

@@ -103,12 +103,12 @@ def access_proven(way: Location, *, writes: bool) -> int:
     """
     with open_folder(way) as remote:
         names = remote.listing()
-        if writes and not keeps_what_stands(remote):
+        if writes and not refuses_overwrite(remote):
             raise Rejected(bilingual("fault.way_overwrites", way=remote.shown))
         return len(names)
 
 
-def keeps_what_stands(there: Transport) -> bool:
+def refuses_overwrite(there: Transport) -> bool:
     """Whether a second put under a name is refused, as it must be; leaves nothing there.
 
     Raises:

@@ -1,6 +1,6 @@
 """A file is told once, when it is whole: as rounds pass in which it grows, rests, comes again or goes."""
 
-from tasks.core.arrivals import Pause, Waiting, after_pause, after_round, to_tell
+from tasks.core.arrivals import Pause, Waiting, after_pause, after_round, arrivals_to_announce
 
 
 def rounds(*seen, most=100):
@@ -8,7 +8,7 @@ def rounds(*seen, most=100):
     now, told = Waiting(), []
     for touched, stamps in seen:
         now = after_round(now, set(touched), {p: s for p, s in stamps.items() if p in touched or p in now.growing})
-        told.append(sorted(to_tell(now, most)))
+        told.append(sorted(arrivals_to_announce(now, most)))
         if told[-1]:
             now = Waiting(now.growing)
     return told

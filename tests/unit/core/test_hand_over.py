@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from schemas.states import BatchShown, Decision
-from tasks.core.hand_over import allowed, by_evidence, reason_fault, shown
+from tasks.core.hand_over import allowed, by_evidence, reason_fault, shown_states
 
 DAY = dt.date(2012, 3, 1)
 WITHIN = {"2012-01": 21}
@@ -51,15 +51,15 @@ def answers(count=0, ref="B1"):
     ],
 )
 def test_a_batch_as_a_person_sees_it(state, sent_at, answered, seen, age):
-    one = shown(ledger({"state": state, "sent_at": sent_at}), answers(answered), DAY, WITHIN).iloc[0]
+    one = shown_states(ledger({"state": state, "sent_at": sent_at}), answers(answered), DAY, WITHIN).iloc[0]
     assert (one["state"], one["age"], one["answered"]) == (seen, age, answered)
 
 
 def test_the_days_are_those_of_the_batch_s_own_cycle_and_the_oldest_stands_first():
     rows = ({"sent_at": "2012-02-20"}, {"batch_ref": "B2", "cycle": "2013-01", "sent_at": "2012-02-10"})
-    found = shown(ledger(*rows), answers(), DAY, {"2012-01": 5, "2013-01": 50})
+    found = shown_states(ledger(*rows), answers(), DAY, {"2012-01": 5, "2013-01": 50})
     assert list(zip(found["batch_ref"], found["state"], strict=True)) == [("B2", "SENT"), ("B1", "STUCK")]
-    assert shown(ledger(), answers(), DAY, WITHIN).empty
+    assert shown_states(ledger(), answers(), DAY, WITHIN).empty
 
 
 def test_what_may_be_decided_in_which_state():

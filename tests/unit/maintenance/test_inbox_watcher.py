@@ -64,7 +64,7 @@ def test_a_watcher_that_is_started_again_starts_no_run_sooner_than_the_one_befor
     # The one before has told of both inboxes in its second round, and ends at once.
     before = told(root, monkeypatch, [["dewi/inbox/660/old.xml", "lrs/inbox/old.csv"], []])
     assert before == [(1, ["old.csv", "old.xml"])]
-    assert root.arrivals_told.stat().st_mode & 0o077 == 0
+    assert root.announced_arrivals.stat().st_mode & 0o077 == 0
     rounds = [["dewi/inbox/660/a.xml", "lrs/inbox/b.csv"], [], [], [], []]
     found = told(root, monkeypatch, rounds, begun=begun + 10)
     assert {name[0]: number for number, names in found for name in names} == first
@@ -73,8 +73,8 @@ def test_a_watcher_that_is_started_again_starts_no_run_sooner_than_the_one_befor
 @pytest.mark.parametrize("content", ["", "[1]", '{"census": "soon", "lrs-returns": null}', "\x00"])
 def test_a_spoilt_memory_of_what_was_told_stops_no_watcher(tmp_path, monkeypatch, content):
     root = DataRoot(tmp_path).create()
-    root.arrivals_told.parent.mkdir(exist_ok=True)
-    root.arrivals_told.write_text(content, encoding="utf-8")
+    root.announced_arrivals.parent.mkdir(exist_ok=True)
+    root.announced_arrivals.write_text(content, encoding="utf-8")
     assert told(root, monkeypatch, [["lrs/inbox/a.csv"], []]) == [(1, ["a.csv"])]
 
 
@@ -135,7 +135,7 @@ def test_a_server_that_stands_and_does_not_take_our_word_counts_as_not_told(tmp_
     file = DataRoot(tmp_path).create().lrs_inbox / "a.csv"
     monkeypatch.setattr(watching, "refuse_without_server", lambda: None)
     monkeypatch.setattr(watching, "get_client", lambda **_: server)
-    monkeypatch.setattr(watching, "tell_arrived", told_of.append)
+    monkeypatch.setattr(watching, "emit_arrived", told_of.append)
     monkeypatch.setattr(watching, "arrivals", lambda *_: iter([[file]]))
     assert list(watching.watch_inboxes(str(tmp_path))) == [(1, lets_in)]
     assert server.asked == ["flows"] and len(told_of) == int(lets_in)

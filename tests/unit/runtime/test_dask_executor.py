@@ -7,7 +7,6 @@ import datetime as dt
 import pickle
 import socket
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from functools import cache
 
 import pandas as pd
 import pytest
@@ -54,7 +53,7 @@ def join(data):
 
 @pytest.fixture
 def cluster(monkeypatch):
-    monkeypatch.setattr(module, "_join", cache(module._join.__wrapped__))
+    module._join.cache_clear()
     monkeypatch.setattr(module, "_BETWEEN_LOOKS_SECONDS", 0)
     joined.clear()
     return Cluster()
@@ -83,6 +82,14 @@ def test_results_and_faults_come_in_the_order_of_the_calls(workers, root, cluste
     assert (day, type(fault), type(strange)) == (dt.datetime(2012, 1, 29), ServiceFault, WorkerError)
     assert len(cluster.asked) == 5 and not evidence(root)
     assert joined == [str(root.path)], "a worker joins once"
+
+
+def test_a_worker_that_two_data_roots_share_keeps_its_evidence_where_its_call_comes_from(root, cluster, tmp_path):
+    other = DataRoot(tmp_path / "other").create()
+    with one_run_at_a_time(str(other.path)):
+        for path in (root.path, root.path, other.path, root.path):
+            assert list(Workers(1, DaskExecutor(cluster, str(path), join)).map(masked, [UPN])) == ["[UPN]"]
+    assert joined == [str(root.path), str(other.path), str(root.path)]
 
 
 def test_nothing_that_dask_is_given_shows_what_it_holds(workers, cluster):

@@ -29,7 +29,7 @@ def test_a_run_tells_of_its_stages_batches_and_schools(root):
     assert all({"time", "level", "run", "flow", "message"} <= set(line) and " / " in line["message"] for line in said)
     assert [line["run"] for line in told(root, "run_began")] == ["run-1", "run-2"]
     stages = [line["stage"] for line in told(root, "stage_done") if line["run"] == "run-1"]
-    assert stages == ["receive", "read", "select", "cross-check", "validate", "batch", "release"]
+    assert stages == ["receive", "read", "select", "validate", "batch", "release"]
     assert all(
         line["milliseconds"] >= 0 and line["cycle"] == "2012-01"
         for line in said

@@ -146,7 +146,7 @@ def test_a_disk_too_full_for_evidence_still_says_so(ctx, monkeypatch):
 
 
 STAGES = {
-    **{"receive": True, "read": True, "select": True, "cross_check": True, "validate": True, "readiness": True},
+    **{"receive": True, "read": True, "select": True, "validate": True, "readiness": True},
     **{"collect": True, "merge": True, "conserve": True, "snapshot": True, "compact": True},
     **{"batch": False, "release": False, "publish": False, "purge_decided": False},
 }

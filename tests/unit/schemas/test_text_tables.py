@@ -33,5 +33,11 @@ def test_refused(text, told):
         parse_table(text, Line, "x.csv")
 
 
+@pytest.mark.parametrize("rows", ["", "A,a\n"], ids=["no rows", "another row"])
+def test_a_table_without_a_needed_code_is_refused(rows):
+    with pytest.raises(ConfigurationFault, match="B is missing"):
+        parse_table("code,text\n" + rows, Line, "x.csv", own=True, needed=["B"])
+
+
 def test_rows_in_file_order():
     assert parse_table("code,text\nB,b\nA,a\n", Line, "x.csv") == {"B": Line("B", "b"), "A": Line("A", "a")}

@@ -11,7 +11,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.plasc.reader import ReturnHeader
 from tasks.stages.readiness import readiness
 from tasks.steps.receive import admit
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 HEADING = "school_number,ukprn,ukrlp_name,ukrlp_postcode,edubase_name,edubase_postcode,lrb_registered_on,privacy_notice_on,takes_part\n"
 READY = "6604025,10000001,Ysgol Un,LL68 9TH,Ysgol Un,LL68 9TH,2011-10-01,2011-09-05,\n"
@@ -26,7 +26,7 @@ def root(tmp_path):
 
 
 def lists(root, las=("660", "661")):
-    counts = walked(readiness, root.path, "2012-01", "2012-01-29T09:15", las)
+    counts = run_stage(readiness, root.path, "2012-01", "2012-01-29T09:15", las)
     return counts, root.reports("2012-01") / "readiness"
 
 

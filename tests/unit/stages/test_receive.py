@@ -20,7 +20,7 @@ from tasks.stages.read import read
 from tasks.stages.receive import receive
 from tasks.stages.select import select
 from tests.support.returns import a_return
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 AT = "2012-01-29T09:15:00"
 
@@ -47,7 +47,7 @@ def put(root, name, content, la="660"):
 
 
 def run(task, root, la="660", cycle="2012-01"):
-    return walked(task, root.path, cycle, AT, [la])
+    return run_stage(task, root.path, cycle, AT, [la])
 
 
 def received(root, **where):
@@ -58,12 +58,12 @@ def test_the_same_bytes_in_two_authorities_folders_are_the_right_one_s(root):
     las = ["660", "661"]
     for la, school in (("660", "6604025"), ("661", "6614002")):
         put(root, "first.xml", a_return(school), la)
-    walked(receive, root.path, "2012-01", AT, las)
+    run_stage(receive, root.path, "2012-01", AT, las)
     again = a_return("6604026")
     for la in las:
         put(root, "again.xml", again, la)
         put(root, "again.zip", zipped(again_xml=again), la)
-    walked(receive, root.path, "2012-01", AT, las)
+    run_stage(receive, root.path, "2012-01", AT, las)
     (row,) = received(root, sha256=hashlib.sha256(again).hexdigest()).to_dict("records")
     assert (row["la_code"], row["status"], row["school_number"]) == ("660", "accepted", "6604026")
     assert refusals(root) == {}

@@ -7,7 +7,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import Lake
 from tasks.stages.validate import validate
 from tests.support.learners import sound_learners
-from tests.support.without_engine import walked
+from tests.support.without_engine import run_stage
 
 WHERE = {"cycle": "2012-01", "la_code": "660"}
 
@@ -27,7 +27,7 @@ def findings(root, changes, reasons):
     received = dict.fromkeys((c.name for c in RECEIVED.columns), None) | WHERE
     received |= {"sha256": "s1", "kind": "return", "status": "accepted", "school_number": "6604025", "declared": 2}
     lake.append("received", pd.DataFrame([received]))
-    walked(validate, root, "2012-01", "2012-02-20")
+    run_stage(validate, root, "2012-01", "2012-02-20")
     found = lake.read("findings", **WHERE)
     return dict(zip(found["row_ref"], found["rule"], strict=True))
 
