@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from expectations.runner import ready as load_rules
 from schemas.cycles import up_to
 from schemas.lrs.profiles import all_profiles
 from schemas.tables import FINDINGS, PUPIL_FIELDS, SENT_FIELDS
@@ -20,11 +19,6 @@ from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
 from tasks.steps.records import _plain_forms, chosen_rows, current_rows
 from tasks.steps.rules import apply_rules
-
-
-def warm() -> None:
-    """Load this module, its imports and the library of the rules before the first chunk."""
-    load_rules()
 
 
 @dataclass(frozen=True)
