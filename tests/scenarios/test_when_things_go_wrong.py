@@ -22,10 +22,10 @@ from tasks.io.lake.lake import Lake
 from tasks.ledger.snapshots import published
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.reports.status import attention, status_of
-from tasks.stages import collect as collecting
 from tasks.stages.conserve import conserve
 from tasks.stages.receive import receive
 from tasks.stages.snapshot import snapshot
+from tasks.steps import collect as collecting
 from tasks.steps import publish as returns_work
 from tests.support.diary import census, make, returns
 from tests.support.paths import GOLDEN, PROJECT
