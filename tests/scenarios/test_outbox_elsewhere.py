@@ -59,7 +59,7 @@ def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_t
 ):
     far.rmdir()
     looked = []
-    opened = places.opened
+    opened = places.open_folder
     monkeypatch.setattr("tasks.io.remote.folders.open_folder", lambda way: looked.append(way) or opened(way))
     with pytest.raises(ServiceFault, match="there is no such folder") as met:
         census(built, CYCLE, MONDAY)
@@ -118,7 +118,7 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
     gone = far.rename(far.with_name("gone"))
     with pytest.raises(ServiceFault, match="there is no such folder"):
         decide(str(built), unsure["batch_ref"], Decision.ABANDON, "ticket 7", TUESDAY)
-    looked, opened = [], places.opened
+    looked, opened = [], places.open_folder
     monkeypatch.setattr("tasks.io.remote.folders.open_folder", lambda way: looked.append(way) or opened(way))
     done = batch.fn(data=str(built), cycle=CYCLE, las=["660", "661"], as_of=TUESDAY)
     assert list(done.faults) == ["660"] and "no such folder" in done.faults["660"]

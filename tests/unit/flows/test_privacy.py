@@ -32,7 +32,7 @@ AT_HOME = ("lake", "dewi", "lrs", "quarantine", "snapshots", "reference")
 PLAY = """
 import logging, os, sys, threading, urllib.request, urllib.error, warnings
 from pathlib import Path
-from flows import cli
+from flows.cli import __main__ as cli
 from flows.run.engine import configure_engine
 root, met = sys.argv[1], Path(sys.argv[2])
 configure_engine(root)

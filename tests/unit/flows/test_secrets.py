@@ -26,7 +26,7 @@ SECRETS = (PASSWORD, FORMER, PASSPHRASE)
 
 PLAY = """
 import os, sys
-from flows import cli
+from flows.cli import __main__ as cli
 from flows.run.engine import configure_engine
 root, former, password = sys.argv[1], *(os.environ.pop(name) for name in ("FORMER", "PASSWORD"))
 configure_engine(root)
