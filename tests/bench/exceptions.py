@@ -107,7 +107,7 @@ def told_why(root: Path, cycle: str) -> pd.DataFrame:
         `none` where the cause needs an earlier return in the first cycle.
     """
     las = tuple(authorities()["la_code"])
-    said = possible_matches(RunContext.of(str(root), cycle), Chunk(las, {})).rename(columns={"cause": "said"})
+    said = possible_matches(RunContext.of(str(root), cycle), Chunk(las)).rename(columns={"cause": "said"})
     truth = pd.read_parquet(root / "rehearsal" / "truth" / cycle / "possible_matches.parquet")
     if cycle == _FIRST:
         truth["trace"] = truth["trace"].replace("earlier", "none")

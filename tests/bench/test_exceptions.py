@@ -59,14 +59,14 @@ def test_shares_are_of_those_that_left_a_trace():
 def test_every_possible_match_of_a_list_has_its_reason_in_both_languages_and_no_other_line(sample):
     ctx = RunContext.of(str(sample[0]), "2012-01")
     las = tuple(sorted(set(ctx.lake.read("exceptions", ["la_code"])["la_code"])))
-    _, lines, _ = _content(ctx, Chunk(las), possible_matches(ctx, Chunk(las, {})))
+    _, lines, _ = _content(ctx, Chunk(las), possible_matches(ctx, Chunk(las)))
     possible = lines["code"] == POSSIBLE_MATCH
     # Of the first cycle those are left that nobody settled at the portal: none.
     assert not possible.any()
     ctx = RunContext.of(str(sample[0]), "2013-01")
     # What was planted is not there to be read.
     (sample[0] / "rehearsal").rename(sample[0] / "elsewhere")
-    _, lines, _ = _content(ctx, Chunk(las), possible_matches(ctx, Chunk(las, {})))
+    _, lines, _ = _content(ctx, Chunk(las), possible_matches(ctx, Chunk(las)))
     (sample[0] / "elsewhere").rename(sample[0] / "rehearsal")
     possible = lines["code"] == POSSIBLE_MATCH
     assert possible.sum() > 3 and (~possible).sum() > 3

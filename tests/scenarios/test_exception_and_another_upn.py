@@ -143,7 +143,7 @@ def test_6_march_each_life_has_followed_the_learner_to_the_permanent_upn(answere
 
 
 def test_6_march_the_temporary_upn_that_was_answered_without_a_uln_too_is_no_reason_for_a_possible_match(answered):
-    found = possible_matches(RunContext.of(str(answered), FIRST), Chunk(("660",), {})).set_index("upn")["cause"]
+    found = possible_matches(RunContext.of(str(answered), FIRST), Chunk(("660",))).set_index("upn")["cause"]
     assert found[PERMANENT[3]] == "unknown"
 
 

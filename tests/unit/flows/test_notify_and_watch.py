@@ -52,7 +52,7 @@ def test_failed_runs_and_waiting_batches_are_told_to_webhook_and_mailbox_until_n
     assert until(lambda: len(server.events("uln.batches.waiting")) == 2)
     assert not any("learners" in event["payload"] for event in server.events("uln.batches.waiting"))
     # What comes after it was told after it: a third cause, and then no second word of the second.
-    events = "from flows.run.events import tell_incomplete; emit_incomplete('returns', 3)"
+    events = "from flows.run.events import emit_incomplete; emit_incomplete('returns', 3)"
     server.run(
         "-W",
         "ignore",
