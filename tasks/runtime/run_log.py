@@ -120,8 +120,8 @@ class _LineHandler(logging.Handler):
         self._folder = root.logs
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the service's own lines, and warnings of others except the dashboard's, which the run logs by itself."""
-        return record.name == _LOGGER.name or (record.levelno >= logging.WARNING and record.module != "dashboard")
+        """Keep our own lines, and warnings of others; those of `flows.run.artifacts` are logged by the run itself."""
+        return record.name == _LOGGER.name or (record.levelno >= logging.WARNING and record.module != "artifacts")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. If there is no room, write nothing: a run does not fail because of its log."""

@@ -12,13 +12,16 @@ from typing import Any
 
 from prefect import task
 from prefect.context import TaskRunContext
+from prefect.logging import get_run_logger
 from prefect.states import Failed
 
+from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import TransientFault
 from tasks.runtime.chunks import Counts, StageResult
 from tasks.runtime.error_boundary import error_boundary
 from tasks.runtime.memory import release_memory
 from tasks.runtime.run_log import log_stage
+from tasks.runtime.visibility import sentence
 
 #: Seconds before each new try of a stage.
 RETRY_SECONDS = [5.0, 30.0]
@@ -66,14 +69,17 @@ def stage_task(
             for seconds in [*(RETRY_SECONDS if retried else ()), None]:
                 try:
                     done = attempt(*args, **kwargs)
-                except TransientFault:
+                except TransientFault as fault:
                     if seconds is None:
                         raise
+                    faults = [str(fault)]
                 else:
                     if counts_new:
                         done.counts = before = over_all_tries(before, done.counts)
                     if seconds is None or not _is_worth_retry(done):
                         return _as_state(name, done)
+                    faults = list(done.faults.values())
+                _log_retry(name, faults, seconds)
                 time.sleep(seconds)
             raise AssertionError("the last try returns or raises")
 
@@ -86,6 +92,13 @@ def stage_task(
 
 def _is_worth_retry(done: Any) -> bool:
     return isinstance(done, StageResult) and bool(done.faults) and done.is_transient
+
+
+def _log_retry(name: str, faults: list[str], seconds: float) -> None:
+    """Log why a stage is tried again: the next try may leave no other trace of these faults."""
+    again = bilingual("log.retry", stage=name, seconds=int(seconds))
+    for fault in faults:
+        get_run_logger().warning("%s: %s (%s)", name, sentence(fault), again)
 
 
 def _as_state(name: str, done: Any) -> Any:

@@ -32,7 +32,7 @@ GATES = {
     "update_progress_artifact": {"flows/run/artifacts.py"},
     "create_image_artifact": set(),
     "emit_event": {"flows/run/events.py"},
-    "get_run_logger": {"flows/run/artifacts.py"},
+    "get_run_logger": {"flows/run/artifacts.py", "tasks/runtime/task.py"},
     "get_logger": set(),
     "getLogger": {"tasks/runtime/process_guard.py", "tasks/runtime/run_log.py", "expectations/runner.py"},
     "Console": {"flows/cli/output.py"},

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from flows.run.artifacts import log_fault
 from schemas.texts.faults import ServiceFault
 from schemas.views import BATCHES_NAMED
 from tasks.io.lake.lake import Lake
@@ -64,6 +65,16 @@ def test_of_other_libraries_the_warnings_are_kept_masked_and_without_their_extra
     ours = [line for line in lines(root) if line["run"] == "run-4" and "event" not in line]
     assert [line["message"].partition(" (")[0] for line in ours] == ["of [UPN], born [date]", "failed"]
     assert "Zzmarkername" not in str(ours)
+
+
+def test_a_fault_that_the_engine_logs_too_is_in_the_run_log_once(root, monkeypatch):
+    monkeypatch.setattr("flows.run.artifacts.get_run_logger", lambda: logging.getLogger("the engine"))
+    with run_log(str(root), "run-5", "census", "2012-01"):
+        log_fault("publish", "cy / en")
+        log_stage_faults("publish", "2012-01", {"660": "cy / en"})
+    assert [line.get("event") for line in lines(root) if line["run"] == "run-5" and line["level"] == "ERROR"] == [
+        "fault"
+    ]
 
 
 def test_nobody_else_reads_it_and_no_pupil_stands_in_it(root):

@@ -3,6 +3,7 @@
 import errno
 import importlib
 import json
+import logging
 import os
 import re
 import subprocess
@@ -240,12 +241,13 @@ CASES = {
 def on_engine(monkeypatch):
     """The engine runs a stage; its waits between two tries."""
     waits = []
+    monkeypatch.setattr("tasks.runtime.task.get_run_logger", lambda: logging.getLogger("a task run"))
     monkeypatch.setattr("tasks.runtime.task.TaskRunContext.get", lambda: "a task run")
     monkeypatch.setattr("tasks.runtime.task.time.sleep", waits.append)
     return waits
 
 
-def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(ctx, on_engine):
+def test_a_stage_that_counts_new_rows_adds_up_its_tries_and_logs_the_fault_of_each(ctx, on_engine, caplog):
     tries = []
 
     @stage_task("test", "test {cycle}", retried=True, counts_new=True)
@@ -264,6 +266,10 @@ def test_a_stage_that_counts_what_is_new_counts_what_its_earlier_tries_did(ctx, 
 
     assert run() == {"660": {"read": 5, "faults": 1}, "661": {"read": 5, "faults": 1}}
     assert len(tries) == 2 and on_engine == [5.0]
+    # The next try mends the fault, so the log alone can name it.
+    [record] = caplog.records
+    assert record.levelname == "WARNING" and "reports/2012-01/faults/test-661-" in record.getMessage()
+    assert "stage test is tried again in 5 s" in record.getMessage()
     assert run()["660"]["read"] == 0, "another run of the stage starts from nothing"
 
 
