@@ -14,12 +14,7 @@ from tasks.core.text_columns import BLANK, capitals, map_unique
 
 
 def comparable(values: pd.Series, field: str) -> pd.Series:
-    """Return a field's values in the form in which they are compared; null where blank.
-
-    Args:
-        values: as answered or sent.
-        field: name of a sent field.
-    """
+    """Return values of a sent field, as answered or sent, in the form in which they are compared; null where blank."""
     between = "" if field == "postcode" else " "
 
     def form(texts: pd.Series) -> pd.Series:
