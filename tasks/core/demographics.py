@@ -9,7 +9,7 @@ Case and extra blanks do not count: values typed at the portal are less regular 
 import pandas as pd
 
 from schemas.tables import DEMOGRAPHICS
-from tasks.core.identifiers import canonical_upn, upn_shape
+from tasks.core.identifiers import upn_shape
 from tasks.core.text_columns import BLANK, capitals, map_unique
 
 
@@ -26,7 +26,7 @@ def comparable(values: pd.Series, field: str) -> pd.Series:
 
 def names_nobody(mis_identifiers: pd.Series) -> pd.Series:
     """Whether a MISIdentifier names no learner: it is blank or no UPN. Another UPN means another learner."""
-    return ~upn_shape(mis_identifiers).isin(["permanent", "temporary"]) | canonical_upn(mis_identifiers).isna()
+    return ~upn_shape(mis_identifiers).isin(["permanent", "temporary"])
 
 
 def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:

@@ -83,9 +83,9 @@ def _with_uln(
     held = register_of(lake, cycle, upn=pd.concat([upn, former])).dropna(subset="uln")["upn"]
     sent, batches = rows_sent(lake, [*COMPARED, "cycle"], up_to(cycle), held)
     last = latest_batch(sent, batches, up_to(cycle))
-    under_own = is_in(upn, last["upn"])
+    by_own_upn = is_in(upn, last["upn"])
     kept = records[["row_ref", "school_number"]].assign(
-        upn=upn.where(under_own, former), state=RowState.ULN.value, kept=True, own_upn=under_own
+        upn=upn.where(by_own_upn, former), state=RowState.ULN.value, kept=True, by_own_upn=by_own_upn
     )
     kept["batch_ref"] = lookup(kept["upn"], last["upn"], last["batch_ref"])
     # Two records of a school with the same UPN may be two people.
