@@ -18,8 +18,7 @@ from tasks.core.membership import is_in, lookup
 from tasks.core.standing import latest_batch
 from tasks.core.superseding import CHANGE_FINDINGS, changed_values, last_shown
 from tasks.ledger.lrs_forms import lrs_forms
-from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import register_of, rows_held
+from tasks.ledger.standing import register_of, rows_held, rows_sent
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
 

@@ -25,8 +25,7 @@ from tasks.core.one_learner import learner_upns
 from tasks.core.selection import oldest_first
 from tasks.io.lake.lake import Lake, frame_of
 from tasks.ledger.operator_decisions import last_decided
-from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import cycles_with_returns, purged_cycles, record_states, register_of
+from tasks.ledger.standing import cycles_with_returns, purged_cycles, record_states, register_of, rows_sent
 from tasks.runtime.chunks import Chunk, all_chunks
 from tasks.runtime.context import RunContext
 

@@ -19,7 +19,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import sha256_of, storable
 from tasks.io.lake.lake import Lake, arrow_of
 from tasks.io.lrs.files import read_result, read_results, result_bytes
-from tasks.ledger.sent import those_sent
+from tasks.ledger.standing import those_sent
 from tasks.runtime.executor import capture, processors
 
 
