@@ -36,10 +36,6 @@ _NO_HOME = r"ZZ99 ?[0-9][ABD-HJLNP-UW-Z]{2}"
 _NAMES = {"given": "forename", "family": "surname", "middle": "middle_names"}
 
 
-def _texts() -> pd.Series:
-    return pd.Series(dtype="str")
-
-
 @dataclass(frozen=True)
 class KnownUpns:
     """Facts about UPNs that the chosen records alone do not show.
@@ -50,9 +46,9 @@ class KnownUpns:
         second: row_refs of records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
     """
 
-    shared: pd.Series = field(default_factory=_texts)
-    repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"school_number": _texts(), "upn": _texts()}))
-    second: pd.Series = field(default_factory=_texts)
+    shared: pd.Series = field(default_factory=lambda: pd.Series(dtype="str"))
+    repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["school_number", "upn"], dtype="str"))
+    second: pd.Series = field(default_factory=lambda: pd.Series(dtype="str"))
 
 
 def shared_upns(chosen: pd.DataFrame) -> pd.Series:

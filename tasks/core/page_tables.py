@@ -153,14 +153,14 @@ def day_rows(returns: pd.DataFrame, batches: pd.DataFrame, answers: pd.DataFrame
     Returns:
         la_code, day, returns, batches, asked (learners in them), answered_uln, answered_without; by authority and day.
     """
-    sent = batches.assign(day=batches["sent_at"].str[:10])
-    answered = answers.assign(day=answers["received_at"].str[:10])
     keys = ["la_code", "day"]
+    sent = batches.assign(day=batches["sent_at"].str[:10]).groupby(keys)
+    answered = answers.assign(day=answers["received_at"].str[:10])
     counts = pd.DataFrame(
         {
             "returns": returns.assign(day=returns["received_at"].str[:10]).groupby(keys).size(),
-            "batches": sent.groupby(keys).size(),
-            "asked": sent.groupby(keys)["rows"].sum(),
+            "batches": sent.size(),
+            "asked": sent["rows"].sum(),
             "answered_uln": answered[answered["has_uln"]].groupby(keys).size(),
             "answered_without": answered[~answered["has_uln"]].groupby(keys).size(),
         }
@@ -176,10 +176,7 @@ def code_rows(lives: pd.DataFrame) -> pd.DataFrame:
 
 
 def age_rows(by_age: pd.DataFrame, ages: Sequence[str]) -> pd.DataFrame:
-    """Return the open exceptions by how long their learners have waited: la_code, age, number, schools.
-
-    The input is `exception_life.by_age`, and the ages in ascending order.
-    """
+    """Return the open exceptions (`exception_life.by_age`) by age, in the order of `ages`: la_code, age, number, schools."""
     each = by_age.groupby(["la_code", "age"])
     counts = pd.DataFrame({"number": each["number"].sum(), "schools": each["school_number"].nunique()}).reset_index()
     place = counts["age"].map({age: n for n, age in enumerate(ages)})
@@ -187,15 +184,9 @@ def age_rows(by_age: pd.DataFrame, ages: Sequence[str]) -> pd.DataFrame:
 
 
 def waiting_rows(lives: pd.DataFrame, day: dt.date, bound: int) -> pd.DataFrame:
-    """Return the schools with open exceptions; the school whose learners have waited longest comes first.
+    """Return the schools with open exceptions (of `lives`); the school whose learners have waited longest comes first.
 
-    Args:
-        lives: `exception_life.lives`.
-        day: the day up to which days are counted.
-        bound: number of days; an exception that is open for more is late.
-
-    Returns:
-        la_code, school_number, number (open), late (open for more than the bound), oldest (days).
+    Columns: la_code, school_number, number (open), late (open for more than `bound` days, up to `day`), oldest (days).
     """
     rows = still_open(lives)
     days = (pd.Timestamp(day) - pd.to_datetime(rows["since"], format="%Y-%m-%d")).dt.days.clip(lower=0)

@@ -17,12 +17,8 @@ from tasks.core.text_columns import chosen_texts
 def latest_sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
     """Return the batch rows that count as sent.
 
-    A row of an abandoned batch counts only if the LRS has answered it; otherwise its learner counts as never sent.
-
-    Args:
-        batch_rows: batch_ref, upn and any other columns.
-        batches: batch_ref, state.
-        answered: upn, batch_ref; the LRS's answers, with or without a ULN.
+    A row of an abandoned batch counts only if the LRS has answered it; otherwise its learner counts as never sent. Columns:
+    `batch_rows` batch_ref, upn; `batches` batch_ref, state; `answered` upn, batch_ref of answers, with or without a ULN.
     """
     abandoned = is_in(batch_rows["batch_ref"], batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"])
     keep = is_in(batch_rows["batch_ref"], batches["batch_ref"]) & ~abandoned

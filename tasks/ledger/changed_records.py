@@ -105,11 +105,7 @@ def _in_exports(ctx: RunContext, upns: pd.Series) -> pd.Series:
 def still_changed(ctx: RunContext, chunk: Chunk, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings with those about changed records brought up to date with the answers.
 
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: the schools.
-        standing: `standing.derive_states` of their chosen records.
-        findings: rows of the table.
+    `standing` is `standing.derive_states` of the chosen records of the chunk's schools; `findings` are rows of the table.
     """
     about_changes = findings["rule"].isin(list(CHANGE_FINDINGS.values()))
     reported = findings[about_changes]
@@ -118,8 +114,7 @@ def still_changed(ctx: RunContext, chunk: Chunk, standing: pd.DataFrame, finding
     lake, cycle = ctx.lake, ctx.cycle
     rows = standing[is_in(standing["row_ref"], reported["row_ref"])]
     columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
-    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=reported["row_ref"], **chunk.where)
-    chosen = records[is_in(records["row_ref"], rows["row_ref"])]
+    chosen = lake.read("pupils", columns, cycle=cycle.id, row_ref=rows["row_ref"], **chunk.where)
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], rows["upn"])
     held = rows_held(lake, cycle.id, **chunk.where)
     changed = changes(ctx, chunk.where, rows, lrs_forms(ctx, chosen), sent, held, only=reported["row_ref"])

@@ -46,13 +46,9 @@ def rows_sent(lake: Lake, columns: list[str], cycles: list[str], upns: pd.Series
 
 
 def those_sent(lake: Lake, rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
-    """Return the rows of `batch_rows` that count as sent (`latest_sent_rows`).
+    """Return the rows of `batch_rows` (batch_ref, upn ..) that count as sent (`latest_sent_rows`).
 
-    Args:
-        lake: the lake.
-        rows: batch_ref, upn and any other columns.
-        batches: batch_ref, state; every batch.
-        cycles: cycles whose answers count.
+    `batches` has batch_ref and state of every batch; answers in the cycles count.
     """
     abandoned = batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"]
     upns = rows.loc[is_in(rows["batch_ref"], abandoned), "upn"]
@@ -66,11 +62,7 @@ def record_states(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return every record of a cycle, or of one authority in it (`la_code=..`), and its state.
 
-    Args:
-        lake: the lake.
-        cycle: the cycle.
-        register: `register_of` these learners at least, if the caller has it already.
-        where: which records.
+    `register` is `register_of` these learners at least, if the caller has it already.
 
     Returns:
         pupils (row_ref, la_code, school_number, upn, former_upn), dispositions (row_ref, school_number, disposition, reason),
