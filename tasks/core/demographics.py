@@ -30,14 +30,10 @@ def names_nobody(mis_identifiers: pd.Series) -> pd.Series:
 
 
 def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
-    """Return the only sent learner of each answer's UKPRN who has all five fields of the answer.
+    """Return the UPN of the only sent learner of each answer's UKPRN who has all five fields of the answer.
 
-    Args:
-        answers: ukprn, mis_identifier and the five fields.
-        sent: ukprn, upn and the five fields; a row for each time a learner was sent.
-
-    Returns:
-        The UPN, index of `answers`; null where none fits or several do, a field is blank, or the MISIdentifier is a UPN.
+    `answers` has ukprn, mis_identifier and the five; `sent` ukprn, upn and the five, a row for each time a learner was sent.
+    Null where none fits or several do, a field is blank, or the MISIdentifier is a UPN.
     """
     rows = _keys(answers)[names_nobody(answers["mis_identifier"]).to_numpy()].dropna()
     key = ["ukprn", *DEMOGRAPHICS]
@@ -50,9 +46,7 @@ def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
 def near_misses(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
     """Return the sent learners of each answer's UKPRN who agree with the answer in at least four of the five fields.
 
-    Args:
-        answers: ukprn and the five fields; unique index.
-        sent: ukprn, upn and the five fields; a row for each time a learner was sent.
+    Both tables are as for `fitted`; the answers' index is unique.
 
     Returns:
         at (index of the answer), upn, differs (the field; null where all agree), answered, sent (its two values, unchanged);

@@ -267,10 +267,7 @@ def still_open(exceptions: pd.DataFrame) -> pd.DataFrame:
 def by_age(exceptions: pd.DataFrame, day: dt.date, terms: ExceptionTerms) -> pd.DataFrame:
     """Count open exceptions by school and by how long their learners have waited.
 
-    Args:
-        exceptions: `lives`.
-        day: the day up to which ages are counted; an exception opened after it has the first age.
-        terms: the bounds of the ages.
+    `day` is the day up to which ages are counted; an exception opened after it has the first age. `terms` bounds the ages.
 
     Returns:
         la_code, school_number, age (of `terms.ages`), number; by school and age, without zeros.

@@ -114,17 +114,11 @@ def unknown_fault(key: str) -> str:
 
 
 def same_learner(records: pd.DataFrame, upns: Set[str]) -> set[str]:
-    """Return a learner's UPNs, as returns link them by former UPNs.
+    """Return a learner's UPNs (those known, `upns`, and those one step further), as returns link them by former UPNs.
 
     A former UPN is the learner's if the person agrees (`one_learner.person`), or if nothing is known about its person.
-
-    Args:
-        records: upn, former_upn (canonical), person; every record that has one of these UPNs, or a UPN linked to one of them,
-            in either column.
-        upns: the learner's UPNs that are known.
-
-    Returns:
-        The known UPNs, and those that follow from them in one step.
+    `records` has upn, former_upn (canonical) and person of every record that has one of these UPNs, or a UPN linked to one of
+    them, in either column.
     """
     people = records.dropna(subset=["upn", "person"]).groupby("upn")["person"].agg(set).to_dict()
     near = records["upn"].isin(upns) | records["former_upn"].isin(upns)

@@ -93,9 +93,8 @@ def schools_for_all(rows: pd.DataFrame) -> pd.DataFrame:
 def authority_rows(schools: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """Return the state of every authority: its schools, and the counts of its learners that are not hidden.
 
-    Args:
-        schools: `schools_for_all`.
-        counts: `views.CYCLE_BY_AUTHORITY`: la_code, and counts of learners, null where hidden; the total's la_code is TOTAL.
+    `schools` are `schools_for_all`; `counts` are `views.CYCLE_BY_AUTHORITY`: la_code (TOTAL for the total), and counts of
+    learners, null where hidden.
 
     Returns:
         la_code, schools (of the register, that take part), returned, not_returned, not_ready, chosen, the states, share; in

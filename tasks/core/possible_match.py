@@ -206,7 +206,7 @@ def used_as(sent: pa.Table, learners: pd.DataFrame) -> pd.DataFrame:
 def with_likely_causes(
     lines: pd.DataFrame, standing: pd.DataFrame, likely: pd.DataFrame, texts: pd.DataFrame, code: str
 ) -> pd.DataFrame:
-    """Return the lines of a school's list with the likely cause beside each possible match.
+    """Return the lines of a school's list with why_* and check_*: the likely cause of each possible match, null elsewhere.
 
     Args:
         lines: row_ref, code and any other columns.
@@ -214,9 +214,6 @@ def with_likely_causes(
         likely: `causes`.
         texts: code (a cause), why_en, why_cy, check_en, check_cy.
         code: the LRS's code for a possible match.
-
-    Returns:
-        `lines` with why_en, why_cy, check_en, check_cy; null beside other lines and where no cause was inferred.
     """
     of_row = standing.merge(likely, on=["upn", "batch_ref"]).set_index("row_ref")["cause"]
     cause = lines["row_ref"].where(lines["code"] == code).map(of_row)

@@ -27,11 +27,8 @@ def current_returns(returns: pd.DataFrame) -> pd.Series:
     Files in place of a return (CTFs) count where the school has sent no return. All of a school's CTFs count together,
     because a CTF may have one year group or a single learner; for a learner in two of them, see `replaced_records`.
 
-    Args:
-        returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout; a cycle's accepted ones.
-
-    Returns:
-        sha256 of the files that count, indexed by school_number.
+    `returns` has sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout, of a cycle's accepted
+    returns. The result has sha256, indexed by school_number.
     """
     order = oldest_first(returns)
     returned = ~order["layout"].isin(request_layouts())
@@ -41,13 +38,10 @@ def current_returns(returns: pd.DataFrame) -> pd.Series:
 
 
 def replaced_records(records: pd.DataFrame, requests: pd.DataFrame) -> pd.Series:
-    """Return the row_refs of records that a newer file of the school replaces, among files in place of returns.
+    """Return the row_refs of records that a newer file of the school replaces, among files in place of returns (`requests`).
 
-    A learner is the same by UPN, or by name and date of birth, because the UPN may be what was wrong.
-
-    Args:
-        records: row_ref, school_number, sha256, upn, surname, forename, dob, as sent; of these files.
-        requests: the files, with columns as for `oldest_first`.
+    A learner is the same by UPN, or by name and date of birth, because the UPN may be what was wrong. `records` of these
+    files have row_ref, school_number, sha256, upn, surname, forename, dob, as sent.
     """
     order = oldest_first(requests)["sha256"].drop_duplicates(keep="last")
     at = records["sha256"].map(pd.Series(range(len(order)), index=order)).astype("float64")

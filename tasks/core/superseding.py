@@ -98,9 +98,8 @@ def _blank(values: pd.Series, name: str) -> pd.Series:
 def last_shown(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
     """Return the values that the newest answer to a batch shows for a learner, where they are not those sent.
 
-    Args:
-        answers: upn, batch_ref, received_at, sha256, ordinal, the sent fields and ability_to_share.
-        sent: as for `changed_values`.
+    `answers` has upn, batch_ref, received_at, sha256, ordinal, the sent fields and ability_to_share; `sent` is as for
+    `changed_values`.
 
     Returns:
         batch_ref, upn, and the value shown for each field; null where no answer shows one, or it is the value sent. Among
