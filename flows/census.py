@@ -13,7 +13,7 @@ from flows.run.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, Mayb
 from flows.run.schedule import due_cycle, scheduled_time
 from schemas.texts.catalogue import bilingual
 from tasks.io.data_root.run_lock import one_run_at_a_time
-from tasks.ledger.purged import refuse_purged
+from tasks.ledger.standing import refuse_purged
 from tasks.stages.batch import batch
 from tasks.stages.conserve import conserve
 from tasks.stages.lrs_check import lrs_check

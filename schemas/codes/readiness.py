@@ -1,6 +1,6 @@
 """Readiness checks: what a school may lack before its learners can be sent, in both languages, from `readiness.csv`.
 
-To add a check: a row in the table, and its line in `tasks.core.readiness.missing_things`.
+To add a check: a row in the table, and its line in `tasks.core.readiness.unmet_requirements`.
 """
 
 from dataclasses import dataclass

@@ -27,12 +27,9 @@ class Waiting:
 
 
 def after_round(before: Waiting, touched: Set[str], stamps: Mapping[str, Stamp]) -> Waiting:
-    """Return the waiting files after another round.
+    """Return the waiting files after another round, in which the paths `touched` were changed.
 
-    Args:
-        before: the waiting files before it.
-        touched: paths that were changed in the round.
-        stamps: current stamp by path, of the files that grow or were touched; files that are gone are missing.
+    `stamps` has the current stamp by path of files that grow or were touched; files that are gone are missing.
     """
     settled = {path for path, stamp in stamps.items() if path not in touched and before.growing.get(path) == stamp}
     growing = {path: stamp for path, stamp in stamps.items() if path not in settled}
@@ -50,38 +47,29 @@ def arrivals_to_announce(now: Waiting, most_rounds: int) -> Set[str]:
 class Pause:
     """The pause before an inbox is reported again. It limits how often arrivals start a run of a deployment.
 
-    Attributes:
-        whole: paths of whole files that wait for its end.
-        rounds: number of rounds left.
+    `whole` has the paths of whole files that wait for its end, `rounds` the number of rounds left.
     """
 
     whole: Set[str] = frozenset()
     rounds: int = 0
 
 
-def pause_left(told_at: int | None, now: int, least_seconds: int, round_seconds: int) -> Pause:
+def pause_left(reported_at: int | None, now: int, least_seconds: int, round_seconds: int) -> Pause:
     """Return the rest of an inbox's pause when a watcher starts: the previous watcher may have just reported the inbox.
 
-    Args:
-        told_at: time of the last report, in seconds of any clock; None if unknown.
-        now: current time of the same clock.
-        least_seconds: minimum time between two reports.
-        round_seconds: minimum length of a round.
+    Times are seconds of any clock; `reported_at` is None if unknown. A round takes at least `round_seconds`.
     """
-    if told_at is None:
+    if reported_at is None:
         return Pause()
-    # After a clock is put back, told_at may be in the future: wait for the whole pause, not longer.
-    left = least_seconds - max(now - told_at, 0)
+    # After a clock is put back, reported_at may be in the future: wait for the whole pause, not longer.
+    left = least_seconds - max(now - reported_at, 0)
     return Pause(rounds=max(-(-left // round_seconds), 0))
 
 
 def after_pause(before: Pause, whole: Set[str], least_rounds: int) -> tuple[Pause, Set[str]]:
     """Return the pause after another round, and the files to report now.
 
-    Args:
-        before: the pause before it.
-        whole: the inbox's files that are ready to report (`arrivals_to_announce`).
-        least_rounds: minimum number of rounds between two reports.
+    `whole` are the files that are ready to report (`arrivals_to_announce`). Two reports are at least `least_rounds` apart.
     """
     waiting, left = before.whole | whole, max(before.rounds - 1, 0)
     if waiting and not left:

@@ -19,12 +19,7 @@ def state_after(event: BatchEvent) -> BatchState:
 
 
 def may_change(batches: pd.DataFrame, event: BatchEvent) -> pd.Series:
-    """Whether the state of each batch allows an event.
-
-    Args:
-        batches: state; null for a new batch.
-        event: the event.
-    """
+    """Whether the state of each batch (null for a new one) allows an event."""
     before = [move.before.value if move.before else "" for move in BATCH_MOVES if move.event is event]
     return batches["state"].fillna("").isin(before)
 

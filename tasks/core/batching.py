@@ -63,11 +63,8 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, hel
 def first_of_each_learner(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per learner: preferably with the new UPN, not the former one; then that of the first school.
 
-    Args:
-        rows: row_ref, school_number, upn, known_as and any other columns.
-
-    Returns:
-        The rows, sorted by school and UPN; each upn and each known_as once.
+    `rows` has row_ref, school_number, upn, known_as and any other columns. Each upn and known_as is there once in the result,
+    sorted by school and UPN.
     """
     order = ["school_number", "upn", "row_ref"]
     ordered = sort_text(rows, order)
@@ -117,10 +114,7 @@ def build(
 def free_minute(wanted: dt.datetime, taken: set[str], name_at: Callable[[dt.datetime], str]) -> dt.datetime:
     """Return the first minute from the wanted one on whose file name is free; file names have no seconds.
 
-    Args:
-        wanted: when the batch is built.
-        taken: names of the UKPRN's files in the ledger.
-        name_at: the file name for a minute.
+    `taken` has the names of the UKPRN's files in the ledger; `name_at` gives the file name for a minute.
     """
     minute = wanted.replace(second=0, microsecond=0)
     while name_at(minute) in taken:

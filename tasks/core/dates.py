@@ -21,14 +21,9 @@ def _iso_dates(text: pd.Series) -> pd.Series:
 
 
 def expected_year(dob: pd.Series, cycle: Cycle) -> pd.Series:
-    """Return the year group for a date of birth: the age on 31 August before the school year, less four (13 gives Y9).
+    """Return the year group for a date of birth as sent: the age on 31 August before the school year, less four (13: Y9).
 
-    Args:
-        dob: dates of birth as sent.
-        cycle: gives the academic year.
-
-    Returns:
-        Int64, null where the date cannot be read.
+    Int64, null where the date cannot be read.
     """
     return age_on(dob, pd.Timestamp(cycle.academic_year, 8, 31)) - 4
 

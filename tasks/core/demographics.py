@@ -9,17 +9,12 @@ Case and extra blanks do not count: values typed at the portal are less regular 
 import pandas as pd
 
 from schemas.tables import DEMOGRAPHICS
-from tasks.core.identifiers import canonical_upn, upn_shape
+from tasks.core.identifiers import upn_shape
 from tasks.core.text_columns import BLANK, capitals, map_unique
 
 
 def comparable(values: pd.Series, field: str) -> pd.Series:
-    """Return a field's values in the form in which they are compared; null where blank.
-
-    Args:
-        values: as answered or sent.
-        field: name of a sent field.
-    """
+    """Return values of a sent field, as answered or sent, in the form in which they are compared; null where blank."""
     between = "" if field == "postcode" else " "
 
     def form(texts: pd.Series) -> pd.Series:
@@ -31,18 +26,14 @@ def comparable(values: pd.Series, field: str) -> pd.Series:
 
 def names_nobody(mis_identifiers: pd.Series) -> pd.Series:
     """Whether a MISIdentifier names no learner: it is blank or no UPN. Another UPN means another learner."""
-    return ~upn_shape(mis_identifiers).isin(["permanent", "temporary"]) | canonical_upn(mis_identifiers).isna()
+    return ~upn_shape(mis_identifiers).isin(["permanent", "temporary"])
 
 
 def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
-    """Return the only sent learner of each answer's UKPRN who has all five fields of the answer.
+    """Return the UPN of the only sent learner of each answer's UKPRN who has all five fields of the answer.
 
-    Args:
-        answers: ukprn, mis_identifier and the five fields.
-        sent: ukprn, upn and the five fields; a row for each time a learner was sent.
-
-    Returns:
-        The UPN, index of `answers`; null where none fits or several do, a field is blank, or the MISIdentifier is a UPN.
+    `answers` has ukprn, mis_identifier and the five; `sent` ukprn, upn and the five, a row for each time a learner was sent.
+    Null where none fits or several do, a field is blank, or the MISIdentifier is a UPN.
     """
     rows = _keys(answers)[names_nobody(answers["mis_identifier"]).to_numpy()].dropna()
     key = ["ukprn", *DEMOGRAPHICS]
@@ -55,9 +46,7 @@ def fitted(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.Series:
 def near_misses(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
     """Return the sent learners of each answer's UKPRN who agree with the answer in at least four of the five fields.
 
-    Args:
-        answers: ukprn and the five fields; unique index.
-        sent: ukprn, upn and the five fields; a row for each time a learner was sent.
+    Both tables are as for `fitted`; the answers' index is unique.
 
     Returns:
         at (index of the answer), upn, differs (the field; null where all agree), answered, sent (its two values, unchanged);

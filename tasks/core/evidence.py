@@ -23,7 +23,7 @@ from tasks.core.identifiers import (
     upn_shape,
 )
 from tasks.core.lrs_form import lrs_names
-from tasks.core.membership import is_in
+from tasks.core.membership import composite_key, is_in
 from tasks.core.name_characters import look_alike, never_in_a_name, not_kept
 from tasks.core.text_columns import BLANK, answers, capitals, map_unique
 
@@ -36,10 +36,6 @@ _NO_HOME = r"ZZ99 ?[0-9][ABD-HJLNP-UW-Z]{2}"
 _NAMES = {"given": "forename", "family": "surname", "middle": "middle_names"}
 
 
-def _texts() -> pd.Series:
-    return pd.Series(dtype="str")
-
-
 @dataclass(frozen=True)
 class KnownUpns:
     """Facts about UPNs that the chosen records alone do not show.
@@ -50,22 +46,14 @@ class KnownUpns:
         second: row_refs of records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
     """
 
-    shared: pd.Series = field(default_factory=_texts)
-    repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"school_number": _texts(), "upn": _texts()}))
-    second: pd.Series = field(default_factory=_texts)
+    shared: pd.Series = field(default_factory=lambda: pd.Series(dtype="str"))
+    repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["school_number", "upn"], dtype="str"))
+    second: pd.Series = field(default_factory=lambda: pd.Series(dtype="str"))
 
 
 def shared_upns(chosen: pd.DataFrame) -> pd.Series:
-    """Return the UPNs that are in more than one school: canonical, each once, sorted.
-
-    Args:
-        chosen: upn, school_number; the chosen records of all Wales.
-    """
-    pairs = (
-        pd.DataFrame({"upn": canonical_upn(chosen["upn"]), "school": chosen["school_number"]})
-        .dropna()
-        .drop_duplicates()
-    )
+    """Return the UPNs (canonical, sorted) in more than one school; `chosen`: upn, school_number of all Wales."""
+    pairs = chosen[["school_number"]].assign(upn=canonical_upn(chosen["upn"])).dropna().drop_duplicates()
     return pairs.loc[pairs["upn"].duplicated(), "upn"].drop_duplicates().sort_values(ignore_index=True)
 
 
@@ -76,11 +64,8 @@ def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
     (docs/reference/sources.md#enrolment-status): beside an M or C row they are no second learner. If a guest row has another
     learner's UPN by mistake, the learner of the M or C row is still asked for.
 
-    Args:
-        current: school_number, upn, enrol_status; the rows of current returns.
-
-    Returns:
-        school_number, upn (canonical), each pair once, sorted.
+    `current` has school_number, upn, enrol_status of current returns. The result has school_number and upn (canonical), each
+    pair once, sorted.
     """
     rows = current[~capitals(current["enrol_status"].str.strip()).isin(NOT_SENT_STATUS)]
     pairs = pd.DataFrame({"school_number": rows["school_number"], "upn": canonical_upn(rows["upn"])}).dropna()
@@ -110,7 +95,8 @@ def evidence(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownU
     names = {kind: _text(chosen[field]) for kind, field in _NAMES.items()}
     judged = {k: v for kind in _NAMES for k, v in _name_facts(kind, names[kind], forms[kind], profile).items()}
     dob, age = _text(chosen["dob"]), age_on(chosen["dob"], pd.Timestamp(cycle.census_to))
-    year, postcode = map_unique(_year, chosen["nc_year"]), map_unique(_postcode, chosen["postcode"])
+    year = map_unique(lambda years: _code(years).str.replace(r"^0(?=[0-9])", "", regex=True), chosen["nc_year"])
+    postcode = map_unique(lambda p: _code(p).str.replace(f"[{BLANK}]+", " ", regex=True), chosen["postcode"])
     gap = map_unique(_numbered, year) - expected_year(chosen["dob"], cycle)
     uln = _text(chosen["uln"]).mask(uln_placeholder(chosen["uln"]))
     return pd.DataFrame(
@@ -138,11 +124,11 @@ def evidence(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownU
 
 
 def _upn_facts(chosen: pd.DataFrame, known: KnownUpns) -> dict[str, pd.Series]:
-    """Whether each UPN is well formed, and only this learner's."""
     upn, shape = canonical_upn(chosen["upn"]), upn_shape(chosen["upn"])
     well_shaped = shape.isin(["permanent", "temporary"])
-    in_school = pd.DataFrame({"school_number": chosen["school_number"], "upn": upn})
-    repeated = in_school.duplicated(keep=False) | is_in(_pairs(in_school), _pairs(known.repeated))
+    in_school = composite_key(chosen["school_number"], upn)
+    several = composite_key(known.repeated["school_number"], known.repeated["upn"])
+    repeated = in_school.duplicated(keep=False) | is_in(in_school, several)
     letter_ok, shared = upn_check_letter_ok(chosen["upn"]), is_in(upn, known.shared)
     return {
         "upn": upn,
@@ -165,16 +151,8 @@ def _code(values: pd.Series) -> pd.Series:
     return capitals(_text(values))
 
 
-def _year(values: pd.Series) -> pd.Series:
-    return _code(values).str.replace(r"^0(?=[0-9])", "", regex=True)
-
-
 def _numbered(year: pd.Series) -> pd.Series:
     return pd.to_numeric(year.where(year.str.fullmatch(r"[1-9]|1[0-4]").eq(True)), errors="coerce").astype("Int64")
-
-
-def _postcode(values: pd.Series) -> pd.Series:
-    return _code(values).str.replace(f"[{BLANK}]+", " ", regex=True)
 
 
 def _home(postcode: pd.Series) -> pd.Series:
@@ -194,7 +172,3 @@ def _name_facts(which: str, name: pd.Series, form: pd.Series, profile: Profile) 
         f"{which}_kept": answers(~not_kept(name, profile.name_characters), where=plain & form.notna()),
         f"{which}_one_alphabet": answers(~look_alike(name), where=plain & form.notna()),
     }
-
-
-def _pairs(rows: pd.DataFrame) -> pd.Series:
-    return rows["school_number"].str.cat(rows["upn"], sep="|")

@@ -34,17 +34,12 @@ from tasks.core.membership import composite_key, is_in, lookup, place_in
 #: Events in the life of an exception.
 MILESTONES = ("opened", "seen", "asked_again", "resolved", "withdrawn")
 MILESTONE_COLUMNS = (*(c.name for c in EXCEPTIONS.columns), "cause", *MILESTONES, "since", "asked_by")
-#: States in which a school still has to act.
-STILL_OPEN = (ExceptionState.OPEN.value, ExceptionState.SEEN.value)
 
 
 def exported(file_names: pd.Series, cells: pd.Series, terms: ExceptionTerms) -> pd.Series:
     """Whether answers came in an export of processed exceptions, not in a result file (docs/reference/sources.md#exceptions).
 
-    Args:
-        file_names: names of the files.
-        cells: values of their FileName columns.
-        terms: the words that mark an export.
+    `cells` are the values of the files' FileName columns; `terms` has the words that mark an export.
     """
     names = (file_names.fillna("") + "|" + cells.fillna("")).str.lower().str.replace(r"\s+", "", regex=True)
     is_export = pd.Series(False, index=names.index)
@@ -54,11 +49,7 @@ def exported(file_names: pd.Series, cells: pd.Series, terms: ExceptionTerms) -> 
 
 
 def lives(moments: pd.DataFrame) -> pd.DataFrame:
-    """Return the exceptions with their days: the columns of EXCEPTION_LIVES, in the order of its key.
-
-    Args:
-        moments: `milestones`; days are those of the runs.
-    """
+    """Return exceptions (`milestones`) with days instead of times: EXCEPTION_LIVES, in the order of its key."""
     days = {f"{name}_on": moments[name].str[:10] for name in MILESTONES}
     return moments.assign(**days, since=moments["since"].str[:10])[[c.name for c in EXCEPTION_LIVES.columns]]
 
@@ -106,13 +97,9 @@ def milestones(exceptions: pd.DataFrame, history: LearnerHistory) -> pd.DataFram
     rows["place"] = place_in(rows["cycle"], cycles)
     unique = rows[["upn"]].drop_duplicates()
     upns = pd.concat([unique.assign(other=unique["upn"]), history.another[["upn", "other"]]])
-    answers = history.answers
-    answers = answers.assign(
-        key=composite_key(answers["upn"], answers["batch_ref"]), has=uln_valid(answers["uln"]).astype(bool)
-    )
-    rows["opened"] = _earliest(
-        composite_key(rows["upn"], rows["batch_ref"]), answers[~answers["has"]], "key", "received_at"
-    )
+    answers = history.answers.assign(has=uln_valid(history.answers["uln"]).astype(bool))
+    without = answers[~answers["has"]].assign(key=lambda r: composite_key(r["upn"], r["batch_ref"]))
+    rows["opened"] = _earliest(composite_key(rows["upn"], rows["batch_ref"]), without, "key", "received_at")
     rows["since"] = _earliest(rows["upn"], _under_each_upn(rows[["upn", "opened"]], upns), "upn", "opened")
     later = _later_batches(rows, _under_each_upn(history.sent, upns), cycles)
     rows["asked_again"] = later.drop_duplicates("at").set_index("at")["built_at"].reindex(rows.index).astype("str")
@@ -142,13 +129,12 @@ def milestones(exceptions: pd.DataFrame, history: LearnerHistory) -> pd.DataFram
 
 
 def _earliest(keys: pd.Series, rows: pd.DataFrame, by: str, column: str) -> pd.Series:
-    """Return the earliest time in a column for each key; null where there is none."""
     earliest = rows.groupby(by)[column].min()
     return lookup(keys, earliest.index.to_series(), earliest)
 
 
 def _under_each_upn(rows: pd.DataFrame, upns: pd.DataFrame) -> pd.DataFrame:
-    """Return rows under each UPN of their learner (`upns`: upn, other); their order is kept for each UPN."""
+    """Return rows under each UPN of their learner (`upns`: upn, other), in their order."""
     return upns.merge(rows.rename(columns={"upn": "other"}), on="other").drop(columns="other")
 
 
@@ -169,10 +155,8 @@ def _lrs_resolutions(rows: pd.DataFrame, answers: pd.DataFrame, later: pd.DataFr
     first = {name: lookup(rows["upn"], answers["upn"], answers[name]) for name in ("received_at", "batch_ref")}
     by_export = is_in(rows["upn"], answers.loc[answers["exported"].astype(bool), "upn"])
     cause = by_export.map({True: ExceptionCause.EXPORT.value, False: ExceptionCause.RESULT.value}).astype("str")
-    numbers = rows.index.to_series().astype("str")
-    resubmitted = is_in(
-        composite_key(numbers, first["batch_ref"]), composite_key(later["at"].astype("str"), later["batch_ref"])
-    )
+    answered_in = composite_key(rows.index.to_series().astype("str"), first["batch_ref"])
+    resubmitted = is_in(answered_in, composite_key(later["at"].astype("str"), later["batch_ref"]))
     cause = cause.mask(resubmitted, ExceptionCause.RESUBMISSION.value)
     at = _not_before(first["received_at"], rows["opened"])
     return pd.DataFrame({"at": at, "cause": cause.where(at.notna())})
@@ -232,12 +216,10 @@ def _later_batches(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) ->
     """Return the learner's batches after that of the exception, in order: at (index of `rows`), batch_ref, built_at."""
     batches = sent.assign(place=place_in(sent["cycle"], cycles)).drop(columns="cycle")
     pairs = rows[["upn", "batch_ref"]].reset_index(names="at").merge(batches, on="upn", suffixes=("", "_other"))
-    order = ["place", "built_at", "batch_ref_other"]
-    pairs = pairs.sort_values(["at", *order], ignore_index=True)
+    pairs = pairs.sort_values(["at", "place", "built_at", "batch_ref_other"], ignore_index=True)
     same = pairs["batch_ref"] == pairs["batch_ref_other"]
     after = same.groupby(pairs["at"]).cumsum().gt(0) & ~same
-    later = pairs.loc[after, ["at", "batch_ref_other", "built_at"]]
-    return later.rename(columns={"batch_ref_other": "batch_ref"})
+    return pairs.loc[after, ["at", "batch_ref_other", "built_at"]].rename(columns={"batch_ref_other": "batch_ref"})
 
 
 def _seen_at(rows: pd.DataFrame, decided: pd.DataFrame, deliveries: pd.DataFrame) -> pd.Series:
@@ -263,48 +245,38 @@ def _first_delivery(rows: pd.DataFrame, ended: pd.Series, deliveries: pd.DataFra
     return pairs.groupby("at")["delivered_at"].min().reindex(rows.index).astype("str")
 
 
-def by_state(told: pd.DataFrame) -> pd.DataFrame:
-    """Count exceptions by cycle, state and cause.
-
-    Args:
-        told: `lives`.
-
-    Returns:
-        cycle, state, cause (empty without one), number; in the order of ExceptionState within a cycle.
-    """
-    counted = told.assign(cause=told["cause"].fillna("")).groupby(["cycle", "state", "cause"]).size()
-    rows = counted.rename("number").reset_index()
-    order = [state.value for state in ExceptionState]
-    rows = rows.assign(place=place_in(rows["state"], order)).sort_values(["cycle", "place", "cause"])
-    return rows[["cycle", "state", "cause", "number"]].reset_index(drop=True)
+def by_state(exceptions: pd.DataFrame) -> pd.DataFrame:
+    """Count `lives`: cycle, state, cause (empty without one), number; by cycle, in the order of ExceptionState."""
+    by_cause = exceptions.assign(cause=exceptions["cause"].fillna("")).groupby(["cycle", "state", "cause"])
+    rows = by_cause.size().reset_index(name="number")
+    rows["place"] = place_in(rows["state"], [state.value for state in ExceptionState])
+    return rows.sort_values(["cycle", "place", "cause"], ignore_index=True).drop(columns="place")
 
 
-def by_code(told: pd.DataFrame) -> pd.DataFrame:
+def by_code(exceptions: pd.DataFrame) -> pd.DataFrame:
     """Count open exceptions by return code: return_code, number; the most frequent first."""
-    counted = still_open(told).groupby("return_code").size().rename("number").reset_index()
+    counted = still_open(exceptions).groupby("return_code").size().reset_index(name="number")
     return counted.sort_values(["number", "return_code"], ascending=[False, True], ignore_index=True)
 
 
-def still_open(told: pd.DataFrame) -> pd.DataFrame:
+def still_open(exceptions: pd.DataFrame) -> pd.DataFrame:
     """Return the exceptions on which a school still has to act."""
-    return told[told["state"].isin(STILL_OPEN)]
+    return exceptions[exceptions["state"].isin([ExceptionState.OPEN.value, ExceptionState.SEEN.value])]
 
 
-def by_age(told: pd.DataFrame, day: dt.date, terms: ExceptionTerms) -> pd.DataFrame:
+def by_age(exceptions: pd.DataFrame, day: dt.date, terms: ExceptionTerms) -> pd.DataFrame:
     """Count open exceptions by school and by how long their learners have waited.
 
-    Args:
-        told: `lives`.
-        day: the day up to which ages are counted; an exception opened after it has the first age.
-        terms: the bounds of the ages.
+    `day` is the day up to which ages are counted; an exception opened after it has the first age. `terms` bounds the ages.
 
     Returns:
         la_code, school_number, age (of `terms.ages`), number; by school and age, without zeros.
     """
-    rows = still_open(told)
+    rows = still_open(exceptions)
     days = (pd.Timestamp(day) - pd.to_datetime(rows["since"], format="%Y-%m-%d")).dt.days
     place = np.searchsorted(np.array(terms.bounds), days.to_numpy(), side="left")
-    counted = rows.assign(place=place).groupby(["la_code", "school_number", "place"]).size().rename("number")
-    by_school = counted.reset_index()
-    by_school["age"] = pd.Series([terms.ages[n] for n in by_school["place"]], index=by_school.index, dtype="str")
+    by_school = (
+        rows.assign(place=place).groupby(["la_code", "school_number", "place"]).size().reset_index(name="number")
+    )
+    by_school["age"] = pd.Series([terms.ages[n] for n in by_school["place"]], dtype="str")
     return by_school[["la_code", "school_number", "age", "number"]]

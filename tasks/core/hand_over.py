@@ -7,7 +7,6 @@ To allow a decision in another state: `_ALLOWED_IN`, its row in `docs/reference/
 
 import datetime as dt
 
-import numpy as np
 import pandas as pd
 
 from schemas.lrs.profiles import SOAP
@@ -48,17 +47,14 @@ def shown_states(batches: pd.DataFrame, answered: pd.Series, day: dt.date, withi
     # If the clock was put back, sent_at may precede built_at: no batch is older than its building.
     since = batches["sent_at"].where(batches["sent_at"] >= batches["built_at"], batches["built_at"]).str[:10]
     age = (pd.Timestamp(day) - pd.to_datetime(since, format="%Y-%m-%d")).dt.days.clip(lower=0).astype("int64")
-    arrived = batches["state"].eq(BatchState.SENT.value) | (
-        may_change(batches, BatchEvent.ANSWERED) & (number_answered > 0)
-    )
-    complete = number_answered >= batches["rows"]
-    late = age > days
-    cases = [arrived & complete, arrived & late, arrived]
-    states = [BatchShown.ANSWERED.value, BatchShown.STUCK.value, BatchShown.SENT.value]
-    case_number = np.select([case.to_numpy(dtype=bool) for case in cases], range(1, len(cases) + 1), default=0)
-    state = batches["state"].astype("str")
-    for number, name in enumerate(states, 1):
-        state = state.mask(case_number == number, name)
+    sent = batches["state"].eq(BatchState.SENT.value)
+    arrived = sent | (may_change(batches, BatchEvent.ANSWERED) & (number_answered > 0))
+    cases = [
+        (arrived & (number_answered >= batches["rows"]), BatchShown.ANSWERED.value),
+        (arrived & (age > days), BatchShown.STUCK.value),
+        (arrived, BatchShown.SENT.value),
+    ]
+    state = batches["state"].astype("str").case_when(cases)
     names = ["batch_ref", "file_name", "cycle", "la_code", "school_number"]
     rows = batches[names].assign(state=state, since=since, age=age, rows=batches["rows"], answered=number_answered)
     return rows.sort_values(["since", "file_name"], ignore_index=True)
@@ -67,8 +63,7 @@ def shown_states(batches: pd.DataFrame, answered: pd.Series, day: dt.date, withi
 def learners_answered(answers: pd.DataFrame) -> pd.Series:
     """Return the number of learners the LRS has answered for, by batch_ref; a learner with several answers counts once.
 
-    Args:
-        answers: batch_ref, upn; tied answers.
+    `answers` has batch_ref and upn, of tied answers.
     """
     return answers.drop_duplicates(["batch_ref", "upn"]).groupby("batch_ref").size()
 

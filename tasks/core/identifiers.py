@@ -31,26 +31,19 @@ ULN_PLACEHOLDER = "9999999999"
 
 
 def canonical_upn(upn: pd.Series) -> pd.Series:
-    """Return UPNs in the form in which they are compared: capitals, without XML white space around; null where blank.
+    """Return UPNs, as sent, in the form in which they are compared: capitals, no XML white space around; null where blank.
 
     Any other invisible character stays and makes the shape wrong: without it, the UPN would no longer equal the text in
     the school's system.
-
-    Args:
-        upn: as sent.
     """
     text = capitals(upn.astype("str").str.strip(XML_BLANK))
     return text.mask(text == "")
 
 
 def upn_shape(upn: pd.Series) -> pd.Series:
-    """Return the shape of each UPN.
+    """Return the shape of each UPN, as sent; null without a UPN.
 
-    Args:
-        upn: as sent.
-
-    Returns:
-        `permanent` (a letter, twelve digits), `temporary` (a letter, eleven digits, a letter) or `wrong`; null without a UPN.
+    It is `permanent` (a letter, twelve digits), `temporary` (a letter, eleven digits, a letter) or `wrong`.
     """
     text = canonical_upn(upn)
     at, codes = bytes_of_width(text, 13)
@@ -62,11 +55,9 @@ def upn_shape(upn: pd.Series) -> pd.Series:
 
 
 def upn_check_letter(twelve: pd.Series) -> pd.Series:
-    """Return the check letter, the first character of a UPN; null where the text does not have the form below.
+    """Return the check letter, the first character of a UPN, from the other twelve: twelve digits, or eleven and a letter.
 
-    Args:
-        twelve: characters 2 to 13: twelve digits, or eleven and a letter (temporary; the letter counts as its position in
-            the UPN's alphabet).
+    The letter of a temporary UPN counts as its position in the UPN's alphabet. Null where the text has another form.
     """
     remainder = _remainder(twelve, np.arange(2, 14), 23, last=_EITHER)
     return chosen_texts(list(_LETTERS), remainder, twelve.index)
@@ -92,13 +83,9 @@ def uln_placeholder(uln: pd.Series) -> pd.Series:
 
 
 def uln_check_digit(nine: pd.Series) -> pd.Series:
-    """Return the tenth digit of a ULN, as text.
+    """Return the tenth digit of a ULN, as text, from its first nine; null where the text is not nine digits.
 
-    Args:
-        nine: its first nine digits.
-
-    Returns:
-        The digit; null where the remainder is 0, as no ULN begins with such nine digits, or the text is not nine digits.
+    Also null where the remainder is 0: no ULN begins with such nine digits.
     """
     remainder = _remainder(nine, np.arange(10, 1, -1), 11)
     # The digit is ten less the remainder; a remainder of 0 has none.
@@ -113,13 +100,9 @@ def uln_valid(uln: pd.Series) -> pd.Series:
 
 
 def _remainder(text: pd.Series, weights: np.ndarray, modulus: int, *, last: np.ndarray = _DIGIT) -> np.ndarray:
-    """Return the weighted sum of each text's characters, modulo `modulus`; -1 where the text does not have the form below.
+    """Return the weighted sum of each text's characters, modulo `modulus`.
 
-    Args:
-        text: one ASCII digit for each weight; `last` may allow another last character.
-        weights: a weight for each character.
-        modulus: the divisor of the sum.
-        last: value of each byte as the last character (`_values`).
+    -1 unless the text has one ASCII digit for each weight; `last`, the value of each byte, may allow another last character.
     """
     at, codes = bytes_of_width(text, len(weights))
     values = np.column_stack([_DIGIT[codes[:, :-1]], last[codes[:, -1]]])

@@ -66,7 +66,7 @@ _RECORD_FIELDS = ("surname", "forename", "middle_names", "dob", "gender", "postc
 
 
 @dataclass(frozen=True)
-class UlnHistory:
+class LearnerLedger:
     """The ledger's rows for one learner: tables of the lake, with this learner's rows only.
 
     Attributes:
@@ -96,11 +96,7 @@ class UlnHistory:
 
 
 def key_fault(key: str) -> str | None:
-    """Return the text key of the fault in a search key; None where it can be a UPN or a ULN.
-
-    Args:
-        key: a UPN or a ULN.
-    """
+    """Return the text key of the fault in a search key; None where it can be a UPN or a ULN."""
     keys = pd.Series([key], dtype="str")
     if key.strip().isdecimal():
         if not uln_shape_ok(keys).iloc[0]:
@@ -118,30 +114,24 @@ def unknown_fault(key: str) -> str:
 
 
 def same_learner(records: pd.DataFrame, upns: Set[str]) -> set[str]:
-    """Return a learner's UPNs, as returns link them by former UPNs.
+    """Return a learner's UPNs (those known, `upns`, and those one step further), as returns link them by former UPNs.
 
     A former UPN is the learner's if the person agrees (`one_learner.person`), or if nothing is known about its person.
-
-    Args:
-        records: upn, former_upn (canonical), person; every record that has one of these UPNs, or a UPN linked to one of them,
-            in either column.
-        upns: the learner's UPNs that are known.
-
-    Returns:
-        The known UPNs, and those that follow from them in one step.
+    `records` has upn, former_upn (canonical) and person of every record that has one of these UPNs, or a UPN linked to one of
+    them, in either column.
     """
     people = records.dropna(subset=["upn", "person"]).groupby("upn")["person"].agg(set).to_dict()
     near = records["upn"].isin(upns) | records["former_upn"].isin(upns)
     links = records[near].dropna(subset=["upn", "former_upn"]).drop_duplicates(["upn", "former_upn", "person"])
     linked = set(upns)
-    for upn, former, who in zip(links["upn"], links["former_upn"], links["person"], strict=True):
-        agrees = former not in people or who in people[former]
+    for upn, former, person in zip(links["upn"], links["former_upn"], links["person"], strict=True):
+        agrees = former not in people or person in people[former]
         if agrees and (upn in upns or former in upns):
             linked |= {upn, former}
     return linked
 
 
-def events(held: UlnHistory) -> pd.DataFrame:
+def events(ledger: LearnerLedger) -> pd.DataFrame:
     """Return all events of a learner, the oldest first.
 
     An event without a time of its own has that of its source: a disposition and a rule's finding that of the return,
@@ -151,20 +141,20 @@ def events(held: UlnHistory) -> pd.DataFrame:
     Returns:
         EVENT_COLUMNS, sorted by time and by the order of `Kind`.
     """
-    returned = _return_events(held)
+    returned = _return_events(ledger)
     parts = [
-        _opt_out_events(held),
+        ledger.opt_outs.assign(at=ledger.opt_outs["recorded_on"], kind=Kind.OPTED_OUT.value),
         returned,
-        *_disposition_events(held, returned),
-        *_finding_events(held, returned),
-        _verification_events(held),
-        *_batch_events(held),
-        _decision_events(held),
-        *_answer_events(held),
-        *_exception_events(held),
-        _conflict_events(held),
-        _delivery_events(held),
-        _purge_events(held, returned),
+        *_disposition_events(ledger, returned),
+        *_finding_events(ledger, returned),
+        _verification_events(ledger),
+        *_batch_events(ledger),
+        _decision_events(ledger),
+        *_answer_events(ledger),
+        *_exception_events(ledger),
+        _conflict_events(ledger),
+        _delivery_events(ledger),
+        _purge_events(ledger, returned),
     ]
     rows = pd.concat([part.reindex(columns=list(EVENT_COLUMNS)).astype("str") for part in parts], ignore_index=True)
     order = {kind.value: place for place, kind in enumerate(Kind)}
@@ -174,15 +164,15 @@ def events(held: UlnHistory) -> pd.DataFrame:
     return rows[list(EVENT_COLUMNS)]
 
 
-def _return_events(held: UlnHistory) -> pd.DataFrame:
-    files = held.received.set_index("sha256")
-    file = {name: held.pupils["sha256"].map(files[name]).astype("str") for name in ("received_at", "path", "member")}
-    rows = held.pupils.assign(
+def _return_events(ledger: LearnerLedger) -> pd.DataFrame:
+    files = ledger.received.set_index("sha256")
+    file = {name: ledger.pupils["sha256"].map(files[name]).astype("str") for name in ("received_at", "path", "member")}
+    rows = ledger.pupils.assign(
         at=file["received_at"],
         kind=Kind.RETURNED.value,
         file=("dewi/inbox/" + file["path"]) + ("#" + file["member"]).fillna(""),
-        place=held.pupils["ordinal"].astype("str"),
-        upn=canonical_upn(held.pupils["upn"]),
+        place=ledger.pupils["ordinal"].astype("str"),
+        upn=canonical_upn(ledger.pupils["upn"]),
     )
     # A purge leaves only the place of a record.
     detail = _joined(rows, _RECORD_FIELDS).mask(rows["surname"].isna() & rows["dob"].isna())
@@ -195,12 +185,12 @@ def _joined(rows: pd.DataFrame, fields: Iterable[str]) -> pd.Series:
     return pd.Series([", ".join(row) for row in values], index=rows.index, dtype="str")
 
 
-def _disposition_events(held: UlnHistory, returned: pd.DataFrame) -> list[pd.DataFrame]:
-    rows = returned.drop(columns=["kind", "uln", "detail"]).merge(
-        held.dispositions[["row_ref", "disposition", "reason", "detail"]], on="row_ref"
+def _disposition_events(ledger: LearnerLedger, returned: pd.DataFrame) -> list[pd.DataFrame]:
+    dispositions = ledger.dispositions[["row_ref", "disposition", "reason", "detail"]].assign(
+        code=lambda d: d["reason"]
     )
-    rows = rows.assign(code=rows["reason"])
-    accepted = held.received[held.received["status"] == "accepted"]
+    rows = returned.drop(columns=["kind", "uln", "detail"]).merge(dispositions, on="row_ref")
+    accepted = ledger.received[ledger.received["status"] == "accepted"]
     superseded = rows["reason"] == NotChosen.SUPERSEDED_RETURN.value
     since = [_next_return(accepted, *row) for row in zip(rows["school_number"], rows["cycle"], rows["at"], strict=True)]
     rows["at"] = rows["at"].mask(superseded, pd.Series(since, index=rows.index, dtype="str"))
@@ -214,31 +204,25 @@ def _next_return(accepted: pd.DataFrame, school: str, cycle: str, at: str) -> st
     return str(min((time for time in times if time > at), default=at))
 
 
-def _finding_events(held: UlnHistory, returned: pd.DataFrame) -> list[pd.DataFrame]:
-    rows = returned.drop(columns=["kind", "uln", "detail"]).merge(
-        held.findings[["row_ref", "rule", "severity", "field"]], on="row_ref"
-    )
+def _finding_events(ledger: LearnerLedger, returned: pd.DataFrame) -> list[pd.DataFrame]:
+    findings = ledger.findings[["row_ref", "rule", "severity", "field"]]
+    rows = returned.drop(columns=["kind", "uln", "detail"]).merge(findings, on="row_ref")
     ours = rows["rule"].isin([finding.code for finding in merge_findings()])
-    last = _latest(held.answers["received_at"])
-    rows = rows.assign(code=rows["rule"], detail=rows["field"])
-    rows["at"] = rows["at"].mask(ours & (rows["at"] < last), last)
+    last = max(ledger.answers["received_at"].dropna(), default="")
+    rows = rows.assign(code=rows["rule"], detail=rows["field"], at=rows["at"].mask(ours & (rows["at"] < last), last))
     blocking = is_blocking(rows)
     return [rows[blocking].assign(kind=Kind.HELD.value), rows[~blocking].assign(kind=Kind.WARNED.value)]
 
 
-def _verification_events(held: UlnHistory) -> pd.DataFrame:
-    rows = held.verifications
+def _verification_events(ledger: LearnerLedger) -> pd.DataFrame:
+    rows = ledger.verifications
     kind = rows["code"].notna().map({True: Kind.VERIFIED.value, False: Kind.VERIFICATION_ASKED.value})
     return rows.assign(at=rows["asked_at"], kind=kind, detail=rows["flags"])
 
 
-def _latest(times: pd.Series) -> str:
-    return max(times.dropna(), default="")
-
-
-def _batch_events(held: UlnHistory) -> list[pd.DataFrame]:
-    ledger = held.batches[["batch_ref", "file_name", "state", "built_at", "sent_at"]]
-    rows = held.batch_rows.merge(ledger, on="batch_ref")
+def _batch_events(ledger: LearnerLedger) -> list[pd.DataFrame]:
+    columns = ["batch_ref", "file_name", "state", "built_at", "sent_at"]
+    rows = ledger.batch_rows.merge(ledger.batches[columns], on="batch_ref")
     file, place = "lrs/outbox/" + rows["file_name"], rows["position"].astype("str")
     rows = rows.assign(file=file, place=place, detail=_joined(rows, SENT_FIELDS))
     handed_over = rows[rows["sent_at"].notna()]
@@ -248,9 +232,9 @@ def _batch_events(held: UlnHistory) -> list[pd.DataFrame]:
     ]
 
 
-def _decision_events(held: UlnHistory) -> pd.DataFrame:
-    learners = held.batch_rows[["batch_ref", "upn"]].merge(held.batches[["batch_ref", "file_name"]], on="batch_ref")
-    rows = held.decisions.merge(learners, on="batch_ref")
+def _decision_events(ledger: LearnerLedger) -> pd.DataFrame:
+    learners = ledger.batch_rows[["batch_ref", "upn"]].merge(ledger.batches[["batch_ref", "file_name"]], on="batch_ref")
+    rows = ledger.decisions.merge(learners, on="batch_ref")
     return rows.assign(
         at=rows["decided_at"],
         kind=Kind.DECIDED.value,
@@ -261,14 +245,14 @@ def _decision_events(held: UlnHistory) -> pd.DataFrame:
     )
 
 
-def _answer_events(held: UlnHistory) -> list[pd.DataFrame]:
-    names = held.received.set_index("sha256")["file_name"]
-    rows = held.answers.assign(
-        at=held.answers["received_at"],
-        file="lrs/inbox/" + held.answers["sha256"].map(names).astype("str"),
-        place=held.answers["ordinal"].astype("str"),
-        code=held.answers["return_code"],
-        uln=held.answers["uln"].str.strip(),
+def _answer_events(ledger: LearnerLedger) -> list[pd.DataFrame]:
+    names = ledger.received.set_index("sha256")["file_name"]
+    rows = ledger.answers.assign(
+        at=ledger.answers["received_at"],
+        file="lrs/inbox/" + ledger.answers["sha256"].map(names).astype("str"),
+        place=ledger.answers["ordinal"].astype("str"),
+        code=ledger.answers["return_code"],
+        uln=ledger.answers["uln"].str.strip(),
     )
     tied, has_uln = rows["tied"].eq("Y"), uln_valid(rows["uln"])
     return [
@@ -278,50 +262,44 @@ def _answer_events(held: UlnHistory) -> list[pd.DataFrame]:
     ]
 
 
-def _exception_events(held: UlnHistory) -> list[pd.DataFrame]:
+def _exception_events(ledger: LearnerLedger) -> list[pd.DataFrame]:
     """Return an event for each of `exception_life.MILESTONES` that an exception has reached."""
     # An exception belongs to the school that asked, wherever the learner is now.
-    rows = held.exceptions.assign(code=held.exceptions["return_code"], school_number=held.exceptions["asked_by"])
+    rows = ledger.exceptions.assign(code=ledger.exceptions["return_code"], school_number=ledger.exceptions["asked_by"])
     detail = {"opened": rows["all_codes"], "resolved": rows["cause"], "withdrawn": rows["cause"]}
     nothing = pd.Series(None, index=rows.index, dtype="str")
     parts = [rows.assign(at=rows[n], kind=f"exception_{n}", detail=detail.get(n, nothing)) for n in MILESTONES]
     return [part[part["at"].notna()] for part in parts]
 
 
-def _conflict_events(held: UlnHistory) -> pd.DataFrame:
-    rows = held.learners[held.learners["conflict"].notna()]
+def _conflict_events(ledger: LearnerLedger) -> pd.DataFrame:
+    rows = ledger.learners[ledger.learners["conflict"].notna()]
     # List another UPN only if it is the same learner's; a search by ULN finds another learner's.
     same = rows["other_upns"].where(rows["conflict"].str.contains(ONE_LEARNER_TWICE))
     other = (rows["other_ulns"].fillna("") + ";" + same.fillna("")).str.strip(";")
     rows = rows.assign(detail=other.mask(other == ""), code=rows["conflict"].str.split(";").astype(object))
-    at = _latest(held.answers.loc[uln_valid(held.answers["uln"]), "received_at"])
-    return rows.explode("code").assign(at=at, kind=Kind.CONFLICT.value)
+    received = ledger.answers.loc[uln_valid(ledger.answers["uln"]), "received_at"]
+    return rows.explode("code").assign(at=max(received.dropna(), default=""), kind=Kind.CONFLICT.value)
 
 
-def _delivery_events(held: UlnHistory) -> pd.DataFrame:
-    rows = held.deliveries
+def _delivery_events(ledger: LearnerLedger) -> pd.DataFrame:
+    rows = ledger.deliveries
     members = rows["members"].fillna("")
     with_uln = members.str.contains(r"_CTF_[^;]*\.xml", regex=True)
-    kind = pd.Series(Kind.DELIVERED_LISTED.value, index=rows.index, dtype="str").mask(
-        with_uln, Kind.DELIVERED_ULN.value
-    )
-    kind = kind.mask(rows["members"].isna(), Kind.DELIVERED_GONE.value)
+    cases = [(rows["members"].isna(), Kind.DELIVERED_GONE.value), (with_uln, Kind.DELIVERED_ULN.value)]
+    kind = pd.Series(Kind.DELIVERED_LISTED.value, index=rows.index, dtype="str").case_when(cases)
     # A delivery that exists and does not name the learner is not an event of theirs.
     deliveries = rows.assign(at=rows["delivered_at"], kind=kind, file=rows["path"], detail=rows["members"])
     return deliveries[rows["members"].isna() | (members != "")]
 
 
-def _opt_out_events(held: UlnHistory) -> pd.DataFrame:
-    return held.opt_outs.assign(at=held.opt_outs["recorded_on"], kind=Kind.OPTED_OUT.value)
-
-
-def _purge_events(held: UlnHistory, returned: pd.DataFrame) -> pd.DataFrame:
-    files = held.received.assign(of=held.received["container_sha256"].fillna(held.received["sha256"]))
+def _purge_events(ledger: LearnerLedger, returned: pd.DataFrame) -> pd.DataFrame:
+    files = ledger.received.assign(of=ledger.received["container_sha256"].fillna(ledger.received["sha256"]))
     named = {
         **dict(zip(files["of"], files["file_name"], strict=True)),
-        **dict(zip(held.batches["batch_ref"], held.batches["file_name"], strict=True)),
-        **dict(zip(held.deliveries["sha256"], held.deliveries["path"], strict=True)),
+        **dict(zip(ledger.batches["batch_ref"], ledger.batches["file_name"], strict=True)),
+        **dict(zip(ledger.deliveries["sha256"], ledger.deliveries["path"], strict=True)),
         **{cycle: cycle for cycle in returned["cycle"]},
     }
-    rows = held.purged[is_in(held.purged["ref"], pd.Series(list(named), dtype="str"))]
+    rows = ledger.purged[is_in(ledger.purged["ref"], pd.Series(list(named), dtype="str"))]
     return rows.assign(at=rows["purged_on"], code=rows["kind"], kind=Kind.PURGED.value, file=rows["ref"].map(named))

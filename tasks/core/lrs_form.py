@@ -23,14 +23,9 @@ _GENDERS = {"M": "1", "F": "2", "U": "0", "": "0", "0": "0", "1": "1", "2": "2",
 
 
 def lrs_names(names: pd.Series, profile: Profile) -> pd.Series:
-    """Return names in the characters that the profile allows; Welsh and other letters become their base letters.
+    """Return names in the characters that the profile allows (`name_characters`); null where no letter is left.
 
-    Args:
-        names: as the school spells them.
-        profile: its `name_characters` are used.
-
-    Returns:
-        The LRS form; null where no letter is left.
+    Welsh and other letters become their base letters.
     """
 
     def form(spellings: pd.Series) -> pd.Series:
@@ -63,30 +58,22 @@ def lrs_genders(genders: pd.Series) -> pd.Series:
     return capitals(genders.str.strip()).fillna("").map(_GENDERS).astype("str")
 
 
-def _dates(dates: pd.Series) -> pd.Series:
-    written: pd.Series = iso_dates(dates).dt.strftime("%Y-%m-%d").astype("str")
-    return written
-
-
 def lrs_rows(
     pupils: pd.DataFrame, profile: Profile, privacy_notice_seen: pd.Series, opted_out: pd.Series
 ) -> pd.DataFrame:
-    """Return pupil rows in the LRS form.
+    """Return pupil rows in the LRS form: upn, the sent fields and ability_to_share; same index.
+
+    A middle name is left out if it is too long or has a character that no name has (a digit, an emoji).
 
     Args:
         pupils: the pupil fields, as sent by the school.
         profile: characters, lengths and the codes for sharing.
         privacy_notice_seen: whether the school's notice counts as seen.
         opted_out: whether the learner opted out of sharing.
-
-    Returns:
-        upn, the sent fields and ability_to_share; same index. A middle name is left out if it is too long or has a character
-        that no name has (a digit, an emoji).
     """
-    middle = lrs_names(pupils["middle_names"], profile)
+    middle, seen = lrs_names(pupils["middle_names"], profile), privacy_notice_seen.astype(bool)
     bad = middle.str.len() > profile.name_length("middle_name")
     bad |= never_in_a_name(pupils["middle_names"].str.strip())
-    seen = privacy_notice_seen.astype(bool)
     sharing = seen.map({True: "1", False: "0"}).astype("str")
     if profile.sharing == "ability_to_share":
         # 2: the notice was seen and the learner opted out. Without the notice it is 0.
@@ -97,20 +84,15 @@ def lrs_rows(
 
 
 def demographics(pupils: pd.DataFrame, profile: Profile) -> pd.DataFrame:
-    """Return the five fields that the LRS compares, in the LRS form.
+    """Return the five fields that the LRS compares (`schemas.tables.DEMOGRAPHICS`) in the LRS form; same index.
 
-    Args:
-        pupils: forename, surname, dob, gender, postcode, as sent by the school.
-        profile: characters and lengths.
-
-    Returns:
-        `schemas.tables.DEMOGRAPHICS`; same index.
+    `pupils` has forename, surname, dob, gender, postcode, as sent by the school.
     """
     return pd.DataFrame(
         {
             "given_name": lrs_names(pupils["forename"], profile),
             "family_name": lrs_names(pupils["surname"], profile),
-            "dob": map_unique(_dates, pupils["dob"]),
+            "dob": map_unique(lambda dob: iso_dates(dob).dt.strftime("%Y-%m-%d").astype("str"), pupils["dob"]),
             "gender": map_unique(lrs_genders, pupils["gender"]),
             "postcode": lrs_postcodes(pupils["postcode"]),
         }

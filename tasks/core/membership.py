@@ -30,21 +30,14 @@ def place_in(values: pd.Series, order: list[str]) -> pd.Series:
 
 
 def lookup(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Series:
-    """Return for each text the one beside its key; null where the value is null or no key.
-
-    Args:
-        values: text.
-        keys: text, each key once.
-        beside: text, row by row with `keys`.
-    """
-    key_texts = pa.array(keys.astype("str"), pa.large_string())
-    at = pc.index_in(pa.array(values.astype("str"), pa.large_string()), value_set=key_texts, skip_nulls=True)
-    beside_texts = pa.array(beside.astype("str"), pa.large_string()).take(at)
-    return pd.Series(beside_texts, index=values.index, dtype="str")
+    """Return for each text the one beside its key (each key once); null where the value is null or no key."""
+    texts, key_texts, beside_texts = (pa.array(t.astype("str"), pa.large_string()) for t in (values, keys, beside))
+    at = pc.index_in(texts, value_set=key_texts, skip_nulls=True)
+    return pd.Series(beside_texts.take(at), index=values.index, dtype="str")
 
 
-def composite_key(one: pd.Series, other: pd.Series) -> pd.Series:
+def composite_key(left: pd.Series, right: pd.Series) -> pd.Series:
     """Join two text columns of one length into one key, row by row; null where either is null."""
-    texts = [pa.array(values.astype("str"), pa.large_string()) for values in (one, other)]
+    texts = [pa.array(values.astype("str"), pa.large_string()) for values in (left, right)]
     joined = pc.binary_join_element_wise(*texts, pa.scalar("|", pa.large_string()))
-    return pd.Series(joined, index=one.index, dtype="str")
+    return pd.Series(joined, index=left.index, dtype="str")

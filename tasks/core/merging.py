@@ -8,8 +8,6 @@ The register keeps a conflict with its learner, so the conflict outlives the ret
 """
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.tables import DEMOGRAPHICS, LEARNERS
 from tasks.core.demographics import fitted
@@ -23,53 +21,37 @@ ONE_LEARNER_TWICE = "LRS03"
 _FIVE = list(DEMOGRAPHICS)
 
 
-def tie(answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
+def tie(
+    answers: pd.DataFrame,
+    batch_rows: pd.DataFrame,
+    batches: pd.DataFrame,
+    cycles: list[str],
+    *,
+    by_demographics: bool = False,
+) -> pd.DataFrame:
     """Tie answers to sent rows, by UKPRN and MISIdentifier.
 
     Where a learner was in several batches, the answer belongs to the batch whose file name it gives, else to the last.
+    People make an export of processed exceptions, and it has no UPN column (docs/reference/sources.md#exceptions): such an
+    answer is tied to the one learner of its UKPRN whose five demographics all fit (`fitted`).
 
     Args:
-        answers: sha256, ordinal, file_name_cell, ukprn, mis_identifier; rows of result files.
-        batch_rows: batch_ref, upn, ukprn.
+        answers: sha256, ordinal, file_name_cell, ukprn, mis_identifier, the five; rows of result files.
+        batch_rows: batch_ref, upn, ukprn, the five; the five only `by_demographics`, here and in `answers`.
         batches: batch_ref, file_name, cycle, built_at.
         cycles: every cycle, in order (`schemas.cycles.cycles_in_order`).
+        by_demographics: whether a learner who fits comes before the MISIdentifier.
 
     Returns:
         `answers` with upn (canonical, null where blank), batch_ref and cycle (null where nothing was sent) and tied
         (Y or N), in the same order.
     """
-    return _tied(answers, canonical_upn(answers["mis_identifier"]), batch_rows, batches, cycles)
-
-
-def tie_by_demographics(
-    answers: pd.DataFrame, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]
-) -> pd.DataFrame:
-    """Tie answers without a UPN, as `tie` does, to the one learner of their UKPRN whose five demographics all fit (`fitted`).
-
-    People make an export of processed exceptions, and it has no UPN column (docs/reference/sources.md#exceptions). Where a
-    learner fits, upn in the result is that learner's.
-
-    Args:
-        answers: as for `tie`, with the five; those that `tie` could not tie.
-        batch_rows: batch_ref, upn, ukprn and the five; what was sent under their UKPRNs.
-        batches: as for `tie`.
-        cycles: as for `tie`.
-    """
-    upns = fitted(answers, batch_rows).fillna(canonical_upn(answers["mis_identifier"]))
-    return _tied(answers, upns, batch_rows, batches, cycles)
-
-
-def _tied(
-    answers: pd.DataFrame, upns: pd.Series, batch_rows: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]
-) -> pd.DataFrame:
-    key = pd.DataFrame(
-        {
-            "row": range(len(answers)),
-            "ukprn": answers["ukprn"].str.strip().to_numpy(),
-            "upn": upns.to_numpy(),
-            "cell": _stem(answers["file_name_cell"]).to_numpy(),
-        }
-    ).astype({"ukprn": "str", "upn": "str", "cell": "str"})
+    upns = canonical_upn(answers["mis_identifier"])
+    if by_demographics:
+        upns = fitted(answers, batch_rows).fillna(upns)
+    stems = answers["file_name_cell"].str.strip().str.replace(r"(?i)\.(csv|xml)$", "", regex=True)
+    texts = {"ukprn": answers["ukprn"].str.strip(), "upn": upns, "cell": stems}
+    key = pd.DataFrame(texts).astype("str").reset_index(drop=True).assign(row=range(len(answers)))
     files = batches[["batch_ref", "cycle", "built_at"]].assign(stem=batches["file_name"].str.rsplit(".", n=1).str[0])
     sent = batch_rows[["batch_ref", "upn", "ukprn"]].merge(files, on="batch_ref")
     matches = key.merge(sent, on=["ukprn", "upn"])
@@ -79,12 +61,6 @@ def _tied(
     out = answers.drop(columns=["upn", "batch_ref", "cycle", "tied"], errors="ignore").reset_index(drop=True)
     out = out.assign(upn=key["upn"], batch_ref=tied["batch_ref"], cycle=tied["cycle"])
     return out.assign(tied=out["batch_ref"].notna().map({True: "Y", False: "N"}).astype("str"))
-
-
-def _stem(file_name_cell: pd.Series) -> pd.Series:
-    trimmed = pc.utf8_trim_whitespace(pa.array(file_name_cell.astype("str"), pa.large_string()))
-    stems = pc.replace_substring_regex(trimmed, r"(?i)\.(csv|xml)$", "")
-    return pd.Series(stems, index=file_name_cell.index, dtype="str")
 
 
 def _last(rows: pd.DataFrame, by: list[str], order: list[str]) -> pd.DataFrame:
@@ -113,11 +89,9 @@ def merge_answers(
         learners (one row per UPN; the table's columns; `with_conflicts` fills other_upns and conflict) and exceptions
         (the table's columns; one row per UPN and batch).
     """
-    rows = answers.assign(uln=answers["uln"].str.strip())
-    rows = rows[["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]]
-    rows = rows.merge(
-        batch_rows[["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]], on=["batch_ref", "upn"]
-    )
+    rows = answers[["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]]
+    sent = batch_rows[["batch_ref", "upn", "row_ref", "cycle", "la_code", "school_number", "dob"]]
+    rows = rows.assign(uln=rows["uln"].str.strip()).merge(sent, on=["batch_ref", "upn"])
     rows["has_uln"] = uln_valid(rows["uln"]).astype(bool)
     rows["place"] = place_in(rows["cycle"], cycles)
     return _learners(rows, held.dropna()), _exceptions(rows, codes)
@@ -128,35 +102,30 @@ def _learners(rows: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     several = with_uln.duplicated("upn", keep=False)
     ordered = with_uln[several].sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
     first = pd.concat([with_uln[~several], ordered])
-    known_uln = lookup(rows["upn"], held["upn"], held["uln"])
-    known_uln = known_uln.fillna(lookup(rows["upn"], first["upn"], first["uln"]))
+    known = lookup(rows["upn"], held["upn"], held["uln"]).fillna(lookup(rows["upn"], first["upn"], first["uln"]))
     # The learner's place: the first batch that gave the known ULN, else the last batch with an answer.
-    rows = rows.assign(stands=known_uln, gave=rows["has_uln"] & (rows["uln"] == known_uln))
+    rows = rows.assign(known_uln=known, gave=rows["has_uln"] & (rows["uln"] == known))
     rows["nearest"] = rows["place"].where(~rows["gave"], -rows["place"])
     last = _last(rows, ["upn"], ["gave", "nearest", "batch_ref"]).sort_values("upn")
     distinct = rows[rows["has_uln"] & ~rows["gave"]].drop_duplicates(["upn", "uln"]).sort_values(["upn", "uln"])
     other_ulns = distinct.groupby("upn")["uln"].agg(";".join)
-    known_others = lookup(last["upn"], other_ulns.index.to_series(), other_ulns)
-    learners = last.assign(uln=last["stands"], other_ulns=known_others, other_upns=None, conflict=None)
-    names = [c.name for c in LEARNERS.columns]
-    return learners[names].astype("str").reset_index(drop=True)
+    others = lookup(last["upn"], other_ulns.index.to_series(), other_ulns)
+    learners = last.assign(uln=last["known_uln"], other_ulns=others, other_upns=None, conflict=None)
+    return learners[[c.name for c in LEARNERS.columns]].astype("str").reset_index(drop=True)
 
 
 def _exceptions(rows: pd.DataFrame, codes: pd.DataFrame) -> pd.DataFrame:
-    without = rows[~rows["has_uln"]]
-    without = without.assign(return_code=without["return_code"].fillna("NONE"))
-    without = without.assign(rank=without["return_code"].map(codes.set_index("code")["precedence"]).fillna(0))
-    without = without.sort_values(["upn", "batch_ref", "rank", "return_code"])
-    every = without.drop_duplicates(["upn", "batch_ref", "return_code"]).sort_values(
-        ["upn", "batch_ref", "return_code"]
-    )
-    every_code = every.groupby(["upn", "batch_ref"])["return_code"].agg(";".join).rename("all_codes")
-    first = without.drop_duplicates(["upn", "batch_ref"])
-    exceptions = first.merge(every_code, left_on=["upn", "batch_ref"], right_index=True)
+    key = ["upn", "batch_ref"]
+    without = rows[~rows["has_uln"]].assign(return_code=lambda r: r["return_code"].fillna("NONE"))
+    without["rank"] = without["return_code"].map(codes.set_index("code")["precedence"]).fillna(0)
+    first = without.sort_values([*key, "rank", "return_code"]).drop_duplicates(key)
+    every = without.drop_duplicates([*key, "return_code"]).sort_values([*key, "return_code"])
+    all_codes = every.groupby(key)["return_code"].agg(";".join).rename("all_codes")
+    exceptions = first.merge(all_codes, left_on=key, right_index=True)
     resolved = is_in(exceptions["upn"], rows.loc[rows["has_uln"], "upn"])
-    return exceptions.assign(state=resolved.map({True: "resolved", False: "open"}).astype("str"))[
-        ["upn", "batch_ref", "cycle", "la_code", "school_number", "row_ref", "return_code", "all_codes", "state"]
-    ].reset_index(drop=True)
+    exceptions["state"] = resolved.map({True: "resolved", False: "open"}).astype("str")
+    columns = [*key, "cycle", "la_code", "school_number", "row_ref", "return_code", "all_codes", "state"]
+    return exceptions[columns].reset_index(drop=True)
 
 
 def with_conflicts(entries: pd.DataFrame, batch_rows: pd.DataFrame) -> pd.DataFrame:

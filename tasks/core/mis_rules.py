@@ -113,21 +113,14 @@ LEARNER_RULES = (
 
 
 def broken_rules(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rules that learners would break in a file.
+    """Return the rules that learners would break in a file: a line per learner and broken rule, in order of the rules.
 
-    Args:
-        rows: upn, surname, forename, dob, gender, uln (as the return has it), held_uln (the one the file would give).
-
-    Returns:
-        row (from the index of `rows`), code and stays; a line per learner and broken rule, in order of the rules.
+    `rows` has upn, surname, forename, dob, gender, uln (as the return has it), held_uln (the one the file would give). The
+    result has row (from the index of `rows`), code and stays.
     """
-    broken = [
-        pd.DataFrame({"row": rows.index[rule.broken(rows).to_numpy(dtype=bool)]}).assign(
-            code=rule.code, stays=rule.stays
-        )
-        for rule in LEARNER_RULES
-    ]
-    return pd.concat(broken, ignore_index=True).astype({"code": "str", "stays": "bool"})
+    broken = {rule: rows.index[rule.broken(rows).to_numpy(dtype=bool)] for rule in LEARNER_RULES}
+    lines = [pd.DataFrame({"row": at}).assign(code=rule.code, stays=rule.stays) for rule, at in broken.items()]
+    return pd.concat(lines, ignore_index=True).astype({"code": "str", "stays": "bool"})
 
 
 #: The only items that a file may hold of a pupil; SIMS calls them the student's basic details. A fault in an optional item

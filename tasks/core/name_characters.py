@@ -32,7 +32,9 @@ def not_kept(names: pd.Series, allowed: str) -> pd.Series:
     Letters, marks, spaces, hyphens, apostrophes and full stops are not such signs; `allowed` is the profile's
     `name_characters`.
     """
-    return _any(names, allowed, lambda c: not (_is_letter(c) or c in " ." or c in _ALIKE or _is_space(c)))
+    return _any(
+        names, allowed, lambda c: not (_is_letter(c) or c in " ." or c in _ALIKE or unicodedata.category(c) == "Zs")
+    )
 
 
 def look_alike(names: pd.Series) -> pd.Series:
@@ -101,7 +103,3 @@ def _sign(character: str) -> str:
 
 def _is_letter(character: str) -> bool:
     return unicodedata.category(character)[0] in "LM"
-
-
-def _is_space(character: str) -> bool:
-    return unicodedata.category(character) == "Zs"

@@ -8,6 +8,8 @@ In every comparison given name, date of birth and gender must agree, so that two
 in the given name. Names are compared in the LRS's form, as the LRS compares them.
 """
 
+from functools import reduce
+
 import pandas as pd
 
 from tasks.core.identifiers import canonical_upn, upn_shape
@@ -61,21 +63,15 @@ def _was_sent_as_former(records: pd.DataFrame, ledger: pd.DataFrame) -> pd.Serie
     """Whether the person of each record was sent under the former UPN."""
     then = ledger[is_in(ledger["upn"], records["former_upn"])]
     now = records[is_in(records["former_upn"], then["upn"])]
-    as_former = now.assign(upn=now["former_upn"], given_name=now["forename"], gender=lrs_genders(now["gender"]))
-    return is_in(_upn_and_person(as_former).reindex(records.index), _upn_and_person(then))
-
-
-def _upn_and_person(rows: pd.DataFrame) -> pd.Series:
-    return composite_key(rows["upn"], person(rows))
+    as_lrs = now.assign(given_name=now["forename"], gender=lrs_genders(now["gender"]))
+    as_former = composite_key(now["former_upn"], person(as_lrs)).reindex(records.index)
+    return is_in(as_former, composite_key(then["upn"], person(then)))
 
 
 def person(rows: pd.DataFrame) -> pd.Series:
-    """Join given name, date of birth and gender into one key; null where one of them is missing.
+    """Join given name (as a school or the LRS spells it), date of birth and gender (as the LRS has it) into one key.
 
-    Only the letters of a name count, so the school's spelling with accents equals the LRS's without.
-
-    Args:
-        rows: given_name (as a school or the LRS spells it), dob, gender (as the LRS has it).
+    Null where one is missing. Only the letters of a name count: the school's spelling with accents equals the LRS's without.
     """
     plain = {name: "".join(filter(str.isalpha, base_letters(name))).upper() for name in rows["given_name"].dropna()}
     name = rows["given_name"].map(plain).astype("str")
@@ -86,11 +82,8 @@ def former_upns(records: pd.DataFrame, current: pd.Series) -> pd.Series:
     """Return the former UPNs that may be trusted if the date of birth also agrees: canonical, index of `records`.
 
     Null where another record of the school's current return has the former UPN as its UPN. That record may be a sister's,
-    even a twin's, or a second record of the same learner.
-
-    Args:
-        records: school_number, upn, former_upn (as sent).
-        current: whether a record is in its school's current return; index of `records`.
+    even a twin's, or a second record of the same learner. `records` has school_number, upn, former_upn, as sent; `current` is
+    whether each is in its school's current return.
     """
     former = canonical_upn(records["former_upn"])
     current_upn = canonical_upn(records["upn"]).where(current)
@@ -142,23 +135,14 @@ def yielding_records(records: pd.DataFrame) -> pd.Series:
             that are in two schools.
     """
     rows = records.assign(status=capitals(records["enrol_status"].str.strip()).fillna(""))
-    fields = ["given_name", "family_name", "dob", "gender"]
-    rows = rows.assign(person=_person(rows, fields), main=rows["status"].eq(_MAIN), single=rows["status"].isin(_SINGLE))
+    people = reduce(composite_key, (capitals(rows[name]) for name in ("given_name", "family_name", "dob", "gender")))
+    rows = rows.assign(person=people, main=rows["status"].eq(_MAIN), single=rows["status"].isin(_SINGLE))
     rows["newest"] = rows["at"].eq(rows.groupby("upn")["at"].transform("max"))
     by_upn = rows.groupby("upn")
-    clear = by_upn["person"].transform("nunique").eq(1) & by_upn["person"].transform("count").eq(
-        by_upn["upn"].transform("size")
-    )
+    clear = by_upn["person"].transform("nunique", dropna=False).eq(1) & rows["person"].notna()
     clear &= ~rows.duplicated(["upn", "school_number"], keep=False).groupby(rows["upn"]).transform("any")
     clear &= (rows["main"] | rows["single"]).groupby(rows["upn"]).transform("all")
     mains, newest = by_upn["main"].transform("sum"), by_upn["newest"].transform("sum")
     by_status, by_time = mains.eq(1), mains.eq(0) & newest.eq(1)
     asks = rows["main"].where(by_status, rows["newest"])
     return rows.loc[clear & (by_status | by_time) & ~asks, "row_ref"]
-
-
-def _person(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
-    person = capitals(rows[fields[0]])
-    for name in fields[1:]:
-        person = composite_key(person, capitals(rows[name]))
-    return person

@@ -20,8 +20,6 @@ from tasks.core.suppression import TOTAL, suppressed, to_fives
 STATES = tuple(state.value for state in RowState)
 #: Codes of a lack that mean the school takes no part; every other lack is a step that somebody has to do.
 NO_PART = ("special_not_chosen", "not_taking_part", "pupil_referral_unit")
-#: Why a record is not chosen if the learner already has a ULN.
-HAD_ONE = "uln_held"
 
 
 def share(part: pd.Series, whole: pd.Series) -> pd.Series:
@@ -45,7 +43,7 @@ def school_rows(
         register: la_code, school_number, school_name.
         counts: by school_number: the states, and had_one; for schools with a return.
         returned_on: the day of the first accepted return, by school_number.
-        lacks: school_number, code (`readiness.missing_things`).
+        lacks: school_number, code (`readiness.unmet_requirements`).
         on_hold: school numbers.
 
     Returns:
@@ -57,10 +55,9 @@ def school_rows(
     count = counts.reindex(rows["school_number"]).fillna(0).astype("int64").reset_index(drop=True)
     rows = rows.assign(chosen=count[list(STATES)].sum(axis=1), **{name: count[name] for name in (*STATES, "had_one")})
     rows["returned_on"] = rows["school_number"].map(returned_on).astype("str")
+    no_part = lacks.loc[lacks["code"].isin(NO_PART), "school_number"]
     has_done = {
-        SchoolOutcome.NOT_TAKING_PART: is_in(
-            rows["school_number"], lacks.loc[lacks["code"].isin(NO_PART), "school_number"]
-        ),
+        SchoolOutcome.NOT_TAKING_PART: is_in(rows["school_number"], no_part),
         SchoolOutcome.NOT_RETURNED: rows["returned_on"].isna(),
         SchoolOutcome.NOT_READY: is_in(rows["school_number"], lacks["school_number"]),
         SchoolOutcome.ON_HOLD: rows["school_number"].isin(list(on_hold)),
@@ -73,10 +70,7 @@ def school_rows(
         SchoolOutcome.ULN: rows["chosen"] + rows["had_one"] > 0,
     }
     # A school that is no longer ready, or no longer takes part, may have learners whom a batch took earlier.
-    applies = {
-        SchoolOutcome.NOT_TAKING_PART: rows["chosen"] == 0,
-        SchoolOutcome.NOT_READY: rows["uln"] == 0,
-    }
+    applies = {SchoolOutcome.NOT_TAKING_PART: rows["chosen"] == 0, SchoolOutcome.NOT_READY: rows["uln"] == 0}
     by_school = {outcome: which & applies.get(outcome, True) for outcome, which in has_done.items()}
     rows["state"] = _first(by_school | became, SchoolOutcome.NOBODY, rows.index)
     rows["for_all"] = _first(has_done, SchoolOutcome.RETURNED, rows.index)
@@ -92,23 +86,19 @@ def _first(cases: Mapping[SchoolOutcome, pd.Series], otherwise: SchoolOutcome, i
 
 
 def schools_for_all(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `school_rows` as everybody may see them (docs/security.md, "The page of Wales").
-
-    The state is for_all, and there are no counts of learners.
-    """
+    """Return `school_rows` as everybody may see them, without counts of learners (docs/security.md, "The page of Wales")."""
     return rows.drop(columns=["chosen", *STATES, "share", "had_one", "for_all"]).assign(state=rows["for_all"])
 
 
-def authority_rows(schools: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
+def authority_rows(schools: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """Return the state of every authority: its schools, and the counts of its learners that are not hidden.
 
-    Args:
-        schools: `schools_for_all`.
-        told: `views.CYCLE_BY_AUTHORITY`: la_code, and counts, null where hidden; the total's la_code is TOTAL.
+    `schools` are `schools_for_all`; `counts` are `views.CYCLE_BY_AUTHORITY`: la_code (TOTAL for the total), and counts of
+    learners, null where hidden.
 
     Returns:
         la_code, schools (of the register, that take part), returned, not_returned, not_ready, chosen, the states, share; in
-        the order of `told`.
+        the order of `counts`.
     """
     part = schools[schools["state"] != SchoolOutcome.NOT_TAKING_PART.value]
     whole = pd.concat([part, part.assign(la_code=TOTAL)])
@@ -120,9 +110,8 @@ def authority_rows(schools: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
             "not_ready": _of_state(whole, SchoolOutcome.NOT_READY),
         }
     )
-    counted = counted.reindex(told["la_code"]).fillna(0).astype("int64").reset_index()
-    learners = told[["chosen", *STATES]].reset_index(drop=True)
-    rows = pd.concat([counted, learners], axis=1)
+    counted = counted.reindex(counts["la_code"]).fillna(0).astype("int64").reset_index()
+    rows = pd.concat([counted, counts[["chosen", *STATES]].reset_index(drop=True)], axis=1)
     return rows.assign(share=share(rows["uln"], rows["chosen"]))
 
 
@@ -130,29 +119,25 @@ def _of_state(schools: pd.DataFrame, outcome: SchoolOutcome) -> pd.Series:
     return schools[schools["state"] == outcome.value].groupby("la_code").size()
 
 
-def year_of(said: pd.Series) -> pd.Series:
+def year_of(nc_year: pd.Series) -> pd.Series:
     """Return year groups as numbers in text, `9` to `14`; empty where the school's value is no such number."""
-    text = said.fillna("").str.strip()
+    text = nc_year.fillna("").str.strip()
     return text.where(text.str.fullmatch("[0-9]{1,2}"), "").str.lstrip("0").astype("str")
 
 
 def year_rows(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return the chosen learners by year group.
+    """Return the chosen learners by year group: la_code, year, chosen, the states, share; the empty year last.
 
-    Args:
-        counts: la_code, year, state, number; year is empty where a record's year cannot be read.
-
-    Returns:
-        la_code, year, chosen, the states, share; by authority and year, the empty year last.
+    `counts` has la_code, year, state, number; year is empty where a record's year cannot be read.
     """
     if counts.empty:
         return pd.DataFrame({name: [] for name in ("la_code", "year", "chosen", *STATES, "share")})
     wide = counts.pivot_table(index=["la_code", "year"], columns="state", values="number", aggfunc="sum", fill_value=0)
     wide = wide.reindex(columns=list(STATES), fill_value=0).astype("int64").reset_index()
     wide["chosen"] = wide[list(STATES)].sum(axis=1)
-    place = pd.to_numeric(wide["year"], errors="coerce").fillna(99)
-    wide = wide.assign(place=place).sort_values(["la_code", "place", "year"], ignore_index=True).drop(columns="place")
-    wide = wide.assign(share=share(wide["uln"], wide["chosen"]))
+    wide = wide.assign(
+        share=share(wide["uln"], wide["chosen"]), place=pd.to_numeric(wide["year"], errors="coerce").fillna(99)
+    ).sort_values(["la_code", "place", "year"], ignore_index=True)
     return pd.DataFrame(wide[["la_code", "year", "chosen", *STATES, "share"]])
 
 
@@ -167,14 +152,14 @@ def day_rows(returns: pd.DataFrame, batches: pd.DataFrame, answers: pd.DataFrame
     Returns:
         la_code, day, returns, batches, asked (learners in them), answered_uln, answered_without; by authority and day.
     """
-    sent = batches.assign(day=batches["sent_at"].str[:10])
-    answered = answers.assign(day=answers["received_at"].str[:10])
     keys = ["la_code", "day"]
+    sent = batches.assign(day=batches["sent_at"].str[:10]).groupby(keys)
+    answered = answers.assign(day=answers["received_at"].str[:10])
     counts = pd.DataFrame(
         {
             "returns": returns.assign(day=returns["received_at"].str[:10]).groupby(keys).size(),
-            "batches": sent.groupby(keys).size(),
-            "asked": sent.groupby(keys)["rows"].sum(),
+            "batches": sent.size(),
+            "asked": sent["rows"].sum(),
             "answered_uln": answered[answered["has_uln"]].groupby(keys).size(),
             "answered_without": answered[~answered["has_uln"]].groupby(keys).size(),
         }
@@ -190,10 +175,7 @@ def code_rows(lives: pd.DataFrame) -> pd.DataFrame:
 
 
 def age_rows(by_age: pd.DataFrame, ages: Sequence[str]) -> pd.DataFrame:
-    """Return the open exceptions by how long their learners have waited: la_code, age, number, schools.
-
-    The input is `exception_life.by_age`, and the ages in ascending order.
-    """
+    """Return the open exceptions (`exception_life.by_age`) by age, in the order of `ages`: la_code, age, number, schools."""
     each = by_age.groupby(["la_code", "age"])
     counts = pd.DataFrame({"number": each["number"].sum(), "schools": each["school_number"].nunique()}).reset_index()
     place = counts["age"].map({age: n for n, age in enumerate(ages)})
@@ -201,45 +183,26 @@ def age_rows(by_age: pd.DataFrame, ages: Sequence[str]) -> pd.DataFrame:
 
 
 def waiting_rows(lives: pd.DataFrame, day: dt.date, bound: int) -> pd.DataFrame:
-    """Return the schools with open exceptions; the school whose learners have waited longest comes first.
+    """Return the schools with open exceptions (of `lives`); the school whose learners have waited longest comes first.
 
-    Args:
-        lives: `exception_life.lives`.
-        day: the day up to which days are counted.
-        bound: number of days; an exception that is open for more is late.
-
-    Returns:
-        la_code, school_number, number (open), late (open for more than the bound), oldest (days).
+    Columns: la_code, school_number, number (open), late (open for more than `bound` days, up to `day`), oldest (days).
     """
     rows = still_open(lives)
     days = (pd.Timestamp(day) - pd.to_datetime(rows["since"], format="%Y-%m-%d")).dt.days.clip(lower=0)
     each = rows.assign(days=days, late=days > bound).groupby(["la_code", "school_number"])
-    schools = pd.DataFrame(
-        {"number": each.size(), "late": each["late"].sum(), "oldest": each["days"].max()}
-    ).reset_index()
-    schools = schools.astype({"number": "int64", "late": "int64", "oldest": "int64"})
+    schools = pd.DataFrame({"number": each.size(), "late": each["late"].sum(), "oldest": each["days"].max()})
     order = ["la_code", "late", "oldest", "number", "school_number"]
-    return schools.sort_values(order, ascending=[True, False, False, False, True], ignore_index=True)
+    rows = schools.astype("int64").reset_index()
+    return rows.sort_values(order, ascending=[True, False, False, False, True], ignore_index=True)
 
 
 def needs_of_authorities(schools: pd.DataFrame, others: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Return what a person has to do, in every authority.
+    """Return what a person has to do, in every authority: la_code, need, number; only needs above 0.
 
-    Args:
-        schools: `school_rows`.
-        others: counts by la_code, by the name of the need (`schemas.settings.pages.Need`).
-
-    Returns:
-        la_code, need, number; only needs above 0.
+    `schools` are `school_rows`; `others` has counts by la_code, by the name of the need (`schemas.settings.pages.Need`).
     """
-    by_state = {
-        name: _of_state(schools, outcome)
-        for name, outcome in (
-            ("not_returned", SchoolOutcome.NOT_RETURNED),
-            ("not_ready", SchoolOutcome.NOT_READY),
-            ("on_hold", SchoolOutcome.ON_HOLD),
-        )
-    }
+    outcomes = (SchoolOutcome.NOT_RETURNED, SchoolOutcome.NOT_READY, SchoolOutcome.ON_HOLD)
+    by_state = {outcome.value: _of_state(schools, outcome) for outcome in outcomes}
     by_learners = {name: schools.groupby("la_code")[name].sum() for name in ("exception", "held")}
     tables = [
         pd.DataFrame({"la_code": counts.index, "need": name, "number": counts.to_numpy()})
@@ -270,10 +233,5 @@ def for_all(rows: pd.DataFrame, key: str, columns: Mapping[str, bool]) -> pd.Dat
         column = suppressed(counts[[name]].rename(columns={name: "of"}), {"all": ("of",)})["of"]
         hidden = not total_is_known or pd.isna(column[TOTAL])
         left = column.drop(TOTAL).mask(counts[name] > 0) if hidden else column.drop(TOTAL)
-        shown[name] = _fives(left)
+        shown[name] = to_fives(left.dropna()).reindex(left.index).astype("Int64")
     return shown.reset_index()
-
-
-def _fives(numbers: pd.Series) -> pd.Series:
-    known = numbers.dropna()
-    return to_fives(known).reindex(numbers.index).astype("Int64")

@@ -62,18 +62,18 @@ class Known:
     allotted_here: list[str]
 
 
-def causes(asked: pd.DataFrame, known: Known) -> pd.DataFrame:
+def causes(learners: pd.DataFrame, known: Known) -> pd.DataFrame:
     """Return the likeliest cause for each learner.
 
     Args:
-        asked: upn, batch_ref, school_number and the five, as sent; former_upn, former_family_name (LRS form), nc_year,
+        learners: upn, batch_ref, school_number and the five, as sent; former_upn, former_family_name (LRS form), nc_year,
             and years_since (a number: years since the school's last return of an earlier cycle; null where there is none).
         known: what to compare them with.
 
     Returns:
-        upn, batch_ref, cause (a word of `Cause`); a row for each row of `asked`, in the same order.
+        upn, batch_ref, cause (a word of `Cause`); a row for each row of `learners`, in the same order.
     """
-    rows = asked.reset_index(drop=True)
+    rows = learners.reset_index(drop=True)
     rows[_FIVE] = rows[_FIVE].apply(capitals)
     changed = _since_earlier(rows, known.before)
     others = known.others[["upn", *_FIVE]].assign(**{name: capitals(known.others[name]) for name in _FIVE})
@@ -108,7 +108,7 @@ def _since_earlier(rows: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     then = before[["upn", *compared]].assign(**{name: capitals(before[name]) for name in _FIVE})
     pairs = now.merge(then, on="upn", suffixes=("", "_then"))
     changes = pd.DataFrame({"at": pairs["at"], "known": True})
-    changes["swapped"] = _names_crossed(pairs, "_then")
+    changes["swapped"] = _names_crossed(pairs)
     for name in compared:
         # A value that was missing then has not changed.
         changes[name] = pairs[f"{name}_then"].notna() & (pairs[name] != pairs[f"{name}_then"])
@@ -129,7 +129,7 @@ def _beside(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     likenesses = pd.DataFrame(
         {
             "at": pairs["at"],
-            "swapped": _names_crossed(pairs, "_then"),
+            "swapped": _names_crossed(pairs),
             "namesake": same["given_name"] & same["family_name"] & same["gender"] & ~same["postcode"],
             "twin": home & same["gender"],
             "unlike_twin": home & ~same["gender"],
@@ -138,11 +138,9 @@ def _beside(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     return _any_by_row(likenesses, rows.index)
 
 
-def _names_crossed(pairs: pd.DataFrame, then: str) -> pd.Series:
-    crossed = (pairs["given_name"] == pairs[f"family_name{then}"]) & (
-        pairs["family_name"] == pairs[f"given_name{then}"]
-    )
-    return crossed & (pairs["given_name"] != pairs["family_name"])
+def _names_crossed(pairs: pd.DataFrame) -> pd.Series:
+    given, family = pairs["given_name"], pairs["family_name"]
+    return (given == pairs["family_name_then"]) & (family == pairs["given_name_then"]) & (given != family)
 
 
 def _any_by_row(truths: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
@@ -152,12 +150,11 @@ def _any_by_row(truths: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
 def _look_swapped(rows: pd.DataFrame, uses: pd.DataFrame) -> pd.Series:
     """Whether both names were sent far more often as the other kind of name, without counting this record."""
     counts = uses.set_index("name")[["as_given", "as_family"]]
-    given, family = (
-        counts.reindex(rows[name]).fillna(0).set_axis(rows.index) for name in ("given_name", "family_name")
-    )
+    names = (rows["given_name"], rows["family_name"])
+    given, family = (counts.reindex(name).fillna(0).set_axis(rows.index) for name in names)
     # One less, because this record is counted too.
-    given_swapped = given["as_family"] > _TIMES * (given["as_given"] - 1).clip(lower=0)
-    return given_swapped & (family["as_given"] > _TIMES * (family["as_family"] - 1).clip(lower=0))
+    swapped = given["as_family"] > _TIMES * (given["as_given"] - 1).clip(lower=0)
+    return swapped & (family["as_given"] > _TIMES * (family["as_family"] - 1).clip(lower=0))
 
 
 def _arrived(rows: pd.DataFrame, known: pd.Series, allotted_here: list[str]) -> pd.Series:
@@ -168,10 +165,11 @@ def _arrived(rows: pd.DataFrame, known: pd.Series, allotted_here: list[str]) -> 
     return temporary | outside | (missed & ~known)
 
 
-def birth_and_name(rows: pd.DataFrame | pa.Table) -> list[pa.Array]:
+def _birth_and_name(rows: pd.DataFrame | pa.Table) -> list[pa.Array]:
     """Join dob with given_name, and dob with family_name, as keys in capitals, row by row."""
-    day = _texts(rows["dob"])
-    return [_joined(day, pc.ascii_upper(_texts(rows[name]))) for name in ("given_name", "family_name")]
+    day, between = _texts(rows["dob"]), pa.scalar("|", pa.large_string())
+    names = [pc.ascii_upper(_texts(rows[name])) for name in ("given_name", "family_name")]
+    return [pc.binary_join_element_wise(day, name, between) for name in names]
 
 
 def _texts(column: pd.Series | pa.ChunkedArray) -> pa.Array:
@@ -180,31 +178,23 @@ def _texts(column: pd.Series | pa.ChunkedArray) -> pa.Array:
     return column.cast(pa.large_string()).combine_chunks()
 
 
-def _joined(left: pa.Array, right: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(left, right, pa.scalar("|", pa.large_string()))
-
-
-def lives_like(sent: pa.Table, asked: pd.DataFrame) -> pa.Table:
-    """Return the rows of `sent`, a piece of all that was sent, that share dob and a name with one of `asked`.
+def lives_like(sent: pa.Table, learners: pd.DataFrame) -> pa.Table:
+    """Return the rows of `sent`, a piece of all that was sent, that share dob and a name with one of `learners`.
 
     Both have dob, given_name and family_name; a given name may equal a family name.
     """
-    wanted = pa.concat_arrays(birth_and_name(asked)).unique()
-    by_given, by_family = (pc.is_in(key, value_set=wanted, skip_nulls=True) for key in birth_and_name(sent))
+    wanted = pa.concat_arrays(_birth_and_name(learners)).unique()
+    by_given, by_family = (pc.is_in(key, value_set=wanted, skip_nulls=True) for key in _birth_and_name(sent))
     return sent.filter(pc.or_(by_given, by_family))
 
 
-def used_as(sent: pa.Table, asked: pd.DataFrame) -> pd.DataFrame:
+def used_as(sent: pa.Table, learners: pd.DataFrame) -> pd.DataFrame:
     """Count how often each name of the learners in question was sent as a given and as a family name.
 
-    Args:
-        sent: given_name, family_name; a piece of all that was sent.
-        asked: given_name, family_name.
-
-    Returns:
-        name (capitals), as_given, as_family; to be summed over the pieces.
+    Both tables have given_name and family_name; `sent` is a piece of all that was sent. Returns name (capitals), as_given,
+    as_family, to be summed over the pieces.
     """
-    given, family = (pc.ascii_upper(_texts(asked[name])) for name in ("given_name", "family_name"))
+    given, family = (pc.ascii_upper(_texts(learners[name])) for name in ("given_name", "family_name"))
     wanted = pa.concat_arrays([given, family]).unique().drop_null()
     counts = {}
     for name, column in (("as_given", "given_name"), ("as_family", "family_name")):
@@ -214,21 +204,18 @@ def used_as(sent: pa.Table, asked: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_likely_causes(
-    lines: pd.DataFrame, standing: pd.DataFrame, found: pd.DataFrame, texts: pd.DataFrame, code: str
+    lines: pd.DataFrame, standing: pd.DataFrame, likely: pd.DataFrame, texts: pd.DataFrame, code: str
 ) -> pd.DataFrame:
-    """Return the lines of a school's list with the likely cause beside each possible match.
+    """Return the lines of a school's list with why_* and check_*: the likely cause of each possible match, null elsewhere.
 
     Args:
         lines: row_ref, code and any other columns.
         standing: row_ref, upn, batch_ref.
-        found: `causes`.
+        likely: `causes`.
         texts: code (a cause), why_en, why_cy, check_en, check_cy.
         code: the LRS's code for a possible match.
-
-    Returns:
-        `lines` with why_en, why_cy, check_en, check_cy; null beside other lines and where no cause was inferred.
     """
-    of_row = standing.merge(found, on=["upn", "batch_ref"]).set_index("row_ref")["cause"]
+    of_row = standing.merge(likely, on=["upn", "batch_ref"]).set_index("row_ref")["cause"]
     cause = lines["row_ref"].where(lines["code"] == code).map(of_row)
     by_cause = texts.set_index("code")
     names = [f"{kind}_{lang}" for kind in ("why", "check") for lang in ("en", "cy")]

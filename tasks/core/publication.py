@@ -23,7 +23,7 @@ from tasks.core.merging import ONE_LEARNER_TWICE, ULN_SHARED
 from tasks.core.mis_rules import broken_rules
 from tasks.core.one_learner import former_upns
 from tasks.core.superseding import CHANGE_FINDINGS
-from tasks.core.verification import FOUND
+from tasks.core.verification import OUTCOME_FINDINGS
 
 ULN_OF_ANOTHER_BIRTH = "REG01"
 RETURN_HAS_ULN_OF_ANOTHER = "REG04"
@@ -180,10 +180,8 @@ def _uln_of_another(rows: pd.DataFrame, has_uln: pd.Series) -> pd.Series:
     """Whether the ULN in a record is that of another learner of the school, by that learner's record or by the register."""
     uln = rows["uln"].str.strip().where(has_uln, rows["held_uln"])
     holders = rows.assign(of=uln)[["school_number", "of", "learner_upn"]].dropna(subset=["of"]).drop_duplicates()
-    several = holders.loc[holders.duplicated(["school_number", "of"], keep=False), ["school_number", "of"]]
-    return has_uln & is_in(
-        composite_key(rows["school_number"], uln), composite_key(several["school_number"], several["of"])
-    )
+    held = composite_key(holders["school_number"], holders["of"])
+    return has_uln & is_in(composite_key(rows["school_number"], uln), held[held.duplicated()])
 
 
 def _in_steps(lines: pd.DataFrame) -> pd.DataFrame:
@@ -215,12 +213,10 @@ def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
     names = {"uln": "held_uln", "dob": "held_dob", "school_number": "held_school", "conflict": "conflict"}
     names["other_upns"] = "held_upns"
     register = learners.set_index("upn").reindex(columns=list(names)).rename(columns=names)
-    by_upn = register.reindex(rows["learner_upn"])
-    by_former = register.reindex(rows["vouched"]).reset_index(drop=True)
-    same_birth = by_former["held_dob"].eq(rows["dob"].str.strip().reset_index(drop=True))
-    entries = by_upn.reset_index(drop=True)
-    entries = entries.where(entries["held_uln"].notna(), by_former.where(same_birth))
-    return pd.concat([rows.reset_index(drop=True), entries[list(names.values())]], axis=1)
+    rows = rows.reset_index(drop=True)
+    by_upn, by_former = (register.reindex(rows[name]).reset_index(drop=True) for name in ("learner_upn", "vouched"))
+    same_birth = by_former["held_dob"].eq(rows["dob"].str.strip())
+    return pd.concat([rows, by_upn.where(by_upn["held_uln"].notna(), by_former.where(same_birth))], axis=1)
 
 
 def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
@@ -232,17 +228,15 @@ def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
 
 def _change_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """Return the changes since a record was sent, coded by the learner's state now: the answer may have come since."""
-    changes = rows.merge(
-        findings.loc[findings["rule"].isin(list(CHANGE_FINDINGS.values())), ["row_ref", "field"]], on="row_ref"
-    )
+    changed = findings.loc[findings["rule"].isin(list(CHANGE_FINDINGS.values())), ["row_ref", "field"]]
+    changes = rows.merge(changed, on="row_ref")
     # A record not chosen because the register holds its ULN counts as one with a ULN.
     state = changes["state"].where(changes["reason"].ne(NotChosen.ULN_HELD.value), RowState.ULN.value)
     return changes.assign(code=state.map(CHANGE_FINDINGS).astype("str"))[state.isin(list(CHANGE_FINDINGS))]
 
 
 def _verified_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    """Return what the LRS answered about the ULN in the return."""
-    verified = findings.loc[findings["rule"].isin(list(FOUND.values())), ["row_ref", "rule"]]
+    verified = findings.loc[findings["rule"].isin(list(OUTCOME_FINDINGS.values())), ["row_ref", "rule"]]
     return rows.merge(verified, on="row_ref").rename(columns={"rule": "code"})
 
 
@@ -254,11 +248,9 @@ def _field_names(fields: pd.Series, lang: Language) -> pd.Series:
 
 def _answer_lines(rows: pd.DataFrame, exceptions: pd.DataFrame) -> pd.DataFrame:
     """Return the LRS's answers; `portal` is the school that asked, where the learner is now in another one."""
-    answers = exceptions[["upn", "batch_ref", "return_code", "school_number"]]
     names = {"upn": "learner_upn", "return_code": "code", "school_number": "portal"}
-    lines = rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(
-        answers.rename(columns=names), on=["learner_upn", "batch_ref"]
-    )
+    answers = exceptions[["batch_ref", *names]].rename(columns=names)
+    lines = rows[rows["state"].eq(RowState.EXCEPTION.value)].merge(answers, on=["learner_upn", "batch_ref"])
     return lines.assign(portal=lines["portal"].mask(lines["portal"] == lines["school_number"]))
 
 
@@ -275,15 +267,9 @@ def _with_portal(lines: pd.DataFrame) -> pd.DataFrame:
 def by_school(
     ulns: pd.DataFrame, lines: pd.DataFrame, also: Iterable[str] = ()
 ) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    """Return the ulns and the lines of each school.
+    """Return the ulns and the lines (EXCEPTION_COLUMNS) of each school, in the order of `for_schools`; by school number.
 
-    Args:
-        ulns: as `for_schools` returns them.
-        lines: as `for_schools` returns them.
-        also: schools that get an entry even if it is empty, because they had something before.
-
-    Returns:
-        School number -> its ulns and its lines (EXCEPTION_COLUMNS), in the same order; by school number.
+    The schools in `also` get an entry even if it is empty, because they had something before.
     """
     parts = []
     for table in (ulns, lines[["school_number", *EXCEPTION_COLUMNS]]):

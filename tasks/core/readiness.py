@@ -1,6 +1,6 @@
 """Find the schools that are ready, and what every other school still needs (docs/reference/sources.md#readiness).
 
-The codes and their texts are in `schemas/codes/readiness.csv`. To add a check: a code there and a line in `missing_things`.
+The codes and their texts are in `schemas/codes/readiness.csv`. To add a check: a code, a line in `unmet_requirements`.
 """
 
 import pandas as pd
@@ -26,7 +26,7 @@ _COMPARED = {
 }
 
 
-def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cycle) -> pd.DataFrame:
+def unmet_requirements(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cycle) -> pd.DataFrame:
     """Return what each school of the register lacks before its learners may be sent.
 
     Unknown counts as a lack: a record that is blank in one of the two registers cannot be compared. A row that cannot be
@@ -51,11 +51,10 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
     ukprn = rows["ukprn"].str.strip()
     # Only the UKPRN of a school that takes part, or of a row that cannot be read, can clash with another.
     ukprn_in_use = ukprn.where(takes_part | wrong)
-    name, postcode = (
-        {register: _plain(rows[f"{register}_{field}"]) for register in ("ukrlp", "edubase")}
-        for field in ("name", "postcode")
-    )
-    no_record = {register: name[register].eq("") & postcode[register].eq("") for register in ("ukrlp", "edubase")}
+    registers = ("ukrlp", "edubase")
+    name = {register: _plain(rows[f"{register}_name"]) for register in registers}
+    postcode = {register: _plain(rows[f"{register}_postcode"]) for register in registers}
+    no_record = {register: name[register].eq("") & postcode[register].eq("") for register in registers}
     comparable = part & ~no_record["ukrlp"] & ~no_record["edubase"]
     closes = cycle.closes_on.isoformat()
     checks = {
@@ -76,45 +75,33 @@ def missing_things(schools: pd.DataFrame, registration: pd.DataFrame, cycle: Cyc
         "privacy_notice_missing": part & rows["privacy_notice_on"].isna(),
         "privacy_notice_late": part & (rows["privacy_notice_on"].fillna("") > closes),
     }
-    lacks = [
-        pd.DataFrame({"school_number": rows.loc[bad, "school_number"], "code": code}) for code, bad in checks.items()
-    ]
-    return pd.concat(lacks).sort_values(["school_number", "code"], ignore_index=True)
+    unmet = [rows.loc[bad, ["school_number"]].assign(code=code) for code, bad in checks.items()]
+    return pd.concat(unmet).astype("str").sort_values(["school_number", "code"], ignore_index=True)
 
 
 def side_by_side(missing: pd.DataFrame, registration: pd.DataFrame) -> pd.DataFrame:
-    """Add to each lack the values of the two registers, and the value that is wrong.
+    """Add to each lack (`unmet_requirements`) the values of the two registers, and the value that is wrong.
 
-    Args:
-        missing: school_number, code (`missing_things`).
-        registration: the columns of `reference/registration.csv`, and `wrong`, a row per school.
+    `registration` has the columns of `reference/registration.csv`, and `wrong`, a row per school.
 
     Returns:
         The columns of `missing`, and ukrlp, edubase (both spellings of a name or postcode that is compared) and found (the
         UKPRN, the date or the columns that are wrong). Null where there is no value or none is checked.
     """
     rows = missing.merge(registration, on="school_number", how="left")
+    sources = {name: {code: f"{name}_{field}" for code, field in _COMPARED.items()} for name in ("ukrlp", "edubase")}
     columns = {}
-    for column, value in (
-        *(
-            (register, {code: f"{register}_{field}" for code, field in _COMPARED.items()})
-            for register in ("ukrlp", "edubase")
-        ),
-        ("found", _REGISTERED),
-    ):
-        text = pd.Series(None, index=rows.index, dtype="str")
-        for code, source in value.items():
-            text = text.mask(rows["code"] == code, rows[source].astype("str"))
-        columns[column] = text
-    return missing.assign(**{column: text.to_numpy() for column, text in columns.items()}).astype("str")
+    for column, source_of in (sources | {"found": _REGISTERED}).items():
+        cases = [(rows["code"] == code, rows[source].astype("str")) for code, source in source_of.items()]
+        columns[column] = pd.Series(None, index=rows.index, dtype="str").case_when(cases).to_numpy()
+    return missing.assign(**columns).astype("str")
 
 
 def unmatched_opt_outs(opt_outs: pd.DataFrame, pupils_upn: pd.Series) -> int:
     """Count the opt-outs that match no pupil: without this count, a recorded preference would be lost in silence.
 
-    Args:
-        opt_outs: the columns of `reference/opt_outs.csv`; a repeated upn is one opt-out, a row without one matches nobody.
-        pupils_upn: the UPNs of all pupils of the cycle, also former ones, as sent.
+    `opt_outs` has upn: a repeated one is one opt-out, a row without one matches nobody. `pupils_upn` are the UPNs of all
+    pupils of the cycle, also former ones, as sent.
     """
     upns = canonical_upn(opt_outs["upn"])
     repeated = upns.notna() & upns.duplicated()

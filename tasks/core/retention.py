@@ -15,9 +15,8 @@ from tasks.core.membership import is_in, lookup
 def files_taken_in(received: pd.DataFrame, untied: pd.Series) -> pd.DataFrame:
     """Return what the ledger knows of each file that was ever taken in, with all its contents.
 
-    Args:
-        received: sha256, container_sha256, kind, status, pupils, received_at.
-        untied: the sha256 of result files with an answer that ties to nobody yet: a person has to look at them.
+    `received` has sha256, container_sha256, kind, status, pupils, received_at; `untied` the sha256 of result files with an
+    answer that ties to nobody yet: a person has to look at them.
 
     Returns:
         index sha256 (of the file as it was in an inbox); since (the last day on which any of it was recorded), needed (a run
@@ -36,9 +35,7 @@ def files_taken_in(received: pd.DataFrame, untied: pd.Series) -> pd.DataFrame:
 def settled_batches(batches: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Return the batches whose files nobody needs any more: abandoned, or sent with an answer for every learner.
 
-    Args:
-        batches: batch_ref, state, rows.
-        answers: batch_ref, upn; the tied ones.
+    `batches` has batch_ref, state, rows; `answers` batch_ref and upn, of tied answers.
     """
     answered = batches["batch_ref"].map(learners_answered(answers)).fillna(0)
     complete = batches["state"].eq(BatchState.SENT.value) & (answered >= batches["rows"])
@@ -47,8 +44,8 @@ def settled_batches(batches: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFram
 
 def is_settled(counts: pd.DataFrame) -> bool:
     """Whether a cycle is settled: its counts (`standing.count_by_school`) balance; nobody waits to go or for an answer."""
-    under_way = counts[[RowState.WAITING.value, RowState.SENT.value]].to_numpy().sum()
-    return bool(counts["balanced"].all()) and not under_way
+    open_records = counts[[RowState.WAITING.value, RowState.SENT.value]].to_numpy().sum()
+    return bool(counts["balanced"].all()) and not open_records
 
 
 #: What stays of a chosen pupil's record: the UPN by which the ledger knows the learner, which keeps the record's state; and
@@ -71,7 +68,7 @@ def emptied(pupils: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
     """
     names = [name for name in PUPIL_FIELDS if name not in _LEFT]
     gone = pd.DataFrame(None, index=pupils.index, columns=names, dtype="str")
-    known, own_upn = lookup(pupils["row_ref"], standing["row_ref"], standing["upn"]), canonical_upn(pupils["upn"])
+    known, upn = lookup(pupils["row_ref"], standing["row_ref"], standing["upn"]), canonical_upn(pupils["upn"])
     before = pupils["former_upn"].where(pupils[names].isna().all(axis=1))
-    left = pd.DataFrame({"upn": known, "former_upn": own_upn.mask(own_upn.eq(known), before).where(known.notna())})
+    left = pd.DataFrame({"upn": known, "former_upn": upn.mask(upn.eq(known), before).where(known.notna())})
     return pd.concat([pupils.drop(columns=list(PUPIL_FIELDS)), gone, left], axis=1)[list(pupils.columns)]

@@ -27,11 +27,8 @@ def current_returns(returns: pd.DataFrame) -> pd.Series:
     Files in place of a return (CTFs) count where the school has sent no return. All of a school's CTFs count together,
     because a CTF may have one year group or a single learner; for a learner in two of them, see `replaced_records`.
 
-    Args:
-        returns: sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout; a cycle's accepted ones.
-
-    Returns:
-        sha256 of the files that count, indexed by school_number.
+    `returns` has sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout, of a cycle's accepted
+    returns. The result has sha256, indexed by school_number.
     """
     order = oldest_first(returns)
     returned = ~order["layout"].isin(request_layouts())
@@ -41,13 +38,10 @@ def current_returns(returns: pd.DataFrame) -> pd.Series:
 
 
 def replaced_records(records: pd.DataFrame, requests: pd.DataFrame) -> pd.Series:
-    """Return the row_refs of records that a newer file of the school replaces, among files in place of returns.
+    """Return the row_refs of records that a newer file of the school replaces, among files in place of returns (`requests`).
 
-    A learner is the same by UPN, or by name and date of birth, because the UPN may be what was wrong.
-
-    Args:
-        records: row_ref, school_number, sha256, upn, surname, forename, dob, as sent; of these files.
-        requests: the files, with columns as for `oldest_first`.
+    A learner is the same by UPN, or by name and date of birth, because the UPN may be what was wrong. `records` of these
+    files have row_ref, school_number, sha256, upn, surname, forename, dob, as sent.
     """
     order = oldest_first(requests)["sha256"].drop_duplicates(keep="last")
     at = records["sha256"].map(pd.Series(range(len(order)), index=order)).astype("float64")
@@ -61,18 +55,15 @@ def replaced_records(records: pd.DataFrame, requests: pd.DataFrame) -> pd.Series
 
 
 def oldest_first(returns: pd.DataFrame) -> pd.DataFrame:
-    """Sort a cycle's accepted returns by school, then header DateTime, then SerialNo, the newest last.
+    """Sort accepted returns by school, then header DateTime, then SerialNo, the newest last.
 
-    In each school, files in place of returns come first.
-
-    Args:
-        returns: sha256, school_number, header_datetime, serial_no, layout and any other columns.
+    In each school, files in place of returns come first. Columns: sha256, school_number, header_datetime, serial_no, layout.
     """
     order = returns.assign(
-        own=~returns["layout"].isin(request_layouts()),
+        is_return=~returns["layout"].isin(request_layouts()),
         at=moments(returns["header_datetime"]),
         serial=pd.to_numeric(returns["serial_no"], errors="coerce"),
-    ).sort_values(["school_number", "own", "at", "serial", "sha256"], na_position="first")
+    ).sort_values(["school_number", "is_return", "at", "serial", "sha256"], na_position="first")
     return order[list(returns.columns)]
 
 
@@ -103,7 +94,7 @@ def select(
         pupils: row_ref, school_number, sha256, upn, former_upn, uln, dob, nc_year, enrol_status, as sent.
         cycle: year groups and rule of age.
         current: sha256 of the files that count (`current_returns`).
-        missing: school_number, code; what schools lack (`readiness.missing_things`).
+        missing: school_number, code; what schools lack (`readiness.unmet_requirements`).
         held: upn, uln, dob; what earlier cycles left in the learner register. A ULN from this cycle does not undo the
             choice. A former UPN also identifies the learner, if the date of birth agrees.
         replaced: row_refs of records that a newer one of the school replaces (`replaced_records`).
@@ -112,8 +103,10 @@ def select(
         row_ref, school_number, disposition, reason, detail, in the order of `pupils`.
     """
     school, dob = pupils["school_number"], pupils["dob"]
-    superseded = ~is_in(pupils["sha256"], current) | _is_named(pupils, replaced)
-    years = year_group(pupils["nc_year"]).fillna(expected_year(dob, cycle))
+    superseded = ~is_in(pupils["sha256"], current)
+    if replaced is not None:
+        superseded |= is_in(pupils["row_ref"], replaced)
+    years = map_unique(_year_group, pupils["nc_year"]).fillna(expected_year(dob, cycle))
     wrong_year = years.notna() & ~years.isin(cycle.year_groups)
     limit = cycle.born_on_or_before
     too_young = iso_dates(dob) > pd.Timestamp(limit) if limit else pd.Series(False, index=pupils.index)
@@ -122,7 +115,9 @@ def select(
     detail = map_unique(lambda s: s.map(lacks).astype("str"), school)
     tests = {
         NotChosen.SUPERSEDED_RETURN: superseded,
-        NotChosen.ENROLMENT_STATUS: map_unique(_not_sent, pupils["enrol_status"]),
+        NotChosen.ENROLMENT_STATUS: map_unique(
+            lambda status: capitals(status.str.strip()).isin(NOT_SENT_STATUS), pupils["enrol_status"]
+        ),
         NotChosen.YEAR_GROUP: wrong_year,
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
@@ -145,10 +140,6 @@ def select(
     )
 
 
-def _is_named(pupils: pd.DataFrame, row_refs: pd.Series | None) -> pd.Series:
-    return is_in(pupils["row_ref"], pupils["row_ref"].iloc[:0] if row_refs is None else row_refs)
-
-
 def _is_held(pupils: pd.DataFrame, held: pd.DataFrame, current: pd.Series) -> pd.Series:
     """Whether the register holds a ULN for a pupil's UPN, or for the former one with the same date of birth."""
     upn, former = canonical_upn(pupils["upn"]), former_upns(pupils, current)
@@ -161,16 +152,8 @@ def _is_held(pupils: pd.DataFrame, held: pd.DataFrame, current: pd.Series) -> pd
     return is_in(upn, entries["upn"]) | by_former
 
 
-def _not_sent(enrol_status: pd.Series) -> pd.Series:
-    return capitals(enrol_status.str.strip()).isin(NOT_SENT_STATUS)
-
-
-def year_group(nc_year: pd.Series) -> pd.Series:
-    """Return NCyearActual, as sent, as a number; null where it is none of 1 to 14 (N1, N2 and R count as 0)."""
-    return map_unique(_year_group, nc_year)
-
-
 def _year_group(nc_year: pd.Series) -> pd.Series:
+    """Return NCyearActual, as sent, as a number; null where it is none of 1 to 14 (N1, N2 and R count as 0)."""
     text = capitals(nc_year.str.strip())
     numbers = pd.to_numeric(text.where(text.str.fullmatch(r"0?[1-9]|1[0-4]")), errors="coerce").astype("Int64")
     return numbers.mask(text.isin(["N1", "N2", "R"]).astype(bool), 0)

@@ -7,22 +7,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from schemas.states import BatchState, Disposition, NotChosen, RowState
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import composite_key, is_in, lookup, place_in
+from tasks.core.text_columns import chosen_texts
 
 
 def latest_sent_rows(batch_rows: pd.DataFrame, batches: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
     """Return the batch rows that count as sent.
 
-    A row of an abandoned batch counts only if the LRS has answered it; otherwise its learner counts as never sent.
-
-    Args:
-        batch_rows: batch_ref, upn and any other columns.
-        batches: batch_ref, state.
-        answered: upn, batch_ref; the LRS's answers, with or without a ULN.
+    A row of an abandoned batch counts only if the LRS has answered it; otherwise its learner counts as never sent. Columns:
+    `batch_rows` batch_ref, upn; `batches` batch_ref, state; `answered` upn, batch_ref of answers, with or without a ULN.
     """
     abandoned = is_in(batch_rows["batch_ref"], batches.loc[batches["state"] == BatchState.ABANDONED.value, "batch_ref"])
     keep = is_in(batch_rows["batch_ref"], batches["batch_ref"]) & ~abandoned
@@ -50,10 +46,9 @@ def latest_batch(sent: pd.DataFrame, batches: pd.DataFrame, cycles: list[str]) -
     again = rows[several].merge(known, on="batch_ref").assign(place=lambda r: place_in(r["cycle"], cycles))
     last = again.sort_values(["upn", "place", "built_at", "batch_ref"]).drop_duplicates("upn", keep="last")
     rows = pd.concat([rows[~several], last[list(rows.columns)]]).sort_values("upn", ignore_index=True)
-    rows = rows.assign(state=lookup(rows["batch_ref"], known["batch_ref"], known["state"]))
-    return rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})[
-        ["upn", "batch_ref", "batch_cycle", "batch_school", "state"]
-    ]
+    rows["state"] = lookup(rows["batch_ref"], known["batch_ref"], known["state"])
+    rows = rows.rename(columns={"cycle": "batch_cycle", "school_number": "batch_school"})
+    return rows[["upn", "batch_ref", "batch_cycle", "batch_school", "state"]]
 
 
 def derive_states(
@@ -88,13 +83,12 @@ def derive_states(
     for name in ("batch_ref", "batch_cycle", "batch_school"):
         rows[name] = lookup(rows["upn"], latest["upn"], latest[name])
     uln = is_in(rows["upn"], learners.loc[learners["uln"].notna(), "upn"])
-    excepted = is_in(
-        composite_key(rows["upn"], rows["batch_ref"]), composite_key(exceptions["upn"], exceptions["batch_ref"])
-    )
+    pairs = [composite_key(table["upn"], table["batch_ref"]) for table in (rows, exceptions)]
+    excepted = is_in(*pairs)
     in_cycle = rows["batch_cycle"].eq(cycle_id)
     only_record = ~composite_key(rows["school_number"], rows["upn"]).duplicated(keep=False)
-    asked_here = in_cycle & rows["batch_school"].eq(rows["school_number"]) & only_record
-    is_held = is_in(rows["row_ref"], held) & ~asked_here
+    sent_from_here = in_cycle & rows["batch_school"].eq(rows["school_number"]) & only_record
+    is_held = is_in(rows["row_ref"], held) & ~sent_from_here
     # A learner with an exception of an earlier cycle may be sent again; a learner in a live batch may not. A learner with
     # a ULN has no open exception, whatever the LRS answered before.
     live = rows["batch_ref"].notna() & ~excepted
@@ -107,12 +101,8 @@ def derive_states(
         (pd.Series(True, index=rows.index), RowState.WAITING),
     ]
     case = np.select([holds.to_numpy(dtype=bool) for holds, _ in cases], range(len(cases)))
-    state = pd.Series(
-        pa.array([state.value for _, state in cases], pa.large_string()).take(pa.array(case)), dtype="str"
-    )
-    return rows.assign(state=state.set_axis(rows.index))[
-        ["row_ref", "school_number", "upn", "state", "batch_ref"]
-    ].reset_index(drop=True)
+    rows["state"] = chosen_texts([state.value for _, state in cases], case, rows.index)
+    return rows[["row_ref", "school_number", "upn", "state", "batch_ref"]].reset_index(drop=True)
 
 
 def count_by_school(
@@ -130,16 +120,14 @@ def count_by_school(
         index school_number; records, not_chosen:<reason> for each reason, held, waiting, sent, uln, exception, balanced.
     """
     schools = pd.Index(sorted({*pupils["school_number"].unique(), *declared.index}), name="school_number")
-    counts = pd.DataFrame(index=schools)
-    counts["records"] = pupils.groupby("school_number").size()
-    reasons = dispositions.loc[dispositions["disposition"] != Disposition.CHOSEN.value]
-    for reason in NotChosen:
-        counts[f"not_chosen:{reason.value}"] = (
-            reasons[reasons["reason"] == reason.value].groupby("school_number").size()
-        )
-    for state in RowState:
-        counts[state.value] = standing[standing["state"] == state.value].groupby("school_number").size()
-    counts = counts.reindex(schools).fillna(0).astype("int64")
+    not_chosen = dispositions[dispositions["disposition"] != Disposition.CHOSEN.value]
+    by_reason = not_chosen.pivot_table(index="school_number", columns="reason", aggfunc="size")
+    by_reason = by_reason.reindex(columns=[reason.value for reason in NotChosen]).add_prefix("not_chosen:")
+    by_state = standing.pivot_table(index="school_number", columns="state", aggfunc="size")
+    by_state = by_state.reindex(columns=[state.value for state in RowState])
+    records = pupils.groupby("school_number").size().rename("records")
+    counts = pd.concat([table.reindex(schools) for table in (records, by_reason, by_state)], axis=1)
+    counts = counts.fillna(0).astype("int64")
     parts = counts.drop(columns="records").sum(axis=1)
     expected = declared.reindex(schools).fillna(0).astype("int64")
     once = not dispositions["row_ref"].duplicated().any() and not standing["row_ref"].duplicated().any()

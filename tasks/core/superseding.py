@@ -46,7 +46,7 @@ def changed_values(
     because it may be somebody else's. A blank in such a record is nothing to correct on the portal.
 
     Args:
-        standing: `standing.derive_states`; and kept and own_upn of records not chosen because the learner has a ULN.
+        standing: `standing.derive_states`; and kept and by_own_upn of records not chosen because the learner has a ULN.
         forms: row_ref, the sent fields and sharing (`lrs_forms`).
         sent: batch_ref, upn, school_number, the sent fields and ability_to_share of the batches concerned.
         held: row_refs with a blocking finding.
@@ -61,11 +61,11 @@ def changed_values(
     rows = reportable.merge(now, on="row_ref").merge(then, on=["batch_ref", "upn"], suffixes=("", "_then"))
     kept = rows["kept"].eq(True) if "kept" in rows else pd.Series(False, index=rows.index)
     same_school = rows["school_number"] == rows["school_number_then"]
+    same = same_school
     if kept.any():
-        same_person = (same_school & rows["own_upn"].eq(True)) | (rows["dob"] == rows["dob_then"])
-        rows, kept = rows[same_person.where(kept, same_school)], kept[same_person.where(kept, same_school)]
-    else:
-        rows, kept = rows[same_school], kept[same_school]
+        same_person = (same_school & rows["by_own_upn"].eq(True)) | (rows["dob"] == rows["dob_then"])
+        same = same_person.where(kept, same_school)
+    rows, kept = rows[same], kept[same]
     if shown is not None:
         has = {name: f"{name}_shown" for name in _FIELDS}
         rows = rows.merge(shown.rename(columns=has), on=["batch_ref", "upn"], how="left").set_axis(rows.index)
@@ -98,9 +98,8 @@ def _blank(values: pd.Series, name: str) -> pd.Series:
 def last_shown(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
     """Return the values that the newest answer to a batch shows for a learner, where they are not those sent.
 
-    Args:
-        answers: upn, batch_ref, received_at, sha256, ordinal, the sent fields and ability_to_share.
-        sent: as for `changed_values`.
+    `answers` has upn, batch_ref, received_at, sha256, ordinal, the sent fields and ability_to_share; `sent` is as for
+    `changed_values`.
 
     Returns:
         batch_ref, upn, and the value shown for each field; null where no answer shows one, or it is the value sent. Among

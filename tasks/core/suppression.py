@@ -29,11 +29,9 @@ _Node = tuple[Hashable, ...]
 
 
 def with_sums(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Add the sums to counts and, as the last row, the total.
+    """Add the sums to counts (a row for each thing counted, columns that are not sums) and, as the last row, the total.
 
-    Args:
-        counts: a row for each thing counted, with the columns that are not sums.
-        parts: the sum columns and their parts, which are columns or sums before it; the last one is the sum of all.
+    `parts` has the sum columns and their parts, which are columns or sums before it; the last one is the sum of all.
     """
     whole = counts.copy()
     for name, columns in parts.items():

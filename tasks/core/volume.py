@@ -15,11 +15,7 @@ COVERED = (NotChosen.ULN_HELD.value, NotChosen.SCHOOL_NOT_READY.value, NotChosen
 
 
 def covered(dispositions: pd.DataFrame) -> pd.Series:
-    """Count the learners that a cycle covers, by school_number; schools without learners are left out.
-
-    Args:
-        dispositions: school_number, disposition, reason; of one cycle.
-    """
+    """Count the learners that a cycle covers, by school_number; from school_number, disposition, reason."""
     counts = dispositions["disposition"].eq(Disposition.CHOSEN.value) | dispositions["reason"].isin(COVERED)
     by_school: pd.Series = dispositions[counts].groupby("school_number").size()
     return by_school

@@ -26,10 +26,7 @@ _APART = "\u200c"
 def welsh_key(name: str, apart: Sequence[str] = ()) -> tuple[tuple[int, ...], str, str]:
     """Return the sort key of a name: letters, then accents and signs, then capitals.
 
-    Args:
-        name: as spelled.
-        apart: beginnings of words in small letters, with a `|` between two letters that are not one letter together, such
-            as `ban|gor`.
+    `apart` has beginnings of words in small letters, with a `|` between two letters that are not one letter: `ban|gor`.
     """
     spelled = _WORD.sub(lambda word: _split_letters(word[0], apart), _plain(name))
     letters: list[int] = []

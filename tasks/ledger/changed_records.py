@@ -18,8 +18,7 @@ from tasks.core.membership import is_in, lookup
 from tasks.core.standing import latest_batch
 from tasks.core.superseding import CHANGE_FINDINGS, changed_values, last_shown
 from tasks.ledger.lrs_forms import lrs_forms
-from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import register_of, rows_held
+from tasks.ledger.standing import register_of, rows_held, rows_sent
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
 
@@ -83,9 +82,9 @@ def _with_uln(
     held = register_of(lake, cycle, upn=pd.concat([upn, former])).dropna(subset="uln")["upn"]
     sent, batches = rows_sent(lake, [*COMPARED, "cycle"], up_to(cycle), held)
     last = latest_batch(sent, batches, up_to(cycle))
-    under_own = is_in(upn, last["upn"])
+    by_own_upn = is_in(upn, last["upn"])
     kept = records[["row_ref", "school_number"]].assign(
-        upn=upn.where(under_own, former), state=RowState.ULN.value, kept=True, own_upn=under_own
+        upn=upn.where(by_own_upn, former), state=RowState.ULN.value, kept=True, by_own_upn=by_own_upn
     )
     kept["batch_ref"] = lookup(kept["upn"], last["upn"], last["batch_ref"])
     # Two records of a school with the same UPN may be two people.
@@ -106,11 +105,7 @@ def _in_exports(ctx: RunContext, upns: pd.Series) -> pd.Series:
 def still_changed(ctx: RunContext, chunk: Chunk, standing: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings with those about changed records brought up to date with the answers.
 
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: the schools.
-        standing: `standing.derive_states` of their chosen records.
-        findings: rows of the table.
+    `standing` is `standing.derive_states` of the chosen records of the chunk's schools; `findings` are rows of the table.
     """
     about_changes = findings["rule"].isin(list(CHANGE_FINDINGS.values()))
     reported = findings[about_changes]
@@ -119,8 +114,7 @@ def still_changed(ctx: RunContext, chunk: Chunk, standing: pd.DataFrame, finding
     lake, cycle = ctx.lake, ctx.cycle
     rows = standing[is_in(standing["row_ref"], reported["row_ref"])]
     columns = ["row_ref", "school_number", "sha256", *PUPIL_FIELDS]
-    records = lake.read("pupils", columns, cycle=cycle.id, row_ref=reported["row_ref"], **chunk.where)
-    chosen = records[is_in(records["row_ref"], rows["row_ref"])]
+    chosen = lake.read("pupils", columns, cycle=cycle.id, row_ref=rows["row_ref"], **chunk.where)
     sent, _ = rows_sent(lake, COMPARED, [cycle.id], rows["upn"])
     held = rows_held(lake, cycle.id, **chunk.where)
     changed = changes(ctx, chunk.where, rows, lrs_forms(ctx, chosen), sent, held, only=reported["row_ref"])

@@ -25,8 +25,7 @@ from tasks.core.one_learner import learner_upns
 from tasks.core.selection import oldest_first
 from tasks.io.lake.lake import Lake, frame_of
 from tasks.ledger.operator_decisions import last_decided
-from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import cycles_with_returns, purged_cycles, record_states, register_of
+from tasks.ledger.standing import cycles_with_returns, purged_cycles, record_states, register_of, rows_sent
 from tasks.runtime.chunks import Chunk, all_chunks
 from tasks.runtime.context import RunContext
 
@@ -39,10 +38,7 @@ _PERSON = ["given_name", "dob", "gender"]
 
 
 def lives_of(ctx: RunContext, cycles: list[str]) -> pd.DataFrame:
-    """Return the lives (`exception_life.lives`) of the exceptions of some cycles, as the context's cycle sees them.
-
-    `cycles` are in order, up to the context's cycle.
-    """
+    """Return the lives (`exception_life.lives`) of exceptions of some cycles, in order, as the context's cycle sees them."""
     return lives(_milestones_of(ctx, cycles))
 
 
@@ -50,14 +46,13 @@ def _milestones_of(ctx: RunContext, cycles: list[str], upns: list[str] | None = 
     """Return `exception_life.milestones` of the exceptions of some cycles, for some learners or all (None)."""
     lake, seen = ctx.lake, up_to(ctx.cycle)
     exceptions = lake.read("exceptions", cycle=cycles, **({} if upns is None else {"upn": upns}))
-    upns_seen = exceptions["upn"]
     if exceptions.empty:
-        return pd.DataFrame({name: [] for name in MILESTONE_COLUMNS}, dtype="str")
+        return pd.DataFrame(columns=list(MILESTONE_COLUMNS), dtype="str")
     # Only records from the first exception's cycle on decide; a purged cycle has none left.
     purged = purged_cycles(str(ctx.root.path))
     later = [c for c in seen[seen.index(cycles[0]) :] if c not in purged]
-    records, returns = _records(ctx, later, upns_seen), _returns(lake, later)
-    upns_seen = pd.concat([upns_seen, records["upn"], records["former_upn"]]).drop_duplicates()
+    records, returns = _records(ctx, later, exceptions["upn"]), _returns(lake, later)
+    upns_seen = pd.concat([exceptions["upn"], records["upn"], records["former_upn"]]).drop_duplicates()
     sent, batches = rows_sent(lake, ["batch_ref", "upn", "cycle", *_PERSON], seen, upns_seen)
     history = LearnerHistory(
         another=learner_upns(_last_records(records, returns), sent),
@@ -98,7 +93,7 @@ def _last_records(records: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
 
 
 def _records(ctx: RunContext, cycles: list[str], upns: pd.Series) -> pd.DataFrame:
-    records = [pd.DataFrame({name: [] for name in _RECORD}, dtype="str")]
+    records = [pd.DataFrame(columns=_RECORD, dtype="str")]
     for cycle in cycles:
         earlier = RunContext(ctx.root, ctx.lake, cycle_by_id(cycle))
         records += [records_of(earlier, chunk, upns) for chunk in all_chunks(earlier)]
@@ -137,14 +132,10 @@ def milestones_under(data: str, upns: list[str]) -> pd.DataFrame:
     A purged cycle's exceptions have the days of its last snapshot. `upns` are the learner's, canonical.
     """
     last, purged = last_of(cycles_with_returns(data)), purged_cycles(data)
-    cycles = [] if last is None else up_to(last)
+    if last is None:
+        return pd.DataFrame(columns=list(MILESTONE_COLUMNS), dtype="str")
     names = {f"{name}_on": name for name in MILESTONES}
-    over = [exceptions_seen(data, cycle_by_id(c)).rename(columns=names) for c in cycles if c in purged]
+    over = [exceptions_seen(data, cycle_by_id(c)).rename(columns=names) for c in up_to(last) if c in purged]
     over = [rows[rows["upn"].isin(upns)].assign(asked_by=rows["school_number"]) for rows in over]
-    live = (
-        []
-        if last is None
-        else [_milestones_of(RunContext.of(data, last.id), [c for c in cycles if c not in purged], upns)]
-    )
-    nothing = pd.DataFrame({name: [] for name in MILESTONE_COLUMNS}, dtype="str")
-    return pd.concat([nothing, *live, *over], ignore_index=True)
+    live = _milestones_of(RunContext.of(data, last.id), [c for c in up_to(last) if c not in purged], upns)
+    return pd.concat([live, *over], ignore_index=True)

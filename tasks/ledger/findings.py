@@ -20,13 +20,9 @@ from tasks.runtime.context import RunContext
 def save(ctx: RunContext, chunk: Chunk, codes: list[str], findings: list[pd.DataFrame]) -> None:
     """Replace the chunk's findings that have one of these codes; the others stay.
 
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: the schools.
-        codes: every code that the caller looks for.
-        findings: row_ref, school_number, rule, field.
+    `codes` are all codes that the caller looks for; the findings have row_ref, school_number, rule, field.
     """
-    empty = pd.DataFrame({c: [] for c in ("row_ref", "school_number", "rule", "field")}, dtype="str")
+    empty = pd.DataFrame(columns=["row_ref", "school_number", "rule", "field"], dtype="str")
     rows = pd.concat([empty, *findings]).assign(
         cycle=ctx.cycle.id, la_code=lambda r: r["school_number"].str[:3], severity=Severity.WARNING.value
     )

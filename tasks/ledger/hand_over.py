@@ -34,13 +34,15 @@ from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
 
 
-def _shown(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+def shown_batches(lake: Lake, batches: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    """Return batches as a person sees them (`core.hand_over.shown_states`)."""
     answers = lake.read("lrs_returns", ["batch_ref", "upn"], tied="Y", batch_ref=batches["batch_ref"])
     within = {c.id: c.answer_within_days for c in all_cycles().values()}
     return shown_states(batches, learners_answered(answers), day, within)
 
 
-def _last_decisions(lake: Lake) -> pd.DataFrame:
+def last_decisions(lake: Lake) -> pd.DataFrame:
+    """Return the last decision on each batch: rows of `batch_decisions`."""
     decisions = lake.read("batch_decisions")
     return decisions.sort_values(["batch_ref", "number"]).drop_duplicates("batch_ref", keep="last")
 
@@ -53,10 +55,9 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
     """
     if lake.version("batch_decisions") < 0:
         return {}
-    last = _last_decisions(lake)
-    rows = lake.read("batches", batch_ref=last["batch_ref"]).merge(
-        last[["batch_ref", "number", "decision", "state_before"]], on="batch_ref"
-    )
+    last = last_decisions(lake)
+    decisions = last[["batch_ref", "number", "decision", "state_before"]]
+    rows = lake.read("batches", batch_ref=last["batch_ref"]).merge(decisions, on="batch_ref")
     pending = rows[rows["state"] == rows["state_before"]]
     ids = "decision/" + pending["batch_ref"] + "/" + pending["number"].astype("str")
     done = lake.committed("batches", ids)
@@ -73,8 +74,7 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
 def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
     """Take abandoned batches out of the LRS outbox if they are still in it, so that nobody hands them over any more.
 
-    Returns:
-        Why a batch's file could not be taken out, by batch_ref.
+    Returns why a batch's file could not be taken out, by batch_ref.
     """
     as_files = batches[batches["format"] != SOAP]
     not_yet: dict[str, Exception] = {}
@@ -108,20 +108,15 @@ def _report(root: DataRoot, lake: Lake, cycle: str) -> None:
 def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
     """Whether each batch's file is in the LRS outbox, byte for byte; False for batches that go by the web service.
 
-    Args:
-        root: the data root.
-        batches: file_name, file_sha256, format.
-
     Raises:
         Unreachable, Rejected: the outbox is elsewhere and cannot be read.
     """
-    as_files = batches[batches["format"] != SOAP]
-    in_outbox: list[bool] = []
+    in_outbox = pd.Series(False, index=batches.index)
+    as_files = batches.loc[batches["format"] != SOAP, ["file_name", "file_sha256"]]
     if not as_files.empty:
         with lrs_outbox(root) as outbox:
-            names = zip(as_files["file_name"], as_files["file_sha256"], strict=True)
-            in_outbox = [outbox.holds(name, sha256) for name, sha256 in names]
-    return pd.Series(in_outbox, index=as_files.index, dtype=bool).reindex(batches.index, fill_value=False)
+            in_outbox[as_files.index] = [outbox.holds(name, sha256) for name, sha256 in as_files.to_numpy()]
+    return in_outbox
 
 
 def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
@@ -148,7 +143,7 @@ def settle_by_evidence(ctx: RunContext, chunk: Chunk, as_of: str) -> None:
     overtaken = rows.loc[is_in(rows["upn"], known["upn"]), "batch_ref"]
     by_service = lrs_service(ctx.root.reference).by_service
     settled = by_evidence(ledger, answered=answered, overtaken=overtaken, by_service=by_service, as_of=as_of)
-    given_up = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
-    if not_yet := _take_out(ctx.root, given_up):
+    abandoned = settled[settled["state"].eq(BatchState.ABANDONED.value) & (settled["state"] != ledger["state"])]
+    if not_yet := _take_out(ctx.root, abandoned):
         raise next(iter(not_yet.values()))
     lake.replace("batches", settled, **where)

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from schemas.lrs.profiles import all_profiles
-from schemas.tables import SENT_FIELDS
 from tasks.core.identifiers import canonical_upn
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.membership import is_in
@@ -15,9 +14,7 @@ from tasks.runtime.context import RunContext
 def lrs_forms(ctx: RunContext, records: pd.DataFrame) -> pd.DataFrame:
     """Return the LRS form of the records. A privacy notice counts as seen if it was issued by the return's census day.
 
-    Args:
-        ctx: data root, lake and cycle.
-        records: row_ref, school_number, sha256 and the pupil fields.
+    `records` has row_ref, school_number, sha256 and the pupil fields.
 
     Returns:
         upn, the sent fields, ability_to_share, row_ref, and sharing: the school's own record of it, whatever was issued;
@@ -32,7 +29,7 @@ def lrs_forms(ctx: RunContext, records: pd.DataFrame) -> pd.DataFrame:
     recorded = canonical_upn(opt_outs(ctx.root.reference)["upn"])
     opted_out = is_in(canonical_upn(records["upn"]), recorded) | is_in(canonical_upn(records["former_upn"]), recorded)
     seen = notice.notna() & (notice.fillna("9999") <= day.fillna(""))
-    forms = lrs_rows(records, profile, seen, opted_out)[["upn", *SENT_FIELDS, "ability_to_share"]]
+    forms = lrs_rows(records, profile, seen, opted_out)
     sharing = opted_out.map({True: SHARES_NOT, False: SHARES}).astype("str")
     if profile.sharing != "ability_to_share":
         sharing[:] = None

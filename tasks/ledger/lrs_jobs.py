@@ -65,6 +65,6 @@ def _outcomes(root: DataRoot, jobs: pd.DataFrame) -> pd.Series:
 def _still_wanted(lake: Lake, jobs: pd.DataFrame) -> pd.DataFrame:
     if jobs.empty:
         return jobs
-    given_up = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value, batch_ref=jobs["batch_ref"])
-    wanted = jobs[~jobs["batch_ref"].isin(given_up["batch_ref"])]
+    abandoned = lake.read("batches", ["batch_ref"], state=BatchState.ABANDONED.value, batch_ref=jobs["batch_ref"])
+    wanted = jobs[~jobs["batch_ref"].isin(abandoned["batch_ref"])]
     return wanted.sort_values(["job_ref", "batch_ref"], ignore_index=True)

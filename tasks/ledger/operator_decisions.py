@@ -41,19 +41,12 @@ def save_decision(
 ) -> None:
     """Keep a decision, while no other run uses the data root.
 
-    Args:
-        root: the data root.
-        decision: the decision.
-        ref: its subject: `school_ref`, or a file's sha256.
-        reason: the reason.
-        as_of: time of the decision, ISO.
-        counted: the number that the person saw; the decision's own module defines it.
-        whose: cycle, la_code, school_number, if it is about a school.
+    `ref` is its subject: `school_ref`, or a file's sha256. `as_of` is its time, ISO. `counted` is the number that the person
+    saw; the decision's own module defines it. `whose` is cycle, la_code and school_number, if it is about a school.
     """
     lake = Lake.of(root)
     before = lake.read("operator_decisions", ["number"], decision=decision.value, ref=ref)
-    row: dict[str, Any] = {"cycle": None, "la_code": None, "school_number": None} | whose
-    row |= {"decision": decision.value, "ref": ref, "number": len(before) + 1, "decided_at": as_of}
+    row = {"decision": decision.value, "ref": ref, "number": len(before) + 1, "decided_at": as_of, **whose}
     row |= {"counted": counted, "reason": reason}
     lake.append("operator_decisions", pa.Table.from_pylist([row], schema=OPERATOR_DECISIONS.schema))
     report_decisions(root, lake)

@@ -17,15 +17,12 @@ _INPUTS = ("pupils", "dispositions", "findings", "batches", "learners", "excepti
 
 
 def manifest_of(ctx: RunContext, files: dict[str, bytes], versions: dict[str, int]) -> tuple[bytes, dict[str, int]]:
-    """Return the content of a snapshot's manifest.
+    """Return the content of a snapshot's manifest: JSON, and how many rows each file has, by its name without `.parquet`.
 
     Args:
         ctx: data root, lake and cycle.
         files: the Parquet files by name, `learners.parquet` and `exceptions.parquet`.
         versions: of every table of the lake, as they were before the files were made.
-
-    Returns:
-        JSON; and how many rows each file has, by its name without `.parquet`.
     """
     counts = {
         name.removesuffix(".parquet"): int(pq.read_metadata(pa.BufferReader(content)).num_rows)

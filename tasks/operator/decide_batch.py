@@ -20,7 +20,7 @@ from tasks.core.hand_over import allowed, reason_fault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.lake import Lake
-from tasks.ledger.hand_over import _shown, carry_out_decisions, jobs_of, lies_in_outbox
+from tasks.ledger.hand_over import carry_out_decisions, jobs_of, lies_in_outbox, shown_batches
 from tasks.ledger.lrs_jobs import take_up_jobs
 from tasks.runtime.context import moment
 
@@ -78,7 +78,7 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
         jobs = jobs_of(lake, selected["batch_ref"])
         if decision is Decision.RETRY and unknown and len(jobs):
             raise ServiceFault(bilingual("fault.has_job", **about, job=jobs.iloc[0]))
-        now = _shown(lake, selected, day).iloc[0]
+        now = shown_batches(lake, selected, day).iloc[0]
         if now["state"] == state_after(BatchEvent(decision)).value:
             return BatchDecisionResult(
                 **about, changed=False, message=bilingual(f"terminal.already_{decision.value}", **about)

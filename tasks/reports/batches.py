@@ -12,7 +12,7 @@ from schemas.tables import Tier
 from schemas.views import BATCHES_NAMED, BATCHES_SHOWN
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import Lake
-from tasks.ledger.hand_over import _last_decisions, _shown
+from tasks.ledger.hand_over import last_decisions, shown_batches
 from tasks.runtime.visibility import VisibleRows
 from tasks.runtime.visibility import check_visible as let_through
 
@@ -30,8 +30,8 @@ def visible_batches(data: str, day: dt.date, cycle: str | None = None) -> Visibl
     """
     lake = Lake.of(DataRoot(Path(data)))
     where: dict[str, Any] = {} if cycle is None else {"cycle": cycle}
-    shown = _shown(lake, lake.read("batches", **where), day)
-    last = _last_decisions(lake).set_index("batch_ref")
+    shown = shown_batches(lake, lake.read("batches", **where), day)
+    last = last_decisions(lake).set_index("batch_ref")
     decided = shown["batch_ref"].map(last["decision"] + " " + last["decided_at"]).astype("str")
     return let_through(BATCHES_SHOWN, shown.assign(decided=decided), to=Tier.INTERNAL)
 
@@ -60,6 +60,6 @@ def batches_waiting(data: str, day: dt.date) -> VisibleRows:
     late = batches["sent_at"].fillna(batches["built_at"]).str[:10] < due
     unsure = batches["state"].eq(BatchState.SENT_UNCONFIRMED.value)
     given_up = batches["state"].eq(BatchState.ABANDONED.value)
-    shown = _shown(lake, batches[batches["cycle"].isin(chased) & (unsure | (late & ~given_up))], day)
+    shown = shown_batches(lake, batches[batches["cycle"].isin(chased) & (unsure | (late & ~given_up))], day)
     names = [column.name for column in BATCHES_NAMED.columns]
     return let_through(BATCHES_NAMED, shown.loc[shown["state"].isin(_WAITS), names])

@@ -15,14 +15,13 @@ import pyarrow.parquet as pq
 from schemas.cycles import up_to
 from schemas.settings.exceptions import ExceptionTerms, exception_terms
 from schemas.settings.names import letters_apart
-from schemas.states import BatchShown, BatchState, Volume
+from schemas.states import BatchShown, BatchState, NotChosen, Volume
 from schemas.tables import EXCEPTION_LIVES
 from tasks.core.exception_life import by_age
 from tasks.core.masking import masked
 from tasks.core.membership import composite_key, lookup
 from tasks.core.merging import ONE_LEARNER_TWICE, ULN_DIFFERS, ULN_SHARED
 from tasks.core.page_tables import (
-    HAD_ONE,
     STATES,
     age_rows,
     code_rows,
@@ -148,7 +147,7 @@ def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
     """Return by school_number: the states, and had_one."""
     status_by_school = status.get("schools", {})
     rows = {
-        school: {name: row[name] for name in STATES} | {"had_one": row["not_chosen"].get(HAD_ONE, 0)}
+        school: {name: row[name] for name in STATES} | {"had_one": row["not_chosen"].get(NotChosen.ULN_HELD.value, 0)}
         for school, row in status_by_school.items()
     }
     index = pd.Index(list(rows), dtype="str")

@@ -27,7 +27,7 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.edited_files import text_of
 from schemas.texts.faults import ServiceFault
 from schemas.views import PAGE_TABLES
-from tasks.core.page_sentences import SAYINGS, of_whole_page
+from tasks.core.page_sentences import SENTENCES, of_whole_page
 from tasks.core.page_tables import STATES, authority_rows, for_all, schools_for_all, share
 from tasks.core.suppression import TOTAL
 from tasks.core.welsh_order import places
@@ -227,7 +227,7 @@ def _content(
     page: str, facts: Facts, title: tuple[str, str], tables: dict[str, PageRows], total: dict[str, Any]
 ) -> PageContent:
     known = share(*(pd.Series([total[name]], dtype="Int64") for name in ("uln", "chosen"))).iloc[0]
-    sentences = {name: SAYINGS[name](rows.rows) for name, rows in tables.items() if name in SAYINGS}
+    sentences = {name: SENTENCES[name](rows.rows) for name, rows in tables.items() if name in SENTENCES}
     # A section has the name of the table that its sentence is about; this is the exception.
     sentences |= {"readiness": sentences["steps"]} if "steps" in sentences else {}
     whole = of_whole_page({**total, "share": None if pd.isna(known) else int(cast(int, known))})

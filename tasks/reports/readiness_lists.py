@@ -8,7 +8,7 @@ import pandas as pd
 from schemas.codes.readiness import lacks
 from schemas.cycles import Cycle
 from schemas.texts.catalogue import bilingual, text
-from tasks.core.readiness import missing_things, side_by_side
+from tasks.core.readiness import side_by_side, unmet_requirements
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import registration, schools
 
@@ -41,7 +41,7 @@ def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.Dat
     reference = DataRoot(Path(data)).reference
     register = schools(reference)
     registered = registration(reference)
-    missing = side_by_side(missing_things(register, registered, cycle), registered)
+    missing = side_by_side(unmet_requirements(register, registered, cycle), registered)
     texts = pd.DataFrame(map(asdict, lacks()))
     rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
         texts, on="code"

@@ -16,7 +16,7 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from schemas.views import LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY
 from tasks.core.identifiers import canonical_upn
-from tasks.core.learner_story import UlnHistory, events, key_fault, same_learner, unknown_fault
+from tasks.core.learner_story import LearnerLedger, events, key_fault, same_learner, unknown_fault
 from tasks.core.lrs_form import lrs_genders
 from tasks.core.membership import is_in, lookup
 from tasks.core.one_learner import person
@@ -157,7 +157,7 @@ class _Ledger:
         )
         opted = opt_outs(self._root.reference)
         opted = opted.assign(upn=canonical_upn(opted["upn"]))
-        held = UlnHistory(
+        held = LearnerLedger(
             received=received.drop_duplicates("sha256", ignore_index=True),
             pupils=pupils,
             dispositions=lake.read("dispositions", **where),
@@ -197,7 +197,7 @@ class _Ledger:
             members.append(None if names is None else ";".join(names))
         return rows.assign(members=pd.Series(members, index=rows.index, dtype="str"))
 
-    def _stands(self, held: UlnHistory) -> pd.DataFrame:
+    def _stands(self, held: LearnerLedger) -> pd.DataFrame:
         """Return the present state of the learner's chosen records: cycle, school_number, upn, state; sorted."""
         states = [pd.DataFrame({"cycle": [], "school_number": [], "upn": [], "state": []}, dtype="str")]
         rows = held.pupils[["cycle", "la_code", "school_number"]].drop_duplicates()

@@ -16,7 +16,7 @@ from tasks.io.data_root.data_root import DataRoot, write_whole
 from tasks.io.data_root.report_csv import write_report
 from tasks.io.lake.lake import Lake
 from tasks.ledger.code_texts import lrs_codes
-from tasks.ledger.sent import those_sent
+from tasks.ledger.standing import those_sent
 
 _OF_ANSWER = ("file", "ordinal", "ukprn", "mis_identifier", "uln", *DEMOGRAPHICS)
 _OF_LEARNER = ("upn", "differs", "answered", "sent")

@@ -17,7 +17,7 @@ from schemas.tables import PUPIL_FIELDS, ULN_CHECKS
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.lrs_form import lrs_rows
-from tasks.core.verification import FOUND, answered, to_verify, verification_findings, with_ulns
+from tasks.core.verification import OUTCOME_FINDINGS, answered, to_verify, verification_findings, with_ulns
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import registration
 from tasks.io.lake.lake import Lake
@@ -110,7 +110,7 @@ def record_findings(ctx: RunContext, chunk: Chunk, rows: pd.DataFrame) -> pd.Dat
     outcomes = {one.code: one.outcome for one in service_codes(ctx.root.reference).values()}
     checks = ctx.lake.read("uln_checks", ["upn", "uln", "code"], upn=rows["upn"])
     found = verification_findings(rows, checks, outcomes)
-    save(ctx, chunk, list(FOUND.values()), [found])
+    save(ctx, chunk, list(OUTCOME_FINDINGS.values()), [found])
     return found
 
 

@@ -21,8 +21,7 @@ from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.changed_records import COMPARED, changes
 from tasks.ledger.holds import on_hold
 from tasks.ledger.lrs_forms import lrs_forms
-from tasks.ledger.sent import rows_sent
-from tasks.ledger.standing import record_states, rows_held
+from tasks.ledger.standing import record_states, rows_held, rows_sent
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext, moment
 from tasks.steps.records import chosen_rows

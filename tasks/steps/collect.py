@@ -14,12 +14,12 @@ from schemas.lrs.profiles import all_profiles
 from schemas.tables import DEMOGRAPHICS, LRS_RETURNS
 from tasks.core.demographics import names_nobody
 from tasks.core.identifiers import canonical_upn
-from tasks.core.merging import tie, tie_by_demographics
+from tasks.core.merging import tie
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import sha256_of, storable
 from tasks.io.lake.lake import Lake, arrow_of
 from tasks.io.lrs.files import read_result, read_results, result_bytes
-from tasks.ledger.sent import those_sent
+from tasks.ledger.standing import those_sent
 from tasks.runtime.executor import capture, processors
 
 
@@ -127,5 +127,5 @@ def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
         return tied
     of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=left["ukprn"].str.strip())
     of_school = those_sent(lake, of_school, batches, cycles_in_order())
-    found = tie_by_demographics(left, of_school, batches, cycles_in_order()).set_axis(left.index)
+    found = tie(left, of_school, batches, cycles_in_order(), by_demographics=True).set_axis(left.index)
     return pd.concat([tied.drop(index=left.index), found]).sort_index()

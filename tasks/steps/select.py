@@ -17,7 +17,7 @@ from schemas.tables import DISPOSITIONS
 from tasks.core.evidence import shared_upns
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import is_in, lookup
-from tasks.core.readiness import missing_things
+from tasks.core.readiness import unmet_requirements
 from tasks.core.selection import current_returns, moments, replaced_records
 from tasks.core.selection import select as decide
 from tasks.io.data_root.reference import registration, schools
@@ -59,7 +59,7 @@ def decisions_of(ctx: RunContext, chunk: Chunk) -> pa.Table:
         pupils,
         cycle=cycle,
         current=current_returns(returns),
-        missing=missing_things(schools(reference), registration(reference), cycle),
+        missing=unmet_requirements(schools(reference), registration(reference), cycle),
         held=_known_ulns(ctx, pupils),
         replaced=_replaced(ctx, chunk, returns),
     )

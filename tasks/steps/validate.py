@@ -14,7 +14,7 @@ from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import is_in
 from tasks.core.one_learner import known_as, second_upns
 from tasks.io.lake.lake import arrow_of
-from tasks.ledger.sent import rows_sent, those_sent
+from tasks.ledger.standing import rows_sent, those_sent
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
 from tasks.steps.records import _plain_forms, chosen_rows, current_rows

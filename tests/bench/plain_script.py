@@ -36,7 +36,7 @@ from schemas.tables import PUPIL_FIELDS
 from tasks.core.evidence import KnownUpns, evidence, repeated_upns, shared_upns
 from tasks.core.identifiers import canonical_upn, uln_valid
 from tasks.core.lrs_form import lrs_rows
-from tasks.core.readiness import missing_things
+from tasks.core.readiness import unmet_requirements
 from tasks.core.selection import select
 from tasks.io.data_root.reference import opt_outs, registration, schools
 from tests.bench.common import CYCLE, Stopwatch, moments, told
@@ -171,7 +171,7 @@ def choose(pupils: pd.DataFrame, register: pd.DataFrame, reference: Path, cycle:
         pupils,
         cycle=cycle,
         current=pupils.drop_duplicates("school_number").set_index("school_number")["sha256"],
-        missing=missing_things(register, registration(reference), cycle),
+        missing=unmet_requirements(register, registration(reference), cycle),
         held=pd.DataFrame({"upn": [], "uln": [], "dob": []}, dtype="str"),
     )
     return pupils[(decided["disposition"] == Disposition.CHOSEN.value).to_numpy()].reset_index(drop=True)

@@ -25,8 +25,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake import maintenance as lakes
 from tasks.io.lake.lake import Lake
-from tasks.ledger.purged import refuse_purged
-from tasks.ledger.standing import purged_cycles
+from tasks.ledger.standing import purged_cycles, refuse_purged
 from tasks.maintenance import purge as purging
 from tasks.maintenance.purge import items_due, purge, totals
 from tasks.reports.overview import overview_of

@@ -41,7 +41,7 @@ class PageContent:
         page: `schemas.settings.pages.AUTHORITY` or WALES.
         title: the authority's name in Welsh and English; empty for Wales.
         tables: rows that passed the disclosure gate (`tasks.runtime.visibility`), by table name.
-        said: sentences (`page_sentences.Said`) by section name.
+        said: sentences (`page_sentences.Sentence`) by section name.
     """
 
     page: str
@@ -76,7 +76,7 @@ class Sayer:
         return next((self(key) for key in keys if f"pages.{key}" in all_texts()), "")
 
     def sentence(self, said: Any) -> str:
-        """Return a section's sentence (`page_sentences.Said`)."""
+        """Return a section's sentence (`page_sentences.Sentence`)."""
         return self(f"says.{said.key}", **said.places)
 
     def of(self, value: Any) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.tables import TABLES
 from tasks.core.exception_life import MILESTONES
-from tasks.core.learner_story import UlnHistory, events, key_fault, same_learner, unknown_fault
+from tasks.core.learner_story import LearnerLedger, events, key_fault, same_learner, unknown_fault
 
 UPN, FORMER, THIRD = "M660402510001", "L67441030807A", "R681404209123"
 BORN = "1996-11-05"
@@ -70,10 +70,10 @@ TABLE_OF = {"decisions": "batch_decisions", "answers": "lrs_returns", "verificat
 def held(**given):
     tables = {
         field: rows_of(TABLE_OF.get(field, field), *given.get(field, ()), more=MORE.get(field, []))
-        for field in UlnHistory.__dataclass_fields__
+        for field in LearnerLedger.__dataclass_fields__
         if field != "opt_outs"
     }
-    return UlnHistory(**tables, opt_outs=pd.DataFrame({"upn": [], "recorded_on": []}, dtype="str"))
+    return LearnerLedger(**tables, opt_outs=pd.DataFrame({"upn": [], "recorded_on": []}, dtype="str"))
 
 
 PLACE = {"cycle": "2012-01", "la_code": "660", "school_number": "6604025"}

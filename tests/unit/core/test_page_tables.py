@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core.page_sentences import SAYINGS
+from tasks.core.page_sentences import SENTENCES
 from tasks.core.page_tables import (
     STATES,
     age_rows,
@@ -138,7 +138,7 @@ def test_years_are_numbers_and_one_that_cannot_be_read_is_last():
     ],
 )
 def test_of_shares_that_are_not_told_none_is_called_the_smallest(shares, key):
-    said = SAYINGS["years"]([{"year": year, "share": one} for year, one in shares.items()])
+    said = SENTENCES["years"]([{"year": year, "share": one} for year, one in shares.items()])
     assert said.key == key and said.places.get("year", "9") == ("10" if shares.get("10") else "9")
 
 

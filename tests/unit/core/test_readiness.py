@@ -5,7 +5,7 @@ import pytest
 
 from schemas.codes.readiness import lacks
 from schemas.cycles import cycle_by_id
-from tasks.core.readiness import missing_things, side_by_side, unmatched_opt_outs
+from tasks.core.readiness import side_by_side, unmatched_opt_outs, unmet_requirements
 
 CYCLE = cycle_by_id("2012-01")  # closes on 31 July 2012
 READY = {
@@ -28,7 +28,7 @@ def missing(*schools, sector="Secondary"):
     rows = pd.DataFrame([READY | s for s in schools], columns=list(READY)).astype("str")
     numbers = sorted({"6604025", *rows["school_number"]})
     register = pd.DataFrame({"school_number": numbers, "sector_en": sector})
-    found = missing_things(register, rows, CYCLE)
+    found = unmet_requirements(register, rows, CYCLE)
     return found.groupby("school_number")["code"].agg(list).to_dict()
 
 
@@ -81,7 +81,7 @@ def test_a_row_that_cannot_be_used_stops_its_own_school_and_is_asked_for_nothing
 def test_a_registration_without_the_column_wrong_has_nothing_wrong():
     register = pd.DataFrame({"school_number": ["6604025"], "sector_en": "Secondary"})
     rows = pd.DataFrame([READY], columns=list(READY)).astype("str").drop(columns="wrong")
-    assert missing_things(register, rows, CYCLE).empty
+    assert unmet_requirements(register, rows, CYCLE).empty
 
 
 def test_the_closing_day_itself_is_in_time():
@@ -129,7 +129,7 @@ def test_what_the_two_registers_say_stands_side_by_side_and_what_was_found_besid
         columns=list(READY),
     ).astype("str")
     register = pd.DataFrame({"school_number": rows["school_number"], "sector_en": "Secondary"})
-    found = side_by_side(missing_things(register, rows, CYCLE), rows).set_index(["school_number", "code"])
+    found = side_by_side(unmet_requirements(register, rows, CYCLE), rows).set_index(["school_number", "code"])
     assert found.astype("object").where(found.notna(), None).to_dict("index") == {
         ("6604025", "lrb_late"): {"ukrlp": None, "edubase": None, "found": "2012-08-01"},
         ("6604025", "name_differs"): {"ukrlp": "Un", "edubase": "Dau", "found": None},

@@ -20,7 +20,7 @@ def told(state="uln", now=None, school="6604025", batch="B1", held=NOBODY, then=
     sent = {"batch_ref": "B1", "upn": "U1", "school_number": "6604025", "ability_to_share": "1"} | SENT | (then or {})
     tables = [pd.DataFrame([row]).astype("str") for row in (standing, forms, sent)]
     if kept is not None:
-        tables[0] = tables[0].assign(kept=True, own_upn=kept)
+        tables[0] = tables[0].assign(kept=True, by_own_upn=kept)
     shown = None
     if answers:
         blank = dict.fromkeys([*SENT_FIELDS, "ability_to_share"]) | {"batch_ref": "B1", "upn": "U1", "sha256": "f"}
@@ -107,7 +107,7 @@ def test_of_one_who_is_not_chosen_blanks_are_nothing_to_correct_but_a_middle_nam
 
 
 @pytest.mark.parametrize(
-    ("school", "own_upn", "now", "listed"),
+    ("school", "by_own_upn", "now", "listed"),
     [
         ("6604025", True, {"dob": "new"}, "dob"),
         ("6604026", True, {"postcode": "new"}, "postcode"),
@@ -117,5 +117,5 @@ def test_of_one_who_is_not_chosen_blanks_are_nothing_to_correct_but_a_middle_nam
     ],
     ids=["same-school", "moved", "another-birth-elsewhere", "former-upn", "another-birth-by-former-upn"],
 )
-def test_elsewhere_and_by_a_former_upn_only_the_same_date_of_birth_is_the_same_learner(school, own_upn, now, listed):
-    assert told(kept=own_upn, school=school, now=now) == ([("CHG01", listed)] if listed else [])
+def test_elsewhere_and_by_a_former_upn_only_the_same_date_of_birth_is_the_same_learner(school, by_own_upn, now, listed):
+    assert told(kept=by_own_upn, school=school, now=now) == ([("CHG01", listed)] if listed else [])

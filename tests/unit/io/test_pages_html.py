@@ -10,7 +10,7 @@ from schemas.settings.pages import AUTHORITY, WALES, all_needs, all_sections
 from schemas.states import BatchShown, SchoolOutcome
 from schemas.texts.catalogue import all_texts
 from schemas.views import PAGE_TABLES
-from tasks.core.page_sentences import SAYINGS, of_whole_page
+from tasks.core.page_sentences import SENTENCES, of_whole_page
 from tasks.io.pages.html import assets, without_links, write_page
 from tasks.io.pages.words import PageContent, PageRows
 
@@ -47,7 +47,7 @@ def content(page=AUTHORITY, number=7, **rows):
     for name in names:
         own = rows.get(name, [a_row(name, number)])
         tables[name] = PageRows(tuple(column.name for column in PAGE_TABLES[name].columns), own)
-    said = {name: SAYINGS[name](told.rows) for name, told in tables.items() if name in SAYINGS}
+    said = {name: SENTENCES[name](told.rows) for name, told in tables.items() if name in SENTENCES}
     said |= {"readiness": said.get("readiness") or said["steps"], "schools": of_whole_page(TOTAL)}
     title = (HOSTILE, HOSTILE) if page == AUTHORITY else ("", "")
     return PageContent(page, cycle_by_id("2012-01"), title, tables, said)

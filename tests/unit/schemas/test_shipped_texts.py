@@ -14,7 +14,7 @@ def test_what_merging_and_publishing_find():
     found = {merging.ULN_DIFFERS, merging.ULN_SHARED, merging.ONE_LEARNER_TWICE}
     found |= {publication.ULN_OF_ANOTHER_BIRTH, *(rule.code for rule in mis_rules.LEARNER_RULES)}
     found |= {publication.RETURN_HAS_ULN_OF_ANOTHER, publication.ASKED_BY_ANOTHER_SCHOOL}
-    found |= set(superseding.CHANGE_FINDINGS.values()) | set(verification.FOUND.values())
+    found |= set(superseding.CHANGE_FINDINGS.values()) | set(verification.OUTCOME_FINDINGS.values())
     assert {f.code for f in merge_findings()} == found
 
 
