@@ -10,7 +10,7 @@ from prefect import flow
 from flows.run.events import emit_waiting
 from flows.run.flow_run import Counts, FlowRun, best_effort, bounded, chosen_authorities, publish_pages, root_of
 from flows.run.forms import MaybeFolder, MaybeMoment
-from flows.run.progress import step
+from flows.run.progress import begin_step
 from flows.run.schedule import scheduled_time
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.run_lock import one_run_at_a_time
@@ -64,10 +64,10 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             total |= best_effort(fetch, "returns", data=root, name="lrs_inbox")
         if has_jobs(root):
             total |= best_effort(ask, "returns", data=root)
-        step("collect", "LRS", 1)
+        begin_step("collect", "LRS")
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
         total["faults"] += sum(total.get(f"{stage}.faults", 0) for stage in ("fetch", "ask", "collect"))
-        step("merge", "LRS", 1)
+        begin_step("merge", "LRS")
         total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
         for cycle in cycles_with_returns(root):
             if cycle in purged:
@@ -105,6 +105,6 @@ def _publish(run: FlowRun, root: str, cycle: str, at: str, workers: Workers) -> 
     run.stage(publish, as_of=at, workers=workers)
     # Without a snapshot the cycle is not finished, so the next run tries again a school whose file could not be made.
     if not run.total()["faults"]:
-        run.step("snapshot")
+        run.progress.step("snapshot")
         snapshot(data=root, cycle=cycle)
     run.publish_artifacts(at, conserved=True)

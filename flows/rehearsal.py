@@ -17,7 +17,7 @@ from flows.census import census
 from flows.lrs_returns import lrs_returns
 from flows.run.flow_run import Counts, bounded, root_of
 from flows.run.forms import CycleId, MaybeFolder, MaybeNumber, Number, Way
-from flows.run.progress import step
+from flows.run.progress import begin_step
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.lrs.profiles import all_profiles
 from schemas.settings.locations import locations_of
@@ -79,7 +79,7 @@ def rehearsal(
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
     with _lrs(Path(root), via), _elsewhere(DataRoot(Path(root)), via):
         census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # no state: a named cycle is due
-        step("LRS stand-in", cycle, 1)
+        begin_step("LRS stand-in", cycle)
         stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
         returns_counts = lrs_returns(as_of=answered, data=root)
     return {"made": made, "census": census_counts, "stand_in": stand_in, "returns": returns_counts}
@@ -148,7 +148,8 @@ def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> 
     mark = json.dumps({"synthetic": True}).encode() + b"\n"
     write_whole(root.rehearsal_mark, mark)
     wales = plan_wales(taking, cycle_by_id(cycle), seed)
-    files = write_wales(wales, root.path, cycle_by_id(cycle), advance=lambda _: step("make Wales", cycle, len(taking)))
+    progress = begin_step("make Wales", cycle, of=len(taking))
+    files = write_wales(wales, root.path, cycle_by_id(cycle), progress)
     return {"schools": len(taking), "files": len(files)}
 
 

@@ -10,7 +10,7 @@ from prefect import flow
 
 from flows.run.flow_run import Counts, bounded, root_of
 from flows.run.forms import MaybeFolder
-from flows.run.progress import step
+from flows.run.progress import begin_step
 from flows.run.schedule import scheduled_time
 from tasks.stages.compact import compact
 from tasks.stages.purge_decided import purge_decided
@@ -54,6 +54,6 @@ def upkeep(data: MaybeFolder = None) -> Counts:
     root, day = root_of(data), scheduled_time(None)[:10]
     total: Counts = {}
     for task, parameters in steps(day):
-        step(task.name, "lake", 1)
+        begin_step(task.name, "lake")
         total |= {f"{task.name}.{name}": n for name, n in task(data=root, **parameters).items()}
     return total

@@ -14,7 +14,6 @@ from typing import Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flows.cli.language import localised, localised_text
 from flows.cli.output import err
@@ -106,34 +105,6 @@ def _system_sentence(fault: OSError) -> str:
     return localised_text(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
 
 
-@contextmanager
-def _progress() -> Iterator[None]:
-    from flows.run.progress import listener
-
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=False, disable=not err.is_terminal) as bars:
-        bar_of: dict[tuple[str, str], Any] = {}
-        last: list[Any] = []
-
-        def hear(stage: str, about: str, of: int) -> None:
-            key = (stage, about if of == 1 else "")
-            if key not in bar_of:
-                if last:
-                    bars.update(last[-1], completed=bars.tasks[last[-1]].total)
-                bar_of[key] = bars.add_task(f"{stage} {about}" if of == 1 else stage, total=of)
-                last.append(bar_of[key])
-            else:
-                bars.advance(bar_of[key])
-
-        token = listener.set(hear)
-        try:
-            yield
-            if last:
-                bars.update(last[-1], completed=bars.tasks[last[-1]].total)
-        finally:
-            listener.reset(token)
-
-
 def progress_display(path: Path) -> AbstractContextManager[Any]:
     """Return a spinner for the time in which the rules are loaded and run; nothing if there is no screen."""
     return (
@@ -148,6 +119,8 @@ def run_flow(name: str, **parameters: Any) -> Any:
     data = parameters["data"]
     settled(data)
     with faults_as_sentences(data), stopping_at_once(_say_stopped):
+        from flows.run.progress import terminal_bars
+
         module, _, function = name.partition(":")
-        with _progress():
+        with terminal_bars(err):
             return getattr(import_module(f"flows.{module}"), function)(**parameters)

@@ -15,9 +15,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.run.artifacts import Progress, artifact_key, attempted, log_counts, log_fault, make_page
+from flows.run.artifacts import artifact_key, attempted, log_counts, log_fault, make_page
 from flows.run.events import emit_incomplete
-from flows.run.progress import step
+from flows.run.progress import RunProgress, begin_step
 from flows.run.run_page import Page, authorities_page, batches_page, outcomes_picture_of, overview_page, rules_page
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
@@ -47,12 +47,7 @@ class FlowRun:
         self._best_effort: Counts = {}
         self._rules: dict[str, Counts] = {}
         self._las, self._flow, self._data, self._cycle = las, flow, data, cycle
-        self._progress = Progress(flow, data=data, cycle=cycle, steps=steps)
-
-    def step(self, stage: str) -> None:
-        """Report that a step of the run begins, a stage or another."""
-        step(stage, self._cycle, 1)
-        self._progress.step(stage)
+        self.progress = RunProgress(flow, data=data, cycle=cycle, steps=steps)
 
     def stage(self, task: Any, **references: Any) -> None:
         """Run a stage for every authority that has not failed so far.
@@ -64,8 +59,8 @@ class FlowRun:
         going = [la for la in self._las if la not in self.faults]
         if not going:
             return
-        self.step(task.name)
-        references |= {"data": self._data, "cycle": self._cycle, "las": going, "progress": self._progress.within}
+        self.progress.step(task.name)
+        references |= {"data": self._data, "cycle": self._cycle, "las": going, "progress": self.progress.within}
         result = task(return_state=True, **references).result(raise_on_failure=False)
         if isinstance(result, ServiceFault | ConfigurationFault | Refused):
             # The stage could not begin: the fault holds for every authority, and is logged once.
@@ -99,7 +94,7 @@ class FlowRun:
         Raises:
             ServiceFault: the cycle does not balance.
         """
-        self.step("conserve")
+        self.progress.step("conserve")
         try:
             conserve(data=self._data, cycle=self._cycle)
         except ServiceFault as fault:
@@ -156,7 +151,7 @@ class FlowRun:
         # Only for all authorities: a page for some of them would reveal numbers that the total hides.
         if self._rules and self._las == chosen_authorities(None, None):
             self._make("rules", lambda: rules_page(cycle, visible_rules(self._rules, cycle)))
-        self._progress.done()
+        self.progress.done()
 
     def _make(self, name: str, page: Callable[[], Page]) -> None:
         self._attempted(name, lambda: make_page(page(), artifact_key(self._flow, self._cycle, name)))
@@ -173,7 +168,7 @@ def best_effort(task: Any, about: str, **references: Any) -> Counts:
     Returns:
         The step's counts by `stage.count`; only `stage.faults` if it failed.
     """
-    step(task.name, about, 1)
+    begin_step(task.name, about)
     result = task(return_state=True, **references).result(raise_on_failure=False)
     if isinstance(result, ServiceFault | ConfigurationFault):
         log_fault(task.name, str(result))
