@@ -5,10 +5,8 @@ For batches sent by the LRS web service it first asks for their answers (ask). I
 
 import logging
 
-from prefect import flow
-
 from flows.run.events import emit_waiting
-from flows.run.flow_run import Counts, FlowRun, best_effort, bounded, chosen_authorities, publish_pages, root_of
+from flows.run.flow_run import Counts, FlowRun, best_effort, chosen_authorities, publish_pages, root_of, service_flow
 from flows.run.forms import MaybeFolder, MaybeMoment
 from flows.run.progress import begin_step
 from flows.run.schedule import scheduled_time
@@ -32,14 +30,7 @@ from tasks.stages.transfer import deliver, fetch, is_elsewhere
 LONGEST_SECONDS = 2 * 3600
 
 
-@flow(
-    name="lrs-returns",
-    flow_run_name="lrs-returns",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("lrs-returns", longest=LONGEST_SECONDS)
 def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     """Cyfuno atebion yr LRS a chyhoeddi'r hyn a newidiodd / Merge the LRS's answers and publish what changed.
 

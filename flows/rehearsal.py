@@ -6,17 +6,15 @@ It needs a data root of its own: synthetic learners must never mix with real one
 import datetime as dt
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from prefect import flow
-
 from flows.census import census
 from flows.lrs_returns import lrs_returns
-from flows.run.flow_run import Counts, bounded, root_of
-from flows.run.forms import CycleId, MaybeFolder, MaybeNumber, Number, Way
+from flows.run.flow_run import Counts, root_of, service_flow
+from flows.run.forms import CycleId, MaybeFolder, MaybeNumber, Number, TransportName
 from flows.run.progress import begin_step
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.lrs.profiles import all_profiles
@@ -36,26 +34,20 @@ from tasks.runtime.context import moment
 from tasks.runtime.task import stage_task
 
 _ALL_SECTORS = ("Secondary", "Middle", "Special")
-
+#: Values of `via` for which the files go to folders on other machines.
+_FAR = ("sftp", "s3")
 
 #: A census run's limit, a returns run's, and time for the steps between them.
 LONGEST_SECONDS = 8 * 3600
 
 
-@flow(
-    name="rehearsal",
-    flow_run_name="rehearsal {cycle}",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("rehearsal", longest=LONGEST_SECONDS, run_name="rehearsal {cycle}")
 def rehearsal(
     cycle: CycleId = "2012-01",
     schools_wanted: MaybeNumber = None,
     seed: Number = 1,
     data: MaybeFolder = None,
-    via: Way = "files",
+    via: TransportName = "files",
 ) -> dict[str, Counts]:
     """Chwarae cylch ar ddysgwyr ffug / Play a cycle on synthetic learners, with a stand-in for the LRS.
 
@@ -94,16 +86,9 @@ def _lrs(root: Path, via: str) -> Iterator[None]:
         yield
         return
     certificates = make_certificates(root / "rehearsal" / "certificates")
-    before = os.environ.get(_PASSWORD)
-    with serving(root, certificates) as stand_in:
+    with serving(root, certificates) as stand_in, _environment({"ULN_LRS_PASSWORD": PASSWORD}):
         write_whole(settings, settings_of(stand_in, certificates).encode())
-        os.environ[_PASSWORD] = PASSWORD
-        try:
-            yield
-        finally:
-            os.environ.pop(_PASSWORD)
-            if before is not None:
-                os.environ[_PASSWORD] = before
+        yield
 
 
 @contextmanager
@@ -112,18 +97,22 @@ def _elsewhere(root: DataRoot, via: str) -> Iterator[None]:
     if via not in _FAR:
         yield
         return
-    with other_side(root, via) as locations:
-        os.environ.update(locations)
-        try:
-            bring(root, "dewi_inbox")
-            yield
-        finally:
-            for name in locations:
-                del os.environ[name]
+    with other_side(root, via) as locations, _environment(locations):
+        bring(root, "dewi_inbox")
+        yield
 
 
-_FAR = ("sftp", "s3")
-_PASSWORD = "ULN_LRS_PASSWORD"  # noqa: S105 - the variable's name
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def rehearsal_times(cycle: Cycle) -> tuple[str, str]:

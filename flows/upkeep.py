@@ -6,9 +6,7 @@ decided how long its kind is kept (`decided` in `retention.toml`); everything el
 
 from typing import Any
 
-from prefect import flow
-
-from flows.run.flow_run import Counts, bounded, root_of
+from flows.run.flow_run import Counts, root_of, service_flow
 from flows.run.forms import MaybeFolder
 from flows.run.progress import begin_step
 from flows.run.schedule import scheduled_time
@@ -28,14 +26,7 @@ def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
     return (purge_decided, {"day": day}), (compact, {})
 
 
-@flow(
-    name="upkeep",
-    flow_run_name="upkeep",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("upkeep", longest=LONGEST_SECONDS)
 def upkeep(data: MaybeFolder = None) -> Counts:
     """Cynnal y llyn: cywasgu, a dileu'r hyn sy'n ddyledus / Maintain the lake: compact it, and remove what is due.
 

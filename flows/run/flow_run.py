@@ -1,9 +1,8 @@
 """A flow's run over the authorities: one task run per stage; one authority's failure does not stop another.
 
-Also here: the run's summary for the dashboard (counts only), and the boundary around every flow function (`bounded`).
+Also here: the run's summary for the dashboard (counts only), and the decorator of every flow (`service_flow`).
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -11,11 +10,11 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from prefect.client.schemas.objects import State
+from prefect import Flow, flow
 from prefect.runtime import flow_run
-from prefect.states import Completed
 
 from flows.run.artifacts import artifact_key, attempted, log_counts, log_fault, make_page
+from flows.run.engine import named_root
 from flows.run.events import emit_incomplete
 from flows.run.progress import RunProgress, begin_step
 from flows.run.run_page import Page, authorities_page, batches_page, outcomes_picture_of, overview_page, rules_page
@@ -33,6 +32,7 @@ from tasks.runtime.run_log import log_stage_counts, log_stage_faults, run_log
 from tasks.runtime.visibility import VisibleRows, check_visible
 
 Counts = dict[str, int]
+Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
 
@@ -211,11 +211,6 @@ def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> VisibleRows:
     return check_visible(STAGE_COUNTS, rows)
 
 
-def nothing_due(why: str) -> State[Counts]:
-    """Return the state of a run with nothing to do: completed, with its own name, so that people need not look into it."""
-    return Completed(name="NothingDue", message=why, data={"faults": 0})
-
-
 def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[str]:
     """Return the authority codes of a run, sorted.
 
@@ -236,44 +231,43 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
     return wanted
 
 
-def _named_root(data: str | None) -> Path:
-    """Return the parameter, else ULN_DATA, else `data/local`; as a full path."""
-    return Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve()
-
-
 def root_of(data: str | None) -> str:
-    """Return the data root of a run (`data`, else ULN_DATA, else `data/local`); makes it if it is missing."""
-    path = _named_root(data)
-    DataRoot(path).create()
-    return str(path)
+    """Return the data root of a run (`named_root`); makes it if it is missing."""
+    return str(DataRoot(Path(named_root(data))).create().path)
 
 
-Params = ParamSpec("Params")
+def service_flow(
+    name: str, *, longest: int, run_name: str | Callable[[], str] | None = None
+) -> Callable[[Callable[Params, Result]], Flow[Params, Result]]:
+    """Make a flow of a function that takes the data root as `data`.
 
+    Its process is guarded, no unforeseen exception reaches the engine, and the engine keeps no result.
 
-def bounded(flow_function: Callable[Params, Result]) -> Callable[Params, Result]:
-    """Wrap a flow function: guard its process, and let no unforeseen exception reach the engine.
-
-    Place it under `@flow`; the function takes the data root as `data`.
+    Args:
+        name: the flow's name.
+        longest: seconds after which a run is stuck, and ended.
+        run_name: the name of its runs, or a template over the parameters; the flow's name if left out.
     """
 
-    @wraps(flow_function)
-    def within_bounds(*args: Params.args, **kwargs: Params.kwargs) -> Result:
-        arguments = signature(flow_function).bind(*args, **kwargs).arguments
-        data = str(_named_root(arguments.get("data")))
-        install_process_guard(data)
-        keep_memory()
-        about = {
-            "data": data,
-            "cycle": str(arguments.get("cycle") or arguments.get("kind") or "returns"),
-            "stage": flow_function.__name__,
-        }
-        run = str(flow_run.get_id() or "")
-        with run_log(data, run, flow_function.__name__, arguments.get("cycle")):
-            result = error_boundary(lambda: flow_function(*args, **kwargs), **about)
-        faults = result.get("faults") if isinstance(result, dict) else None
-        if faults and run:
-            emit_incomplete(flow_function.__name__.replace("_", "-"), faults)
-        return result
+    def wrap(function: Callable[Params, Result]) -> Flow[Params, Result]:
+        stage = function.__name__
 
-    return within_bounds
+        @wraps(function)
+        def within_bounds(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+            arguments = signature(function).bind(*args, **kwargs).arguments
+            data, run = named_root(arguments.get("data")), str(flow_run.get_id() or "")
+            cycle = str(arguments.get("cycle") or arguments.get("kind") or "returns")
+            install_process_guard(data)
+            keep_memory()
+            with run_log(data, run, stage, arguments.get("cycle")):
+                result = error_boundary(lambda: function(*args, **kwargs), data=data, cycle=cycle, stage=stage)
+            faults = result.get("faults") if isinstance(result, dict) else None
+            if faults and run:
+                emit_incomplete(stage.replace("_", "-"), faults)
+            return result
+
+        return flow(name=name, flow_run_name=run_name or name, timeout_seconds=longest, persist_result=False)(
+            within_bounds
+        )
+
+    return wrap
