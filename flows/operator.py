@@ -17,7 +17,7 @@ from schemas.states import Decision
 from tasks.operator.decide_batch import decide
 from tasks.operator.import_export import import_export
 from tasks.operator.publish_again import publish_again
-from tasks.operator.release_hold import DecisionResult, release_hold
+from tasks.operator.release_hold import release_hold
 from tasks.runtime.task import stage_task
 
 #: A decision takes as long as its commits and the run that it waits for.
@@ -127,7 +127,7 @@ def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data
 
 
 def _carry_out(
-    name: str, does: Callable[..., DecisionResult], data: str | None, as_of: str | None, run_name: str = "", **more: Any
+    name: str, does: Callable[..., Any], data: str | None, as_of: str | None, run_name: str = "", **more: Any
 ) -> None:
     task = stage_task(name, run_name or name)(does)
     log_decision(task(data=root_of(data), as_of=scheduled_time(as_of), **more).message)

@@ -12,6 +12,7 @@ import typer
 
 from schemas.cycles import all_cycles
 from schemas.texts.catalogue import bilingual
+from tasks.io.data_root.reference import authorities
 
 
 def known_cycle(value: str | None) -> str | None:
@@ -23,8 +24,6 @@ def known_cycle(value: str | None) -> str | None:
 
 def known_authorities(values: list[str]) -> list[str]:
     """Return authority codes; refuse a code that is not in Wales."""
-    from tasks.io.data_root.reference import authorities
-
     known = set(authorities()["la_code"])
     for value in values:
         if value not in known:

@@ -6,7 +6,8 @@ Belongs here: layout on a screen, in the terminal's language (`flows.cli.languag
 
 import json
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from expectations.rule_catalogue import all_rules
 from flows.cli.language import heading, localised, localised_text, pair
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.codes.return_codes import all_return_codes
 from schemas.cycles import Cycle, all_cycles, cycle_by_id
+from schemas.settings.retention import all_retention
+from schemas.tables import Tier
 from schemas.texts.faults import Refused
-from tasks.runtime.visibility import VisibleRows
+from schemas.texts.translations import all_translations
+from schemas.views import CHECKED, PURGED_BY_KIND
+from tasks.io.data_root.data_root import DataRoot
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
@@ -33,6 +42,11 @@ def print_json(content: object) -> None:
     print_plain(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
+def print_fault(sentence: str) -> None:
+    """Print why a command cannot go on, in one sentence."""
+    err.print(f"[bold red]uln:[/] {escape(sentence)}")
+
+
 #: The counts of a run that are printed, in this order.
 _COUNTS = (
     *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
@@ -45,10 +59,9 @@ _COUNTS = (
 
 def print_counts(*runs: dict[str, int]) -> None:
     """Print the counts of some runs, added up by `stage.count`; zeros only where they reassure."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for run in runs:
-        for name, n in run.items():
-            counts[name] = counts.get(name, 0) + n
+        counts.update(run)
     for name in _COUNTS:
         if name in counts and (counts[name] or name in ("release.learners", "faults")):
             out.print(f"{counts[name]:>10,}  {localised_text(f'count.{name}')}")
@@ -68,15 +81,9 @@ def print_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
 
 def print_stand_in(counts: dict[str, int]) -> None:
     """Print the share of learners that the LRS stand-in gave a ULN at once, and the number of the others by code."""
-    from schemas.codes.return_codes import all_return_codes
-
     if counts["rows"]:
-        out.print(
-            localised_text(
-                "terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"
-            )
-        )
-
+        share = f"{counts['ulns'] / counts['rows']:.1%}"
+        out.print(localised_text("terminal.unaided", share=share, sent=f"{counts['rows']:,}"))
     codes = all_return_codes()
     for name, n in sorted(counts.items()):
         code = name.removeprefix("exception.")
@@ -134,11 +141,7 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
 
 def print_purged(root: str, items: list[Any], *, done: bool) -> None:
     """Print what was removed, or would be, as files and KiB by kind; and the kinds whose retention is not decided yet."""
-    from schemas.settings.retention import all_retention
-    from schemas.views import PURGED_BY_KIND
-    from tasks.io.data_root.data_root import DataRoot
     from tasks.maintenance.purge import totals
-    from tasks.runtime.visibility import check_visible
 
     rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(items).items()]
     title = localised_text("terminal.has_purged" if done else "terminal.would_purge")
@@ -176,9 +179,6 @@ def print_batches(batches: Any) -> None:
 
 def print_exceptions(root: str, cycle: Cycle, counts: dict[str, VisibleRows]) -> None:
     """Print the exceptions by state and cause, by code, and by age and school (`exception_counts.visible_exceptions`)."""
-    from schemas.codes.return_codes import all_return_codes
-    from tasks.io.data_root.data_root import DataRoot
-
     if not len(counts["states"].frame):
         out.print(localised_text("terminal.no_exceptions"))
         return
@@ -247,13 +247,11 @@ def print_wrong_usage(sentence: str, usage: str, command: str) -> None:
     if usage:
         err.print(escape(usage))
     err.print(escape(localised_text("usage.see_help", command=command)))
-    err.print(f"[bold red]uln:[/] {escape(sentence)}")
+    print_fault(sentence)
 
 
 def print_refused(name: str, fault: Refused) -> None:
     """Print why a file would be refused, and what to do."""
-    from schemas.codes.quarantine_reasons import all_reasons
-
     reason = all_reasons()[fault.reason]
     out.print(f"[red]✗[/] {escape(name)}: {pair(reason.text_cy, reason.text_en)} {escape(localised(fault.detail))}")
     out.print(f"  {pair(reason.action_cy, reason.action_en)}")
@@ -261,11 +259,6 @@ def print_refused(name: str, fault: Refused) -> None:
 
 def print_checked(path: Path, checked: Any) -> None:
     """Print the check of one return: counts, and each finding by record, rule and action; never a value."""
-    from expectations.rule_catalogue import all_rules
-    from schemas.tables import Tier
-    from schemas.views import CHECKED
-    from tasks.runtime.visibility import check_visible
-
     rules = {r.code: r for r in all_rules()}
     name = f"{path}#{checked.member}" if checked.member else str(path)
     mark = "[red]✗[/]" if checked.held else "[green]✓[/]"
@@ -306,21 +299,17 @@ def print_readiness(rows: Any, cycle: str) -> None:
         show_lines=True,
     )
     for row in rows.to_dict("records"):
+        values = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
+        entries = [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in values.items()]
         table.add_row(
             row["school_number"],
             escape(row["school_name"]),
-            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *_compared(row)])),
+            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *entries])),
             pair(row["action_cy"], row["action_en"], "\n"),
             pair(row["where_cy"], row["where_en"], "\n"),
         )
     out.print(table)
     out.print(localised_text("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
-
-
-def _compared(row: Mapping[Hashable, Any]) -> list[str]:
-    """Return one line each for the entries in the two registers and the value found."""
-    values = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
-    return [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in values.items()]
 
 
 def print_cycles() -> None:
@@ -348,8 +337,6 @@ def print_cycles() -> None:
 
 def print_texts(*, review: bool) -> None:
     """Print how many texts have Welsh; with `review` also those that wait for a translator."""
-    from schemas.texts.translations import all_translations
-
     entries = all_translations()
     waiting = {context: entry for context, entry in entries.items() if entry.review}
     if review:

@@ -26,17 +26,15 @@ from flows.cli.output import (
     print_status,
     print_texts,
 )
-from flows.cli.running import cycle_seen, opened, progress_display
+from flows.cli.running import checking_display, cycle_seen, opened
 from flows.cli.story import print_story
 from schemas.cycles import all_cycles, cycle_by_id
 from schemas.states import BatchShown
+from tasks.io.data_root.data_root import DataRoot
 
 
 def status(
-    cycle: OptionalCycle = None,
-    la: LaOption = [],
-    as_json: JsonOption = False,
-    data: DataOption = None,
+    cycle: OptionalCycle = None, la: LaOption = [], as_json: JsonOption = False, data: DataOption = None
 ) -> None:
     """Show the status of a cycle."""
     from tasks.ledger.standing import cycles_with_returns
@@ -110,7 +108,7 @@ def trace(
     from tasks.reports.trace import stories
 
     upn_or_uln = key if key is not None else typer.prompt(localised_text("trace.ask"), err=True)
-    with opened(data, standing=True) as root:
+    with opened(data, must_exist=True) as root:
         learners = stories(root, upn_or_uln)
         if as_json:
             print_json([story.as_json() for story in learners])
@@ -119,17 +117,14 @@ def trace(
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
-    cycle: CycleOption = None,
-    data: DataOption = None,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")], cycle: CycleOption = None, data: DataOption = None
 ) -> None:
     """Check returns before they are sent; exit code 1 if a learner would be held or a return refused."""
-    from tasks.io.data_root.data_root import DataRoot
     from tasks.reports.check import RefusedReturn, check_file
 
     held = refused = 0
     for path in files:
-        with opened(data) as root, progress_display(path):
+        with opened(data) as root, checking_display(path):
             results = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
         for result in results:
             if isinstance(result, RefusedReturn):
@@ -142,11 +137,7 @@ def check(
         raise typer.Exit(1)
 
 
-def readiness(
-    la: LaOption = [],
-    cycle: CycleOption = None,
-    data: DataOption = None,
-) -> None:
+def readiness(la: LaOption = [], cycle: CycleOption = None, data: DataOption = None) -> None:
     """Show what schools still need before their learners can be sent."""
     from flows.run.schedule import present_cycle, today
     from tasks.reports.readiness_lists import readiness_of

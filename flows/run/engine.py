@@ -14,6 +14,9 @@ from typing import Any
 
 from tasks.io.data_root.data_root import DataRoot, make_folder
 
+#: Prefect's settings for the password: the server's and the client's.
+PASSWORD_NAMES = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
+
 
 def named_root(data: str | None) -> str:
     """Return a data root as a full path: `data`, else ULN_DATA, else `data/local`."""
@@ -33,9 +36,13 @@ def configure_engine(data: str) -> None:
         make_folder(home)
         os.environ["PREFECT_HOME"] = str(home)
         # This machine may have other users: the run's own server answers only requests with the password.
-        names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-        login = next((os.environ[name] for name in names if os.environ.get(name)), f"uln:{secrets.token_urlsafe(32)}")
-        os.environ.update(dict.fromkeys(names, login))
+        os.environ.update(dict.fromkeys(PASSWORD_NAMES, server_password()))
+
+
+def server_password(kept: str | None = None) -> str:
+    """Return the server's password, as `user:password`: the one that the user has set, else `kept`, else a new one."""
+    from_user = next((os.environ[name] for name in PASSWORD_NAMES if os.environ.get(name)), None)
+    return from_user or kept or f"uln:{secrets.token_urlsafe(32)}"
 
 
 def user_has_a_server() -> bool:

@@ -8,7 +8,6 @@ This module never imports the engine: it runs in its own processes.
 import base64
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from flows.run.engine import PASSWORD_NAMES, server_password
 from flows.services.guardian import GRACE_SECONDS
 from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.faults import ServiceFault
@@ -42,13 +42,13 @@ _ONCE = {
 Process = subprocess.Popen[bytes]
 
 
-def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
+def serve(data: str, port: int, report: Callable[[Bilingual], None]) -> None:
     """Start the service and stay until this process is asked to end, or a part of the service ends.
 
     Args:
         data: the data root.
         port: the server's port; it listens on this machine only.
-        tell: called with messages about the progress.
+        report: called with messages about the progress.
 
     Raises:
         ServiceFault: this is no checkout, the port is taken, or a part could not be started or has ended.
@@ -63,7 +63,7 @@ def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
     password_file = home / "word"
     environment = _environment(data, home, port, _password(password_file))
     with _sigterm_as_ctrl_c(), _processes() as start:
-        tell(bilingual("serve.starting"))
+        report(bilingual("serve.starting"))
         server = start("server", ["server", "start", "--host", _HOST, "--port", str(port)], environment, home)
         _wait_for(server, port, home)
         for name, arguments in _ONCE.items():
@@ -71,24 +71,24 @@ def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
         # No worker has started yet: a run in state Running was left by a worker that ended with its machine or by Ctrl-C.
         end_left_runs(environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"])
         worker = start("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"], environment, home)
-        tell(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=password_file, root=data))
+        report(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=password_file, root=data))
         while True:
-            for name, process in (("server", server), ("worker", worker)):
-                _refuse_ended(name, process, home)
+            _refuse_ended("server", server, home)
+            _refuse_ended("worker", worker, home)
             time.sleep(_LOOK_SECONDS)
 
 
-def end_left_runs(address: str, word: str) -> int:
+def end_left_runs(address: str, password: str) -> int:
     """Set dead runs to crashed on the server.
 
     Otherwise each would hold its deployment's only slot for ever, and every later run would wait for it. `address` is the
-    API's, `word` the password. Returns the number of runs.
+    API's. Returns the number of runs.
     """
     at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
-    left = _post(address, word, "flow_runs/filter", at_work)
+    left = _post(address, password, "flow_runs/filter", at_work)
     over = {"type": "CRASHED", "name": "Crashed", "message": bilingual("terminal.left_run")}
     for run in left:
-        _post(address, word, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
+        _post(address, password, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
     return len(left)
 
 
@@ -112,11 +112,7 @@ def _refuse_taken(port: int) -> None:
 
 def _password(file: Path) -> str:
     """Return the server's password: the user's from the environment, else the file's, else a new one; saved in the file."""
-    names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-    from_user = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if from_user is None and file.is_file():
-        return file.read_text(encoding="utf-8").strip()
-    password = from_user or f"uln:{secrets.token_urlsafe(32)}"
+    password = server_password(file.read_text(encoding="utf-8").strip() if file.is_file() else None)
     write_whole(file, password.encode() + b"\n")
     return password
 
@@ -128,8 +124,7 @@ def _environment(data: str, home: Path, port: int, password: str) -> dict[str, s
     return kept | {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://{_HOST}:{port}/api",
-        "PREFECT_SERVER_API_AUTH_STRING": password,
-        "PREFECT_API_AUTH_STRING": password,
+        **dict.fromkeys(PASSWORD_NAMES, password),
         "PREFECT_SERVER_LOGGING_LEVEL": os.environ.get("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
         "PREFECT_CLI_PROMPT": "false",
         "PYTHONPATH": os.pathsep.join(paths),
@@ -171,11 +166,7 @@ def _processes() -> Iterator[Callable[..., Process]]:
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
     """Treat SIGTERM, by which a service manager ends a process, as Ctrl-C."""
-
-    def stop(_signal: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
