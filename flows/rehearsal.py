@@ -4,7 +4,6 @@ It needs a data root of its own: synthetic learners must never mix with real one
 """
 
 import datetime as dt
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +32,6 @@ from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.runtime.context import moment
 from tasks.runtime.task import stage_task
 
-_ALL_SECTORS = ("Secondary", "Middle", "Special")
 #: Values of `via` for which the files go to folders on other machines.
 _FAR = ("sftp", "s3")
 
@@ -65,11 +63,10 @@ def rehearsal(
     Raises:
         ServiceFault: the data root holds returns that no rehearsal made.
     """
-    row = cycle_by_id(cycle)
     root = root_of(data)
-    sent, answered = rehearsal_times(row)
+    sent, answered = rehearsal_times(cycle_by_id(cycle))
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
-    with _lrs(Path(root), via), _elsewhere(DataRoot(Path(root)), via):
+    with _transport(DataRoot(Path(root)), via):
         census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # no state: a named cycle is due
         begin_step("LRS stand-in", cycle)
         stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
@@ -78,27 +75,20 @@ def rehearsal(
 
 
 @contextmanager
-def _lrs(root: Path, via: str) -> Iterator[None]:
-    """Run the stand-in's web service and point the data root to it; unless `via` is soap, remove the LRS settings."""
-    settings = DataRoot(root).reference / FILE_NAME
-    if via != "soap":
-        settings.unlink(missing_ok=True)
-        yield
-        return
-    certificates = make_certificates(root / "rehearsal" / "certificates")
-    with serving(root, certificates) as stand_in, _environment({"ULN_LRS_PASSWORD": PASSWORD}):
-        write_whole(settings, settings_of(stand_in, certificates).encode())
-        yield
-
-
-@contextmanager
-def _elsewhere(root: DataRoot, via: str) -> Iterator[None]:
-    """Run the other side's SFTP or S3 folders, move the returns there and set the locations; nothing for other `via`."""
-    if via not in _FAR:
-        yield
-        return
-    with other_side(root, via) as locations, _environment(locations):
-        bring(root, "dewi_inbox")
+def _transport(root: DataRoot, via: str) -> Iterator[None]:
+    """Run the other side: the LRS's web service, or SFTP or S3 folders with the returns in them; nothing for files."""
+    settings = root.reference / FILE_NAME
+    settings.unlink(missing_ok=True)
+    if via == "soap":
+        certificates = make_certificates(root.path / "rehearsal" / "certificates")
+        with serving(root.path, certificates) as stand_in, _environment({"ULN_LRS_PASSWORD": PASSWORD}):
+            write_whole(settings, settings_of(stand_in, certificates).encode())
+            yield
+    elif via in _FAR:
+        with other_side(root, via) as locations, _environment(locations):
+            bring(root, "dewi_inbox")
+            yield
+    else:
         yield
 
 
@@ -127,16 +117,14 @@ def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> 
     root = DataRoot(Path(data))
     refuse_real_returns(root)
     register = schools()
-    taking = register[register["sector_en"].isin(_ALL_SECTORS)]
+    taking = register[register["sector_en"].isin(["Secondary", "Middle", "Special"])]
     if schools_wanted is not None:
         if not 1 <= schools_wanted <= len(taking):
             raise ConfigurationFault("--schools", [bilingual("fault.how_many_schools", most=len(taking))])
         taking = taking[taking["sector_en"] != "Special"]
         taking = taking.iloc[:: max(1, len(taking) // schools_wanted)].head(schools_wanted)
-    taking = taking.reset_index(drop=True)
-    mark = json.dumps({"synthetic": True}).encode() + b"\n"
-    write_whole(root.rehearsal_mark, mark)
-    wales = plan_wales(taking, cycle_by_id(cycle), seed)
+    write_whole(root.rehearsal_mark, b'{"synthetic": true}\n')
+    wales = plan_wales(taking.reset_index(drop=True), cycle_by_id(cycle), seed)
     progress = begin_step("make Wales", cycle, of=len(taking))
     files = write_wales(wales, root.path, cycle_by_id(cycle), progress)
     return {"schools": len(taking), "files": len(files)}
@@ -163,13 +151,13 @@ def play_lrs(data: str, seed: int, via: str = "files", as_of: str = "") -> Count
         Counts: files, rows, ulns, and learners without a ULN by `exception.<code>`.
     """
     root = DataRoot(Path(data))
+    if via in _FAR:
+        take(root)
     if via == "soap":
         summary = answer_jobs(root.path, moment(as_of).date(), seed)
     else:
-        if via in _FAR:
-            take(root)
         summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
-        if via in _FAR:
-            bring(root, "lrs_inbox")
+    if via in _FAR:
+        bring(root, "lrs_inbox")
     without = {f"exception.{code}": n for code, n in sorted(summary.exceptions.items())}
     return {"files": summary.files, "rows": summary.rows, "ulns": summary.ulns, **without}

@@ -58,6 +58,14 @@ def a_day(value: str) -> str:
         raise typer.BadParameter(bilingual("usage.day", value=repr(value))) from None
 
 
+def day_of(as_of: str | None) -> dt.date:
+    """Return the day for which a command answers: that of `--as-of`, else today."""
+    from flows.run.schedule import now
+    from tasks.runtime.context import moment
+
+    return moment(now(as_of)).date()
+
+
 AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=a_moment)]
 CycleArgument = Annotated[str, typer.Argument(callback=known_cycle, metavar="CYCLE")]
 CycleOption = Annotated[str | None, typer.Option("--cycle", callback=known_cycle)]

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from expectations.rule_catalogue import all_rules
+from flows.cli.arguments import day_of
 from flows.cli.language import heading, localised, localised_text, pair
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.codes.return_codes import all_return_codes
@@ -94,12 +95,10 @@ def print_stand_in(counts: dict[str, int]) -> None:
 
 def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
     """Print a cycle's schools with their counts, the total, and the actions needed; now, or at a run's time."""
-    from flows.run.schedule import now
     from tasks.ledger.standing import purged_cycles
     from tasks.reports.batches import batches_needing_action
     from tasks.reports.exception_counts import open_for_long
     from tasks.reports.status import attention, status_of, unknown_elements
-    from tasks.runtime.context import moment
 
     status: Any = status_of(root, cycle, la or None)
     c = cycle_by_id(cycle)
@@ -123,7 +122,7 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
     print_reasons(status["total"]["not_chosen"])
     if purged_on := purged_cycles(root).get(cycle):
         out.print(localised_text("terminal.purged", day=purged_on))
-    day = moment(now(as_of)).date()
+    day = day_of(as_of)
     waiting = (
         batches_needing_action(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
     )

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from flows.cli.arguments import AsOfOption, CycleOption, DataOption, JsonOption, LaOption, OptionalCycle
+from flows.cli.arguments import AsOfOption, CycleOption, DataOption, JsonOption, LaOption, OptionalCycle, day_of
 from flows.cli.language import localised_text
 from flows.cli.output import (
     out,
@@ -62,16 +62,14 @@ def exceptions(
     data: DataOption = None,
 ) -> None:
     """Show the exceptions in view of a cycle: state, cause, code and age."""
-    from flows.run.schedule import now
     from tasks.reports.exception_counts import visible_exceptions
-    from tasks.runtime.context import moment
 
     with opened(data) as root:
         seen = cycle_seen(root, cycle)
         if seen is None:
             out.print(localised_text("terminal.no_exceptions"))
             return
-        counts = visible_exceptions(root, seen, moment(now(as_of)).date(), la or None)
+        counts = visible_exceptions(root, seen, day_of(as_of), la or None)
     if as_json:
         print_json({"cycle": seen.id} | {name: rows.rows() for name, rows in counts.items()})
     else:
@@ -86,12 +84,10 @@ def batches(
     data: DataOption = None,
 ) -> None:
     """Show the batches, and the state of their hand-over."""
-    from flows.run.schedule import now
     from tasks.reports.batches import visible_batches
-    from tasks.runtime.context import moment
 
     with opened(data) as root:
-        rows = visible_batches(root, moment(now(as_of)).date(), cycle).frame
+        rows = visible_batches(root, day_of(as_of), cycle).frame
         rows = rows if state is None else rows[rows["state"] == state.value]
         if as_json:
             print_plain(rows.to_json(orient="records", indent=1, force_ascii=False) + "\n")

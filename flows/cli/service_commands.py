@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from flows.cli.arguments import AsOfOption, DataOption, JsonOption, a_day
+from flows.cli.arguments import AsOfOption, DataOption, JsonOption, a_day, day_of
 from flows.cli.language import localised, localised_text
 from flows.cli.output import out, print_doctor, print_json, print_plain, print_purged
 from flows.cli.running import opened, prepare_engine
@@ -70,12 +70,10 @@ def metrics(
     write: Annotated[bool, typer.Option("--write")] = False, as_of: AsOfOption = None, data: DataOption = None
 ) -> None:
     """Print or write counts, ages and durations for Prometheus."""
-    from flows.run.schedule import now
     from tasks.reports.metrics import metrics as measure
-    from tasks.runtime.context import moment
 
     with opened(data, must_exist=True) as root:
-        text = measure(root, moment(now(as_of)).date())
+        text = measure(root, day_of(as_of))
         if write:
             write_whole(DataRoot(Path(root)).metrics, text)
         else:
@@ -84,12 +82,10 @@ def metrics(
 
 def doctor(as_json: JsonOption = False, as_of: AsOfOption = None, data: DataOption = None) -> None:
     """Show what is wrong with the service, and what to do about it; exit code 1 if there is a fault."""
-    from flows.run.schedule import now
     from tasks.maintenance.doctor import Level, check_result, run_checks
-    from tasks.runtime.context import moment
 
     with opened(data) as root:
-        results = list(run_checks(root, moment(now(as_of)).date()))
+        results = list(run_checks(root, day_of(as_of)))
         if user_has_a_server():
             from flows.services.doctor import run_server_checks
 

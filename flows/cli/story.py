@@ -15,16 +15,18 @@ from flows.cli.output import out
 from schemas.codes.service_codes import ServiceCode, meaning, service_codes
 from schemas.texts.catalogue import Language, all_texts
 from schemas.texts.catalogue import text as in_language
+from tasks.io.data_root.data_root import DataRoot
+from tasks.ledger.code_texts import texts_of
 
 if TYPE_CHECKING:
     from tasks.reports.trace import Story
 
 
+_PLACE_WORDS = {"returned": "record", "batched": "position"}
+
+
 def print_story(root: str, stories: Sequence["Story"]) -> None:
     """Print a learner's story, oldest event first; several stories if several learners share a ULN."""
-    from tasks.io.data_root.data_root import DataRoot
-    from tasks.ledger.code_texts import texts_of
-
     reasons = texts_of(DataRoot(Path(root))).drop_duplicates("code").set_index("code")
     codes = service_codes(DataRoot(Path(root)).reference)
     out.print(f"[yellow]{localised_text('trace.personal')}[/]")
@@ -33,11 +35,8 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
     for story in stories:
         for row in story.known.of_learner.fillna("").to_dict("records"):
             key = "trace.known" if row["uln"] else "trace.known_no_uln"
-            out.print(
-                escape(
-                    localised_text(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])
-                )
-            )
+            places = {"upn": row["upn"], "uln": row["uln"], "school": row["school_number"], "cycle": row["cycle"]}
+            out.print(escape(localised_text(key, **places)))
         for row in story.stands.of_learner.to_dict("records"):
             out.print(escape(_side_by_side("trace.stands", _state_in_words(row))))
         table = Table()
@@ -47,7 +46,10 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
         for event in story.told.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
             description = _side_by_side(f"trace.{event['kind']}", words, "\n")
-            where = "\n".join(filter(None, (event["file"], _place_in_file(event))))
+            # The event's record, position or row in its file, if it has one.
+            word = _PLACE_WORDS.get(event["kind"], "row" if event["kind"].startswith("answered") else None)
+            place = localised_text(f"trace.{word}", place=event["place"]) if word else ""
+            where = "\n".join(filter(None, (event["file"], place)))
             table.add_row(
                 event["at"], f"{event['school_number']} {event['cycle']}".strip(), escape(description), escape(where)
             )
@@ -91,10 +93,3 @@ def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode
         "state": state,
         "detail": detail,
     }
-
-
-def _place_in_file(event: dict[Any, Any]) -> str:
-    """Return an event's record, position or row in its file, in words; empty if it has none."""
-    words = {"returned": "record", "batched": "position"}
-    key = words.get(event["kind"], "row" if event["kind"].startswith("answered") else "")
-    return localised_text(f"trace.{key}", place=event["place"]) if key else ""

@@ -53,10 +53,6 @@ def _is_moment(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_number(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
@@ -96,8 +92,7 @@ class _OrNone:
 # The flow's own default decides whether a value may be left out.
 _cycle = _checked("cycle", lambda value: value in _CYCLES, cycles=", ".join(_CYCLES))
 _schools = _checked("schools", _all_are(_is_school), first=_LAS[0], last=_LAS[-1])
-
-_number = _checked("number", _is_number)
+_number = _checked("number", lambda value: type(value) is int and value >= 0)
 _A_NUMBER = {"type": "integer", "minimum": 0}
 
 CycleId = Annotated[str, _cycle, WithJsonSchema(_choice(_CYCLES))]
