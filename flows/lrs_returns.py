@@ -57,7 +57,6 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             total |= best_effort(ask, "returns", data=root)
         begin_step("collect", "LRS")
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
-        total["faults"] += sum(total.get(f"{stage}.faults", 0) for stage in ("fetch", "ask", "collect"))
         begin_step("merge", "LRS")
         total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
         for cycle in cycles_with_returns(root):
@@ -82,7 +81,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         log_batches("wait", waiting, logging.WARNING)
         if is_elsewhere(root, "dewi_outbox"):
             total |= best_effort(deliver, "returns", data=root)
-            total["faults"] += total.get("deliver.faults", 0)
+        total["faults"] += sum(total.get(f"{stage}.faults", 0) for stage in ("fetch", "ask", "collect", "deliver"))
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     # If only some cycles could be published, the run has still done something.

@@ -40,7 +40,7 @@ def known_schools(values: list[str]) -> list[str]:
     return values
 
 
-def a_moment(value: str | None) -> str | None:
+def iso_moment(value: str | None) -> str | None:
     """Return a date or a time in ISO form, or None; refuse any other text."""
     if value is not None:
         try:
@@ -50,7 +50,7 @@ def a_moment(value: str | None) -> str | None:
     return value
 
 
-def a_day(value: str) -> str:
+def iso_day(value: str) -> str:
     """Return a date in ISO form; refuse any other text."""
     try:
         return dt.date.fromisoformat(value).isoformat()
@@ -66,7 +66,7 @@ def day_of(as_of: str | None) -> dt.date:
     return moment(now(as_of)).date()
 
 
-AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=a_moment)]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=iso_moment)]
 CycleArgument = Annotated[str, typer.Argument(callback=known_cycle, metavar="CYCLE")]
 CycleOption = Annotated[str | None, typer.Option("--cycle", callback=known_cycle)]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="FOLDER")]

@@ -110,9 +110,8 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
 
     def add(name: str, row: dict[str, Any]) -> None:
         numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k in _STATES]
-        table.add_row(
-            name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else f"[red]{localised_text('shown.no')}[/]"
-        )
+        balances = "✓" if row["balanced"] else f"[red]{localised_text('shown.no')}[/]"
+        table.add_row(name, *(f"{n:,}" for n in numbers), balances)
 
     for school, row in status["schools"].items():
         add(school, row)
@@ -123,16 +122,13 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
     if purged_on := purged_cycles(root).get(cycle):
         out.print(localised_text("terminal.purged", day=purged_on))
     day = day_of(as_of)
-    waiting = (
-        batches_needing_action(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
-    )
-    for name, items in waiting.items():
+    waiting: dict[str, Any] = batches_needing_action(root, day, cycle) | attention(root, cycle)
+    for name, items in (waiting | {"long_open": open_for_long(root, c, day)}).items():
         if items:
-            n = items if isinstance(items, int) else len(items)
-            out.print(
-                f"[yellow]{localised_text('terminal.for_a_person')}: {n:,} {localised_text(f'terminal.{name}')}[/]"
-            )
-            for item in [] if isinstance(items, int) else items[:_MOST_NAMED]:
+            number, named = (items, []) if isinstance(items, int) else (len(items), items[:_MOST_NAMED])
+            text = f"{localised_text('terminal.for_a_person')}: {number:,} {localised_text(f'terminal.{name}')}"
+            out.print(f"[yellow]{text}[/]")
+            for item in named:
                 out.print(f"    {escape(item)}")
     for row in unknown_elements(root, cycle, la or None).rows():
         out.print(f"[yellow]{escape(localised_text('terminal.unknown_element', **row))}[/]")
@@ -170,9 +166,8 @@ def print_batches(batches: Any) -> None:
             waits = batch["state"] in ("SENT_UNCONFIRMED", "STUCK")
             state = f"[yellow]{batch['state']}[/]" if waits else batch["state"]
             counts = [f"{batch[name]:,}" for name in ("rows", "answered", "age")]
-            table.add_row(
-                state, batch["school_number"], escape(batch["file_name"]), *counts, batch["since"], batch["decided"]
-            )
+            school, file = batch["school_number"], escape(batch["file_name"])
+            table.add_row(state, school, file, *counts, batch["since"], batch["decided"])
         out.print(table)
 
 
@@ -214,10 +209,8 @@ _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "fault": "[red]✗[/
 def print_doctor(results: Sequence[Any]) -> None:
     """Print the doctor's results (`tasks.maintenance.doctor.CheckResult`), one line each, with the action below it."""
     for result in results:
-        out.print(
-            f"{_MARKS[result.level]} {localised_text(f'doctor.{result.check}')}: {escape(localised(result.what))}",
-            soft_wrap=True,
-        )
+        check = localised_text(f"doctor.{result.check}")
+        out.print(f"{_MARKS[result.level]} {check}: {escape(localised(result.what))}", soft_wrap=True)
         if result.action is not None:
             out.print(f"    {escape(localised(result.action))}", soft_wrap=True)
 
@@ -270,67 +263,41 @@ def print_checked(path: Path, checked: Any) -> None:
         out.print(f"  {escape(localised_text('terminal.unknown_elements', elements=elements))}")
     if checked.findings.empty:
         return
-    table = Table(
-        *(heading(f"shown.{name}") for name in ("record", "year", "rule")),
-        "LRS",
-        localised_text("shown.good"),
-        localised_text("shown.action"),
-    )
+    table = Table(*(heading(f"shown.{name}") for name in ("record", "year", "rule")), "LRS")
+    for name in ("good", "action"):
+        table.add_column(localised_text(f"shown.{name}"))
     for row in check_visible(CHECKED, checked.findings, to=Tier.INTERNAL).rows():
         rule = rules[row["rule"]]
         colour = "red" if row["severity"] == "blocking" else "yellow"
         year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
-        table.add_row(
-            str(row["ordinal"]),
-            escape(year),
-            f"[{colour}]{rule.code}[/]",
-            rule.lrs_code or "-",  # the LRS's answer if the row were sent
-            pair(rule.message_cy, rule.message_en, "\n"),
-            pair(rule.action_cy, rule.action_en, "\n"),
-        )
+        texts = (pair(rule.message_cy, rule.message_en, "\n"), pair(rule.action_cy, rule.action_en, "\n"))
+        answer = rule.lrs_code or "-"  # the LRS's, if the row were sent
+        table.add_row(str(row["ordinal"]), escape(year), f"[{colour}]{rule.code}[/]", answer, *texts)
     out.print(table)
 
 
 def print_readiness(rows: Any, cycle: str) -> None:
     """Print what each school still needs (`readiness_lists.readiness_of`), with the entries of both registers."""
-    table = Table(
-        *(localised_text(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
-        show_lines=True,
-    )
+    names = ("number", "school", "missing", "action", "where")
+    table = Table(*(localised_text(f"shown.{name}") for name in names), show_lines=True)
     for row in rows.to_dict("records"):
         values = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
         entries = [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in values.items()]
-        table.add_row(
-            row["school_number"],
-            escape(row["school_name"]),
-            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *entries])),
-            pair(row["action_cy"], row["action_en"], "\n"),
-            pair(row["where_cy"], row["where_en"], "\n"),
-        )
+        missing, action, where = (pair(row[f"{n}_cy"], row[f"{n}_en"], "\n") for n in ("text", "action", "where"))
+        missing = escape("\n".join([missing, *entries]))
+        table.add_row(row["school_number"], escape(row["school_name"]), missing, action, where)
     out.print(table)
     out.print(localised_text("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
 
 
 def print_cycles() -> None:
     """Print the census cycles and their data."""
-    table = Table(
-        *(localised_text(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
-        "LRS",
-        "CTF",
-        localised_text("shown.minimum_age"),
-    )
+    *texts, minimum_age = (localised_text(f"shown.{n}") for n in ("cycle", "title", "census", "years", "minimum_age"))
+    table = Table(*texts, "LRS", "CTF", minimum_age)
     for c in all_cycles().values():
         age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
-        years = ", ".join(map(str, c.year_groups))
-        table.add_row(
-            c.id,
-            pair(c.title_cy, c.title_en),
-            f"{c.census_from} - {c.census_to}",
-            years,
-            c.lrs_profile,
-            c.ctf_version,
-            age,
-        )
+        title, census = pair(c.title_cy, c.title_en), f"{c.census_from} - {c.census_to}"
+        table.add_row(c.id, title, census, ", ".join(map(str, c.year_groups)), c.lrs_profile, c.ctf_version, age)
     out.print(table)
 
 

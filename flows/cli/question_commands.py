@@ -11,21 +11,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from flows.cli import output
 from flows.cli.arguments import AsOfOption, CycleOption, DataOption, JsonOption, LaOption, OptionalCycle, day_of
 from flows.cli.language import localised_text
-from flows.cli.output import (
-    out,
-    print_batches,
-    print_checked,
-    print_cycles,
-    print_exceptions,
-    print_json,
-    print_plain,
-    print_readiness,
-    print_refused,
-    print_status,
-    print_texts,
-)
 from flows.cli.running import checking_display, cycle_seen, opened
 from flows.cli.story import print_story
 from schemas.cycles import all_cycles, cycle_by_id
@@ -46,12 +34,12 @@ def status(
         wanted = [cycle] if cycle else cycles_with_returns(root)
         if as_json:
             statuses = [status_of(root, c, la or None) for c in wanted]
-            print_json(statuses[0] if cycle else statuses)
+            output.print_json(statuses[0] if cycle else statuses)
             return
         if not wanted:
-            out.print(escape(localised_text("terminal.no_returns", root=root)))
+            output.out.print(escape(localised_text("terminal.no_returns", root=root)))
         for cycle_id in wanted:
-            print_status(root, cycle_id, la)
+            output.print_status(root, cycle_id, la)
 
 
 def exceptions(
@@ -67,13 +55,13 @@ def exceptions(
     with opened(data) as root:
         seen = cycle_seen(root, cycle)
         if seen is None:
-            out.print(localised_text("terminal.no_exceptions"))
+            output.out.print(localised_text("terminal.no_exceptions"))
             return
         counts = visible_exceptions(root, seen, day_of(as_of), la or None)
     if as_json:
-        print_json({"cycle": seen.id} | {name: rows.rows() for name, rows in counts.items()})
+        output.print_json({"cycle": seen.id} | {name: rows.rows() for name, rows in counts.items()})
     else:
-        print_exceptions(root, seen, counts)
+        output.print_exceptions(root, seen, counts)
 
 
 def batches(
@@ -90,9 +78,9 @@ def batches(
         rows = visible_batches(root, day_of(as_of), cycle).frame
         rows = rows if state is None else rows[rows["state"] == state.value]
         if as_json:
-            print_plain(rows.to_json(orient="records", indent=1, force_ascii=False) + "\n")
+            output.print_plain(rows.to_json(orient="records", indent=1, force_ascii=False) + "\n")
         else:
-            print_batches(rows)
+            output.print_batches(rows)
 
 
 def trace(
@@ -107,7 +95,7 @@ def trace(
     with opened(data, must_exist=True) as root:
         learners = stories(root, upn_or_uln)
         if as_json:
-            print_json([story.as_json() for story in learners])
+            output.print_json([story.as_json() for story in learners])
         else:
             print_story(root, learners)
 
@@ -124,10 +112,10 @@ def check(
             results = check_file(path, cycle_by_id(cycle) if cycle else None, DataRoot(Path(root)).reference)
         for result in results:
             if isinstance(result, RefusedReturn):
-                print_refused(f"{path}#{result.member}" if result.member else str(path), result.refused)
+                output.print_refused(f"{path}#{result.member}" if result.member else str(path), result.refused)
                 refused += 1
             else:
-                print_checked(path, result)
+                output.print_checked(path, result)
                 held += result.held
     if held or refused:
         raise typer.Exit(1)
@@ -141,16 +129,16 @@ def readiness(la: LaOption = [], cycle: CycleOption = None, data: DataOption = N
     cycle = cycle or present_cycle(all_cycles().values(), today())
     with opened(data) as root:
         rows = readiness_of(root, cycle_by_id(cycle), la or None)
-    print_readiness(rows, cycle)
+    output.print_readiness(rows, cycle)
 
 
 def cycles(data: DataOption = None) -> None:
     """Show the census cycles."""
     del data  # every command takes --data; the cycles are the project's own
-    print_cycles()
+    output.print_cycles()
 
 
 def texts(review: Annotated[bool, typer.Option("--review")] = False, data: DataOption = None) -> None:
     """Show how many of the service's texts have Welsh, and which wait for a translator."""
     del data  # every command takes --data; the texts are the project's own
-    print_texts(review=review)
+    output.print_texts(review=review)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from flows.cli.arguments import AsOfOption, DataOption, JsonOption, a_day, day_of
+from flows.cli.arguments import AsOfOption, DataOption, JsonOption, day_of, iso_day
 from flows.cli.language import localised, localised_text
 from flows.cli.output import out, print_doctor, print_json, print_plain, print_purged
 from flows.cli.running import opened, prepare_engine
@@ -101,7 +101,7 @@ def doctor(as_json: JsonOption = False, as_of: AsOfOption = None, data: DataOpti
 
 
 def purge(
-    before: Annotated[str, typer.Option("--before", callback=a_day, metavar="DATE")],
+    before: Annotated[str, typer.Option("--before", callback=iso_day, metavar="DATE")],
     yes: Annotated[bool, typer.Option("--yes")] = False,
     data: DataOption = None,
 ) -> None:

@@ -38,7 +38,10 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
             places = {"upn": row["upn"], "uln": row["uln"], "school": row["school_number"], "cycle": row["cycle"]}
             out.print(escape(localised_text(key, **places)))
         for row in story.stands.of_learner.to_dict("records"):
-            out.print(escape(_side_by_side("trace.stands", _state_in_words(row))))
+            shared = {"cycle": row["cycle"], "school": row["school_number"], "upn": row["upn"]}
+            state = f"trace.state.{row['state']}"
+            words = {lang: shared | {"state": in_language(state, lang)} for lang in get_args(Language)}
+            out.print(escape(_side_by_side("trace.stands", words)))
         table = Table()
         for name in ("at", "school", "what", "where"):
             table.add_column(localised_text(f"trace.{name}"), overflow="fold")
@@ -50,9 +53,8 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
             word = _PLACE_WORDS.get(event["kind"], "row" if event["kind"].startswith("answered") else None)
             place = localised_text(f"trace.{word}", place=event["place"]) if word else ""
             where = "\n".join(filter(None, (event["file"], place)))
-            table.add_row(
-                event["at"], f"{event['school_number']} {event['cycle']}".strip(), escape(description), escape(where)
-            )
+            school = f"{event['school_number']} {event['cycle']}".strip()
+            table.add_row(event["at"], school, escape(description), escape(where))
         out.print(table)
 
 
@@ -60,12 +62,6 @@ def _side_by_side(key: str, places: Mapping[Language, Mapping[str, str]], betwee
     """Return a text in the terminal's language, with placeholders filled in each language's own words."""
     cy, en = (in_language(key, lang).format(**places[lang]) for lang in ("cy", "en"))
     return pair(cy, en, between)
-
-
-def _state_in_words(row: dict[Any, Any]) -> dict[Language, dict[str, str]]:
-    shared = {"cycle": row["cycle"], "school": row["school_number"], "upn": row["upn"]}
-    key = f"trace.state.{row['state']}"
-    return {lang: shared | {"state": in_language(key, lang)} for lang in get_args(Language)}
 
 
 def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode], lang: Language) -> dict[str, str]:

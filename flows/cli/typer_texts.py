@@ -101,13 +101,11 @@ def _print_usage_error(error: TyperException) -> None:
     elif kind == "NoSuchOption":
         sentence = localised_text("usage.no_such_option", what=getattr(error, "option_name", ""))
     elif allowed:
-        sentence = localised_text(
-            "fault.one_of", column=hint, allowed=", ".join(str(getattr(choice, "value", choice)) for choice in allowed)
-        )
+        choices = ", ".join(str(getattr(choice, "value", choice)) for choice in allowed)
+        sentence = localised_text("fault.one_of", column=hint, allowed=choices)
     elif hint:
         sentence = localised_text("usage.not_taken", what=hint)
     else:
         sentence = localised_text("usage.wrong")
-    print_wrong_usage(
-        sentence, ctx.get_usage() if ctx is not None else "", ctx.command_path if ctx is not None else "uln"
-    )
+    usage, command = ("", "uln") if ctx is None else (ctx.get_usage(), ctx.command_path)
+    print_wrong_usage(sentence, usage, command)

@@ -141,9 +141,8 @@ class FlowRun:
             # A cycle that does not balance keeps its last balanced pages.
             if unbalanced is None:
                 pages = publish_pages(self._flow, self._data, cycle, as_of, seen, conserved=conserved)
-                faults = (
-                    faults if pages else {**faults, bilingual("run_page.pages"): bilingual("run_page.pages_not_made")}
-                )
+                if pages is None:
+                    faults = {**faults, bilingual("run_page.pages"): bilingual("run_page.pages_not_made")}
             picture = self._attempted("picture", lambda: outcomes_picture_of(seen.authorities))
             self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture, pages))
             self._make("authorities", lambda: authorities_page(cycle, seen.authorities))

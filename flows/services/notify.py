@@ -56,7 +56,15 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
         ConfigurationFault: there is no channel, or the mail server is missing or cannot be read.
     """
     if webhook is not None:
-        _webhook(webhook).save(_NAMES + Channel.WEBHOOK, overwrite=True)
+        block = CustomWebhookNotificationBlock(
+            name="uln",
+            url="{{url}}",
+            json_data={"subject": "{{subject}}", "body": "{{body}}"},
+            secrets=SecretDict({"url": webhook}),  # the address is a secret, because it lets anyone post there
+            headers=None,
+            cookies=None,
+        )
+        block.save(_NAMES + Channel.WEBHOOK, overwrite=True)
     if email is not None:
         SlackWebhook(url=SecretStr(mail_address(email, server))).save(_NAMES + Channel.EMAIL, overwrite=True)
     blocks = _blocks_of_some_channel()
@@ -116,18 +124,6 @@ def _blocks_of_some_channel() -> dict[Channel, BlockDocument]:
     if not blocks:
         raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
     return blocks
-
-
-def _webhook(url: str) -> CustomWebhookNotificationBlock:
-    """Return a webhook's block; the address is its secret, because it lets anyone post there."""
-    return CustomWebhookNotificationBlock(
-        name="uln",
-        url="{{url}}",
-        json_data={"subject": "{{subject}}", "body": "{{body}}"},
-        secrets=SecretDict({"url": url}),
-        headers=None,
-        cookies=None,
-    )
 
 
 #: The library's word for the encryption of a mail connection, by scheme of the server's address.

@@ -62,15 +62,15 @@ def serve(data: str, port: int, report: Callable[[Bilingual], None]) -> None:
     _refuse_taken(port)
     password_file = home / "word"
     environment = _environment(data, home, port, _password(password_file))
-    with _sigterm_as_ctrl_c(), _processes() as start:
+    with _sigterm_as_ctrl_c(), _processes(environment, home) as start:
         report(bilingual("serve.starting"))
-        server = start("server", ["server", "start", "--host", _HOST, "--port", str(port)], environment, home)
+        server = start("server", ["server", "start", "--host", _HOST, "--port", str(port)])
         _wait_for(server, port, home)
         for name, arguments in _ONCE.items():
-            _wait_until_done(name, start(name, arguments, environment, home), home)
+            _wait_until_done(name, start(name, arguments), home)
         # No worker has started yet: a run in state Running was left by a worker that ended with its machine or by Ctrl-C.
         end_left_runs(environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"])
-        worker = start("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"], environment, home)
+        worker = start("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"])
         report(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=password_file, root=data))
         while True:
             _refuse_ended("server", server, home)
@@ -134,11 +134,11 @@ def _environment(data: str, home: Path, port: int, password: str) -> dict[str, s
 
 
 @contextmanager
-def _processes() -> Iterator[Callable[..., Process]]:
+def _processes(environment: dict[str, str], home: Path) -> Iterator[Callable[[str, list[str]], Process]]:
     """Yield a function that starts a process; all end with the block. Each logs to a file in the engine's folder."""
     running: list[Process] = []
 
-    def start(name: str, arguments: list[str], environment: dict[str, str], home: Path) -> Process:
+    def start(name: str, arguments: list[str]) -> Process:
         with _log(home, name).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - Prefect's own command
                 [sys.executable, "-m", "flows.services.guardian", sys.executable, "-m", "prefect", *arguments],
