@@ -85,9 +85,8 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     # If only some cycles could be published, the run has still done something.
-    if all(run.is_nothing_done() for run in runs):
-        for run in runs:
-            run.refuse_nothing_done()
+    if runs and all(run.is_nothing_done() for run in runs):
+        runs[0].refuse_nothing_done()
     return total
 
 

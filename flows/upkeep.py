@@ -18,11 +18,8 @@ LONGEST_SECONDS = 4 * 3600
 
 
 def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
-    """Return the tasks in order, each with its parameters besides the data root.
-
-    Compaction comes last, because it makes new versions of the lake's tables: the purge needs snapshots taken at the present
-    versions.
-    """
+    """Return the tasks in order, each with its parameters besides the data root."""
+    # Compaction comes last: it makes new versions of the lake's tables, and the purge needs snapshots of the present ones.
     return (purge_decided, {"day": day}), (compact, {})
 
 

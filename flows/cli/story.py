@@ -42,10 +42,9 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
             state = f"trace.state.{row['state']}"
             words = {lang: shared | {"state": in_language(state, lang)} for lang in get_args(Language)}
             out.print(escape(_side_by_side("trace.stands", words)))
-        table = Table()
+        table = Table(show_lines=True)
         for name in ("at", "school", "what", "where"):
             table.add_column(localised_text(f"trace.{name}"), overflow="fold")
-        table.show_lines = True
         for event in story.told.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
             description = _side_by_side(f"trace.{event['kind']}", words, "\n")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
+import typer.rich_utils as library
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
@@ -66,8 +67,6 @@ class Group(_Localised, TyperGroup):
 
 def _explain(group: Any) -> None:
     """Set the help of commands, options and arguments, and the library's headings, in the terminal's language."""
-    import typer.rich_utils as library
-
     library.ARGUMENTS_PANEL_TITLE = localised_text("usage.arguments")
     library.OPTIONS_PANEL_TITLE = localised_text("usage.options")
     library.COMMANDS_PANEL_TITLE = localised_text("usage.commands")

@@ -211,11 +211,7 @@ def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> VisibleRows:
 
 
 def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[str]:
-    """Return the authority codes of a run, sorted.
-
-    Args:
-        la: authority codes.
-        schools: school numbers; their authorities are added. With neither, all authorities.
+    """Return the authority codes of a run, sorted: `la` and the authorities of `schools`; with neither, all.
 
     Raises:
         ConfigurationFault: a code is not one of the 22.
@@ -224,9 +220,8 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
     wanted = sorted({*(la or []), *(s[:3] for s in schools or [])}) or known
     wrong = [code for code in wanted if code not in known]
     if wrong:
-        raise ConfigurationFault(
-            "authority", [bilingual("fault.no_authority", code=code, first=known[0], last=known[-1]) for code in wrong]
-        )
+        bounds = {"first": known[0], "last": known[-1]}
+        raise ConfigurationFault("authority", [bilingual("fault.no_authority", code=code, **bounds) for code in wrong])
     return wanted
 
 
@@ -265,8 +260,7 @@ def service_flow(
                 emit_incomplete(stage.replace("_", "-"), faults)
             return result
 
-        return flow(name=name, flow_run_name=run_name or name, timeout_seconds=longest, persist_result=False)(
-            within_bounds
-        )
+        make = flow(name=name, flow_run_name=run_name or name, timeout_seconds=longest, persist_result=False)
+        return make(within_bounds)
 
     return wrap

@@ -40,15 +40,9 @@ def terminal_bars(console: Console) -> Iterator[None]:
 
 
 def begin_step(stage: str, about: str, of: int = 1) -> Progress:
-    """Begin a step on the terminal; the step before it is complete.
+    """Begin a step of a stage on the terminal (the one before it is complete), and return its callback.
 
-    Args:
-        stage: the stage's word.
-        about: its subject: a cycle, or another word.
-        of: the number of parts that the bar counts, such as schools.
-
-    Returns:
-        The callback for the share of the step that is done.
+    `about` is its subject: a cycle or another word. `of` is the number of parts that its bar counts, such as schools.
     """
     bars = _bars.get()
     if bars is None:

@@ -43,15 +43,10 @@ def overview_page(
     picture: bytes | None = None,
     pages: str | None = None,
 ) -> Page:
-    """Return the overview page: actions needed, the cycle's state, and the run's counts.
+    """Return the overview page: actions needed, the cycle's state, and the run's counts (`did`, `views.STAGE_COUNTS`).
 
-    Args:
-        cycle: the cycle's id.
-        seen: the cycle's overview.
-        did: the run's counts, rows of `views.STAGE_COUNTS`.
-        faults: sentences of the service, by authority.
-        picture: PNG from `outcomes_picture_of`.
-        pages: the address of the cycle's pages.
+    `faults` are the service's sentences by authority, `picture` is a PNG (`outcomes_picture_of`), and `pages` is the
+    address of the cycle's pages.
     """
     waits = [
         (_number(row["number"]), _side_by_side(bilingual(f"terminal.{row['what']}"))) for row in seen.waiting.rows()
@@ -172,18 +167,14 @@ def _head(key: str) -> str:
 
 
 def _counted_lines(rows: Iterable[tuple[str, str]]) -> str:
-    return _lines((number, _side_by_side(bilingual(key))) for number, key in rows)
+    lines = [_line(map(_plain, (number, *_side_by_side(bilingual(key))))) for number, key in rows]
+    return "\n".join([_line(["", "Cymraeg", "English"]), _line(["--:", ":--", ":--"]), *lines])
 
 
 def _side_by_side(text: str) -> tuple[str, str]:
     """Return a sentence in Welsh and English; a text in one language only is repeated."""
     cy, en = (sentence(str(in_language(text, lang))) for lang in ("cy", "en"))
     return cy, en
-
-
-def _lines(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
-    lines = [_line(map(_plain, (first, cy, en))) for first, (cy, en) in rows]
-    return "\n".join([_line(["", "Cymraeg", "English"]), _line(["--:", ":--", ":--"]), *lines])
 
 
 def _in_two_lines(text: Bilingual) -> str:

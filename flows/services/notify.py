@@ -43,11 +43,8 @@ _NAMES = "uln-"
 def notify(again_after_hours: int, webhook: str | None, email: str | None, server: str | None) -> list[str]:
     """Create channels and automations, or update them; a channel that is not named stays as it is.
 
-    Args:
-        again_after_hours: hours before the same notification is sent again.
-        webhook: an address that takes JSON: `subject` and `body`.
-        email: the recipient's address.
-        server: the mail server (`mail_address`).
+    The same notification is sent again after some hours. A webhook takes JSON, `subject` and `body`; an e-mail goes through
+    a server (`mail_address`).
 
     Returns:
         The channels that now get notifications.
@@ -67,7 +64,7 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
         block.save(_NAMES + Channel.WEBHOOK, overwrite=True)
     if email is not None:
         SlackWebhook(url=SecretStr(mail_address(email, server))).save(_NAMES + Channel.EMAIL, overwrite=True)
-    blocks = _blocks_of_some_channel()
+    blocks = _blocks(required=True)
     for name, (trigger, subject, body) in _causes(dt.timedelta(hours=again_after_hours)).items():
         actions: list[Any] = [
             SendNotification(type="send-notification", block_document_id=block.id, subject=subject, body=body)
@@ -86,7 +83,7 @@ def remove() -> int:
             for automation in client.read_automations_by_name(_NAMES + name):
                 client.delete_automation(automation.id)
                 deleted += 1
-        for block in _blocks().values():
+        for block in _blocks(required=False).values():
             client.delete_block_document(block.id)
     return deleted
 
@@ -98,7 +95,7 @@ def try_out() -> None:
         ConfigurationFault: there is no channel.
         ServiceFault: a channel could not be reached; the message names the channel, not its address.
     """
-    for channel in _blocks_of_some_channel():
+    for channel in _blocks(required=True):
         block: Any = Block.load(f"{_TYPE[channel]}/{_NAMES}{channel}")
         try:
             with block.raise_on_failure():
@@ -107,8 +104,8 @@ def try_out() -> None:
             raise ServiceFault(bilingual("fault.channel", channel=channel, fault=type(fault).__name__)) from None
 
 
-def _blocks() -> dict[Channel, BlockDocument]:
-    """Return the blocks of the channels that exist on the server."""
+def _blocks(*, required: bool) -> dict[Channel, BlockDocument]:
+    """Return the blocks of the channels that exist on the server; refuse to go on without any, if one is required."""
     blocks = {}
     with get_client(sync_client=True) as client:
         for channel in Channel:
@@ -116,12 +113,7 @@ def _blocks() -> dict[Channel, BlockDocument]:
                 blocks[channel] = client.read_block_document_by_name(_NAMES + channel, _TYPE[channel])
             except ObjectNotFound:
                 continue
-    return blocks
-
-
-def _blocks_of_some_channel() -> dict[Channel, BlockDocument]:
-    blocks = _blocks()
-    if not blocks:
+    if required and not blocks:
         raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
     return blocks
 

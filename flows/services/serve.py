@@ -45,10 +45,7 @@ Process = subprocess.Popen[bytes]
 def serve(data: str, port: int, report: Callable[[Bilingual], None]) -> None:
     """Start the service and stay until this process is asked to end, or a part of the service ends.
 
-    Args:
-        data: the data root.
-        port: the server's port; it listens on this machine only.
-        report: called with messages about the progress.
+    The server listens on this machine only. `report` is called with messages about the progress.
 
     Raises:
         ServiceFault: this is no checkout, the port is taken, or a part could not be started or has ended.
@@ -61,15 +58,22 @@ def serve(data: str, port: int, report: Callable[[Bilingual], None]) -> None:
     make_folder(home)
     _refuse_taken(port)
     password_file = home / "word"
-    environment = _environment(data, home, port, _password(password_file))
+    kept = password_file.read_text(encoding="utf-8").strip() if password_file.is_file() else None
+    password = server_password(kept)
+    write_whole(password_file, password.encode() + b"\n")
+    environment = _environment(data, home, port, password)
     with _sigterm_as_ctrl_c(), _processes(environment, home) as start:
         report(bilingual("serve.starting"))
         server = start("server", ["server", "start", "--host", _HOST, "--port", str(port)])
         _wait_for(server, port, home)
         for name, arguments in _ONCE.items():
-            _wait_until_done(name, start(name, arguments), home)
+            command = start(name, arguments)
+            with suppress(subprocess.TimeoutExpired):
+                command.wait(timeout=_START_SECONDS)
+            if command.returncode != 0:
+                raise _part_ended(name, home)
         # No worker has started yet: a run in state Running was left by a worker that ended with its machine or by Ctrl-C.
-        end_left_runs(environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"])
+        end_left_runs(environment["PREFECT_API_URL"], password)
         worker = start("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"])
         report(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=password_file, root=data))
         while True:
@@ -110,13 +114,6 @@ def _refuse_taken(port: int) -> None:
             raise ServiceFault(bilingual("fault.port_taken", port=port)) from None
 
 
-def _password(file: Path) -> str:
-    """Return the server's password: the user's from the environment, else the file's, else a new one; saved in the file."""
-    password = server_password(file.read_text(encoding="utf-8").strip() if file.is_file() else None)
-    write_whole(file, password.encode() + b"\n")
-    return password
-
-
 def _environment(data: str, home: Path, port: int, password: str) -> dict[str, str]:
     """Return the environment of Prefect's commands and, through the worker, of runs; without settings of other servers."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PREFECT_PROFILE", "PREFECT_API_KEY")}
@@ -139,7 +136,7 @@ def _processes(environment: dict[str, str], home: Path) -> Iterator[Callable[[st
     running: list[Process] = []
 
     def start(name: str, arguments: list[str]) -> Process:
-        with _log(home, name).open("wb") as log:
+        with (home / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - Prefect's own command
                 [sys.executable, "-m", "flows.services.guardian", sys.executable, "-m", "prefect", *arguments],
                 stdin=subprocess.PIPE,
@@ -185,21 +182,13 @@ def _wait_for(server: Process, port: int, home: Path) -> None:
             if answer.status == 200:
                 return
         time.sleep(_LOOK_SECONDS)
-    raise ServiceFault(bilingual("fault.part_ended", part="server", log=_log(home, "server")))
-
-
-def _wait_until_done(name: str, process: Process, home: Path) -> None:
-    """Wait until one of Prefect's commands has ended; raise ServiceFault if it failed, or takes too long."""
-    with suppress(subprocess.TimeoutExpired):
-        if process.wait(timeout=_START_SECONDS) == 0:
-            return
-    raise ServiceFault(bilingual("fault.part_ended", part=name, log=_log(home, name)))
+    raise _part_ended("server", home)
 
 
 def _refuse_ended(name: str, process: Process, home: Path) -> None:
     if process.poll() is not None:
-        raise ServiceFault(bilingual("fault.part_ended", part=name, log=_log(home, name)))
+        raise _part_ended(name, home)
 
 
-def _log(home: Path, name: str) -> Path:
-    return home / f"{name}.log"
+def _part_ended(name: str, home: Path) -> ServiceFault:
+    return ServiceFault(bilingual("fault.part_ended", part=name, log=home / f"{name}.log"))
