@@ -4,11 +4,11 @@ It can be run again at any time, because the lake, not the engine, remembers whi
 batches were sent. A deployment names a kind of cycle; the run's scheduled time decides which cycle of that kind it handles.
 """
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
-from flows.run.flow_run import Counts, FlowRun, bounded, chosen_authorities, nothing_due, root_of
+from flows.run.flow_run import Counts, FlowRun, chosen_authorities, root_of, service_flow
 from flows.run.forms import MaybeCycleId, MaybeFolder, MaybeKind, MaybeLas, MaybeMoment, MaybeSchools
 from flows.run.schedule import due_cycle, scheduled_time
 from schemas.texts.catalogue import bilingual
@@ -38,14 +38,7 @@ def _run_name() -> str:
     return f"census {cycle or kind or ''}".rstrip()
 
 
-@flow(
-    name="census",
-    flow_run_name=_run_name,
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("census", longest=LONGEST_SECONDS, run_name=_run_name)
 def census(
     cycle: MaybeCycleId = None,
     kind: MaybeKind = None,
@@ -80,7 +73,9 @@ def census(
     at = scheduled_time(as_of)
     due = due_cycle(cycle, kind, at)
     if due is None:
-        return nothing_due(bilingual("terminal.nothing_due", kind=kind, day=at[:10]))
+        # A state with its own name, so that people need not look into the run.
+        message = bilingual("terminal.nothing_due", kind=kind, day=at[:10])
+        return Completed(name="NothingDue", message=message, data={"faults": 0})
     las, root = chosen_authorities(la, school), root_of(data)
     run = FlowRun(las, flow="census", data=root, cycle=due, steps=8)
     with one_run_at_a_time(root):

@@ -5,12 +5,10 @@ For batches sent by the LRS web service it first asks for their answers (ask). I
 
 import logging
 
-from prefect import flow
-
 from flows.run.events import emit_waiting
-from flows.run.flow_run import Counts, FlowRun, best_effort, bounded, chosen_authorities, publish_pages, root_of
+from flows.run.flow_run import Counts, FlowRun, best_effort, chosen_authorities, publish_pages, root_of, service_flow
 from flows.run.forms import MaybeFolder, MaybeMoment
-from flows.run.progress import step
+from flows.run.progress import begin_step
 from flows.run.schedule import scheduled_time
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.run_lock import one_run_at_a_time
@@ -32,14 +30,7 @@ from tasks.stages.transfer import deliver, fetch, is_elsewhere
 LONGEST_SECONDS = 2 * 3600
 
 
-@flow(
-    name="lrs-returns",
-    flow_run_name="lrs-returns",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("lrs-returns", longest=LONGEST_SECONDS)
 def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
     """Cyfuno atebion yr LRS a chyhoeddi'r hyn a newidiodd / Merge the LRS's answers and publish what changed.
 
@@ -64,10 +55,9 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
             total |= best_effort(fetch, "returns", data=root, name="lrs_inbox")
         if has_jobs(root):
             total |= best_effort(ask, "returns", data=root)
-        step("collect", "LRS", 1)
+        begin_step("collect", "LRS")
         total |= {f"collect.{name}": n for name, n in collect(data=root, as_of=at).items()}
-        total["faults"] += sum(total.get(f"{stage}.faults", 0) for stage in ("fetch", "ask", "collect"))
-        step("merge", "LRS", 1)
+        begin_step("merge", "LRS")
         total |= {f"merge.{name}": n for name, n in merge(data=root).items()}
         for cycle in cycles_with_returns(root):
             if cycle in purged:
@@ -91,13 +81,12 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         log_batches("wait", waiting, logging.WARNING)
         if is_elsewhere(root, "dewi_outbox"):
             total |= best_effort(deliver, "returns", data=root)
-            total["faults"] += total.get("deliver.faults", 0)
+        total["faults"] += sum(total.get(f"{stage}.faults", 0) for stage in ("fetch", "ask", "collect", "deliver"))
     if unbalanced:
         raise ServiceFault("; ".join(unbalanced))
     # If only some cycles could be published, the run has still done something.
-    if all(run.is_nothing_done() for run in runs):
-        for run in runs:
-            run.refuse_nothing_done()
+    if runs and all(run.is_nothing_done() for run in runs):
+        runs[0].refuse_nothing_done()
     return total
 
 
@@ -105,6 +94,6 @@ def _publish(run: FlowRun, root: str, cycle: str, at: str, workers: Workers) -> 
     run.stage(publish, as_of=at, workers=workers)
     # Without a snapshot the cycle is not finished, so the next run tries again a school whose file could not be made.
     if not run.total()["faults"]:
-        run.step("snapshot")
+        run.progress.step("snapshot")
         snapshot(data=root, cycle=cycle)
     run.publish_artifacts(at, conserved=True)

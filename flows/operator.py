@@ -9,31 +9,22 @@ does in `tasks.core.hand_over` and `tasks.ledger.hand_over`; about anything else
 from collections.abc import Callable
 from typing import Any
 
-from prefect import flow
-
 from flows.run.artifacts import log_decision
-from flows.run.flow_run import bounded, root_of
+from flows.run.flow_run import root_of, service_flow
 from flows.run.forms import CycleId, MaybeFolder, MaybeMoment, Reason, Ref, School
 from flows.run.schedule import scheduled_time
 from schemas.states import Decision
 from tasks.operator.decide_batch import decide
 from tasks.operator.import_export import import_export
 from tasks.operator.publish_again import publish_again
-from tasks.operator.release_hold import DecisionResult, release_hold
+from tasks.operator.release_hold import release_hold
 from tasks.runtime.task import stage_task
 
 #: A decision takes as long as its commits and the run that it waits for.
 LONGEST_SECONDS = 3600
 
 
-@flow(
-    name="retry",
-    flow_run_name="retry",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("retry", longest=LONGEST_SECONDS)
 def retry(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Anfon swp eto pan nad oes cadarnhad iddo gyrraedd / Hand over again a batch whose hand-over is not confirmed.
 
@@ -50,17 +41,10 @@ def retry(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder
     Raises:
         ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
     """
-    _decide(Decision.RETRY, ref, reason, as_of, data)
+    _carry_out("decide", decide, data, as_of, "retry", ref=ref, decision=Decision.RETRY, reason=reason)
 
 
-@flow(
-    name="abandon",
-    flow_run_name="abandon",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("abandon", longest=LONGEST_SECONDS)
 def abandon(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know.
 
@@ -77,17 +61,10 @@ def abandon(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFold
     Raises:
         ServiceFault: there is no such batch, its state does not allow it, or the reason cannot be taken.
     """
-    _decide(Decision.ABANDON, ref, reason, as_of, data)
+    _carry_out("decide", decide, data, as_of, "abandon", ref=ref, decision=Decision.ABANDON, reason=reason)
 
 
-@flow(
-    name="release-hold",
-    flow_run_name="release-hold",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("release-hold", longest=LONGEST_SECONDS)
 def release(
     school: School, cycle: CycleId, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None
 ) -> None:
@@ -107,19 +84,10 @@ def release(
     Raises:
         ServiceFault: the school is not on hold, or the reason cannot be taken.
     """
-    _carry_out(
-        "release-hold", release_hold, data, school=school, cycle=cycle, reason=reason, as_of=scheduled_time(as_of)
-    )
+    _carry_out("release-hold", release_hold, data, as_of, school=school, cycle=cycle, reason=reason)
 
 
-@flow(
-    name="publish-again",
-    flow_run_name="publish-again",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("publish-again", longest=LONGEST_SECONDS)
 def publish(
     school: School, cycle: CycleId, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None
 ) -> None:
@@ -137,19 +105,10 @@ def publish(
     Raises:
         ServiceFault: the school has had no file in the cycle, its file could not be made, or the reason cannot be taken.
     """
-    _carry_out(
-        "publish-again", publish_again, data, school=school, cycle=cycle, reason=reason, as_of=scheduled_time(as_of)
-    )
+    _carry_out("publish-again", publish_again, data, as_of, school=school, cycle=cycle, reason=reason)
 
 
-@flow(
-    name="import-export",
-    flow_run_name="import-export",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("import-export", longest=LONGEST_SECONDS)
 def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Derbyn allforyn o eithriadau a broseswyd / Import an export of processed exceptions from lrs/inbox.
 
@@ -164,16 +123,11 @@ def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data
     Raises:
         ServiceFault: there is no such file, it is refused, or the reason cannot be taken.
     """
-    _carry_out(
-        "import-export", import_export, data, file=file, reason=reason, as_of=scheduled_time(as_of), from_inbox=True
-    )
+    _carry_out("import-export", import_export, data, as_of, file=file, reason=reason, from_inbox=True)
 
 
-def _carry_out(name: str, does: Callable[..., DecisionResult], data: str | None, **parameters: Any) -> None:
-    log_decision(stage_task(name, name)(does)(data=root_of(data), **parameters).message)
-
-
-def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
-    task = stage_task("decide", decision.value)(decide)
-    result = task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of))
-    log_decision(result.message)
+def _carry_out(
+    name: str, does: Callable[..., Any], data: str | None, as_of: str | None, run_name: str = "", **more: Any
+) -> None:
+    task = stage_task(name, run_name or name)(does)
+    log_decision(task(data=root_of(data), as_of=scheduled_time(as_of), **more).message)

@@ -4,20 +4,17 @@ It needs a data root of its own: synthetic learners must never mix with real one
 """
 
 import datetime as dt
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from prefect import flow
-
 from flows.census import census
 from flows.lrs_returns import lrs_returns
-from flows.run.flow_run import Counts, bounded, root_of
-from flows.run.forms import CycleId, MaybeFolder, MaybeNumber, Number, Way
-from flows.run.progress import step
+from flows.run.flow_run import Counts, root_of, service_flow
+from flows.run.forms import CycleId, MaybeFolder, MaybeNumber, Number, TransportName
+from flows.run.progress import begin_step
 from schemas.cycles import Cycle, cycle_by_id
 from schemas.lrs.profiles import all_profiles
 from schemas.settings.locations import locations_of
@@ -35,27 +32,20 @@ from tasks.rehearsal.synthetic_wales import plan_wales
 from tasks.runtime.context import moment
 from tasks.runtime.task import stage_task
 
-_ALL_SECTORS = ("Secondary", "Middle", "Special")
-
+#: Values of `via` for which the files go to folders on other machines.
+_FAR = ("sftp", "s3")
 
 #: A census run's limit, a returns run's, and time for the steps between them.
 LONGEST_SECONDS = 8 * 3600
 
 
-@flow(
-    name="rehearsal",
-    flow_run_name="rehearsal {cycle}",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("rehearsal", longest=LONGEST_SECONDS, run_name="rehearsal {cycle}")
 def rehearsal(
     cycle: CycleId = "2012-01",
     schools_wanted: MaybeNumber = None,
     seed: Number = 1,
     data: MaybeFolder = None,
-    via: Way = "files",
+    via: TransportName = "files",
 ) -> dict[str, Counts]:
     """Chwarae cylch ar ddysgwyr ffug / Play a cycle on synthetic learners, with a stand-in for the LRS.
 
@@ -73,57 +63,46 @@ def rehearsal(
     Raises:
         ServiceFault: the data root holds returns that no rehearsal made.
     """
-    row = cycle_by_id(cycle)
     root = root_of(data)
-    sent, answered = rehearsal_times(row)
+    sent, answered = rehearsal_times(cycle_by_id(cycle))
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
-    with _lrs(Path(root), via), _elsewhere(DataRoot(Path(root)), via):
+    with _transport(DataRoot(Path(root)), via):
         census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # no state: a named cycle is due
-        step("LRS stand-in", cycle, 1)
+        begin_step("LRS stand-in", cycle)
         stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
         returns_counts = lrs_returns(as_of=answered, data=root)
     return {"made": made, "census": census_counts, "stand_in": stand_in, "returns": returns_counts}
 
 
 @contextmanager
-def _lrs(root: Path, via: str) -> Iterator[None]:
-    """Run the stand-in's web service and point the data root to it; unless `via` is soap, remove the LRS settings."""
-    settings = DataRoot(root).reference / FILE_NAME
-    if via != "soap":
-        settings.unlink(missing_ok=True)
-        yield
-        return
-    certificates = make_certificates(root / "rehearsal" / "certificates")
-    before = os.environ.get(_PASSWORD)
-    with serving(root, certificates) as stand_in:
-        write_whole(settings, settings_of(stand_in, certificates).encode())
-        os.environ[_PASSWORD] = PASSWORD
-        try:
+def _transport(root: DataRoot, via: str) -> Iterator[None]:
+    """Run the other side: the LRS's web service, or SFTP or S3 folders with the returns in them; nothing for files."""
+    settings = root.reference / FILE_NAME
+    settings.unlink(missing_ok=True)
+    if via == "soap":
+        certificates = make_certificates(root.path / "rehearsal" / "certificates")
+        with serving(root.path, certificates) as stand_in, _environment({"ULN_LRS_PASSWORD": PASSWORD}):
+            write_whole(settings, settings_of(stand_in, certificates).encode())
             yield
-        finally:
-            os.environ.pop(_PASSWORD)
-            if before is not None:
-                os.environ[_PASSWORD] = before
+    elif via in _FAR:
+        with other_side(root, via) as locations, _environment(locations):
+            bring(root, "dewi_inbox")
+            yield
+    else:
+        yield
 
 
 @contextmanager
-def _elsewhere(root: DataRoot, via: str) -> Iterator[None]:
-    """Run the other side's SFTP or S3 folders, move the returns there and set the locations; nothing for other `via`."""
-    if via not in _FAR:
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
         yield
-        return
-    with other_side(root, via) as locations:
-        os.environ.update(locations)
-        try:
-            bring(root, "dewi_inbox")
-            yield
-        finally:
-            for name in locations:
-                del os.environ[name]
-
-
-_FAR = ("sftp", "s3")
-_PASSWORD = "ULN_LRS_PASSWORD"  # noqa: S105 - the variable's name
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def rehearsal_times(cycle: Cycle) -> tuple[str, str]:
@@ -138,17 +117,16 @@ def make_wales(data: str, cycle: str, schools_wanted: int | None, seed: int) -> 
     root = DataRoot(Path(data))
     refuse_real_returns(root)
     register = schools()
-    taking = register[register["sector_en"].isin(_ALL_SECTORS)]
+    taking = register[register["sector_en"].isin(["Secondary", "Middle", "Special"])]
     if schools_wanted is not None:
         if not 1 <= schools_wanted <= len(taking):
             raise ConfigurationFault("--schools", [bilingual("fault.how_many_schools", most=len(taking))])
         taking = taking[taking["sector_en"] != "Special"]
         taking = taking.iloc[:: max(1, len(taking) // schools_wanted)].head(schools_wanted)
-    taking = taking.reset_index(drop=True)
-    mark = json.dumps({"synthetic": True}).encode() + b"\n"
-    write_whole(root.rehearsal_mark, mark)
-    wales = plan_wales(taking, cycle_by_id(cycle), seed)
-    files = write_wales(wales, root.path, cycle_by_id(cycle), advance=lambda _: step("make Wales", cycle, len(taking)))
+    write_whole(root.rehearsal_mark, b'{"synthetic": true}\n')
+    wales = plan_wales(taking.reset_index(drop=True), cycle_by_id(cycle), seed)
+    progress = begin_step("make Wales", cycle, of=len(taking))
+    files = write_wales(wales, root.path, cycle_by_id(cycle), progress)
     return {"schools": len(taking), "files": len(files)}
 
 
@@ -173,13 +151,13 @@ def play_lrs(data: str, seed: int, via: str = "files", as_of: str = "") -> Count
         Counts: files, rows, ulns, and learners without a ULN by `exception.<code>`.
     """
     root = DataRoot(Path(data))
+    if via in _FAR:
+        take(root)
     if via == "soap":
         summary = answer_jobs(root.path, moment(as_of).date(), seed)
     else:
-        if via in _FAR:
-            take(root)
         summary = answer_outbox(root.path, profiles=all_profiles(root.reference / "lrs"), seed=seed)
-        if via in _FAR:
-            bring(root, "lrs_inbox")
+    if via in _FAR:
+        bring(root, "lrs_inbox")
     without = {f"exception.{code}": n for code, n in sorted(summary.exceptions.items())}
     return {"files": summary.files, "rows": summary.rows, "ulns": summary.ulns, **without}

@@ -6,11 +6,9 @@ decided how long its kind is kept (`decided` in `retention.toml`); everything el
 
 from typing import Any
 
-from prefect import flow
-
-from flows.run.flow_run import Counts, bounded, root_of
+from flows.run.flow_run import Counts, root_of, service_flow
 from flows.run.forms import MaybeFolder
-from flows.run.progress import step
+from flows.run.progress import begin_step
 from flows.run.schedule import scheduled_time
 from tasks.stages.compact import compact
 from tasks.stages.purge_decided import purge_decided
@@ -20,22 +18,12 @@ LONGEST_SECONDS = 4 * 3600
 
 
 def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
-    """Return the tasks in order, each with its parameters besides the data root.
-
-    Compaction comes last, because it makes new versions of the lake's tables: the purge needs snapshots taken at the present
-    versions.
-    """
+    """Return the tasks in order, each with its parameters besides the data root."""
+    # Compaction comes last: it makes new versions of the lake's tables, and the purge needs snapshots of the present ones.
     return (purge_decided, {"day": day}), (compact, {})
 
 
-@flow(
-    name="upkeep",
-    flow_run_name="upkeep",
-    timeout_seconds=LONGEST_SECONDS,
-    persist_result=False,
-    validate_parameters=True,
-)
-@bounded
+@service_flow("upkeep", longest=LONGEST_SECONDS)
 def upkeep(data: MaybeFolder = None) -> Counts:
     """Cynnal y llyn: cywasgu, a dileu'r hyn sy'n ddyledus / Maintain the lake: compact it, and remove what is due.
 
@@ -54,6 +42,6 @@ def upkeep(data: MaybeFolder = None) -> Counts:
     root, day = root_of(data), scheduled_time(None)[:10]
     total: Counts = {}
     for task, parameters in steps(day):
-        step(task.name, "lake", 1)
+        begin_step(task.name, "lake")
         total |= {f"{task.name}.{name}": n for name, n in task(data=root, **parameters).items()}
     return total

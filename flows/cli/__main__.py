@@ -11,16 +11,15 @@ from typing import Annotated
 import typer
 
 from flows.cli import cycle_commands, decision_commands, question_commands, service_commands
-from flows.cli.typer_texts import Terminal
+from flows.cli.typer_texts import Command, Group
 from schemas.texts.catalogue import Language
+from tasks.io.data_root.data_root import keep_private
 
-app = Terminal(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
-def uln(
-    lang: Annotated[Language | None, typer.Option("--lang", envvar="ULN_LANG")] = None,
-) -> None:
+def uln(lang: Annotated[Language | None, typer.Option("--lang", envvar="ULN_LANG")] = None) -> None:
     """The Unique Learner Number service for schools in Wales."""
     del lang  # `flows.cli.language` reads it earlier, before any text is printed
 
@@ -51,12 +50,10 @@ for command in (
     service_commands.metrics,
     service_commands.doctor,
 ):
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_"), cls=Command)(command)
 
 
 def main() -> None:
     """Run `uln`."""
-    from tasks.io.data_root.data_root import keep_private
-
     keep_private()
     app()

@@ -12,6 +12,7 @@ import typer
 
 from schemas.cycles import all_cycles
 from schemas.texts.catalogue import bilingual
+from tasks.io.data_root.reference import authorities
 
 
 def known_cycle(value: str | None) -> str | None:
@@ -23,8 +24,6 @@ def known_cycle(value: str | None) -> str | None:
 
 def known_authorities(values: list[str]) -> list[str]:
     """Return authority codes; refuse a code that is not in Wales."""
-    from tasks.io.data_root.reference import authorities
-
     known = set(authorities()["la_code"])
     for value in values:
         if value not in known:
@@ -41,7 +40,7 @@ def known_schools(values: list[str]) -> list[str]:
     return values
 
 
-def a_moment(value: str | None) -> str | None:
+def iso_moment(value: str | None) -> str | None:
     """Return a date or a time in ISO form, or None; refuse any other text."""
     if value is not None:
         try:
@@ -51,7 +50,7 @@ def a_moment(value: str | None) -> str | None:
     return value
 
 
-def a_day(value: str) -> str:
+def iso_day(value: str) -> str:
     """Return a date in ISO form; refuse any other text."""
     try:
         return dt.date.fromisoformat(value).isoformat()
@@ -59,7 +58,15 @@ def a_day(value: str) -> str:
         raise typer.BadParameter(bilingual("usage.day", value=repr(value))) from None
 
 
-AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=a_moment)]
+def day_of(as_of: str | None) -> dt.date:
+    """Return the day for which a command answers: that of `--as-of`, else today."""
+    from flows.run.schedule import now
+    from tasks.runtime.context import moment
+
+    return moment(now(as_of)).date()
+
+
+AsOfOption = Annotated[str | None, typer.Option("--as-of", callback=iso_moment)]
 CycleArgument = Annotated[str, typer.Argument(callback=known_cycle, metavar="CYCLE")]
 CycleOption = Annotated[str | None, typer.Option("--cycle", callback=known_cycle)]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="FOLDER")]

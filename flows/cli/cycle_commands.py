@@ -5,6 +5,7 @@ decisions about a batch, a school or a file (`decision_commands`). To add one: `
 """
 
 import time
+import webbrowser
 from typing import Annotated, Literal
 
 import typer
@@ -20,9 +21,11 @@ from flows.cli.arguments import (
     known_cycle,
 )
 from flows.cli.language import chosen, localised_text
-from flows.cli.output import err, out, print_counts, print_places, print_stand_in, print_status
-from flows.cli.running import cycle_seen, named_root, opened, run_flow
+from flows.cli.output import err, out, print_counts, print_fault, print_places, print_stand_in, print_status
+from flows.cli.running import cycle_seen, opened, run_flow
+from flows.run.engine import named_root
 from schemas.texts.catalogue import bilingual
+from tasks.io.data_root.reference import schools as register
 
 
 def rehearse(
@@ -33,13 +36,10 @@ def rehearse(
     data: DataOption = None,
 ) -> None:
     """Rehearse a whole cycle on synthetic learners."""
-    from tasks.io.data_root.reference import schools as register
-
     most = int(register()["sector_en"].isin(["Secondary", "Middle"]).sum())
     if schools != "all" and not (schools.isdigit() and 1 <= int(schools) <= most):
         raise typer.BadParameter(bilingual("fault.how_many_schools", most=most), param_hint="--schools")
-    root = named_root(data)
-    started = time.monotonic()
+    root, started = named_root(data), time.monotonic()
     wanted = None if schools == "all" else int(schools)
     counts = run_flow("rehearsal:rehearsal", cycle=cycle, schools_wanted=wanted, seed=seed, data=root, via=via)
     print_status(root, cycle, [])
@@ -67,36 +67,27 @@ def census(
     _exit_on_faults(counts)
 
 
-def returns(
-    as_of: AsOfOption = None,
-    data: DataOption = None,
-) -> None:
+def returns(as_of: AsOfOption = None, data: DataOption = None) -> None:
     """Merge the LRS's answers and publish to the schools."""
     from tasks.ledger.standing import cycles_with_returns
 
     root = named_root(data)
     counts = run_flow("lrs_returns:lrs_returns", as_of=as_of, data=root)
-
     for cycle in cycles_with_returns(root):
         print_status(root, cycle, [], as_of)
     print_counts(counts)
     _exit_on_faults(counts)
 
 
-def slips(
-    cycle: CycleArgument,
-    la: LaOption = [],
-    school: SchoolsOption = [],
-    data: DataOption = None,
-) -> None:
+def slips(cycle: CycleArgument, la: LaOption = [], school: SchoolsOption = [], data: DataOption = None) -> None:
     """Make slips for learners and lists for staff, as PDFs."""
     from tasks.reports.slips import make_slips
 
-    with opened(data, standing=True) as root:
+    with opened(data, must_exist=True) as root:
         made = make_slips(root, cycle, la, school)
     out.print(localised_text("terminal.slips_made", schools=len(made.learners), learners=sum(made.learners.values())))
     for school_number in made.gone:
-        err.print(f"[bold red]uln:[/] {escape(localised_text('terminal.slips_gone', school=school_number))}")
+        print_fault(localised_text("terminal.slips_gone", school=school_number))
     if made.gone:
         raise typer.Exit(1)
 
@@ -108,8 +99,6 @@ def report(
     data: DataOption = None,
 ) -> None:
     """Make the pages of a cycle, and print where they are."""
-    import webbrowser
-
     from flows.run.schedule import now
     from tasks.reports.pages import WALES_FOLDER, report_of
 

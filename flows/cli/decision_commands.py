@@ -17,6 +17,7 @@ from flows.cli.language import localised
 from flows.cli.output import out
 from flows.cli.running import opened
 from schemas.states import Decision
+from tasks.runtime.process_guard import install_process_guard
 
 RefArgument = Annotated[str, typer.Argument(metavar="REF")]
 ReasonOption = Annotated[str, typer.Option("--reason")]
@@ -26,12 +27,16 @@ OfCycle = Annotated[str, typer.Option("--cycle", callback=known_cycle)]
 
 def retry(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
     """Hand over again a batch that is known not to have arrived."""
-    _decide(Decision.RETRY, ref, reason, as_of, data)
+    from tasks.operator.decide_batch import decide
+
+    _print_result(decide, ref, Decision.RETRY, reason=reason, as_of=as_of, data=data)
 
 
 def abandon(ref: RefArgument, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None) -> None:
     """Abandon a batch that the LRS does not know; its learners are due again."""
-    _decide(Decision.ABANDON, ref, reason, as_of, data)
+    from tasks.operator.decide_batch import decide
+
+    _print_result(decide, ref, Decision.ABANDON, reason=reason, as_of=as_of, data=data)
 
 
 def release(
@@ -64,19 +69,10 @@ def import_(
     _print_result(import_export, str(file.expanduser()), reason=reason, as_of=as_of, data=data)
 
 
-def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
-    from flows.run.schedule import now
-    from tasks.operator.decide_batch import decide
-
-    with opened(data) as root:
-        out.print(escape(localised(decide(root, ref, decision, reason, now(as_of)).message)), soft_wrap=True)
-
-
 def _print_result(
     decision: Callable[..., Any], *subject: str, reason: str, as_of: str | None, data: str | None
 ) -> None:
     from flows.run.schedule import now
-    from tasks.runtime.process_guard import install_process_guard
 
     with opened(data) as root:
         install_process_guard(root)

@@ -38,7 +38,7 @@ def heading(key: str) -> str:
     return pair(sentence.cy, sentence.en, "\n")
 
 
-def asked_for(arguments: Iterable[str]) -> Language | None:
+def language_of(arguments: Iterable[str]) -> Language | None:
     """Return the language of `--lang` before the command, else of ULN_LANG; None if neither names Welsh or English."""
     words = iter(arguments)
     wanted = os.environ.get("ULN_LANG")

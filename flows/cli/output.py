@@ -6,7 +6,8 @@ Belongs here: layout on a screen, in the terminal's language (`flows.cli.languag
 
 import json
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from expectations.rule_catalogue import all_rules
+from flows.cli.arguments import day_of
 from flows.cli.language import heading, localised, localised_text, pair
+from schemas.codes.quarantine_reasons import all_reasons
+from schemas.codes.return_codes import all_return_codes
 from schemas.cycles import Cycle, all_cycles, cycle_by_id
+from schemas.settings.retention import all_retention
+from schemas.tables import Tier
 from schemas.texts.faults import Refused
-from tasks.runtime.visibility import VisibleRows
+from schemas.texts.translations import all_translations
+from schemas.views import CHECKED, PURGED_BY_KIND
+from tasks.io.data_root.data_root import DataRoot
+from tasks.runtime.visibility import VisibleRows, check_visible
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
@@ -33,6 +43,11 @@ def print_json(content: object) -> None:
     print_plain(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
+def print_fault(sentence: str) -> None:
+    """Print why a command cannot go on, in one sentence."""
+    err.print(f"[bold red]uln:[/] {escape(sentence)}")
+
+
 #: The counts of a run that are printed, in this order.
 _COUNTS = (
     *("receive.accepted", "receive.quarantined", "read.records", "validate.held", "batch.on_hold"),
@@ -45,10 +60,9 @@ _COUNTS = (
 
 def print_counts(*runs: dict[str, int]) -> None:
     """Print the counts of some runs, added up by `stage.count`; zeros only where they reassure."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for run in runs:
-        for name, n in run.items():
-            counts[name] = counts.get(name, 0) + n
+        counts.update(run)
     for name in _COUNTS:
         if name in counts and (counts[name] or name in ("release.learners", "faults")):
             out.print(f"{counts[name]:>10,}  {localised_text(f'count.{name}')}")
@@ -68,15 +82,9 @@ def print_reasons(not_chosen: dict[str, int], indent: str = "") -> None:
 
 def print_stand_in(counts: dict[str, int]) -> None:
     """Print the share of learners that the LRS stand-in gave a ULN at once, and the number of the others by code."""
-    from schemas.codes.return_codes import all_return_codes
-
     if counts["rows"]:
-        out.print(
-            localised_text(
-                "terminal.unaided", share=f"{counts['ulns'] / counts['rows']:.1%}", sent=f"{counts['rows']:,}"
-            )
-        )
-
+        share = f"{counts['ulns'] / counts['rows']:.1%}"
+        out.print(localised_text("terminal.unaided", share=share, sent=f"{counts['rows']:,}"))
     codes = all_return_codes()
     for name, n in sorted(counts.items()):
         code = name.removeprefix("exception.")
@@ -87,12 +95,10 @@ def print_stand_in(counts: dict[str, int]) -> None:
 
 def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
     """Print a cycle's schools with their counts, the total, and the actions needed; now, or at a run's time."""
-    from flows.run.schedule import now
     from tasks.ledger.standing import purged_cycles
     from tasks.reports.batches import batches_needing_action
     from tasks.reports.exception_counts import open_for_long
     from tasks.reports.status import attention, status_of, unknown_elements
-    from tasks.runtime.context import moment
 
     status: Any = status_of(root, cycle, la or None)
     c = cycle_by_id(cycle)
@@ -104,9 +110,8 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
 
     def add(name: str, row: dict[str, Any]) -> None:
         numbers = [sum(row[k].values()) if k == "not_chosen" else row[k] for k in _STATES]
-        table.add_row(
-            name, *(f"{n:,}" for n in numbers), "✓" if row["balanced"] else f"[red]{localised_text('shown.no')}[/]"
-        )
+        balances = "✓" if row["balanced"] else f"[red]{localised_text('shown.no')}[/]"
+        table.add_row(name, *(f"{n:,}" for n in numbers), balances)
 
     for school, row in status["schools"].items():
         add(school, row)
@@ -116,17 +121,14 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
     print_reasons(status["total"]["not_chosen"])
     if purged_on := purged_cycles(root).get(cycle):
         out.print(localised_text("terminal.purged", day=purged_on))
-    day = moment(now(as_of)).date()
-    waiting = (
-        batches_needing_action(root, day, cycle) | attention(root, cycle) | {"long_open": open_for_long(root, c, day)}
-    )
-    for name, items in waiting.items():
+    day = day_of(as_of)
+    waiting: dict[str, Any] = batches_needing_action(root, day, cycle) | attention(root, cycle)
+    for name, items in (waiting | {"long_open": open_for_long(root, c, day)}).items():
         if items:
-            n = items if isinstance(items, int) else len(items)
-            out.print(
-                f"[yellow]{localised_text('terminal.for_a_person')}: {n:,} {localised_text(f'terminal.{name}')}[/]"
-            )
-            for item in [] if isinstance(items, int) else items[:_MOST_NAMED]:
+            number, named = (items, []) if isinstance(items, int) else (len(items), items[:_MOST_NAMED])
+            text = f"{localised_text('terminal.for_a_person')}: {number:,} {localised_text(f'terminal.{name}')}"
+            out.print(f"[yellow]{text}[/]")
+            for item in named:
                 out.print(f"    {escape(item)}")
     for row in unknown_elements(root, cycle, la or None).rows():
         out.print(f"[yellow]{escape(localised_text('terminal.unknown_element', **row))}[/]")
@@ -134,11 +136,7 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
 
 def print_purged(root: str, items: list[Any], *, done: bool) -> None:
     """Print what was removed, or would be, as files and KiB by kind; and the kinds whose retention is not decided yet."""
-    from schemas.settings.retention import all_retention
-    from schemas.views import PURGED_BY_KIND
-    from tasks.io.data_root.data_root import DataRoot
     from tasks.maintenance.purge import totals
-    from tasks.runtime.visibility import check_visible
 
     rows = [{"kind": kind.value, "files": n, "kib": -(-size // 1024)} for kind, (n, size) in totals(items).items()]
     title = localised_text("terminal.has_purged" if done else "terminal.would_purge")
@@ -168,17 +166,13 @@ def print_batches(batches: Any) -> None:
             waits = batch["state"] in ("SENT_UNCONFIRMED", "STUCK")
             state = f"[yellow]{batch['state']}[/]" if waits else batch["state"]
             counts = [f"{batch[name]:,}" for name in ("rows", "answered", "age")]
-            table.add_row(
-                state, batch["school_number"], escape(batch["file_name"]), *counts, batch["since"], batch["decided"]
-            )
+            school, file = batch["school_number"], escape(batch["file_name"])
+            table.add_row(state, school, file, *counts, batch["since"], batch["decided"])
         out.print(table)
 
 
 def print_exceptions(root: str, cycle: Cycle, counts: dict[str, VisibleRows]) -> None:
     """Print the exceptions by state and cause, by code, and by age and school (`exception_counts.visible_exceptions`)."""
-    from schemas.codes.return_codes import all_return_codes
-    from tasks.io.data_root.data_root import DataRoot
-
     if not len(counts["states"].frame):
         out.print(localised_text("terminal.no_exceptions"))
         return
@@ -215,10 +209,8 @@ _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "fault": "[red]✗[/
 def print_doctor(results: Sequence[Any]) -> None:
     """Print the doctor's results (`tasks.maintenance.doctor.CheckResult`), one line each, with the action below it."""
     for result in results:
-        out.print(
-            f"{_MARKS[result.level]} {localised_text(f'doctor.{result.check}')}: {escape(localised(result.what))}",
-            soft_wrap=True,
-        )
+        check = localised_text(f"doctor.{result.check}")
+        out.print(f"{_MARKS[result.level]} {check}: {escape(localised(result.what))}", soft_wrap=True)
         if result.action is not None:
             out.print(f"    {escape(localised(result.action))}", soft_wrap=True)
 
@@ -247,13 +239,11 @@ def print_wrong_usage(sentence: str, usage: str, command: str) -> None:
     if usage:
         err.print(escape(usage))
     err.print(escape(localised_text("usage.see_help", command=command)))
-    err.print(f"[bold red]uln:[/] {escape(sentence)}")
+    print_fault(sentence)
 
 
 def print_refused(name: str, fault: Refused) -> None:
     """Print why a file would be refused, and what to do."""
-    from schemas.codes.quarantine_reasons import all_reasons
-
     reason = all_reasons()[fault.reason]
     out.print(f"[red]✗[/] {escape(name)}: {pair(reason.text_cy, reason.text_en)} {escape(localised(fault.detail))}")
     out.print(f"  {pair(reason.action_cy, reason.action_en)}")
@@ -261,11 +251,6 @@ def print_refused(name: str, fault: Refused) -> None:
 
 def print_checked(path: Path, checked: Any) -> None:
     """Print the check of one return: counts, and each finding by record, rule and action; never a value."""
-    from expectations.rule_catalogue import all_rules
-    from schemas.tables import Tier
-    from schemas.views import CHECKED
-    from tasks.runtime.visibility import check_visible
-
     rules = {r.code: r for r in all_rules()}
     name = f"{path}#{checked.member}" if checked.member else str(path)
     mark = "[red]✗[/]" if checked.held else "[green]✓[/]"
@@ -278,78 +263,46 @@ def print_checked(path: Path, checked: Any) -> None:
         out.print(f"  {escape(localised_text('terminal.unknown_elements', elements=elements))}")
     if checked.findings.empty:
         return
-    table = Table(
-        *(heading(f"shown.{name}") for name in ("record", "year", "rule")),
-        "LRS",
-        localised_text("shown.good"),
-        localised_text("shown.action"),
-    )
+    table = Table(*(heading(f"shown.{name}") for name in ("record", "year", "rule")), "LRS")
+    for name in ("good", "action"):
+        table.add_column(localised_text(f"shown.{name}"))
     for row in check_visible(CHECKED, checked.findings, to=Tier.INTERNAL).rows():
         rule = rules[row["rule"]]
         colour = "red" if row["severity"] == "blocking" else "yellow"
         year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
-        table.add_row(
-            str(row["ordinal"]),
-            escape(year),
-            f"[{colour}]{rule.code}[/]",
-            rule.lrs_code or "-",  # the LRS's answer if the row were sent
-            pair(rule.message_cy, rule.message_en, "\n"),
-            pair(rule.action_cy, rule.action_en, "\n"),
-        )
+        texts = (pair(rule.message_cy, rule.message_en, "\n"), pair(rule.action_cy, rule.action_en, "\n"))
+        answer = rule.lrs_code or "-"  # the LRS's, if the row were sent
+        table.add_row(str(row["ordinal"]), escape(year), f"[{colour}]{rule.code}[/]", answer, *texts)
     out.print(table)
 
 
 def print_readiness(rows: Any, cycle: str) -> None:
     """Print what each school still needs (`readiness_lists.readiness_of`), with the entries of both registers."""
-    table = Table(
-        *(localised_text(f"shown.{name}") for name in ("number", "school", "missing", "action", "where")),
-        show_lines=True,
-    )
+    names = ("number", "school", "missing", "action", "where")
+    table = Table(*(localised_text(f"shown.{name}") for name in names), show_lines=True)
     for row in rows.to_dict("records"):
-        table.add_row(
-            row["school_number"],
-            escape(row["school_name"]),
-            escape("\n".join([pair(row["text_cy"], row["text_en"], "\n"), *_compared(row)])),
-            pair(row["action_cy"], row["action_en"], "\n"),
-            pair(row["where_cy"], row["where_en"], "\n"),
-        )
+        values = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
+        entries = [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in values.items()]
+        missing, action, where = (pair(row[f"{n}_cy"], row[f"{n}_en"], "\n") for n in ("text", "action", "where"))
+        missing = escape("\n".join([missing, *entries]))
+        table.add_row(row["school_number"], escape(row["school_name"]), missing, action, where)
     out.print(table)
     out.print(localised_text("terminal.not_ready", count=rows["school_number"].nunique(), cycle=cycle))
 
 
-def _compared(row: Mapping[Hashable, Any]) -> list[str]:
-    """Return one line each for the entries in the two registers and the value found."""
-    values = {name: row[name] for name in ("ukrlp", "edubase", "found") if isinstance(row[name], str)}
-    return [f"{localised_text(f'readiness.{name}')}: {value}" for name, value in values.items()]
-
-
 def print_cycles() -> None:
     """Print the census cycles and their data."""
-    table = Table(
-        *(localised_text(f"shown.{name}") for name in ("cycle", "title", "census", "years")),
-        "LRS",
-        "CTF",
-        localised_text("shown.minimum_age"),
-    )
+    *texts, minimum_age = (localised_text(f"shown.{n}") for n in ("cycle", "title", "census", "years", "minimum_age"))
+    table = Table(*texts, "LRS", "CTF", minimum_age)
     for c in all_cycles().values():
         age = f"{c.minimum_age} ({c.minimum_age_on})" if c.minimum_age else "-"
-        years = ", ".join(map(str, c.year_groups))
-        table.add_row(
-            c.id,
-            pair(c.title_cy, c.title_en),
-            f"{c.census_from} - {c.census_to}",
-            years,
-            c.lrs_profile,
-            c.ctf_version,
-            age,
-        )
+        title, census = pair(c.title_cy, c.title_en), f"{c.census_from} - {c.census_to}"
+        table.add_row(c.id, title, census, ", ".join(map(str, c.year_groups)), c.lrs_profile, c.ctf_version, age)
     out.print(table)
 
 
 def print_texts(*, review: bool) -> None:
     """Print how many texts have Welsh; with `review` also those that wait for a translator."""
-    from schemas.texts.translations import all_translations
-
     entries = all_translations()
     waiting = {context: entry for context, entry in entries.items() if entry.review}
     if review:

@@ -14,38 +14,38 @@ from typing import Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flows.cli.language import localised, localised_text
-from flows.cli.output import err
+from flows.cli.output import err, print_fault
+from flows.run.engine import configure_engine, named_root, server_unreachable, stopping_at_once
 from schemas.cycles import Cycle, cycle_by_id, last_of
 from schemas.texts.catalogue import sentence_of
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
+from tasks.runtime.error_boundary import keep_evidence
+from tasks.runtime.process_guard import install_process_guard
 
-
-def named_root(data: str | None) -> str:
-    """Return a command's data root as a full path: `--data`, else ULN_DATA, else `data/local`."""
-    return str(Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve())
+#: The texts of the usual errors of the operating system.
+_SYSTEM_TEXTS = {
+    FileNotFoundError: "terminal.no_file",
+    IsADirectoryError: "terminal.is_a_folder",
+    NotADirectoryError: "terminal.not_a_folder",
+    FileExistsError: "terminal.not_a_folder",
+    PermissionError: "terminal.no_permission",
+}
 
 
 @contextmanager
-def opened(data: str | None, *, standing: bool = False) -> Iterator[str]:
-    """Yield a command's data root (`named_root`); with `standing`, the folder must exist already.
-
-    Faults in the block become one sentence on the terminal (`faults_as_sentences`).
-    """
+def opened(data: str | None, *, must_exist: bool = False) -> Iterator[str]:
+    """Yield a command's data root (`named_root`); a fault in the block becomes one sentence (`faults_as_sentences`)."""
     root = named_root(data)
     with faults_as_sentences(root):
-        if standing and not Path(root).is_dir():
+        if must_exist and not Path(root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "", root)
         yield root
 
 
-def settled(root: str) -> None:
+def prepare_engine(root: str) -> None:
     """Prepare the process for importing the engine: mask logs, keep the engine's files under the data root."""
-    from flows.run.engine import configure_engine
-    from tasks.runtime.process_guard import install_process_guard
-
     install_process_guard(root)
     configure_engine(root)
 
@@ -62,92 +62,45 @@ def faults_as_sentences(data: str) -> Iterator[None]:
     """Turn a fault into one clear sentence with a next step, and exit code 1, instead of a traceback."""
     try:
         yield
-    except (ConfigurationFault, ServiceFault, Refused) as fault:
-        err.print(f"[bold red]uln:[/] {escape(localised(sentence_of(fault)))}")
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        _say_stopped()
-        raise typer.Exit(1) from None
+        return
     except (typer.Exit, typer.BadParameter):
         raise
+    except (ConfigurationFault, ServiceFault, Refused) as fault:
+        print_fault(localised(sentence_of(fault)))
+    except KeyboardInterrupt:
+        _print_stopped()
     except OSError as fault:
-        err.print(f"[bold red]uln:[/] {escape(_system_sentence(fault))}")
-        raise typer.Exit(1) from None
+        key = next((key for kind, key in _SYSTEM_TEXTS.items() if isinstance(fault, kind)), "terminal.system")
+        reason = fault.strerror or type(fault).__name__
+        print_fault(localised_text(key, path=fault.filename or "", reason=reason))
     except Exception as fault:  # noqa: BLE001 - the last boundary: keeps evidence in the data root, prints one sentence
-        from flows.run.engine import server_unreachable
-        from tasks.runtime.error_boundary import keep_evidence
-
         server = os.environ.get("PREFECT_API_URL")
         if server and server_unreachable(fault):
-            err.print(f"[bold red]uln:[/] {escape(localised_text('terminal.server_unreachable', server=server))}")
+            print_fault(localised_text("terminal.server_unreachable", server=server))
         else:
             where = keep_evidence(data, "terminal", "uln", "command", fault)
-            err.print(
-                f"[bold red]uln:[/] {escape(localised_text('fault.unforeseen', stage='uln', about='', where=where))}"
-            )
-        raise typer.Exit(1) from None
+            print_fault(localised_text("fault.unforeseen", stage="uln", about="", where=where))
+    raise typer.Exit(1)
 
 
-def _say_stopped() -> None:
+def _print_stopped() -> None:
     err.show_cursor()
     err.print(f"\n[bold red]uln:[/] {localised_text('terminal.stopped')}")
 
 
-def _system_sentence(fault: OSError) -> str:
-    """Return a sentence for an operating system's error; the usual ones have their own text."""
-    usual = {
-        FileNotFoundError: "terminal.no_file",
-        IsADirectoryError: "terminal.is_a_folder",
-        NotADirectoryError: "terminal.not_a_folder",
-        FileExistsError: "terminal.not_a_folder",
-        PermissionError: "terminal.no_permission",
-    }
-    key = next((key for kind, key in usual.items() if isinstance(fault, kind)), "terminal.system")
-    return localised_text(key, path=fault.filename or "", reason=fault.strerror or type(fault).__name__)
-
-
-@contextmanager
-def _progress() -> Iterator[None]:
-    from flows.run.progress import listener
-
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=False, disable=not err.is_terminal) as bars:
-        bar_of: dict[tuple[str, str], Any] = {}
-        last: list[Any] = []
-
-        def hear(stage: str, about: str, of: int) -> None:
-            key = (stage, about if of == 1 else "")
-            if key not in bar_of:
-                if last:
-                    bars.update(last[-1], completed=bars.tasks[last[-1]].total)
-                bar_of[key] = bars.add_task(f"{stage} {about}" if of == 1 else stage, total=of)
-                last.append(bar_of[key])
-            else:
-                bars.advance(bar_of[key])
-
-        token = listener.set(hear)
-        try:
-            yield
-            if last:
-                bars.update(last[-1], completed=bars.tasks[last[-1]].total)
-        finally:
-            listener.reset(token)
-
-
-def progress_display(path: Path) -> AbstractContextManager[Any]:
+def checking_display(path: Path) -> AbstractContextManager[Any]:
     """Return a spinner for the time in which the rules are loaded and run; nothing if there is no screen."""
-    return (
-        err.status(f"{localised_text('terminal.checking')} {escape(path.name)}") if err.is_terminal else nullcontext()
-    )
+    text = f"{localised_text('terminal.checking')} {escape(path.name)}"
+    return err.status(text) if err.is_terminal else nullcontext()
 
 
 def run_flow(name: str, **parameters: Any) -> Any:
     """Run a flow of `flows`, named `module:function`, with the engine's files in the data root."""
-    from flows.run.engine import stopping_at_once
-
     data = parameters["data"]
-    settled(data)
-    with faults_as_sentences(data), stopping_at_once(_say_stopped):
+    prepare_engine(data)
+    with faults_as_sentences(data), stopping_at_once(_print_stopped):
+        from flows.run.progress import terminal_bars
+
         module, _, function = name.partition(":")
-        with _progress():
+        with terminal_bars(err):
             return getattr(import_module(f"flows.{module}"), function)(**parameters)

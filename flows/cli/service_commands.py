@@ -12,16 +12,16 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from flows.cli.arguments import AsOfOption, DataOption, JsonOption, a_day
+from flows.cli.arguments import AsOfOption, DataOption, JsonOption, day_of, iso_day
 from flows.cli.language import localised, localised_text
 from flows.cli.output import out, print_doctor, print_json, print_plain, print_purged
-from flows.cli.running import opened, settled
+from flows.cli.running import opened, prepare_engine
+from flows.run.engine import user_has_a_server
+from schemas.settings.watching import how_watched
+from tasks.io.data_root.data_root import DataRoot, write_whole
 
 
-def serve(
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200,
-    data: DataOption = None,
-) -> None:
+def serve(port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200, data: DataOption = None) -> None:
     """Run the whole service on this machine: dashboard, schedules and a worker, until Ctrl-C."""
     from flows.services import serve as serving
 
@@ -32,7 +32,7 @@ def serve(
 def watch(data: DataOption = None) -> None:
     """Send the engine an event for files that arrive."""
     with opened(data) as root:
-        settled(root)
+        prepare_engine(root)
         from flows.services.watch import refuse_without_server, watch_inboxes
 
         refuse_without_server()
@@ -49,11 +49,8 @@ def notify(
     data: DataOption = None,
 ) -> None:
     """Set up notifications of failed runs and of waiting batches."""
-    from schemas.settings.watching import how_watched
-    from tasks.io.data_root.data_root import DataRoot
-
     with opened(data) as root:
-        settled(root)
+        prepare_engine(root)
         from flows.services import notify as notifications
         from flows.services.watch import refuse_without_server
 
@@ -70,37 +67,25 @@ def notify(
 
 
 def metrics(
-    write: Annotated[bool, typer.Option("--write")] = False,
-    as_of: AsOfOption = None,
-    data: DataOption = None,
+    write: Annotated[bool, typer.Option("--write")] = False, as_of: AsOfOption = None, data: DataOption = None
 ) -> None:
     """Print or write counts, ages and durations for Prometheus."""
-    from flows.run.schedule import now
-    from tasks.io.data_root.data_root import DataRoot, write_whole
     from tasks.reports.metrics import metrics as measure
-    from tasks.runtime.context import moment
 
-    with opened(data, standing=True) as root:
-        text = measure(root, moment(now(as_of)).date())
+    with opened(data, must_exist=True) as root:
+        text = measure(root, day_of(as_of))
         if write:
             write_whole(DataRoot(Path(root)).metrics, text)
         else:
             print_plain(text.decode())
 
 
-def doctor(
-    as_json: JsonOption = False,
-    as_of: AsOfOption = None,
-    data: DataOption = None,
-) -> None:
+def doctor(as_json: JsonOption = False, as_of: AsOfOption = None, data: DataOption = None) -> None:
     """Show what is wrong with the service, and what to do about it; exit code 1 if there is a fault."""
-    from flows.run.engine import user_has_a_server
-    from flows.run.schedule import now
     from tasks.maintenance.doctor import Level, check_result, run_checks
-    from tasks.runtime.context import moment
 
     with opened(data) as root:
-        results = list(run_checks(root, moment(now(as_of)).date()))
+        results = list(run_checks(root, day_of(as_of)))
         if user_has_a_server():
             from flows.services.doctor import run_server_checks
 
@@ -116,15 +101,15 @@ def doctor(
 
 
 def purge(
-    before: Annotated[str, typer.Option("--before", callback=a_day, metavar="DATE")],
+    before: Annotated[str, typer.Option("--before", callback=iso_day, metavar="DATE")],
     yes: Annotated[bool, typer.Option("--yes")] = False,
     data: DataOption = None,
 ) -> None:
     """Remove data that is past its retention; without --yes only list it."""
     from flows.run.schedule import today
 
-    with opened(data, standing=True) as root:
-        settled(root)
+    with opened(data, must_exist=True) as root:
+        prepare_engine(root)
         from tasks.maintenance import purge as purging
 
         operation = purging.purge if yes else purging.items_due

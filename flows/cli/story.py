@@ -15,16 +15,18 @@ from flows.cli.output import out
 from schemas.codes.service_codes import ServiceCode, meaning, service_codes
 from schemas.texts.catalogue import Language, all_texts
 from schemas.texts.catalogue import text as in_language
+from tasks.io.data_root.data_root import DataRoot
+from tasks.ledger.code_texts import texts_of
 
 if TYPE_CHECKING:
     from tasks.reports.trace import Story
 
 
+_PLACE_WORDS = {"returned": "record", "batched": "position"}
+
+
 def print_story(root: str, stories: Sequence["Story"]) -> None:
     """Print a learner's story, oldest event first; several stories if several learners share a ULN."""
-    from tasks.io.data_root.data_root import DataRoot
-    from tasks.ledger.code_texts import texts_of
-
     reasons = texts_of(DataRoot(Path(root))).drop_duplicates("code").set_index("code")
     codes = service_codes(DataRoot(Path(root)).reference)
     out.print(f"[yellow]{localised_text('trace.personal')}[/]")
@@ -33,24 +35,25 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
     for story in stories:
         for row in story.known.of_learner.fillna("").to_dict("records"):
             key = "trace.known" if row["uln"] else "trace.known_no_uln"
-            out.print(
-                escape(
-                    localised_text(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])
-                )
-            )
+            places = {"upn": row["upn"], "uln": row["uln"], "school": row["school_number"], "cycle": row["cycle"]}
+            out.print(escape(localised_text(key, **places)))
         for row in story.stands.of_learner.to_dict("records"):
-            out.print(escape(_side_by_side("trace.stands", _state_in_words(row))))
-        table = Table()
+            shared = {"cycle": row["cycle"], "school": row["school_number"], "upn": row["upn"]}
+            state = f"trace.state.{row['state']}"
+            words = {lang: shared | {"state": in_language(state, lang)} for lang in get_args(Language)}
+            out.print(escape(_side_by_side("trace.stands", words)))
+        table = Table(show_lines=True)
         for name in ("at", "school", "what", "where"):
             table.add_column(localised_text(f"trace.{name}"), overflow="fold")
-        table.show_lines = True
         for event in story.told.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
             description = _side_by_side(f"trace.{event['kind']}", words, "\n")
-            where = "\n".join(filter(None, (event["file"], _place_in_file(event))))
-            table.add_row(
-                event["at"], f"{event['school_number']} {event['cycle']}".strip(), escape(description), escape(where)
-            )
+            # The event's record, position or row in its file, if it has one.
+            word = _PLACE_WORDS.get(event["kind"], "row" if event["kind"].startswith("answered") else None)
+            place = localised_text(f"trace.{word}", place=event["place"]) if word else ""
+            where = "\n".join(filter(None, (event["file"], place)))
+            school = f"{event['school_number']} {event['cycle']}".strip()
+            table.add_row(event["at"], school, escape(description), escape(where))
         out.print(table)
 
 
@@ -58,12 +61,6 @@ def _side_by_side(key: str, places: Mapping[Language, Mapping[str, str]], betwee
     """Return a text in the terminal's language, with placeholders filled in each language's own words."""
     cy, en = (in_language(key, lang).format(**places[lang]) for lang in ("cy", "en"))
     return pair(cy, en, between)
-
-
-def _state_in_words(row: dict[Any, Any]) -> dict[Language, dict[str, str]]:
-    shared = {"cycle": row["cycle"], "school": row["school_number"], "upn": row["upn"]}
-    key = f"trace.state.{row['state']}"
-    return {lang: shared | {"state": in_language(key, lang)} for lang in get_args(Language)}
 
 
 def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode], lang: Language) -> dict[str, str]:
@@ -91,10 +88,3 @@ def _places_of(event: dict[Any, Any], reasons: Any, codes: dict[str, ServiceCode
         "state": state,
         "detail": detail,
     }
-
-
-def _place_in_file(event: dict[Any, Any]) -> str:
-    """Return an event's record, position or row in its file, in words; empty if it has none."""
-    words = {"returned": "record", "batched": "position"}
-    key = words.get(event["kind"], "row" if event["kind"].startswith("answered") else "")
-    return localised_text(f"trace.{key}", place=event["place"]) if key else ""

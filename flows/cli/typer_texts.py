@@ -6,14 +6,15 @@ To add a command: `flows.cli.__main__`.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import typer
+import typer.rich_utils as library
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from flows.cli.language import asked_for, chosen, localised, localised_text
+from flows.cli.language import chosen, language_of, localised, localised_text
 from flows.cli.output import print_wrong_usage
 from schemas.texts.catalogue import Bilingual, all_texts, bilingual
 
@@ -32,50 +33,40 @@ class _Localised:
         return option
 
 
-class _Command(_Localised, TyperCommand):
-    """A command of `uln`."""
+class Command(_Localised, TyperCommand):
+    """A command of `uln`; people read its help from the catalogue, not from the function's docstring."""
 
 
-class _Group(_Localised, TyperGroup):
+class Group(_Localised, TyperGroup):
     """`uln` itself: it sets the language before anything is printed."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        """Run the command of the arguments; a usage error is one sentence in the terminal's language."""
         arguments = list(sys.argv[1:] if args is None else args)
-        before = chosen.set(asked_for(arguments))
+        before = chosen.set(language_of(arguments))
         try:
             _explain(self)
+            code = super().main(arguments, standalone_mode=False, **extra)
             if not standalone_mode:
-                return super().main(arguments, standalone_mode=False, **extra)
-            try:
-                code = super().main(arguments, standalone_mode=False, **extra)
-            except TyperException as error:
-                _print_usage_error(error)
-                code = error.exit_code
+                return code
             sys.exit(code or 0)
+        except TyperException as error:
+            if not standalone_mode:
+                raise
+            _print_usage_error(error)
+            sys.exit(error.exit_code)
         finally:
             chosen.reset(before)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command; refuse an unknown one in the terminal's language."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise typer.BadParameter(bilingual("usage.no_such_command", command=args[0]), ctx=ctx, param_hint=args[0])
         return super().resolve_command(ctx, args)
 
 
-class Terminal(typer.Typer):
-    """The terminal's commands, with their help from the catalogue of texts."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(cls=_Group, **options)
-
-    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
-        """Register a command of `uln`; people read its help from the catalogue, not from the function's docstring."""
-        return super().command(name, **{"cls": _Command, **options})
-
-
 def _explain(group: Any) -> None:
     """Set the help of commands, options and arguments, and the library's headings, in the terminal's language."""
-    import typer.rich_utils as library
-
     library.ARGUMENTS_PANEL_TITLE = localised_text("usage.arguments")
     library.OPTIONS_PANEL_TITLE = localised_text("usage.options")
     library.COMMANDS_PANEL_TITLE = localised_text("usage.commands")
@@ -109,13 +100,11 @@ def _print_usage_error(error: TyperException) -> None:
     elif kind == "NoSuchOption":
         sentence = localised_text("usage.no_such_option", what=getattr(error, "option_name", ""))
     elif allowed:
-        sentence = localised_text(
-            "fault.one_of", column=hint, allowed=", ".join(str(getattr(choice, "value", choice)) for choice in allowed)
-        )
+        choices = ", ".join(str(getattr(choice, "value", choice)) for choice in allowed)
+        sentence = localised_text("fault.one_of", column=hint, allowed=choices)
     elif hint:
         sentence = localised_text("usage.not_taken", what=hint)
     else:
         sentence = localised_text("usage.wrong")
-    print_wrong_usage(
-        sentence, ctx.get_usage() if ctx is not None else "", ctx.command_path if ctx is not None else "uln"
-    )
+    usage, command = ("", "uln") if ctx is None else (ctx.get_usage(), ctx.command_path)
+    print_wrong_usage(sentence, usage, command)

@@ -1,4 +1,4 @@
-"""Settings of the engine for a terminal command: quiet, self-contained, and ended by Ctrl-C.
+"""The data root of a command or flow, and the engine's settings for a command: quiet, self-contained, ended by Ctrl-C.
 
 Prefect keeps its files under the data root, and its server serves the run alone, unless the user has set up a server
 (PREFECT_API_URL, a profile, a home).
@@ -14,6 +14,14 @@ from typing import Any
 
 from tasks.io.data_root.data_root import DataRoot, make_folder
 
+#: Prefect's settings for the password: the server's and the client's.
+PASSWORD_NAMES = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
+
+
+def named_root(data: str | None) -> str:
+    """Return a data root as a full path: `data`, else ULN_DATA, else `data/local`."""
+    return str(Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve())
+
 
 def configure_engine(data: str) -> None:
     """Point the engine to the data root; must run before `prefect` is imported."""
@@ -28,9 +36,13 @@ def configure_engine(data: str) -> None:
         make_folder(home)
         os.environ["PREFECT_HOME"] = str(home)
         # This machine may have other users: the run's own server answers only requests with the password.
-        names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-        login = next((os.environ[name] for name in names if os.environ.get(name)), f"uln:{secrets.token_urlsafe(32)}")
-        os.environ.update(dict.fromkeys(names, login))
+        os.environ.update(dict.fromkeys(PASSWORD_NAMES, server_password()))
+
+
+def server_password(kept: str | None = None) -> str:
+    """Return the server's password, as `user:password`: the one that the user has set, else `kept`, else a new one."""
+    from_user = next((os.environ[name] for name in PASSWORD_NAMES if os.environ.get(name)), None)
+    return from_user or kept or f"uln:{secrets.token_urlsafe(32)}"
 
 
 def user_has_a_server() -> bool:
@@ -42,8 +54,8 @@ def user_has_a_server() -> bool:
 
 
 @contextmanager
-def stopping_at_once(say: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C inform the user (`say`) and end the process within seconds.
+def stopping_at_once(inform: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C inform the user (`inform`) and end the process within seconds.
 
     A terminal sends the signal to the engine's own server too, and the engine would wait minutes for it. Ending at once is
     safe for the lake: the next run finds whatever a run leaves half done.
@@ -52,7 +64,7 @@ def stopping_at_once(say: Callable[[], None]) -> Iterator[None]:
     def stop(_signal: int, _frame: Any) -> None:
         from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415 - reading commands need no engine
 
-        say()
+        inform()
         SubprocessASGIServer().stop()
         os._exit(1)
 

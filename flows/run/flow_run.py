@@ -1,9 +1,8 @@
 """A flow's run over the authorities: one task run per stage; one authority's failure does not stop another.
 
-Also here: the run's summary for the dashboard (counts only), and the boundary around every flow function (`bounded`).
+Also here: the run's summary for the dashboard (counts only), and the decorator of every flow (`service_flow`).
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -11,13 +10,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from prefect.client.schemas.objects import State
+from prefect import Flow, flow
 from prefect.runtime import flow_run
-from prefect.states import Completed
 
-from flows.run.artifacts import Progress, artifact_key, attempted, log_counts, log_fault, make_page
+from flows.run.artifacts import artifact_key, attempted, log_counts, log_fault, make_page
+from flows.run.engine import named_root
 from flows.run.events import emit_incomplete
-from flows.run.progress import step
+from flows.run.progress import RunProgress, begin_step
 from flows.run.run_page import Page, authorities_page, batches_page, outcomes_picture_of, overview_page, rules_page
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
@@ -33,6 +32,7 @@ from tasks.runtime.run_log import log_stage_counts, log_stage_faults, run_log
 from tasks.runtime.visibility import VisibleRows, check_visible
 
 Counts = dict[str, int]
+Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
 
@@ -47,12 +47,7 @@ class FlowRun:
         self._best_effort: Counts = {}
         self._rules: dict[str, Counts] = {}
         self._las, self._flow, self._data, self._cycle = las, flow, data, cycle
-        self._progress = Progress(flow, data=data, cycle=cycle, steps=steps)
-
-    def step(self, stage: str) -> None:
-        """Report that a step of the run begins, a stage or another."""
-        step(stage, self._cycle, 1)
-        self._progress.step(stage)
+        self.progress = RunProgress(flow, data=data, cycle=cycle, steps=steps)
 
     def stage(self, task: Any, **references: Any) -> None:
         """Run a stage for every authority that has not failed so far.
@@ -64,8 +59,8 @@ class FlowRun:
         going = [la for la in self._las if la not in self.faults]
         if not going:
             return
-        self.step(task.name)
-        references |= {"data": self._data, "cycle": self._cycle, "las": going, "progress": self._progress.within}
+        self.progress.step(task.name)
+        references |= {"data": self._data, "cycle": self._cycle, "las": going, "progress": self.progress.within}
         result = task(return_state=True, **references).result(raise_on_failure=False)
         if isinstance(result, ServiceFault | ConfigurationFault | Refused):
             # The stage could not begin: the fault holds for every authority, and is logged once.
@@ -99,7 +94,7 @@ class FlowRun:
         Raises:
             ServiceFault: the cycle does not balance.
         """
-        self.step("conserve")
+        self.progress.step("conserve")
         try:
             conserve(data=self._data, cycle=self._cycle)
         except ServiceFault as fault:
@@ -146,9 +141,8 @@ class FlowRun:
             # A cycle that does not balance keeps its last balanced pages.
             if unbalanced is None:
                 pages = publish_pages(self._flow, self._data, cycle, as_of, seen, conserved=conserved)
-                faults = (
-                    faults if pages else {**faults, bilingual("run_page.pages"): bilingual("run_page.pages_not_made")}
-                )
+                if pages is None:
+                    faults = {**faults, bilingual("run_page.pages"): bilingual("run_page.pages_not_made")}
             picture = self._attempted("picture", lambda: outcomes_picture_of(seen.authorities))
             self._make("overview", lambda: overview_page(cycle, seen, _shown(self.counts), faults, picture, pages))
             self._make("authorities", lambda: authorities_page(cycle, seen.authorities))
@@ -156,7 +150,7 @@ class FlowRun:
         # Only for all authorities: a page for some of them would reveal numbers that the total hides.
         if self._rules and self._las == chosen_authorities(None, None):
             self._make("rules", lambda: rules_page(cycle, visible_rules(self._rules, cycle)))
-        self._progress.done()
+        self.progress.done()
 
     def _make(self, name: str, page: Callable[[], Page]) -> None:
         self._attempted(name, lambda: make_page(page(), artifact_key(self._flow, self._cycle, name)))
@@ -173,7 +167,7 @@ def best_effort(task: Any, about: str, **references: Any) -> Counts:
     Returns:
         The step's counts by `stage.count`; only `stage.faults` if it failed.
     """
-    step(task.name, about, 1)
+    begin_step(task.name, about)
     result = task(return_state=True, **references).result(raise_on_failure=False)
     if isinstance(result, ServiceFault | ConfigurationFault):
         log_fault(task.name, str(result))
@@ -216,17 +210,8 @@ def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> VisibleRows:
     return check_visible(STAGE_COUNTS, rows)
 
 
-def nothing_due(why: str) -> State[Counts]:
-    """Return the state of a run with nothing to do: completed, with its own name, so that people need not look into it."""
-    return Completed(name="NothingDue", message=why, data={"faults": 0})
-
-
 def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[str]:
-    """Return the authority codes of a run, sorted.
-
-    Args:
-        la: authority codes.
-        schools: school numbers; their authorities are added. With neither, all authorities.
+    """Return the authority codes of a run, sorted: `la` and the authorities of `schools`; with neither, all.
 
     Raises:
         ConfigurationFault: a code is not one of the 22.
@@ -235,50 +220,47 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
     wanted = sorted({*(la or []), *(s[:3] for s in schools or [])}) or known
     wrong = [code for code in wanted if code not in known]
     if wrong:
-        raise ConfigurationFault(
-            "authority", [bilingual("fault.no_authority", code=code, first=known[0], last=known[-1]) for code in wrong]
-        )
+        bounds = {"first": known[0], "last": known[-1]}
+        raise ConfigurationFault("authority", [bilingual("fault.no_authority", code=code, **bounds) for code in wrong])
     return wanted
 
 
-def _named_root(data: str | None) -> Path:
-    """Return the parameter, else ULN_DATA, else `data/local`; as a full path."""
-    return Path(data or os.environ.get("ULN_DATA") or "data/local").expanduser().resolve()
-
-
 def root_of(data: str | None) -> str:
-    """Return the data root of a run (`data`, else ULN_DATA, else `data/local`); makes it if it is missing."""
-    path = _named_root(data)
-    DataRoot(path).create()
-    return str(path)
+    """Return the data root of a run (`named_root`); makes it if it is missing."""
+    return str(DataRoot(Path(named_root(data))).create().path)
 
 
-Params = ParamSpec("Params")
+def service_flow(
+    name: str, *, longest: int, run_name: str | Callable[[], str] | None = None
+) -> Callable[[Callable[Params, Result]], Flow[Params, Result]]:
+    """Make a flow of a function that takes the data root as `data`.
 
+    Its process is guarded, no unforeseen exception reaches the engine, and the engine keeps no result.
 
-def bounded(flow_function: Callable[Params, Result]) -> Callable[Params, Result]:
-    """Wrap a flow function: guard its process, and let no unforeseen exception reach the engine.
-
-    Place it under `@flow`; the function takes the data root as `data`.
+    Args:
+        name: the flow's name.
+        longest: seconds after which a run is stuck, and ended.
+        run_name: the name of its runs, or a template over the parameters; the flow's name if left out.
     """
 
-    @wraps(flow_function)
-    def within_bounds(*args: Params.args, **kwargs: Params.kwargs) -> Result:
-        arguments = signature(flow_function).bind(*args, **kwargs).arguments
-        data = str(_named_root(arguments.get("data")))
-        install_process_guard(data)
-        keep_memory()
-        about = {
-            "data": data,
-            "cycle": str(arguments.get("cycle") or arguments.get("kind") or "returns"),
-            "stage": flow_function.__name__,
-        }
-        run = str(flow_run.get_id() or "")
-        with run_log(data, run, flow_function.__name__, arguments.get("cycle")):
-            result = error_boundary(lambda: flow_function(*args, **kwargs), **about)
-        faults = result.get("faults") if isinstance(result, dict) else None
-        if faults and run:
-            emit_incomplete(flow_function.__name__.replace("_", "-"), faults)
-        return result
+    def wrap(function: Callable[Params, Result]) -> Flow[Params, Result]:
+        stage = function.__name__
 
-    return within_bounds
+        @wraps(function)
+        def within_bounds(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+            arguments = signature(function).bind(*args, **kwargs).arguments
+            data, run = named_root(arguments.get("data")), str(flow_run.get_id() or "")
+            cycle = str(arguments.get("cycle") or arguments.get("kind") or "returns")
+            install_process_guard(data)
+            keep_memory()
+            with run_log(data, run, stage, arguments.get("cycle")):
+                result = error_boundary(lambda: function(*args, **kwargs), data=data, cycle=cycle, stage=stage)
+            faults = result.get("faults") if isinstance(result, dict) else None
+            if faults and run:
+                emit_incomplete(stage.replace("_", "-"), faults)
+            return result
+
+        make = flow(name=name, flow_run_name=run_name or name, timeout_seconds=longest, persist_result=False)
+        return make(within_bounds)
+
+    return wrap

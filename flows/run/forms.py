@@ -19,8 +19,8 @@ from tasks.io.data_root.reference import authorities
 
 _CYCLES = list(all_cycles())
 _LAS = [str(code) for code in authorities()["la_code"]]
-#: How a rehearsal hands batches over.
-WAYS = ["files", "sftp", "s3", "soap"]
+#: How a rehearsal hands files over.
+_TRANSPORTS = ["files", "sftp", "s3", "soap"]
 #: A school's number: its authority's code and four digits.
 _SCHOOL = r"^\d{7}$"
 
@@ -32,7 +32,7 @@ def _checked(key: str, sound: Callable[[Any], bool], **places: object) -> Before
         if value is None or sound(value):
             return value
         # The library fills placeholders in a message; this sentence goes in as a value, so it has none left.
-        raise PydanticCustomError("form", "{told}", {"told": str(bilingual(f"form.{key}", **places))})
+        raise PydanticCustomError("form", "{sentence}", {"sentence": str(bilingual(f"form.{key}", **places))})
 
     return BeforeValidator(check)
 
@@ -53,15 +53,11 @@ def _is_moment(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_number(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _one_of(values: list[str]) -> dict[str, Any]:
+def _choice(values: list[str]) -> dict[str, Any]:
     return {"type": "string", "enum": values}
 
 
@@ -96,16 +92,15 @@ class _OrNone:
 # The flow's own default decides whether a value may be left out.
 _cycle = _checked("cycle", lambda value: value in _CYCLES, cycles=", ".join(_CYCLES))
 _schools = _checked("schools", _all_are(_is_school), first=_LAS[0], last=_LAS[-1])
-
-_number = _checked("number", _is_number)
+_number = _checked("number", lambda value: type(value) is int and value >= 0)
 _A_NUMBER = {"type": "integer", "minimum": 0}
 
-CycleId = Annotated[str, _cycle, WithJsonSchema(_one_of(_CYCLES))]
-MaybeCycleId = Annotated[str | None, _cycle, _OrNone(_one_of(_CYCLES))]
+CycleId = Annotated[str, _cycle, WithJsonSchema(_choice(_CYCLES))]
+MaybeCycleId = Annotated[str | None, _cycle, _OrNone(_choice(_CYCLES))]
 MaybeKind = Annotated[
     str | None,
     _checked("kind", lambda value: value in SCHEDULED_KINDS, kinds=", ".join(SCHEDULED_KINDS)),
-    _OrNone(_one_of(list(SCHEDULED_KINDS))),
+    _OrNone(_choice(list(SCHEDULED_KINDS))),
 ]
 MaybeLas = Annotated[
     list[str] | None,
@@ -129,4 +124,8 @@ Ref = Annotated[str, _checked("ref", _is_text), WithJsonSchema({"type": "string"
 Reason = Annotated[str, _checked("reason", _is_text), WithJsonSchema({"type": "string", "pattern": _NO_PUPIL})]
 Number = Annotated[int, _number, WithJsonSchema(_A_NUMBER)]
 MaybeNumber = Annotated[int | None, _number, _OrNone(_A_NUMBER)]
-Way = Annotated[str, _checked("way", lambda value: value in WAYS, ways=", ".join(WAYS)), WithJsonSchema(_one_of(WAYS))]
+TransportName = Annotated[
+    str,
+    _checked("transport", lambda value: value in _TRANSPORTS, transports=", ".join(_TRANSPORTS)),
+    WithJsonSchema(_choice(_TRANSPORTS)),
+]

@@ -29,9 +29,8 @@ _BARS = tuple(s.value for s in (RowState.ULN, RowState.SENT, RowState.WAITING, R
 
 @dataclass(frozen=True)
 class Page:
-    """An artifact: `name` (the last word of its key), `title`, and `content` (markdown or the rows of a table)."""
+    """An artifact: its title, and its content (markdown or the rows of a table)."""
 
-    name: str
     title: str
     content: str | list[dict[str, str]]
 
@@ -44,15 +43,10 @@ def overview_page(
     picture: bytes | None = None,
     pages: str | None = None,
 ) -> Page:
-    """Return the overview page: actions needed, the cycle's state, and the run's counts.
+    """Return the overview page: actions needed, the cycle's state, and the run's counts (`did`, `views.STAGE_COUNTS`).
 
-    Args:
-        cycle: the cycle's id.
-        seen: the cycle's overview.
-        did: the run's counts, rows of `views.STAGE_COUNTS`.
-        faults: sentences of the service, by authority.
-        picture: PNG from `outcomes_picture_of`.
-        pages: the address of the cycle's pages.
+    `faults` are the service's sentences by authority, `picture` is a PNG (`outcomes_picture_of`), and `pages` is the
+    address of the cycle's pages.
     """
     waits = [
         (_number(row["number"]), _side_by_side(bilingual(f"terminal.{row['what']}"))) for row in seen.waiting.rows()
@@ -62,8 +56,8 @@ def overview_page(
     sections: list[str] = []
     if faults:
         sections += [_head("run_page.not_done"), _sentences((la, _side_by_side(fault)) for la, fault in faults.items())]
-    nothing = str(bilingual("run_page.nothing_waits"))
-    sections += [_head("terminal.for_a_person"), _sentences(waits) if waits else nothing]
+    waiting = _sentences(waits) if waits else str(bilingual("run_page.nothing_waits"))
+    sections += [_head("terminal.for_a_person"), waiting]
     sections += [_head("run_page.so_far"), _counted_lines((_number(total[name]), f"shown.{name}") for name in _COLUMNS)]
     if batches:
         sections += [_head("run_page.batch_states"), _counted_lines(batches)]
@@ -76,7 +70,7 @@ def overview_page(
     if pages:
         sections += [_head("run_page.pages"), f"<{pages}>" if "://" in pages else f"`{pages}`"]
     sections.append(_plain(bilingual("run_page.hidden", cycle=cycle)))
-    return Page("overview", bilingual("run_page.overview", cycle=cycle), "\n\n".join(sections) + "\n")
+    return Page(bilingual("run_page.overview", cycle=cycle), "\n\n".join(sections) + "\n")
 
 
 def authorities_page(cycle: str, rows: VisibleRows) -> Page:
@@ -93,7 +87,7 @@ def authorities_page(cycle: str, rows: VisibleRows) -> Page:
         cells = [_in_two_lines(names[row["la_code"]]), *(_plain(_number(row[name])) for name in columns)]
         lines.append(_line(f"**{cell}**" for cell in cells) if row["la_code"] == WALES else _line(cells))
     hidden = _plain(bilingual("run_page.hidden", cycle=cycle))
-    return Page("authorities", bilingual("run_page.authorities", cycle=cycle), "\n".join([*lines, "", hidden, ""]))
+    return Page(bilingual("run_page.authorities", cycle=cycle), "\n".join([*lines, "", hidden, ""]))
 
 
 def batches_page(cycle: str, batches: VisibleRows) -> Page:
@@ -104,14 +98,14 @@ def batches_page(cycle: str, batches: VisibleRows) -> Page:
         title = f"{title}\n\n{bilingual('run_page.more', number=len(rows) - MOST_BATCHES, cycle=cycle)}"
     table = [
         {
-            _heading("batch"): row["batch_ref"],
-            _heading("school"): row["school_number"],
-            _heading("state"): bilingual(f"batch.{row['state']}"),
+            _heading("batch"): str(row["batch_ref"]),
+            _heading("school"): str(row["school_number"]),
+            _heading("state"): str(bilingual(f"batch.{row['state']}")),
             _heading("days"): _number(row["age"]),
         }
         for row in rows[:MOST_BATCHES]
     ]
-    return Page("batches", title, [{k: str(v) for k, v in row.items()} for row in table])
+    return Page(title, table)
 
 
 def rules_page(cycle: str, rules: VisibleRows) -> Page:
@@ -126,24 +120,18 @@ def rules_page(cycle: str, rules: VisibleRows) -> Page:
         for row in rules.rows()
     ]
     title = f"{bilingual('run_page.rules', cycle=cycle)}\n\n{_plain(bilingual('run_page.hidden', cycle=cycle))}"
-    return Page("rules", title, table)
+    return Page(title, table)
 
 
 def outcomes_picture_of(rows: VisibleRows) -> bytes | None:
     """Draw a bar of visible numbers for each authority with returns (`views.CYCLE_BY_AUTHORITY`); None if none has any."""
-    names = _names()
+    names, numbers = _names(), ("chosen", *_BARS)
     bars = [
-        {
-            "name": str(names[row["la_code"]]),
-            "number": _number(row["chosen"]),
-            **{name: row[name] for name in ("chosen", *_BARS)},
-        }
+        {"name": str(names[row["la_code"]]), "number": _number(row["chosen"]), **{name: row[name] for name in numbers}}
         for row in rows.rows()
         if row["schools"] and row["la_code"] != WALES
     ]
-    states = {name: str(bilingual(f"shown.{name}")) for name in _BARS} | {
-        HIDDEN: str(bilingual("run_page.hidden_share"))
-    }
+    states = {name: _heading(name) for name in _BARS} | {HIDDEN: str(bilingual("run_page.hidden_share"))}
     return write_picture(bars, states) if bars else None
 
 
@@ -179,18 +167,14 @@ def _head(key: str) -> str:
 
 
 def _counted_lines(rows: Iterable[tuple[str, str]]) -> str:
-    return _lines((number, _side_by_side(bilingual(key))) for number, key in rows)
+    lines = [_line(map(_plain, (number, *_side_by_side(bilingual(key))))) for number, key in rows]
+    return "\n".join([_line(["", "Cymraeg", "English"]), _line(["--:", ":--", ":--"]), *lines])
 
 
 def _side_by_side(text: str) -> tuple[str, str]:
     """Return a sentence in Welsh and English; a text in one language only is repeated."""
     cy, en = (sentence(str(in_language(text, lang))) for lang in ("cy", "en"))
     return cy, en
-
-
-def _lines(rows: Iterable[tuple[str, tuple[str, str]]]) -> str:
-    lines = [_line(map(_plain, (first, cy, en))) for first, (cy, en) in rows]
-    return "\n".join([_line(["", "Cymraeg", "English"]), _line(["--:", ":--", ":--"]), *lines])
 
 
 def _in_two_lines(text: Bilingual) -> str:

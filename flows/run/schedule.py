@@ -24,19 +24,14 @@ def scheduled_time(as_of: str | None) -> str:
     """
     from prefect.runtime import flow_run  # noqa: PLC0415 - commands that only read must not import the engine
 
-    if as_of is not None:
-        return _normalised(as_of)
-    planned = flow_run.get_scheduled_start_time() or dt.datetime.now(tz=LONDON)
-    return _text(planned)
+    planned = flow_run.get_scheduled_start_time() if as_of is None else None
+    return now(as_of) if planned is None else _text(planned)
 
 
 def due_cycle(cycle: str | None, kind: str | None, at: str) -> str | None:
     """Return the cycle of a census run: the named one, else the cycle of the kind that is open at the run's time.
 
-    Args:
-        cycle: the cycle's id, if named.
-        kind: the kind of cycle.
-        at: the run's time (`scheduled_time`); not the clock's, so that a late or repeated run keeps its cycle.
+    `at` is the run's time (`scheduled_time`), not the clock's, so that a late or repeated run keeps its cycle.
 
     Returns:
         The cycle's id; None if no cycle of the kind is open.
@@ -56,17 +51,13 @@ def due_cycle(cycle: str | None, kind: str | None, at: str) -> str | None:
 
 def now(as_of: str | None) -> str:
     """Return the time of a command that runs without the engine: `as_of`, else this minute (as `scheduled_time`)."""
-    return _text(dt.datetime.now(tz=LONDON)) if as_of is None else _normalised(as_of)
-
-
-def _normalised(as_of: str) -> str:
-    """Return the one form of a time, however a person wrote it: the ledger sorts these texts."""
-    at = moment(as_of)
-    return _text(at if at.tzinfo else at.replace(tzinfo=LONDON))
+    return _text(dt.datetime.now(tz=LONDON) if as_of is None else moment(as_of))
 
 
 def _text(at: dt.datetime) -> str:
-    return at.astimezone(LONDON).replace(tzinfo=None, microsecond=0).isoformat(timespec="minutes")
+    """Return the same form of a time, however a person wrote it: the ledger sorts these texts."""
+    aware = at if at.tzinfo else at.replace(tzinfo=LONDON)
+    return aware.astimezone(LONDON).replace(tzinfo=None, microsecond=0).isoformat(timespec="minutes")
 
 
 def seconds() -> int:

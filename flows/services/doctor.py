@@ -41,19 +41,12 @@ def run_server_checks(wanted: Path = DEPLOYMENTS) -> Iterator[CheckResult]:
         except Exception as error:  # noqa: BLE001 - 401 without the password, or any other answer
             yield check_result("server", Level.FAULT, "refused", server=url, fault=type(error).__name__)
             return
-        our_version = version("prefect")
-        same = their_version == our_version
-        yield check_result(
-            "server",
-            Level.OK if same else Level.WARNING,
-            "fit" if same else "version",
-            server=url,
-            theirs=their_version,
-            ours=our_version,
-        )
+        versions = {"theirs": their_version, "ours": version("prefect")}
+        level, case = (Level.OK, "fit") if their_version == versions["ours"] else (Level.WARNING, "version")
+        yield check_result("server", level, case, server=url, **versions)
         ours = yaml.safe_load(wanted.read_text(encoding="utf-8"))["deployments"]
         yield from _schedule(ours, deployed)
-        yield _left_runs(client, ours)
+        yield _left_runs(client, ours, deployed)
         for pool in sorted({deployment["work_pool"]["name"] for deployment in ours if "work_pool" in deployment}):
             yield _worker(client, pool)
 
@@ -63,21 +56,17 @@ def _schedule(ours: list[dict[str, Any]], deployed: dict[str, DeploymentResponse
     pairs = [(our, deployed[our["name"]]) for our in ours if our["name"] in deployed]
     other = [our["name"] for our, their in pairs if _our_crons(our) != _their_crons(their)]
     paused = [our["name"] for our, their in pairs if their.paused or any(not s.active for s in their.schedules)]
-    for case, names, level in (
-        ("missing", missing, Level.FAULT),
-        ("other", other, Level.WARNING),
-        ("paused", paused, Level.WARNING),
-    ):
+    for case, names in {"missing": missing, "other": other, "paused": paused}.items():
         if names:
+            level = Level.FAULT if case == "missing" else Level.WARNING
             yield check_result("schedule", level, case, deployments=", ".join(names))
     if not (missing or other or paused):
         yield check_result("schedule", Level.OK, "fit", number=len(ours))
 
 
 def _our_crons(deployment: dict[str, Any]) -> set[tuple[str, str]]:
-    return {
-        (entry["cron"], entry.get("timezone", "UTC")) for entry in deployment.get("schedules") or () if "cron" in entry
-    }
+    schedules = deployment.get("schedules") or ()
+    return {(entry["cron"], entry.get("timezone", "UTC")) for entry in schedules if "cron" in entry}
 
 
 def _their_crons(deployment: DeploymentResponse) -> set[tuple[str, str]]:
@@ -89,13 +78,15 @@ def _their_crons(deployment: DeploymentResponse) -> set[tuple[str, str]]:
 _AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-def _left_runs(client: SyncPrefectClient, ours: list[dict[str, Any]]) -> CheckResult:
+def _left_runs(
+    client: SyncPrefectClient, ours: list[dict[str, Any]], deployed: dict[str, DeploymentResponse]
+) -> CheckResult:
     """Check that no run takes up its deployment's slot for longer than its flow may take: such a run is dead.
 
     If server and run died together, nothing ended the run on the server, and the next runs wait for its slot.
     """
     longest = {our["name"]: _longest(our) for our in ours if "entrypoint" in our}
-    ids = {their.id: their.name for their in client.read_deployments(limit=200) if their.name in longest}
+    ids = {their.id: name for name, their in deployed.items() if name in longest}
     at_work = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_AT_WORK)))
     left = []
     for run in client.read_flow_runs(flow_run_filter=at_work, limit=200):
@@ -109,12 +100,9 @@ def _left_runs(client: SyncPrefectClient, ours: list[dict[str, Any]]) -> CheckRe
 
 
 def _longest(deployment: dict[str, Any]) -> dt.timedelta:
-    """Return the time limit of a deployment's runs, and some minutes for the engine's work before and after."""
+    """Return the time limit of a deployment's runs, and ten minutes for the engine's work before and after."""
     module = deployment["entrypoint"].partition(":")[0].removesuffix(".py").replace("/", ".")
-    return dt.timedelta(seconds=import_module(module).LONGEST_SECONDS) + _BEFORE_AND_AFTER
-
-
-_BEFORE_AND_AFTER = dt.timedelta(minutes=10)
+    return dt.timedelta(seconds=import_module(module).LONGEST_SECONDS, minutes=10)
 
 
 def _worker(client: SyncPrefectClient, pool: str) -> CheckResult:

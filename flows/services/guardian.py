@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,12 @@ def end(command: "subprocess.Popen[Any]") -> None:
     # A process may have started another just before it was killed: look again until none is left.
     while pids := list(descendants()):
         for pid in pids:
-            _kill(pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
     if command.poll() is None:
-        _kill(-command.pid)
+        with suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
     command.wait()
 
 
@@ -79,16 +82,6 @@ def descendants() -> Iterator[int]:
         below = children.get(waiting.pop(), [])
         waiting += below
         yield from below
-
-
-def _kill(pid: int) -> None:
-    try:
-        if pid < 0:
-            os.killpg(-pid, signal.SIGKILL)
-        else:
-            os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ To add a cause: an entry in `_causes`; a channel: a function that saves a block,
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -42,11 +43,8 @@ _NAMES = "uln-"
 def notify(again_after_hours: int, webhook: str | None, email: str | None, server: str | None) -> list[str]:
     """Create channels and automations, or update them; a channel that is not named stays as it is.
 
-    Args:
-        again_after_hours: hours before the same notification is sent again.
-        webhook: an address that takes JSON: `subject` and `body`.
-        email: the recipient's address.
-        server: the mail server (`mail_address`).
+    The same notification is sent again after some hours. A webhook takes JSON, `subject` and `body`; an e-mail goes through
+    a server (`mail_address`).
 
     Returns:
         The channels that now get notifications.
@@ -55,19 +53,25 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
         ConfigurationFault: there is no channel, or the mail server is missing or cannot be read.
     """
     if webhook is not None:
-        _webhook(webhook).save(_block_name(Channel.WEBHOOK), overwrite=True)
-    if email is not None:
-        SlackWebhook(url=SecretStr(mail_address(email, server))).save(_block_name(Channel.EMAIL), overwrite=True)
-    blocks = _blocks()
-    if not blocks:
-        raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
-    for name, (trigger, subject, body) in _causes(dt.timedelta(hours=again_after_hours)).items():
-        actions: list[Any] = [_send(block, subject, body) for block in blocks.values()]
-        _keep(
-            AutomationCore(
-                name=_NAMES + name, description=str(bilingual("notify.description")), trigger=trigger, actions=actions
-            )
+        block = CustomWebhookNotificationBlock(
+            name="uln",
+            url="{{url}}",
+            json_data={"subject": "{{subject}}", "body": "{{body}}"},
+            secrets=SecretDict({"url": webhook}),  # the address is a secret, because it lets anyone post there
+            headers=None,
+            cookies=None,
         )
+        block.save(_NAMES + Channel.WEBHOOK, overwrite=True)
+    if email is not None:
+        SlackWebhook(url=SecretStr(mail_address(email, server))).save(_NAMES + Channel.EMAIL, overwrite=True)
+    blocks = _blocks(required=True)
+    for name, (trigger, subject, body) in _causes(dt.timedelta(hours=again_after_hours)).items():
+        actions: list[Any] = [
+            SendNotification(type="send-notification", block_document_id=block.id, subject=subject, body=body)
+            for block in blocks.values()
+        ]
+        description = str(bilingual("notify.description"))
+        _save(AutomationCore(name=_NAMES + name, description=description, trigger=trigger, actions=actions))
     return [channel.value for channel in blocks]
 
 
@@ -79,7 +83,7 @@ def remove() -> int:
             for automation in client.read_automations_by_name(_NAMES + name):
                 client.delete_automation(automation.id)
                 deleted += 1
-        for block in _blocks().values():
+        for block in _blocks(required=False).values():
             client.delete_block_document(block.id)
     return deleted
 
@@ -91,11 +95,8 @@ def try_out() -> None:
         ConfigurationFault: there is no channel.
         ServiceFault: a channel could not be reached; the message names the channel, not its address.
     """
-    blocks = _blocks()
-    if not blocks:
-        raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
-    for channel in blocks:
-        block: Any = Block.load(f"{_TYPE[channel]}/{_block_name(channel)}")
+    for channel in _blocks(required=True):
+        block: Any = Block.load(f"{_TYPE[channel]}/{_NAMES}{channel}")
         try:
             with block.raise_on_failure():
                 block.notify(body=str(bilingual("notify.try_body")), subject=str(bilingual("notify.try_subject")))
@@ -103,32 +104,18 @@ def try_out() -> None:
             raise ServiceFault(bilingual("fault.channel", channel=channel, fault=type(fault).__name__)) from None
 
 
-def _block_name(channel: Channel) -> str:
-    return _NAMES + channel.value
-
-
-def _blocks() -> dict[Channel, BlockDocument]:
-    """Return the blocks of the channels that exist on the server."""
+def _blocks(*, required: bool) -> dict[Channel, BlockDocument]:
+    """Return the blocks of the channels that exist on the server; refuse to go on without any, if one is required."""
     blocks = {}
     with get_client(sync_client=True) as client:
         for channel in Channel:
             try:
-                blocks[channel] = client.read_block_document_by_name(_block_name(channel), _TYPE[channel])
+                blocks[channel] = client.read_block_document_by_name(_NAMES + channel, _TYPE[channel])
             except ObjectNotFound:
                 continue
+    if required and not blocks:
+        raise ConfigurationFault("uln notify", [bilingual("fault.no_channel")])
     return blocks
-
-
-def _webhook(url: str) -> CustomWebhookNotificationBlock:
-    """Return a webhook's block; the address is its secret, because it lets anyone post there."""
-    return CustomWebhookNotificationBlock(
-        name="uln",
-        url="{{url}}",
-        json_data={"subject": "{{subject}}", "body": "{{body}}"},
-        secrets=SecretDict({"url": url}),
-        headers=None,
-        cookies=None,
-    )
 
 
 #: The library's word for the encryption of a mail connection, by scheme of the server's address.
@@ -157,11 +144,7 @@ def mail_address(email: str, server: str | None) -> str:
     return f"{'mailto' if parts.scheme == 'smtp' else 'mailtos'}://{user}{where}?{urlencode(how, quote_via=quote)}"
 
 
-def _send(block: BlockDocument, subject: str, body: str) -> SendNotification:
-    return SendNotification(type="send-notification", block_document_id=block.id, subject=subject, body=body)
-
-
-def _keep(wanted: AutomationCore) -> None:
+def _save(wanted: AutomationCore) -> None:
     """Create an automation, or update the existing one of its name; delete any others of that name."""
     with get_client(sync_client=True) as client:
         existing = client.read_automations_by_name(wanted.name)
@@ -173,52 +156,40 @@ def _keep(wanted: AutomationCore) -> None:
             client.delete_automation(duplicate.id)
 
 
+#: The fields of an event of the service that a notification's text names.
+_EVENT_FIELDS = ("stuck", "unconfirmed", "cycles", "references", "faults")
+
+
 def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str]]:
     """Return the trigger, subject and text of each automation, by its name."""
+    places = {name: f"{{{{ event.payload.{name} }}}}" for name in _EVENT_FIELDS}
     run = {"flow": "{{ flow.name }}", "run": "{{ flow_run.name }}", "state": "{{ flow_run.state.name }}"}
-    run |= {"link": "{{ flow_run|ui_url or '' }}"}
-    batches = {name: f"{{{{ event.payload.{name} }}}}" for name in ("stuck", "unconfirmed", "cycles")}
-    incomplete = {"flow": "{{ event.resource.name }}", "faults": "{{ event.payload.faults }}"}
-    places = {
-        "failed-run": run,
-        "late-run": run,
-        "waiting-batches": batches | {"references": "{{ event.payload.references }}"},
-        "incomplete-run": incomplete,
-    }
-    triggers = {
-        "failed-run": _runs(("Failed", "Crashed", "TimedOut"), again_after),
+    run["link"] = "{{ flow_run|ui_url or '' }}"
+    # By flow and deployment: a poll that fails every half hour notifies at intervals, another flow's failure at once.
+    by_flow = {"related:flow:prefect.resource.id", "related:deployment:prefect.resource.id"}
+
+    def cause(events: Iterable[str], resources: str, for_each: set[str], text: str, **more: str) -> Any:
+        trigger = EventTrigger(
+            expect=set(events),
+            match={"prefect.resource.id": resources},
+            for_each=for_each,
+            threshold=1,
+            posture=Posture.Reactive,  # an update sends only what was set
+            within=again_after,
+        )
+        return trigger, *(str(bilingual(f"notify.{text}_{part}", **places | more)) for part in ("subject", "body"))
+
+    def of_run(*states: str) -> Any:
+        events = [f"prefect.flow-run.{state}" for state in states]
+        return cause(events, "prefect.flow-run.*", by_flow, "failed-run", **run)
+
+    def of_event(event: Event, resources: str, text: str) -> Any:
+        return cause([event], resources, {"prefect.resource.id"}, text, flow="{{ event.resource.name }}")
+
+    return {
+        "failed-run": of_run("Failed", "Crashed", "TimedOut"),
         # Its own trigger, so that a notification of a late run does not suppress one of the same run's failure.
-        "late-run": _runs(("Late",), again_after),
-        "waiting-batches": _again(Event.BATCHES_WAITING, "uln.batches.*", again_after),
-        "incomplete-run": _again(Event.RUN_INCOMPLETE, "uln.flow.*", again_after),
+        "late-run": of_run("Late"),
+        "waiting-batches": of_event(Event.BATCHES_WAITING, "uln.batches.*", "waiting-batches"),
+        "incomplete-run": of_event(Event.RUN_INCOMPLETE, "uln.flow.*", "incomplete-run"),
     }
-    return {name: (trigger, *_words(name, places[name])) for name, trigger in triggers.items()}
-
-
-def _words(name: str, places: dict[str, str]) -> tuple[str, str]:
-    """Return subject and text in both languages; failed and late runs share them, with the state filled in."""
-    name = "failed-run" if name == "late-run" else name
-    return str(bilingual(f"notify.{name}_subject", **places)), str(bilingual(f"notify.{name}_body", **places))
-
-
-def _runs(states: tuple[str, ...], after: dt.timedelta) -> EventTrigger:
-    """Notify at intervals of a poll that fails every half hour, and at once of another flow's or deployment's failure."""
-    return EventTrigger(
-        expect={f"prefect.flow-run.{state}" for state in states},
-        match={"prefect.resource.id": "prefect.flow-run.*"},
-        for_each={"related:flow:prefect.resource.id", "related:deployment:prefect.resource.id"},
-        threshold=1,
-        posture=Posture.Reactive,  # an update sends only what was set
-        within=after,
-    )
-
-
-def _again(event: Event, resources: str, after: dt.timedelta) -> EventTrigger:
-    return EventTrigger(
-        expect={event.value},
-        match={"prefect.resource.id": resources},
-        for_each={"prefect.resource.id"},
-        threshold=1,
-        posture=Posture.Reactive,
-        within=after,
-    )

@@ -8,7 +8,6 @@ This module never imports the engine: it runs in its own processes.
 import base64
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from flows.run.engine import PASSWORD_NAMES, server_password
 from flows.services.guardian import GRACE_SECONDS
 from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.faults import ServiceFault
@@ -42,13 +42,10 @@ _ONCE = {
 Process = subprocess.Popen[bytes]
 
 
-def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
+def serve(data: str, port: int, report: Callable[[Bilingual], None]) -> None:
     """Start the service and stay until this process is asked to end, or a part of the service ends.
 
-    Args:
-        data: the data root.
-        port: the server's port; it listens on this machine only.
-        tell: called with messages about the progress.
+    The server listens on this machine only. `report` is called with messages about the progress.
 
     Raises:
         ServiceFault: this is no checkout, the port is taken, or a part could not be started or has ended.
@@ -61,34 +58,41 @@ def serve(data: str, port: int, tell: Callable[[Bilingual], None]) -> None:
     make_folder(home)
     _refuse_taken(port)
     password_file = home / "word"
-    environment = _environment(data, home, port, _password(password_file))
-    with _sigterm_as_ctrl_c(), _processes() as start:
-        tell(bilingual("serve.starting"))
-        server = start("server", ["server", "start", "--host", _HOST, "--port", str(port)], environment, home)
+    kept = password_file.read_text(encoding="utf-8").strip() if password_file.is_file() else None
+    password = server_password(kept)
+    write_whole(password_file, password.encode() + b"\n")
+    environment = _environment(data, home, port, password)
+    with _sigterm_as_ctrl_c(), _processes(environment, home) as start:
+        report(bilingual("serve.starting"))
+        server = start("server", ["server", "start", "--host", _HOST, "--port", str(port)])
         _wait_for(server, port, home)
         for name, arguments in _ONCE.items():
-            _wait_until_done(name, start(name, arguments, environment, home), home)
+            command = start(name, arguments)
+            with suppress(subprocess.TimeoutExpired):
+                command.wait(timeout=_START_SECONDS)
+            if command.returncode != 0:
+                raise _part_ended(name, home)
         # No worker has started yet: a run in state Running was left by a worker that ended with its machine or by Ctrl-C.
-        end_left_runs(environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"])
-        worker = start("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"], environment, home)
-        tell(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=password_file, root=data))
+        end_left_runs(environment["PREFECT_API_URL"], password)
+        worker = start("worker", ["worker", "start", "--pool", POOL, "--name", "uln-serve"])
+        report(bilingual("serve.ready", url=f"http://{_HOST}:{port}", word=password_file, root=data))
         while True:
-            for name, process in (("server", server), ("worker", worker)):
-                _refuse_ended(name, process, home)
+            _refuse_ended("server", server, home)
+            _refuse_ended("worker", worker, home)
             time.sleep(_LOOK_SECONDS)
 
 
-def end_left_runs(address: str, word: str) -> int:
+def end_left_runs(address: str, password: str) -> int:
     """Set dead runs to crashed on the server.
 
     Otherwise each would hold its deployment's only slot for ever, and every later run would wait for it. `address` is the
-    API's, `word` the password. Returns the number of runs.
+    API's. Returns the number of runs.
     """
     at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
-    left = _post(address, word, "flow_runs/filter", at_work)
+    left = _post(address, password, "flow_runs/filter", at_work)
     over = {"type": "CRASHED", "name": "Crashed", "message": bilingual("terminal.left_run")}
     for run in left:
-        _post(address, word, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
+        _post(address, password, f"flow_runs/{run['id']}/set_state", {"state": over, "force": False})
     return len(left)
 
 
@@ -110,17 +114,6 @@ def _refuse_taken(port: int) -> None:
             raise ServiceFault(bilingual("fault.port_taken", port=port)) from None
 
 
-def _password(file: Path) -> str:
-    """Return the server's password: the user's from the environment, else the file's, else a new one; saved in the file."""
-    names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-    from_user = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if from_user is None and file.is_file():
-        return file.read_text(encoding="utf-8").strip()
-    password = from_user or f"uln:{secrets.token_urlsafe(32)}"
-    write_whole(file, password.encode() + b"\n")
-    return password
-
-
 def _environment(data: str, home: Path, port: int, password: str) -> dict[str, str]:
     """Return the environment of Prefect's commands and, through the worker, of runs; without settings of other servers."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PREFECT_PROFILE", "PREFECT_API_KEY")}
@@ -128,8 +121,7 @@ def _environment(data: str, home: Path, port: int, password: str) -> dict[str, s
     return kept | {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://{_HOST}:{port}/api",
-        "PREFECT_SERVER_API_AUTH_STRING": password,
-        "PREFECT_API_AUTH_STRING": password,
+        **dict.fromkeys(PASSWORD_NAMES, password),
         "PREFECT_SERVER_LOGGING_LEVEL": os.environ.get("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
         "PREFECT_CLI_PROMPT": "false",
         "PYTHONPATH": os.pathsep.join(paths),
@@ -139,12 +131,12 @@ def _environment(data: str, home: Path, port: int, password: str) -> dict[str, s
 
 
 @contextmanager
-def _processes() -> Iterator[Callable[..., Process]]:
+def _processes(environment: dict[str, str], home: Path) -> Iterator[Callable[[str, list[str]], Process]]:
     """Yield a function that starts a process; all end with the block. Each logs to a file in the engine's folder."""
     running: list[Process] = []
 
-    def start(name: str, arguments: list[str], environment: dict[str, str], home: Path) -> Process:
-        with _log(home, name).open("wb") as log:
+    def start(name: str, arguments: list[str]) -> Process:
+        with (home / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - Prefect's own command
                 [sys.executable, "-m", "flows.services.guardian", sys.executable, "-m", "prefect", *arguments],
                 stdin=subprocess.PIPE,
@@ -171,11 +163,7 @@ def _processes() -> Iterator[Callable[..., Process]]:
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
     """Treat SIGTERM, by which a service manager ends a process, as Ctrl-C."""
-
-    def stop(_signal: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
@@ -194,21 +182,13 @@ def _wait_for(server: Process, port: int, home: Path) -> None:
             if answer.status == 200:
                 return
         time.sleep(_LOOK_SECONDS)
-    raise ServiceFault(bilingual("fault.part_ended", part="server", log=_log(home, "server")))
-
-
-def _wait_until_done(name: str, process: Process, home: Path) -> None:
-    """Wait until one of Prefect's commands has ended; raise ServiceFault if it failed, or takes too long."""
-    with suppress(subprocess.TimeoutExpired):
-        if process.wait(timeout=_START_SECONDS) == 0:
-            return
-    raise ServiceFault(bilingual("fault.part_ended", part=name, log=_log(home, name)))
+    raise _part_ended("server", home)
 
 
 def _refuse_ended(name: str, process: Process, home: Path) -> None:
     if process.poll() is not None:
-        raise ServiceFault(bilingual("fault.part_ended", part=name, log=_log(home, name)))
+        raise _part_ended(name, home)
 
 
-def _log(home: Path, name: str) -> Path:
-    return home / f"{name}.log"
+def _part_ended(name: str, home: Path) -> ServiceFault:
+    return ServiceFault(bilingual("fault.part_ended", part=name, log=home / f"{name}.log"))

@@ -65,13 +65,13 @@ def _server_accepts() -> bool:
 def arrived(root: DataRoot, paths: list[Path]) -> VisibleRows:
     """Return the number of files by inbox and authority (`views.ARRIVED`); `la_code` is empty for any other folder."""
     known = set(authorities()["la_code"])
-    counts = Counter(_place(root, path, known) for path in paths)
+
+    def place(path: Path) -> tuple[str, str]:
+        if path.is_relative_to(root.lrs_inbox):
+            return "lrs", ""
+        la = path.relative_to(root.dewi_inbox).parts[0]
+        return "dewi", la if la in known else ""
+
+    counts = Counter(map(place, paths))
     rows = [{"inbox": inbox, "la_code": la, "files": n} for (inbox, la), n in sorted(counts.items())]
     return check_visible(ARRIVED, rows)
-
-
-def _place(root: DataRoot, path: Path, known: set[str]) -> tuple[str, str]:
-    if path.is_relative_to(root.lrs_inbox):
-        return "lrs", ""
-    la = path.relative_to(root.dewi_inbox).parts[0]
-    return "dewi", la if la in known else ""

@@ -24,7 +24,7 @@ _LAYOUT_OF_2024_FROM = 2023
 
 
 def write_wales(
-    wales: SyntheticWales, root: Path, cycle: Cycle, advance: Callable[[str], None] | None = None
+    wales: SyntheticWales, root: Path, cycle: Cycle, progress: Callable[[float], None] | None = None
 ) -> pd.DataFrame:
     """Write the returns, the registration and the opt-outs into a data root, and the truth beside them.
 
@@ -36,7 +36,7 @@ def write_wales(
         wales: the plan.
         root: the data root.
         cycle: gives the returns' dates, and the id in their names.
-        advance: called with each school's number.
+        progress: called with the share that is done, after each school.
 
     Returns:
         path (below the inbox), member (inside a zip, or null), school_number, planted, outcome (accepted, superseded or
@@ -50,8 +50,8 @@ def write_wales(
         nth_of_la[school[:3]] = nth = nth_of_la.get(school[:3], -1) + 1
         gone = leavers.get(school, wales.leavers.head(0))
         _send_returns(inbox, school, by_school[school], gone, cycle, place=place, nth_of_la=nth)
-        if advance is not None:
-            advance(school)
+        if progress is not None:
+            progress((place + 1) / len(by_school))
     inbox.write_zips()
     first = min(by_school)
     elsewhere = _school_elsewhere(first[:3], wales.schools)

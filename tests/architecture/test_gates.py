@@ -28,8 +28,8 @@ GATES = {
     "write_picture": {"flows/run/run_page.py"},
     "make_page": {"flows/run/flow_run.py"},
     "create_link_artifact": set(),
-    "create_progress_artifact": {"flows/run/artifacts.py"},
-    "update_progress_artifact": {"flows/run/artifacts.py"},
+    "create_progress_artifact": {"flows/run/progress.py"},
+    "update_progress_artifact": {"flows/run/progress.py"},
     "create_image_artifact": set(),
     "emit_event": {"flows/run/events.py"},
     "get_run_logger": {"flows/run/artifacts.py", "tasks/runtime/task.py"},
@@ -44,8 +44,8 @@ GATES = {
 }
 #: What may take hold of the process's own output.
 STREAMS = {"flows/cli/output.py", "tasks/runtime/process_guard.py", "tasks/rehearsal/s3_stand_in.py"}
-#: What makes a task.
-MAKES_TASKS = {"tasks/runtime/task.py"}
+#: The modules that make tasks and flows, each with the boundary.
+MAKERS = {"task": "tasks/runtime/task.py", "flow": "flows/run/flow_run.py"}
 
 
 def from_prefect(path):
@@ -53,7 +53,7 @@ def from_prefect(path):
         if isinstance(node, ast.ImportFrom) and node.module == "prefect":
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.Import) and "prefect" in {alias.name for alias in node.names}:
-            yield "task"  # it has it all
+            yield from MAKERS  # it has it all
 
 
 def streams(path):
@@ -99,18 +99,10 @@ def test_what_is_shown_of_one_learner_is_apart_from_what_is_shown_to_many():
 
 
 @pytest.mark.parametrize("path", list(modules()), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_only_the_gates_write_for_people_and_every_task_has_the_boundary(path):
+def test_only_the_gates_write_for_people_and_every_task_and_flow_has_the_boundary(path):
     here = path.relative_to(ROOT).as_posix()
     outside = sorted({name for name in called(path) if name in GATES and here not in GATES[name]})
     assert not outside, f"{here}: shown to people past tasks.runtime.visibility"
     assert not streams(path) or here in STREAMS, f"{here}: written to the terminal past tasks.runtime.visibility"
-    assert "task" not in from_prefect(path) or here in MAKES_TASKS, f"{here}: a task without the boundary"
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "flows").glob("*.py")), ids=lambda p: p.name)
-def test_every_flow_has_the_boundary(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef):
-            made_by = [getattr(d, "func", d) for d in node.decorator_list]
-            names = [getattr(d, "id", getattr(d, "attr", "")) for d in made_by]
-            assert "flow" not in names or names[names.index("flow") + 1 :] == ["bounded"], node.name
+    outside = {name for name in from_prefect(path) if name in MAKERS and here != MAKERS[name]}
+    assert not outside, f"{here}: a task or flow without the boundary"

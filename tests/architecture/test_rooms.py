@@ -47,7 +47,6 @@ SAME_NAME = {
     "exception_life": {"core", "ledger"},
     "hand_over": {"core", "ledger"},
     "pages": {"settings", "reports"},
-    "progress": {"run", "runtime"},
     "readiness": {"codes", "core", "stages"},
     "retention": {"settings", "core"},
     "standing": {"core", "ledger"},

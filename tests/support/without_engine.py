@@ -32,10 +32,10 @@ def without_an_engine(monkeypatch: Any) -> list[tuple[str, Any]]:
         return UUID(int=len(told))
 
     monkeypatch.setattr("flows.run.artifacts.get_run_logger", lambda: logging.getLogger("test"))
-    for name in ("markdown", "table", "progress"):
-        monkeypatch.setattr(f"flows.run.artifacts.create_{name}_artifact", make)
+    for name in ("artifacts.create_markdown", "artifacts.create_table", "progress.create_progress"):
+        monkeypatch.setattr(f"flows.run.{name}_artifact", make)
     monkeypatch.setattr(
-        "flows.run.artifacts.update_progress_artifact",
+        "flows.run.progress.update_progress_artifact",
         lambda one, share, **_: told.append((f"progress {one.int}", share)),
     )
     return told

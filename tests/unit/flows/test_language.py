@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from flows.cli.__main__ import app
-from flows.cli.language import asked_for, chosen, localised_text, pair
+from flows.cli.language import chosen, language_of, localised_text, pair
 from schemas.texts.catalogue import all_texts
 from tests.support.cli import invoke as uln
 from tests.support.paths import PROJECT
@@ -58,7 +58,7 @@ def test_one_language_alone_or_both_with_welsh_first(arguments, tmp_path, monkey
     assert not WELSH.search(en.output), en.output
 
 
-def test_the_language_is_asked_for_before_the_command_or_in_the_environment(monkeypatch):
+def test_the_language_is_named_before_the_command_or_in_the_environment(monkeypatch):
     monkeypatch.delenv("ULN_LANG", raising=False)
     given = [
         ["--lang", "cy", "status"],
@@ -68,9 +68,9 @@ def test_the_language_is_asked_for_before_the_command_or_in_the_environment(monk
         ["--lang"],
         [],
     ]
-    assert [asked_for(words) for words in given] == ["cy", "en", "cy", None, None, None]
+    assert [language_of(words) for words in given] == ["cy", "en", "cy", None, None, None]
     monkeypatch.setenv("ULN_LANG", "cy")
-    assert [asked_for(words) for words in (["status"], ["--lang", "en"], ["--lang", "fr"])] == ["cy", "en", None]
+    assert [language_of(words) for words in (["status"], ["--lang", "en"], ["--lang", "fr"])] == ["cy", "en", None]
     assert "Blynyddoedd" in uln("cycles").output and "Years" not in uln("cycles").output
     assert uln("--lang", "fr", "cycles").exit_code == 2
 

@@ -1,6 +1,7 @@
 """The run page: what a person has to do first, in both languages, of what may be told and nothing else; it fails no run."""
 
 import base64
+import io
 import logging
 import re
 import struct
@@ -9,12 +10,14 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from prefect.states import Completed
+from rich.console import Console
 
-from flows.run import artifacts as dashboard
 from flows.run import flow_run as stages
+from flows.run import progress as progress_module
 from flows.run import run_page
-from flows.run.artifacts import Progress, artifact_key
+from flows.run.artifacts import artifact_key
 from flows.run.flow_run import FlowRun, chosen_authorities
+from flows.run.progress import RunProgress, begin_step, terminal_bars
 from schemas.states import BatchShown, Severity
 from schemas.texts.catalogue import all_texts
 from schemas.views import (
@@ -276,7 +279,7 @@ def test_where_the_cycle_cannot_be_counted_the_run_goes_on(tmp_path, monkeypatch
 
 def test_progress_is_one_artifact_that_moves(tmp_path, monkeypatch):
     told = without_an_engine(monkeypatch)
-    progress = Progress("census", data=str(tmp_path), cycle="2012-01", steps=4)
+    progress = RunProgress("census", data=str(tmp_path), cycle="2012-01", steps=4)
     assert told == [], "a run that has nothing to do makes none"
     for stage in ("receive", "read", "select"):
         progress.step(stage)
@@ -287,8 +290,8 @@ def test_progress_is_one_artifact_that_moves(tmp_path, monkeypatch):
 @pytest.mark.parametrize("server", ["http://127.0.0.1:9/api", None])
 def test_progress_moves_within_a_stage_every_few_seconds_on_a_server_that_stands(tmp_path, monkeypatch, server):
     told, time = without_an_engine(monkeypatch), [0.0]
-    monkeypatch.setattr(dashboard, "PREFECT_API_URL", SimpleNamespace(value=lambda: server))
-    progress = Progress("census", data=str(tmp_path), cycle="2012-01", steps=2, clock=lambda: time[0])
+    monkeypatch.setattr(progress_module, "PREFECT_API_URL", SimpleNamespace(value=lambda: server))
+    progress = RunProgress("census", data=str(tmp_path), cycle="2012-01", steps=2, clock=lambda: time[0])
     progress.step("receive")
     progress.step("read")
     for seconds, share in ((1, 0.1), (4, 0.2), (5, 0.3), (6, 0.4), (20, 0.2), (30, 0.8), (31, 0.9)):
@@ -300,8 +303,8 @@ def test_progress_moves_within_a_stage_every_few_seconds_on_a_server_that_stands
 
 def test_a_stage_s_chunks_move_the_run_s_progress(tmp_path, monkeypatch):
     told = without_an_engine(monkeypatch)
-    monkeypatch.setattr(dashboard, "PREFECT_API_URL", SimpleNamespace(value=lambda: "http://127.0.0.1:9/api"))
-    monkeypatch.setattr(dashboard, "TOLD_EVERY_SECONDS", 0)
+    monkeypatch.setattr(progress_module, "PREFECT_API_URL", SimpleNamespace(value=lambda: "http://127.0.0.1:9/api"))
+    monkeypatch.setattr(progress_module, "UPDATE_SECONDS", 0)
     tour = FlowRun(["660"], flow="census", data=str(tmp_path), cycle="2012-01", steps=1)
 
     ctx = RunContext.of(str(DataRoot(tmp_path).create().path), "2012-01")
@@ -315,11 +318,23 @@ def test_a_stage_s_chunks_move_the_run_s_progress(tmp_path, monkeypatch):
     assert [share for _, share in told] == [0, 25, 50, 75, 100]
 
 
+def test_the_terminal_has_a_bar_for_each_step_that_moves_with_the_share_done():
+    screen = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=100)
+    begin_step("collect", "LRS")(0.5)  # no command shows bars
+    with terminal_bars(screen):
+        begin_step("make Wales", "2012-01", of=8)(0.25)
+        bars = progress_module._bars.get()
+        assert [(bar.description, bar.completed, bar.total) for bar in bars.tasks] == [("make Wales", 2, 8)]
+        begin_step("collect", "LRS")
+        assert [(bar.description, bar.completed) for bar in bars.tasks] == [("make Wales", 8), ("collect LRS", 0)]
+    assert "8/8" in screen.file.getvalue() and "1/1" in screen.file.getvalue(), "an ended flow has done its last step"
+
+
 def test_progress_that_nobody_takes_is_given_up(tmp_path, monkeypatch, caplog):
     without_an_engine(monkeypatch)
     asked = []
-    monkeypatch.setattr(dashboard, "create_progress_artifact", lambda *_, **__: asked.append(1) or 1 / 0)
-    progress = Progress("census", data=str(tmp_path), cycle="2012-01", steps=4)
+    monkeypatch.setattr(progress_module, "create_progress_artifact", lambda *_, **__: asked.append(1) or 1 / 0)
+    progress = RunProgress("census", data=str(tmp_path), cycle="2012-01", steps=4)
     progress.step("receive")
     progress.step("read")
     progress.done()

@@ -179,7 +179,7 @@ def test_batches_that_wait_for_a_person(root):
 
 
 def test_the_terminal_tells_it_with_what_to_do_and_fails_where_there_is_a_fault(root, monkeypatch):
-    monkeypatch.setattr("flows.run.engine.user_has_a_server", lambda: False)
+    monkeypatch.setattr("flows.cli.service_commands.user_has_a_server", lambda: False)
     run, at = CliRunner(), ["--data", str(root), "--as-of", "2012-02-07"]
     well = run.invoke(app, ["doctor", *at])
     assert well.exit_code == 0 and "no server is named" in well.output

@@ -215,10 +215,8 @@ def played(retried, away, in_chunk):
 
 def ended_in_time():
     import time
-    from prefect import flow
-    from flows.run.flow_run import bounded
-    @flow(name="slow", timeout_seconds=1, persist_result=False)
-    @bounded
+    from flows.run.flow_run import service_flow
+    @service_flow("slow", longest=1)
     def slow(data):
         time.sleep(60)
     return slow(data=sys.argv[1], return_state=True).name
