@@ -216,7 +216,7 @@ def print_doctor(results: Sequence[Any]) -> None:
     """Print the doctor's results (`tasks.maintenance.doctor.CheckResult`), one line each, with the action below it."""
     for result in results:
         out.print(
-            f"{_MARKS[result.level]} {localised_text(f'doctor.{result.check}')}: {escape(localised(result.what))}",
+            f"{_MARKS[result.level]} {localised_text(f'doctor.{result.check}')}: {escape(localised(result.message))}",
             soft_wrap=True,
         )
         if result.action is not None:
