@@ -38,13 +38,13 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
                     localised_text(key, upn=row["upn"], uln=row["uln"], school=row["school_number"], cycle=row["cycle"])
                 )
             )
-        for row in story.stands.of_learner.to_dict("records"):
+        for row in story.states.of_learner.to_dict("records"):
             out.print(escape(_side_by_side("trace.stands", _state_in_words(row))))
         table = Table()
         for name in ("at", "school", "what", "where"):
             table.add_column(localised_text(f"trace.{name}"), overflow="fold")
         table.show_lines = True
-        for event in story.told.of_learner.fillna("").to_dict("records"):
+        for event in story.events.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
             description = _side_by_side(f"trace.{event['kind']}", words, "\n")
             where = "\n".join(filter(None, (event["file"], _place_in_file(event))))

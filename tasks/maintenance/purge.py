@@ -18,7 +18,6 @@ import pandas as pd
 from schemas.cycles import all_cycles
 from schemas.settings.retention import Kind, all_retention
 from schemas.states import BatchState
-from schemas.tables import PURGED
 from tasks.core.retention import emptied, files_taken_in, is_settled, settled_batches
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import list_arrivals, sha256_of
@@ -40,11 +39,9 @@ class PurgeItem:
     """One item that may be removed.
 
     Attributes:
-        kind: its kind.
         ref: its reference in the ledger: a hash, a batch, a path, a table or a cycle.
         paths: its files and folders; none if it is in the lake.
         files, bytes: its size; rows of the lake count as files.
-        cycle: its cycle, if it belongs to a cycle.
     """
 
     kind: Kind
@@ -74,8 +71,7 @@ def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
         *_inbox_files(root, lake, cut),
         *_batch_files(root, lake, cut[Kind.BATCH_FILES]),
         *_school_files(root, lake, cut[Kind.SCHOOL_FILES]),
-        *_evidence(root, cut[Kind.EVIDENCE]),
-        *_logs(root, cut[Kind.LOGS]),
+        *_evidence_and_logs(root, cut),
         *_lake_versions(lake, today - dt.date.fromisoformat(cut[Kind.LAKE_VERSIONS])),
         *_pupils(data, lake, cut[Kind.PUPILS]),
         *_verifications(lake, cut[Kind.VERIFICATIONS]),
@@ -94,7 +90,12 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
     lake = Lake.of(root)
     with one_run_at_a_time(data):
         items = [item for item in items_due(data, before, today) if item.kind in kinds]
-        _record(lake, items, today)
+        if items:
+            names = ["kind", "ref", "purged_on", "cycle", "files", "bytes"]
+            rows = [
+                (item.kind.value, item.ref, today.isoformat(), item.cycle, item.files, item.bytes) for item in items
+            ]
+            lake.upsert("purged", pd.DataFrame(rows, columns=names).astype({"cycle": "str"}))
         for item in items:
             remove(item.paths)
             if item.kind is Kind.PUPILS:
@@ -110,25 +111,6 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
                 maintenance.forget_versions(lake, item.ref, today - kept_for.cut_off(before, today))
         maintenance.shorten_logs(lake)
     return items
-
-
-def _record(lake: Lake, items: list[PurgeItem], today: dt.date) -> None:
-    rows = pd.DataFrame(
-        [
-            {
-                "kind": item.kind.value,
-                "ref": item.ref,
-                "purged_on": today.isoformat(),
-                "cycle": item.cycle,
-                "files": item.files,
-                "bytes": item.bytes,
-            }
-            for item in items
-        ],
-        columns=[column.name for column in PURGED.columns],
-    )
-    if len(rows):
-        lake.upsert("purged", rows.astype({"cycle": "str"}))
 
 
 def _inbox_files(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
@@ -184,19 +166,14 @@ def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[PurgeItem]:
             yield PurgeItem(Kind.SCHOOL_FILES, row["sha256"], files, *size_of(files), row["cycle"])
 
 
-def _evidence(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
+def _evidence_and_logs(root: DataRoot, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
     # The list of near misses names learners too. A run writes it again if there still are near misses.
-    evidence = sorted((root.path / "reports").glob("*/faults/*"))
-    for path in [*evidence, root.near_misses_report]:
-        if path.exists() and last_day(path) < cut:
-            yield PurgeItem(Kind.EVIDENCE, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
-
-
-def _logs(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
-    """Yield the daily logs; a file's name is its day, so today's log is never due."""
-    for path in sorted(root.logs.glob("????-??-??.jsonl")):
-        if path.stem < cut:
-            yield PurgeItem(Kind.LOGS, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
+    evidence = [*sorted(root.path.glob("reports/*/faults/*")), root.near_misses_report]
+    old = [(Kind.EVIDENCE, path) for path in evidence if path.exists() and last_day(path) < cut[Kind.EVIDENCE]]
+    # A log's name is its day, so today's log is never due.
+    logs = sorted(root.logs.glob("????-??-??.jsonl"))
+    for kind, path in old + [(Kind.LOGS, path) for path in logs if path.stem < cut[Kind.LOGS]]:
+        yield PurgeItem(kind, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 
 def _lake_versions(lake: Lake, older_than: dt.timedelta) -> Iterator[PurgeItem]:

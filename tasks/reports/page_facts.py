@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from schemas.cycles import up_to
 from schemas.settings.exceptions import ExceptionTerms, exception_terms
 from schemas.settings.names import letters_apart
-from schemas.states import BatchShown, BatchState, Volume
-from schemas.tables import EXCEPTION_LIVES
+from schemas.states import BatchState, Volume
 from tasks.core.exception_life import by_age
 from tasks.core.masking import masked
 from tasks.core.membership import composite_key, lookup
@@ -38,18 +36,22 @@ from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.core.suppression import TOTAL
 from tasks.core.welsh_order import places
 from tasks.io.data_root.reference import authorities, schools
-from tasks.io.lake.lake import frame_of
 from tasks.ledger.code_texts import lrs_codes
 from tasks.ledger.holds import volumes
 from tasks.ledger.standing import record_states
-from tasks.reports.batches import visible_batches
+from tasks.reports.batches import NEEDING_ACTION, visible_batches
+from tasks.reports.exception_counts import lives_at_snapshot
 from tasks.reports.overview import counted, visible_by_authority
 from tasks.reports.readiness_lists import readiness_of
-from tasks.runtime.chunks import Chunk, all_chunks
+from tasks.runtime.chunks import all_chunks
 from tasks.runtime.context import RunContext
 
-#: Findings of learners whose ULN conflicts with another.
-_CONFLICTS = (ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE)
+#: Findings that need a person, and the need; the last three are of learners whose ULN conflicts with another.
+_NEEDS = {
+    CORRECT_ON_PORTAL: "to_correct_on_portal",
+    CHANGED_WHILE_WAITING: "changed_while_waiting",
+    **dict.fromkeys((ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE), "conflicts"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,7 @@ class Facts:
     Attributes:
         missing: what schools still need (`readiness_lists.readiness_of`).
         codes: exceptions by code, with the meaning of each code.
-        cycles, cycles_told: this cycle and earlier ones; by authority, and as everybody may see them.
-        terms: the terms by which ages are counted.
+        cycles, visible_cycles: this cycle and earlier ones; by authority, and as everybody may see them.
     """
 
     ctx: RunContext
@@ -76,7 +77,7 @@ class Facts:
     downloads: pd.DataFrame
     inputs: pd.DataFrame
     cycles: pd.DataFrame
-    cycles_told: pd.DataFrame
+    visible_cycles: pd.DataFrame
     terms: ExceptionTerms
 
     @classmethod
@@ -91,9 +92,9 @@ class Facts:
         missing = readiness_of(data, cycle)
         volume = volumes(ctx)
         terms = exception_terms(ctx.root.reference / "exceptions.toml")
-        lives = _lives(ctx)
+        lives = lives_at_snapshot(ctx.root, cycle.id)
         waiting = waiting_rows(lives, day, terms.bounds[-1])
-        status = {c: counted(data, c, conserved=conserved or c != cycle.id) for c in with_returns(ctx)}
+        status = {c: counted(data, c, conserved=conserved or c != cycle.id) for c in _with_returns(ctx)}
         rows = school_rows(
             register,
             _counts(status.get(cycle.id, {})),
@@ -105,7 +106,9 @@ class Facts:
         rows = pd.concat([rows, register[by_place]], axis=1).sort_values(["la_code", "school_name_place"])
         batches = visible_batches(data, day, cycle.id).frame
         waits = {"long_open": waiting.groupby("la_code")["late"].sum()}
-        waits |= _batches_that_wait(batches) | _findings_by_need(ctx)
+        for need, state in NEEDING_ACTION.items():
+            waits[need] = batches[batches["state"] == state].groupby("la_code").size()
+        waits |= _findings_by_need(ctx)
         far = volume.index[volume["volume"] == Volume.FAR_ABOVE.value].to_series()
         waits["far_above"] = far.groupby(far.str[:3]).size()
         waits["quarantined"] = refused.groupby("la_code").size()
@@ -123,12 +126,12 @@ class Facts:
             downloads=_downloads(ctx, register),
             inputs=_inputs(ctx, returns, refused),
             cycles=_cycles(status),
-            cycles_told=_visible_cycles(status),
+            visible_cycles=_visible_cycles(status),
             terms=terms,
         )
 
 
-def with_returns(ctx: RunContext) -> list[str]:
+def _with_returns(ctx: RunContext) -> list[str]:
     """Return the earlier cycles with returns, in order, and this cycle."""
     returned = set(ctx.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
     return [cycle_id for cycle_id in up_to(ctx.cycle) if cycle_id in returned or cycle_id == ctx.cycle.id]
@@ -155,28 +158,16 @@ def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=index, columns=[*STATES, "had_one"]).astype("int64")
 
 
-def _lives(ctx: RunContext) -> pd.DataFrame:
-    """Return the cycle's exceptions as of its last snapshot; none before the first."""
-    snapshot = ctx.root.snapshots(ctx.cycle.id) / "exceptions.parquet"
-    names = [column.name for column in EXCEPTION_LIVES.columns]
-    if not snapshot.exists():
-        return pd.DataFrame({name: [] for name in names}, dtype="str")
-    return frame_of(pq.read_table(snapshot)).reindex(columns=names).astype("str")
-
-
 def _years(ctx: RunContext) -> pd.DataFrame:
-    parts = [years_of(ctx, chunk) for chunk in all_chunks(ctx)]
-    nothing = pd.DataFrame({"la_code": [], "year": [], "state": []}, dtype="str").assign(number=0)
-    return pd.concat([nothing, *parts], ignore_index=True)
-
-
-def years_of(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
-    """Return the numbers of a chunk's chosen learners by year group and state: la_code, year, state, number."""
-    pupils = ctx.lake.read("pupils", ["row_ref", "nc_year"], cycle=ctx.cycle.id, **chunk.where)
-    _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
-    year = year_of(lookup(standing["row_ref"], pupils["row_ref"], pupils["nc_year"]))
-    rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
-    return rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index()
+    """Return the numbers of chosen learners by year group and state: la_code, year, state, number."""
+    parts = [pd.DataFrame({"la_code": [], "year": [], "state": []}, dtype="str").assign(number=0)]
+    for chunk in all_chunks(ctx):
+        pupils = ctx.lake.read("pupils", ["row_ref", "nc_year"], cycle=ctx.cycle.id, **chunk.where)
+        _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
+        year = year_of(lookup(standing["row_ref"], pupils["row_ref"], pupils["nc_year"]))
+        rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
+        parts.append(rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index())
+    return pd.concat(parts, ignore_index=True)
 
 
 def _days(ctx: RunContext, returns: pd.DataFrame) -> pd.DataFrame:
@@ -191,17 +182,11 @@ def _days(ctx: RunContext, returns: pd.DataFrame) -> pd.DataFrame:
     return day_rows(returns[["la_code", "received_at"]], gone[["la_code", "sent_at", "rows"]], came)
 
 
-def _batches_that_wait(batches: pd.DataFrame) -> dict[str, pd.Series]:
-    states = {"stuck_batches": BatchShown.STUCK, "unconfirmed_batches": BatchShown.SENT_UNCONFIRMED}
-    return {need: batches[batches["state"] == s.value].groupby("la_code").size() for need, s in states.items()}
-
-
 def _findings_by_need(ctx: RunContext) -> dict[str, pd.Series]:
-    rules = {"to_correct_on_portal": CORRECT_ON_PORTAL, "changed_while_waiting": CHANGED_WHILE_WAITING}
-    rows = ctx.lake.read("findings", ["rule", "la_code"], cycle=ctx.cycle.id, rule=list(rules.values()))
-    numbers = {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
-    conflicts = ctx.lake.read("findings", ["row_ref", "la_code"], cycle=ctx.cycle.id, rule=list(_CONFLICTS))
-    return numbers | {"conflicts": conflicts.drop_duplicates("row_ref").groupby("la_code").size()}
+    """Return the numbers of records with a finding of _NEEDS by la_code, by need; a record counts once for each need."""
+    rows = ctx.lake.read("findings", ["row_ref", "rule", "la_code"], cycle=ctx.cycle.id, rule=list(_NEEDS))
+    rows = rows.assign(need=rows["rule"].map(_NEEDS)).drop_duplicates(["row_ref", "need"])
+    return {str(need): of_need.groupby("la_code").size() for need, of_need in rows.groupby("need", sort=False)}
 
 
 def _with_meaning(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
@@ -241,18 +226,13 @@ def _refused(ctx: RunContext, columns: list[str]) -> pd.DataFrame:
 
 def _inputs(ctx: RunContext, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
     """Return what the pages are made from: la_code, input, number, last_on."""
-    inputs = []
-    for name, rows in {"returns": returns, "quarantined": refused}.items():
-        times = rows.groupby("la_code")["received_at"]
-        last_on = times.max().str[:10]
-        inputs.append(pd.DataFrame({"input": name, "number": times.size(), "last_on": last_on}).reset_index())
-    columns = ["sha256", "batch_ref", "received_at"]
-    answers = ctx.lake.read("lrs_returns", columns, tied="Y", cycle=ctx.cycle.id)
+    answers = ctx.lake.read("lrs_returns", ["sha256", "batch_ref", "received_at"], tied="Y", cycle=ctx.cycle.id)
     batches = ctx.lake.read("batches", ["batch_ref", "la_code"], cycle=ctx.cycle.id)
     answers = answers.assign(la_code=lookup(answers["batch_ref"], batches["batch_ref"], batches["la_code"]))
-    of_files = answers.groupby("la_code")
-    files = pd.DataFrame({"number": of_files["sha256"].nunique(), "last_on": of_files["received_at"].max().str[:10]})
-    inputs.append(files.assign(input="results").reset_index())
+    inputs = []
+    for name, rows in {"returns": returns, "quarantined": refused, "results": answers}.items():
+        files = rows.groupby("la_code").agg(number=("sha256", "nunique"), last_on=("received_at", "max"))
+        inputs.append(files.assign(input=name, last_on=files["last_on"].str[:10]).reset_index())
     return pd.concat(inputs, ignore_index=True)[["la_code", "input", "number", "last_on"]]
 
 

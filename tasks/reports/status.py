@@ -23,7 +23,7 @@ from tasks.runtime.context import RunContext
 from tasks.runtime.visibility import VisibleRows, check_visible
 
 
-def unusual(ctx: RunContext) -> dict[str, list[str]]:
+def _unusual_volumes(ctx: RunContext) -> dict[str, list[str]]:
     """Return the schools on hold and those far above their last cycle, by the text's key under `terminal.`."""
     schools = check_visible(VOLUMES, volumes(ctx).reset_index()).frame
     line = schools["school_number"] + ": " + schools["learners"].astype("str")
@@ -54,7 +54,7 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     untied, near = untied_and_near(lake)
     return {
         "open_to_others": root.open_places(),
-        **unusual(RunContext.of(data, cycle_id)),
+        **_unusual_volumes(RunContext.of(data, cycle_id)),
         "misplaced": _visible_names(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
         "unread": _visible_names(RECEIVED, unread, "path"),
         "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),

@@ -5,6 +5,7 @@ Wales. Does not belong here: the sentences about them (`tasks.core.learner_story
 (`tasks.runtime.visibility.of_one_learner` checks all results).
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,24 +36,18 @@ class Story:
 
     Attributes:
         known: a row per UPN: upn, and its row in the register (uln, other_ulns, school_number, cycle, conflict).
-        stands: present state of the records in the learner's newest returns: cycle, school_number, upn, state.
-        told: `learner_story.EVENT_COLUMNS`, by time.
+        states: present state of the records in the learner's newest returns: cycle, school_number, upn, state.
+        events: `learner_story.EVENT_COLUMNS`, by time.
     """
 
     known: OfOneLearner
-    stands: OfOneLearner
-    told: OfOneLearner
+    states: OfOneLearner
+    events: OfOneLearner
 
     def as_json(self) -> dict[str, list[dict[str, str | None]]]:
         """Return what `uln trace --json` prints."""
-        tables = {"known": self.known, "stands": self.stands, "events": self.told}
-        return {
-            name: [
-                {str(k): v if isinstance(v, str) else None for k, v in row.items()}
-                for row in table.of_learner.to_dict("records")
-            ]
-            for name, table in tables.items()
-        }
+        tables = {"known": self.known, "stands": self.states, "events": self.events}
+        return {name: json.loads(table.of_learner.to_json(orient="records")) for name, table in tables.items()}
 
 
 def stories(data: str, key: str) -> list[Story]:
@@ -66,15 +61,14 @@ def stories(data: str, key: str) -> list[Story]:
     fault = key_fault(key)
     if fault:
         raise ServiceFault(bilingual(fault))
-    root = DataRoot(Path(data))
-    ledger = _Ledger(root)
+    ledger = _Ledger(DataRoot(Path(data)))
     results, seen = [], set[str]()
-    for upn in ledger.named_by(key):
+    for upn in ledger.upns_named(key):
         if upn not in seen:
             upns = ledger.upns_of(upn)
             seen |= upns
-            story = ledger.story(upns)
-            results += [] if story is None else [story]
+            if story := ledger.story(upns):
+                results.append(story)
     if not results:
         raise ServiceFault(bilingual(unknown_fault(key)))
     return results
@@ -96,7 +90,7 @@ class _Ledger:
         # Few records have a former UPN; the first search for a learner's other UPNs needs only these.
         self._renamed = self._records(former_upn=self._lake.distinct("pupils", "former_upn"))
 
-    def named_by(self, key: str) -> list[str]:
+    def upns_named(self, key: str) -> list[str]:
         """Return the UPNs for a key, sorted: the key itself, or the UPNs with this ULN."""
         upn = str(canonical_upn(pd.Series([key], dtype="str")).iloc[0])
         if not upn.isdecimal():
@@ -179,7 +173,7 @@ class _Ledger:
         known = pd.DataFrame({"upn": sorted_upns}, dtype="str").merge(learners, on="upn", how="left")
         return Story(
             of_one_learner(LEARNER_KNOWN, known[[c.name for c in LEARNER_KNOWN.columns]], upns),
-            of_one_learner(LEARNER_STANDS, self._stands(held), upns),
+            of_one_learner(LEARNER_STANDS, self._states(held.pupils), upns),
             of_one_learner(LEARNER_STORY, story, upns),
         )
 
@@ -197,13 +191,13 @@ class _Ledger:
             members.append(None if names is None else ";".join(names))
         return rows.assign(members=pd.Series(members, index=rows.index, dtype="str"))
 
-    def _stands(self, held: UlnHistory) -> pd.DataFrame:
+    def _states(self, pupils: pd.DataFrame) -> pd.DataFrame:
         """Return the present state of the learner's chosen records: cycle, school_number, upn, state; sorted."""
         states = [pd.DataFrame({"cycle": [], "school_number": [], "upn": [], "state": []}, dtype="str")]
-        rows = held.pupils[["cycle", "la_code", "school_number"]].drop_duplicates()
+        rows = pupils[["cycle", "la_code", "school_number"]].drop_duplicates()
         # Only the few schools of one learner; no loop over a table.
         for cycle, la, school in rows.itertuples(index=False, name=None):
             _, _, standing = record_states(self._lake, cycle_by_id(cycle), la_code=la, school_number=school)
-            records = standing[is_in(standing["row_ref"], held.pupils["row_ref"])]
+            records = standing[is_in(standing["row_ref"], pupils["row_ref"])]
             states.append(records[["school_number", "upn", "state"]].assign(cycle=cycle))
         return pd.concat(states).sort_values(["cycle", "school_number", "upn"], ignore_index=True)
