@@ -126,10 +126,8 @@ def _versions() -> Iterator[CheckResult]:
                 installed = ""
             if not installed or not package.specifier.contains(installed, prereleases=True):
                 wrong.append(f"{package.name} {installed or '-'} ({package.specifier})")
-    if wrong:
-        yield check_result("versions", Level.FAULT, "wrong", packages=", ".join(wrong))
-    else:
-        yield check_result("versions", Level.OK, "fit", number=len(wanted))
+    level, case = (Level.FAULT, "wrong") if wrong else (Level.OK, "fit")
+    yield check_result("versions", level, case, packages=", ".join(wrong), number=len(wanted))
 
 
 def _folders(root: DataRoot) -> Iterator[CheckResult]:
@@ -182,18 +180,16 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 def _rights(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that no folder is open to accounts without access."""
     places = root.open_places()
-    if places:
-        yield check_result("rights", Level.WARNING, "open", places=", ".join(places))
-    else:
-        yield check_result("rights", Level.OK, "fit")
+    level, case = (Level.WARNING, "open") if places else (Level.OK, "fit")
+    yield check_result("rights", level, case, places=", ".join(places))
 
 
 def _free_space(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     bounds = how_watched(root.reference / "watching.toml").free_space
     free = shutil.disk_usage(root.path).free / 2**30
-    level = Level.WARNING if free < bounds.warn_below_gib else Level.OK
-    level = Level.FAULT if free < bounds.fault_below_gib else level
-    yield check_result("free_space", level, "fit" if level is Level.OK else "little", gib=f"{free:.1f}")
+    level, case = (Level.WARNING, "little") if free < bounds.warn_below_gib else (Level.OK, "fit")
+    level, case = (Level.FAULT, "little") if free < bounds.fault_below_gib else (level, case)
+    yield check_result("free_space", level, case, gib=f"{free:.1f}")
 
 
 #: First part of the name of the evidence that a run leaves when it loses its cluster (`tasks.runtime.dask_executor`).
@@ -215,10 +211,8 @@ def _evidence(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 def _locks(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that the run lock is reliable: on shared storage one machine cannot see whether it holds between machines."""
     kind = file_system_of(root.path)
-    if is_shared(kind):
-        yield check_result("locks", Level.WARNING, "shared", kind=kind, lock=root.lake / ".run.lock")
-    else:
-        yield check_result("locks", Level.OK, "fit", kind=kind or "-")
+    level, case = (Level.WARNING, "shared") if is_shared(kind) else (Level.OK, "fit")
+    yield check_result("locks", level, case, kind=kind or "-", lock=root.lake / ".run.lock")
 
 
 def _store(root: DataRoot) -> Iterator[CheckResult]:
@@ -239,7 +233,8 @@ def _store(root: DataRoot) -> Iterator[CheckResult]:
     except ServiceFault as fault:
         yield check_result("store", Level.WARNING, "unproven", place=place, fault=fault.args[0])
         return
-    yield check_result("store", Level.OK if keeps else Level.FAULT, "fit" if keeps else "loses", place=place)
+    level, case = (Level.OK, "fit") if keeps else (Level.FAULT, "loses")
+    yield check_result("store", level, case, place=place)
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:

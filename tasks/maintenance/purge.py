@@ -9,7 +9,7 @@ To purge another kind: `schemas.settings.retention`, and here a function that yi
 """
 
 import datetime as dt
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,7 @@ class PurgeItem:
 
 
 def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
-    """Return the items that may be removed; changes nothing.
-
-    Args:
-        data: the data root.
-        before: items of this day or later are left out.
-        today: the day from which each kind's retention counts back.
+    """Return the items that may be removed: older than `before` and than their kind's retention, counted back from `today`.
 
     Raises:
         ConfigurationFault: `reference/retention.toml` is wrong.
@@ -67,14 +62,14 @@ def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
     kept_for = all_retention(root.reference / "retention.toml")
     cut = {kind: retention.cut_off(before, today).isoformat() for kind, retention in kept_for.items()}
     lake = Lake.of(root)
+    versions = maintenance.former_versions(lake, today - dt.date.fromisoformat(cut[Kind.LAKE_VERSIONS]))
     return [
         *_inbox_files(root, lake, cut),
         *_batch_files(root, lake, cut[Kind.BATCH_FILES]),
         *_school_files(root, lake, cut[Kind.SCHOOL_FILES]),
         *_evidence_and_logs(root, cut),
-        *_lake_versions(lake, today - dt.date.fromisoformat(cut[Kind.LAKE_VERSIONS])),
-        *_pupils(data, lake, cut[Kind.PUPILS]),
-        *_verifications(lake, cut[Kind.VERIFICATIONS]),
+        *(PurgeItem(Kind.LAKE_VERSIONS, name, (), *size) for name, size in versions.items()),
+        *_rows_of_closed_cycles(data, lake, cut),
     ]
 
 
@@ -176,25 +171,16 @@ def _evidence_and_logs(root: DataRoot, cut: dict[Kind, str]) -> Iterator[PurgeIt
         yield PurgeItem(kind, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 
-def _lake_versions(lake: Lake, older_than: dt.timedelta) -> Iterator[PurgeItem]:
-    for name, (files, size) in maintenance.former_versions(lake, older_than).items():
-        yield PurgeItem(Kind.LAKE_VERSIONS, name, (), files, size)
-
-
-def _pupils(data: str, lake: Lake, cut: str) -> Iterator[PurgeItem]:
-    begun = purged_cycles(data)
-    for cycle in all_cycles().values():
-        if cycle.closes_on.isoformat() >= cut or not (rows := lake.filled("pupils", "surname", cycle=cycle.id)):
-            continue
+def _rows_of_closed_cycles(data: str, lake: Lake, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
+    """Yield the pupils, then the ULN checks; in an open cycle the checks keep a census from asking the LRS again."""
+    cycles, begun = all_cycles().values(), purged_cycles(data)
+    for cycle in (c for c in cycles if c.closes_on.isoformat() < cut[Kind.PUPILS]):
         # A purge that has begun is finished, although the lake has newer versions than the snapshot.
-        if cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id))):
+        rows = lake.filled("pupils", "surname", cycle=cycle.id)
+        if rows and (cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id)))):
             yield PurgeItem(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)
-
-
-def _verifications(lake: Lake, cut: str) -> Iterator[PurgeItem]:
-    """Yield the ULN checks of closed cycles; in an open cycle they keep a census from asking the LRS again."""
-    for cycle in all_cycles().values():
-        if cycle.closes_on.isoformat() < cut and (rows := lake.filled("uln_checks", "upn", cycle=cycle.id)):
+    for cycle in (c for c in cycles if c.closes_on.isoformat() < cut[Kind.VERIFICATIONS]):
+        if rows := lake.filled("uln_checks", "upn", cycle=cycle.id):
             yield PurgeItem(Kind.VERIFICATIONS, cycle.id, (), rows, 0, cycle.id)
 
 
@@ -207,10 +193,7 @@ def _empty(data: str, cycle: str) -> None:
             ctx.lake.replace("pupils", emptied(pupils, chosen), cycle=cycle, **chunk.where)
 
 
-def totals(items: Iterable[PurgeItem]) -> dict[Kind, tuple[int, int]]:
+def totals(items: Sequence[PurgeItem]) -> dict[Kind, tuple[int, int]]:
     """Return files and bytes by kind; every kind has an entry."""
-    sums = dict.fromkeys(Kind, (0, 0))
-    for item in items:
-        files, size = sums[item.kind]
-        sums[item.kind] = (files + item.files, size + item.bytes)
-    return sums
+    by_kind = {kind: [item for item in items if item.kind is kind] for kind in Kind}
+    return {kind: (sum(i.files for i in of_kind), sum(i.bytes for i in of_kind)) for kind, of_kind in by_kind.items()}

@@ -26,12 +26,7 @@ _CHASED_DAYS = 365
 
 
 def visible_batches(data: str, day: dt.date, cycle: str | None = None) -> VisibleRows:
-    """Return the batches of a cycle, or of all cycles, as an operator sees them.
-
-    Args:
-        data: the data root.
-        day: the day from which ages and STUCK follow.
-        cycle: the cycle's id; None for all.
+    """Return the batches of a cycle, or of all cycles (None), as an operator sees them; ages and STUCK are those of `day`.
 
     Returns:
         Columns of `hand_over.shown_states`, and decided: the last decision and its time, null if there is none.

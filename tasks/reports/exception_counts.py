@@ -34,17 +34,20 @@ def visible_exceptions(data: str, cycle: Cycle, day: dt.date, la: list[str] | No
     }
 
 
-def open_for_long(data: str, cycle: Cycle, day: dt.date) -> int:
+def open_for_long(data: str, cycle: Cycle, day: dt.date, *, at_snapshot: bool = False) -> int:
     """Return the number of exceptions opened in a cycle and open for more than the last bound of the ages.
 
-    Seen from the last cycle: an exception that a later cycle has resolved needs no action.
+    Seen from the last cycle: an exception that a later cycle has resolved needs no action. Or as of the cycle's last
+    snapshot (`lives_at_snapshot`).
     """
-    return _long_open(data, exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle), cycle, day)
-
-
-def open_for_long_at_snapshot(data: str, cycle: Cycle, day: dt.date) -> int:
-    """Return `open_for_long` as of the cycle's last snapshot."""
-    return _long_open(data, lives_at_snapshot(DataRoot(Path(data)), cycle.id), cycle, day)
+    root = DataRoot(Path(data))
+    if at_snapshot:
+        lives = lives_at_snapshot(root, cycle.id)
+    else:
+        lives = exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle)
+    terms = exception_terms(root.reference / "exceptions.toml")
+    ages = by_age(lives[lives["cycle"] == cycle.id], day, terms)
+    return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())
 
 
 def lives_at_snapshot(root: DataRoot, cycle_id: str) -> pd.DataFrame:
@@ -58,9 +61,3 @@ def lives_at_snapshot(root: DataRoot, cycle_id: str) -> pd.DataFrame:
     if not snapshot.exists():
         return pd.DataFrame({name: [] for name in names}, dtype="str")
     return frame_of(pq.read_table(snapshot)).reindex(columns=names).astype("str")
-
-
-def _long_open(data: str, lives: pd.DataFrame, cycle: Cycle, day: dt.date) -> int:
-    terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
-    ages = by_age(lives[lives["cycle"] == cycle.id], day, terms)
-    return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())

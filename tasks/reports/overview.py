@@ -25,7 +25,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import authorities
 from tasks.ledger.standing import counts_of
 from tasks.reports.batches import NEEDING_ACTION, batches_needing_action, visible_batches
-from tasks.reports.exception_counts import open_for_long_at_snapshot
+from tasks.reports.exception_counts import open_for_long
 from tasks.reports.status import attention
 from tasks.runtime.context import moment
 from tasks.runtime.visibility import VisibleRows, check_visible
@@ -77,7 +77,7 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
     waiting: dict[str, Any] = {
         **batches_needing_action(data, day, cycle_id),
         **attention(data, cycle_id),
-        "long_open": open_for_long_at_snapshot(data, cycle_by_id(cycle_id), day),
+        "long_open": open_for_long(data, cycle_by_id(cycle_id), day, at_snapshot=True),
     }
     batches = visible_batches(data, day, cycle_id).frame
     states = batches["state"].value_counts().reindex([state.value for state in BatchShown], fill_value=0)
@@ -92,10 +92,7 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
 
 
 def counted(data: str, cycle_id: str, *, conserved: bool) -> Any:
-    """Return the counts of a cycle's records by school and state (`standing.as_status`).
-
-    If `conserved`, the last conservation report is still valid and is read; without a report the records are counted.
-    """
+    """Return the counts of a cycle's records by school and state (`standing.as_status`), as `overview_of` needs them."""
     report = DataRoot(Path(data)).reports(cycle_id) / "conservation.json"
     if conserved and report.exists():
         return json.loads(report.read_bytes())

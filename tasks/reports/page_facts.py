@@ -7,7 +7,7 @@ Belongs here: which rows are read, and which results of the service are reused. 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -85,10 +85,11 @@ class Facts:
         """Read the facts from the lake and the files beside it; ages count until `day`, `conserved` as in `counted`."""
         data, lake, cycle = str(ctx.root.path), ctx.lake, ctx.cycle
         register = _with_names(schools(ctx.root.reference))
-        columns = ["sha256", "kind", "status", "cycle", "la_code", "school_number", "received_at"]
-        received = lake.read("received", columns, cycle=cycle.id)
-        refused = _refused(ctx, columns)
-        returns = received[(received["kind"] == "return") & (received["status"] == "accepted")]
+        columns = ["sha256", "la_code", "school_number", "received_at"]
+        returns = lake.read("received", columns, cycle=cycle.id, kind="return", status="accepted")
+        # A refused file's own cycle is not known: those that came while the cycle was open.
+        refused = lake.read("received", columns, status="quarantined")
+        refused = refused[refused["received_at"].str[:10].between(str(cycle.census_from), str(cycle.closes_on))]
         missing = readiness_of(data, cycle)
         volume = volumes(ctx)
         terms = exception_terms(ctx.root.reference / "exceptions.toml")
@@ -97,7 +98,7 @@ class Facts:
         status = {c: counted(data, c, conserved=conserved or c != cycle.id) for c in _with_returns(ctx)}
         rows = school_rows(
             register,
-            _counts(status.get(cycle.id, {})),
+            _counts(status[cycle.id]),
             returns.groupby("school_number")["received_at"].min().str[:10],
             missing[["school_number", "code"]],
             volume.index[volume["volume"] == Volume.ON_HOLD.value],
@@ -149,13 +150,9 @@ def _with_names(register: pd.DataFrame) -> pd.DataFrame:
 
 def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
     """Return by school_number: the states, and had_one."""
-    status_by_school = status.get("schools", {})
-    rows = {
-        school: {name: row[name] for name in STATES} | {"had_one": row["not_chosen"].get(HAD_ONE, 0)}
-        for school, row in status_by_school.items()
-    }
-    index = pd.Index(list(rows), dtype="str")
-    return pd.DataFrame(list(rows.values()), index=index, columns=[*STATES, "had_one"]).astype("int64")
+    rows = [[*(row[name] for name in STATES), row["not_chosen"].get(HAD_ONE, 0)] for row in status["schools"].values()]
+    index = pd.Index(list(status["schools"]), dtype="str")
+    return pd.DataFrame(rows, index=index, columns=[*STATES, "had_one"], dtype="int64")
 
 
 def _years(ctx: RunContext) -> pd.DataFrame:
@@ -213,15 +210,8 @@ def _downloads(ctx: RunContext, register: pd.DataFrame) -> pd.DataFrame:
         rows = rows.assign(**{f"receiver_{lang}": name, f"receiver_{lang}_place": places(name, letters_apart())})
     # An authority's workbook holds all its lines, but no ULNs.
     ulns = rows["ulns"].astype("Int64").mask(is_authority)
-    rows = rows.assign(own=~is_authority, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
-    return rows.sort_values(["la_code", "own", "receiver_cy_place", "school_number"], ignore_index=True)
-
-
-def _refused(ctx: RunContext, columns: list[str]) -> pd.DataFrame:
-    """Return the files refused while the cycle was open: a refused file's own cycle is not known."""
-    rows = ctx.lake.read("received", columns, status="quarantined")
-    on = rows["received_at"].str[:10]
-    return rows[on.between(ctx.cycle.census_from.isoformat(), ctx.cycle.closes_on.isoformat())]
+    rows = rows.assign(of_school=~is_authority, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
+    return rows.sort_values(["la_code", "of_school", "receiver_cy_place", "school_number"], ignore_index=True)
 
 
 def _inputs(ctx: RunContext, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
@@ -250,13 +240,7 @@ def _cycles(status: Mapping[str, Any]) -> pd.DataFrame:
 
 def _visible_cycles(status: Mapping[str, Any]) -> pd.DataFrame:
     """Return each cycle's learners as its own table by authority shows them: cycle, returned, chosen, the states, share."""
-    totals = []
-    for cycle_id, counts in status.items():
-        total = visible_by_authority(counts["schools"]).loc[TOTAL]
-        totals.append(
-            {"cycle": cycle_id, "returned": int(cast(int, total["schools"])), **total[["chosen", *STATES]].to_dict()}
-        )
-    rows = pd.DataFrame(totals, columns=["cycle", "returned", "chosen", *STATES]).astype(
-        dict.fromkeys(["returned", "chosen", *STATES], "Int64")
-    )
+    totals = {cycle_id: visible_by_authority(counts["schools"]).loc[TOTAL] for cycle_id, counts in status.items()}
+    rows = pd.DataFrame(totals).T.rename(columns={"schools": "returned"})[["returned", "chosen", *STATES]]
+    rows = rows.astype("Int64").rename_axis("cycle").reset_index()
     return rows.assign(share=share(rows["uln"], rows["chosen"]))

@@ -77,13 +77,8 @@ def pages_due(data: str, cycle_id: str, as_of: str) -> bool:
 def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserved: bool, run: str) -> Site:
     """Make the pages of a cycle whose content has changed.
 
-    Args:
-        data: the data root.
-        cycle_id: the cycle.
-        as_of: time of the run, ISO; ages are counted until then.
-        seen: the cycle's overview.
-        conserved: as in `overview.overview_of`.
-        run: the flow's name, or the command.
+    `as_of` is the time of the run (ISO), until which ages count; `conserved` as in `overview.overview_of`; `run` is the
+    flow's name, or the command.
 
     Raises:
         ServiceFault: a page would show something that may not be shown.
@@ -240,20 +235,13 @@ def _visible_rows(table: str, rows: pd.DataFrame, to: Literal[Tier.OPEN, Tier.IN
 
 
 def _missing_rows(missing: pd.DataFrame) -> pd.DataFrame:
-    names = {
-        f"{old}_{lang}": f"{new}_{lang}"
-        for old, new in (("text", "missing"), ("where", "place"))
-        for lang in ("cy", "en")
-    }
+    names = {"text_cy": "missing_cy", "text_en": "missing_en", "where_cy": "place_cy", "where_en": "place_en"}
     return missing.drop(columns="school_name").rename(columns=names)
 
 
 def _with_titles(rows: pd.DataFrame) -> pd.DataFrame:
-    cycles = {cycle_id: cycle_by_id(cycle_id) for cycle_id in rows["cycle"].unique()}
-    return rows.assign(
-        cycle_cy=rows["cycle"].map(lambda cycle_id: cycles[cycle_id].title_cy),
-        cycle_en=rows["cycle"].map(lambda cycle_id: cycles[cycle_id].title_en),
-    )
+    cycles = rows["cycle"].map(cycle_by_id)
+    return rows.assign(cycle_cy=[cycle.title_cy for cycle in cycles], cycle_en=[cycle.title_en for cycle in cycles])
 
 
 def _wales(facts: Facts, seen: Overview) -> PageContent:

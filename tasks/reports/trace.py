@@ -85,8 +85,8 @@ class _Ledger:
 
     def __init__(self, root: DataRoot) -> None:
         self._root, self._lake = root, Lake.of(root)
-        as_sent = self._lake.distinct("pupils", "upn")
-        self._spelled = pd.DataFrame({"as_sent": as_sent, "upn": canonical_upn(as_sent)})
+        self._spellings = self._lake.distinct("pupils", "upn")
+        self._canonical = canonical_upn(self._spellings)
         # Few records have a former UPN; the first search for a learner's other UPNs needs only these.
         self._renamed = self._records(former_upn=self._lake.distinct("pupils", "former_upn"))
 
@@ -113,7 +113,7 @@ class _Ledger:
         near = _with_former(steps, {upn})
         if near == {upn}:
             return near
-        records = self._records(upn=self._as_sent(near))
+        records = self._records(upn=self._spellings[self._canonical.isin(near)])
         sent = self._lake.read("batch_rows", ["upn", "given_name", "dob", "gender"], upn=sorted(near))
         sent = sent.assign(person=person(sent))
         # For a purged record, only the ledger still knows the person.
@@ -128,14 +128,12 @@ class _Ledger:
         upns = {name: canonical_upn(rows[name]) for name in ("upn", "former_upn")}
         return pd.DataFrame({**upns, "person": person(as_lrs)})
 
-    def _as_sent(self, upns: set[str]) -> pd.Series:
-        return self._spelled.loc[self._spelled["upn"].isin(upns), "as_sent"]
-
     def story(self, upns: set[str]) -> Story | None:
         """Return the story of the learner with these UPNs; None if there are no rows."""
         lake, sorted_upns = self._lake, sorted(upns)
-        refs = lake.read("pupils", ["row_ref", "cycle", "la_code"], upn=self._as_sent(upns))
-        where: dict[str, Any] = {name: refs[name] for name in ("cycle", "la_code", "row_ref")}
+        spellings = self._spellings[self._canonical.isin(upns)]
+        refs = lake.read("pupils", ["row_ref", "cycle", "la_code"], upn=spellings)
+        where: dict[str, Any] = {name: refs[name] for name in refs.columns}
         pupils = lake.read("pupils", **where)
         batch_rows = lake.read("batch_rows", upn=sorted_upns)
         batches = lake.read("batches", batch_ref=batch_rows["batch_ref"], cycle=batch_rows["cycle"])
@@ -143,12 +141,8 @@ class _Ledger:
         learners = lake.read("learners", upn=sorted_upns)
         # A learner with a ULN may have moved to another school since; its files name the learner too.
         places = pd.concat([t[["cycle", "school_number"]] for t in (pupils, batch_rows)]).drop_duplicates()
-        received = pd.concat(
-            [
-                lake.read("received", sha256=answers["sha256"]),
-                lake.read("received", cycle=places["cycle"], school_number=places["school_number"], kind="return"),
-            ]
-        )
+        returns = lake.read("received", cycle=places["cycle"], school_number=places["school_number"], kind="return")
+        received = pd.concat([lake.read("received", sha256=answers["sha256"]), returns])
         opted = opt_outs(self._root.reference)
         opted = opted.assign(upn=canonical_upn(opted["upn"]))
         held = UlnHistory(
@@ -184,11 +178,8 @@ class _Ledger:
         """
         receivers = pd.concat([schools, schools.str[:3]]).drop_duplicates()
         rows = self._lake.read("deliveries", school_number=receivers)
-        members: list[str | None] = []
-        for path in rows["path"]:
-            file = self._root.path / path
-            names = members_naming(file.name, file.read_bytes(), upns) if file.is_file() else None
-            members.append(None if names is None else ";".join(names))
+        files = [self._root.path / path for path in rows["path"]]
+        members = [";".join(members_naming(f.name, f.read_bytes(), upns)) if f.is_file() else None for f in files]
         return rows.assign(members=pd.Series(members, index=rows.index, dtype="str"))
 
     def _states(self, pupils: pd.DataFrame) -> pd.DataFrame:
