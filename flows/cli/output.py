@@ -210,7 +210,7 @@ def print_doctor(results: Sequence[Any]) -> None:
     """Print the doctor's results (`tasks.maintenance.doctor.CheckResult`), one line each, with the action below it."""
     for result in results:
         check = localised_text(f"doctor.{result.check}")
-        out.print(f"{_MARKS[result.level]} {check}: {escape(localised(result.what))}", soft_wrap=True)
+        out.print(f"{_MARKS[result.level]} {check}: {escape(localised(result.message))}", soft_wrap=True)
         if result.action is not None:
             out.print(f"    {escape(localised(result.action))}", soft_wrap=True)
 

@@ -37,7 +37,7 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
             key = "trace.known" if row["uln"] else "trace.known_no_uln"
             places = {"upn": row["upn"], "uln": row["uln"], "school": row["school_number"], "cycle": row["cycle"]}
             out.print(escape(localised_text(key, **places)))
-        for row in story.stands.of_learner.to_dict("records"):
+        for row in story.states.of_learner.to_dict("records"):
             shared = {"cycle": row["cycle"], "school": row["school_number"], "upn": row["upn"]}
             state = f"trace.state.{row['state']}"
             words = {lang: shared | {"state": in_language(state, lang)} for lang in get_args(Language)}
@@ -45,7 +45,7 @@ def print_story(root: str, stories: Sequence["Story"]) -> None:
         table = Table(show_lines=True)
         for name in ("at", "school", "what", "where"):
             table.add_column(localised_text(f"trace.{name}"), overflow="fold")
-        for event in story.told.of_learner.fillna("").to_dict("records"):
+        for event in story.events.of_learner.fillna("").to_dict("records"):
             words = {lang: _places_of(event, reasons, codes, lang) for lang in get_args(Language)}
             description = _side_by_side(f"trace.{event['kind']}", words, "\n")
             # The event's record, position or row in its file, if it has one.

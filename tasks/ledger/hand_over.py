@@ -115,7 +115,7 @@ def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
     as_files = batches.loc[batches["format"] != SOAP, ["file_name", "file_sha256"]]
     if not as_files.empty:
         with lrs_outbox(root) as outbox:
-            in_outbox[as_files.index] = [outbox.holds(name, sha256) for name, sha256 in as_files.to_numpy()]
+            in_outbox.loc[as_files.index] = [outbox.holds(name, sha256) for name, sha256 in as_files.to_numpy()]
     return in_outbox
 
 

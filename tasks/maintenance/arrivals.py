@@ -18,26 +18,16 @@ from tasks.io.data_root.inbox_watch import changes, stamps_of
 def arrivals(
     root: DataRoot, how: Watching, clock: Callable[[], int], stop: Event | None = None
 ) -> Iterator[list[Path]]:
-    """Yield arriving files: those completed together come together, and no inbox sooner than its pause allows.
+    """Yield the sorted paths of arriving files: those completed together, and no inbox sooner than its pause allows.
 
-    Args:
-        root: the data root; its inboxes exist.
-        how: when a file is complete, how long it waits for others, and the pause between an inbox's announcements.
-        clock: returns seconds since 1970; its times are kept for the next watcher.
-        stop: ends the watch when set.
-
-    Yields:
-        Paths, sorted.
+    The inboxes exist. `clock` returns seconds since 1970; its times are kept for the next watcher. `stop` ends the watch.
 
     Raises:
         NotWritten: the time of the announcement could not be saved.
     """
-    known, seconds = Waiting(), how.arrivals.settled_seconds
+    known, seconds, starts = Waiting(), how.arrivals.settled_seconds, how.starts
     inboxes = {"census": root.dewi_inbox, "lrs-returns": root.lrs_inbox}
-    again_after = {
-        "census": how.starts.census_again_after_seconds,
-        "lrs-returns": how.starts.lrs_returns_again_after_seconds,
-    }
+    again_after = {"census": starts.census_again_after_seconds, "lrs-returns": starts.lrs_returns_again_after_seconds}
     last = read_announced(root.announced_arrivals)
     pauses = {name: pause_left(last.get(name), clock(), least, seconds) for name, least in again_after.items()}
     for touched in changes(root, seconds, stop):

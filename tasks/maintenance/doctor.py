@@ -10,8 +10,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -64,28 +66,27 @@ class CheckResult:
 
     Attributes:
         check: the check's word.
-        level: ok, warning or fault.
-        what: one sentence, with references and counts.
+        message: one sentence, with references and counts.
         action: what to do about it; None if nothing is to be done.
     """
 
     check: str
     level: Level
-    what: Bilingual
+    message: Bilingual
     action: Bilingual | None = None
 
     def as_json(self) -> dict[str, str]:
         """Return the result for programs; no action, no `action_cy` and `action_en`."""
-        result = {"check": self.check, "level": self.level.value, "what_cy": self.what.cy, "what_en": self.what.en}
-        return result if self.action is None else result | {"action_cy": self.action.cy, "action_en": self.action.en}
+        texts = {"what": self.message} | ({} if self.action is None else {"action": self.action})
+        by_language = {f"{name}_{lang}": getattr(text, lang) for name, text in texts.items() for lang in ("cy", "en")}
+        return {"check": self.check, "level": self.level.value, **by_language}
 
 
 def check_result(check: str, level: Level, case: str, **places: object) -> CheckResult:
     """Return a check's result, in the sentences of its case."""
     key = f"doctor.{check}.{case}"
-    return CheckResult(
-        check, level, bilingual(key, **places), None if level is Level.OK else bilingual(f"{key}_do", **places)
-    )
+    action = None if level is Level.OK else bilingual(f"{key}_do", **places)
+    return CheckResult(check, level, bilingual(key, **places), action)
 
 
 def run_checks(data: str, day: dt.date) -> Iterator[CheckResult]:
@@ -97,11 +98,16 @@ def run_checks(data: str, day: dt.date) -> Iterator[CheckResult]:
     root = DataRoot(Path(data))
     yield from _versions()
     yield from _folders(root)
-    if root.path.is_dir():
-        lake_serves, results = _store(root)
+    if not root.path.is_dir():
+        return
+    lake_serves = False
+    with suppress(ConfigurationFault):  # reported by `_configuration`
+        results = list(_store(root))
         yield from results
-        for check in CHECKS:
-            if lake_serves or check not in _OF_THE_LAKE:
+        lake_serves = all(result.level is not Level.FAULT for result in results)
+    for check in CHECKS:
+        if lake_serves or check not in _OF_THE_LAKE:
+            with suppress(ConfigurationFault):  # reported by `_configuration`
                 yield from check(root, day)
 
 
@@ -120,10 +126,8 @@ def _versions() -> Iterator[CheckResult]:
                 installed = ""
             if not installed or not package.specifier.contains(installed, prereleases=True):
                 wrong.append(f"{package.name} {installed or '-'} ({package.specifier})")
-    if wrong:
-        yield check_result("versions", Level.FAULT, "wrong", packages=", ".join(wrong))
-    else:
-        yield check_result("versions", Level.OK, "fit", number=len(wanted))
+    level, case = (Level.FAULT, "wrong") if wrong else (Level.OK, "fit")
+    yield check_result("versions", level, case, packages=", ".join(wrong), number=len(wanted))
 
 
 def _folders(root: DataRoot) -> Iterator[CheckResult]:
@@ -131,160 +135,117 @@ def _folders(root: DataRoot) -> Iterator[CheckResult]:
     if not root.path.is_dir():
         yield check_result("folders", Level.FAULT, "no_root", root=root.path)
         return
-    places = (root.reference, root.dewi_inbox, root.lrs_inbox, root.dewi_outbox, root.lrs_outbox, root.lake)
-    missing = [place for place in places if not place.exists()]
-    closed = [
-        place for place in places if place.exists() and not (place.is_dir() and os.access(place, os.R_OK | os.X_OK))
-    ]
-    closed += [place for place in places[3:] if place.is_dir() and not os.access(place, os.W_OK)]
-    if missing:
-        yield check_result("folders", Level.WARNING, "missing", places=_relative(root, missing))
-    if closed:
-        yield check_result("folders", Level.FAULT, "closed", places=_relative(root, closed))
+    needed = dict.fromkeys((root.reference, root.dewi_inbox, root.lrs_inbox), os.R_OK | os.X_OK)
+    needed |= dict.fromkeys((root.dewi_outbox, root.lrs_outbox, root.lake), os.R_OK | os.X_OK | os.W_OK)
+    missing = [place for place in needed if not place.exists()]
+    closed = [p for p, mode in needed.items() if p.exists() and not (p.is_dir() and os.access(p, mode))]
+    for case, level, places in (("missing", Level.WARNING, missing), ("closed", Level.FAULT, closed)):
+        if places:
+            names = ", ".join(sorted(place.relative_to(root.path).as_posix() for place in places))
+            yield check_result("folders", level, case, places=names)
     if not missing and not closed:
         yield check_result("folders", Level.OK, "fit", root=root.path)
-
-
-def _relative(root: DataRoot, places: list[Path]) -> str:
-    return ", ".join(sorted({place.relative_to(root.path).as_posix() for place in places}))
 
 
 def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that every file a person may edit can be read, the project's and the data root's."""
     reference = root.reference
     codes = reference / "return_codes.csv"
+    of_reference: tuple[Callable[[Path], Any], ...] = (
+        *(registration, opt_outs, schools, privacy_notice, lrs_service, service_codes, locations_of),
+    )
     loaders: tuple[Callable[[], Any], ...] = (
         *(all_texts, all_cycles, all_layouts, all_versions, all_reasons, all_rules),
-        *(
-            lambda: registration(reference),
-            lambda: opt_outs(reference),
-            lambda: schools(reference),
-            lambda: privacy_notice(reference),
-        ),
-        *(lambda: all_profiles(reference / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
-        *(lambda: exception_terms(reference / "exceptions.toml"), lambda: all_retention(reference / "retention.toml")),
-        *(lambda: root.access, lambda: how_watched(reference / "watching.toml")),
-        *(
-            lambda: lrs_service(reference),
-            lambda: service_codes(reference),
-            lambda: locations_of(reference),
-            lambda: place_of(root),
-        ),
+        *(partial(load, reference) for load in of_reference),
+        partial(all_profiles, reference / "lrs"),
+        partial(all_return_codes, codes if codes.exists() else None),
+        partial(exception_terms, reference / "exceptions.toml"),
+        partial(all_retention, reference / "retention.toml"),
+        partial(how_watched, reference / "watching.toml"),
+        partial(place_of, root),
+        lambda: root.access,
     )
-    sound = True
+    results = []
     for load in loaders:
         try:
             load()
         except (ConfigurationFault, OSError) as fault:
-            sound = False
             message = sentence_of(fault) if isinstance(fault, ConfigurationFault) else type(fault).__name__
-            yield check_result("configuration", Level.FAULT, "wrong", fault=message)
+            results.append(check_result("configuration", Level.FAULT, "wrong", fault=message))
     if not (reference / "registration.csv").exists():
-        sound = False
-        yield check_result("configuration", Level.WARNING, "no_registration")
-    if sound:
-        yield check_result("configuration", Level.OK, "fit", number=len(loaders))
+        results.append(check_result("configuration", Level.WARNING, "no_registration"))
+    yield from results or [check_result("configuration", Level.OK, "fit", number=len(loaders))]
 
 
 def _rights(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that no folder is open to accounts without access."""
-    try:
-        places = root.open_places()
-    except ConfigurationFault:
-        return  # reported by `_configuration`
-    if places:
-        yield check_result("rights", Level.WARNING, "open", places=", ".join(places))
-    else:
-        yield check_result("rights", Level.OK, "fit")
+    places = root.open_places()
+    level, case = (Level.WARNING, "open") if places else (Level.OK, "fit")
+    yield check_result("rights", level, case, places=", ".join(places))
 
 
 def _free_space(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    try:
-        bounds = how_watched(root.reference / "watching.toml").free_space
-    except ConfigurationFault:
-        return
+    bounds = how_watched(root.reference / "watching.toml").free_space
     free = shutil.disk_usage(root.path).free / 2**30
-    level = Level.FAULT if free < bounds.fault_below_gib else Level.OK
-    level = Level.WARNING if level is Level.OK and free < bounds.warn_below_gib else level
-    yield check_result("free_space", level, "fit" if level is Level.OK else "little", gib=f"{free:.1f}")
-
-
-def _evidence(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Check that no run has left evidence of an unforeseen fault."""
-    others = ("warning-", "workers", _LOST)
-    kept = [path for path in root.path.glob("reports/*/faults/*") if not path.name.startswith(others)]
-    if kept:
-        newest = max(kept, key=lambda path: (path.stat().st_mtime_ns, path.name))
-        yield check_result(
-            "evidence", Level.WARNING, "kept", number=len(kept), newest=newest.relative_to(root.path).as_posix()
-        )
-    else:
-        yield check_result("evidence", Level.OK, "none")
+    level, case = (Level.WARNING, "little") if free < bounds.warn_below_gib else (Level.OK, "fit")
+    level, case = (Level.FAULT, "little") if free < bounds.fault_below_gib else (level, case)
+    yield check_result("free_space", level, case, gib=f"{free:.1f}")
 
 
 #: First part of the name of the evidence that a run leaves when it loses its cluster (`tasks.runtime.dask_executor`).
 _LOST = "machines-lost-"
 
 
-def _machines(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    lost = list((root.reports("process") / "faults").glob(f"{_LOST}*"))
-    if lost:
-        newest = max(lost, key=lambda path: (path.stat().st_mtime_ns, path.name))
-        where = newest.relative_to(root.path).as_posix()
-        yield check_result("machines", Level.WARNING, "lost", number=len(lost), newest=where)
-    else:
-        yield check_result("machines", Level.OK, "none")
+def _evidence(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
+    """Check that no run has left evidence of an unforeseen fault, or of a cluster that it lost."""
+    kept = [path for path in root.path.glob("reports/*/faults/*") if not path.name.startswith(("warning-", "workers"))]
+    for check, case, is_lost in (("evidence", "kept", False), ("machines", "lost", True)):
+        paths = [path for path in kept if path.name.startswith(_LOST) is is_lost]
+        if paths:
+            newest = max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)).relative_to(root.path).as_posix()
+            yield check_result(check, Level.WARNING, case, number=len(paths), newest=newest)
+        else:
+            yield check_result(check, Level.OK, "none")
 
 
 def _locks(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that the run lock is reliable: on shared storage one machine cannot see whether it holds between machines."""
     kind = file_system_of(root.path)
-    if is_shared(kind):
-        yield check_result("locks", Level.WARNING, "shared", kind=kind, lock=root.lake / ".run.lock")
-    else:
-        yield check_result("locks", Level.OK, "fit", kind=kind or "-")
+    level, case = (Level.WARNING, "shared") if is_shared(kind) else (Level.OK, "fit")
+    yield check_result("locks", level, case, kind=kind or "-", lock=root.lake / ".run.lock")
 
 
-def _store(root: DataRoot) -> tuple[bool, list[CheckResult]]:
-    """Return whether the lake can be checked; and for a lake in a store, whether it is reached and loses no commit."""
-    try:
-        location, lake = locations_of(root.reference).lake, Lake.of(root)
-    except ConfigurationFault:
-        return False, []  # reported by `_configuration`
+def _store(root: DataRoot) -> Iterator[CheckResult]:
+    """Check that a lake in a store can be reached and loses no commit; nothing for a lake on a disk."""
+    location, lake = locations_of(root.reference).lake, Lake.of(root)
     if location is None or lake.place.folder is not None:
-        return True, []
+        return
     place = lake.place.address
     try:
         try_out(lake)
     except Exception as error:  # noqa: BLE001 - any exception of either library for a store
-        return False, [check_result("store", Level.FAULT, "away" if is_transient(error) else "refuses", place=place)]
+        yield check_result("store", Level.FAULT, "away" if is_transient(error) else "refuses", place=place)
+        return
     # The lake's library looks before it commits; only a blind put shows whether the store overwrites.
     try:
         with open_folder(location) as folder:
             keeps = refuses_overwrite(folder)
     except ServiceFault as fault:
-        return True, [check_result("store", Level.WARNING, "unproven", place=place, told=fault.args[0])]
-    return keeps, [
-        check_result("store", Level.OK, "fit", place=place)
-        if keeps
-        else check_result("store", Level.FAULT, "loses", place=place)
-    ]
+        yield check_result("store", Level.WARNING, "unproven", place=place, fault=fault.args[0])
+        return
+    level, case = (Level.OK, "fit") if keeps else (Level.FAULT, "loses")
+    yield check_result("store", level, case, place=place)
 
 
 def _lake(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that each table opens with all its files, and that the tables agree."""
     lake = Lake.of(root)
-    damaged = [(name, case) for name in TABLES if (case := damage(lake, name)) is not None]
-    for name, case in damaged:
-        yield check_result("lake", Level.FAULT, case, table=name)
-    if damaged:
-        return
-    disagreeing = list(_disagreeing(lake))
-    yield from disagreeing
-    older = older_tables(lake)
-    if older:
+    damaged = [check_result("lake", Level.FAULT, case, table=name) for name in TABLES if (case := damage(lake, name))]
+    results = damaged or list(_disagreeing(lake))
+    yield from results
+    if older := [] if damaged else older_tables(lake):
         yield check_result("lake", Level.OK, "older", tables=", ".join(older))
-    elif not disagreeing:
+    elif not results:
         yield check_result("lake", Level.OK, "fit", number=sum(v >= 0 for v in lake.versions().values()))
 
 
@@ -331,10 +292,7 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
 
     If every night's run finds the LRS closed, none fails but none hands anything over: hence the check of waiting batches.
     """
-    try:
-        settings, codes = lrs_service(root.reference), service_codes(root.reference)
-    except ConfigurationFault:
-        return  # reported by `_configuration`
+    settings, codes, lake = lrs_service(root.reference), service_codes(root.reference), Lake.of(root)
     if not settings.can_call:
         yield check_result("lrs_service", Level.OK, "none")
         return
@@ -342,13 +300,13 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
     if away is None:
         yield check_result("lrs_service", Level.OK, "fit")
     else:
-        yield check_result("lrs_service", Level.FAULT, "away", told=codes[away].told)
-    if any(damage(Lake.of(root), name) for name in ("lrs_jobs", "batches")):
+        yield check_result("lrs_service", Level.FAULT, "away", fault=codes[away].told)
+    if any(damage(lake, name) for name in ("lrs_jobs", "batches")):
         return
-    failed = list(failed_jobs(root, Lake.of(root))["job_ref"])
+    failed = list(failed_jobs(root, lake)["job_ref"])
     if failed:
         yield check_result("lrs_service", Level.WARNING, "failed", number=len(failed), jobs=job_list(failed))
-    ready = Lake.of(root).read("batches", ["built_at"], state=BatchState.READY.value, format=SOAP)["built_at"].str[:10]
+    ready = lake.read("batches", ["built_at"], state=BatchState.READY.value, format=SOAP)["built_at"].str[:10]
     old = ready[ready < (day - _MAY_WAIT).isoformat()]
     if len(old):
         yield check_result("lrs_service", Level.WARNING, "waits", number=len(old), since=old.min())
@@ -356,32 +314,17 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
 
 def _locations(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that each folder on another machine can be used; hands nothing over."""
-    try:
-        every = locations_of(root.reference).named
-    except ConfigurationFault:
-        return  # reported by `_configuration`
-    named = {name: location for name, location in every.items() if name != LAKE}
+    named = {name: location for name, location in locations_of(root.reference).named.items() if name != LAKE}
     if not named:
         yield check_result("ways", Level.OK, "none")
     for name, location in named.items():
         try:
             number = access_proven(location, writes=name.endswith("_outbox"))
         except ServiceFault as fault:
-            yield check_result("ways", Level.FAULT, "shut", way=name, told=fault.args[0])
+            yield check_result("ways", Level.FAULT, "shut", way=name, fault=fault.args[0])
         else:
             yield check_result("ways", Level.OK, "fit", way=name, place=location.shown, number=number)
 
 
 _OF_THE_LAKE = (_lake, _batches, _lrs_web_service)
-CHECKS = (
-    _configuration,
-    _rights,
-    _free_space,
-    _evidence,
-    _machines,
-    _locks,
-    _lake,
-    _batches,
-    _lrs_web_service,
-    _locations,
-)
+CHECKS = (_configuration, _rights, _free_space, _evidence, _locks, *_OF_THE_LAKE, _locations)

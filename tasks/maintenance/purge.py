@@ -9,7 +9,7 @@ To purge another kind: `schemas.settings.retention`, and here a function that yi
 """
 
 import datetime as dt
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ import pandas as pd
 from schemas.cycles import all_cycles
 from schemas.settings.retention import Kind, all_retention
 from schemas.states import BatchState
-from schemas.tables import PURGED
 from tasks.core.retention import emptied, files_taken_in, is_settled, settled_batches
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import list_arrivals, sha256_of
@@ -40,11 +39,9 @@ class PurgeItem:
     """One item that may be removed.
 
     Attributes:
-        kind: its kind.
         ref: its reference in the ledger: a hash, a batch, a path, a table or a cycle.
         paths: its files and folders; none if it is in the lake.
         files, bytes: its size; rows of the lake count as files.
-        cycle: its cycle, if it belongs to a cycle.
     """
 
     kind: Kind
@@ -56,12 +53,7 @@ class PurgeItem:
 
 
 def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
-    """Return the items that may be removed; changes nothing.
-
-    Args:
-        data: the data root.
-        before: items of this day or later are left out.
-        today: the day from which each kind's retention counts back.
+    """Return the items that may be removed: older than `before` and than their kind's retention, counted back from `today`.
 
     Raises:
         ConfigurationFault: `reference/retention.toml` is wrong.
@@ -70,15 +62,14 @@ def items_due(data: str, before: dt.date, today: dt.date) -> list[PurgeItem]:
     kept_for = all_retention(root.reference / "retention.toml")
     cut = {kind: retention.cut_off(before, today).isoformat() for kind, retention in kept_for.items()}
     lake = Lake.of(root)
+    versions = maintenance.former_versions(lake, today - dt.date.fromisoformat(cut[Kind.LAKE_VERSIONS]))
     return [
         *_inbox_files(root, lake, cut),
         *_batch_files(root, lake, cut[Kind.BATCH_FILES]),
         *_school_files(root, lake, cut[Kind.SCHOOL_FILES]),
-        *_evidence(root, cut[Kind.EVIDENCE]),
-        *_logs(root, cut[Kind.LOGS]),
-        *_lake_versions(lake, today - dt.date.fromisoformat(cut[Kind.LAKE_VERSIONS])),
-        *_pupils(data, lake, cut[Kind.PUPILS]),
-        *_verifications(lake, cut[Kind.VERIFICATIONS]),
+        *_evidence_and_logs(root, cut),
+        *(PurgeItem(Kind.LAKE_VERSIONS, name, (), *size) for name, size in versions.items()),
+        *_rows_of_closed_cycles(data, lake, cut),
     ]
 
 
@@ -94,7 +85,12 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
     lake = Lake.of(root)
     with one_run_at_a_time(data):
         items = [item for item in items_due(data, before, today) if item.kind in kinds]
-        _record(lake, items, today)
+        if items:
+            names = ["kind", "ref", "purged_on", "cycle", "files", "bytes"]
+            rows = [
+                (item.kind.value, item.ref, today.isoformat(), item.cycle, item.files, item.bytes) for item in items
+            ]
+            lake.upsert("purged", pd.DataFrame(rows, columns=names).astype({"cycle": "str"}))
         for item in items:
             remove(item.paths)
             if item.kind is Kind.PUPILS:
@@ -110,25 +106,6 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
                 maintenance.forget_versions(lake, item.ref, today - kept_for.cut_off(before, today))
         maintenance.shorten_logs(lake)
     return items
-
-
-def _record(lake: Lake, items: list[PurgeItem], today: dt.date) -> None:
-    rows = pd.DataFrame(
-        [
-            {
-                "kind": item.kind.value,
-                "ref": item.ref,
-                "purged_on": today.isoformat(),
-                "cycle": item.cycle,
-                "files": item.files,
-                "bytes": item.bytes,
-            }
-            for item in items
-        ],
-        columns=[column.name for column in PURGED.columns],
-    )
-    if len(rows):
-        lake.upsert("purged", rows.astype({"cycle": "str"}))
 
 
 def _inbox_files(root: DataRoot, lake: Lake, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
@@ -184,40 +161,26 @@ def _school_files(root: DataRoot, lake: Lake, cut: str) -> Iterator[PurgeItem]:
             yield PurgeItem(Kind.SCHOOL_FILES, row["sha256"], files, *size_of(files), row["cycle"])
 
 
-def _evidence(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
+def _evidence_and_logs(root: DataRoot, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
     # The list of near misses names learners too. A run writes it again if there still are near misses.
-    evidence = sorted((root.path / "reports").glob("*/faults/*"))
-    for path in [*evidence, root.near_misses_report]:
-        if path.exists() and last_day(path) < cut:
-            yield PurgeItem(Kind.EVIDENCE, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
+    evidence = [*sorted(root.path.glob("reports/*/faults/*")), root.near_misses_report]
+    old = [(Kind.EVIDENCE, path) for path in evidence if path.exists() and last_day(path) < cut[Kind.EVIDENCE]]
+    # A log's name is its day, so today's log is never due.
+    logs = sorted(root.logs.glob("????-??-??.jsonl"))
+    for kind, path in old + [(Kind.LOGS, path) for path in logs if path.stem < cut[Kind.LOGS]]:
+        yield PurgeItem(kind, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
 
 
-def _logs(root: DataRoot, cut: str) -> Iterator[PurgeItem]:
-    """Yield the daily logs; a file's name is its day, so today's log is never due."""
-    for path in sorted(root.logs.glob("????-??-??.jsonl")):
-        if path.stem < cut:
-            yield PurgeItem(Kind.LOGS, path.relative_to(root.path).as_posix(), (path,), *size_of([path]))
-
-
-def _lake_versions(lake: Lake, older_than: dt.timedelta) -> Iterator[PurgeItem]:
-    for name, (files, size) in maintenance.former_versions(lake, older_than).items():
-        yield PurgeItem(Kind.LAKE_VERSIONS, name, (), files, size)
-
-
-def _pupils(data: str, lake: Lake, cut: str) -> Iterator[PurgeItem]:
-    begun = purged_cycles(data)
-    for cycle in all_cycles().values():
-        if cycle.closes_on.isoformat() >= cut or not (rows := lake.filled("pupils", "surname", cycle=cycle.id)):
-            continue
+def _rows_of_closed_cycles(data: str, lake: Lake, cut: dict[Kind, str]) -> Iterator[PurgeItem]:
+    """Yield the pupils, then the ULN checks; in an open cycle the checks keep a census from asking the LRS again."""
+    cycles, begun = all_cycles().values(), purged_cycles(data)
+    for cycle in (c for c in cycles if c.closes_on.isoformat() < cut[Kind.PUPILS]):
         # A purge that has begun is finished, although the lake has newer versions than the snapshot.
-        if cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id))):
+        rows = lake.filled("pupils", "surname", cycle=cycle.id)
+        if rows and (cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id)))):
             yield PurgeItem(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)
-
-
-def _verifications(lake: Lake, cut: str) -> Iterator[PurgeItem]:
-    """Yield the ULN checks of closed cycles; in an open cycle they keep a census from asking the LRS again."""
-    for cycle in all_cycles().values():
-        if cycle.closes_on.isoformat() < cut and (rows := lake.filled("uln_checks", "upn", cycle=cycle.id)):
+    for cycle in (c for c in cycles if c.closes_on.isoformat() < cut[Kind.VERIFICATIONS]):
+        if rows := lake.filled("uln_checks", "upn", cycle=cycle.id):
             yield PurgeItem(Kind.VERIFICATIONS, cycle.id, (), rows, 0, cycle.id)
 
 
@@ -230,10 +193,7 @@ def _empty(data: str, cycle: str) -> None:
             ctx.lake.replace("pupils", emptied(pupils, chosen), cycle=cycle, **chunk.where)
 
 
-def totals(items: Iterable[PurgeItem]) -> dict[Kind, tuple[int, int]]:
+def totals(items: Sequence[PurgeItem]) -> dict[Kind, tuple[int, int]]:
     """Return files and bytes by kind; every kind has an entry."""
-    sums = dict.fromkeys(Kind, (0, 0))
-    for item in items:
-        files, size = sums[item.kind]
-        sums[item.kind] = (files + item.files, size + item.bytes)
-    return sums
+    by_kind = {kind: [item for item in items if item.kind is kind] for kind in Kind}
+    return {kind: (sum(i.files for i in of_kind), sum(i.bytes for i in of_kind)) for kind, of_kind in by_kind.items()}

@@ -13,17 +13,20 @@ from schemas.views import BATCHES_NAMED, BATCHES_SHOWN
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import Lake
 from tasks.ledger.hand_over import last_decisions, shown_batches
-from tasks.runtime.visibility import VisibleRows
-from tasks.runtime.visibility import check_visible as let_through
+from tasks.runtime.visibility import VisibleRows, check_visible
+
+#: States that need a person, by the text's key under `terminal.`: the hand-over is unconfirmed, or the LRS has not answered
+#: for too long.
+NEEDING_ACTION = {
+    "unconfirmed_batches": BatchShown.SENT_UNCONFIRMED.value,
+    "stuck_batches": BatchShown.STUCK.value,
+}
+#: Days after a cycle has closed for which its batches are still reported; `uln batches` always shows them.
+_CHASED_DAYS = 365
 
 
 def visible_batches(data: str, day: dt.date, cycle: str | None = None) -> VisibleRows:
-    """Return the batches of a cycle, or of all cycles, as an operator sees them.
-
-    Args:
-        data: the data root.
-        day: the day from which ages and STUCK follow.
-        cycle: the cycle's id; None for all.
+    """Return the batches of a cycle, or of all cycles (None), as an operator sees them; ages and STUCK are those of `day`.
 
     Returns:
         Columns of `hand_over.shown_states`, and decided: the last decision and its time, null if there is none.
@@ -33,20 +36,13 @@ def visible_batches(data: str, day: dt.date, cycle: str | None = None) -> Visibl
     shown = shown_batches(lake, lake.read("batches", **where), day)
     last = last_decisions(lake).set_index("batch_ref")
     decided = shown["batch_ref"].map(last["decision"] + " " + last["decided_at"]).astype("str")
-    return let_through(BATCHES_SHOWN, shown.assign(decided=decided), to=Tier.INTERNAL)
+    return check_visible(BATCHES_SHOWN, shown.assign(decided=decided), to=Tier.INTERNAL)
 
 
 def batches_needing_action(data: str, day: dt.date, cycle: str) -> dict[str, list[str]]:
-    """Return the file names of batches that need a person, by the text's key under `terminal.`."""
+    """Return the file names of batches that need a person, by the keys of NEEDING_ACTION."""
     shown = visible_batches(data, day, cycle).frame
-    keys = {"unconfirmed_batches": BatchShown.SENT_UNCONFIRMED, "stuck_batches": BatchShown.STUCK}
-    return {key: list(shown.loc[shown["state"] == state.value, "file_name"]) for key, state in keys.items()}
-
-
-#: States that need a person: the hand-over is unconfirmed, or the LRS has not answered for too long.
-_WAITS = [BatchShown.SENT_UNCONFIRMED.value, BatchShown.STUCK.value]
-#: Days after a cycle has closed for which its batches are still reported; `uln batches` always shows them.
-_CHASED_DAYS = 365
+    return {key: list(shown.loc[shown["state"] == state, "file_name"]) for key, state in NEEDING_ACTION.items()}
 
 
 def batches_waiting(data: str, day: dt.date) -> VisibleRows:
@@ -59,7 +55,7 @@ def batches_waiting(data: str, day: dt.date) -> VisibleRows:
     due = pd.Series(last, dtype="str").reindex(batches["cycle"]).set_axis(batches.index)
     late = batches["sent_at"].fillna(batches["built_at"]).str[:10] < due
     unsure = batches["state"].eq(BatchState.SENT_UNCONFIRMED.value)
-    given_up = batches["state"].eq(BatchState.ABANDONED.value)
-    shown = shown_batches(lake, batches[batches["cycle"].isin(chased) & (unsure | (late & ~given_up))], day)
+    abandoned = batches["state"].eq(BatchState.ABANDONED.value)
+    shown = shown_batches(lake, batches[batches["cycle"].isin(chased) & (unsure | (late & ~abandoned))], day)
     names = [column.name for column in BATCHES_NAMED.columns]
-    return let_through(BATCHES_NAMED, shown.loc[shown["state"].isin(_WAITS), names])
+    return check_visible(BATCHES_NAMED, shown.loc[shown["state"].isin(NEEDING_ACTION.values()), names])

@@ -100,6 +100,7 @@ def _check(
     chosen = pupils[decided["disposition"].eq(Disposition.CHOSEN.value)].reset_index(drop=True)
     result = apply_rules(chosen, cycle, profiles[cycle.lrs_profile], KnownUpns(repeated=repeated_upns(pupils)))
     findings = result.findings.merge(chosen[["row_ref", "ordinal", "nc_year"]], on="row_ref")
+    findings = findings.sort_values(["ordinal", "rule"], ignore_index=True)
     return CheckedReturn(
         member=member,
         header=parsed.header,
@@ -107,9 +108,7 @@ def _check(
         records=len(pupils),
         chosen=len(chosen),
         not_chosen={str(k): int(v) for k, v in decided["reason"].value_counts().sort_index().items()},
-        findings=findings.sort_values(["ordinal", "rule"], ignore_index=True)[
-            ["ordinal", "nc_year", "rule", "severity"]
-        ],
+        findings=findings[["ordinal", "nc_year", "rule", "severity"]],
         held=held_rows(findings).nunique(),
         unknown_elements=parsed.unknown_elements,
     )

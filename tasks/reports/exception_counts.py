@@ -8,13 +8,9 @@ import pyarrow.parquet as pq
 
 from schemas.cycles import Cycle, last_of
 from schemas.settings.exceptions import exception_terms
-from schemas.tables import Tier
+from schemas.tables import EXCEPTION_LIVES, Tier
 from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_STATE
-from tasks.core.exception_life import (
-    by_age,
-    by_code,
-    by_state,
-)
+from tasks.core.exception_life import by_age, by_code, by_state
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import frame_of
 from tasks.ledger.exception_life import exceptions_seen
@@ -23,12 +19,10 @@ from tasks.runtime.visibility import VisibleRows, check_visible
 
 
 def visible_exceptions(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, VisibleRows]:
-    """Return the counts that `uln exceptions` shows, for some authorities or all (None).
-
-    Seen from `cycle`; ages count until `day`.
+    """Return the counts that `uln exceptions` shows, as `cycle` sees them, for some authorities or all (None).
 
     Returns:
-        states; codes and ages, both of open exceptions only.
+        states; codes and ages (until `day`), both of open exceptions only.
     """
     lives = exceptions_seen(data, cycle)
     lives = lives[lives["la_code"].isin(la)] if la else lives
@@ -40,25 +34,30 @@ def visible_exceptions(data: str, cycle: Cycle, day: dt.date, la: list[str] | No
     }
 
 
-def open_for_long(data: str, cycle: Cycle, day: dt.date) -> int:
+def open_for_long(data: str, cycle: Cycle, day: dt.date, *, at_snapshot: bool = False) -> int:
     """Return the number of exceptions opened in a cycle and open for more than the last bound of the ages.
 
-    Seen from the last cycle: an exception that a later cycle has resolved needs no action.
+    Seen from the last cycle: an exception that a later cycle has resolved needs no action. Or as of the cycle's last
+    snapshot (`lives_at_snapshot`).
     """
-    return _long_open(data, exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle), cycle, day)
+    root = DataRoot(Path(data))
+    if at_snapshot:
+        lives = lives_at_snapshot(root, cycle.id)
+    else:
+        lives = exceptions_seen(data, last_of([cycle.id, *cycles_with_returns(data)]) or cycle)
+    terms = exception_terms(root.reference / "exceptions.toml")
+    ages = by_age(lives[lives["cycle"] == cycle.id], day, terms)
+    return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())
 
 
-def open_for_long_at_snapshot(data: str, cycle: Cycle, day: dt.date) -> int:
-    """Return `open_for_long` as of the cycle's last snapshot; 0 if there is none.
+def lives_at_snapshot(root: DataRoot, cycle_id: str) -> pd.DataFrame:
+    """Return a cycle's exceptions (EXCEPTION_LIVES) as of its last snapshot; none before the first.
 
     Working out exceptions reads the returns of all cycles. A run that has just taken the snapshot, or has merged nothing
     since, need not do it again.
     """
-    snapshot = DataRoot(Path(data)).snapshots(cycle.id) / "exceptions.parquet"
-    return _long_open(data, frame_of(pq.read_table(snapshot)), cycle, day) if snapshot.exists() else 0
-
-
-def _long_open(data: str, lives: pd.DataFrame, cycle: Cycle, day: dt.date) -> int:
-    terms = exception_terms(DataRoot(Path(data)).reference / "exceptions.toml")
-    ages = by_age(lives[lives["cycle"] == cycle.id], day, terms)
-    return int(ages.loc[ages["age"] == terms.ages[-1], "number"].sum())
+    snapshot = root.snapshots(cycle_id) / "exceptions.parquet"
+    names = [column.name for column in EXCEPTION_LIVES.columns]
+    if not snapshot.exists():
+        return pd.DataFrame({name: [] for name in names}, dtype="str")
+    return frame_of(pq.read_table(snapshot)).reindex(columns=names).astype("str")

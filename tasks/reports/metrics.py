@@ -11,8 +11,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from schemas.cycles import cycle_by_id
@@ -23,7 +23,7 @@ from tasks.io.lake.lake import Lake
 from tasks.ledger.standing import counts_of, cycles_with_returns
 from tasks.reports.batches import visible_batches
 from tasks.reports.exception_counts import visible_exceptions
-from tasks.runtime.visibility import VisibleRows, check_visible
+from tasks.runtime.visibility import check_visible
 
 #: name -> (description, its label besides the cycle). In English, as names of metrics are: people do not read them.
 _MEASURED = {
@@ -45,26 +45,19 @@ _MEASURED = {
 def metrics(data: str, day: dt.date) -> bytes:
     """Return all metrics as text; ages count until `day`."""
     registry = CollectorRegistry()
-    gauges: dict[str, Gauge] = {}
-    for row in measured(data, day).rows():
-        name = row["metric"]
-        text, label = _MEASURED[name]
-        labels = {"cycle": row["cycle"], label: row["of"]}
-        used = {key: value for key, value in labels.items() if key and (value or key == label)}
-        if name not in gauges:
-            gauges[name] = Gauge(name, text, sorted(used), registry=registry)
-        (gauges[name].labels(**used) if used else gauges[name]).set(row["number"])
+    measured = pd.DataFrame(_rows(data, day), columns=[column.name for column in METRICS.columns])
+    visible = check_visible(METRICS, measured.sort_values(["cycle", "of"])).frame
+    for metric, (text, label) in _MEASURED.items():
+        gauge = None
+        for _, cycle, of, number in visible[visible["metric"] == metric].itertuples(index=False):
+            labels = {key: value for key, value in (("cycle", cycle), (label, of)) if value}
+            gauge = gauge or Gauge(metric, text, list(labels), registry=registry)
+            (gauge.labels(**labels) if labels else gauge).set(number)
     return generate_latest(registry)
 
 
-def measured(data: str, day: dt.date) -> VisibleRows:
-    """Return all metrics: rows of `views.METRICS`, in the order of `_MEASURED`."""
-    rows = list(_rows(data, day))
-    order = list(_MEASURED)
-    return check_visible(METRICS, sorted(rows, key=lambda row: (order.index(row["metric"]), row["cycle"], row["of"])))
-
-
-def _rows(data: str, day: dt.date) -> Iterator[dict[str, Any]]:
+def _rows(data: str, day: dt.date) -> Iterator[tuple[str, str, str, int]]:
+    """Yield metric, cycle (or "" without one), the label's value, and the number."""
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     for cycle in cycles_with_returns(data):
@@ -72,35 +65,31 @@ def _rows(data: str, day: dt.date) -> Iterator[dict[str, Any]]:
         totals = {state.value: int(counts[state.value].sum()) for state in RowState}
         totals["not_chosen"] = int(counts.filter(like="not_chosen:").to_numpy().sum())
         for state, n in totals.items():
-            yield _row("uln_records", cycle, state, n)
-        yield _row("uln_cycle_balanced", cycle, "", int(counts["balanced"].all()))
+            yield "uln_records", cycle, state, n
+        yield "uln_cycle_balanced", cycle, "", int(counts["balanced"].all())
         ages = visible_exceptions(data, cycle_by_id(cycle), day)["ages"].frame
         for age, waiting in ages.groupby("age") if len(ages) else ():
-            yield _row("uln_exceptions_open", cycle, str(age), int(waiting["number"].sum()))
+            yield "uln_exceptions_open", cycle, str(age), int(waiting["number"].sum())
     batches = visible_batches(data, day).frame
     for (of_cycle, in_state), rows in batches.groupby(["cycle", "state"]) if len(batches) else ():
-        yield _row("uln_batches", str(of_cycle), str(in_state), len(rows))
-        yield _row("uln_batches_oldest_days", str(of_cycle), str(in_state), int(rows["age"].max()))
+        yield "uln_batches", str(of_cycle), str(in_state), len(rows)
+        yield "uln_batches_oldest_days", str(of_cycle), str(in_state), int(rows["age"].max())
     received = lake.read("received", ["kind", "status"])
     for (kind, status), files in received.groupby(["kind", "status"]) if len(received) else ():
-        yield _row("uln_files", "", f"{kind} {status}", len(files))
-    for (about, stage), milliseconds in last_durations(root).items():
-        yield _row("uln_stage_milliseconds", about, stage, milliseconds)
+        yield "uln_files", "", f"{kind} {status}", len(files)
+    for (about, stage), milliseconds in _last_durations(root).items():
+        yield "uln_stage_milliseconds", about, stage, milliseconds
     for table, version in lake.versions().items():
         if version >= 0:
-            yield _row("uln_lake_version", "", table, version)
-    yield _row("uln_free_mebibytes", "", "", shutil.disk_usage(root.path).free >> 20)
-
-
-def _row(metric: str, cycle: str, of: str, number: int) -> dict[str, Any]:
-    return {"metric": metric, "cycle": cycle, "of": of, "number": number}
+            yield "uln_lake_version", "", table, version
+    yield "uln_free_mebibytes", "", "", shutil.disk_usage(root.path).free >> 20
 
 
 #: Number of days of logs that are searched for the last run of a stage.
 _LAST_LOGS = 7
 
 
-def last_durations(root: DataRoot) -> dict[tuple[str, str], int]:
+def _last_durations(root: DataRoot) -> dict[tuple[str, str], int]:
     """Return the duration of each stage's last run, in milliseconds, by cycle and stage."""
     durations: dict[tuple[str, str], int] = {}
     for path in sorted(root.logs.glob("*.jsonl"))[-_LAST_LOGS:] if root.logs.is_dir() else ():

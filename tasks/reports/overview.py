@@ -24,8 +24,8 @@ from tasks.core.suppression import SMALL, TOTAL, suppressed, to_fives, to_two_fi
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import authorities
 from tasks.ledger.standing import counts_of
-from tasks.reports.batches import batches_needing_action, visible_batches
-from tasks.reports.exception_counts import open_for_long_at_snapshot
+from tasks.reports.batches import NEEDING_ACTION, batches_needing_action, visible_batches
+from tasks.reports.exception_counts import open_for_long
 from tasks.reports.status import attention
 from tasks.runtime.context import moment
 from tasks.runtime.visibility import VisibleRows, check_visible
@@ -45,9 +45,8 @@ _OF_LEARNERS = {
     "changed_while_waiting": RowState.SENT.value,
     "long_open": RowState.EXCEPTION.value,
 }
-#: Batches in _OVER need nothing more; those in _FIRST need a person.
+#: Batches that need nothing more.
 _OVER = [BatchShown.ANSWERED.value, BatchShown.ABANDONED.value]
-_FIRST = [BatchShown.SENT_UNCONFIRMED.value, BatchShown.STUCK.value]
 
 
 @dataclass(frozen=True)
@@ -78,22 +77,22 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
     waiting: dict[str, Any] = {
         **batches_needing_action(data, day, cycle_id),
         **attention(data, cycle_id),
-        "long_open": open_for_long_at_snapshot(data, cycle_by_id(cycle_id), day),
+        "long_open": open_for_long(data, cycle_by_id(cycle_id), day, at_snapshot=True),
     }
     batches = visible_batches(data, day, cycle_id).frame
+    states = batches["state"].value_counts().reindex([state.value for state in BatchShown], fill_value=0)
     return Overview(
         waiting=check_visible(FOR_A_PERSON, _visible_waiting(waiting, by_authority.loc[[TOTAL]].iloc[0])),
         authorities=check_visible(CYCLE_BY_AUTHORITY, by_authority.rename_axis("la_code").reset_index()),
         batches=check_visible(OPEN_BATCHES, _open_batches(batches)),
-        batch_states=check_visible(BATCHES_BY_STATE, _by_state(batches)),
+        batch_states=check_visible(
+            BATCHES_BY_STATE, states[states > 0].rename_axis("state").reset_index(name="number")
+        ),
     )
 
 
 def counted(data: str, cycle_id: str, *, conserved: bool) -> Any:
-    """Return the counts of a cycle's records by school and state (`standing.as_status`).
-
-    If `conserved`, the last conservation report is still valid and is read; without a report the records are counted.
-    """
+    """Return the counts of a cycle's records by school and state (`standing.as_status`), as `overview_of` needs them."""
     report = DataRoot(Path(data)).reports(cycle_id) / "conservation.json"
     if conserved and report.exists():
         return json.loads(report.read_bytes())
@@ -147,14 +146,6 @@ def _gives_away(part: int, whole: str | None, total: "pd.Series[Any]") -> bool:
 
 def _open_batches(batches: pd.DataFrame) -> pd.DataFrame:
     rows = batches.loc[~batches["state"].isin(_OVER), [column.name for column in OPEN_BATCHES.columns]]
-    later = ~rows["state"].isin(_FIRST)
-    return (
-        rows.assign(later=later)
-        .sort_values(["later", "age", "batch_ref"], ascending=[True, False, True])
-        .drop(columns="later")
-    )
-
-
-def _by_state(batches: pd.DataFrame) -> pd.DataFrame:
-    counts = batches["state"].value_counts().reindex([state.value for state in BatchShown], fill_value=0)
-    return counts[counts > 0].rename_axis("state").reset_index(name="number")
+    ordered = rows.assign(later=~rows["state"].isin(NEEDING_ACTION.values()))
+    ordered = ordered.sort_values(["later", "age", "batch_ref"], ascending=[True, False, True])
+    return ordered.drop(columns="later")

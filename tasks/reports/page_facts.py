@@ -7,16 +7,14 @@ Belongs here: which rows are read, and which results of the service are reused. 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from schemas.cycles import up_to
 from schemas.settings.exceptions import ExceptionTerms, exception_terms
 from schemas.settings.names import letters_apart
-from schemas.states import BatchShown, BatchState, NotChosen, Volume
-from schemas.tables import EXCEPTION_LIVES
+from schemas.states import BatchState, NotChosen, Volume
 from tasks.core.exception_life import by_age
 from tasks.core.masking import masked
 from tasks.core.membership import composite_key, lookup
@@ -37,18 +35,22 @@ from tasks.core.superseding import CHANGED_WHILE_WAITING, CORRECT_ON_PORTAL
 from tasks.core.suppression import TOTAL
 from tasks.core.welsh_order import places
 from tasks.io.data_root.reference import authorities, schools
-from tasks.io.lake.lake import frame_of
 from tasks.ledger.code_texts import lrs_codes
 from tasks.ledger.holds import volumes
 from tasks.ledger.standing import record_states
-from tasks.reports.batches import visible_batches
+from tasks.reports.batches import NEEDING_ACTION, visible_batches
+from tasks.reports.exception_counts import lives_at_snapshot
 from tasks.reports.overview import counted, visible_by_authority
 from tasks.reports.readiness_lists import readiness_of
-from tasks.runtime.chunks import Chunk, all_chunks
+from tasks.runtime.chunks import all_chunks
 from tasks.runtime.context import RunContext
 
-#: Findings of learners whose ULN conflicts with another.
-_CONFLICTS = (ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE)
+#: Findings that need a person, and the need; the last three are of learners whose ULN conflicts with another.
+_NEEDS = {
+    CORRECT_ON_PORTAL: "to_correct_on_portal",
+    CHANGED_WHILE_WAITING: "changed_while_waiting",
+    **dict.fromkeys((ULN_DIFFERS, ULN_SHARED, ONE_LEARNER_TWICE), "conflicts"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,7 @@ class Facts:
     Attributes:
         missing: what schools still need (`readiness_lists.readiness_of`).
         codes: exceptions by code, with the meaning of each code.
-        cycles, cycles_told: this cycle and earlier ones; by authority, and as everybody may see them.
-        terms: the terms by which ages are counted.
+        cycles, visible_cycles: this cycle and earlier ones; by authority, and as everybody may see them.
     """
 
     ctx: RunContext
@@ -75,7 +76,7 @@ class Facts:
     downloads: pd.DataFrame
     inputs: pd.DataFrame
     cycles: pd.DataFrame
-    cycles_told: pd.DataFrame
+    visible_cycles: pd.DataFrame
     terms: ExceptionTerms
 
     @classmethod
@@ -83,19 +84,20 @@ class Facts:
         """Read the facts from the lake and the files beside it; ages count until `day`, `conserved` as in `counted`."""
         data, lake, cycle = str(ctx.root.path), ctx.lake, ctx.cycle
         register = _with_names(schools(ctx.root.reference))
-        columns = ["sha256", "kind", "status", "cycle", "la_code", "school_number", "received_at"]
-        received = lake.read("received", columns, cycle=cycle.id)
-        refused = _refused(ctx, columns)
-        returns = received[(received["kind"] == "return") & (received["status"] == "accepted")]
+        columns = ["sha256", "la_code", "school_number", "received_at"]
+        returns = lake.read("received", columns, cycle=cycle.id, kind="return", status="accepted")
+        # A refused file's own cycle is not known: those that came while the cycle was open.
+        refused = lake.read("received", columns, status="quarantined")
+        refused = refused[refused["received_at"].str[:10].between(str(cycle.census_from), str(cycle.closes_on))]
         missing = readiness_of(data, cycle)
         volume = volumes(ctx)
         terms = exception_terms(ctx.root.reference / "exceptions.toml")
-        lives = _lives(ctx)
+        lives = lives_at_snapshot(ctx.root, cycle.id)
         waiting = waiting_rows(lives, day, terms.bounds[-1])
-        status = {c: counted(data, c, conserved=conserved or c != cycle.id) for c in with_returns(ctx)}
+        status = {c: counted(data, c, conserved=conserved or c != cycle.id) for c in _with_returns(ctx)}
         rows = school_rows(
             register,
-            _counts(status.get(cycle.id, {})),
+            _counts(status[cycle.id]),
             returns.groupby("school_number")["received_at"].min().str[:10],
             missing[["school_number", "code"]],
             volume.index[volume["volume"] == Volume.ON_HOLD.value],
@@ -104,7 +106,9 @@ class Facts:
         rows = pd.concat([rows, register[by_place]], axis=1).sort_values(["la_code", "school_name_place"])
         batches = visible_batches(data, day, cycle.id).frame
         waits = {"long_open": waiting.groupby("la_code")["late"].sum()}
-        waits |= _batches_that_wait(batches) | _findings_by_need(ctx)
+        for need, state in NEEDING_ACTION.items():
+            waits[need] = batches[batches["state"] == state].groupby("la_code").size()
+        waits |= _findings_by_need(ctx)
         far = volume.index[volume["volume"] == Volume.FAR_ABOVE.value].to_series()
         waits["far_above"] = far.groupby(far.str[:3]).size()
         waits["quarantined"] = refused.groupby("la_code").size()
@@ -122,12 +126,12 @@ class Facts:
             downloads=_downloads(ctx, register),
             inputs=_inputs(ctx, returns, refused),
             cycles=_cycles(status),
-            cycles_told=_visible_cycles(status),
+            visible_cycles=_visible_cycles(status),
             terms=terms,
         )
 
 
-def with_returns(ctx: RunContext) -> list[str]:
+def _with_returns(ctx: RunContext) -> list[str]:
     """Return the earlier cycles with returns, in order, and this cycle."""
     returned = set(ctx.lake.read("received", ["cycle"], kind="return", status="accepted")["cycle"].dropna())
     return [cycle_id for cycle_id in up_to(ctx.cycle) if cycle_id in returned or cycle_id == ctx.cycle.id]
@@ -145,37 +149,24 @@ def _with_names(register: pd.DataFrame) -> pd.DataFrame:
 
 def _counts(status: Mapping[str, Any]) -> pd.DataFrame:
     """Return by school_number: the states, and had_one."""
-    status_by_school = status.get("schools", {})
-    rows = {
-        school: {name: row[name] for name in STATES} | {"had_one": row["not_chosen"].get(NotChosen.ULN_HELD.value, 0)}
-        for school, row in status_by_school.items()
-    }
-    index = pd.Index(list(rows), dtype="str")
-    return pd.DataFrame(list(rows.values()), index=index, columns=[*STATES, "had_one"]).astype("int64")
-
-
-def _lives(ctx: RunContext) -> pd.DataFrame:
-    """Return the cycle's exceptions as of its last snapshot; none before the first."""
-    snapshot = ctx.root.snapshots(ctx.cycle.id) / "exceptions.parquet"
-    names = [column.name for column in EXCEPTION_LIVES.columns]
-    if not snapshot.exists():
-        return pd.DataFrame({name: [] for name in names}, dtype="str")
-    return frame_of(pq.read_table(snapshot)).reindex(columns=names).astype("str")
+    rows = [
+        [*(row[name] for name in STATES), row["not_chosen"].get(NotChosen.ULN_HELD.value, 0)]
+        for row in status["schools"].values()
+    ]
+    index = pd.Index(list(status["schools"]), dtype="str")
+    return pd.DataFrame(rows, index=index, columns=[*STATES, "had_one"], dtype="int64")
 
 
 def _years(ctx: RunContext) -> pd.DataFrame:
-    parts = [years_of(ctx, chunk) for chunk in all_chunks(ctx)]
-    nothing = pd.DataFrame({"la_code": [], "year": [], "state": []}, dtype="str").assign(number=0)
-    return pd.concat([nothing, *parts], ignore_index=True)
-
-
-def years_of(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
-    """Return the numbers of a chunk's chosen learners by year group and state: la_code, year, state, number."""
-    pupils = ctx.lake.read("pupils", ["row_ref", "nc_year"], cycle=ctx.cycle.id, **chunk.where)
-    _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
-    year = year_of(lookup(standing["row_ref"], pupils["row_ref"], pupils["nc_year"]))
-    rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
-    return rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index()
+    """Return the numbers of chosen learners by year group and state: la_code, year, state, number."""
+    parts = [pd.DataFrame({"la_code": [], "year": [], "state": []}, dtype="str").assign(number=0)]
+    for chunk in all_chunks(ctx):
+        pupils = ctx.lake.read("pupils", ["row_ref", "nc_year"], cycle=ctx.cycle.id, **chunk.where)
+        _, _, standing = record_states(ctx.lake, ctx.cycle, **chunk.where)
+        year = year_of(lookup(standing["row_ref"], pupils["row_ref"], pupils["nc_year"]))
+        rows = standing[["state"]].assign(la_code=standing["school_number"].str[:3], year=year)
+        parts.append(rows.groupby(["la_code", "year", "state"]).size().rename("number").reset_index())
+    return pd.concat(parts, ignore_index=True)
 
 
 def _days(ctx: RunContext, returns: pd.DataFrame) -> pd.DataFrame:
@@ -190,17 +181,11 @@ def _days(ctx: RunContext, returns: pd.DataFrame) -> pd.DataFrame:
     return day_rows(returns[["la_code", "received_at"]], gone[["la_code", "sent_at", "rows"]], came)
 
 
-def _batches_that_wait(batches: pd.DataFrame) -> dict[str, pd.Series]:
-    states = {"stuck_batches": BatchShown.STUCK, "unconfirmed_batches": BatchShown.SENT_UNCONFIRMED}
-    return {need: batches[batches["state"] == s.value].groupby("la_code").size() for need, s in states.items()}
-
-
 def _findings_by_need(ctx: RunContext) -> dict[str, pd.Series]:
-    rules = {"to_correct_on_portal": CORRECT_ON_PORTAL, "changed_while_waiting": CHANGED_WHILE_WAITING}
-    rows = ctx.lake.read("findings", ["rule", "la_code"], cycle=ctx.cycle.id, rule=list(rules.values()))
-    numbers = {need: rows[rows["rule"] == rule].groupby("la_code").size() for need, rule in rules.items()}
-    conflicts = ctx.lake.read("findings", ["row_ref", "la_code"], cycle=ctx.cycle.id, rule=list(_CONFLICTS))
-    return numbers | {"conflicts": conflicts.drop_duplicates("row_ref").groupby("la_code").size()}
+    """Return the numbers of records with a finding of _NEEDS by la_code, by need; a record counts once for each need."""
+    rows = ctx.lake.read("findings", ["row_ref", "rule", "la_code"], cycle=ctx.cycle.id, rule=list(_NEEDS))
+    rows = rows.assign(need=rows["rule"].map(_NEEDS)).drop_duplicates(["row_ref", "need"])
+    return {str(need): of_need.groupby("la_code").size() for need, of_need in rows.groupby("need", sort=False)}
 
 
 def _with_meaning(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
@@ -227,31 +212,19 @@ def _downloads(ctx: RunContext, register: pd.DataFrame) -> pd.DataFrame:
         rows = rows.assign(**{f"receiver_{lang}": name, f"receiver_{lang}_place": places(name, letters_apart())})
     # An authority's workbook holds all its lines, but no ULNs.
     ulns = rows["ulns"].astype("Int64").mask(is_authority)
-    rows = rows.assign(own=~is_authority, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
-    return rows.sort_values(["la_code", "own", "receiver_cy_place", "school_number"], ignore_index=True)
-
-
-def _refused(ctx: RunContext, columns: list[str]) -> pd.DataFrame:
-    """Return the files refused while the cycle was open: a refused file's own cycle is not known."""
-    rows = ctx.lake.read("received", columns, status="quarantined")
-    on = rows["received_at"].str[:10]
-    return rows[on.between(ctx.cycle.census_from.isoformat(), ctx.cycle.closes_on.isoformat())]
+    rows = rows.assign(of_school=~is_authority, ulns=ulns, delivered_on=rows["delivered_at"].str[:10])
+    return rows.sort_values(["la_code", "of_school", "receiver_cy_place", "school_number"], ignore_index=True)
 
 
 def _inputs(ctx: RunContext, returns: pd.DataFrame, refused: pd.DataFrame) -> pd.DataFrame:
     """Return what the pages are made from: la_code, input, number, last_on."""
-    inputs = []
-    for name, rows in {"returns": returns, "quarantined": refused}.items():
-        times = rows.groupby("la_code")["received_at"]
-        last_on = times.max().str[:10]
-        inputs.append(pd.DataFrame({"input": name, "number": times.size(), "last_on": last_on}).reset_index())
-    columns = ["sha256", "batch_ref", "received_at"]
-    answers = ctx.lake.read("lrs_returns", columns, tied="Y", cycle=ctx.cycle.id)
+    answers = ctx.lake.read("lrs_returns", ["sha256", "batch_ref", "received_at"], tied="Y", cycle=ctx.cycle.id)
     batches = ctx.lake.read("batches", ["batch_ref", "la_code"], cycle=ctx.cycle.id)
     answers = answers.assign(la_code=lookup(answers["batch_ref"], batches["batch_ref"], batches["la_code"]))
-    of_files = answers.groupby("la_code")
-    files = pd.DataFrame({"number": of_files["sha256"].nunique(), "last_on": of_files["received_at"].max().str[:10]})
-    inputs.append(files.assign(input="results").reset_index())
+    inputs = []
+    for name, rows in {"returns": returns, "quarantined": refused, "results": answers}.items():
+        files = rows.groupby("la_code").agg(number=("sha256", "nunique"), last_on=("received_at", "max"))
+        inputs.append(files.assign(input=name, last_on=files["last_on"].str[:10]).reset_index())
     return pd.concat(inputs, ignore_index=True)[["la_code", "input", "number", "last_on"]]
 
 
@@ -269,13 +242,7 @@ def _cycles(status: Mapping[str, Any]) -> pd.DataFrame:
 
 def _visible_cycles(status: Mapping[str, Any]) -> pd.DataFrame:
     """Return each cycle's learners as its own table by authority shows them: cycle, returned, chosen, the states, share."""
-    totals = []
-    for cycle_id, counts in status.items():
-        total = visible_by_authority(counts["schools"]).loc[TOTAL]
-        totals.append(
-            {"cycle": cycle_id, "returned": int(cast(int, total["schools"])), **total[["chosen", *STATES]].to_dict()}
-        )
-    rows = pd.DataFrame(totals, columns=["cycle", "returned", "chosen", *STATES]).astype(
-        dict.fromkeys(["returned", "chosen", *STATES], "Int64")
-    )
+    totals = {cycle_id: visible_by_authority(counts["schools"]).loc[TOTAL] for cycle_id, counts in status.items()}
+    rows = pd.DataFrame(totals).T.rename(columns={"schools": "returned"})[["returned", "chosen", *STATES]]
+    rows = rows.astype("Int64").rename_axis("cycle").reset_index()
     return rows.assign(share=share(rows["uln"], rows["chosen"]))

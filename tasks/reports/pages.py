@@ -11,6 +11,7 @@ state of the lake at the last check of all pages. It is written last, so that a 
 import datetime as dt
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -76,13 +77,8 @@ def pages_due(data: str, cycle_id: str, as_of: str) -> bool:
 def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserved: bool, run: str) -> Site:
     """Make the pages of a cycle whose content has changed.
 
-    Args:
-        data: the data root.
-        cycle_id: the cycle.
-        as_of: time of the run, ISO; ages are counted until then.
-        seen: the cycle's overview, open to everybody.
-        conserved: as in `overview.overview_of`.
-        run: the flow's name, or the command.
+    `as_of` is the time of the run (ISO), until which ages count; `conserved` as in `overview.overview_of`; `run` is the
+    flow's name, or the command.
 
     Raises:
         ServiceFault: a page would show something that may not be shown.
@@ -128,16 +124,10 @@ def report_of(data: str, cycle_id: str, as_of: str) -> Site:
         return make_pages(data, cycle_id, as_of, seen, conserved=False, run="uln report")
 
 
-def drop_dead_links(root: DataRoot) -> int:
-    """Remove links to missing files from all pages and return the number of changed pages.
-
-    Needed because a purged cycle keeps its pages. The caller has locked the data root.
-    """
-    pages = sorted(root.path.glob("reports/*/site/*/index.*.html"))
-    return sum(
+def drop_dead_links(root: DataRoot) -> None:
+    """Remove links to missing files from all pages: a purged cycle keeps its pages. The caller has locked the data root."""
+    for page in sorted(root.path.glob("reports/*/site/*/index.*.html")):
         write_whole(page, without_links(page.read_bytes(), lambda path: not (root.path / path).exists()))
-        for page in pages
-    )
 
 
 def address_of(data: str, cycle_id: str) -> str:
@@ -197,22 +187,17 @@ def _authorities(facts: Facts) -> dict[str, PageContent]:
         "inputs": facts.inputs,
     }
     # Pass the gate once for all authorities, then split.
-    visible = {table: _let_through(table, _rank_names(rows), Tier.INTERNAL) for table, rows in frames.items()}
-    rows_by_la: dict[str, dict[str, list[dict[str, Any]]]] = {
-        la: {table: [] for table in visible} for la in facts.schools["la_code"].unique()
-    }
+    visible = {table: _visible_rows(table, _rank_names(rows), Tier.INTERNAL) for table, rows in frames.items()}
+    rows_of: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for table, page_rows in visible.items():
         for row in page_rows.rows:
-            if row["la_code"] in rows_by_la:
-                rows_by_la[row["la_code"]][table].append(row)
+            rows_of[row["la_code"], table].append(row)
     pages = {}
-    for la in authorities().to_dict("records"):
-        if la["la_code"] not in rows_by_la:
-            continue
-        tables = {table: PageRows(visible[table].columns, rows) for table, rows in rows_by_la[la["la_code"]].items()}
+    las = authorities()[["la_code", "la_cy", "la_en"]].astype("str")
+    for la, *title in las[las["la_code"].isin(facts.schools["la_code"])].itertuples(index=False, name=None):
+        tables = {table: PageRows(page_rows.columns, rows_of[la, table]) for table, page_rows in visible.items()}
         total = {name: sum(row[name] for row in tables["schools"].rows) for name in ("chosen", *STATES)}
-        title = (str(la["la_cy"]), str(la["la_en"]))
-        pages[str(la["la_code"])] = _content(AUTHORITY, facts, title, tables, total)
+        pages[la] = _content(AUTHORITY, facts, (title[0], title[1]), tables, total)
     return pages
 
 
@@ -243,33 +228,26 @@ def _other_needs(schools: pd.DataFrame, total: "pd.Series[Any]") -> pd.DataFrame
     return numbers.rename_axis("need").reset_index(name="number")
 
 
-def _let_through(table: str, rows: pd.DataFrame, to: Literal[Tier.OPEN, Tier.INTERNAL]) -> PageRows:
+def _visible_rows(table: str, rows: pd.DataFrame, to: Literal[Tier.OPEN, Tier.INTERNAL]) -> PageRows:
     view = PAGE_TABLES[table]
     names = tuple(column.name for column in view.columns if column.name in rows.columns)
     return PageRows(names, check_visible(view, rows[list(names)], to=to).rows())
 
 
 def _missing_rows(missing: pd.DataFrame) -> pd.DataFrame:
-    names = {
-        f"{old}_{lang}": f"{new}_{lang}"
-        for old, new in (("text", "missing"), ("where", "place"))
-        for lang in ("cy", "en")
-    }
+    names = {"text_cy": "missing_cy", "text_en": "missing_en", "where_cy": "place_cy", "where_en": "place_en"}
     return missing.drop(columns="school_name").rename(columns=names)
 
 
 def _with_titles(rows: pd.DataFrame) -> pd.DataFrame:
-    cycles = {cycle_id: cycle_by_id(cycle_id) for cycle_id in rows["cycle"].unique()}
-    return rows.assign(
-        cycle_cy=rows["cycle"].map(lambda cycle_id: cycles[cycle_id].title_cy),
-        cycle_en=rows["cycle"].map(lambda cycle_id: cycles[cycle_id].title_en),
-    )
+    cycles = rows["cycle"].map(cycle_by_id)
+    return rows.assign(cycle_cy=[cycle.title_cy for cycle in cycles], cycle_en=[cycle.title_en for cycle in cycles])
 
 
 def _wales(facts: Facts, seen: Overview) -> PageContent:
     """Return the content of the page of Wales: no number reveals fewer than five learners (docs/security.md)."""
     total = seen.authorities.frame.iloc[-1]
-    is_told = {name: not pd.isna(total[name]) for name in STATES}
+    is_visible = {name: not pd.isna(total[name]) for name in STATES}
     visible = seen.authorities.frame
     las = authorities().set_index("la_code")
     public = schools_for_all(facts.schools)
@@ -281,23 +259,23 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
     steps = facts.missing.groupby("code").size().rename("schools")
     texts = pd.DataFrame([vars(lack) for lack in lacks()]).set_index("code")
     missing = _missing_rows(texts.join(steps, how="inner").assign(school_name="").reset_index())
-    codes = for_all(facts.codes, "code", {"number": is_told["exception"]})
+    codes = for_all(facts.codes, "code", {"number": is_visible["exception"]})
     # Sorted by the shown numbers: the order must not reveal which of two hidden numbers is larger.
     codes = codes.assign(at=codes["number"].fillna(1)).sort_values(["at", "code"], ascending=[False, True])
     meanings = facts.codes[["code", "wrong_cy", "wrong_en", "action_cy", "action_en"]].drop_duplicates("code")
-    years = for_all(facts.years, "year", is_told)
+    years = for_all(facts.years, "year", is_visible)
     # From the shown numbers alone; hidden numbers have no share.
     parts = years[list(STATES)].sum(axis=1).mask(years[list(STATES)].isna().any(axis=1))
     years = years.assign(share=share(years["uln"], parts))
     place = pd.to_numeric(years["year"], errors="coerce").fillna(99)
     # Handed over = sent + has a ULN + exception: a visible sum would reveal a hidden part.
     is_known = {
-        "asked": all(is_told[name] for name in ("sent", "uln", "exception")),
-        "answered_uln": is_told["uln"],
-        "answered_without": is_told["exception"],
+        "asked": all(is_visible[name] for name in ("sent", "uln", "exception")),
+        "answered_uln": is_visible["uln"],
+        "answered_without": is_visible["exception"],
     }
     days = for_all(facts.days, "day", is_known)
-    ages = for_all(facts.ages, "age", {"number": is_told["exception"]})
+    ages = for_all(facts.ages, "age", {"number": is_visible["exception"]})
     from_youngest = {age: at for at, age in enumerate(facts.terms.ages)}
     files = facts.days.groupby("day")[["returns", "batches"]].sum().reset_index()
     inputs = facts.inputs.groupby("input", sort=False).agg(number=("number", "sum"), last_on=("last_on", "max"))
@@ -313,9 +291,9 @@ def _wales(facts: Facts, seen: Overview) -> PageContent:
         "steps": missing.sort_values(["schools", "code"], ascending=[False, True]),
         "years": years.assign(at=place).sort_values("at"),
         "days": files.merge(days, on="day").sort_values("day"),
-        "cycles": _with_titles(facts.cycles_told),
+        "cycles": _with_titles(facts.visible_cycles),
         "batches": batches,
         "inputs": inputs.reset_index(),
     }
-    tables = {table: _let_through(table, rows, Tier.OPEN) for table, rows in frames.items()}
+    tables = {table: _visible_rows(table, rows, Tier.OPEN) for table, rows in frames.items()}
     return _content(WALES, facts, ("", ""), tables, seen.authorities.rows()[-1])

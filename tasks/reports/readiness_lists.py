@@ -12,10 +12,8 @@ from tasks.core.readiness import side_by_side, unmet_requirements
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import registration, schools
 
-#: Columns without a language, columns of the two registers, and columns in both languages, Welsh first.
-_ONCE = ("school_number", "school_name")
-_COMPARED = ("ukrlp", "edubase", "found")
-_IN_BOTH = ("text", "action", "where")
+#: Columns of the list; a column that `readiness_of` has in both languages becomes two, Welsh first.
+_COLUMNS = ("school_number", "school_name", "text", "ukrlp", "edubase", "found", "action", "where")
 
 
 def as_list(rows: pd.DataFrame) -> pd.DataFrame:
@@ -24,11 +22,13 @@ def as_list(rows: pd.DataFrame) -> pd.DataFrame:
     Columns: the school, what is missing, the two registers side by side, the difference, the action and where to take it.
     A heading is in the language of its column; that of a column without a language is in both.
     """
-    shown: dict[str, pd.Series] = {bilingual(f"readiness.{name}"): rows[name] for name in _ONCE}
-    shown |= {text("readiness.text", lang): rows[f"text_{lang}"] for lang in ("cy", "en")}
-    shown |= {bilingual(f"readiness.{name}"): rows[name] for name in _COMPARED}
-    shown |= {text(f"readiness.{name}", lang): rows[f"{name}_{lang}"] for name in _IN_BOTH[1:] for lang in ("cy", "en")}
-    return pd.DataFrame({str(heading): cells for heading, cells in shown.items()})
+    shown = {}
+    for name in _COLUMNS:
+        if name in rows:
+            shown[str(bilingual(f"readiness.{name}"))] = rows[name]
+        else:
+            shown |= {text(f"readiness.{name}", lang): rows[f"{name}_{lang}"] for lang in ("cy", "en")}
+    return pd.DataFrame(shown)
 
 
 def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.DataFrame:
@@ -43,8 +43,6 @@ def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.Dat
     registered = registration(reference)
     missing = side_by_side(unmet_requirements(register, registered, cycle), registered)
     texts = pd.DataFrame(map(asdict, lacks()))
-    rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
-        texts, on="code"
-    )
-    rows = rows.sort_values(["la_code", "school_number", "code"], ignore_index=True)
+    rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number")
+    rows = rows.merge(texts, on="code").sort_values(["la_code", "school_number", "code"], ignore_index=True)
     return rows[rows["la_code"].isin(la)].reset_index(drop=True) if la else rows

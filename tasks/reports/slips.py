@@ -15,7 +15,7 @@ import pandas as pd
 from schemas.cycles import cycle_by_id
 from schemas.texts.catalogue import Language
 from tasks.io.data_root.data_root import DataRoot, write_each
-from tasks.io.data_root.reference import PrivacyNotice, privacy_notice, schools
+from tasks.io.data_root.reference import privacy_notice, schools
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.lake import Lake
 from tasks.io.school.ctf_reader import read_ctf
@@ -52,9 +52,8 @@ def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: li
     names = dict(zip(register["school_number"], register["school_name"], strict=True))
     slips = Slips()
     with one_run_at_a_time(data):
-        rows = Lake.of(root).read(
-            "deliveries", ["school_number", "la_code", "path", "sha256", "number"], cycle=cycle_id
-        )
+        columns = ["school_number", "la_code", "path", "sha256", "number"]
+        rows = Lake.of(root).read("deliveries", columns, cycle=cycle_id)
         # Leave out authorities' workbooks, which are under the authority's code.
         wanted = rows["school_number"] != rows["la_code"]
         if la or school:
@@ -70,21 +69,15 @@ def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: li
             if learners.empty:
                 continue
             about = f"{names.get(number, '')} ({number})".strip()
-            pdfs = _pdfs(path, learners, about, titles, notice)
+            pdfs = {
+                pdf: write_pdf(kind, learners, school=about, cycle=titles, notice=notice)
+                for kind, pdf in beside(path).items()
+            }
             for fault in write_each(pdfs).values():
                 raise fault
             slips.learners[number] = len(learners)
             slips.files += [pdf.relative_to(root.path).as_posix() for pdf in pdfs]
     return slips
-
-
-def _pdfs(
-    zip_path: Path, learners: pd.DataFrame, about: str, titles: dict[Language, str], notice: PrivacyNotice
-) -> dict[Path, bytes]:
-    return {
-        path: write_pdf(kind, learners, school=about, cycle=titles, notice=notice)
-        for kind, path in beside(zip_path).items()
-    }
 
 
 def _in_file(content: bytes) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from schemas.cycles import cycle_by_id, up_to
 from schemas.states import Volume
-from schemas.tables import RECEIVED, Table, Tier
+from schemas.tables import RECEIVED, Tier
 from schemas.views import STANDING, UNKNOWN_ELEMENTS, VOLUMES
 from tasks.core.readiness import unmatched_opt_outs
 from tasks.core.standing import as_status
@@ -23,7 +23,7 @@ from tasks.runtime.context import RunContext
 from tasks.runtime.visibility import VisibleRows, check_visible
 
 
-def unusual(ctx: RunContext) -> dict[str, list[str]]:
+def _unusual_volumes(ctx: RunContext) -> dict[str, list[str]]:
     """Return the schools on hold and those far above their last cycle, by the text's key under `terminal.`."""
     schools = check_visible(VOLUMES, volumes(ctx).reset_index()).frame
     line = schools["school_number"] + ": " + schools["learners"].astype("str")
@@ -34,9 +34,8 @@ def unusual(ctx: RunContext) -> dict[str, list[str]]:
 
 def status_of(data: str, cycle_id: str, la: list[str] | None = None) -> dict[str, object]:
     """Return what `uln status CYCLE --json` prints."""
-    return as_status(
-        cycle_id, check_visible(STANDING, counts_of(data, cycle_id, la).reset_index()).frame.set_index("school_number")
-    )
+    counts = check_visible(STANDING, counts_of(data, cycle_id, la).reset_index()).frame
+    return as_status(cycle_id, counts.set_index("school_number"))
 
 
 def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
@@ -47,17 +46,15 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     pupils = lake.read("pupils", ["upn", "former_upn"], cycle=cycle_id)
     upns = pd.concat([pupils["upn"], pupils["former_upn"]])
     has_pupils = len(pupils) > 0 and cycle_id not in purged_cycles(data)
-    received = lake.read("received", ["path", "kind", "status", "pupils"], cycle=cycle_id)
-    accepted = (received["kind"] == "return") & (received["status"] == "accepted")
-    unread = received[accepted & received["pupils"].isna()]
+    returns = lake.read("received", ["path", "pupils"], cycle=cycle_id, kind="return", status="accepted")
     by_rule = lake.sizes("findings", "rule", cycle=cycle_id)
     untied, near = untied_and_near(lake)
     return {
         "open_to_others": root.open_places(),
-        **unusual(RunContext.of(data, cycle_id)),
-        "misplaced": _visible_names(RECEIVED, pd.DataFrame({"path": outside}, dtype="str"), "path"),
-        "unread": _visible_names(RECEIVED, unread, "path"),
-        "quarantined": int((lake.read("received", ["status"])["status"] == "quarantined").sum()),
+        **_unusual_volumes(RunContext.of(data, cycle_id)),
+        "misplaced": _visible_paths(pd.DataFrame({"path": outside}, dtype="str")),
+        "unread": _visible_paths(returns[returns["pupils"].isna()]),
+        "quarantined": len(lake.read("received", ["status"], status="quarantined")),
         "untied_answers": untied,
         "untied_near_misses": near,
         "conflicts": lake.filled("learners", "conflict", cycle=up_to(cycle_by_id(cycle_id))),
@@ -67,9 +64,9 @@ def attention(data: str, cycle_id: str) -> dict[str, list[str] | int]:
     }
 
 
-def _visible_names(table: Table, rows: pd.DataFrame, column: str) -> list[str]:
-    """Return the names in some rows, sorted, as someone who has the data root may see them."""
-    return sorted(check_visible(table, rows[[column]], to=Tier.INTERNAL).frame[column])
+def _visible_paths(received: pd.DataFrame) -> list[str]:
+    """Return the paths of some files, sorted, as someone who has the data root may see them."""
+    return sorted(check_visible(RECEIVED, received[["path"]], to=Tier.INTERNAL).frame["path"])
 
 
 def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> VisibleRows:
@@ -86,7 +83,6 @@ def unknown_elements(data: str, cycle_id: str, la: list[str] | None = None) -> V
         for element, times in json.loads(note).items()
     ]
     rows = pd.DataFrame(elements, columns=["element", "times", "path"]).sort_values(["element", "path"])
-    by_element = rows.groupby("element", as_index=False).agg(
-        times=("times", "sum"), returns=("path", "size"), path=("path", "first")
-    )
-    return check_visible(UNKNOWN_ELEMENTS, by_element, to=Tier.INTERNAL)
+    by_element = rows.groupby("element", as_index=False)
+    counts = by_element.agg(times=("times", "sum"), returns=("path", "size"), path=("path", "first"))
+    return check_visible(UNKNOWN_ELEMENTS, counts, to=Tier.INTERNAL)

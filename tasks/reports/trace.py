@@ -5,6 +5,7 @@ Wales. Does not belong here: the sentences about them (`tasks.core.learner_story
 (`tasks.runtime.visibility.of_one_learner` checks all results).
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,24 +36,18 @@ class Story:
 
     Attributes:
         known: a row per UPN: upn, and its row in the register (uln, other_ulns, school_number, cycle, conflict).
-        stands: present state of the records in the learner's newest returns: cycle, school_number, upn, state.
-        told: `learner_story.EVENT_COLUMNS`, by time.
+        states: present state of the records in the learner's newest returns: cycle, school_number, upn, state.
+        events: `learner_story.EVENT_COLUMNS`, by time.
     """
 
     known: OfOneLearner
-    stands: OfOneLearner
-    told: OfOneLearner
+    states: OfOneLearner
+    events: OfOneLearner
 
     def as_json(self) -> dict[str, list[dict[str, str | None]]]:
         """Return what `uln trace --json` prints."""
-        tables = {"known": self.known, "stands": self.stands, "events": self.told}
-        return {
-            name: [
-                {str(k): v if isinstance(v, str) else None for k, v in row.items()}
-                for row in table.of_learner.to_dict("records")
-            ]
-            for name, table in tables.items()
-        }
+        tables = {"known": self.known, "stands": self.states, "events": self.events}
+        return {name: json.loads(table.of_learner.to_json(orient="records")) for name, table in tables.items()}
 
 
 def stories(data: str, key: str) -> list[Story]:
@@ -66,15 +61,14 @@ def stories(data: str, key: str) -> list[Story]:
     fault = key_fault(key)
     if fault:
         raise ServiceFault(bilingual(fault))
-    root = DataRoot(Path(data))
-    ledger = _Ledger(root)
+    ledger = _Ledger(DataRoot(Path(data)))
     results, seen = [], set[str]()
-    for upn in ledger.named_by(key):
+    for upn in ledger.upns_named(key):
         if upn not in seen:
             upns = ledger.upns_of(upn)
             seen |= upns
-            story = ledger.story(upns)
-            results += [] if story is None else [story]
+            if story := ledger.story(upns):
+                results.append(story)
     if not results:
         raise ServiceFault(bilingual(unknown_fault(key)))
     return results
@@ -91,12 +85,12 @@ class _Ledger:
 
     def __init__(self, root: DataRoot) -> None:
         self._root, self._lake = root, Lake.of(root)
-        as_sent = self._lake.distinct("pupils", "upn")
-        self._spelled = pd.DataFrame({"as_sent": as_sent, "upn": canonical_upn(as_sent)})
+        self._spellings = self._lake.distinct("pupils", "upn")
+        self._canonical = canonical_upn(self._spellings)
         # Few records have a former UPN; the first search for a learner's other UPNs needs only these.
         self._renamed = self._records(former_upn=self._lake.distinct("pupils", "former_upn"))
 
-    def named_by(self, key: str) -> list[str]:
+    def upns_named(self, key: str) -> list[str]:
         """Return the UPNs for a key, sorted: the key itself, or the UPNs with this ULN."""
         upn = str(canonical_upn(pd.Series([key], dtype="str")).iloc[0])
         if not upn.isdecimal():
@@ -119,7 +113,7 @@ class _Ledger:
         near = _with_former(steps, {upn})
         if near == {upn}:
             return near
-        records = self._records(upn=self._as_sent(near))
+        records = self._records(upn=self._spellings[self._canonical.isin(near)])
         sent = self._lake.read("batch_rows", ["upn", "given_name", "dob", "gender"], upn=sorted(near))
         sent = sent.assign(person=person(sent))
         # For a purged record, only the ledger still knows the person.
@@ -134,14 +128,12 @@ class _Ledger:
         upns = {name: canonical_upn(rows[name]) for name in ("upn", "former_upn")}
         return pd.DataFrame({**upns, "person": person(as_lrs)})
 
-    def _as_sent(self, upns: set[str]) -> pd.Series:
-        return self._spelled.loc[self._spelled["upn"].isin(upns), "as_sent"]
-
     def story(self, upns: set[str]) -> Story | None:
         """Return the story of the learner with these UPNs; None if there are no rows."""
         lake, sorted_upns = self._lake, sorted(upns)
-        refs = lake.read("pupils", ["row_ref", "cycle", "la_code"], upn=self._as_sent(upns))
-        where: dict[str, Any] = {name: refs[name] for name in ("cycle", "la_code", "row_ref")}
+        spellings = self._spellings[self._canonical.isin(upns)]
+        refs = lake.read("pupils", ["row_ref", "cycle", "la_code"], upn=spellings)
+        where: dict[str, Any] = {name: refs[name] for name in refs.columns}
         pupils = lake.read("pupils", **where)
         batch_rows = lake.read("batch_rows", upn=sorted_upns)
         batches = lake.read("batches", batch_ref=batch_rows["batch_ref"], cycle=batch_rows["cycle"])
@@ -149,12 +141,8 @@ class _Ledger:
         learners = lake.read("learners", upn=sorted_upns)
         # A learner with a ULN may have moved to another school since; its files name the learner too.
         places = pd.concat([t[["cycle", "school_number"]] for t in (pupils, batch_rows)]).drop_duplicates()
-        received = pd.concat(
-            [
-                lake.read("received", sha256=answers["sha256"]),
-                lake.read("received", cycle=places["cycle"], school_number=places["school_number"], kind="return"),
-            ]
-        )
+        returns = lake.read("received", cycle=places["cycle"], school_number=places["school_number"], kind="return")
+        received = pd.concat([lake.read("received", sha256=answers["sha256"]), returns])
         opted = opt_outs(self._root.reference)
         opted = opted.assign(upn=canonical_upn(opted["upn"]))
         held = LearnerLedger(
@@ -179,7 +167,7 @@ class _Ledger:
         known = pd.DataFrame({"upn": sorted_upns}, dtype="str").merge(learners, on="upn", how="left")
         return Story(
             of_one_learner(LEARNER_KNOWN, known[[c.name for c in LEARNER_KNOWN.columns]], upns),
-            of_one_learner(LEARNER_STANDS, self._stands(held), upns),
+            of_one_learner(LEARNER_STANDS, self._states(held.pupils), upns),
             of_one_learner(LEARNER_STORY, story, upns),
         )
 
@@ -190,20 +178,17 @@ class _Ledger:
         """
         receivers = pd.concat([schools, schools.str[:3]]).drop_duplicates()
         rows = self._lake.read("deliveries", school_number=receivers)
-        members: list[str | None] = []
-        for path in rows["path"]:
-            file = self._root.path / path
-            names = members_naming(file.name, file.read_bytes(), upns) if file.is_file() else None
-            members.append(None if names is None else ";".join(names))
+        files = [self._root.path / path for path in rows["path"]]
+        members = [";".join(members_naming(f.name, f.read_bytes(), upns)) if f.is_file() else None for f in files]
         return rows.assign(members=pd.Series(members, index=rows.index, dtype="str"))
 
-    def _stands(self, held: LearnerLedger) -> pd.DataFrame:
+    def _states(self, pupils: pd.DataFrame) -> pd.DataFrame:
         """Return the present state of the learner's chosen records: cycle, school_number, upn, state; sorted."""
         states = [pd.DataFrame({"cycle": [], "school_number": [], "upn": [], "state": []}, dtype="str")]
-        rows = held.pupils[["cycle", "la_code", "school_number"]].drop_duplicates()
+        rows = pupils[["cycle", "la_code", "school_number"]].drop_duplicates()
         # Only the few schools of one learner; no loop over a table.
         for cycle, la, school in rows.itertuples(index=False, name=None):
             _, _, standing = record_states(self._lake, cycle_by_id(cycle), la_code=la, school_number=school)
-            records = standing[is_in(standing["row_ref"], held.pupils["row_ref"])]
+            records = standing[is_in(standing["row_ref"], pupils["row_ref"])]
             states.append(records[["school_number", "upn", "state"]].assign(cycle=cycle))
         return pd.concat(states).sort_values(["cycle", "school_number", "upn"], ignore_index=True)

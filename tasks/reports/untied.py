@@ -47,13 +47,13 @@ def untied_and_near(lake: Lake) -> tuple[int, int]:
 def _untied(lake: Lake) -> pd.DataFrame:
     columns = ["sha256", "ordinal", "ukprn", "mis_identifier", "uln", "return_code", "received_at", *DEMOGRAPHICS]
     rows = lake.read("lrs_returns", columns, tied="N")
-    names = lake.read("received", ["sha256", "file_name"], kind="lrs_result") if len(rows) else rows.head(0)
-    return rows.assign(file=lookup(rows["sha256"], names["sha256"], names.get("file_name", names["sha256"])))
+    files = lake.read("received", ["sha256", "file_name"], sha256=rows["sha256"])
+    return rows.assign(file=lookup(rows["sha256"], files["sha256"], files["file_name"]))
 
 
 def _near(lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
-    ukprns = rows["ukprn"].str.strip() if len(rows) else rows["ukprn"]
-    of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=ukprns)
+    columns = ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS]
+    of_school = lake.read("batch_rows", columns, ukprn=rows["ukprn"].str.strip())
     batches = lake.read("batches", ["batch_ref", "state"])
     return near_misses(rows, those_sent(lake, of_school, batches, cycles_in_order()))
 
@@ -62,9 +62,8 @@ def _with_learners(rows: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
     matches = near.merge(rows, left_on="at", right_index=True)
     fields = {name: bilingual(f"field.{name}") for name in DEMOGRAPHICS}
     differs = matches["differs"].map(fields).astype("str").fillna(bilingual("untied.all_agree"))
-    return matches.assign(differs=differs)[[*_OF_ANSWER, *_OF_LEARNER]].sort_values(
-        ["file", "ordinal", "upn", "differs"]
-    )
+    ordered = matches.assign(differs=differs).sort_values(["file", "ordinal", "upn", "differs"])
+    return ordered[[*_OF_ANSWER, *_OF_LEARNER]]
 
 
 def _as_report(rows: pd.DataFrame) -> bytes:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from schemas.ctf.versions import all_versions
 from schemas.cycles import Cycle
-from schemas.texts.catalogue import Language, bilingual
+from schemas.texts.catalogue import Language, bilingual, joined
 from schemas.texts.faults import ServiceFault
 from tasks.core.mis_rules import file_faults
 from tasks.io.school.ctf_reader import read_ctf
@@ -68,7 +68,7 @@ def _ctf(due: SchoolPack, cycle: Cycle, made_at: dt.datetime) -> bytes:
     ctf = write_ctf(due.ulns, version=version, school_number=school, academic_year=cycle.academic_year, made_at=made_at)
     faults = check_ctf(ctf, version)
     if faults:
-        raise ServiceFault(bilingual("fault.ctf_schema", school=school, faults="; ".join(faults[:3])))
+        raise ServiceFault(bilingual("fault.ctf_schema", school=school, faults=joined(faults[:3])))
     written = read_ctf(ctf)
     refused = file_faults(
         ctf_file_name(school, due.number),
@@ -80,7 +80,7 @@ def _ctf(due: SchoolPack, cycle: Cycle, made_at: dt.datetime) -> bytes:
         due=due.ulns,
     )
     if refused:
-        raise ServiceFault("; ".join(bilingual(f"fault.ctf_{fault}", school=school) for fault in refused))
+        raise ServiceFault(joined([bilingual(f"fault.ctf_{fault}", school=school) for fault in refused]))
     return ctf
 
 

@@ -60,7 +60,7 @@ def root(tmp_path_factory):
 def told(root, key):
     """The events of the one learner that a key stands for: (when, what, school, file, place)."""
     [one] = stories(str(root), key)
-    rows = one.told.of_learner.fillna("")
+    rows = one.events.of_learner.fillna("")
     return list(rows[["at", "kind", "school_number", "file", "place"]].itertuples(index=False, name=None))
 
 
@@ -98,13 +98,13 @@ def test_efa_s_story_has_every_event_with_its_day_and_its_file(root):
 
 def test_the_story_shows_what_the_learner_was_called_then_and_is_called_now(root):
     [one] = stories(str(root), EFA)
-    rows = one.told.of_learner
+    rows = one.events.of_learner
     said = list(rows.loc[rows["kind"] == "returned", "detail"])
     assert said[0].startswith("Prys, Efa, ") and said[1].startswith("Rhys, Efa, ")
     assert one.as_json()["known"] == [
         {"upn": EFA, "uln": EFA_S, "other_ulns": None, "cycle": "2012-01", "school_number": A, "conflict": None}
     ]
-    assert list(one.stands.of_learner["state"]) == ["uln"]
+    assert list(one.states.of_learner["state"]) == ["uln"]
 
 
 @pytest.mark.parametrize("key", [EFA, EFA.lower(), f" {EFA} ", EFA_S], ids=["upn", "small-letter", "blanks", "uln"])
@@ -213,12 +213,12 @@ def test_after_a_purge_the_story_says_what_was_removed_and_what_became_of_the_ex
 
 def test_the_gate_lets_one_learner_through_and_no_one_else(root):
     [one] = stories(str(root), EFA)
-    rows = one.told.of_learner
+    rows = one.events.of_learner
     with pytest.raises(ServiceFault, match=r"learner_story.*upn"):
         showing.of_one_learner(LEARNER_STORY, rows, {TWIN})
     with pytest.raises(ServiceFault, match="surname"):
         showing.of_one_learner(LEARNER_STORY, rows.assign(surname="x"), {EFA})
     with pytest.raises(TypeError):
         showing.OfOneLearner(rows, object())
-    assert not isinstance(one.told, showing.VisibleRows) and not hasattr(one.told, "rows")
+    assert not isinstance(one.events, showing.VisibleRows) and not hasattr(one.events, "rows")
     assert EFA not in repr(one)

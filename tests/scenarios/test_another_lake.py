@@ -23,7 +23,7 @@ def built(built_root, tmp_path):
 
 
 def faults_of(root):
-    return [one.what.en for one in run_checks(str(root), dt.date(2012, 1, 31)) if one.level is Level.FAULT]
+    return [one.message.en for one in run_checks(str(root), dt.date(2012, 1, 31)) if one.level is Level.FAULT]
 
 
 def test_where_another_lake_is_named_nobody_is_sent_again(built, tmp_path, monkeypatch):

@@ -47,7 +47,7 @@ def look():
         "languages": {cycle: sorted(set(own["language"].fillna(""))) for cycle, own in rows.groupby("cycle")},
         "filled": int(rows["language"].notna().sum()),
         "sent": status_of(str(root), "2013-01")["total"]["sent"],
-        "lake": [one.what.en for one in run_checks(str(root), dt.date(2013, 2, 20)) if one.check == "lake"],
+        "lake": [one.message.en for one in run_checks(str(root), dt.date(2013, 2, 20)) if one.check == "lake"],
         "handed_over": sorted(path.name for path in (root / "lrs" / "outbox").iterdir()),
     }
 

@@ -669,7 +669,7 @@ def doctor(root, day=dt.date(2012, 2, 12)):
     from tasks.io.data_root.data_root import DataRoot
     from tasks.maintenance.doctor import _lrs_web_service
 
-    return {one.level.value: one.what.en for one in _lrs_web_service(DataRoot(root), day)}
+    return {one.level.value: one.message.en for one in _lrs_web_service(DataRoot(root), day)}
 
 
 def test_the_doctor_proves_the_connection_and_tells_of_jobs_that_failed_without_sending_anybody(

@@ -293,8 +293,8 @@ def test_a_twin_whose_former_upn_was_typed_as_her_sister_s_does_not_get_her_uln(
     # Nor is either told of in the other's story.
     for own, sister in ((TWIN, OTHER_TWIN), (OTHER_TWIN, TWIN)):
         [one] = stories(str(root), own)
-        assert set(one.told.of_learner["upn"].dropna()) == {own} == set(one.known.of_learner["upn"])
-        assert sister not in set(one.stands.of_learner["upn"])
+        assert set(one.events.of_learner["upn"].dropna()) == {own} == set(one.known.of_learner["upn"])
+        assert sister not in set(one.states.of_learner["upn"])
 
 
 @pytest.mark.parametrize("school", [A, B], ids=["one-school", "two-schools"])

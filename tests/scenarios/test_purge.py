@@ -171,7 +171,7 @@ def test_whom_the_ledger_knows_by_a_former_upn_stands_and_is_found_as_before(tmp
     for number in (temporary, permanent):
         [one] = stories(str(root), number)
         assert list(one.known.of_learner["upn"]) == [temporary, permanent]
-        assert "answered_uln" in set(one.told.of_learner["kind"])
+        assert "answered_uln" in set(one.events.of_learner["kind"])
     # Also where a later return, with the date of birth, does not name the former one any more.
     hand_in(root, A, "2013-01-18", learner(permanent, year="11"), census_day="2013-01-15")
     census(root, "2013-01", "2013-01-29T02:30")

@@ -116,7 +116,7 @@ def test_the_school_reads_it_in_its_work_list_in_both_languages(root, lrs):
 
 def story(root, who):
     [one] = stories(str(root), UPN[who])
-    rows = one.told.of_learner.fillna("")
+    rows = one.events.of_learner.fillna("")
     rows = rows[rows["kind"].str.startswith("verif")]
     return list(rows[["at", "kind", "school_number", "uln", "code"]].itertuples(index=False, name=None))
 

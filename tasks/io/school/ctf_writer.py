@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from lxml import etree
 
 from schemas.ctf.versions import CtfVersion
+from schemas.texts.catalogue import Bilingual, bilingual
 
 # As in schools' own exports; lxml's declaration has single quotes, which not every importing program may expect.
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -118,16 +119,16 @@ def _escaped(values: list[str]) -> list[str]:
     return values if escaped == text else escaped.split("\0")
 
 
-def check_ctf(data: bytes, version: CtfVersion) -> list[str]:
+def check_ctf(data: bytes, version: CtfVersion) -> list[Bilingual]:
     """Check a file against its version's schema.
 
     Returns:
-        One sentence per fault with element and line, never a value; empty where the file is valid.
+        One sentence per fault with element and line, never a value; empty if the file is valid.
     """
     try:
         document = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
     except etree.XMLSyntaxError as error:
-        return [f"line {error.lineno}: this is not well-formed XML"]
+        return [bilingual("fault.ctf_not_xml", line=error.lineno)]
     schema = _schema(version)
     if schema.validate(document):
         return []
@@ -142,13 +143,12 @@ def _schema(version: CtfVersion) -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(str(version.schema_file)))
 
 
-def _fault(entry: Any) -> str:
+def _fault(entry: Any) -> Bilingual:
     # libxml2's messages quote the value, so only the kind of fault and the element names are taken from them.
     element = re.sub(r"\[\d+\]", "", (entry.path or "").rpartition("/")[2])
-    where = f"{element}, line {entry.line}"
+    places = {"element": element, "line": entry.line}
     if entry.type_name == "SCHEMAV_ELEMENT_CONTENT":
-        expected = _EXPECTED.search(entry.message)
-        return f"{where}: {expected[1]} expected" if expected else f"{where}: not expected here"
-    if entry.type_name == _REPEATED:
-        return f"{where}: the same UPN or ULN stands on an earlier pupil"
-    return f"{where}: the value does not have the form that is asked for"
+        if expected := _EXPECTED.search(entry.message):
+            return bilingual("fault.ctf_expected", expected=expected[1], **places)
+        return bilingual("fault.ctf_not_expected", **places)
+    return bilingual("fault.ctf_repeated" if entry.type_name == _REPEATED else "fault.ctf_value", **places)

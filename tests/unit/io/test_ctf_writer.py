@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from schemas.ctf.versions import all_versions, parse_versions
-from schemas.texts.faults import ConfigurationFault
+from schemas.cycles import cycle_by_id
+from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.io.school.ctf_writer import check_ctf, ctf_file_name, write_ctf
+from tasks.steps.school_files import SchoolPack, school_files
+from tasks.steps.submission_slip import Submission
 from tests.support.paths import GOLDEN
 
 VERSIONS = all_versions()
@@ -158,8 +161,9 @@ def test_a_bad_value_is_told_by_element_and_line_only(column, value, element):
         for n, text in enumerate(data.decode().splitlines(), 1)
         if f">{value}<" in text or text.strip() == f"<{element}></{element}>" or text.strip() == f"<{element}/>"
     )
-    faults = check_ctf(data, VERSIONS["11.0"])
-    assert faults == [f"{element}, line {line}: the value does not have the form that is asked for"]
+    (fault,) = check_ctf(data, VERSIONS["11.0"])
+    assert fault.en == f"{element}, line {line}: the value does not have the required form"
+    assert fault.cy == f"{element}, llinell {line}: nid yw'r gwerth ar y ffurf ofynnol"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ def test_a_bad_value_is_told_by_element_and_line_only(column, value, element):
 )
 def test_a_missing_item_is_named(column, expected):
     (fault,) = check_ctf(written(pupils=with_value(column, None)), VERSIONS["11.0"])
-    assert fault.endswith(f"{expected} expected")
+    assert fault.en.endswith(f": {expected} expected") and fault.cy.endswith(f": disgwylir {expected}")
 
 
 @pytest.mark.parametrize(
@@ -205,13 +209,31 @@ def test_another_versions_file_is_refused(other):
 def test_no_upn_and_no_uln_stands_twice(column):
     faults = check_ctf(written(pupils=with_value(column, PUPILS[column][1])), VERSIONS["11.0"])
     assert len(faults) == 1
-    assert "the same UPN or ULN" in faults[0]
+    assert "the same UPN or ULN" in faults[0].en and "yr un UPN neu ULN" in faults[0].cy
     assert PUPILS[column][1] not in faults[0]
 
 
 def test_a_file_without_pupils_or_broken_off_is_refused():
     assert check_ctf(written(pupils=PUPILS.head(0)), VERSIONS["11.0"])
-    assert check_ctf(written()[:-20], VERSIONS["11.0"])[0].endswith("this is not well-formed XML")
+    (fault,) = check_ctf(written()[:-20], VERSIONS["11.0"])
+    assert fault.en.endswith("not well-formed XML") and fault.cy.endswith("nid yw'r ffeil yn XML dilys")
+
+
+def test_an_element_that_is_not_expected_is_reported_in_both_languages():
+    extra = written().replace(b"</CTfile>", b"<Other/></CTfile>")
+    (fault,) = check_ctf(extra, VERSIONS["11.0"])
+    assert (fault.cy[:6], fault.en[:6]) == ("Other,", "Other,")
+    assert fault.en.endswith("not expected here") and fault.cy.endswith("ni ddisgwylir yr elfen hon yma")
+
+
+def test_a_school_whose_file_does_not_fit_its_schema_is_reported_in_both_languages():
+    odd = with_value("uln", "x").head(1)
+    due = SchoolPack("6604025", {}, odd, odd, number=1, submission=Submission({}, [], []))
+    with pytest.raises(ServiceFault) as caught:
+        school_files(due, cycle_by_id("2012-01"), dt.datetime.fromisoformat("2012-02-01"))
+    message = caught.value.args[0]
+    assert "does not have the required form" in message.en and "ffurf ofynnol" not in message.en
+    assert "nid yw'r gwerth ar y ffurf ofynnol" in message.cy and "required form" not in message.cy
 
 
 def test_faults_show_no_value():

@@ -433,7 +433,7 @@ def test_a_setting_of_ours_that_cannot_be_used_is_told_by_its_name_and_nobody_is
         fetch_new(root, "dewi_inbox", nothing)
     assert told(met.value) and server.line.connections == 0
     assert not [value for value in ("key-of-ours", "sftp.lrs.example", "nobody-of-that") if value in str(met.value)]
-    found = {one.what.en for one in run_checks(str(root.path), dt.date(2012, 1, 31)) if one.check == "ways"}
+    found = {one.message.en for one in run_checks(str(root.path), dt.date(2012, 1, 31)) if one.check == "ways"}
     assert any(says in sentence and "dewi_inbox cannot be used" in sentence for sentence in found)
 
 

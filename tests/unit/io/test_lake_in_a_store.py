@@ -236,7 +236,7 @@ def test_the_doctor_tells_a_store_that_lets_a_commit_be_overwritten(server, root
             monkeypatch.setenv(name, value)
         (told,) = met(root)
     left = server.client().list_objects_v2(Bucket="uln", Prefix=tmp_path.name).get("Contents", [])
-    assert told.level is Level.FAULT and "overwrites what another writer has committed" in told.what.en
+    assert told.level is Level.FAULT and "overwrites what another writer has committed" in told.message.en
     assert not [one["Key"] for one in left if ".uln-" in one["Key"]]
 
 
@@ -244,7 +244,7 @@ def test_the_doctor_tells_a_store_that_lets_a_commit_be_overwritten(server, root
 def test_the_doctor_says_that_it_could_not_try_it(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     told, _ = met(root)
-    assert told.level is Level.WARNING and "was not tried" in told.what.en and "s3fs" in told.what.en
+    assert told.level is Level.WARNING and "was not tried" in told.message.en and "s3fs" in told.message.en
 
 
 def test_the_doctor_tells_a_store_that_serves_and_leaves_nothing_there(lake, server, root, tmp_path):
@@ -267,7 +267,7 @@ def test_the_doctor_tells_a_store_that_does_not_serve_and_looks_no_further(serve
     for name, value in (leads(server, "doctor", PATIENCE_SECONDS="2") | leads(server, "doctor", **wrong)).items():
         monkeypatch.setenv(name, value)
     (told,) = met(root)
-    assert told.level is Level.FAULT and says in told.what.en and told.action is not None
+    assert told.level is Level.FAULT and says in told.message.en and told.action is not None
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def met(root, day=SOON):
     """What is not well: by check, the level and the English sentence."""
     found = list(run_checks(str(root), day))
     assert all((one.action is None) == (one.level is doctor.Level.OK) for one in found), "each says what to do"
-    return {(one.check, one.level.value): one.what.en for one in found if one.level is not doctor.Level.OK}
+    return {(one.check, one.level.value): one.message.en for one in found if one.level is not doctor.Level.OK}
 
 
 def test_where_all_is_well_each_check_says_so(root):
@@ -58,7 +58,7 @@ def test_a_data_root_that_is_not_there_and_folders_that_are_missing_or_none(root
 def test_every_file_that_is_wrong_is_told(root):
     (root / "reference" / "retention.toml").write_text("[returns]\ndays = -1\ndecided = false\n", encoding="utf-8")
     (root / "reference" / "watching.toml").write_text("[free_space]\nwarn_below_gib = 0\n", encoding="utf-8")
-    told = [one.what.en for one in run_checks(str(root), SOON) if one.level is doctor.Level.FAULT]
+    told = [one.message.en for one in run_checks(str(root), SOON) if one.level is doctor.Level.FAULT]
     assert len(told) == 2 and "reference/retention.toml" in told[0] and "reference/watching.toml" in told[1]
 
 
@@ -103,7 +103,7 @@ def test_a_data_root_on_storage_that_machines_share(root, tmp_path, monkeypatch)
     mounts.write_text(lines, encoding="utf-8")
     monkeypatch.setattr(doctor, "file_system_of", lambda path: file_system_of(path, mounts))
     (told,) = [one for one in run_checks(str(root), SOON) if one.level is doctor.Level.WARNING]
-    assert told.check == "locks" and "lies on nfs4" in told.what.en
+    assert told.check == "locks" and "lies on nfs4" in told.message.en
     assert f"flock -n {root / 'lake' / '.run.lock'} true" in told.action.en and told.action.cy != told.action.en
     mounts.write_text(lines.replace(f"{root.parent} nfs4", f"{root.parent} xfs"), encoding="utf-8")
     assert met(root) == {}
@@ -263,7 +263,7 @@ def test_the_server_the_schedule_and_the_worker(client, ill, tmp_path, monkeypat
     monkeypatch.setattr(server_doctor, "get_client", lambda **_: client)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         found = list(server_doctor.run_server_checks(tmp_path / "prefect.yaml"))
-    told = {(one.check, one.level.value): one.what.en for one in found if one.action is not None}
+    told = {(one.check, one.level.value): one.message.en for one in found if one.action is not None}
     assert set(told) == {key[:2] for key in ill} and all(words in told[check, level] for check, level, words in ill)
 
 
@@ -286,7 +286,7 @@ def test_a_server_that_refuses_and_a_pool_that_is_not_there(tmp_path, monkeypatc
             (ill,) = [
                 one for one in server_doctor.run_server_checks(tmp_path / "prefect.yaml") if one.action is not None
             ]
-        assert ill.check == told[0] and ill.level is doctor.Level.FAULT and told[1] in ill.what.en
+        assert ill.check == told[0] and ill.level is doctor.Level.FAULT and told[1] in ill.message.en
 
 
 def test_every_case_that_is_not_well_says_what_to_do():
@@ -302,7 +302,7 @@ def test_each_way_to_another_machine_is_tried_and_leaves_nothing_there(root, tmp
         (far / way).mkdir(parents=True)
         monkeypatch.setenv(f"ULN_WAY_{way.upper()}__URL", (far / way).as_uri())
     (far / "dewi_inbox" / "660").mkdir()
-    told = {one.what.en for one in run_checks(str(root), SOON) if one.check == "ways"}
+    told = {one.message.en for one in run_checks(str(root), SOON) if one.check == "ways"}
     assert told == {
         f"dewi_inbox: {(far / 'dewi_inbox').as_uri()} can be used, and nothing was handed over; names there: 1",
         f"lrs_outbox: {(far / 'lrs_outbox').as_uri()} can be used, and nothing was handed over; names there: 0",
