@@ -16,10 +16,10 @@ from flows.run.flow_run import bounded, root_of
 from flows.run.forms import CycleId, MaybeFolder, MaybeMoment, Reason, Ref, School
 from flows.run.schedule import scheduled_time
 from schemas.states import Decision
+from schemas.texts.catalogue import Bilingual
 from tasks.operator.decide_batch import decide
+from tasks.operator.decide_school import publish_again, release_hold
 from tasks.operator.import_export import import_export
-from tasks.operator.publish_again import publish_again
-from tasks.operator.release_hold import DecisionResult, release_hold
 from tasks.runtime.task import stage_task
 
 #: A decision takes as long as its commits and the run that it waits for.
@@ -169,11 +169,10 @@ def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data
     )
 
 
-def _carry_out(name: str, does: Callable[..., DecisionResult], data: str | None, **parameters: Any) -> None:
-    log_decision(stage_task(name, name)(does)(data=root_of(data), **parameters).message)
+def _carry_out(name: str, does: Callable[..., Bilingual], data: str | None, **parameters: Any) -> None:
+    log_decision(stage_task(name, name)(does)(data=root_of(data), **parameters))
 
 
 def _decide(decision: Decision, ref: str, reason: str, as_of: str | None, data: str | None) -> None:
     task = stage_task("decide", decision.value)(decide)
-    result = task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of))
-    log_decision(result.message)
+    log_decision(task(data=root_of(data), ref=ref, decision=decision, reason=reason, as_of=scheduled_time(as_of)))
