@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codes.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts.faults import Refused
 from tasks.io.data_root.data_root import DataRoot
@@ -89,7 +88,7 @@ def _collect(
             content = file.path.read_bytes() if file.size <= LARGEST_RESULT else None
             if content is not None and hashlib.sha256(content).hexdigest() != file.sha256:
                 continue
-            _set_aside(root, file.sha256, content, file.name, fault)
+            quarantine(root.path, file.sha256, content, file.name, fault)
             counts["quarantined"] += 1
             reason = {"reason": fault.reason, "detail": fault.detail}
             rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
@@ -133,10 +132,3 @@ def _tie_again(lake: Lake) -> bool:
         tied = tied_answers(lake, untied)
         lake.upsert("lrs_returns", tied.loc[tied["tied"] == "Y", [c.name for c in LRS_RETURNS.columns]])
     return not untied.empty
-
-
-def _set_aside(root: DataRoot, sha256: str, content: bytes | None, name: str, refused: Refused) -> None:
-    reason = all_reasons()[refused.reason]
-    about = {"file": name, "reason": refused.reason, "detail": refused.detail}
-    texts = {k: getattr(reason, k) for k in ("text_cy", "text_en", "action_cy", "action_en")}
-    quarantine(root.path, sha256, content, {**about, **texts})

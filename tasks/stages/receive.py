@@ -171,20 +171,6 @@ def _header_columns(header: ReturnHeader, ctx: RunContext) -> dict[str, Any]:
 def _refused_row(
     root: DataRoot, sha256: str, member: str | None, content: bytes | None, refused: Refused, about: dict[str, Any]
 ) -> dict[str, Any]:
-    reason = all_reasons()[refused.reason]
-    where = f"{about['path']}#{member}" if member else about["path"]
-    quarantine(
-        root.path,
-        sha256,
-        content,
-        {
-            "file": where,
-            "reason": refused.reason,
-            "detail": refused.detail,
-            "text_cy": reason.text_cy,
-            "text_en": reason.text_en,
-            "action_cy": reason.action_cy,
-            "action_en": reason.action_en,
-        },
-    )
+    file = f"{about['path']}#{member}" if member else about["path"]
+    quarantine(root.path, sha256, content, file, refused)
     return {**about, "sha256": sha256, "status": "quarantined", "reason": refused.reason, "detail": refused.detail}
