@@ -342,7 +342,7 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
     if away is None:
         yield check_result("lrs_service", Level.OK, "fit")
     else:
-        yield check_result("lrs_service", Level.FAULT, "away", told=codes[away].told)
+        yield check_result("lrs_service", Level.FAULT, "away", told=codes[away].explanation)
     if any(damage(Lake.of(root), name) for name in ("lrs_jobs", "batches")):
         return
     failed = list(failed_jobs(root, Lake.of(root))["job_ref"])
