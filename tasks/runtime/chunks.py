@@ -6,7 +6,7 @@ more records than that is cut by schools. The cut does not change the bytes of a
 Faults stay with their authority: if a chunk fails, its authorities are tried one by one.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
 from typing import Any, TypeVar
@@ -124,7 +124,7 @@ def records_by_school(ctx: RunContext, las: list[str] | None = None) -> dict[str
     return {str(school): int(n) for school, n in records.items()}
 
 
-def counts_by_authority(las: Iterable[str], **numbers: pd.Series) -> dict[str, Counts]:
+def counts_by_authority(las: Iterable[str], **numbers: pd.Series | Mapping[str, int]) -> dict[str, Counts]:
     """Return the counts of some authorities: each name with its numbers by authority code, 0 for a missing one."""
     return {la: {name: int(of_la.get(la, 0)) for name, of_la in numbers.items()} for la in las}
 

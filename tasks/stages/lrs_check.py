@@ -8,13 +8,14 @@ LRS has lost a job or could not carry it out, the next check submits its batch a
 
 import time
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from schemas.codes.return_codes import normalise_code
-from schemas.codes.service_codes import Outcome, ServiceCode, service_codes
-from schemas.lrs.profiles import all_profiles
+from schemas.codes.service_codes import Connection, Outcome, ServiceCode, service_codes
+from schemas.lrs.profiles import Profile, all_profiles
 from schemas.states import JobKind
 from schemas.tables import BATCH_ROWS, LRS_JOBS
 from schemas.texts.catalogue import bilingual, text
@@ -38,6 +39,7 @@ from tasks.runtime.chunks import (
     whole_chunks,
 )
 from tasks.runtime.context import RunContext
+from tasks.runtime.executor import capture
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import contents_of, due_batches
 from tasks.steps.lrs_calls import (
@@ -160,11 +162,11 @@ def _answers(
             reply = service.output(str(job["job_ref"]), str(job["ukprn"]))
             meant.append(meaning_of_reply(reply, codes))
             if meant[-1].outcome == Outcome.ANSWERED.value:
-                content = result_file(reply.message, str(job["ukprn"]), str(job["file_name"]), str(job["job_ref"]))
-                rows = read_result(content, profiles)
-                rows = rows.assign(upn=rows["mis_identifier"], batch_ref=job["batch_ref"])
-                rows = rows.assign(return_code=normalise_code(rows["return_code"]))
-                answers.append(rows[answers[0].columns.to_list()])
+                rows = capture(_answers_of, job, reply.message, profiles)
+                if isinstance(rows, Exception):  # an odd reply must not keep the other answers back
+                    meant[-1] = codes[Connection.ODD_ANSWER]
+                else:
+                    answers.append(rows)
             if stopped := meant[-1].stops == "Y":
                 break
         jobs = waiting.iloc[: len(meant)].assign(code=[code.code for code in meant]).astype({"code": "str"})
@@ -181,6 +183,12 @@ def _answers(
     lost = [(la, code) for la, code in codes_met if code.outcome == Outcome.FAILED.value]
     wrong = [(la, code) for la, code in codes_met if is_wrong(code)]
     return pd.concat(answers, ignore_index=True), first_faults(lost + wrong, _fault_of)
+
+
+def _answers_of(job: dict[Any, Any], message: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
+    rows = read_result(result_file(message, str(job["ukprn"]), str(job["file_name"]), str(job["job_ref"])), profiles)
+    answers = {"upn": rows["mis_identifier"], "return_code": normalise_code(rows["return_code"])}
+    return pd.DataFrame({"batch_ref": str(job["batch_ref"]), **answers})
 
 
 def _fault_of(code: ServiceCode, batches: int) -> ServiceFault:

@@ -26,7 +26,7 @@ def chosen_rows(ctx: RunContext, columns: list[str], **where: Any) -> pd.DataFra
     return ctx.lake.read("pupils", ["row_ref", *columns], cycle=ctx.cycle.id, row_ref=chosen, **where)
 
 
-def _plain_forms(ctx: RunContext, pupils: pd.DataFrame) -> pd.DataFrame:
+def plain_forms(ctx: RunContext, pupils: pd.DataFrame) -> pd.DataFrame:
     """Return pupils' records in the LRS's form, for comparison: upn and SENT_FIELDS; the wish to share is left open."""
     profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
     no = pd.Series(False, index=pupils.index)

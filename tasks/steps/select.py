@@ -24,7 +24,7 @@ from tasks.io.data_root.reference import registration, schools
 from tasks.io.lake.lake import arrow_of
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
-from tasks.steps.records import _plain_forms
+from tasks.steps.records import plain_forms
 
 _SELECTED_BY = ["row_ref", "school_number", "sha256", "upn", "former_upn", "uln", "dob", "nc_year", "enrol_status"]
 _FEW_VALUES = pa.dictionary(pa.int16(), pa.string())
@@ -146,7 +146,7 @@ def competing_records(ctx: RunContext, shared: pd.DataFrame) -> pd.DataFrame:
     lake, las = ctx.lake, sorted(set(shared["school_number"].str[:3]))
     pupils = lake.read("pupils", cycle=ctx.cycle.id, la_code=las, row_ref=shared["row_ref"])
     returns = lake.read("received", ["sha256", "header_datetime"], sha256=pupils["sha256"]).set_index("sha256")
-    forms = _plain_forms(ctx, pupils)
+    forms = plain_forms(ctx, pupils)
     return forms.assign(
         **{name: pupils[name] for name in ("row_ref", "school_number", "enrol_status")},
         at=moments(pupils["sha256"].map(returns["header_datetime"]).astype("str")),

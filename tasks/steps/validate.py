@@ -17,7 +17,7 @@ from tasks.io.lake.lake import arrow_of
 from tasks.ledger.sent import rows_sent, those_sent
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
-from tasks.steps.records import _plain_forms, chosen_rows, current_rows
+from tasks.steps.records import chosen_rows, current_rows, plain_forms
 from tasks.steps.rules import apply_rules
 
 
@@ -64,7 +64,7 @@ def _second_upns(ctx: RunContext, chunk: Chunk, chosen: pd.DataFrame, current: p
     ledger, batches = rows_sent(lake, ["batch_ref", "upn", "given_name", "dob", "gender"], cycles, names)
     records = chosen[["forename", "dob", "gender"]].assign(upn=upn, former_upn=former)
     new = chosen[~is_in(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
-    forms = _plain_forms(ctx, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
+    forms = plain_forms(ctx, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
     columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
     alike = lake.read("batch_rows", columns, cycle=cycles, area=list(chunk.las), dob=forms["dob"])
     alike = those_sent(lake, alike, batches, cycles)
