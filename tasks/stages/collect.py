@@ -1,7 +1,6 @@
 """Collect: the LRS's answers from its inbox, as return rows tied to the learners sent. Nothing is dropped."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import LARGEST_RESULT
 from tasks.ledger.operator_decisions import report_decisions
 from tasks.reports.untied import report_untied
-from tasks.runtime.chunks import Counts
+from tasks.runtime.chunks import Counts, in_groups
 from tasks.runtime.error_boundary import keep_evidence
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
@@ -45,7 +44,7 @@ def collect(data: str, as_of: str) -> Counts:
         keep_evidence(data, "returns", "collect", "all", fault)
     counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": len(faults)}
     accepted = set(before.loc[before["status"] == "accepted", "sha256"])
-    for files in _together(new):
+    for files in in_groups(new, lambda arrival: arrival.size, _BYTES_TOGETHER):
         accepted |= set(_collect(root, lake, files, refused_for, as_of, counts))
         release_memory()
     # After the commits, and for every file ever accepted: this also removes what a killed run left behind.
@@ -57,23 +56,11 @@ def collect(data: str, as_of: str) -> Counts:
     return counts
 
 
-def _together(arrivals: list[Arrival]) -> Iterator[list[Arrival]]:
-    """Yield the files that are taken in together, `_BYTES_TOGETHER` at most unless one file has more."""
-    files: list[Arrival] = []
-    for arrival in arrivals:
-        if files and sum(file.size for file in files) + arrival.size > _BYTES_TOGETHER:
-            yield files
-            files = []
-        files.append(arrival)
-    if files:
-        yield files
-
-
 def _collect(
     root: DataRoot, lake: Lake, files: list[Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
 ) -> list[str]:
     """Take some files in; return the hashes of those whose answers are kept."""
-    answers = answers_in(root, [file.path for file in files], [file.sha256 for file in files], as_of)
+    answers = answers_in(root, files, as_of)
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
     for place, file in enumerate(files):
@@ -122,10 +109,9 @@ def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> 
 
 
 def _tie_again(lake: Lake) -> bool:
-    """Tie answers that tied to nothing when they came and do now: the order of arrival does not matter.
+    """Tie answers that tied to nothing when they came and do now; return whether there were any untied answers.
 
-    Returns:
-        Whether there were any untied answers.
+    So the order of arrival does not matter.
     """
     untied = lake.read("lrs_returns", tied="N")
     if not untied.empty:

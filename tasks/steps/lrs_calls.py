@@ -40,13 +40,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class CallResult:
-    """The result of the calls.
-
-    Attributes:
-        ledger: the rows of `batches` after the calls.
-        undone: by authority, what stopped its batches.
-        later: whether the LRS is closed at this time.
-    """
+    """The rows of `batches` after the calls; the faults by authority; whether the LRS is closed at this time."""
 
     ledger: pd.DataFrame
     undone: dict[str, Exception] = field(default_factory=dict)
@@ -56,11 +50,7 @@ class CallResult:
 def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str) -> CallResult:
     """Hand over the READY batches that were built for the web service.
 
-    Args:
-        ctx: data root, lake and cycle.
-        ledger: rows of `batches`.
-        contents: content by file name, of the batches that may go: a batch without waits, because its school is on hold.
-        as_of: the time they count as sent.
+    `contents` has the content by file name of those that may go: a batch without waits, because its school is on hold.
 
     Raises:
         ServiceFault: there are such batches, but no address to call.
