@@ -28,15 +28,8 @@ from tasks.runtime.context import moment
 def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> Bilingual:
     """Retry or abandon a batch; waits until no other run holds the data root.
 
-    Args:
-        data: the data root.
-        ref: the batch's reference, or the name of its file.
-        decision: retry or abandon.
-        reason: kept with the decision; not stored in the engine.
-        as_of: the decision's time, ISO.
-
-    Returns:
-        One sentence with the next step; references only.
+    `ref` is the batch's reference, or the name of its file. The reason is kept with the decision at the time `as_of` (ISO);
+    it is not stored in the engine. The result is one sentence with the next step; references only.
 
     Raises:
         ServiceFault: there is no such batch, its state does not allow the decision, or the reason cannot be taken.

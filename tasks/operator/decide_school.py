@@ -19,10 +19,8 @@ from tasks.stages.publish import publish_authorities
 def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) -> Bilingual:
     """Release a school on hold, by its number; the next census run of the cycle batches its learners.
 
-    The reason is kept with the decision at the time `as_of` (ISO); it is not stored in the engine.
-
-    Returns:
-        One sentence with the next step.
+    The reason is kept with the decision at the time `as_of` (ISO); it is not stored in the engine. The result is one
+    sentence with the next step.
 
     Raises:
         ServiceFault: the school is not on hold, or the reason cannot be taken.

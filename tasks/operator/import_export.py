@@ -23,15 +23,8 @@ from tasks.stages.merge import merge
 def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> Bilingual:
     """Collect an export, with all other files in `lrs/inbox`, and merge it; the next returns run publishes.
 
-    Args:
-        data: the data root.
-        file: the export's path; the file is copied to `lrs/inbox` unless it is there.
-        reason: kept with the decision; not stored in the engine.
-        as_of: the decision's time, ISO.
-        from_inbox: whether `file` must be a bare name in `lrs/inbox`, as when a user of the engine names it.
-
-    Returns:
-        One sentence with the next step.
+    The file is copied to `lrs/inbox` unless it is there. With `from_inbox` it must be a bare name in `lrs/inbox`, as when a
+    user of the engine names it. Other arguments and the result are as for `decide_school.release_hold`.
 
     Raises:
         ServiceFault: there is no such file, `lrs/inbox` has another file of its name, it is refused, or the reason cannot be

@@ -60,12 +60,12 @@ def _collect(
     root: DataRoot, lake: Lake, files: list[Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
 ) -> list[str]:
     """Take some files in; return the hashes of those whose answers are kept."""
-    answers = answers_in(root, files, as_of)
+    answers, unusable = answers_in(root, files, as_of)
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
     for place, file in enumerate(files):
         about = {"sha256": file.sha256, "kind": "lrs_result", "path": file.name, "file_name": file.name}
-        fault = answers.unusable.get(place)
+        fault = unusable.get(place)
         if isinstance(fault, StillGrowing):
             continue  # the next run finds it whole
         if isinstance(fault, Refused):
@@ -87,7 +87,7 @@ def _collect(
             accepted.append(file.sha256)
             rows.append({**about, "status": "accepted", "received_at": as_of})
         counts["files"] += 1
-    _record(lake, accepted, answers.rows, counts)
+    _record(lake, accepted, answers, counts)
     del answers
     if rows:
         lake.upsert(

@@ -114,10 +114,9 @@ def _check(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) ->
 def _submit(
     ctx: RunContext, batches: pd.DataFrame, contents: dict[str, bytes], codes: dict[str, ServiceCode], as_of: str
 ) -> tuple[dict[str, Exception], bool]:
-    """Submit the batches that have no check job that may still be answered.
+    """Submit the batches without a check job that may still be answered.
 
-    Returns:
-        The faults by authority; and whether no more calls may be made.
+    Return the faults by authority, and whether no more calls may be made.
     """
     settings = lrs_service(ctx.root.reference)
     service = learner_service(settings)
@@ -147,8 +146,7 @@ def _answers(
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
     """Ask for the answers about the checked batches, for as long as the settings allow; not at all if `stopped`.
 
-    Returns:
-        batch_ref, upn, return_code; and by authority the fault that stopped its answers.
+    Return batch_ref, upn, return_code; and by authority the fault that stopped its answers.
     """
     settings, profiles = lrs_service(ctx.root.reference), all_profiles(ctx.root.reference / "lrs")
     service = learner_service(settings)
@@ -161,13 +159,14 @@ def _answers(
         for job in waiting.to_dict("records"):
             reply = service.output(str(job["job_ref"]), str(job["ukprn"]))
             meant.append(meaning_of_reply(reply, codes))
+            stopped = meant[-1].stops == "Y"
             if meant[-1].outcome == Outcome.ANSWERED.value:
                 rows = capture(_answers_of, job, reply.message, profiles)
                 if isinstance(rows, Exception):  # an odd reply must not keep the other answers back
                     meant[-1] = codes[Connection.ODD_ANSWER]
                 else:
                     answers.append(rows)
-            if stopped := meant[-1].stops == "Y":
+            if stopped:
                 break
         jobs = waiting.iloc[: len(meant)].assign(code=[code.code for code in meant]).astype({"code": "str"})
         # The outcome of the call alone says nothing about the job.

@@ -94,8 +94,7 @@ def _into_outbox(
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
     """Put the batches that go as files and have content into the outbox, unless it is known to be away.
 
-    Returns:
-        The ledger after it, and the fault of each authority whose batch was stopped.
+    Return the ledger after it, and the fault of each authority whose batch was stopped.
     """
     goes = ledger["state"].eq(BatchState.READY.value) & ledger["format"].ne(SOAP) & ledger["file_name"].isin(contents)
     if not goes.any():

@@ -87,11 +87,8 @@ def _verify(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
         if meant.stops == "Y":
             break
     findings = record_findings(ctx, chunk, rows)
-    counts = counts_by_authority(
-        chunk.las,
-        asked=asked,
-        told=findings["school_number"].str[:3].value_counts(),
-    )
+    findings_of = findings["school_number"].str[:3].value_counts()
+    counts = counts_by_authority(chunk.las, asked=asked, told=findings_of)
     if not_taken:
         raise PartialFailure(counts, first_faults(not_taken, lambda code, _: question_fault(code)))
     return counts

@@ -51,12 +51,8 @@ def due_batches(
 ) -> DueBatches:
     """Build the batches of the chunk's rows that may go now, each learner in one of them.
 
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: whole authorities.
-        as_of: the scheduled time; names the files.
-        only: the schools that are batched; all if None.
-        by_service: whether the batches are for the LRS web service; if None, the setting decides.
+    The time `as_of` names the files. Only these schools are batched; all if None. The batches are for the LRS web service if
+    `by_service`; if None, the setting decides.
     """
     build_from = partial(_batches_of, ctx, as_of=as_of, by_service=by_service)
     parts = chunks(ctx, list(chunk.las))  # so that less is in memory at a time

@@ -38,10 +38,9 @@ class Arrival:
 
 
 def new_arrivals(inbox: Path, known: set[str]) -> tuple[list[Arrival], list[Exception]]:
-    """List the finished files of the LRS inbox whose sha256 is not known, the same content once.
+    """Return the finished files of the LRS inbox whose sha256 is not known, by name, the same content once.
 
-    Returns:
-        The files by name, and the exceptions that stopped the reading of others.
+    Return also the exceptions that stopped the reading of other files.
     """
     with ThreadPoolExecutor(processors()) as threads:
         paths = sorted(path for path in inbox.iterdir() if path.is_file() and _is_finished(path))
@@ -57,14 +56,6 @@ def _is_finished(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The answers in result files: rows of `lrs_returns`, and the exceptions of unusable files, by position."""
-
-    rows: pa.Table
-    unusable: dict[int, Exception]
-
-
 class StillGrowing(Exception):
     """A file that is not what it was when it was listed: it is still being written."""
 
@@ -75,8 +66,11 @@ def _read_whole(file: Arrival) -> bytes | Exception:
     return StillGrowing() if grew else content
 
 
-def answers_in(root: DataRoot, files: list[Arrival], as_of: str) -> Answers:
-    """Return the answers in result files, tied to the learners sent, as received at `as_of`."""
+def answers_in(root: DataRoot, files: list[Arrival], as_of: str) -> tuple[pa.Table, dict[int, Exception]]:
+    """Return the answers in result files, tied to the learners sent: rows of `lrs_returns`, received at `as_of`.
+
+    Return also the exceptions of unusable files, by position.
+    """
     profiles = all_profiles(root.reference / "lrs")
     contents = [_read_whole(file) for file in files]
     places = [place for place, content in enumerate(contents) if isinstance(content, bytes)]
@@ -95,7 +89,7 @@ def answers_in(root: DataRoot, files: list[Arrival], as_of: str) -> Answers:
     rows["sha256"] = rows.pop("file").map({n: file.sha256 for n, file in enumerate(files)}).astype("str")
     tied = tied_answers(Lake.of(root), rows).assign(received_at=as_of)
     tied["return_code"] = normalise_code(tied["return_code"])
-    return Answers(arrow_of(LRS_RETURNS, tied), unusable)
+    return arrow_of(LRS_RETURNS, tied), unusable
 
 
 def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:

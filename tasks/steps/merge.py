@@ -12,8 +12,7 @@ from tasks.ledger.code_texts import lrs_codes
 def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     """Merge every answer ever tied to some learners (`merging.merge_answers`); their UPNs are canonical.
 
-    Returns:
-        The register entries and exceptions; and the UPNs that the register has already.
+    Return the register entries and exceptions, and the UPNs that the register has already.
     """
     lake = Lake.of(root)
     columns = ["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]

@@ -77,7 +77,6 @@ class AuthorityList:
         lines: school_number and `publication.EXCEPTION_COLUMNS`.
         refs: content_ref by school.
         ulns: number of learners in the transfer file, by school.
-        submissions: content of the submission slip, by school.
     """
 
     lines: pd.DataFrame
@@ -102,9 +101,8 @@ def join_lists(parts: list[AuthorityList]) -> AuthorityList:
     lines = lines.sort_values("school_number", kind="stable")
     refs = {school: ref for part in parts for school, ref in part.refs.items()}
     ulns = {school: n for part in parts for school, n in part.ulns.items()}
-    return AuthorityList(
-        lines, refs, ulns, {school: slip for part in parts for school, slip in part.submissions.items()}
-    )
+    slips = {school: slip for part in parts for school, slip in part.submissions.items()}
+    return AuthorityList(lines, refs, ulns, slips)
 
 
 @dataclass(frozen=True)

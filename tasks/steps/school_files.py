@@ -33,13 +33,7 @@ from tasks.io.school.zip_file import write_zip
 
 @dataclass(frozen=True)
 class Submission:
-    """The content of a school's slip.
-
-    Attributes:
-        standing: its row of `standing.count_by_school`, by name; missing counts are 0.
-        returns: as `Slip.returns`.
-        batches: as `Slip.batches`.
-    """
+    """The content of a school's `Slip`; `standing` is its row of `standing.count_by_school`: missing counts are 0."""
 
     standing: dict[str, int]
     returns: list[tuple[Cell, ...]]
