@@ -14,10 +14,10 @@ from flows.run.flow_run import root_of, service_flow
 from flows.run.forms import CycleId, MaybeFolder, MaybeMoment, Reason, Ref, School
 from flows.run.schedule import scheduled_time
 from schemas.states import Decision
+from schemas.texts.catalogue import Bilingual
 from tasks.operator.decide_batch import decide
+from tasks.operator.decide_school import publish_again, release_hold
 from tasks.operator.import_export import import_export
-from tasks.operator.publish_again import publish_again
-from tasks.operator.release_hold import release_hold
 from tasks.runtime.task import stage_task
 
 #: A decision takes as long as its commits and the run that it waits for.
@@ -127,7 +127,7 @@ def import_from_inbox(file: Ref, reason: Reason, as_of: MaybeMoment = None, data
 
 
 def _carry_out(
-    name: str, does: Callable[..., Any], data: str | None, as_of: str | None, run_name: str = "", **more: Any
+    name: str, does: Callable[..., Bilingual], data: str | None, as_of: str | None, run_name: str = "", **more: Any
 ) -> None:
     task = stage_task(name, run_name or name)(does)
-    log_decision(task(data=root_of(data), as_of=scheduled_time(as_of), **more).message)
+    log_decision(task(data=root_of(data), as_of=scheduled_time(as_of), **more))

@@ -10,8 +10,7 @@ from flows.run.flow_run import Counts, root_of, service_flow
 from flows.run.forms import MaybeFolder
 from flows.run.progress import begin_step
 from flows.run.schedule import scheduled_time
-from tasks.stages.compact import compact
-from tasks.stages.purge_decided import purge_decided
+from tasks.stages.upkeep import compact, purge_decided
 
 #: The same limit as a census run's (`flows.census`).
 LONGEST_SECONDS = 4 * 3600

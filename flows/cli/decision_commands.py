@@ -43,7 +43,7 @@ def release(
     school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
 ) -> None:
     """Release a school on hold: its number of learners fell far below its last cycle's."""
-    from tasks.operator.release_hold import release_hold
+    from tasks.operator.decide_school import release_hold
 
     _print_result(release_hold, school, cycle, reason=reason, as_of=as_of, data=data)
 
@@ -52,7 +52,7 @@ def publish(
     school: SchoolArgument, cycle: OfCycle, reason: ReasonOption, as_of: AsOfOption = None, data: DataOption = None
 ) -> None:
     """Publish a school's files again."""
-    from tasks.operator.publish_again import publish_again
+    from tasks.operator.decide_school import publish_again
 
     _print_result(publish_again, school, cycle, reason=reason, as_of=as_of, data=data)
 
@@ -76,4 +76,4 @@ def _print_result(
 
     with opened(data) as root:
         install_process_guard(root)
-        out.print(escape(localised(decision(root, *subject, reason, now(as_of)).message)), soft_wrap=True)
+        out.print(escape(localised(decision(root, *subject, reason, now(as_of)))), soft_wrap=True)

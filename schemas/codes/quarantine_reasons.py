@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from schemas.codes.code_table import load_table
+from schemas.texts.catalogue import Bilingual
 from schemas.texts.edited_files import Checked
 
 _FILE = Path(__file__).with_name("quarantine_reasons.csv")
@@ -21,6 +22,11 @@ class Reason(Checked):
     action_en: str
     action_cy: str
     retry: Literal["Y", "N"]
+
+    @property
+    def text(self) -> Bilingual:
+        """Return why the file is refused."""
+        return Bilingual(self.text_cy, self.text_en)
 
     @property
     def looked_at_again(self) -> bool:

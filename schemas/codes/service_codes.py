@@ -77,17 +77,17 @@ class ServiceCode(Checked):
     confidence: Literal["known", "restated", "unknown"]
 
     @property
-    def told(self) -> Bilingual:
+    def explanation(self) -> Bilingual:
         """Return the meaning and the action, in both languages."""
         return Bilingual(
             f"{self.label_cy} ({self.code}). {self.action_cy}", f"{self.label_en} ({self.code}). {self.action_en}"
         )
 
     @property
-    def told_of_question(self) -> Bilingual:
+    def question_explanation(self) -> Bilingual:
         """Return the same for a call that only asks: if its outcome is not known, it is asked again."""
         if self.outcome != Outcome.UNKNOWN:
-            return self.told
+            return self.explanation
         again = bilingual("fault.lrs_question")
         return Bilingual(f"{self.label_cy} ({self.code}). {again.cy}", f"{self.label_en} ({self.code}). {again.en}")
 

@@ -300,7 +300,7 @@ def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
     if away is None:
         yield check_result("lrs_service", Level.OK, "fit")
     else:
-        yield check_result("lrs_service", Level.FAULT, "away", fault=codes[away].told)
+        yield check_result("lrs_service", Level.FAULT, "away", fault=codes[away].explanation)
     if any(damage(lake, name) for name in ("lrs_jobs", "batches")):
         return
     failed = list(failed_jobs(root, lake)["job_ref"])

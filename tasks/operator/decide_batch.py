@@ -4,7 +4,6 @@ Does not belong here: the decisions that a state allows (`tasks.core.hand_over`)
 (`tasks.ledger.hand_over`).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,51 +12,29 @@ import pyarrow as pa
 from schemas.cycles import all_cycles
 from schemas.states import BatchEvent, BatchShown, BatchState, Decision
 from schemas.tables import BATCH_DECISIONS
-from schemas.texts.catalogue import bilingual
+from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.batch_states import state_after
-from tasks.core.hand_over import allowed, reason_fault
+from tasks.core.hand_over import allowed
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.lake import Lake
 from tasks.ledger.hand_over import carry_out_decisions, jobs_of, lies_in_outbox, shown_batches
 from tasks.ledger.lrs_jobs import take_up_jobs
+from tasks.ledger.operator_decisions import refuse_reason
 from tasks.runtime.context import moment
 
 
-@dataclass(frozen=True)
-class BatchDecisionResult:
-    """Result of a decision about a batch; references only.
-
-    Attributes:
-        changed: False if the batch was already in that state, and nothing was written.
-        message: one sentence in both languages, with the next step.
-    """
-
-    batch_ref: str
-    file_name: str
-    cycle: str
-    changed: bool
-    message: str
-
-
-def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> BatchDecisionResult:
+def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> Bilingual:
     """Retry or abandon a batch; waits until no other run holds the data root.
 
-    Args:
-        data: the data root.
-        ref: the batch's reference, or the name of its file.
-        decision: retry or abandon.
-        reason: kept with the decision; not stored in the engine.
-        as_of: the decision's time, ISO.
+    `ref` is the batch's reference, or the name of its file. The reason is kept with the decision at the time `as_of` (ISO);
+    it is not stored in the engine. The result is one sentence with the next step; references only.
 
     Raises:
         ServiceFault: there is no such batch, its state does not allow the decision, or the reason cannot be taken.
     """
-    fault = reason_fault(reason)
-    if fault:
-        raise ServiceFault(bilingual(fault))
-    day = moment(as_of).date()
+    refuse_reason(reason, as_of)
     root = DataRoot(Path(data))
     lake = Lake.of(root)
     if lake.version("batches") < 0:  # do not create an empty lake
@@ -78,11 +55,9 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
         jobs = jobs_of(lake, selected["batch_ref"])
         if decision is Decision.RETRY and unknown and len(jobs):
             raise ServiceFault(bilingual("fault.has_job", **about, job=jobs.iloc[0]))
-        now = shown_batches(lake, selected, day).iloc[0]
+        now = shown_batches(lake, selected, moment(as_of).date()).iloc[0]
         if now["state"] == state_after(BatchEvent(decision)).value:
-            return BatchDecisionResult(
-                **about, changed=False, message=bilingual(f"terminal.already_{decision.value}", **about)
-            )
+            return bilingual(f"terminal.already_{decision.value}", **about)
         if not allowed(decision, BatchShown(now["state"])):
             days = {"age": int(now["age"]), "days": all_cycles()[about["cycle"]].answer_within_days}
             raise ServiceFault(bilingual(f"fault.no_decision_{now['state']}", **about, **days))
@@ -90,7 +65,7 @@ def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> 
         not_yet = carry_out_decisions(root, lake)
         if about["batch_ref"] in not_yet:
             raise not_yet[about["batch_ref"]]
-    return BatchDecisionResult(**about, changed=True, message=bilingual(f"terminal.done_{decision.value}", **about))
+    return bilingual(f"terminal.done_{decision.value}", **about)
 
 
 def _keep(lake: Lake, entry: dict[Any, Any], decision: Decision, reason: str, as_of: str) -> None:

@@ -16,20 +16,15 @@ from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import result_bytes
 from tasks.ledger.operator_decisions import last_decided, refuse_reason, save_decision
-from tasks.operator.release_hold import DecisionResult
 from tasks.stages.collect import collect
 from tasks.stages.merge import merge
 
 
-def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> DecisionResult:
+def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> Bilingual:
     """Collect an export, with all other files in `lrs/inbox`, and merge it; the next returns run publishes.
 
-    Args:
-        data: the data root.
-        file: the export's path; the file is copied to `lrs/inbox` unless it is there.
-        reason: kept with the decision; not stored in the engine.
-        as_of: the decision's time, ISO.
-        from_inbox: whether `file` must be a bare name in `lrs/inbox`, as when a user of the engine names it.
+    The file is copied to `lrs/inbox` unless it is there. With `from_inbox` it must be a bare name in `lrs/inbox`, as when a
+    user of the engine names it. Other arguments and the result are as for `decide_school.release_hold`.
 
     Raises:
         ServiceFault: there is no such file, `lrs/inbox` has another file of its name, it is refused, or the reason cannot be
@@ -52,10 +47,9 @@ def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: 
         if received.empty:
             raise ServiceFault(bilingual("fault.not_taken_in"))
         if received["status"].iloc[0] != "accepted":
-            why = all_reasons()[str(received["reason"].iloc[0])]
-            raise ServiceFault(bilingual("fault.export_refused", reason=Bilingual(why.text_cy, why.text_en)))
-        rows = lake.read("lrs_returns", ["tied"], sha256=sha256)["tied"]
-    return DecisionResult(True, bilingual("terminal.done_import", rows=len(rows), untied=int((rows == "N").sum())))
+            raise _refused(str(received["reason"].iloc[0]))
+        tied = lake.read("lrs_returns", ["tied"], sha256=sha256)["tied"]
+    return bilingual("terminal.done_import", rows=len(tied), untied=int((tied == "N").sum()))
 
 
 def _in_inbox(root: DataRoot, path: Path) -> str:
@@ -69,9 +63,12 @@ def _in_inbox(root: DataRoot, path: Path) -> str:
         try:
             content = result_bytes(path)
         except Refused as refused:
-            why = all_reasons()[refused.reason]
-            raise ServiceFault(bilingual("fault.export_refused", reason=Bilingual(why.text_cy, why.text_en))) from None
+            raise _refused(refused.reason) from None
         if place.exists() and place.read_bytes() != content:
             raise ServiceFault(bilingual("fault.another_in_inbox"))
         write_whole(place, content)
     return sha256_of(place)
+
+
+def _refused(reason: str) -> ServiceFault:
+    return ServiceFault(bilingual("fault.export_refused", reason=all_reasons()[reason].text))

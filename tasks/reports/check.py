@@ -18,7 +18,7 @@ from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.data_root.reference import schools
 from tasks.io.plasc.reader import ReturnHeader, read_return
 from tasks.steps.receive import admit, census_day, is_of
-from tasks.steps.rules import apply_rules
+from tasks.steps.validate import apply_rules
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,19 @@ more records than that is cut by schools. The cut does not change the bytes of a
 Faults stay with their authority: if a chunk fails, its authorities are tried one by one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
-from typing import Any
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from tasks.runtime.context import RunContext
 from tasks.runtime.error_boundary import OUR_OWN, is_transient, sentence_of
 from tasks.runtime.executor import IN_PLACE, Workers, capture
 from tasks.runtime.memory import release_memory
 
+Item = TypeVar("Item")
 Counts = dict[str, int]
 #: Called with the share of a stage that is done, from 0 to 1; never raises.
 Progress = Callable[[float], None]
@@ -98,6 +101,20 @@ def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
     return [[name] for name in sizes]
 
 
+def in_groups(items: Iterable[Item], size: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
+    """Yield items in groups, in their order; the sizes in a group add up to `most`, unless it has a single item."""
+    group: list[Item] = []
+    total = 0
+    for item in items:
+        if group and total + size(item) > most:
+            yield group
+            group, total = [], 0
+        group.append(item)
+        total += size(item)
+    if group:
+        yield group
+
+
 def records_by_school(ctx: RunContext, las: list[str] | None = None) -> dict[str, int]:
     """Return the number of records in all returns of each school in the cycle, in the order of school numbers."""
     where: dict[str, Any] = {"cycle": ctx.cycle.id} | ({} if las is None else {"la_code": las})
@@ -105,6 +122,11 @@ def records_by_school(ctx: RunContext, las: list[str] | None = None) -> dict[str
     accepted = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     records = accepted.groupby("school_number", sort=True)["declared"].sum()
     return {str(school): int(n) for school, n in records.items()}
+
+
+def counts_by_authority(las: Iterable[str], **numbers: pd.Series | Mapping[str, int]) -> dict[str, Counts]:
+    """Return the counts of some authorities: each name with its numbers by authority code, 0 for a missing one."""
+    return {la: {name: int(of_la.get(la, 0)) for name, of_la in numbers.items()} for la in las}
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Collect: the LRS's answers from its inbox, as return rows tied to the learners sent. Nothing is dropped."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.codes.quarantine_reasons import all_reasons
 from schemas.tables import LRS_RETURNS, RECEIVED
 from schemas.texts.faults import Refused
 from tasks.io.data_root.data_root import DataRoot
@@ -18,7 +16,7 @@ from tasks.io.lake.lake import Lake
 from tasks.io.lrs.files import LARGEST_RESULT
 from tasks.ledger.operator_decisions import report_decisions
 from tasks.reports.untied import report_untied
-from tasks.runtime.chunks import Counts
+from tasks.runtime.chunks import Counts, in_groups
 from tasks.runtime.error_boundary import keep_evidence
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
@@ -46,7 +44,7 @@ def collect(data: str, as_of: str) -> Counts:
         keep_evidence(data, "returns", "collect", "all", fault)
     counts = {"files": 0, "rows": 0, "untied": 0, "quarantined": 0, "faults": len(faults)}
     accepted = set(before.loc[before["status"] == "accepted", "sha256"])
-    for files in _together(new):
+    for files in in_groups(new, lambda arrival: arrival.size, _BYTES_TOGETHER):
         accepted |= set(_collect(root, lake, files, refused_for, as_of, counts))
         release_memory()
     # After the commits, and for every file ever accepted: this also removes what a killed run left behind.
@@ -58,28 +56,16 @@ def collect(data: str, as_of: str) -> Counts:
     return counts
 
 
-def _together(arrivals: list[Arrival]) -> Iterator[list[Arrival]]:
-    """Yield the files that are taken in together, `_BYTES_TOGETHER` at most unless one file has more."""
-    files: list[Arrival] = []
-    for arrival in arrivals:
-        if files and sum(file.size for file in files) + arrival.size > _BYTES_TOGETHER:
-            yield files
-            files = []
-        files.append(arrival)
-    if files:
-        yield files
-
-
 def _collect(
     root: DataRoot, lake: Lake, files: list[Arrival], refused_for: dict[str, str], as_of: str, counts: Counts
 ) -> list[str]:
     """Take some files in; return the hashes of those whose answers are kept."""
-    answers = answers_in(root, [file.path for file in files], [file.sha256 for file in files], as_of)
+    answers, unusable = answers_in(root, files, as_of)
     rows: list[dict[str, Any]] = []
     accepted: list[str] = []
     for place, file in enumerate(files):
         about = {"sha256": file.sha256, "kind": "lrs_result", "path": file.name, "file_name": file.name}
-        fault = answers.unusable.get(place)
+        fault = unusable.get(place)
         if isinstance(fault, StillGrowing):
             continue  # the next run finds it whole
         if isinstance(fault, Refused):
@@ -89,7 +75,7 @@ def _collect(
             content = file.path.read_bytes() if file.size <= LARGEST_RESULT else None
             if content is not None and hashlib.sha256(content).hexdigest() != file.sha256:
                 continue
-            _set_aside(root, file.sha256, content, file.name, fault)
+            quarantine(root.path, file.sha256, content, file.name, fault)
             counts["quarantined"] += 1
             reason = {"reason": fault.reason, "detail": fault.detail}
             rows.append({**about, "status": "quarantined", "received_at": as_of, **reason})
@@ -101,7 +87,7 @@ def _collect(
             accepted.append(file.sha256)
             rows.append({**about, "status": "accepted", "received_at": as_of})
         counts["files"] += 1
-    _record(lake, accepted, answers.rows, counts)
+    _record(lake, accepted, answers, counts)
     del answers
     if rows:
         lake.upsert(
@@ -123,20 +109,12 @@ def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> 
 
 
 def _tie_again(lake: Lake) -> bool:
-    """Tie answers that tied to nothing when they came and do now: the order of arrival does not matter.
+    """Tie answers that tied to nothing when they came and do now; return whether there were any untied answers.
 
-    Returns:
-        Whether there were any untied answers.
+    So the order of arrival does not matter.
     """
     untied = lake.read("lrs_returns", tied="N")
     if not untied.empty:
         tied = tied_answers(lake, untied)
         lake.upsert("lrs_returns", tied.loc[tied["tied"] == "Y", [c.name for c in LRS_RETURNS.columns]])
     return not untied.empty
-
-
-def _set_aside(root: DataRoot, sha256: str, content: bytes | None, name: str, refused: Refused) -> None:
-    reason = all_reasons()[refused.reason]
-    about = {"file": name, "reason": refused.reason, "detail": refused.detail}
-    texts = {k: getattr(reason, k) for k in ("text_cy", "text_en", "action_cy", "action_en")}
-    quarantine(root.path, sha256, content, {**about, **texts})

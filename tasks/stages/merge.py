@@ -6,7 +6,6 @@ commit, the next run does the same again.
 """
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,7 @@ from tasks.core.membership import is_in
 from tasks.core.merging import with_conflicts
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import Lake
-from tasks.runtime.chunks import Counts
+from tasks.runtime.chunks import Counts, in_groups
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
 from tasks.steps.merge import merged_answers
@@ -45,7 +44,9 @@ def merge(data: str) -> Counts:
     done = lake.committed("learners", ids.values())
     new = [sha256 for sha256, file_id in ids.items() if file_id not in done]
     counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
-    cut = list(_areas(lake.areas("lrs_returns", sha256=new, tied="Y")))
+    # The lake finds learners by their area, so it need not scan the whole country for each part.
+    answers = lake.areas("lrs_returns", sha256=new, tied="Y")
+    cut = list(in_groups(answers, answers.__getitem__, _ANSWERS_TOGETHER))
     for place, areas in enumerate(cut, 1):
         upns = lake.distinct("lrs_returns", "upn", area=areas, sha256=new, tied="Y")
         for first in range(0, max(1, len(upns)), _ANSWERS_TOGETHER):
@@ -56,23 +57,6 @@ def merge(data: str) -> Counts:
                 counts[name] += n
             release_memory()
     return counts
-
-
-def _areas(answers: dict[str, int]) -> Iterator[list[str]]:
-    """Yield areas that are merged together, with `_ANSWERS_TOGETHER` answers at most unless one area has more.
-
-    The lake finds learners by their area, so it need not scan the whole country for each part.
-    """
-    areas: list[str] = []
-    rows = 0
-    for area, n in answers.items():
-        if areas and rows + n > _ANSWERS_TOGETHER:
-            yield areas
-            areas, rows = [], 0
-        areas.append(area)
-        rows += n
-    if areas:
-        yield areas
 
 
 def _merge(root: DataRoot, lake: Lake, upns: pd.Series, ids: list[str]) -> Counts:

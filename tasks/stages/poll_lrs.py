@@ -9,16 +9,13 @@ kept, and its job stays open; otherwise nobody would ask for their ULNs.
 
 from pathlib import Path
 
-from schemas.texts.catalogue import bilingual
-from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot, clear_parts_of, write_whole
 from tasks.io.lake.lake import Lake
-from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.lrs_jobs import awaited_jobs, take_up_jobs
 from tasks.runtime.chunks import Counts
 from tasks.runtime.task import stage_task
 from tasks.stages.verify import ask_for_verifications, open_verifications
-from tasks.steps.poll_lrs import JobAnswers, job_answers, refuse
+from tasks.steps.poll_lrs import JobAnswers, job_answers, job_counts, refuse
 
 
 def has_jobs(data: str) -> bool:
@@ -46,20 +43,15 @@ def ask(data: str) -> Counts:
     take_up_jobs(root, lake)
     jobs, verifying = awaited_jobs(root, lake), not open_verifications(lake).empty
     received: list[JobAnswers] = []
-    if not jobs.empty or verifying:
-        settings = lrs_service(root.reference)
-        if not settings.can_call:
-            raise ServiceFault(bilingual("fault.lrs_no_address"))
+    if not jobs.empty:
         clear_parts_of(root.lrs_inbox)  # part of an answer from a run that was killed; it is asked for again
-        for answers in job_answers(root, lake, jobs, settings):
+        for answers in job_answers(root, lake, jobs):
             for name, content in answers.files.items():
                 write_whole(root.lrs_inbox / name, content)
             lake.upsert("lrs_jobs", answers.settled)
             received.append(answers)
     refuse(received)
-    counts = {
-        name: sum(answers.counts[name] for answers in received) for name in ("jobs", "answered", "unfinished", "failed")
-    }
+    counts = job_counts(received)
     if verifying:
         # Last, so that a fault in verifying stops no answer.
         counts |= ask_for_verifications(root, lake)

@@ -102,11 +102,11 @@ class _Publication:
 
 
 def _deliver(ctx: RunContext, made: list[SchoolFile], as_of: str, counts: dict[str, Counts]) -> None:
-    files = {path_of(ctx, file): file.file for file in made if isinstance(file.file, bytes)}
+    files = {path_of(ctx, file.receiver, file.number): file.file for file in made if isinstance(file.file, bytes)}
     unwritten = write_each(files)
     entries: list[dict[str, Any]] = []
     for file in made:
-        la, path = file.receiver[:3], path_of(ctx, file)
+        la, path = file.receiver[:3], path_of(ctx, file.receiver, file.number)
         fault = file.file if isinstance(file.file, Exception) else unwritten.get(path)
         if fault is not None:
             counts[la]["faults"] += 1

@@ -3,7 +3,6 @@
 import json
 from functools import partial
 
-import pandas as pd
 import pyarrow.compute as pc
 
 from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks
@@ -38,15 +37,10 @@ def _write(ctx: RunContext, chunk: Chunk, returns: ReadReturns) -> dict[str, Cou
         ctx.lake.append("pupils", returns.pupils.filter(pc.invert(pc.is_in(returns.pupils["sha256"], stored))))
         ctx.lake.upsert("received", newly_read.assign(pupils=newly_read["sha256"].map(returns.records).astype("Int64")))
     for la, rows in newly_read.groupby("la_code"):
-        counts[str(la)] |= _counts(rows, returns.records)
+        counts[str(la)] |= {
+            "returns": len(rows),
+            "records": sum(returns.records[sha256] for sha256 in rows["sha256"]),
+            "leavers": int(rows["leavers"].sum()),
+            "unknown_elements": sum(sum(json.loads(note).values()) for note in rows["unknown_elements"].dropna()),
+        }
     return counts
-
-
-def _counts(returns: pd.DataFrame, records: dict[str, int]) -> Counts:
-    unknown = [sum(json.loads(note).values()) for note in returns["unknown_elements"].dropna()]
-    return {
-        "returns": len(returns),
-        "records": sum(records[sha256] for sha256 in returns["sha256"]),
-        "leavers": int(returns["leavers"].sum()),
-        "unknown_elements": sum(unknown),
-    }

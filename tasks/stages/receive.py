@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -60,7 +59,7 @@ def _receive(ctx: RunContext, chunk: Chunk, as_of: str, progress: Progress | Non
                 raise content
             if sha256_of(arrival.file) != sha256:
                 continue  # it is still being written; the next run finds it whole
-            new = _rows(ctx, _About(la, arrival, sha256), content, register)
+            new = _rows(ctx, la, arrival, sha256, content, register)
         except Exception as error:  # noqa: BLE001 - one odd file must not stop the others of its authority
             counts[la]["faults"] += 1
             keep_evidence(str(ctx.root.path), ctx.cycle.id, "receive", la, error)
@@ -76,15 +75,6 @@ def _receive(ctx: RunContext, chunk: Chunk, as_of: str, progress: Progress | Non
         counts[str(la_code)]["accepted"] = int(((files["status"] == "accepted") & (files["kind"] == "return")).sum())
         counts[str(la_code)]["quarantined"] = int((files["status"] == "quarantined").sum())
     return counts
-
-
-@dataclass(frozen=True)
-class _About:
-    """A file in the inbox: the authority of its folder, and its content's hash."""
-
-    la: str
-    arrival: Arrival
-    sha256: str
 
 
 def _new_arrivals(
@@ -125,27 +115,29 @@ def _outcome(rows: pd.DataFrame) -> pd.Series:
     return sha256 + "|" + status + "|" + reason
 
 
-def _rows(ctx: RunContext, about: _About, content: Arrived | Exception, register: set[str]) -> list[dict[str, Any]]:
+def _rows(
+    ctx: RunContext, la: str, arrival: Arrival, sha256: str, content: Arrived | Exception, register: set[str]
+) -> list[dict[str, Any]]:
     """Return the rows of `received` for a file and the returns in it that are not settled."""
-    path, file = about.arrival.path, about.arrival.file
-    base: dict[str, Any] = {"path": path, "file_name": path.rpartition("/")[2], "la_code": about.la}
+    path = arrival.path
+    base: dict[str, Any] = {"path": path, "file_name": path.rpartition("/")[2], "la_code": la}
     if isinstance(content, Refused):
-        original = None if content.reason == "file_too_large" else file.read_bytes()
-        if original is not None and hashlib.sha256(original).hexdigest() != about.sha256:
+        original = None if content.reason == "file_too_large" else arrival.file.read_bytes()
+        if original is not None and hashlib.sha256(original).hexdigest() != sha256:
             return []  # it has grown since it was hashed
-        return [_refused_row(ctx.root, about.sha256, None, original, content, {**base, "kind": "arrival"})]
+        return [_refused_row(ctx.root, sha256, None, original, content, {**base, "kind": "arrival"})]
     assert isinstance(content, Arrived)  # noqa: S101 - for the type checker; other exceptions were raised
     rows = []
     if content.is_zip:
         detail = bilingual("detail.left_out", count=content.left_out) if content.left_out else None
-        rows.append({**base, "kind": "zip", "sha256": about.sha256, "status": "accepted", "detail": detail})
+        rows.append({**base, "kind": "zip", "sha256": sha256, "status": "accepted", "detail": detail})
     for plasc in content.returns:
-        container = about.sha256 if content.is_zip else None
+        container = sha256 if content.is_zip else None
         row: dict[str, Any] = {**base, "kind": "return", "member": plasc.member, "container_sha256": container}
         try:
             if isinstance(plasc.header, Refused):
                 raise plasc.header
-            admit(plasc.header, ctx.cycle, register, about.la)
+            admit(plasc.header, ctx.cycle, register, la)
         except Refused as refused:
             refused_bytes = document_at(ctx.root.dewi_inbox, path, plasc.sha256)
             rows.append(_refused_row(ctx.root, plasc.sha256, plasc.member, refused_bytes, refused, row))
@@ -155,36 +147,14 @@ def _rows(ctx: RunContext, about: _About, content: Arrived | Exception, register
 
 
 def _header_columns(header: ReturnHeader, ctx: RunContext) -> dict[str, Any]:
-    return {
-        "cycle": ctx.cycle.id,
-        "school_number": header.school_number,
-        "census_date": header.census_date,
-        "header_datetime": header.header_datetime,
-        "serial_no": header.serial_no,
-        "layout": header.layout,
-        "declared": header.declared,
-        "leavers": header.leavers,
-        "unknown_elements": json.dumps(header.unknown_elements, sort_keys=True) if header.unknown_elements else None,
-    }
+    same = ("school_number", "census_date", "header_datetime", "serial_no", "layout", "declared", "leavers")
+    unknown = json.dumps(header.unknown_elements, sort_keys=True) if header.unknown_elements else None
+    return {"cycle": ctx.cycle.id, **{name: getattr(header, name) for name in same}, "unknown_elements": unknown}
 
 
 def _refused_row(
     root: DataRoot, sha256: str, member: str | None, content: bytes | None, refused: Refused, about: dict[str, Any]
 ) -> dict[str, Any]:
-    reason = all_reasons()[refused.reason]
-    where = f"{about['path']}#{member}" if member else about["path"]
-    quarantine(
-        root.path,
-        sha256,
-        content,
-        {
-            "file": where,
-            "reason": refused.reason,
-            "detail": refused.detail,
-            "text_cy": reason.text_cy,
-            "text_en": reason.text_en,
-            "action_cy": reason.action_cy,
-            "action_en": reason.action_en,
-        },
-    )
+    file = f"{about['path']}#{member}" if member else about["path"]
+    quarantine(root.path, sha256, content, file, refused)
     return {**about, "sha256": sha256, "status": "quarantined", "reason": refused.reason, "detail": refused.detail}

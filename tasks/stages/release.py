@@ -47,8 +47,9 @@ def _release(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
     undone: dict[str, Exception] = {}
     away: Exception | None = None
     try:
-        arrived = _in_outbox(ctx, ledger)
-    except (TransientFault, Rejected) as fault:  # nobody can look: unconfirmed batches stay so
+        in_outbox = lies_in_outbox(ctx.root, ledger[_is_unconfirmed(ledger)])
+        arrived = in_outbox.reindex(ledger.index, fill_value=False)
+    except (TransientFault, Rejected) as fault:  # nobody can look on the other machine: unconfirmed batches stay so
         away, arrived = fault, pd.Series(False, index=ledger.index)
         undone = dict.fromkeys(ledger.loc[_is_unconfirmed(ledger), "la_code"], fault)
     ledger = _confirmed(ctx, ledger, arrived, as_of)
@@ -93,8 +94,7 @@ def _into_outbox(
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
     """Put the batches that go as files and have content into the outbox, unless it is known to be away.
 
-    Returns:
-        The ledger after it, and the fault of each authority whose batch was stopped.
+    Return the ledger after it, and the fault of each authority whose batch was stopped.
     """
     goes = ledger["state"].eq(BatchState.READY.value) & ledger["format"].ne(SOAP) & ledger["file_name"].isin(contents)
     if not goes.any():
@@ -133,15 +133,6 @@ def _keep(ctx: RunContext, ledger: pd.DataFrame, chunk: Chunk) -> None:
 
 def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:
     return ledger["state"] == BatchState.SENT_UNCONFIRMED.value
-
-
-def _in_outbox(ctx: RunContext, ledger: pd.DataFrame) -> pd.Series:
-    """Return which unconfirmed batches are in the outbox.
-
-    Raises:
-        TransientFault, Rejected: the outbox is on another machine and cannot be read.
-    """
-    return lies_in_outbox(ctx.root, ledger[_is_unconfirmed(ledger)]).reindex(ledger.index, fill_value=False)
 
 
 def _confirmed(ctx: RunContext, ledger: pd.DataFrame, arrived: pd.Series, as_of: str) -> pd.DataFrame:

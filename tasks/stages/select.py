@@ -15,7 +15,16 @@ from schemas.states import NotChosen
 from tasks.core.evidence import shared_upns
 from tasks.core.membership import is_in
 from tasks.core.one_learner import yielding_records
-from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, records_by_school, run_chunks
+from tasks.runtime.chunks import (
+    Chunk,
+    Counts,
+    Progress,
+    StageResult,
+    chunks,
+    counts_by_authority,
+    records_by_school,
+    run_chunks,
+)
 from tasks.runtime.context import RunContext
 from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
@@ -37,7 +46,11 @@ def select(data: str, cycle: str, las: list[str], as_of: str, progress: Progress
         Counts by authority: records, chosen, asked_elsewhere (records for whose learner another school asks).
     """
     ctx, decided = RunContext.of(data, cycle), dict[Chunk, pa.Table]()
-    keep = partial(_keep, decided)
+
+    def keep(chunk: Chunk, rows: pa.Table) -> dict[str, Counts]:
+        decided[chunk] = rows
+        return {}
+
     result = run_chunks("select", ctx, chunks(ctx, las), keep, compute=decisions_of, progress=progress)
     done = [la for la in las if la not in result.faults]
     others = sorted({school[:3] for school in records_by_school(ctx)} - set(done))
@@ -55,18 +68,15 @@ def select(data: str, cycle: str, las: list[str], as_of: str, progress: Progress
     return result
 
 
-def _keep(decided: dict[Chunk, pa.Table], chunk: Chunk, rows: pa.Table) -> dict[str, Counts]:
-    decided[chunk] = rows
-    return {}
-
-
 def _write(ctx: RunContext, decided: dict[Chunk, pa.Table], yielding: pd.Series, chunk: Chunk) -> dict[str, Counts]:
     of_las = [rows for other, rows in decided.items() if set(other.las) & set(chunk.las)]
     rows = dispositions_of(ctx, pa.concat_tables(of_las), yielding, chunk)
     ctx.lake.replace("dispositions", rows, cycle=ctx.cycle.id, **chunk.where)
     reasons = rows.select(["la_code", "reason"]).to_pandas()
-    chosen = reasons["reason"].isna()
     asked_elsewhere = reasons["reason"] == NotChosen.ASKED_ELSEWHERE.value
-    by_la = pd.DataFrame({"records": True, "chosen": chosen, "asked_elsewhere": asked_elsewhere})
-    counts = by_la.groupby(reasons["la_code"]).sum().reindex(list(chunk.las), fill_value=0)
-    return {str(la): {str(name): int(n) for name, n in of_la.items()} for la, of_la in counts.to_dict("index").items()}
+    return counts_by_authority(
+        chunk.las,
+        records=reasons["la_code"].value_counts(),
+        chosen=reasons.loc[reasons["reason"].isna(), "la_code"].value_counts(),
+        asked_elsewhere=reasons.loc[asked_elsewhere, "la_code"].value_counts(),
+    )

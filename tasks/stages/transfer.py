@@ -1,7 +1,4 @@
-"""Transfer: fetch and deliver files of folders on other machines (`tasks.io.remote.folders`).
-
-Belongs here: the Prefect tasks. Does not belong here: the hand-over to the LRS (`tasks.stages.release`).
-"""
+"""Transfer: fetch and deliver files of folders on other machines (`tasks.io.remote.folders`); not to the LRS (`release`)."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tasks.core.held import is_blocking
 from tasks.ledger.code_texts import merge_codes
-from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, run_chunks
+from tasks.runtime.chunks import Chunk, Counts, Progress, StageResult, chunks, counts_by_authority, run_chunks
 from tasks.runtime.context import RunContext
 from tasks.runtime.task import stage_task
 from tasks.steps.validate import ValidatedChunk, validate_chunk
@@ -40,11 +40,4 @@ def _write(ctx: RunContext, tried: list[pd.DataFrame], chunk: Chunk, validated: 
     warned = severities.loc[~is_blocking(severities), "la_code"].value_counts()
     by_la = validated.chosen.groupby("la_code")["held"].agg(["size", "sum"])
     tried.append(validated.tried)
-    return {
-        la: {
-            "rows": int(by_la["size"].get(la, 0)),
-            "held": int(by_la["sum"].get(la, 0)),
-            "warnings": int(warned.get(la, 0)),
-        }
-        for la in chunk.las
-    }
+    return counts_by_authority(chunk.las, rows=by_la["size"], held=by_la["sum"], warnings=warned)

@@ -6,6 +6,7 @@ verified, and the next census asks again. A ULN that does not agree becomes a fi
 is changed, neither the school's nor the register's.
 """
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from schemas.lrs.profiles import BY_SERVICE, all_profiles
 from schemas.tables import PUPIL_FIELDS, ULN_CHECKS
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
-from tasks.core.lrs_form import lrs_rows
 from tasks.core.verification import OUTCOME_FINDINGS, answered, to_verify, verification_findings, with_ulns
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import registration
@@ -25,12 +25,23 @@ from tasks.io.lrs.messages import verified_learners
 from tasks.io.lrs.settings import lrs_service
 from tasks.ledger.findings import save
 from tasks.ledger.standing import register_of
-from tasks.runtime.chunks import Chunk, Counts, PartialFailure, Progress, StageResult, chunks, run_chunks
+from tasks.runtime.chunks import (
+    Chunk,
+    Counts,
+    PartialFailure,
+    Progress,
+    StageResult,
+    chunks,
+    counts_by_authority,
+    run_chunks,
+)
 from tasks.runtime.context import RunContext
+from tasks.runtime.executor import capture
 from tasks.runtime.task import stage_task
-from tasks.steps.lrs_calls import is_wrong, learner_service, meaning_of_reply
-from tasks.steps.records import current_rows
+from tasks.steps.lrs_calls import first_faults, is_wrong, learner_service, meaning_of_reply, question_fault
+from tasks.steps.records import current_rows, plain_forms
 
+#: Fields of `plain_forms`, and the LRS's names for them.
 _NAMES = {"upn": "MISIdentifier", "uln": "ULN", "family_name": "FamilyName", "given_name": "GivenName"}
 _NAMES |= {"dob": "DateOfBirth", "gender": "Gender"}
 
@@ -44,13 +55,6 @@ def verifies(data: str) -> bool:
 def verify(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
     """Ask the LRS about ULNs of which it has not been asked, and save its answers about current returns as findings.
 
-    Args:
-        data: the data root.
-        cycle: the cycle's id.
-        las: the authorities' codes.
-        as_of: the scheduled time.
-        progress: hears the share that is done.
-
     Returns:
         Counts by authority: asked, told.
     """
@@ -59,59 +63,61 @@ def verify(data: str, cycle: str, las: list[str], as_of: str, progress: Progress
 
 
 def _verify(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
-    rows = current_ulns(ctx, chunk)
     settings, codes = lrs_service(ctx.root.reference), service_codes(ctx.root.reference)
-    if not settings.can_call:
-        raise ServiceFault(bilingual("fault.lrs_no_address"))
-    checks = ctx.lake.read("uln_checks", ["upn", "uln", "code"])
-    lost = checks["code"].map({one.code: one.outcome for one in codes.values()}).eq(Outcome.FAILED.value)
-    held = register_of(ctx.lake, ctx.cycle, upn=rows["upn"])
-    new = to_verify(rows, checks[~lost], held)
-    new = _forms(ctx, new)
     service, limit = learner_service(settings), all_profiles(ctx.root.reference / "lrs")[BY_SERVICE].limit
-    asked: dict[str, int] = {}
-    undone: dict[str, Exception] = {}
-    for school, of_school in new.groupby("school_number", sort=True):
-        la = str(school)[:3]
-        for start in range(0, len(of_school), limit):
-            group = of_school.iloc[start : start + limit]
-            learners = [
-                {name: str(one[own]) for own, name in _NAMES.items() if isinstance(one[own], str)}
-                for one in group.to_dict("records")
-            ]
-            reply = service.submit_verification(str(group["ukprn"].iloc[0]), learners)
-            meant = meaning(reply.code, codes)
-            if meant.outcome == Outcome.TAKEN.value and reply.job_ref:
-                kept = group.assign(cycle=ctx.cycle.id, la_code=la, job_ref=reply.job_ref, asked_at=as_of)
-                kept = kept.assign(code=None, flags=None).astype({"code": "str", "flags": "str"})
-                ctx.lake.upsert("uln_checks", kept[[c.name for c in ULN_CHECKS.columns]])
-                asked[la] = asked.get(la, 0) + len(group)
-            elif meant.outcome != Outcome.LATER.value:
-                undone.setdefault(la, ServiceFault(bilingual("fault.lrs_call", batches=1, told=meant.told_of_question)))
-            if meant.stops == "Y":
-                return _write_findings(ctx, chunk, rows, asked, undone)
-    return _write_findings(ctx, chunk, rows, asked, undone)
-
-
-def _write_findings(
-    ctx: RunContext, chunk: Chunk, rows: pd.DataFrame, asked: dict[str, int], undone: dict[str, Exception]
-) -> dict[str, Counts]:
-    found = record_findings(ctx, chunk, rows)
-    counts: dict[str, Counts] = {
-        la: {"asked": asked.get(la, 0), "told": int((found["school_number"].str[:3] == la).sum())} for la in chunk.las
-    }
-    if undone:
-        raise PartialFailure(counts, undone)
+    rows = current_ulns(ctx, chunk)
+    asked: Counter[str] = Counter()
+    not_taken: list[tuple[str, ServiceCode]] = []
+    questions = _questions(ctx, rows)
+    by_school = [school for _, school in questions.groupby("school_number", sort=True)]
+    for group in (school.iloc[n : n + limit] for school in by_school for n in range(0, len(school), limit)):
+        learners = [
+            {str(name): value for name, value in learner.items() if isinstance(value, str)}
+            for learner in group[list(_NAMES)].rename(columns=_NAMES).to_dict("records")
+        ]
+        reply = service.submit_verification(str(group["ukprn"].iloc[0]), learners)
+        meant, la = meaning(reply.code, codes), str(group["la_code"].iloc[0])
+        if meant.outcome == Outcome.TAKEN.value and reply.job_ref:
+            stored = group.assign(cycle=ctx.cycle.id, job_ref=reply.job_ref, asked_at=as_of, code=None, flags=None)
+            stored = stored[[c.name for c in ULN_CHECKS.columns]].astype({"code": "str", "flags": "str"})
+            ctx.lake.upsert("uln_checks", stored)
+            asked[la] += len(group)
+        elif meant.outcome != Outcome.LATER.value:
+            not_taken.append((la, meant))
+        if meant.stops == "Y":
+            break
+    findings = record_findings(ctx, chunk, rows)
+    findings_of = findings["school_number"].str[:3].value_counts()
+    counts = counts_by_authority(chunk.las, asked=asked, told=findings_of)
+    if not_taken:
+        raise PartialFailure(counts, first_faults(not_taken, lambda code, _: question_fault(code)))
     return counts
+
+
+def _questions(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the records about which the LRS has not been asked: la_code, school_number, ukprn and the fields of `_NAMES`.
+
+    Records need a name and a UKPRN. A job that the LRS has lost does not count as a question.
+    """
+    lost = [code.code for code in service_codes(ctx.root.reference).values() if code.outcome == Outcome.FAILED.value]
+    checks = ctx.lake.read("uln_checks", ["upn", "uln", "code"])
+    new = to_verify(rows, checks[~checks["code"].isin(lost)], register_of(ctx.lake, ctx.cycle, upn=rows["upn"]))
+    ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"]
+    forms = plain_forms(ctx, new).assign(
+        **{name: new[name] for name in ("upn", "uln", "school_number")},
+        la_code=new["school_number"].str[:3],
+        ukprn=new["school_number"].map(ukprns).astype("str"),
+    )
+    return forms.dropna(subset=["ukprn", "given_name", "family_name"])
 
 
 def record_findings(ctx: RunContext, chunk: Chunk, rows: pd.DataFrame) -> pd.DataFrame:
     """Save the LRS's answers about ULNs in current returns as the chunk's findings; return the findings."""
-    outcomes = {one.code: one.outcome for one in service_codes(ctx.root.reference).values()}
+    outcomes = {code.code: code.outcome for code in service_codes(ctx.root.reference).values()}
     checks = ctx.lake.read("uln_checks", ["upn", "uln", "code"], upn=rows["upn"])
-    found = verification_findings(rows, checks, outcomes)
-    save(ctx, chunk, list(OUTCOME_FINDINGS.values()), [found])
-    return found
+    findings = verification_findings(rows, checks, outcomes)
+    save(ctx, chunk, list(OUTCOME_FINDINGS.values()), [findings])
+    return findings
 
 
 def current_ulns(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
@@ -119,22 +125,6 @@ def current_ulns(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
     current = current_rows(ctx, chunk)["row_ref"]
     columns = ["row_ref", "school_number", *PUPIL_FIELDS]
     return with_ulns(ctx.lake.read("pupils", columns, cycle=ctx.cycle.id, row_ref=current, **chunk.where))
-
-
-def _forms(ctx: RunContext, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return each record's question: school_number, ukprn and the fields asked about; records need a name and a UKPRN."""
-    no = pd.Series(False, index=rows.index)
-    profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
-    ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"].str.strip()
-    forms = (
-        lrs_rows(rows, profile, no, no)
-        .drop(columns="upn")
-        .assign(
-            **{name: rows[name] for name in ("upn", "uln", "school_number")},
-            ukprn=rows["school_number"].map(ukprns).astype("str"),
-        )
-    )
-    return forms.dropna(subset=["ukprn", "given_name", "family_name"])
 
 
 def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
@@ -154,8 +144,11 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
     for (job, ukprn), rows in checks.groupby(["job_ref", "ukprn"], sort=True):
         reply = service.verification(str(job), str(ukprn))
         meant = meaning_of_reply(reply, codes)
-        if meant.outcome == Outcome.ANSWERED.value:
-            now = answered(rows, verified_learners(reply.message))
+        answers = capture(verified_learners, reply.message) if meant.outcome == Outcome.ANSWERED.value else None
+        if isinstance(answers, Exception):  # an odd reply must not keep the other answers back
+            wrong.append(codes[Connection.ODD_ANSWER])
+        elif answers is not None:
+            now = answered(rows, answers)
             lake.upsert("uln_checks", now)
             left_out = int(now["code"].eq(Connection.LEFT_OUT.value).sum())
             counts["verified"] += len(now) - left_out
@@ -173,10 +166,10 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
         ctx = RunContext.of(str(root.path), cycle)
         for chunk in chunks(ctx, sorted(las)):
             record_findings(ctx, chunk, current_ulns(ctx, chunk))
-    told = [bilingual("fault.lrs_not_verified", number=number, code=code) for code, number in lost.items()]
-    told += [bilingual("fault.lrs_call", batches=len(wrong), told=wrong[0].told_of_question)] if wrong else []
-    if told:
-        raise ServiceFault("; ".join(told))
+    faults = [str(bilingual("fault.lrs_not_verified", number=number, code=code)) for code, number in lost.items()]
+    faults += [str(question_fault(wrong[0], len(wrong)))] if wrong else []
+    if faults:
+        raise ServiceFault("; ".join(faults))
     return counts
 
 

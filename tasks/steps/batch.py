@@ -2,18 +2,19 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from schemas.lrs.profiles import BY_SERVICE, SOAP, Profile, all_profiles
+from schemas.lrs.profiles import BY_SERVICE, SOAP, all_profiles
 from schemas.states import BatchEvent, BatchState
 from schemas.tables import BATCH_ROWS, BATCHES, PUPIL_FIELDS
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.batch_states import change_state
-from tasks.core.batching import build, free_minute, to_send
+from tasks.core.batching import build, first_of_each_learner, free_minute, to_send
 from tasks.io.data_root.reference import registration
 from tasks.io.lake.lake import arrow_of
 from tasks.io.lrs.files import batch_file_name, write_batch
@@ -22,42 +23,56 @@ from tasks.ledger.changed_records import COMPARED, changes
 from tasks.ledger.holds import on_hold
 from tasks.ledger.lrs_forms import lrs_forms
 from tasks.ledger.standing import record_states, rows_held, rows_sent
-from tasks.runtime.chunks import Chunk
+from tasks.runtime.chunks import Chunk, chunks
 from tasks.runtime.context import RunContext, moment
 from tasks.steps.records import chosen_rows
 
 
 @dataclass(frozen=True)
-class BuiltBatches:
-    """Batches: rows of `batches` and of `batch_rows`."""
-
-    batches: pa.Table
-    rows: pa.Table
-
-
-@dataclass(frozen=True)
-class DueRows:
-    """A chunk's due rows.
+class DueBatches:
+    """The batches of a chunk's due rows; rows and changes in parts.
 
     Attributes:
-        rows: rows that may go now (`batching.to_send`).
+        batches: rows of `batches`.
+        rows: their rows of `batch_rows`.
         changed: changes in records that were sent (`superseding.changed_values`).
         on_hold: schools whose rows wait for a person (`ledger.holds`).
     """
 
-    rows: pd.DataFrame
-    changed: pd.DataFrame
+    batches: pa.Table
+    rows: list[pa.Table]
+    changed: list[pd.DataFrame]
     on_hold: list[str]
 
 
-def due_rows(ctx: RunContext, chunk: Chunk, only: list[str] | None = None) -> DueRows:
-    """Return the chunk's rows that may go now, in the LRS's form, and the records that changed since they were sent.
+def due_batches(
+    ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None, *, by_service: bool | None = None
+) -> DueBatches:
+    """Build the batches of the chunk's rows that may go now, each learner in one of them.
 
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: the schools.
-        only: the schools among them that are batched; all if None.
+    The time `as_of` names the files. Only these schools are batched; all if None. The batches are for the LRS web service if
+    `by_service`; if None, the setting decides.
     """
+    build_from = partial(_batches_of, ctx, as_of=as_of, by_service=by_service)
+    parts = chunks(ctx, list(chunk.las))  # so that less is in memory at a time
+    built, upns, changed, stopped = [], list[pd.DataFrame](), list[pd.DataFrame](), list[str]()
+    for part in parts:
+        rows, changes_here, on_hold_here = _due_rows(ctx, part, only)
+        built.append(build_from(rows))
+        upns.append(rows[["upn", "known_as"]])
+        del rows  # before the next part's
+        changed.append(changes_here)
+        stopped += on_hold_here
+    if _is_repeated(upns, "upn") or _is_repeated(upns, "known_as"):
+        # Law 2: a learner who is due in two parts, by the UPN or the ledger's UPN, goes with one of them.
+        due = pd.concat([_due_rows(ctx, part, only)[0] for part in parts], ignore_index=True)
+        built = [build_from(first_of_each_learner(due))]
+    batches = pa.concat_tables([BATCHES.schema.empty_table(), *(batches for batches, _ in built)])
+    return DueBatches(batches, [rows for _, rows in built], changed, stopped)
+
+
+def _due_rows(ctx: RunContext, chunk: Chunk, only: list[str] | None) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return rows that may go now (`batching.to_send`), in the LRS's form; then `DueBatches.changed` and `on_hold`."""
     lake, cycle = ctx.lake, ctx.cycle
     chosen = chosen_rows(ctx, ["school_number", "sha256", *PUPIL_FIELDS], **chunk.where)
     _, _, standing = record_states(lake, cycle, **chunk.where)
@@ -65,42 +80,24 @@ def due_rows(ctx: RunContext, chunk: Chunk, only: list[str] | None = None) -> Du
     forms, held = lrs_forms(ctx, chosen), rows_held(lake, cycle.id, **chunk.where)
     stopped = on_hold(ctx, **chunk.where)
     goes = ~chosen["school_number"].isin(stopped) & (chosen["school_number"].isin(only) if only else True)
-    may = forms[goes.to_numpy()]
     changed = changes(ctx, chunk.where, standing, forms, sent, held)
-    return DueRows(to_send(standing, may, sent, held), changed, stopped)
+    return to_send(standing, forms[goes.to_numpy()], sent, held), changed, stopped
 
 
-@dataclass(frozen=True)
-class ChunkBatches:
-    """A chunk's batches: due (upn, known_as), the batches built, and the rest of `DueRows`."""
-
-    due: pd.DataFrame
-    built: BuiltBatches
-    changed: pd.DataFrame
-    on_hold: list[str]
+def _is_repeated(parts: list[pd.DataFrame], name: str) -> bool:
+    text = pa.large_string()
+    upns = pa.chunked_array([pa.array(part[name], text, from_pandas=True) for part in parts], text)
+    return len(upns.unique()) < len(upns)
 
 
-def due_batches(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) -> ChunkBatches:
-    """Return the chunk's due learners and their batches."""
-    due = due_rows(ctx, chunk, only)
-    return ChunkBatches(due.rows[["upn", "known_as"]], batches_of(ctx, due.rows, as_of), due.changed, due.on_hold)
-
-
-def batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, *, by_service: bool | None = None) -> BuiltBatches:
-    """Build batches, and make each file once for its hash.
-
-    Args:
-        ctx: data root, lake and cycle.
-        rows: `DueRows.rows` of whole schools.
-        as_of: the scheduled time; names the files.
-        by_service: whether they are for the LRS web service; if None, the setting decides.
-    """
+def _batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, by_service: bool | None) -> tuple[pa.Table, pa.Table]:
+    """Build batches of whole schools; return rows of `batches` and `batch_rows`. Each file is made once for its hash."""
     cycle = ctx.cycle
     by_service = lrs_service(ctx.root.reference).by_service if by_service is None else by_service
     # The cycle's layout decides the values (`lrs_forms`); file or web service decides how they are written.
     fmt, layout = (SOAP, BY_SERVICE) if by_service else (cycle.lrs_format, cycle.lrs_profile)
     profile = all_profiles(ctx.root.reference / "lrs")[layout]
-    ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"].str.strip()
+    ukprns = registration(ctx.root.reference).set_index("school_number")["ukprn"]
     ledger = ctx.lake.read("batches", ["batch_ref", "cycle", "file_name", "state", "built_at"])
     taken = set(ledger["file_name"])
     abandoned = set(ledger.loc[ledger["state"] == BatchState.ABANDONED.value, "batch_ref"])
@@ -138,42 +135,29 @@ def batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, *, by_service: b
         )
         tables.append(batch.rows.assign(**shared, position=range(1, len(batch.rows) + 1)))
     if not tables:
-        return BuiltBatches(BATCHES.schema.empty_table(), BATCH_ROWS.schema.empty_table())
+        return BATCHES.schema.empty_table(), BATCH_ROWS.schema.empty_table()
     learners = pd.concat(tables, ignore_index=True)
     batches = pd.DataFrame(entries).astype({"state": "str", "sent_at": "str", "reason": "str"})
-    return BuiltBatches(
+    return (
         arrow_of(BATCHES, change_state(batches, BatchEvent.BUILT)),
         arrow_of(BATCH_ROWS, learners[[c.name for c in BATCH_ROWS.columns]]),
     )
 
 
 def batch_files(ctx: RunContext, ready: pd.DataFrame) -> dict[str, bytes]:
-    """Make batch files again from the ledger and compare them with the hash taken when the batches were built.
-
-    Args:
-        ctx: data root, lake and cycle.
-        ready: rows of `batches`.
-
-    Raises:
-        ServiceFault: a file would differ from what was built; names the batch.
-    """
+    """Make the files of rows of `batches` again from the ledger: `contents_of`."""
     la_codes = ready["la_code"].unique().tolist()
     rows = ctx.lake.read("batch_rows", cycle=ctx.cycle.id, la_code=la_codes, batch_ref=ready["batch_ref"])
     return contents_of(ctx, ready, rows)
 
 
 def contents_of(ctx: RunContext, batches: pd.DataFrame, rows: pd.DataFrame) -> dict[str, bytes]:
-    """Return each batch's file content by file name.
-
-    Args:
-        ctx: data root, lake and cycle.
-        batches: rows of `batches`.
-        rows: their rows of `batch_rows`.
+    """Return content by file name, from rows of `batches` and `batch_rows`, compared with the hash of what was built.
 
     Raises:
         ServiceFault: a file would differ from what was built; names the batch.
     """
-    profiles: dict[str, Profile] = all_profiles(ctx.root.reference / "lrs")
+    profiles = all_profiles(ctx.root.reference / "lrs")
     of_batch = rows.sort_values(["batch_ref", "position"], ignore_index=True).groupby("batch_ref", sort=False)
     files = {}
     columns = ["batch_ref", "profile", "format", "ukprn", "file_name", "file_sha256"]

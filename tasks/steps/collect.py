@@ -38,23 +38,17 @@ class Arrival:
 
 
 def new_arrivals(inbox: Path, known: set[str]) -> tuple[list[Arrival], list[Exception]]:
-    """Collect: list the finished files of the LRS inbox that are not known, the same content once.
+    """Return the finished files of the LRS inbox whose sha256 is not known, by name, the same content once.
 
-    Args:
-        inbox: the folder.
-        known: sha256 of the files that need no second look.
-
-    Returns:
-        The files by name, and what stopped the reading of others.
+    Return also the exceptions that stopped the reading of other files.
     """
     with ThreadPoolExecutor(processors()) as threads:
         paths = sorted(path for path in inbox.iterdir() if path.is_file() and _is_finished(path))
         hashes = list(threads.map(lambda path: capture(sha256_of, path), paths))
     faults = [sha256 for sha256 in hashes if isinstance(sha256, Exception)]
-    first = {
-        sha256: path for path, sha256 in reversed(list(zip(paths, hashes, strict=True))) if isinstance(sha256, str)
-    }
-    new = [Arrival(path, sha256, path.stat().st_size) for sha256, path in first.items() if sha256 not in known]
+    by_hash = list(zip(hashes, paths, strict=True))
+    first = {sha256: path for sha256, path in reversed(by_hash) if isinstance(sha256, str) and sha256 not in known}
+    new = [Arrival(path, sha256, path.stat().st_size) for sha256, path in first.items()]
     return sorted(new, key=lambda arrival: arrival.path), faults
 
 
@@ -62,35 +56,23 @@ def _is_finished(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() not in (".part", ".tmp")
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What stands in result files: rows of `lrs_returns`, and why a file cannot be used, by its place."""
-
-    rows: pa.Table
-    unusable: dict[int, Exception]
-
-
 class StillGrowing(Exception):
     """A file that is not what it was when it was listed: it is still being written."""
 
 
-def _read_whole(path: Path, sha256: str) -> bytes | Exception:
-    content = capture(result_bytes, path)
-    grew = isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != sha256
+def _read_whole(file: Arrival) -> bytes | Exception:
+    content = capture(result_bytes, file.path)
+    grew = isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != file.sha256
     return StillGrowing() if grew else content
 
 
-def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str) -> Answers:
-    """Collect: the answers in result files, tied to the learners sent.
+def answers_in(root: DataRoot, files: list[Arrival], as_of: str) -> tuple[pa.Table, dict[int, Exception]]:
+    """Return the answers in result files, tied to the learners sent: rows of `lrs_returns`, received at `as_of`.
 
-    Args:
-        root: the data root.
-        paths: the files.
-        hashes: their sha256.
-        as_of: when they count as received.
+    Return also the exceptions of unusable files, by position.
     """
     profiles = all_profiles(root.reference / "lrs")
-    contents = [_read_whole(path, sha256) for path, sha256 in zip(paths, hashes, strict=True)]
+    contents = [_read_whole(file) for file in files]
     places = [place for place, content in enumerate(contents) if isinstance(content, bytes)]
     unusable: dict[int, Exception] = {n: c for n, c in enumerate(contents) if isinstance(c, Exception)}
     read = capture(read_results, [contents[n] for n in places], profiles)
@@ -104,22 +86,22 @@ def answers_in(root: DataRoot, paths: list[Path], hashes: list[str], as_of: str)
         rows, refused = read
         unusable |= {places[n]: fault for n, fault in refused.items()}
         rows = rows.assign(file=rows["file"].map(dict(enumerate(places))))
-    rows["sha256"] = rows.pop("file").map(dict(enumerate(hashes))).astype("str")
+    rows["sha256"] = rows.pop("file").map({n: file.sha256 for n, file in enumerate(files)}).astype("str")
     tied = tied_answers(Lake.of(root), rows).assign(received_at=as_of)
     tied["return_code"] = normalise_code(tied["return_code"])
-    return Answers(arrow_of(LRS_RETURNS, tied), unusable)
+    return arrow_of(LRS_RETURNS, tied), unusable
 
 
 def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
-    """`merging.tie` with what was sent of the learners who are answered for; what it leaves, by the demographics.
+    """Tie answers to learners sent (`merging.tie`); those that name nobody, by their demographics.
 
-    Who is named may be in an abandoned batch: the LRS has it after all. By the demographics nobody is found there, for the
-    learner may have gone out since under another UPN.
+    A learner who is named may be in an abandoned batch, because the LRS has it after all. Demographics do not tie to such a
+    batch, because the learner may have been sent since under another UPN.
     """
     sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
     batches = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at", "state"])
     tied = tie(answers, sent, batches, cycles_in_order())
-    # Few answers are left: a result file says whom it answers.
+    # Few answers are left, because a result file names its learners.
     left = tied[
         (tied["tied"] == "N") & tied[list(DEMOGRAPHICS)].notna().all(axis=1) & names_nobody(tied["mis_identifier"])
     ]
@@ -127,5 +109,5 @@ def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
         return tied
     of_school = lake.read("batch_rows", ["batch_ref", "upn", "ukprn", *DEMOGRAPHICS], ukprn=left["ukprn"].str.strip())
     of_school = those_sent(lake, of_school, batches, cycles_in_order())
-    found = tie(left, of_school, batches, cycles_in_order(), by_demographics=True).set_axis(left.index)
-    return pd.concat([tied.drop(index=left.index), found]).sort_index()
+    by_demographics = tie(left, of_school, batches, cycles_in_order(), by_demographics=True).set_axis(left.index)
+    return pd.concat([tied.drop(index=left.index), by_demographics]).sort_index()

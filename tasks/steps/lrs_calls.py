@@ -9,6 +9,8 @@ calls are made.
 No engine: the doctor calls it too. No codes of the LRS: their meaning is data (`schemas.codes.service_codes`).
 """
 
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,11 +25,11 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.core.batch_states import change_state
 from tasks.io.lrs.settings import LrsService, lrs_service
+from tasks.ledger.lrs_jobs import Submitted, keep_jobs
 from tasks.runtime.context import RunContext
 
 if TYPE_CHECKING:
     from tasks.io.lrs.web_service import LearnerService, Reply
-from tasks.ledger.lrs_jobs import Submitted, keep_jobs
 
 #: Outcomes that show whether a batch was handed over; after any other it stays SENT_UNCONFIRMED.
 _OUTCOMES = {
@@ -38,13 +40,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class CallResult:
-    """The result of the calls.
-
-    Attributes:
-        ledger: the rows of `batches` after the calls.
-        undone: by authority, what stopped its batches.
-        later: whether the LRS is closed at this time.
-    """
+    """The rows of `batches` after the calls; the faults by authority; whether the LRS is closed at this time."""
 
     ledger: pd.DataFrame
     undone: dict[str, Exception] = field(default_factory=dict)
@@ -54,24 +50,17 @@ class CallResult:
 def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str) -> CallResult:
     """Hand over the READY batches that were built for the web service.
 
-    Args:
-        ctx: data root, lake and cycle.
-        ledger: rows of `batches`.
-        contents: content by file name, of the batches that may go.
-        as_of: the time they count as sent.
+    `contents` has the content by file name of those that may go: a batch without waits, because its school is on hold.
 
     Raises:
         ServiceFault: there are such batches, but no address to call.
         ConfigurationFault: the settings are wrong.
     """
     is_ready = ledger["state"].eq(BatchState.READY.value) & ledger["format"].eq(SOAP)
-    # A batch without content may not go yet, because its school is on hold.
     ready = ledger[is_ready & ledger["file_name"].isin(contents)]
     if ready.empty:
         return CallResult(ledger)
     settings = lrs_service(ctx.root.reference)
-    if not settings.can_call:
-        raise ServiceFault(bilingual("fault.lrs_no_address"))
     service, codes = learner_service(settings), service_codes(ctx.root.reference)
     away = service.reached()
     if away is not None:
@@ -100,9 +89,15 @@ def _keep(ctx: RunContext, entries: pd.DataFrame) -> None:
 
 
 def learner_service(settings: LrsService) -> "LearnerService":
-    """Return the web service with some settings."""
+    """Return the web service with some settings.
+
+    Raises:
+        ServiceFault: no address to call is set.
+    """
     from tasks.io.lrs.web_service import LearnerService  # noqa: PLC0415 - only callers need zeep
 
+    if not settings.can_call:
+        raise ServiceFault(bilingual("fault.lrs_no_address"))
     return LearnerService(settings)
 
 
@@ -134,6 +129,22 @@ def is_wrong(meant: ServiceCode) -> bool:
     return meant.kind != "result" and meant.outcome not in (Outcome.LATER.value, Outcome.FAILED.value)
 
 
+def question_fault(code: ServiceCode, batches: int = 1) -> ServiceFault:
+    """Return the fault of calls that only ask, about that number of batches, and ended with this code."""
+    return ServiceFault(bilingual("fault.lrs_call", batches=batches, told=code.question_explanation))
+
+
+def first_faults(
+    codes_met: Iterable[tuple[str, ServiceCode]], fault: Callable[[ServiceCode, int], ServiceFault]
+) -> dict[str, Exception]:
+    """Return, by authority, the fault of its first code and of the number of times that it met it."""
+    faults: dict[str, Exception] = {}
+    for (la, code), number in Counter(codes_met).items():
+        if la not in faults:
+            faults[la] = fault(code, number)
+    return faults
+
+
 #: Maximum number of jobs named in a sentence.
 _MOST_NAMED = 5
 
@@ -145,9 +156,7 @@ def job_list(jobs: list[str]) -> str:
 
 def _undone(codes_met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
     """Return, by authority, the first code that stopped a batch; having to wait for another time is not a fault."""
-    undone: dict[str, Exception] = {}
-    for la, code in codes_met:
-        if code.outcome not in (Outcome.TAKEN.value, Outcome.LATER.value) and la not in undone:
-            number = sum(other == (la, code) for other in codes_met)
-            undone[la] = ServiceFault(bilingual("fault.lrs_call", batches=number, told=code.told))
-    return undone
+    return first_faults(
+        ((la, code) for la, code in codes_met if code.outcome not in (Outcome.TAKEN.value, Outcome.LATER.value)),
+        lambda code, number: ServiceFault(bilingual("fault.lrs_call", batches=number, told=code.explanation)),
+    )

@@ -10,14 +10,9 @@ from tasks.ledger.code_texts import lrs_codes
 
 
 def merged_answers(root: DataRoot, upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Return the register entries and exceptions of some learners, from every answer ever tied to them.
+    """Merge every answer ever tied to some learners (`merging.merge_answers`); their UPNs are canonical.
 
-    Args:
-        root: the data root.
-        upns: the learners, canonical.
-
-    Returns:
-        As `merging.merge_answers`; and the UPNs that the register has already.
+    Return the register entries and exceptions, and the UPNs that the register has already.
     """
     lake = Lake.of(root)
     columns = ["sha256", "ordinal", "received_at", "batch_ref", "upn", "uln", "return_code"]

@@ -20,12 +20,9 @@ from tasks.runtime.context import RunContext
 
 
 def possible_matches(ctx: RunContext, chunk: Chunk) -> pd.DataFrame:
-    """Return the likely cause of each possible match that the LRS answered for a chunk's learners in the cycle.
+    """Return the likely cause of each possible match among a chunk's learners in the cycle: upn, batch_ref, cause.
 
     This reads everything that was sent, so `publish` calls it for all its authorities at once.
-
-    Returns:
-        upn, batch_ref, cause.
     """
     lake, cycle = ctx.lake, ctx.cycle
     columns = ["upn", "batch_ref", "row_ref", "school_number"]

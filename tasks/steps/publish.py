@@ -5,7 +5,6 @@ What goes into a school's file is decided in `core.publication`; how it looks, i
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,8 +36,16 @@ from tasks.runtime.context import RunContext, moment
 from tasks.runtime.executor import capture
 from tasks.runtime.memory import release_memory
 from tasks.steps.possible_matches import possible_matches
-from tasks.steps.school_files import DueToAuthority, SchoolPack, authority_file, school_files
-from tasks.steps.submission_slip import BATCH_COLUMNS, RECEIVED_COLUMNS, Submission, submissions
+from tasks.steps.school_files import (
+    BATCH_COLUMNS,
+    RECEIVED_COLUMNS,
+    DueToAuthority,
+    SchoolPack,
+    Submission,
+    authority_file,
+    school_files,
+    submissions,
+)
 
 Value = TypeVar("Value")
 
@@ -70,7 +77,6 @@ class AuthorityList:
         lines: school_number and `publication.EXCEPTION_COLUMNS`.
         refs: content_ref by school.
         ulns: number of learners in the transfer file, by school.
-        submissions: content of the submission slip, by school.
     """
 
     lines: pd.DataFrame
@@ -95,14 +101,20 @@ def join_lists(parts: list[AuthorityList]) -> AuthorityList:
     lines = lines.sort_values("school_number", kind="stable")
     refs = {school: ref for part in parts for school, ref in part.refs.items()}
     ulns = {school: n for part in parts for school, n in part.ulns.items()}
-    return AuthorityList(
-        lines, refs, ulns, {school: slip for part in parts for school, slip in part.submissions.items()}
-    )
+    slips = {school: slip for part in parts for school, slip in part.submissions.items()}
+    return AuthorityList(lines, refs, ulns, slips)
 
 
 @dataclass(frozen=True)
 class Published:
-    """A chunk's files that are new, its findings and counts, and its share of the authorities' workbooks."""
+    """A chunk's published content.
+
+    Attributes:
+        filled: the zips that are new.
+        findings: as `findings.save` takes them.
+        counts: index la_code; ulns, exceptions.
+        listed: its share of the authorities' workbooks.
+    """
 
     filled: list[SchoolFile]
     findings: pd.DataFrame
@@ -115,19 +127,14 @@ def publish_chunk(ctx: RunContext, chunk: Chunk, as_of: str, likely: pd.DataFram
 
     A school that had a file and has no lines any more gets an empty list.
 
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: the schools.
-        as_of: the scheduled time.
-        likely: `possible_matches` of these schools at least; if None they are looked up.
-
-    Returns:
-        The zips; findings (as `findings.save` takes them); counts (index la_code: ulns, exceptions).
+    `likely` has `possible_matches` of these schools at least; if None they are looked up.
     """
     likely = possible_matches(ctx, chunk) if likely is None else likely
     ulns, lines, counts = _content(ctx, chunk, likely)
     release_memory()
-    submitted = _submissions(ctx, chunk, counts)
+    received = ctx.lake.read("received", list(RECEIVED_COLUMNS), cycle=ctx.cycle.id, la_code=list(chunk.las))
+    batches = ctx.lake.read("batches", list(BATCH_COLUMNS), cycle=ctx.cycle.id, **chunk.where)
+    submitted = submissions(counts, received, batches)
     before = _delivered(ctx, list(chunk.las))
     again = _again(ctx, before)
     had = [r for r, rows in before.items() if r in submitted and rows["cycle"].eq(ctx.cycle.id).any()]
@@ -140,9 +147,9 @@ def publish_chunk(ctx: RunContext, chunk: Chunk, as_of: str, likely: pd.DataFram
         due = SchoolPack(school, names, transfers, listed, 0, submitted[school])
         made = _next_file(
             ctx,
+            school,
             before.get(school),
             refs[school],
-            partial(zip_path, ctx, school),
             lambda n, due=due: school_files(replace(due, number=n), ctx.cycle, made_at),  # type: ignore[misc]
             again=school in again,
         )
@@ -171,9 +178,9 @@ def authority_workbook(ctx: RunContext, la_code: str, listed: AuthorityList, as_
         return None
     made = _next_file(
         ctx,
+        la_code,
         before,
         ref,
-        partial(authority_path, ctx, la_code),
         lambda n: authority_file(replace(due, number=n), ctx.cycle, made_at),
     )
     return None if made is None else SchoolFile(la_code, made[0], ref, 0, len(listed.lines), made[1])
@@ -194,9 +201,9 @@ def _again(ctx: RunContext, before: dict[str, pd.DataFrame]) -> set[str]:
 
 def _next_file(
     ctx: RunContext,
+    receiver: str,
     before: pd.DataFrame | None,
     ref: str,
-    path: Callable[[int], Path],
     make: Callable[[int], bytes],
     *,
     again: bool = False,
@@ -210,37 +217,19 @@ def _next_file(
         return None
     number = 1 if before is None else int(before["number"].max()) + 1
     file = capture(make, number)
-    while isinstance(file, bytes) and _another_stands(path(number), file):
+    # A run that died before its commit may have left another file, which the receiver may have fetched.
+    while isinstance(file, bytes) and (path := path_of(ctx, receiver, number)).exists() and path.read_bytes() != file:
         number += 1
         file = capture(make, number)
     return number, file
 
 
-def _submissions(ctx: RunContext, chunk: Chunk, counts: pd.DataFrame) -> dict[str, Submission]:
-    received = ctx.lake.read("received", list(RECEIVED_COLUMNS), cycle=ctx.cycle.id, la_code=list(chunk.las))
-    batches = ctx.lake.read("batches", list(BATCH_COLUMNS), cycle=ctx.cycle.id, **chunk.where)
-    return submissions(counts, received, batches)
-
-
-def path_of(ctx: RunContext, file: SchoolFile) -> Path:
-    """Return the path of a school's or an authority's file."""
-    is_school = len(file.receiver) == len("6604025")
-    return (zip_path if is_school else authority_path)(ctx, file.receiver, file.number)
-
-
-def zip_path(ctx: RunContext, school: str, number: int) -> Path:
-    """Return the path of a school's zip with that number."""
-    return ctx.root.dewi_outbox / school[:3] / school / zip_name(school, ctx.cycle.id, number)
-
-
-def authority_path(ctx: RunContext, la_code: str, number: int) -> Path:
-    """Return the path of an authority's workbook with that number, beside the folders of its schools."""
-    return ctx.root.dewi_outbox / la_code / authority_workbook_name(la_code, ctx.cycle.id, number)
-
-
-def _another_stands(path: Path, content: bytes) -> bool:
-    """Whether a run that died before its commit left another file there, which the receiver may have fetched."""
-    return path.exists() and path.read_bytes() != content
+def path_of(ctx: RunContext, receiver: str, number: int) -> Path:
+    """Return the path of a school's zip with that number, or of an authority's workbook, beside its schools' folders."""
+    folder = ctx.root.dewi_outbox / receiver[:3]
+    if receiver == receiver[:3]:
+        return folder / authority_workbook_name(receiver, ctx.cycle.id, number)
+    return folder / receiver / zip_name(receiver, ctx.cycle.id, number)
 
 
 def _content(ctx: RunContext, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -252,8 +241,8 @@ def _content(ctx: RunContext, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.Da
     _, dispositions, standing = record_states(lake, cycle, register, **chunk.where)
     spelled = ["batch_ref", "upn", "given_name", "family_name", "middle_name"]
     findings = still_changed(ctx, chunk, standing, lake.read("findings", cycle=cycle.id, **chunk.where))
-    asked_for = ["upn", "batch_ref", "return_code", "school_number"]
-    exceptions = lake.read("exceptions", asked_for, cycle=cycle.id, upn=upns)
+    columns = ["upn", "batch_ref", "return_code", "school_number"]
+    exceptions = lake.read("exceptions", columns, cycle=cycle.id, upn=upns)
     sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
     release_memory()  # the scans of the country's tables took more than is kept
     records = SchoolRecords(pupils, dispositions, standing, register, findings, exceptions, sent)

@@ -24,7 +24,6 @@ class ReadReturns:
 
     Attributes:
         unread: their rows of `received`.
-        pupils: rows of `pupils`.
         records: number of pupils by the return's sha256.
         faults: (school number, exception) for each return that could not be read.
     """
@@ -54,11 +53,7 @@ def read_returns(ctx: RunContext, chunk: Chunk) -> ReadReturns:
 
 
 def pupil_rows(ctx: RunContext, received: dict[str, Any]) -> pa.Table:
-    """Return the rows of `pupils` of one return.
-
-    Args:
-        ctx: data root, lake and cycle.
-        received: its row of `received`: path, sha256, la_code, school_number, layout, declared, unknown_elements.
+    """Return the rows of `pupils` of one return, from its row of `received`.
 
     Raises:
         ServiceFault: the file is gone or has changed.
@@ -73,13 +68,8 @@ def pupil_rows(ctx: RunContext, received: dict[str, Any]) -> pa.Table:
         declared=int(received["declared"]),
         unknown_elements=json.loads(unknown) if isinstance(unknown, str) else {},
     )
-    same_for_all = {
-        "cycle": ctx.cycle.id,
-        "la_code": received["la_code"],
-        "school_number": received["school_number"],
-        "sha256": sha256,
-    }
-    for name, value in same_for_all.items():
+    same_for_all = {name: received[name] for name in ("la_code", "school_number", "sha256")}
+    for name, value in {"cycle": ctx.cycle.id, **same_for_all}.items():
         pupils = pupils.append_column(name, pa.array([value] * len(pupils), pa.string()))
     refs = [row_ref(sha256, ordinal) for ordinal in pupils["ordinal"].to_pylist()]
     return pupils.append_column("row_ref", pa.array(refs, pa.string())).select(PUPILS.schema.names).cast(PUPILS.schema)

@@ -41,11 +41,7 @@ class Arrived:
 
 
 def arrived(file: Path, settled: frozenset[str]) -> Arrived:
-    """Open a file of the inbox and parse each return in it.
-
-    Args:
-        file: the file.
-        settled: hashes of returns that need no second parse.
+    """Open a file of the inbox and parse each return in it, except those whose hashes are `settled`.
 
     Raises:
         Refused: the file as a whole cannot be used.

@@ -14,19 +14,13 @@ from tasks.runtime.context import RunContext
 
 
 def chosen_rows(ctx: RunContext, columns: list[str], **where: Any) -> pd.DataFrame:
-    """Return the chosen records of a cycle, or of some of its schools.
-
-    Args:
-        ctx: data root, lake and cycle.
-        columns: pupil columns besides row_ref.
-        where: further conditions, such as la_code.
-    """
+    """Return row_ref and other columns of the chosen pupils of a cycle; `where` has further conditions, such as la_code."""
     decided = ctx.lake.read("dispositions", ["row_ref", "disposition"], cycle=ctx.cycle.id, **where)
     chosen = decided.loc[decided["disposition"] == Disposition.CHOSEN.value, "row_ref"]
     return ctx.lake.read("pupils", ["row_ref", *columns], cycle=ctx.cycle.id, row_ref=chosen, **where)
 
 
-def _plain_forms(ctx: RunContext, pupils: pd.DataFrame) -> pd.DataFrame:
+def plain_forms(ctx: RunContext, pupils: pd.DataFrame) -> pd.DataFrame:
     """Return pupils' records in the LRS's form, for comparison: upn and SENT_FIELDS; the wish to share is left open."""
     profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
     no = pd.Series(False, index=pupils.index)

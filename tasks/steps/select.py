@@ -24,7 +24,7 @@ from tasks.io.data_root.reference import registration, schools
 from tasks.io.lake.lake import arrow_of
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
-from tasks.steps.records import _plain_forms
+from tasks.steps.records import plain_forms
 
 _SELECTED_BY = ["row_ref", "school_number", "sha256", "upn", "former_upn", "uln", "dob", "nc_year", "enrol_status"]
 _FEW_VALUES = pa.dictionary(pa.int16(), pa.string())
@@ -40,21 +40,12 @@ DECIDED = pa.schema(
 
 
 def decisions_of(ctx: RunContext, chunk: Chunk) -> pa.Table:
-    """Decide the chunk's records, each by itself: other schools do not count yet.
-
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: the schools.
-
-    Returns:
-        Columns of `DECIDED`.
-    """
-    cycle = ctx.cycle
+    """Decide the chunk's records, each by itself: other schools do not count yet. Columns of `DECIDED`."""
+    cycle, reference = ctx.cycle, ctx.root.reference
     received = ctx.lake.read("received", cycle=cycle.id, **chunk.where)
     # A return that could not be read yet counts too: an older one is out of date and must not be sent in its place.
     returns = received[(received["status"] == "accepted") & (received["kind"] == "return")]
     pupils = ctx.lake.read("pupils", _SELECTED_BY, cycle=cycle.id, **chunk.where)
-    reference = ctx.root.reference
     rows = decide(
         pupils,
         cycle=cycle,
@@ -67,16 +58,9 @@ def decisions_of(ctx: RunContext, chunk: Chunk) -> pa.Table:
 
 
 def stored_decisions(ctx: RunContext, chunk: Chunk) -> pa.Table:
-    """Return what an earlier run decided about the chunk's records, each by itself.
+    """Return what an earlier run decided about the chunk's records, each by itself: columns of `DECIDED`.
 
     A record for which another school asks is chosen here: whether another school still asks is to be decided.
-
-    Args:
-        ctx: data root, lake and cycle.
-        chunk: schools that this run does not decide.
-
-    Returns:
-        Columns of `DECIDED`.
     """
     columns = ["row_ref", "school_number", "reason", "detail"]
     rows = ctx.lake.read("dispositions", columns, cycle=ctx.cycle.id, **chunk.where)
@@ -111,16 +95,15 @@ def _replaced(ctx: RunContext, chunk: Chunk, returns: pd.DataFrame) -> pd.Series
 
 
 def shared_records(decided: pa.Table) -> pd.DataFrame:
-    """Return the chosen records whose UPN two schools or more have chosen.
+    """Return the chosen records whose UPN two schools or more have chosen: row_ref, upn, school_number; few.
 
-    Args:
-        decided: columns of `DECIDED`; the whole cycle.
-
-    Returns:
-        row_ref, upn, school_number; few.
+    `decided` has the columns of `DECIDED`, for the whole cycle.
     """
     # Hashes take half the memory of UPNs. Different UPNs with the same hash are compared below.
-    hashes = [_hashes(upns.drop_null()) for upns in decided["upn"].chunks]
+    hashes = [
+        hash_pandas_object(upns.drop_null().to_pandas(), index=False, categorize=False).to_numpy()
+        for upns in decided["upn"].chunks
+    ]
     every = pd.Series(np.concatenate([np.array([], "uint64"), *hashes]))
     repeated = every[every.duplicated()].unique()
     masks = [upns.is_valid().to_numpy(zero_copy_only=False) for upns in decided["upn"].chunks]
@@ -132,21 +115,12 @@ def shared_records(decided: pa.Table) -> pd.DataFrame:
     return shared
 
 
-def _hashes(upns: pa.Array) -> np.ndarray:
-    return hash_pandas_object(upns.to_pandas(), index=False, categorize=False).to_numpy()
-
-
 def competing_records(ctx: RunContext, shared: pd.DataFrame) -> pd.DataFrame:
-    """Return the records of UPNs that two schools or more have chosen, as `one_learner.yielding_records` takes them.
-
-    Args:
-        ctx: data root, lake and cycle.
-        shared: `shared_records`.
-    """
+    """Return `shared_records` in the form for comparison, as `one_learner.yielding_records` takes them."""
     lake, las = ctx.lake, sorted(set(shared["school_number"].str[:3]))
     pupils = lake.read("pupils", cycle=ctx.cycle.id, la_code=las, row_ref=shared["row_ref"])
     returns = lake.read("received", ["sha256", "header_datetime"], sha256=pupils["sha256"]).set_index("sha256")
-    forms = _plain_forms(ctx, pupils)
+    forms = plain_forms(ctx, pupils)
     return forms.assign(
         **{name: pupils[name] for name in ("row_ref", "school_number", "enrol_status")},
         at=moments(pupils["sha256"].map(returns["header_datetime"]).astype("str")),
@@ -156,11 +130,8 @@ def competing_records(ctx: RunContext, shared: pd.DataFrame) -> pd.DataFrame:
 def dispositions_of(ctx: RunContext, decided: pa.Table, yielding: pd.Series, chunk: Chunk) -> pa.Table:
     """Return the chunk's rows of `dispositions`.
 
-    Args:
-        ctx: data root, lake and cycle.
-        decided: columns of `DECIDED`; of these schools at least.
-        yielding: row_refs of records for whose learner another school asks.
-        chunk: the schools.
+    `decided` has the columns of `DECIDED`, for these schools at least; `yielding` the row_refs of records for whose learner
+    another school asks.
     """
     la_codes = pc.utf8_slice_codeunits(decided["school_number"].cast(pa.string()), 0, 3)
     in_chunk = pc.is_in(la_codes, value_set=pa.array(chunk.las))

@@ -1,7 +1,5 @@
 """Snapshot: the content of a cycle's Parquet files. The stage writes them; their manifest is in `ledger.snapshots`."""
 
-from collections.abc import Iterator
-
 import pyarrow as pa
 
 from schemas.states import RowState
@@ -15,12 +13,8 @@ from tasks.runtime.chunks import Chunk, all_chunks
 from tasks.runtime.context import RunContext
 
 #: `snapshots/<cycle>/learners.parquet`: the learners who were sent or have a ULN, by school.
-SNAPSHOT = pa.schema(
-    [
-        pa.field(name, pa.string())
-        for name in ("la_code", "school_number", "upn", "uln", "conflict", "cycle", "state", "batch_ref", "row_ref")
-    ]
-)
+_NAMES = ("la_code", "school_number", "upn", "uln", "conflict", "cycle", "state", "batch_ref", "row_ref")
+SNAPSHOT = pa.schema([(name, pa.string()) for name in _NAMES])
 
 
 def snapshot_rows(ctx: RunContext, chunk: Chunk) -> pa.Table:
@@ -37,8 +31,7 @@ def snapshot_rows(ctx: RunContext, chunk: Chunk) -> pa.Table:
 
 def learners_file(ctx: RunContext) -> bytes:
     """Return the content of `learners.parquet`; the cycle's rows are never in memory together."""
-    rows: Iterator[pa.Table] = (snapshot_rows(ctx, chunk) for chunk in all_chunks(ctx))
-    return parquet_of(rows, SNAPSHOT)
+    return parquet_of((snapshot_rows(ctx, chunk) for chunk in all_chunks(ctx)), SNAPSHOT)
 
 
 def exceptions_file(ctx: RunContext) -> bytes:

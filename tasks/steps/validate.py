@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from schemas.cycles import up_to
-from schemas.lrs.profiles import all_profiles
+from expectations.rule_catalogue import rules_for
+from expectations.runner import RuleResult, run_rules
+from schemas.cycles import Cycle, up_to
+from schemas.lrs.profiles import Profile, all_profiles
 from schemas.tables import FINDINGS, PUPIL_FIELDS, SENT_FIELDS
-from tasks.core.evidence import KnownUpns, repeated_upns
+from tasks.core.evidence import KnownUpns, evidence, repeated_upns
 from tasks.core.held import held_rows
 from tasks.core.identifiers import canonical_upn
 from tasks.core.membership import is_in
@@ -17,23 +19,21 @@ from tasks.io.lake.lake import arrow_of
 from tasks.ledger.standing import rows_sent, those_sent
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
-from tasks.steps.records import _plain_forms, chosen_rows, current_rows
-from tasks.steps.rules import apply_rules
+from tasks.steps.records import chosen_rows, current_rows, plain_forms
 
 
 @dataclass(frozen=True)
 class ValidatedChunk:
-    """The rules' result for a chunk.
-
-    Attributes:
-        findings: rows of `findings`.
-        chosen: la_code, held; every chosen record.
-        tried: rule, tried, failed.
-    """
+    """The rules' result for a chunk: rows of `findings`; la_code and held of every chosen record; rule, tried, failed."""
 
     findings: pa.Table
     chosen: pd.DataFrame
     tried: pd.DataFrame
+
+
+def apply_rules(chosen: pd.DataFrame, cycle: Cycle, profile: Profile, known: KnownUpns) -> RuleResult:
+    """Return the findings of a cycle's rules on chosen records, for `uln check` too; arguments as in `evidence`."""
+    return run_rules(evidence(chosen, cycle, profile, known), rules_for(cycle))
 
 
 def validate_chunk(ctx: RunContext, chunk: Chunk) -> ValidatedChunk:
@@ -64,7 +64,7 @@ def _second_upns(ctx: RunContext, chunk: Chunk, chosen: pd.DataFrame, current: p
     ledger, batches = rows_sent(lake, ["batch_ref", "upn", "given_name", "dob", "gender"], cycles, names)
     records = chosen[["forename", "dob", "gender"]].assign(upn=upn, former_upn=former)
     new = chosen[~is_in(known_as(records, ledger), ledger["upn"])].reset_index(drop=True)
-    forms = _plain_forms(ctx, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
+    forms = plain_forms(ctx, new).assign(row_ref=new["row_ref"], school_number=new["school_number"])
     columns = ["batch_ref", "upn", "school_number", *SENT_FIELDS]
     alike = lake.read("batch_rows", columns, cycle=cycles, area=list(chunk.las), dob=forms["dob"])
     alike = those_sent(lake, alike, batches, cycles)

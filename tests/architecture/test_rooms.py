@@ -47,6 +47,7 @@ SAME_NAME = {
     "exception_life": {"core", "ledger"},
     "hand_over": {"core", "ledger"},
     "pages": {"settings", "reports"},
+    "upkeep": {"flows", "stages"},
     "readiness": {"codes", "core", "stages"},
     "retention": {"settings", "core"},
     "standing": {"core", "ledger"},

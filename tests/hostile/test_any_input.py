@@ -29,9 +29,8 @@ from tasks.io.lrs.files import batch_file_name, read_result, write_batch
 from tasks.io.plasc.reader import read_return
 from tasks.ledger.code_texts import texts_of
 from tasks.reports.status import status_of
-from tasks.steps.rules import apply_rules
-from tasks.steps.school_files import SchoolPack, school_files
-from tasks.steps.submission_slip import Submission
+from tasks.steps.school_files import SchoolPack, Submission, school_files
+from tasks.steps.validate import apply_rules
 from tests.hostile.pupils import SOUND, ULNS, UPNS, a_return
 from tests.support.diary import census, returns
 from tests.support.learners import sound_learners

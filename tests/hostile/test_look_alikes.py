@@ -15,7 +15,7 @@ from tasks.core.merging import tie
 from tasks.core.readiness import missing_things, unmatched_opt_outs
 from tasks.core.selection import select
 from tasks.core.text_columns import capitals
-from tasks.steps.rules import apply_rules
+from tasks.steps.validate import apply_rules
 from tests.support.learners import sound_learners
 
 UPN, ULN = "M660402510001", "1000102504"

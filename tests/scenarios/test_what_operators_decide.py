@@ -22,7 +22,7 @@ from tasks.ledger.exception_life import exceptions_seen
 from tasks.ledger.holds import on_hold
 from tasks.ledger.operator_decisions import last_decided
 from tasks.ledger.snapshots import published
-from tasks.operator import publish_again as publishing
+from tasks.operator import decide_school
 from tasks.operator.import_export import import_export
 from tasks.reports.status import attention, status_of
 from tasks.runtime.context import RunContext
@@ -210,7 +210,7 @@ def test_cut_short_after_it_was_decided_the_next_returns_run_publishes_once(answ
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publishing, "publish_authorities", killed)
+    monkeypatch.setattr(decide_school, "publish_authorities", killed)
     terminal(answered, "publish", B, "--cycle", SECOND, "--reason", WHY, "--as-of", "2013-02-11T09:15", expect=1)
     monkeypatch.undo()
     assert len(zips(answered)) == 1 and not published(str(answered), SECOND), "the returns run does not pass it by"

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.codes.quarantine_reasons import all_reasons
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import Refused, ServiceFault
 from tasks.io.data_root.data_root import write_whole
@@ -239,12 +240,15 @@ def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
     return ReturnDocument(hashlib.sha256(content).hexdigest(), content, _visible(_name(member)))
 
 
-def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str, str]) -> Path:
+def quarantine(root: Path, sha256: str, content: bytes | None, file: str, refused: Refused) -> Path:
     """Keep a refused file and its reason in a folder named by the content's hash; return that folder.
 
-    `content` is None for a file too large to keep twice, as the inbox has it. `reason` (code, detail, and texts in both
-    languages) is written as reason.json.
+    `content` is None for a file too large to keep twice, as the inbox has it. reason.json names the `file`, and has the
+    reason with its texts in both languages.
     """
+    reason = {"file": file, "reason": refused.reason, "detail": refused.detail}
+    texts = all_reasons()[refused.reason]
+    reason |= {name: getattr(texts, name) for name in ("text_cy", "text_en", "action_cy", "action_en")}
     folder = root / "quarantine" / sha256
     if content is not None:
         write_whole(folder / _kept_name(content), content)

@@ -24,7 +24,7 @@ def result_file(message: bytes, ukprn: str, file_name: str, job_ref: str) -> byt
 _COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "LearnersNotFound", "RejectedLearners")
 
 
-def answered_learners(message: bytes) -> tuple[int, int]:
+def answered_learners(message: bytes) -> tuple[int, float]:
     """Return the number of learners in an answer, and the sum of its five counters; a counter that is no number is 0.
 
     Args:
@@ -33,7 +33,7 @@ def answered_learners(message: bytes) -> tuple[int, int]:
     root = etree.fromstring(message)
     named = [(row.findtext("{*}MISIdentifier") or "").strip() for row in root.findall("{*}Learner")]
     counters = [(root.findtext(f"{{*}}{name}Count") or "").strip() for name in _COUNTERS]
-    return len(set(named) - {""}) + named.count(""), sum(int(count) for count in counters if count.isdecimal())
+    return len(set(named) - {""}) + named.count(""), sum(float(count) for count in counters if count.isdecimal())
 
 
 def verified_learners(message: bytes) -> pd.DataFrame:

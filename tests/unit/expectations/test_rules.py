@@ -20,7 +20,7 @@ from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.core.evidence import KnownUpns, evidence, repeated_upns, shared_upns
 from tasks.io.data_root.data_root import DataRoot
 from tasks.ledger.code_texts import texts_of
-from tasks.steps.rules import apply_rules
+from tasks.steps.validate import apply_rules
 from tests.support.paths import PROJECT
 
 CYCLE = cycle_by_id("2012-01")

@@ -221,17 +221,21 @@ def test_files_in_the_wrong_place_are_told(tmp_path):
     ids=["xml", "zip", "other", "empty"],
 )
 def test_quarantine_keeps_file_and_reason(tmp_path, content, name):
-    folder = quarantine(tmp_path, "ab" * 32, content, {"reason": "not_xml", "text_cy": "Ŵ"})
+    folder = quarantine(tmp_path, "ab" * 32, content, "660/x.xml", Refused("not_xml", "place"))
     assert folder == tmp_path / "quarantine" / ("ab" * 32)
     assert (folder / name).read_bytes() == content
     assert sorted(p.name for p in folder.iterdir()) == [name, "reason.json"]
-    assert json.loads((folder / "reason.json").read_text(encoding="utf-8"))["text_cy"] == "Ŵ"
+    texts = all_reasons()["not_xml"]
+    assert json.loads((folder / "reason.json").read_text(encoding="utf-8")) == {
+        **{"file": "660/x.xml", "reason": "not_xml", "detail": "place"},
+        **{name: getattr(texts, name) for name in ("text_cy", "text_en", "action_cy", "action_en")},
+    }
 
 
 def test_quarantine_lets_go_of_what_was_accepted_and_of_nothing_else(tmp_path):
     let_go(tmp_path, ["aa"])
     for sha256 in ("aa", "bb"):
-        quarantine(tmp_path, sha256, None, {"reason": "outside_cycle"})
+        quarantine(tmp_path, sha256, None, "x.xml", Refused("outside_cycle"))
     let_go(tmp_path, ["aa", "cc", "", ".."])
     assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()] == [
         "quarantine/bb/reason.json"

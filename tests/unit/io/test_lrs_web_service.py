@@ -176,7 +176,7 @@ def test_each_thing_that_goes_wrong_has_its_code_and_is_tried_once(lrs, caller, 
     lrs.planned["SubmitBatch"] = deque([planted])
     assert caller(answer_seconds=1.5).submit(document(), JobKind.FULL).code == code
     assert lrs.taken["SubmitBatch"] == heard
-    told = service_codes()[code].told
+    told = service_codes()[code].explanation
     assert told.cy != told.en and code in told.en
     # Of what may have been taken nobody says that it was not.
     assert (service_codes()[code].outcome == "unknown") or heard == 0

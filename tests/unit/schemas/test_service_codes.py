@@ -17,7 +17,7 @@ def test_every_published_code_is_there_in_both_languages_with_its_source():
     codes = service_codes()
     assert codes.keys() == PUBLISHED | set(Connection)
     assert all(c.label_cy != c.label_en and c.action_cy != c.action_en and c.source for c in codes.values())
-    assert all(c.told.en.count(c.code) == c.told.cy.count(c.code) == 1 for c in codes.values())
+    assert all(c.explanation.en.count(c.code) == c.explanation.cy.count(c.code) == 1 for c in codes.values())
 
 
 def test_only_what_is_sure_not_to_have_been_taken_may_be_sent_again_by_itself():

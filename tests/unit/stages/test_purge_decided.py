@@ -12,7 +12,7 @@ from schemas.tables import SHARED_UPNS
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake import maintenance
 from tasks.io.lake.lake import Lake
-from tasks.stages.purge_decided import purge_decided
+from tasks.stages.upkeep import purge_decided
 
 TODAY = dt.date.today().isoformat()  # noqa: DTZ011 - the disk's days are the machine's
 CYCLES = ("2012-01", "2013-01")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from schemas.texts.catalogue import all_texts
+from schemas.texts.faults import Refused
 from tasks.io.data_root import dewi_inbox
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import SHIPPED
@@ -203,7 +204,8 @@ def test_quarantine_holds_only_what_stands_refused(root):
 def test_what_a_killed_run_left_in_quarantine_goes_with_the_next(root):
     put(root, "x.xml", a_return())
     run(receive, root)
-    dewi_inbox.quarantine(root.path, received(root)["sha256"].iloc[0], a_return(), {"reason": "outside_cycle"})
+    sha256 = received(root)["sha256"].iloc[0]
+    dewi_inbox.quarantine(root.path, sha256, a_return(), "x.xml", Refused("outside_cycle"))
     run(receive, root)
     assert refusals(root) == {}
 

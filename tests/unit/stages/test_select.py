@@ -101,5 +101,5 @@ def test_two_upns_with_the_same_hash_are_not_taken_for_one(lake, monkeypatch):
     received = lake.read("received")
     lake.upsert("received", received.assign(header_datetime="2012-01-20", layout="ctf"))
     decided = step.decisions_of(ctx, Chunk(("660", "661")))
-    monkeypatch.setattr(step, "_hashes", lambda upns: pd.Series(7, range(len(upns)), "uint64").to_numpy())
+    monkeypatch.setattr(step, "hash_pandas_object", lambda upns, **_: pd.Series(7, range(len(upns)), "uint64"))
     assert sorted(step.shared_records(decided)["row_ref"]) == ["c", "d"]

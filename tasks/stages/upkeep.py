@@ -1,24 +1,37 @@
-"""Purge: remove the kinds of data that are past their decided retention."""
+"""Upkeep: merge the lake's small files, and remove the kinds of data that are past their decided retention."""
 
 import datetime as dt
 from pathlib import Path
 
 from schemas.settings.retention import Kind, all_retention
+from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import one_run_at_a_time
+from tasks.io.lake import maintenance
+from tasks.io.lake.lake import Lake
 from tasks.maintenance.purge import purge, totals
 from tasks.runtime.chunks import Counts
 from tasks.runtime.task import stage_task
 
 
+@stage_task("compact", "compact", retried=True)
+def compact(data: str) -> Counts:
+    """Merge each table's small files.
+
+    Returns:
+        Counts: tables (with small files), files (by how many there are fewer).
+    """
+    lake = Lake.of(DataRoot(Path(data)))
+    with one_run_at_a_time(data):
+        spared = [maintenance.compact(lake, name) for name in TABLES]
+    return {"tables": sum(n > 0 for n in spared), "files": sum(spared)}
+
+
 @stage_task("purge-decided", "purge-decided")
 def purge_decided(data: str, day: str) -> Counts:
-    """Remove data that is due, of the kinds whose days are decided, and former versions of the lake.
+    """Remove data whose decided days are past on `day` (ISO), and former versions of the lake.
 
     No run needs a former version. Its rows are in the present version too, unless a person has purged them.
-
-    Args:
-        data: the data root.
-        day: the day from which days are counted, ISO.
 
     Returns:
         Counts: files by kind; rows, of pupils.
