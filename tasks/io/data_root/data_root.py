@@ -1,4 +1,4 @@
-"""The folders of a data root, their permissions, and how a file is put there whole.
+"""The folders of a data root, their permissions, and how a file is put there whole, measured and removed.
 
 The layout is part of the service's contract with its operators (README, "The data root"). Nothing read from a file
 decides a path: authority and school codes are checked against the register first.
@@ -7,12 +7,13 @@ Files and folders are private to the owner unless `schemas.settings.access` lets
 permissions from its folder; files that libraries write get theirs from `keep_private`.
 """
 
+import datetime as dt
 import errno
-import hashlib
 import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,71 +27,55 @@ def keep_private() -> None:
     os.umask(0o077)
 
 
+class _Below:
+    """A path below the data root, as an attribute of `DataRoot`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __get__(self, root: "DataRoot", _owner: object = None) -> Path:
+        return root.path / self._path
+
+
 @dataclass(frozen=True)
 class DataRoot:
-    """The folders of a data root."""
+    """The folders and files of a data root."""
 
     path: Path
-
-    @property
-    def reference(self) -> Path:
-        """Registration, opt-outs, and anything that overrides the shipped reference data."""
-        return self.path / "reference"
-
-    @property
-    def dewi_inbox(self) -> Path:
-        """Approved PLASC returns, one folder per authority."""
-        return self.path / "dewi" / "inbox"
-
-    @property
-    def dewi_outbox(self) -> Path:
-        """Files for schools, by authority and school."""
-        return self.path / "dewi" / "outbox"
-
-    @property
-    def lrs_outbox(self) -> Path:
-        """Batch files to hand to the LRS."""
-        return self.path / "lrs" / "outbox"
-
-    @property
-    def lrs_inbox(self) -> Path:
-        """Result files and exports from the LRS."""
-        return self.path / "lrs" / "inbox"
-
-    @property
-    def lake(self) -> Path:
-        """The Delta tables."""
-        return self.path / "lake"
-
-    @property
-    def engine(self) -> Path:
-        """Prefect's own files, if no server is set up."""
-        return self.path / "prefect"
-
-    @property
-    def rehearsal_mark(self) -> Path:
-        """A file that marks a root whose learners are all synthetic."""
-        return self.path / "rehearsal" / "synthetic.json"
-
-    @property
-    def staging(self) -> Path:
-        """Files that a killed run of version 0.1 left on their way to other machines; the next run removes them."""
-        return self.path / "staging"
-
-    @property
-    def worker_output(self) -> Path:
-        """The output of libraries in worker processes; may hold anything."""
-        return self.path / "reports" / "process" / "faults" / "workers.txt"
-
-    @property
-    def untied_report(self) -> Path:
-        """The LRS's answers that match no learner sent."""
-        return self.path / "reports" / "untied.csv"
-
-    @property
-    def near_misses_report(self) -> Path:
-        """Learners whom those answers nearly fit; shows pupils' data."""
-        return self.path / "reports" / "untied_near_misses.csv"
+    #: Registration, opt-outs, and anything that overrides the shipped reference data.
+    reference = _Below("reference")
+    #: Approved PLASC returns, one folder per authority.
+    dewi_inbox = _Below("dewi/inbox")
+    #: Files for schools, by authority and school.
+    dewi_outbox = _Below("dewi/outbox")
+    #: Batch files to hand to the LRS.
+    lrs_outbox = _Below("lrs/outbox")
+    #: Result files and exports from the LRS.
+    lrs_inbox = _Below("lrs/inbox")
+    #: The Delta tables.
+    lake = _Below("lake")
+    #: Prefect's own files, if no server is set up.
+    engine = _Below("prefect")
+    #: A file that marks a root whose learners are all synthetic.
+    rehearsal_mark = _Below("rehearsal/synthetic.json")
+    #: Files that a killed run of version 0.1 left on their way to other machines; the next run removes them.
+    staging = _Below("staging")
+    #: The output of libraries in worker processes; may hold anything.
+    worker_output = _Below("reports/process/faults/workers.txt")
+    #: The LRS's answers that match no learner sent.
+    untied_report = _Below("reports/untied.csv")
+    #: Learners whom those answers nearly fit; shows pupils' data.
+    near_misses_report = _Below("reports/untied_near_misses.csv")
+    #: The runs' log, a file a day; counts and references.
+    logs = _Below("logs")
+    #: Counts, ages and durations, for a metrics collector.
+    metrics = _Below("logs/metrics.prom")
+    #: When arrivals were last announced, for the next watcher; only times.
+    announced_arrivals = _Below("logs/arrivals.json")
+    #: Jobs of the LRS web service that are not in the lake yet; only references.
+    jobs_noted = _Below("lrs/jobs_noted")
+    #: Refused files and their reasons, by the hash of the content.
+    quarantine = _Below("quarantine")
 
     def snapshots(self, cycle_id: str) -> Path:
         """The cycle's Parquet snapshots."""
@@ -99,31 +84,6 @@ class DataRoot:
     def reports(self, cycle_id: str) -> Path:
         """The cycle's reports and the evidence of faults."""
         return self.path / "reports" / cycle_id
-
-    @property
-    def logs(self) -> Path:
-        """The runs' log, a file a day; counts and references."""
-        return self.path / "logs"
-
-    @property
-    def metrics(self) -> Path:
-        """Counts, ages and durations, for a metrics collector."""
-        return self.logs / "metrics.prom"
-
-    @property
-    def announced_arrivals(self) -> Path:
-        """When arrivals were last announced, for the next watcher; only times."""
-        return self.logs / "arrivals.json"
-
-    @property
-    def jobs_noted(self) -> Path:
-        """Jobs of the LRS web service that are not in the lake yet; only references."""
-        return self.path / "lrs" / "jobs_noted"
-
-    @property
-    def quarantine(self) -> Path:
-        """Refused files and their reasons, by the hash of the content."""
-        return self.path / "quarantine"
 
     @property
     def access(self) -> Access:
@@ -135,22 +95,11 @@ class DataRoot:
         path = self.reference / "access.toml"
         return parse_access(text_of(path)) if path.exists() else Access()
 
-    def _folders(self) -> tuple[Path, ...]:
+    def _folders(self) -> list[Path]:
         """Return the folders that every data root has, parents first."""
-        return (
-            self.path,
-            self.reference,
-            self.path / "dewi",
-            self.dewi_inbox,
-            self.dewi_outbox,
-            self.path / "lrs",
-            self.lrs_outbox,
-            self.lrs_inbox,
-            self.quarantine,
-            self.lake,
-            self.path / "snapshots",
-            self.path / "reports",
-        )
+        inboxes_and_outboxes = ("dewi", "dewi/inbox", "dewi/outbox", "lrs", "lrs/outbox", "lrs/inbox")
+        names = ("reference", *inboxes_and_outboxes, "quarantine", "lake", "snapshots", "reports")
+        return [self.path, *(self.path / name for name in names)]
 
     def create(self) -> "DataRoot":
         """Make missing folders and set the permissions of all.
@@ -195,7 +144,7 @@ class DataRoot:
 
 
 def _may_close(path: Path) -> bool:
-    """Whether this account may close the path: it owns it, and it is not a folder for everybody such as /tmp."""
+    # This account owns it, and it is not a folder for everybody such as /tmp.
     status = path.stat()
     return status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
 
@@ -222,8 +171,6 @@ def make_folder(folder: Path) -> None:
 
 #: Prefix and suffix of a file that is being written; nobody else uses them.
 _PART = (".uln-", ".part")
-
-
 #: Error numbers that prove that nothing was put in place. Any other answer of a share may hide that it was.
 NOTHING_DONE = frozenset(
     {
@@ -237,10 +184,10 @@ class NotWritten(OSError):
     """A file could not be put in place; `filename` is its path.
 
     Attributes:
-        may_stand: whether the file may be there all the same: the move had begun and its outcome is unknown.
+        may_exist: whether the file may exist all the same: the move had begun and its outcome is unknown.
     """
 
-    may_stand = False
+    may_exist = False
 
 
 def write_whole(path: Path, data: bytes) -> bool:
@@ -285,7 +232,7 @@ def write_together(files: dict[Path, bytes]) -> int:
     except OSError as error:
         # The system's error names the part, or no file.
         fault = NotWritten(error.errno, error.strerror, str(path))
-        fault.may_stand = moving and error.errno not in NOTHING_DONE
+        fault.may_exist = moving and error.errno not in NOTHING_DONE
         raise fault from error
     finally:
         for part in parts.values():
@@ -296,13 +243,8 @@ def write_together(files: dict[Path, bytes]) -> int:
 def clear_parts(root: DataRoot) -> None:
     """Remove a killed run's unfinished files and `staging`; only while no other run can be writing. Leaves the inboxes."""
     shutil.rmtree(root.staging, ignore_errors=True)
-    for folder in (
-        root.dewi_outbox,
-        root.lrs_outbox,
-        root.jobs_noted,
-        *(root.path / name for name in ("quarantine", "snapshots", "reports")),
-    ):
-        clear_parts_of(folder)
+    for name in ("dewi/outbox", "lrs/outbox", "lrs/jobs_noted", "quarantine", "snapshots", "reports"):
+        clear_parts_of(root.path / name)
 
 
 def clear_parts_of(folder: Path) -> None:
@@ -311,16 +253,33 @@ def clear_parts_of(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def take_away(path: Path, sha256: str) -> bool:
-    """Remove a file that the service wrote, if it still has the content with this hash.
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files and folders; a missing one is no fault.
 
-    Returns:
-        False if the file is missing or has other content.
+    Raises:
+        OSError: something could not be removed.
     """
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        return False
-    path.unlink()
-    return True
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _files(path: Path) -> list[Path]:
+    return [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+
+
+def size_of(paths: Iterable[Path]) -> tuple[int, int]:
+    """Return the number of files, those in folders included, and their bytes."""
+    sizes = [file.stat().st_size for path in paths for file in _files(path)]
+    return len(sizes), sum(sizes)
+
+
+def last_day(path: Path) -> str:
+    """Return the last day on which a file, or any file in a folder, was written: ISO."""
+    newest = max(file.stat().st_mtime for file in [path, *_files(path)])
+    return dt.datetime.fromtimestamp(newest, tz=dt.UTC).date().isoformat()
 
 
 #: Files written side by side. A disk takes many in little more time than one; threads suffice, as it needs no processor.
@@ -333,14 +292,14 @@ def write_each(files: dict[Path, bytes]) -> dict[Path, OSError]:
     Returns:
         The fault by path of each file that could not be written; all others are in place.
     """
+    faults: dict[Path, OSError] = {}
 
-    def put(path: Path) -> OSError | None:
+    def put(path: Path) -> None:
         try:
             write_whole(path, files[path])
         except OSError as fault:
-            return fault
-        return None
+            faults[path] = fault
 
     with ThreadPoolExecutor(_AT_A_TIME) as threads:
-        done = zip(files, threads.map(put, files), strict=True)
-        return {path: fault for path, fault in done if fault is not None}
+        list(threads.map(put, files))
+    return {path: faults[path] for path in files if path in faults}

@@ -78,7 +78,8 @@ def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
     folder = inbox / la_code
     if not folder.is_dir():
         return []
-    return [Arrival(storable(p.relative_to(inbox)), p) for p in sorted(folder.iterdir()) if p.is_file() and _whole(p)]
+    files = (p for p in sorted(folder.iterdir()) if p.is_file() and may_be_whole(p))
+    return [Arrival(storable(p.relative_to(inbox)), p) for p in files]
 
 
 def files_at(inbox: Path, path: str) -> list[Path]:
@@ -95,15 +96,16 @@ def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
         Paths relative to the inbox, sorted; without hidden and half-written files, and without files in hidden folders.
     """
     folders = set(la_codes)
-    files = ((p, p.relative_to(inbox).parts) for p in inbox.rglob("*") if p.is_file() and _whole(p))
+    files = (p.relative_to(inbox) for p in inbox.rglob("*") if p.is_file() and may_be_whole(p))
     return sorted(
-        storable(Path(*parts))
-        for _, parts in files
-        if (len(parts) != 2 or parts[0] not in folders) and not any(part.startswith(".") for part in parts)
+        storable(file)
+        for file in files
+        if (len(file.parts) != 2 or file.parts[0] not in folders) and not any(p.startswith(".") for p in file.parts)
     )
 
 
-def _whole(path: Path) -> bool:
+def may_be_whole(path: Path) -> bool:
+    """Whether a file's name is neither hidden nor that of a file that is still being written."""
     return not path.name.startswith(".") and path.suffix.lower() not in _HALF_WRITTEN
 
 
@@ -247,7 +249,9 @@ def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str,
     """
     folder = root / "quarantine" / sha256
     if content is not None:
-        write_whole(folder / _kept_name(content), content)
+        # A fixed name, never the sender's, with the extension that the bytes suggest, so that a person can open it.
+        ending = "zip" if content.startswith(_ZIP_STARTS) else "xml" if _starts_like_xml(content) else "bin"
+        write_whole(folder / f"file.{ending}", content)
     text = json.dumps(reason, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_whole(folder / "reason.json", text.encode())
     return folder
@@ -255,13 +259,7 @@ def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str,
 
 def let_go(root: Path, accepted: Iterable[str]) -> None:
     """Remove from quarantine the files whose acceptance is recorded, by hash; the inbox still has them."""
-    stored = {folder.name for folder in (root / "quarantine").glob("*")}
-    for sha256 in sorted(stored.intersection(accepted)):
-        shutil.rmtree(root / "quarantine" / sha256)
-
-
-def _kept_name(content: bytes) -> str:
-    """Return a fixed name, never the sender's, with the extension that the bytes suggest, so that a person can open it."""
-    if content.startswith(_ZIP_STARTS):
-        return "file.zip"
-    return "file.xml" if _starts_like_xml(content) else "file.bin"
+    hashes = set(accepted)
+    for folder in sorted((root / "quarantine").glob("*")):
+        if folder.name in hashes:
+            shutil.rmtree(folder)
