@@ -249,9 +249,7 @@ def quarantine(root: Path, sha256: str, content: bytes | None, reason: dict[str,
     """
     folder = root / "quarantine" / sha256
     if content is not None:
-        # A fixed name, never the sender's, with the extension that the bytes suggest, so that a person can open it.
-        ending = "zip" if content.startswith(_ZIP_STARTS) else "xml" if _starts_like_xml(content) else "bin"
-        write_whole(folder / f"file.{ending}", content)
+        write_whole(folder / _kept_name(content), content)
     text = json.dumps(reason, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_whole(folder / "reason.json", text.encode())
     return folder
@@ -263,3 +261,10 @@ def let_go(root: Path, accepted: Iterable[str]) -> None:
     for folder in sorted((root / "quarantine").glob("*")):
         if folder.name in hashes:
             shutil.rmtree(folder)
+
+
+def _kept_name(content: bytes) -> str:
+    """Return a fixed name, never the sender's, with the extension that the bytes suggest, so that a person can open it."""
+    if content.startswith(_ZIP_STARTS):
+        return "file.zip"
+    return "file.xml" if _starts_like_xml(content) else "file.bin"
