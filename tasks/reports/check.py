@@ -111,5 +111,5 @@ def _check(
             ["ordinal", "nc_year", "rule", "severity"]
         ],
         held=held_rows(findings).nunique(),
-        unknown_elements=parsed.unknown_elements,
+        unknown_elements=parsed.header.unknown_elements,
     )

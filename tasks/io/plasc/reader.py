@@ -71,17 +71,10 @@ class ReturnHeader:
 
 @dataclass(frozen=True)
 class PlascReturn:
-    """A return as read.
-
-    Attributes:
-        pupils: ordinal (from 1, in file order) and the pupil fields, text as sent, null where absent or empty.
-        leavers, unknown_elements: as in the header.
-    """
+    """A return as read; `pupils` as by `read_pupils`."""
 
     header: ReturnHeader
     pupils: pd.DataFrame
-    leavers: int
-    unknown_elements: dict[str, int]
 
 
 def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
@@ -141,7 +134,7 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
     pupils = read_pupils(
         content, header.layout, layouts, declared=header.declared, unknown_elements=header.unknown_elements
     )
-    return PlascReturn(header, pupils.to_pandas(), header.leavers, header.unknown_elements)
+    return PlascReturn(header, pupils.to_pandas())
 
 
 def _unknown(
@@ -285,14 +278,10 @@ def _local(element: etree._Element) -> str:
 def _root(content: bytes, layouts: dict[str, PlascLayout]) -> tuple[etree._Element, dict[str, PlascLayout]]:
     """Return the root element and the layouts with that root; the other layouts' containers mean nothing in it."""
     root = parse(content)
-    matching = _of_root(_local(root), layouts)
+    matching = {layout.name: layout for layout in layouts.values() if layout.root == _local(root)}
     if not matching:
         raise Refused("wrong_root", bilingual("detail.root", name=_local(root)[:40]))
     return root, matching
-
-
-def _of_root(name: str, layouts: dict[str, PlascLayout]) -> dict[str, PlascLayout]:
-    return {layout.name: layout for layout in layouts.values() if layout.root == name}
 
 
 def _at(root: etree._Element, path: str) -> list[etree._Element]:
