@@ -27,6 +27,13 @@ def keep_private() -> None:
     os.umask(0o077)
 
 
+#: The folders that every data root has, itself first, parents before their children.
+_FOLDERS = (
+    *("", "reference", "dewi", "dewi/inbox", "dewi/outbox", "lrs", "lrs/outbox", "lrs/inbox"),
+    *("quarantine", "lake", "snapshots", "reports"),
+)
+
+
 class _Below:
     """A path below the data root, as an attribute of `DataRoot`."""
 
@@ -95,12 +102,6 @@ class DataRoot:
         path = self.reference / "access.toml"
         return parse_access(text_of(path)) if path.exists() else Access()
 
-    def _folders(self) -> list[Path]:
-        """Return the folders that every data root has, parents first."""
-        inboxes_and_outboxes = ("dewi", "dewi/inbox", "dewi/outbox", "lrs", "lrs/outbox", "lrs/inbox")
-        names = ("reference", *inboxes_and_outboxes, "quarantine", "lake", "snapshots", "reports")
-        return [self.path, *(self.path / name for name in names)]
-
     def create(self) -> "DataRoot":
         """Make missing folders and set the permissions of all.
 
@@ -113,23 +114,20 @@ class DataRoot:
         access = self.access
         self.path.mkdir(parents=True, exist_ok=True)
         was_open = stat.S_IMODE(self.path.stat().st_mode) & ~access.mode("") & 0o077
-        for folder in self._folders():
+        for name in _FOLDERS:
+            folder, mode = self.path / name, access.mode(name)
             folder.mkdir(exist_ok=True)
-            mode = access.mode(self._relative(folder))
             if _may_close(folder) and stat.S_IMODE(folder.stat().st_mode) != mode:
                 folder.chmod(mode)
         if was_open:
-            self._close()
+            self._remove_access_of_others()
         return self
 
-    def _relative(self, path: Path) -> str:
-        place = path.relative_to(self.path).as_posix()
-        return "" if place == "." else place
-
-    def _close(self) -> None:
-        """Remove the access of others from everything below; a group keeps the access that its folder gives."""
-        done = set(self._folders())
-        for folder in (*self._folders()[1:], self.engine, self.logs, self.rehearsal_mark.parent):
+    def _remove_access_of_others(self) -> None:
+        # A group keeps the access that its folder gives.
+        folders = [self.path / name for name in _FOLDERS]
+        done = set(folders)
+        for folder in (*folders[1:], self.engine, self.logs, self.rehearsal_mark.parent):
             for path in (folder, *sorted(folder.rglob("*"))) if folder.is_dir() else ():
                 if path not in done and not path.is_symlink() and _may_close(path):
                     path.chmod(_mode_in(path.parent, OWNER_FOLDER if path.is_dir() else OWNER_FILE))
@@ -138,9 +136,8 @@ class DataRoot:
     def open_places(self) -> list[str]:
         """Return another account's folders that are more open than the settings allow; `.` is the data root."""
         access = self.access
-        folders = [folder for folder in self._folders() if folder.is_dir()]
-        too_open = [f for f in folders if stat.S_IMODE(f.stat().st_mode) & ~access.mode(self._relative(f)) & 0o077]
-        return [self._relative(folder) or "." for folder in too_open]
+        modes = {name: (self.path / name).stat().st_mode for name in _FOLDERS if (self.path / name).is_dir()}
+        return [name or "." for name, mode in modes.items() if stat.S_IMODE(mode) & ~access.mode(name) & 0o077]
 
 
 def _may_close(path: Path) -> bool:
@@ -181,20 +178,16 @@ NOTHING_DONE = frozenset(
 
 
 class NotWritten(OSError):
-    """A file could not be put in place; `filename` is its path.
+    """A file could not be put in place; `filename` is its path."""
 
-    Attributes:
-        may_exist: whether the file may exist all the same: the move had begun and its outcome is unknown.
-    """
-
+    #: Whether the file may exist all the same: the move had begun and its outcome is unknown.
     may_exist = False
 
 
 def write_whole(path: Path, data: bytes) -> bool:
     """Put a file in place, and make its folder; a reader sees the old bytes or the new, never a part.
 
-    Returns:
-        False if the file had these bytes already and nothing was written.
+    Returns False if the file had these bytes already and nothing was written.
     """
     return write_together({path: data}) > 0
 

@@ -92,8 +92,7 @@ def files_at(inbox: Path, path: str) -> list[Path]:
 def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
     """Return the files that no run reads: those in no authority's folder, or in a folder below one.
 
-    Returns:
-        Paths relative to the inbox, sorted; without hidden and half-written files, and without files in hidden folders.
+    Paths are relative to the inbox and sorted; hidden and half-written files and hidden folders are left out.
     """
     folders = set(la_codes)
     files = (p.relative_to(inbox) for p in inbox.rglob("*") if p.is_file() and may_be_whole(p))

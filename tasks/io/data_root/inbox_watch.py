@@ -31,16 +31,12 @@ def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator
         stop_event=stop,
         ignore_permission_denied=True,
     ):
-        yield set(_files(changed))
-
-
-def _files(changed: Iterable[tuple[Change, str]]) -> Iterator[str]:
-    """Yield the changed paths, and the files of a folder that is new or renamed; not if only its permissions changed."""
-    for change, name in changed:
-        path = Path(name)
-        yield name
-        if change == Change.added and path.is_dir():
-            yield from map(str, path.rglob("*"))
+        paths = {name for _, name in changed}
+        for change, name in changed:
+            # The files of a folder that is new or renamed; not if only its permissions changed.
+            if change == Change.added and Path(name).is_dir():
+                paths |= set(map(str, Path(name).rglob("*")))
+        yield paths
 
 
 def stamps_of(paths: Iterable[str]) -> dict[str, tuple[int, int]]:

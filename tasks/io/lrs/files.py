@@ -51,14 +51,10 @@ def batch_file_name(ukprn: str, at: dt.datetime, fmt: str) -> str:
 
 
 def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, file_name: str) -> bytes:
-    """Write a batch file.
+    """Write a batch file: CSV, XML or SOAP (the document of a web service call).
 
-    Args:
-        rows: upn, the sent fields, ability_to_share; in the order of the file.
-        profile: the layout.
-        fmt: CSV, XML or SOAP (the document of a web service call).
-        ukprn: of the school.
-        file_name: its stem is written into the file too, so that answers can be tied to the batch.
+    `rows` has upn, the sent fields and ability_to_share, in the order of the file. The stem of `file_name` is written into
+    the file too, so that answers can be tied to the batch.
     """
     count = len(rows)
     about = {"file_version": profile.version, "file_name": file_name.rsplit(".", 1)[0], "ukprn": ukprn}
@@ -115,9 +111,7 @@ def result_bytes(path: Path) -> bytes:
 def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
     """Read the answers in a result file or an export of processed exceptions.
 
-    Args:
-        content: CSV or XML, in the batch layout, with a ULN or a return code or both.
-        profiles: give the known headings and aliases.
+    The content is CSV or XML, in the batch layout, with a ULN or a return code or both; `profiles` give the known headings.
 
     Returns:
         ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln,
@@ -140,8 +134,7 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
         files by index: none of their rows is in the table.
     """
     headings = _headings(profiles)
-    names = [*_READ, "return_code"]
-    cells: dict[str, list[str]] = {name: [] for name in names}
+    cells: dict[str, list[str]] = {name: [] for name in (*_READ, "return_code")}
     counts: dict[int, int] = {}
     refused: dict[int, Refused] = {}
     no_codes: set[int] = set()
@@ -154,8 +147,8 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
         counts[place] = len(table["mis_identifier"])
         if "return_code" not in table:
             no_codes.add(place)
-        for name in names:
-            cells[name].extend(table.get(name) or [""] * counts[place])
+        for name, values in cells.items():
+            values.extend(table.get(name) or [""] * counts[place])
     rows = pd.DataFrame({name: pd.Series(_filled(values), dtype="str") for name, values in cells.items()})
     rows.insert(0, "file", np.repeat(np.array(list(counts), dtype="int64"), list(counts.values())))
     rows.insert(1, "ordinal", rows.groupby("file").cumcount() + 1)

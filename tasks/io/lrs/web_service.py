@@ -71,11 +71,7 @@ class LearnerService:
         self._settings = settings
 
     def submit(self, document: bytes, kind: JobKind) -> Reply:
-        """Hand a batch (`files.write_batch`, format SOAP) over, or have it checked.
-
-        Returns:
-            The code, and the job's number where the LRS accepted the batch.
-        """
+        """Hand a batch (`files.write_batch`, format SOAP) over, or have it checked; an accepted batch has a job's number."""
         batch = etree.fromstring(document)
         learners = [{str(cell.tag): cell.text for cell in learner} for learner in batch.iterfind("Learner")]
         reply = self._call(
@@ -93,10 +89,8 @@ class LearnerService:
 
     def submit_verification(self, ukprn: str, learners: Sequence[dict[str, str]]) -> Reply:
         """Have the ULNs of at most 200 learners verified; keys as in `LearnerToVerify`."""
-        reply = self._call(
-            "submitVerifyBatch", ukprn, LearnerRecordCount=len(learners), Learner=[dict(row) for row in learners]
-        )
-        return _with_job(reply)
+        rows = [dict(row) for row in learners]
+        return _with_job(self._call("submitVerifyBatch", ukprn, LearnerRecordCount=len(rows), Learner=rows))
 
     def verification(self, job_ref: str, ukprn: str) -> Reply:
         """Request the result of a verification."""
@@ -244,8 +238,8 @@ def _read_reply(status: int, content: bytes) -> Reply:
         return Reply(Connection.REFUSED if status in _REFUSALS else Connection.ODD_ANSWER)
     if message.tag == f"{_SOAP}Fault":
         return Reply(_text(message, "ErrorCode") or Connection.UNKNOWN)
-    code = next((element.text for element in message if _local(element) == "ResponseCode"), None)
-    return Reply((code or "").strip() or Connection.ODD_ANSWER, message=etree.tostring(message))
+    code = (message.findtext("{*}ResponseCode") or "").strip()
+    return Reply(code or Connection.ODD_ANSWER, message=etree.tostring(message))
 
 
 def _message(content: bytes) -> etree._Element | None:
@@ -268,10 +262,4 @@ def _with_job(reply: Reply) -> Reply:
 
 
 def _text(message: etree._Element, name: str) -> str:
-    return next(
-        ((element.text or "").strip() for element in message.iter(etree.Element) if _local(element) == name), ""
-    )
-
-
-def _local(element: etree._Element) -> str:
-    return etree.QName(element).localname
+    return next(((element.text or "").strip() for element in message.iter(f"{{*}}{name}")), "")

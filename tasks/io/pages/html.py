@@ -217,13 +217,10 @@ def _table(table: PageTable, content: PageContent, texts: PageTexts) -> dict[str
     }
     cells = {name: _in_column(rows, name, kind, texts) for name, kind in columns.items()}
     lines = [
-        {
-            "cells": {name: cells[name][n] for name in columns},
-            "leads": row.get("leads"),
-            "total": row.get("la_code") == _TOTAL,
-        }
+        {"cells": {name: column[n] for name, column in cells.items()}, "leads": row.get("leads")}
         for n, row in enumerate(rows)
     ]
+    totals = [n for n, row in enumerate(rows) if row.get("la_code") == _TOTAL]
     names_row = next((name for name, kind in columns.items() if kind != "number"), None)
     words: list[tuple[str, str]] = []
     if table.filter in columns:
@@ -244,8 +241,8 @@ def _table(table: PageTable, content: PageContent, texts: PageTexts) -> dict[str
             }
             for name, kind in columns.items()
         ],
-        "rows": [line for line in lines if not line["total"]],
-        "total": [line for line in lines if line["total"]],
+        "rows": [line for n, line in enumerate(lines) if n not in totals],
+        "total": [lines[n] for n in totals],
         "search": table.search,
         "filter": table.filter if words else None,
         "words": words,

@@ -33,14 +33,10 @@ _ENOUGH = 1000
 def pupil_columns(
     content: bytes, layout: PlascLayout, others: Collection[PlascLayout], declared: int, unknown: Collection[str]
 ) -> pa.Table | None:
-    """Return a return's pupils, or None where only the element walk is certain.
+    """Return the pupils of a return that `inspect` has accepted, or None where only the element walk is certain.
 
-    Args:
-        content: a return that `inspect` has accepted.
-        layout: the layout that `inspect` reported.
-        others: layouts that single records may be in.
-        declared: the number of records that `inspect` counted.
-        unknown: paths of the unknown elements that `inspect` counted.
+    `layout`, `declared` (number of records) and `unknown` (paths of elements) are as `inspect` has reported them; `others`
+    are the layouts that single records may be in.
 
     Returns:
         A table of `PUPILS_SCHEMA`, in file order.

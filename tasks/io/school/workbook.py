@@ -87,11 +87,8 @@ def authority_workbook_name(la_code: str, cycle_id: str, number: int) -> str:
 def write_school_book(lines: pd.DataFrame, ulns: pd.DataFrame, slip: Slip, about: About) -> bytes:
     """Write a school's workbook; equal content gives equal bytes.
 
-    Args:
-        lines: `publication.EXCEPTION_COLUMNS`, text, in the order of the sheet; a null is an empty cell.
-        ulns: `publication.ULN_COLUMNS` of the learners in the school's CTF; text, order and nulls as in `lines`.
-        slip: the school's submission slip.
-        about: holder, cycle and date.
+    `lines` has `publication.EXCEPTION_COLUMNS`, `ulns` has `publication.ULN_COLUMNS` of the learners in the school's CTF:
+    text, in the order of the sheet; a null is an empty cell.
     """
     cells = _texts(lines, _LINE_COLUMNS)
     plans = [*_by_language("work_list", _LINE_COLUMNS, cells, about, frozen=3), *_by_code(cells, (), about)]
@@ -102,11 +99,8 @@ def write_school_book(lines: pd.DataFrame, ulns: pd.DataFrame, slip: Slip, about
 def write_authority_book(lines: pd.DataFrame, schools: list[tuple[str, list[Cell]]], slip: Slip, about: About) -> bytes:
     """Write an authority's workbook; equal content gives equal bytes.
 
-    Args:
-        lines: school_number, school_name and `publication.EXCEPTION_COLUMNS`, as for a school.
-        schools: the columns of the list of schools: heading in both languages, and cells.
-        slip: the submission slip of all its schools.
-        about: holder, cycle and date.
+    `lines` has school_number, school_name and `publication.EXCEPTION_COLUMNS`, as for a school; `schools` has the columns of
+    the list of schools: heading in both languages, and cells.
     """
     columns = (*_SCHOOL_COLUMNS, *_LINE_COLUMNS)
     cells = _texts(lines, columns)
