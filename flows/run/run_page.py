@@ -15,11 +15,10 @@ from schemas.states import RowState
 from schemas.texts.catalogue import Bilingual, all_texts, bilingual, in_language
 from tasks.io.data_root.reference import authorities
 from tasks.io.pages.outcomes_picture import HIDDEN, write_picture
+from tasks.io.pages.words import HIDDEN_NUMBER
 from tasks.reports.overview import WALES, Overview
 from tasks.runtime.visibility import VisibleRows, sentence
 
-#: Replaces a hidden number, as in official statistics: confidential, cyfrinachol.
-NOT_TOLD = "[c]"
 #: The most batches on a page.
 MOST_BATCHES = 200
 _COLUMNS = ("schools", "records", "not_chosen", "chosen", "held", "waiting", "sent", "uln", "exception")
@@ -155,7 +154,7 @@ def _names() -> dict[str, Bilingual]:
 
 
 def _number(n: int | None) -> str:
-    return NOT_TOLD if n is None else f"{n:,}"
+    return HIDDEN_NUMBER if n is None else f"{n:,}"
 
 
 def _heading(name: str) -> str:

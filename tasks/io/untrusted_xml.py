@@ -50,11 +50,7 @@ def _parser() -> etree.XMLParser:
 
 
 def _guard(content: bytes) -> bool:
-    """Refuse a file that could make the parser read other files or exhaust the memory.
-
-    Returns:
-        Whether an element may have more than `MOST_ATTRIBUTES`.
-    """
+    """Refuse a file that could harm the parser; return whether an element may have more than `MOST_ATTRIBUTES`."""
     # Without its zero bytes UTF-16 reads like ASCII; other text has no zero bytes.
     plain = content.replace(b"\0", b"").lstrip(_BEFORE_MARKUP)
     if not plain.startswith(b"<"):

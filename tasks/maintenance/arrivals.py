@@ -10,9 +10,8 @@ from threading import Event
 
 from schemas.settings.watching import Watching
 from tasks.core.arrivals import Waiting, after_pause, after_round, arrivals_to_announce, pause_left
-from tasks.io.data_root.announced_arrivals import read_announced, write_announced
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.data_root.inbox_watch import changes, stamps_of
+from tasks.io.data_root.inbox_watch import changes, read_announced, stamps_of, write_announced
 
 
 def arrivals(
@@ -28,7 +27,7 @@ def arrivals(
     known, seconds, starts = Waiting(), how.arrivals.settled_seconds, how.starts
     inboxes = {"census": root.dewi_inbox, "lrs-returns": root.lrs_inbox}
     again_after = {"census": starts.census_again_after_seconds, "lrs-returns": starts.lrs_returns_again_after_seconds}
-    last = read_announced(root.announced_arrivals)
+    last = read_announced(root)
     pauses = {name: pause_left(last.get(name), clock(), least, seconds) for name, least in again_after.items()}
     for touched in changes(root, seconds, stop):
         known = after_round(known, touched, stamps_of({*known.growing, *touched}))
@@ -45,5 +44,5 @@ def arrivals(
                 last[flow] = clock()
         if due:
             # Save first: if the watcher dies before it announces the files, the schedule finds them.
-            write_announced(root.announced_arrivals, last)
+            write_announced(root, last)
             yield sorted(due)

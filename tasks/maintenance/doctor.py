@@ -37,8 +37,8 @@ from schemas.tables import TABLES
 from schemas.texts.catalogue import Bilingual, all_texts, bilingual, sentence_of
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.io.data_root.data_root import DataRoot
-from tasks.io.data_root.file_system import file_system_of, is_shared
 from tasks.io.data_root.reference import opt_outs, privacy_notice, registration, schools
+from tasks.io.data_root.run_lock import file_system_of, is_shared
 from tasks.io.lake.lake import Lake
 from tasks.io.lake.location import place_of
 from tasks.io.lake.maintenance import damage, try_out

@@ -19,10 +19,9 @@ from schemas.cycles import all_cycles
 from schemas.settings.retention import Kind, all_retention
 from schemas.states import BatchState
 from tasks.core.retention import emptied, files_taken_in, is_settled, settled_batches
-from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.data_root import DataRoot, last_day, remove, size_of
 from tasks.io.data_root.dewi_inbox import list_arrivals, sha256_of
 from tasks.io.data_root.reference import authorities
-from tasks.io.data_root.removal import last_day, remove, size_of
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake import maintenance
 from tasks.io.lake.lake import Lake

@@ -110,5 +110,5 @@ def _check(
         not_chosen={str(k): int(v) for k, v in decided["reason"].value_counts().sort_index().items()},
         findings=findings[["ordinal", "nc_year", "rule", "severity"]],
         held=held_rows(findings).nunique(),
-        unknown_elements=parsed.unknown_elements,
+        unknown_elements=parsed.header.unknown_elements,
     )

@@ -81,7 +81,7 @@ def sent(root):
 def test_the_golden_transfer_file_is_read_field_by_field_and_nothing_in_it_is_unknown():
     found = read_return(CTF, all_layouts())
     assert (found.header.school_number, found.header.layout, found.header.destination) == ("6604025", "ctf", "6604025")
-    assert (found.header.declared, found.leavers, found.unknown_elements) == (2, 0, {})
+    assert (found.header.declared, found.header.leavers, found.header.unknown_elements) == (2, 0, {})
     first, second = found.pupils.fillna("").to_dict("records")
     assert first == {
         "ordinal": 1, "upn": "L660402500000", "former_upn": "A660402500009", "uln": "", "surname": "Prawf-Môn",

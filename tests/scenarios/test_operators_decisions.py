@@ -209,7 +209,7 @@ def test_nothing_is_decided_while_a_run_is_on_the_data_root(died, monkeypatch):
 def cut_short(patch, at):
     """Kill the process at one of the places of a decision where something changes outside memory."""
     if at == "file":
-        patch.setattr(places, "take_away", killed)
+        patch.setattr(places.LrsOutbox, "take_away", killed)
         return
     real = getattr(Lake, {"decision": "append", "ledger": "upsert"}[at])
     table = {"decision": "batch_decisions", "ledger": "batches"}[at]

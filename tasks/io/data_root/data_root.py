@@ -1,4 +1,4 @@
-"""The folders of a data root, their permissions, and how a file is put there whole.
+"""The folders of a data root, their permissions, and how a file is put there whole, measured and removed.
 
 The layout is part of the service's contract with its operators (README, "The data root"). Nothing read from a file
 decides a path: authority and school codes are checked against the register first.
@@ -7,12 +7,13 @@ Files and folders are private to the owner unless `schemas.settings.access` lets
 permissions from its folder; files that libraries write get theirs from `keep_private`.
 """
 
+import datetime as dt
 import errno
-import hashlib
 import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,71 +27,62 @@ def keep_private() -> None:
     os.umask(0o077)
 
 
+#: The folders that every data root has, itself first, parents before their children.
+_FOLDERS = (
+    *("", "reference", "dewi", "dewi/inbox", "dewi/outbox", "lrs", "lrs/outbox", "lrs/inbox"),
+    *("quarantine", "lake", "snapshots", "reports"),
+)
+
+
+class _Below:
+    """A path below the data root, as an attribute of `DataRoot`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __get__(self, root: "DataRoot", _owner: object = None) -> Path:
+        return root.path / self._path
+
+
 @dataclass(frozen=True)
 class DataRoot:
-    """The folders of a data root."""
+    """The folders and files of a data root."""
 
     path: Path
-
-    @property
-    def reference(self) -> Path:
-        """Registration, opt-outs, and anything that overrides the shipped reference data."""
-        return self.path / "reference"
-
-    @property
-    def dewi_inbox(self) -> Path:
-        """Approved PLASC returns, one folder per authority."""
-        return self.path / "dewi" / "inbox"
-
-    @property
-    def dewi_outbox(self) -> Path:
-        """Files for schools, by authority and school."""
-        return self.path / "dewi" / "outbox"
-
-    @property
-    def lrs_outbox(self) -> Path:
-        """Batch files to hand to the LRS."""
-        return self.path / "lrs" / "outbox"
-
-    @property
-    def lrs_inbox(self) -> Path:
-        """Result files and exports from the LRS."""
-        return self.path / "lrs" / "inbox"
-
-    @property
-    def lake(self) -> Path:
-        """The Delta tables."""
-        return self.path / "lake"
-
-    @property
-    def engine(self) -> Path:
-        """Prefect's own files, if no server is set up."""
-        return self.path / "prefect"
-
-    @property
-    def rehearsal_mark(self) -> Path:
-        """A file that marks a root whose learners are all synthetic."""
-        return self.path / "rehearsal" / "synthetic.json"
-
-    @property
-    def staging(self) -> Path:
-        """Files that a killed run of version 0.1 left on their way to other machines; the next run removes them."""
-        return self.path / "staging"
-
-    @property
-    def worker_output(self) -> Path:
-        """The output of libraries in worker processes; may hold anything."""
-        return self.path / "reports" / "process" / "faults" / "workers.txt"
-
-    @property
-    def untied_report(self) -> Path:
-        """The LRS's answers that match no learner sent."""
-        return self.path / "reports" / "untied.csv"
-
-    @property
-    def near_misses_report(self) -> Path:
-        """Learners whom those answers nearly fit; shows pupils' data."""
-        return self.path / "reports" / "untied_near_misses.csv"
+    #: Registration, opt-outs, and anything that overrides the shipped reference data.
+    reference = _Below("reference")
+    #: Approved PLASC returns, one folder per authority.
+    dewi_inbox = _Below("dewi/inbox")
+    #: Files for schools, by authority and school.
+    dewi_outbox = _Below("dewi/outbox")
+    #: Batch files to hand to the LRS.
+    lrs_outbox = _Below("lrs/outbox")
+    #: Result files and exports from the LRS.
+    lrs_inbox = _Below("lrs/inbox")
+    #: The Delta tables.
+    lake = _Below("lake")
+    #: Prefect's own files, if no server is set up.
+    engine = _Below("prefect")
+    #: A file that marks a root whose learners are all synthetic.
+    rehearsal_mark = _Below("rehearsal/synthetic.json")
+    #: Files that a killed run of version 0.1 left on their way to other machines; the next run removes them.
+    staging = _Below("staging")
+    #: The output of libraries in worker processes; may hold anything.
+    worker_output = _Below("reports/process/faults/workers.txt")
+    #: The LRS's answers that match no learner sent.
+    untied_report = _Below("reports/untied.csv")
+    #: Learners whom those answers nearly fit; shows pupils' data.
+    near_misses_report = _Below("reports/untied_near_misses.csv")
+    #: The runs' log, a file a day; counts and references.
+    logs = _Below("logs")
+    #: Counts, ages and durations, for a metrics collector.
+    metrics = _Below("logs/metrics.prom")
+    #: When arrivals were last announced, for the next watcher; only times.
+    announced_arrivals = _Below("logs/arrivals.json")
+    #: Jobs of the LRS web service that are not in the lake yet; only references.
+    jobs_noted = _Below("lrs/jobs_noted")
+    #: Refused files and their reasons, by the hash of the content.
+    quarantine = _Below("quarantine")
 
     def snapshots(self, cycle_id: str) -> Path:
         """The cycle's Parquet snapshots."""
@@ -101,31 +93,6 @@ class DataRoot:
         return self.path / "reports" / cycle_id
 
     @property
-    def logs(self) -> Path:
-        """The runs' log, a file a day; counts and references."""
-        return self.path / "logs"
-
-    @property
-    def metrics(self) -> Path:
-        """Counts, ages and durations, for a metrics collector."""
-        return self.logs / "metrics.prom"
-
-    @property
-    def announced_arrivals(self) -> Path:
-        """When arrivals were last announced, for the next watcher; only times."""
-        return self.logs / "arrivals.json"
-
-    @property
-    def jobs_noted(self) -> Path:
-        """Jobs of the LRS web service that are not in the lake yet; only references."""
-        return self.path / "lrs" / "jobs_noted"
-
-    @property
-    def quarantine(self) -> Path:
-        """Refused files and their reasons, by the hash of the content."""
-        return self.path / "quarantine"
-
-    @property
     def access(self) -> Access:
         """The group's access to folders.
 
@@ -134,23 +101,6 @@ class DataRoot:
         """
         path = self.reference / "access.toml"
         return parse_access(text_of(path)) if path.exists() else Access()
-
-    def _folders(self) -> tuple[Path, ...]:
-        """Return the folders that every data root has, parents first."""
-        return (
-            self.path,
-            self.reference,
-            self.path / "dewi",
-            self.dewi_inbox,
-            self.dewi_outbox,
-            self.path / "lrs",
-            self.lrs_outbox,
-            self.lrs_inbox,
-            self.quarantine,
-            self.lake,
-            self.path / "snapshots",
-            self.path / "reports",
-        )
 
     def create(self) -> "DataRoot":
         """Make missing folders and set the permissions of all.
@@ -164,23 +114,20 @@ class DataRoot:
         access = self.access
         self.path.mkdir(parents=True, exist_ok=True)
         was_open = stat.S_IMODE(self.path.stat().st_mode) & ~access.mode("") & 0o077
-        for folder in self._folders():
+        for name in _FOLDERS:
+            folder, mode = self.path / name, access.mode(name)
             folder.mkdir(exist_ok=True)
-            mode = access.mode(self._relative(folder))
             if _may_close(folder) and stat.S_IMODE(folder.stat().st_mode) != mode:
                 folder.chmod(mode)
         if was_open:
-            self._close()
+            self._remove_access_of_others()
         return self
 
-    def _relative(self, path: Path) -> str:
-        place = path.relative_to(self.path).as_posix()
-        return "" if place == "." else place
-
-    def _close(self) -> None:
-        """Remove the access of others from everything below; a group keeps the access that its folder gives."""
-        done = set(self._folders())
-        for folder in (*self._folders()[1:], self.engine, self.logs, self.rehearsal_mark.parent):
+    def _remove_access_of_others(self) -> None:
+        # A group keeps the access that its folder gives.
+        folders = [self.path / name for name in _FOLDERS]
+        done = set(folders)
+        for folder in (*folders[1:], self.engine, self.logs, self.rehearsal_mark.parent):
             for path in (folder, *sorted(folder.rglob("*"))) if folder.is_dir() else ():
                 if path not in done and not path.is_symlink() and _may_close(path):
                     path.chmod(_mode_in(path.parent, OWNER_FOLDER if path.is_dir() else OWNER_FILE))
@@ -189,13 +136,12 @@ class DataRoot:
     def open_places(self) -> list[str]:
         """Return another account's folders that are more open than the settings allow; `.` is the data root."""
         access = self.access
-        folders = [folder for folder in self._folders() if folder.is_dir()]
-        too_open = [f for f in folders if stat.S_IMODE(f.stat().st_mode) & ~access.mode(self._relative(f)) & 0o077]
-        return [self._relative(folder) or "." for folder in too_open]
+        modes = {name: (self.path / name).stat().st_mode for name in _FOLDERS if (self.path / name).is_dir()}
+        return [name or "." for name, mode in modes.items() if stat.S_IMODE(mode) & ~access.mode(name) & 0o077]
 
 
 def _may_close(path: Path) -> bool:
-    """Whether this account may close the path: it owns it, and it is not a folder for everybody such as /tmp."""
+    # This account owns it, and it is not a folder for everybody such as /tmp.
     status = path.stat()
     return status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
 
@@ -222,8 +168,6 @@ def make_folder(folder: Path) -> None:
 
 #: Prefix and suffix of a file that is being written; nobody else uses them.
 _PART = (".uln-", ".part")
-
-
 #: Error numbers that prove that nothing was put in place. Any other answer of a share may hide that it was.
 NOTHING_DONE = frozenset(
     {
@@ -234,20 +178,16 @@ NOTHING_DONE = frozenset(
 
 
 class NotWritten(OSError):
-    """A file could not be put in place; `filename` is its path.
+    """A file could not be put in place; `filename` is its path."""
 
-    Attributes:
-        may_stand: whether the file may be there all the same: the move had begun and its outcome is unknown.
-    """
-
-    may_stand = False
+    #: Whether the file may exist all the same: the move had begun and its outcome is unknown.
+    may_exist = False
 
 
 def write_whole(path: Path, data: bytes) -> bool:
     """Put a file in place, and make its folder; a reader sees the old bytes or the new, never a part.
 
-    Returns:
-        False if the file had these bytes already and nothing was written.
+    Returns False if the file had these bytes already and nothing was written.
     """
     return write_together({path: data}) > 0
 
@@ -285,7 +225,7 @@ def write_together(files: dict[Path, bytes]) -> int:
     except OSError as error:
         # The system's error names the part, or no file.
         fault = NotWritten(error.errno, error.strerror, str(path))
-        fault.may_stand = moving and error.errno not in NOTHING_DONE
+        fault.may_exist = moving and error.errno not in NOTHING_DONE
         raise fault from error
     finally:
         for part in parts.values():
@@ -296,13 +236,8 @@ def write_together(files: dict[Path, bytes]) -> int:
 def clear_parts(root: DataRoot) -> None:
     """Remove a killed run's unfinished files and `staging`; only while no other run can be writing. Leaves the inboxes."""
     shutil.rmtree(root.staging, ignore_errors=True)
-    for folder in (
-        root.dewi_outbox,
-        root.lrs_outbox,
-        root.jobs_noted,
-        *(root.path / name for name in ("quarantine", "snapshots", "reports")),
-    ):
-        clear_parts_of(folder)
+    for name in ("dewi/outbox", "lrs/outbox", "lrs/jobs_noted", "quarantine", "snapshots", "reports"):
+        clear_parts_of(root.path / name)
 
 
 def clear_parts_of(folder: Path) -> None:
@@ -311,16 +246,33 @@ def clear_parts_of(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def take_away(path: Path, sha256: str) -> bool:
-    """Remove a file that the service wrote, if it still has the content with this hash.
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files and folders; a missing one is no fault.
 
-    Returns:
-        False if the file is missing or has other content.
+    Raises:
+        OSError: something could not be removed.
     """
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        return False
-    path.unlink()
-    return True
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _files(path: Path) -> list[Path]:
+    return [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+
+
+def size_of(paths: Iterable[Path]) -> tuple[int, int]:
+    """Return the number of files, those in folders included, and their bytes."""
+    sizes = [file.stat().st_size for path in paths for file in _files(path)]
+    return len(sizes), sum(sizes)
+
+
+def last_day(path: Path) -> str:
+    """Return the last day on which a file, or any file in a folder, was written: ISO."""
+    newest = max(file.stat().st_mtime for file in [path, *_files(path)])
+    return dt.datetime.fromtimestamp(newest, tz=dt.UTC).date().isoformat()
 
 
 #: Files written side by side. A disk takes many in little more time than one; threads suffice, as it needs no processor.
@@ -333,14 +285,14 @@ def write_each(files: dict[Path, bytes]) -> dict[Path, OSError]:
     Returns:
         The fault by path of each file that could not be written; all others are in place.
     """
+    faults: dict[Path, OSError] = {}
 
-    def put(path: Path) -> OSError | None:
+    def put(path: Path) -> None:
         try:
             write_whole(path, files[path])
         except OSError as fault:
-            return fault
-        return None
+            faults[path] = fault
 
     with ThreadPoolExecutor(_AT_A_TIME) as threads:
-        done = zip(files, threads.map(put, files), strict=True)
-        return {path: fault for path, fault in done if fault is not None}
+        list(threads.map(put, files))
+    return {path: faults[path] for path in files if path in faults}

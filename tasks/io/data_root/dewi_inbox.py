@@ -79,7 +79,8 @@ def list_arrivals(inbox: Path, la_code: str) -> list[Arrival]:
     folder = inbox / la_code
     if not folder.is_dir():
         return []
-    return [Arrival(storable(p.relative_to(inbox)), p) for p in sorted(folder.iterdir()) if p.is_file() and _whole(p)]
+    files = (p for p in sorted(folder.iterdir()) if p.is_file() and may_be_whole(p))
+    return [Arrival(storable(p.relative_to(inbox)), p) for p in files]
 
 
 def files_at(inbox: Path, path: str) -> list[Path]:
@@ -92,19 +93,19 @@ def files_at(inbox: Path, path: str) -> list[Path]:
 def misplaced(inbox: Path, la_codes: Iterable[str]) -> list[str]:
     """Return the files that no run reads: those in no authority's folder, or in a folder below one.
 
-    Returns:
-        Paths relative to the inbox, sorted; without hidden and half-written files, and without files in hidden folders.
+    Paths are relative to the inbox and sorted; hidden and half-written files and hidden folders are left out.
     """
     folders = set(la_codes)
-    files = ((p, p.relative_to(inbox).parts) for p in inbox.rglob("*") if p.is_file() and _whole(p))
+    files = (p.relative_to(inbox) for p in inbox.rglob("*") if p.is_file() and may_be_whole(p))
     return sorted(
-        storable(Path(*parts))
-        for _, parts in files
-        if (len(parts) != 2 or parts[0] not in folders) and not any(part.startswith(".") for part in parts)
+        storable(file)
+        for file in files
+        if (len(file.parts) != 2 or file.parts[0] not in folders) and not any(p.startswith(".") for p in file.parts)
     )
 
 
-def _whole(path: Path) -> bool:
+def may_be_whole(path: Path) -> bool:
+    """Whether a file's name is neither hidden nor that of a file that is still being written."""
     return not path.name.startswith(".") and path.suffix.lower() not in _HALF_WRITTEN
 
 
@@ -259,9 +260,10 @@ def quarantine(root: Path, sha256: str, content: bytes | None, file: str, refuse
 
 def let_go(root: Path, accepted: Iterable[str]) -> None:
     """Remove from quarantine the files whose acceptance is recorded, by hash; the inbox still has them."""
-    stored = {folder.name for folder in (root / "quarantine").glob("*")}
-    for sha256 in sorted(stored.intersection(accepted)):
-        shutil.rmtree(root / "quarantine" / sha256)
+    hashes = set(accepted)
+    for folder in sorted((root / "quarantine").glob("*")):
+        if folder.name in hashes:
+            shutil.rmtree(folder)
 
 
 def _kept_name(content: bytes) -> str:

@@ -1,18 +1,18 @@
-"""Changes in the two inboxes, round by round, and the size and time of their files; for `uln watch`.
+"""Changes in the two inboxes, the size and time of their files, and the times of announcements; for `uln watch`.
 
 This module looks at the disk. When a file is whole is in `tasks.core.arrivals`; `tasks.maintenance.arrivals` calls both.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
 from watchfiles import Change, watch
 
-from tasks.io.data_root.data_root import DataRoot
-
-#: Suffixes of files that are still being written.
-_HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload")
+from tasks.io.data_root.data_root import DataRoot, write_whole
+from tasks.io.data_root.dewi_inbox import may_be_whole
 
 
 def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator[set[str]]:
@@ -31,28 +31,39 @@ def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator
         stop_event=stop,
         ignore_permission_denied=True,
     ):
-        yield set(_files(changed))
-
-
-def _files(changed: Iterable[tuple[Change, str]]) -> Iterator[str]:
-    """Yield the changed paths, and the files of a folder that is new or renamed; not if only its permissions changed."""
-    for change, name in changed:
-        path = Path(name)
-        yield name
-        if change == Change.added and path.is_dir():
-            yield from map(str, path.rglob("*"))
+        paths = {name for _, name in changed}
+        for change, name in changed:
+            # The files of a folder that is new or renamed; not if only its permissions changed.
+            if change == Change.added and Path(name).is_dir():
+                paths |= set(map(str, Path(name).rglob("*")))
+        yield paths
 
 
 def stamps_of(paths: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Return size in bytes and time of change in nanoseconds by path, for files that exist and are not half-written."""
-    return {path: stamp for path in paths if (stamp := _stamp(Path(path))) is not None}
+    stamps = {}
+    for name in paths:
+        path = Path(name)
+        with suppress(OSError):
+            if may_be_whole(path) and path.is_file():
+                status = path.stat()
+                stamps[name] = (status.st_size, status.st_mtime_ns)
+    return stamps
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    if path.name.startswith(".") or path.suffix.lower() in _HALF_WRITTEN:
-        return None
+def read_announced(root: DataRoot) -> dict[str, int]:
+    """Return when arrivals last started each kind of run, in seconds since 1970; empty if the file is missing or damaged."""
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_size, status.st_mtime_ns) if path.is_file() else None
+        stored = json.loads(root.announced_arrivals.read_bytes())
+    except (FileNotFoundError, ValueError):  # the schedule starts the same runs, so a damaged file is no reason to stop
+        return {}
+    return {name: at for name, at in stored.items() if type(at) is int} if isinstance(stored, dict) else {}
+
+
+def write_announced(root: DataRoot, times: Mapping[str, int]) -> None:
+    """Keep when arrivals last started each kind of run, for the next watcher.
+
+    Raises:
+        NotWritten: the system refused, for example because the disk is full or access is denied.
+    """
+    write_whole(root.announced_arrivals, json.dumps(times, indent=1, sort_keys=True).encode() + b"\n")

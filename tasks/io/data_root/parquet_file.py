@@ -18,20 +18,14 @@ def parquet_of(tables: Iterable[pa.Table], schema: pa.Schema) -> bytes:
 
     The tables have the schema's columns. Without rows the file still has the schema.
     """
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, schema.remove_metadata(), compression="zstd") as file:
-        waiting: list[pa.Table] = []
+    buffer, waiting = io.BytesIO(), schema.remove_metadata().empty_table()
+    with pq.ParquetWriter(buffer, waiting.schema, compression="zstd") as file:
         for table in tables:
-            waiting.append(table.cast(schema).replace_schema_metadata(None))
-            while sum(map(len, waiting)) >= _GROUP_ROWS:
-                rows = pa.concat_tables(waiting)
-                _write(file, rows.slice(0, _GROUP_ROWS))
-                waiting = [rows.slice(_GROUP_ROWS)]
-        if any(map(len, waiting)):
-            _write(file, pa.concat_tables(waiting))
+            waiting = pa.concat_tables([waiting, table.cast(schema).replace_schema_metadata(None)])
+            while len(waiting) >= _GROUP_ROWS:
+                # Combined, because pages end where pieces do.
+                file.write_table(waiting.slice(0, _GROUP_ROWS).combine_chunks(), row_group_size=_GROUP_ROWS)
+                waiting = waiting.slice(_GROUP_ROWS)
+        if len(waiting):
+            file.write_table(waiting.combine_chunks(), row_group_size=_GROUP_ROWS)
     return buffer.getvalue()
-
-
-def _write(file: pq.ParquetWriter, rows: pa.Table) -> None:
-    # Combined, because pages end where pieces do.
-    file.write_table(rows.combine_chunks(), row_group_size=_GROUP_ROWS)

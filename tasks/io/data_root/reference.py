@@ -16,21 +16,13 @@ from schemas.texts.faults import ConfigurationFault
 SHIPPED = Path(__file__).resolve().parents[3] / "data" / "reference"
 
 REGISTRATION_COLUMNS = (
-    "school_number",
-    "ukprn",
-    "ukrlp_name",
-    "ukrlp_postcode",
-    "edubase_name",
-    "edubase_postcode",
-    "lrb_registered_on",
-    "privacy_notice_on",
-    "takes_part",
+    *("school_number", "ukprn", "ukrlp_name", "ukrlp_postcode", "edubase_name", "edubase_postcode"),
+    *("lrb_registered_on", "privacy_notice_on", "takes_part"),
 )
 OPT_OUT_COLUMNS = ("upn", "recorded_on")
 SCHOOL_COLUMNS = ("school_number", "school_name", "la_code", "la_en", "la_cy", "sector_en", "sector_cy")
 _DIGITS = {"school_number": 7, "la_code": 3}
 _DATES = ("lrb_registered_on", "privacy_notice_on")
-_ISO = r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
 
 
 def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFrame:
@@ -47,14 +39,17 @@ def _csv(path: Path, required: tuple[str, ...], unique: str | None) -> pd.DataFr
     return rows
 
 
+def _replaced_or_shipped(name: str, reference: Path | None) -> Path:
+    return reference / name if reference is not None and (reference / name).exists() else SHIPPED / name
+
+
 def schools(reference: Path | None = None) -> pd.DataFrame:
     """Return the schools register, sorted by school number.
 
     Returns:
         school_number, school_name, la_code, la_en, la_cy, sector_en, sector_cy and any other columns of the file.
     """
-    override = reference / "schools.csv" if reference is not None else None
-    path = override if override is not None and override.exists() else SHIPPED / "schools.csv"
+    path = _replaced_or_shipped("schools.csv", reference)
     return _schools(path, path.stat().st_mtime_ns).copy()
 
 
@@ -97,7 +92,6 @@ def registration(reference: Path) -> pd.DataFrame:
 
 @cache
 def _registration(path: Path, _changed: int) -> pd.DataFrame:
-    columns = [*REGISTRATION_COLUMNS, "wrong"]
     rows = _csv(path, REGISTRATION_COLUMNS, None)[list(REGISTRATION_COLUMNS)].astype("str")
     rows = rows.apply(lambda cells: cells.str.strip())
     rows = rows.mask(rows == "").dropna(subset="school_number")
@@ -109,16 +103,15 @@ def _registration(path: Path, _changed: int) -> pd.DataFrame:
             "takes_part": rows["takes_part"].notna() & ~rows["takes_part"].isin(["Y", "N"]),
         }
     )
-    named = pd.DataFrame({c: bad[c].map({True: f"{c};", False: ""}).astype("str") for c in bad})
-    wrong = named["school_number"].str.cat(named.drop(columns="school_number")).str.rstrip(";")
+    wrong = bad.dot(pd.Series(bad.columns + ";", bad.columns)).str.rstrip(";")
     rows = rows.assign(wrong=wrong.mask(wrong == ""), **{c: rows[c].mask(bad[c]) for c in (*_DATES, "takes_part")})
-    usable: pd.DataFrame = rows.drop_duplicates("school_number", ignore_index=True)[columns].astype("str")
+    usable: pd.DataFrame = rows.drop_duplicates("school_number", ignore_index=True).astype("str")
     return usable
 
 
-def _real_dates(text: pd.Series) -> pd.Series:
-    shaped = text.where(text.str.fullmatch(_ISO).eq(True))
-    return pd.to_datetime(shaped, format="%Y-%m-%d", errors="coerce").notna()
+def _real_dates(cells: pd.Series) -> pd.Series:
+    iso = cells.where(cells.str.fullmatch("[12][0-9]{3}-[0-9]{2}-[0-9]{2}").eq(True))
+    return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce").notna()
 
 
 def opt_outs(reference: Path) -> pd.DataFrame:
@@ -144,7 +137,7 @@ class PrivacyNotice(Checked):
     text: InBoth
     official: bool
 
-    def told(self, lang: Language) -> str:
+    def in_language(self, lang: Language) -> str:
         """Return the text in a language; unofficial wording is marked as such."""
         words = " ".join(str(getattr(self.text, lang)).split())
         return words if self.official else f"{words} ({text('slips.not_official', lang)})"
@@ -156,6 +149,5 @@ def privacy_notice(reference: Path | None = None) -> PrivacyNotice:
     Raises:
         ConfigurationFault: not TOML, or a key is missing, unknown or of another kind; lists every fault.
     """
-    override = reference / "privacy_notice.toml" if reference is not None else None
-    path = override if override is not None and override.exists() else SHIPPED / "privacy_notice.toml"
+    path = _replaced_or_shipped("privacy_notice.toml", reference)
     return check(PrivacyNotice, toml_of(text_of(path), path.name), path.name)

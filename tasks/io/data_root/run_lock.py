@@ -19,6 +19,11 @@ from tasks.io.lake.location import remember_place
 from tasks.io.lake.migration import migrate
 
 _PATIENCE_SECONDS = 1800.0
+#: Kinds of file systems that machines share; the beginnings of their names.
+_SHARED = (
+    *("nfs", "cifs", "smb", "9p", "virtiofs", "ceph", "lustre", "gpfs"),
+    *("beegfs", "gfs2", "ocfs2", "afs", "glusterfs", "fuse."),
+)
 
 
 @contextmanager
@@ -36,9 +41,8 @@ def one_run_at_a_time(data: str, patience: float = _PATIENCE_SECONDS) -> Iterato
         raise ServiceFault(bilingual("fault.run_lock")) from None
     try:
         root = DataRoot(Path(data))
-        migrate(
-            Lake.of(root)
-        )  # first, so that a lake from a newer version of the service stops the run before any change
+        # First, so that a lake from a newer version of the service stops the run before any change.
+        migrate(Lake.of(root))
         clear_parts(root)
         remember_place(root)
         yield
@@ -52,14 +56,34 @@ def is_held(data: str) -> bool:
     A worker calls this while its run holds the lock; False then means that the file system's locks do not hold between
     machines.
     """
-    lock = _lock(data)
     try:
-        lock.acquire(timeout=0)
+        with _lock(data).acquire(timeout=0):
+            return False
     except Timeout:
         return True
-    lock.release()
-    return False
 
 
 def _lock(data: str) -> FileLock:
     return FileLock(Path(data) / "lake" / ".run.lock")
+
+
+def file_system_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """Return an existing folder's kind of file system, such as `ext4` or `nfs4`; empty without a table of mounts.
+
+    The table has a mount a line, with its folder and kind in the second and third column.
+    """
+    if not mounts.is_file():
+        return ""
+    whole, deepest = path.resolve(), ("", "")
+    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        _, place, kind, *_ = line.split(" ")
+        place = place.replace(r"\040", " ")
+        # Of two mounts on a folder the later one hides the earlier.
+        if whole.is_relative_to(place) and len(place) >= len(deepest[0]):
+            deepest = (place, kind)
+    return deepest[1]
+
+
+def is_shared(kind: str) -> bool:
+    """Whether machines may share a file system of that kind."""
+    return kind.startswith(_SHARED)

@@ -37,18 +37,8 @@ _OF_RESULT = {"not_xml": "result_not_xml", "doctype": "result_not_xml", "file_to
 #: A long number as a spreadsheet rewrites it: its last digits are lost.
 _BY_SPREADSHEET = re.compile(r"[0-9]([.,][0-9]*)?[Ee]\+?[0-9]+|[0-9]{8,}[.,]0+")
 #: The columns read from a result file: our name -> the source name in the profiles.
-_READ = {
-    "file_name_cell": "file_name",
-    "ukprn": "ukprn",
-    "mis_identifier": "upn",
-    "uln": "ULN",
-    "given_name": "given_name",
-    "family_name": "family_name",
-    "middle_name": "middle_name",
-    "dob": "dob",
-    "gender": "gender",
-    "postcode": "postcode",
-    "ability_to_share": "ability_to_share",
+_READ = {"file_name_cell": "file_name", "ukprn": "ukprn", "mis_identifier": "upn", "uln": "ULN"} | {
+    name: name for name in ("given_name", "family_name", "middle_name", "dob", "gender", "postcode", "ability_to_share")
 }
 
 
@@ -61,37 +51,27 @@ def batch_file_name(ukprn: str, at: dt.datetime, fmt: str) -> str:
 
 
 def write_batch(rows: pd.DataFrame, *, profile: Profile, fmt: str, ukprn: str, file_name: str) -> bytes:
-    """Write a batch file.
+    """Write a batch file: CSV, XML or SOAP (the document of a web service call).
 
-    Args:
-        rows: upn, the sent fields, ability_to_share; in the order of the file.
-        profile: the layout.
-        fmt: CSV, XML or SOAP (the document of a web service call).
-        ukprn: of the school.
-        file_name: its stem is written into the file too, so that answers can be tied to the batch.
+    `rows` has upn, the sent fields and ability_to_share, in the order of the file. The stem of `file_name` is written into
+    the file too, so that answers can be tied to the batch.
     """
-    about = {
-        "file_version": profile.version,
-        "file_name": file_name.rsplit(".", 1)[0],
-        "ukprn": ukprn,
-        "record_count": str(len(rows)),
-    }
-    filled = {c.source for c in profile.columns} & set(rows.columns)
-    cells: dict[str, list[str]] = {
-        c: pa.array(rows[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in sorted(filled)
-    }
-    return _xml(cells, len(rows), about, profile) if fmt in ("XML", SOAP) else _csv(cells, len(rows), about, profile)
-
-
-def _csv(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+    count = len(rows)
+    about = {"file_version": profile.version, "file_name": file_name.rsplit(".", 1)[0], "ukprn": ukprn}
+    about["record_count"] = str(count)
     columns: list[list[str]] = []
     for column in profile.columns:
         if column.first_row_only:
             columns.append([about[column.source], *[""] * (count - 1)])
-        elif column.source.startswith("="):
+        elif not column.source or column.source.startswith("="):
             columns.append([column.source[1:]] * count)
         else:
-            columns.append(cells[column.source] if column.source else [""] * count)
+            cells = pa.array(rows[column.source], pa.large_string(), from_pandas=True)
+            columns.append(cells.fill_null("").to_pylist())
+    return _xml(columns, about, profile) if fmt in ("XML", SOAP) else _csv(columns, profile)
+
+
+def _csv(columns: list[list[str]], profile: Profile) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow([c.heading for c in profile.columns])
@@ -99,7 +79,7 @@ def _csv(cells: dict[str, list[str]], count: int, about: dict[str, str], profile
     return text.getvalue().encode("utf-8")
 
 
-def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile: Profile) -> bytes:
+def _xml(columns: list[list[str]], about: dict[str, str], profile: Profile) -> bytes:
     space, root_only = profile.xml.namespace, profile.xml.root_only
     qualified = f"{{{space}}}" if space else ""
     inside = "" if root_only else qualified
@@ -107,15 +87,12 @@ def _xml(cells: dict[str, list[str]], count: int, about: dict[str, str], profile
     root = etree.Element(qualified + profile.xml.root, nsmap=prefixes)
     for name, source in profile.xml.header.items():
         etree.SubElement(root, inside + name).text = about[source]
-    for n in range(count):
+    names = ["" if c.first_row_only else inside + (c.xml_name or c.heading) for c in profile.columns]
+    for cells in zip(*columns, strict=True):
         record = etree.SubElement(root, inside + profile.xml.record)
-        for column in profile.columns:
-            if column.first_row_only:
-                continue
-            constant = column.source.startswith("=")
-            value = column.source[1:] if constant else cells[column.source][n] if column.source else ""
-            if value:
-                etree.SubElement(record, inside + (column.xml_name or column.heading)).text = value
+        for name, value in zip(names, cells, strict=True):
+            if name and value:
+                etree.SubElement(record, name).text = value
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
@@ -134,9 +111,7 @@ def result_bytes(path: Path) -> bytes:
 def read_result(content: bytes, profiles: dict[str, Profile]) -> pd.DataFrame:
     """Read the answers in a result file or an export of processed exceptions.
 
-    Args:
-        content: CSV or XML, in the batch layout, with a ULN or a return code or both.
-        profiles: give the known headings and aliases.
+    The content is CSV or XML, in the batch layout, with a ULN or a return code or both; `profiles` give the known headings.
 
     Returns:
         ordinal (from 1), file_name_cell, ukprn (both carried down from the first row), mis_identifier, uln,
@@ -159,8 +134,7 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
         files by index: none of their rows is in the table.
     """
     headings = _headings(profiles)
-    names = [*_READ, "return_code"]
-    cells: dict[str, list[str]] = {name: [] for name in names}
+    cells: dict[str, list[str]] = {name: [] for name in (*_READ, "return_code")}
     counts: dict[int, int] = {}
     refused: dict[int, Refused] = {}
     no_codes: set[int] = set()
@@ -173,8 +147,8 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
         counts[place] = len(table["mis_identifier"])
         if "return_code" not in table:
             no_codes.add(place)
-        for name in names:
-            cells[name].extend(table.get(name) or [""] * counts[place])
+        for name, values in cells.items():
+            values.extend(table.get(name) or [""] * counts[place])
     rows = pd.DataFrame({name: pd.Series(_filled(values), dtype="str") for name, values in cells.items()})
     rows.insert(0, "file", np.repeat(np.array(list(counts), dtype="int64"), list(counts.values())))
     rows.insert(1, "ordinal", rows.groupby("file").cumcount() + 1)

@@ -27,8 +27,7 @@ _COUNTERS = ("NewLearners", "ExistsUpdatedLearners", "PossibleMatchLearners", "L
 def answered_learners(message: bytes) -> tuple[int, float]:
     """Return the number of learners in an answer, and the sum of its five counters; a counter that is no number is 0.
 
-    Args:
-        message: GetSubmitBatchOutputResponse, with or without qualified names: the LRS's descriptions differ.
+    `message` is a GetSubmitBatchOutputResponse, with or without qualified names: the LRS's descriptions differ.
     """
     root = etree.fromstring(message)
     named = [(row.findtext("{*}MISIdentifier") or "").strip() for row in root.findall("{*}Learner")]
@@ -39,8 +38,7 @@ def answered_learners(message: bytes) -> tuple[int, float]:
 def verified_learners(message: bytes) -> pd.DataFrame:
     """Return a verification's rows: upn and uln as sent, code, flags (one for each difference, separated by `;`).
 
-    Args:
-        message: GetVerifyBatchOutputResponse; an empty message gives no rows.
+    `message` is a GetVerifyBatchOutputResponse; an empty message gives no rows.
     """
     rows = []
     for row in () if not message else etree.fromstring(message).iter("{*}VerifiedLearner"):

@@ -6,7 +6,7 @@ field here with its description, and its line in `docs/web-service.md`.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -96,17 +96,12 @@ def lrs_service(reference: Path) -> LrsService:
         settings = LrsService(**{key: value for key, value in stored.items() if key not in _SECRET})
     except ValidationError as error:
         faults += sentences(error.errors(), {"extra_forbidden": "fault.unknown_key", "": "fault.lrs_setting"})
-    if settings is not None and settings.by_service:
-        needed = ("address", "user_name", "certificate", "password")
-        faults += [bilingual("fault.lrs_needed", key=key) for key in needed if not _is_set(getattr(settings, key))]
     if settings is not None:
+        needed = ("address", "user_name", "certificate", "password") if settings.by_service else ()
+        faults += [bilingual("fault.lrs_needed", key=key) for key in needed if not getattr(settings, key)]
         files = ("certificate", "key", "authority")
         absent = [key for key in files if getattr(settings, key) and not Path(getattr(settings, key)).is_file()]
         faults += [bilingual("fault.lrs_no_file", key=key) for key in absent]
     if faults or settings is None:
         raise ConfigurationFault(FILE_NAME, faults)
     return settings
-
-
-def _is_set(value: Any) -> bool:
-    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)

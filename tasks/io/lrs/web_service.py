@@ -15,8 +15,7 @@ Does not belong here: which batch goes when (`tasks.steps.lrs_calls`), and what 
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -70,14 +69,9 @@ class LearnerService:
 
     def __init__(self, settings: LrsService) -> None:
         self._settings = settings
-        self._threads = threading.local()
 
     def submit(self, document: bytes, kind: JobKind) -> Reply:
-        """Hand a batch (`files.write_batch`, format SOAP) over, or have it checked.
-
-        Returns:
-            The code, and the job's number where the LRS accepted the batch.
-        """
+        """Hand a batch (`files.write_batch`, format SOAP) over, or have it checked; an accepted batch has a job's number."""
         batch = etree.fromstring(document)
         learners = [{str(cell.tag): cell.text for cell in learner} for learner in batch.iterfind("Learner")]
         reply = self._call(
@@ -95,10 +89,8 @@ class LearnerService:
 
     def submit_verification(self, ukprn: str, learners: Sequence[dict[str, str]]) -> Reply:
         """Have the ULNs of at most 200 learners verified; keys as in `LearnerToVerify`."""
-        reply = self._call(
-            "submitVerifyBatch", ukprn, LearnerRecordCount=len(learners), Learner=[dict(row) for row in learners]
-        )
-        return _with_job(reply)
+        rows = [dict(row) for row in learners]
+        return _with_job(self._call("submitVerifyBatch", ukprn, LearnerRecordCount=len(rows), Learner=rows))
 
     def verification(self, job_ref: str, ukprn: str) -> Reply:
         """Request the result of a verification."""
@@ -107,10 +99,7 @@ class LearnerService:
     def reached(self) -> str | None:
         """Return the code for why the service cannot be reached, or None; sends only a GET of the address."""
         try:
-            with (
-                self._on_its_own_connection() as session,
-                session.get(self._settings.address, timeout=self._limits(), stream=True, allow_redirects=False),
-            ):
+            with self._session() as session, self._request(session, "GET"):
                 return None
         except (requests.RequestException, OSError) as error:  # also where a certificate or key cannot be read
             return _why_not(error, begun=False)
@@ -121,7 +110,7 @@ class LearnerService:
             # Parsed again, because the prefixes that zeep leaves behind are not part of the message.
             fits = fits_schema(etree.fromstring(etree.tostring(envelope[0][0])))
         except Exception:  # noqa: BLE001 - the library's messages quote the value
-            return Reply(Connection.NOT_MADE)
+            fits = False
         if not fits:
             return Reply(Connection.NOT_MADE)
         return self._post(etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"))
@@ -134,7 +123,7 @@ class LearnerService:
             "OrgPassword": self._settings.password.get_secret_value(),
             "UserName": self._settings.user_name,
         }
-        with _ONE_AT_A_TIME:
+        with _SCHEMA_LOCK:
             client = _description()
         service = client.create_service(_BINDING, self._settings.address)
         message: etree._Element = client.create_message(service, operation, **caller, **fields)
@@ -142,24 +131,10 @@ class LearnerService:
 
     def _post(self, content: bytes) -> Reply:
         body = _Body(content)
-        headers = {
-            "Content-Type": "text/xml; charset=utf-8",
-            "SOAPAction": '""',
-            # A kept connection may be closed by the server just as it is reused; the outcome would then be unknown.
-            "Connection": "close",
-        }
+        # A kept connection may be closed by the server just as it is reused; the outcome would then be unknown.
+        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""', "Connection": "close"}
         try:
-            with (
-                self._on_its_own_connection() as session,
-                session.post(
-                    self._settings.address,
-                    data=body,
-                    headers=headers,
-                    timeout=self._limits(),
-                    stream=True,
-                    allow_redirects=False,
-                ) as response,
-            ):
+            with self._session() as session, self._request(session, "POST", data=body, headers=headers) as response:
                 status, reply = response.status_code, self._read(response)
         except (requests.RequestException, OSError) as error:
             return Reply(_why_not(error, begun=body.begun))
@@ -174,27 +149,19 @@ class LearnerService:
                 raise requests.ReadTimeout
         return bytes(content)
 
-    def _limits(self) -> tuple[float, float]:
-        return self._settings.connect_seconds, self._settings.answer_seconds
-
-    @contextmanager
-    def _on_its_own_connection(self) -> Iterator[requests.Session]:
-        session = self._session()
-        try:
-            yield session
-        finally:
-            # A server may keep the connection despite "close", and the library would then reuse it.
-            session.close()
+    def _request(self, session: requests.Session, method: str, **content: Any) -> requests.Response:
+        limits = (self._settings.connect_seconds, self._settings.answer_seconds)
+        return session.request(
+            method, self._settings.address, timeout=limits, stream=True, allow_redirects=False, **content
+        )
 
     def _session(self) -> requests.Session:
-        if not hasattr(self._threads, "session"):
-            session = requests.Session()
-            session.trust_env = False  # no proxy, no .netrc, only the authorities of the settings
-            session.mount("https://", _MutualTls(self._settings))
-            session.verify = self._settings.authority or True
-            self._threads.session = session
-        current: requests.Session = self._threads.session
-        return current
+        """Open a call's session: a server may keep a connection despite "close", and a kept session would reuse it."""
+        session = requests.Session()
+        session.trust_env = False  # no proxy, no .netrc, only the authorities of the settings
+        session.mount("https://", _MutualTls(self._settings))
+        session.verify = self._settings.authority or True
+        return session
 
 
 class _Body(BytesIO):
@@ -233,12 +200,12 @@ def _description() -> zeep.Client:
 
 
 #: libxml2 builds the state that schemas share with the first schema, and not safely in several threads at once.
-_ONE_AT_A_TIME = threading.Lock()
+_SCHEMA_LOCK = threading.Lock()
 
 
 def fits_schema(message: etree._Element) -> bool:
     """Whether a message is valid by the schema of its namespace; one thread at a time."""
-    with _ONE_AT_A_TIME:
+    with _SCHEMA_LOCK:
         return bool(_schema(etree.QName(message).namespace or "").validate(message))
 
 
@@ -271,8 +238,8 @@ def _read_reply(status: int, content: bytes) -> Reply:
         return Reply(Connection.REFUSED if status in _REFUSALS else Connection.ODD_ANSWER)
     if message.tag == f"{_SOAP}Fault":
         return Reply(_text(message, "ErrorCode") or Connection.UNKNOWN)
-    code = next((element.text for element in message if _local(element) == "ResponseCode"), None)
-    return Reply((code or "").strip() or Connection.ODD_ANSWER, message=etree.tostring(message))
+    code = (message.findtext("{*}ResponseCode") or "").strip()
+    return Reply(code or Connection.ODD_ANSWER, message=etree.tostring(message))
 
 
 def _message(content: bytes) -> etree._Element | None:
@@ -295,10 +262,4 @@ def _with_job(reply: Reply) -> Reply:
 
 
 def _text(message: etree._Element, name: str) -> str:
-    return next(
-        ((element.text or "").strip() for element in message.iter(etree.Element) if _local(element) == name), ""
-    )
-
-
-def _local(element: etree._Element) -> str:
-    return etree.QName(element).localname
+    return next(((element.text or "").strip() for element in message.iter(f"{{*}}{name}")), "")

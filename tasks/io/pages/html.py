@@ -2,7 +2,7 @@
 
 Belongs here: how a cell of each kind looks, and what browsers and screen readers need. The template escapes everything.
 There is no clock: the caller passes the time. Does not belong here: rows and numbers (`tasks.reports.pages`), layout
-(`schemas.settings.pages`), words (`tasks.io.pages.words`), charts (`tasks.io.pages.page_charts`). To add a kind of column:
+(`schemas.settings.pages`), words (`tasks.io.pages.words`), charts (`tasks.io.pages.charts`). To add a kind of column:
 a line in `_CELLS`.
 """
 
@@ -20,8 +20,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from schemas.settings.names import language_of
 from schemas.settings.pages import WALES, WORDS, PageTable, all_needs, all_sections
 from schemas.texts.catalogue import Language, text
-from tasks.io.pages.page_charts import chart_of
-from tasks.io.pages.words import BARS, NONE, NOT_TOLD, OTHER, PageContent, Sayer, percent
+from tasks.io.pages.charts import chart_of
+from tasks.io.pages.words import BARS, HIDDEN_NUMBER, NONE, OTHER, PageContent, PageTexts, percent
 
 _SITE = Path(__file__).with_name("site")
 _DIGITS = re.compile("[0-9]+")
@@ -84,101 +84,89 @@ def _template() -> Any:
 
 
 def _page(content: PageContent, made: Mapping[str, Any], lang: Language) -> bytes:
-    say = Sayer(lang, NOT_TOLD if content.page == WALES else NONE)
-    name = content.title[0 if lang == "cy" else 1] or say("wales")
-    title = content.cycle.title_cy if lang == "cy" else content.cycle.title_en
+    texts = PageTexts(lang, HIDDEN_NUMBER if content.page == WALES else NONE)
     sections = [
         {
             "id": section.name,
-            "title": say(f"section.{section.name}"),
-            "about": say.either(f"about.{content.page}.{section.name}", f"about.{section.name}"),
+            "title": texts(f"section.{section.name}"),
+            "about": texts.first(f"about.{content.page}.{section.name}", f"about.{section.name}"),
             "tables": [
-                _table(table, content, say) for table in section.tables[content.page] if table.name in content.tables
+                _table(table, content, texts) for table in section.tables[content.page] if table.name in content.tables
             ],
-            "chart": chart_of(section.name, content, say),
-            "said": [say.sentence(content.said[section.name])] if section.name in content.said else [],
+            "chart": chart_of(section.name, content, texts),
+            "sentence": texts.sentence(content.sentences[section.name]) if section.name in content.sentences else "",
         }
         for section in all_sections()
     ]
     html: str = _template().render(
         lang=lang,
         other=OTHER[lang],
-        say=say,
-        page=content.page,
-        name=name,
+        texts=texts,
+        name=_name_of(content, texts),
         cycle=content.cycle.id,
-        title=title,
+        title=texts.of((content.cycle.title_cy, content.cycle.title_en)),
         sections=sections,
-        made={**made, "as_of": say.moment(made["as_of"])},
-        not_told=NOT_TOLD if content.page == WALES else None,
+        made={**made, "as_of": texts.moment(made["as_of"])},
+        hides_numbers=content.page == WALES,
     )
     return html.encode()
 
 
-def _number(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+def _name_of(content: PageContent, texts: PageTexts) -> str:
+    return texts.of(content.title) or texts("wales")
+
+
+def _number(row: Mapping[str, Any], name: str, texts: PageTexts) -> Cell:
     value = row[name]
-    return Cell(say.missing, -1) if value is None else Cell(f"{value:,}", int(value), str(value))
+    return Cell(texts.missing, -1) if value is None else Cell(f"{value:,}", int(value), str(value))
 
 
-def _share(row: Mapping[str, Any], name: str, _say: Sayer) -> Cell:
+def _share(row: Mapping[str, Any], name: str, _texts: PageTexts) -> Cell:
     value = row[name]
     # A share of nothing is not the same as a hidden share.
-    nothing = NOT_TOLD if None in [row.get(of, 0) for of in ("chosen", *BARS)] else NONE
+    nothing = HIDDEN_NUMBER if None in [row.get(of, 0) for of in ("chosen", *BARS)] else NONE
     return Cell(nothing, -1) if value is None else Cell(percent(value), int(value), f"{value / 10:.1f}")
 
 
-def _text(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+def _text(row: Mapping[str, Any], name: str, texts: PageTexts) -> Cell:
     value = row[name]
     if name == "year" and not value:
-        return Cell(say("unread_year"))
+        return Cell(texts("unread_year"))
     return Cell(NONE if value is None else str(value))
 
 
-def _name(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
-    source = name if name in row else f"{name}_{say.lang}"
+def _name(row: Mapping[str, Any], name: str, texts: PageTexts) -> Cell:
+    source = name if name in row else f"{name}_{texts.lang}"
     if row[source] is None:
-        return Cell(row.get("school_number") or say("wales"), int(row.get(f"{source}_place") or 0))
+        return Cell(row.get("school_number") or texts("wales"), int(row.get(f"{source}_place") or 0))
     lang = language_of(row[source]) if source == name or row.get(f"{name}_cy") == row.get(f"{name}_en") else None
-    return Cell(row[source], int(row[f"{source}_place"]), lang=None if lang == say.lang else lang)
+    return Cell(row[source], int(row[f"{source}_place"]), lang=None if lang == texts.lang else lang)
 
 
-def _page_of(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
-    cell = _name(row, name, say)
-    if row[f"{name}_{say.lang}"] is None:
-        return Cell(say("wales"), 999)
-    return Cell(cell.text, cell.order, href=f"../{row['la_code']}/index.{say.lang}.html")
+def _page_of(row: Mapping[str, Any], name: str, texts: PageTexts) -> Cell:
+    cell = _name(row, name, texts)
+    if row[f"{name}_{texts.lang}"] is None:
+        return Cell(texts("wales"), 999)
+    return Cell(cell.text, cell.order, href=f"../{row['la_code']}/index.{texts.lang}.html")
 
 
-def _day(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
+def _day(row: Mapping[str, Any], name: str, texts: PageTexts) -> Cell:
     iso = row[name]
     if not iso:
         return Cell(NONE, 0)
-    return Cell(say.day(iso), int(iso[:10].replace("-", "")), iso[:10], day=iso[:10])
+    return Cell(texts.day(iso), int(iso[:10].replace("-", "")), iso[:10], day=iso[:10])
 
 
-def _sentence(row: Mapping[str, Any], name: str, say: Sayer) -> Cell:
-    return Cell(row[f"{name}_{say.lang}"] or NONE)
-
-
-def _file(row: Mapping[str, Any], _of: str, _say: Sayer) -> Cell:
-    return Cell(Path(row["path"]).name, href=_ROOT + row["path"])
-
-
-_CELLS: dict[str, Callable[[Mapping[str, Any], str, Sayer], Cell]] = {
+_CELLS: dict[str, Callable[[Mapping[str, Any], str, PageTexts], Cell]] = {
     "number": _number,
     "share": _share,
     "text": _text,
     "name": _name,
     "page": _page_of,
     "day": _day,
-    "sentence": _sentence,
-    "file": _file,
+    "sentence": lambda row, name, texts: Cell(row[f"{name}_{texts.lang}"] or NONE),
+    "file": lambda row, _name, _texts: Cell(Path(row["path"]).name, href=_ROOT + row["path"]),
 }
-
-
-def _word(row: Mapping[str, Any], name: str, words: str, say: Sayer) -> Cell:
-    order, prefix = WORDS[words]
-    return Cell(text(prefix + row[name], say.lang), order.index(row[name]), word=row[name])
 
 
 def _needs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -204,19 +192,12 @@ _ROW_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _columns(table: PageTable, present: set[str], lang: Language) -> dict[str, str]:
-    """Return the columns of a table that the rows have."""
-    return {
-        name: kind
-        for name, kind in table.columns.items()
-        if present & {template.format(name=name, lang=lang) for template in _ROW_NAMES.get(kind, ("{name}",))}
-    }
-
-
-def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: Sayer) -> list[Cell]:
+def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, texts: PageTexts) -> list[Cell]:
     if kind.startswith("word:"):
-        return [_word(row, name, kind.removeprefix("word:"), say) for row in rows]
-    cells = [_CELLS[kind](row, name, say) for row in rows]
+        codes, prefix = WORDS[kind.removeprefix("word:")]
+        words = [row[name] for row in rows]
+        return [Cell(text(prefix + word, texts.lang), codes.index(word), word=word) for word in words]
+    cells = [_CELLS[kind](row, name, texts) for row in rows]
     if kind != "text":
         return cells
     # By number where the text begins with one: year 9 before year 10, 8-28 days before 29-90.
@@ -224,50 +205,46 @@ def _in_column(rows: Sequence[dict[str, Any]], name: str, kind: str, say: Sayer)
     return [replace(cell, order=order.index(cell.text)) for cell in cells]
 
 
-def _table(table: PageTable, content: PageContent, say: Sayer) -> dict[str, Any]:
+def _table(table: PageTable, content: PageContent, texts: PageTexts) -> dict[str, Any]:
     rows, present = content.tables[table.name].rows, set(content.tables[table.name].columns)
     if table.name == "needs":
         rows = _needs(rows)
         present = set().union(*rows)
-    columns = _columns(table, present, say.lang)
-    cells = {name: _in_column(rows, name, kind, say) for name, kind in columns.items()}
+    columns = {
+        name: kind
+        for name, kind in table.columns.items()
+        if present & {template.format(name=name, lang=texts.lang) for template in _ROW_NAMES.get(kind, ("{name}",))}
+    }
+    cells = {name: _in_column(rows, name, kind, texts) for name, kind in columns.items()}
     lines = [
-        {
-            "cells": {name: cells[name][n] for name in columns},
-            "leads": row.get("leads"),
-            "total": row.get("la_code") == _TOTAL,
-        }
+        {"cells": {name: column[n] for name, column in cells.items()}, "leads": row.get("leads")}
         for n, row in enumerate(rows)
     ]
+    totals = [n for n, row in enumerate(rows) if row.get("la_code") == _TOTAL]
     names_row = next((name for name, kind in columns.items() if kind != "number"), None)
     words: list[tuple[str, str]] = []
     if table.filter in columns:
         order, prefix = WORDS[columns[table.filter].removeprefix("word:")]
         counts = Counter(row[table.filter] for row in rows)
         # The count of each word answers the first question before anyone filters.
-        words = [(word, f"{text(prefix + word, say.lang)} ({counts[word]})") for word in order if word in counts]
+        words = [(word, f"{text(prefix + word, texts.lang)} ({counts[word]})") for word in order if word in counts]
     return {
         "name": table.name,
-        "caption": say(f"table.{table.name}"),
+        "caption": texts(f"table.{table.name}"),
         "heads": [
             {
                 "key": name,
-                "title": say.either(f"column.{table.name}.{name}", f"column.{name}"),
+                "title": texts.first(f"column.{table.name}.{name}", f"column.{name}"),
                 "sorts": kind not in ("sentence", "file"),
                 "look": _LOOKS.get(kind),
                 "names": name == names_row,
             }
             for name, kind in columns.items()
         ],
-        "rows": [line for line in lines if not line["total"]],
-        "total": [line for line in lines if line["total"]],
+        "rows": [line for n, line in enumerate(lines) if n not in totals],
+        "total": [lines[n] for n in totals],
         "search": table.search,
         "filter": table.filter if words else None,
         "words": words,
-        "file": _file_name(content, table.name, say),
+        "file": f"{content.cycle.id} {_name_of(content, texts)} {table.name}.csv".replace(" ", "-"),
     }
-
-
-def _file_name(content: PageContent, table: str, say: Sayer) -> str:
-    name = content.title[0 if say.lang == "cy" else 1] or say("wales")
-    return f"{content.cycle.id} {name} {table}.csv".replace(" ", "-")

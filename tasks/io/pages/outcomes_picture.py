@@ -7,7 +7,6 @@ only visible numbers: a number hidden in the table is hatched in the bar. Does n
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,12 @@ def write_picture(bars: Sequence[Mapping[str, Any]], states: Mapping[str, str]) 
     """
     drawn = [{"name": bar["name"], "number": bar["number"], "parts": _shares(bar, list(states))} for bar in bars]
     inputs = {"states": list(states.items()), "bars": drawn}
+    fonts: Any = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
     png: bytes = typst.compile(
         _TEMPLATE.read_bytes(),
         format="png",
         ppi=_PPI,
-        font_paths=_fonts(),
+        font_paths=fonts,
         ignore_system_fonts=True,
         sys_inputs={"given": json.dumps(inputs, ensure_ascii=False)},
     )
@@ -49,8 +49,3 @@ def _shares(bar: Mapping[str, Any], states: Sequence[str]) -> list[tuple[str, fl
     known = {state: int(bar[state]) for state in states if state != HIDDEN and bar[state] is not None}
     parts = known | {HIDDEN: chosen - sum(known.values())}
     return [(state, parts[state] / chosen) for state in states if parts.get(state)]
-
-
-@cache
-def _fonts() -> Any:
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)

@@ -1,7 +1,7 @@
 """The content of a page, and how numbers, days, shares and texts look in one language.
 
 Belongs here: code that tables and charts share. Does not belong here: how a table looks (`tasks.io.pages.html`), what a
-chart draws (`tasks.io.pages.page_charts`), the texts themselves (`schemas.texts.catalogue`).
+chart draws (`tasks.io.pages.charts`), the texts themselves (`schemas.texts.catalogue`).
 """
 
 import datetime as dt
@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from schemas.cycles import Cycle
 from schemas.texts.catalogue import Language, all_texts, text
 
 #: Shown for a hidden number, as in official statistics: confidential, cyfrinachol.
-NOT_TOLD = "[c]"
+HIDDEN_NUMBER = "[c]"
 #: Shown where there is no value.
 NONE = "–"
 #: States with a bar in a chart.
@@ -41,14 +42,14 @@ class PageContent:
         page: `schemas.settings.pages.AUTHORITY` or WALES.
         title: the authority's name in Welsh and English; empty for Wales.
         tables: rows that passed the disclosure gate (`tasks.runtime.visibility`), by table name.
-        said: sentences (`page_sentences.Sentence`) by section name.
+        sentences: by section name (`core.page_sentences`).
     """
 
     page: str
     cycle: Cycle
     title: tuple[str, str]
     tables: Mapping[str, PageRows]
-    said: Mapping[str, Any]
+    sentences: Mapping[str, Any]
 
     def fingerprint(self, edition: str) -> str:
         """Return a hash of the page's content and of the edition that renders it."""
@@ -56,12 +57,16 @@ class PageContent:
         return hashlib.sha256(json.dumps(content, default=int, sort_keys=True).encode()).hexdigest()
 
 
-class Sayer:
-    """The texts of the pages in one language."""
+@dataclass(frozen=True)
+class PageTexts:
+    """The texts of the pages in one language.
 
-    def __init__(self, lang: Language, missing: str) -> None:
-        """Set the language, and the text for a missing number; on the page of Wales a missing number is a hidden one."""
-        self.lang, self.missing = lang, missing
+    Attributes:
+        missing: shown for a missing number; on the page of Wales a missing number is a hidden one.
+    """
+
+    lang: Language
+    missing: str
 
     def __call__(self, key: str, **places: Any) -> str:
         """Return a text with its placeholders filled (`of`)."""
@@ -71,13 +76,13 @@ class Sayer:
         """Return the text in the other language."""
         return text(f"pages.{key}", OTHER[self.lang])
 
-    def either(self, *keys: str) -> str:
+    def first(self, *keys: str) -> str:
         """Return the first text that exists, or an empty text."""
         return next((self(key) for key in keys if f"pages.{key}" in all_texts()), "")
 
-    def sentence(self, said: Any) -> str:
-        """Return a section's sentence (`page_sentences.Sentence`)."""
-        return self(f"says.{said.key}", **said.places)
+    def sentence(self, sentence: Any) -> str:
+        """Return a section's sentence (`core.page_sentences`)."""
+        return self(f"says.{sentence.key}", **sentence.places)
 
     def of(self, value: Any) -> str:
         """Format a value for a placeholder: a number, day, share, pair (Welsh, English) or text."""
@@ -89,7 +94,11 @@ class Sayer:
             return str(value[0 if self.lang == "cy" else 1])
         if hasattr(value, "thousandths"):
             return self.missing if value.thousandths is None else percent(value.thousandths)
-        return self.day(str(value)) if _is_day(str(value)) else str(value)
+        words = str(value)
+        with suppress(ValueError):  # a code of the LRS may look like a day
+            if _ISO_DAY(words) and dt.date.fromisoformat(words):
+                return self.day(words)
+        return words
 
     def day(self, iso: str) -> str:
         """Return a day, e.g. `4 Chwefror 2012`."""
@@ -100,16 +109,6 @@ class Sayer:
     def moment(self, iso: str) -> str:
         """Return a day and, where known, the time."""
         return self.day(iso) + (f", {iso[11:16]}" if len(iso) > 10 else "")
-
-
-def _is_day(value: str) -> bool:
-    if not _ISO_DAY(value):
-        return False
-    try:
-        dt.date.fromisoformat(value)
-    except ValueError:  # a code of the LRS may look like anything
-        return False
-    return True
 
 
 def percent(thousandths: int) -> str:

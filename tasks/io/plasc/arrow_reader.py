@@ -33,20 +33,16 @@ _ENOUGH = 1000
 def pupil_columns(
     content: bytes, layout: PlascLayout, others: Collection[PlascLayout], declared: int, unknown: Collection[str]
 ) -> pa.Table | None:
-    """Return a return's pupils, or None where only the element walk is certain.
+    """Return the pupils of a return that `inspect` has accepted, or None where only the element walk is certain.
 
-    Args:
-        content: a return that `inspect` has accepted.
-        layout: the layout that `inspect` reported.
-        others: layouts that single records may be in.
-        declared: the number of records that `inspect` counted.
-        unknown: paths of the unknown elements that `inspect` counted.
+    `layout`, `declared` (number of records) and `unknown` (paths of elements) are as `inspect` has reported them; `others`
+    are the layouts that single records may be in.
 
     Returns:
         A table of `PUPILS_SCHEMA`, in file order.
     """
     paths = tuple(path for alternatives in layout.paths.values() for path in alternatives)
-    if not (_in_utf8(content) and _disjoint(paths, layout.known) and _by_one_layout(content, layout, others)):
+    if not (_in_utf8(content) and _disjoint(paths, layout.known) and _only_in(content, layout, others)):
         return None
     # An element inside a field: the element walk takes the text before it, xml2arrow all the text.
     if len(unknown) >= _ENOUGH or any(f"{new}/".startswith(f"{path}/") for new in unknown for path in paths):
@@ -83,7 +79,7 @@ def _disjoint(paths: tuple[str, ...], known: Collection[str]) -> bool:
     return not within_field and not any(path.startswith(prefix) for path in paths for prefix in closed)
 
 
-def _by_one_layout(content: bytes, layout: PlascLayout, others: Collection[PlascLayout]) -> bool:
+def _only_in(content: bytes, layout: PlascLayout, others: Collection[PlascLayout]) -> bool:
     names = {item.identifiers.encode() for item in others if item.root == layout.root} - {layout.identifiers.encode()}
     return not any(mark + name in content for name in names for mark in (b"<", b":"))
 

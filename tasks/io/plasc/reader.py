@@ -71,17 +71,10 @@ class ReturnHeader:
 
 @dataclass(frozen=True)
 class PlascReturn:
-    """A return as read.
-
-    Attributes:
-        pupils: ordinal (from 1, in file order) and the pupil fields, text as sent, null where absent or empty.
-        leavers, unknown_elements: as in the header.
-    """
+    """A return as read; `pupils` as by `read_pupils`."""
 
     header: ReturnHeader
     pupils: pd.DataFrame
-    leavers: int
-    unknown_elements: dict[str, int]
 
 
 def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
@@ -94,24 +87,18 @@ def inspect(content: bytes, layouts: dict[str, PlascLayout]) -> ReturnHeader:
     layout = _layout(root, layouts)
     facts = _header_facts(root, layout)
     records = _at(root, layout.on_roll)
-    unknown = _unknown(root, records, layout, layouts)
     return ReturnHeader(
         **facts,
         layout=layout.name,
         declared=len(records),
         leavers=len(_at(root, layout.no_longer_on_roll)),
-        unknown_elements=dict(sorted(unknown.items())),
+        unknown_elements=dict(sorted(_unknown(root, records, layout, layouts).items())),
         destination="".join((e.text or "").strip() for path in layout.destination for e in _at(root, path)[:1]),
     )
 
 
 def read_pupils(
-    content: bytes,
-    layout: str,
-    layouts: dict[str, PlascLayout],
-    *,
-    declared: int,
-    unknown_elements: Mapping[str, int],
+    content: bytes, layout: str, layouts: dict[str, PlascLayout], *, declared: int, unknown_elements: Mapping[str, int]
 ) -> pa.Table:
     """Return the pupils of a return that `inspect` has accepted.
 
@@ -141,7 +128,7 @@ def read_return(content: bytes, layouts: dict[str, PlascLayout]) -> PlascReturn:
     pupils = read_pupils(
         content, header.layout, layouts, declared=header.declared, unknown_elements=header.unknown_elements
     )
-    return PlascReturn(header, pupils.to_pandas(), header.leavers, header.unknown_elements)
+    return PlascReturn(header, pupils.to_pandas())
 
 
 def _unknown(
@@ -270,29 +257,22 @@ def _outside(root: etree._Element, layout: PlascLayout) -> Counter[str]:
     unknown: Counter[str] = Counter()
     level = [("", root)]
     while level:
-        below = [(f"{path}/{_local(child)}", child) for path, e in level for child in e.iterchildren(etree.Element)]
+        children = [(path, child) for path, element in level for child in element.iterchildren(etree.Element)]
+        below = [(f"{path}/{etree.QName(child).localname}", child) for path, child in children]
         for path in (path for path, _ in below if path not in steps and path not in layout.known):
             _count(unknown, path)
         level = [(path, child) for path, child in below if path in steps and path.count("/") < max(map(len, trails))]
     return unknown
 
 
-def _local(element: etree._Element) -> str:
-    tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
 def _root(content: bytes, layouts: dict[str, PlascLayout]) -> tuple[etree._Element, dict[str, PlascLayout]]:
     """Return the root element and the layouts with that root; the other layouts' containers mean nothing in it."""
     root = parse(content)
-    matching = _of_root(_local(root), layouts)
+    name = etree.QName(root).localname
+    matching = {layout.name: layout for layout in layouts.values() if layout.root == name}
     if not matching:
-        raise Refused("wrong_root", bilingual("detail.root", name=_local(root)[:40]))
+        raise Refused("wrong_root", bilingual("detail.root", name=name[:40]))
     return root, matching
-
-
-def _of_root(name: str, layouts: dict[str, PlascLayout]) -> dict[str, PlascLayout]:
-    return {layout.name: layout for layout in layouts.values() if layout.root == name}
 
 
 def _at(root: etree._Element, path: str) -> list[etree._Element]:

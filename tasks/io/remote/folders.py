@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from schemas.settings.locations import Location, locations_of
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import TransientFault
-from tasks.io.data_root.data_root import DataRoot, NotWritten, make_folder, take_away, write_each, write_whole
+from tasks.io.data_root.data_root import DataRoot, NotWritten, make_folder, write_each, write_whole
 from tasks.io.remote.open import open_folder
 from tasks.io.remote.transport import PART, OutcomeUnknown, Rejected, Seen, Transport, Unreachable, part_name
 
@@ -332,7 +332,7 @@ class LrsOutbox:
     @staticmethod
     def _outcome(path: Path, data: bytes, fault: OSError) -> Exception | None:
         """Return the fault of a file whose move into the outbox failed; None if the file is there all the same."""
-        if not isinstance(fault, NotWritten) or not fault.may_stand:
+        if not isinstance(fault, NotWritten) or not fault.may_exist:
             return fault
         with suppress(OSError):
             if path.read_bytes() == data:
@@ -356,7 +356,9 @@ class LrsOutbox:
 
     def take_away(self, name: str, sha256: str) -> None:
         """Remove a file that the service put there, if its content is unchanged."""
+        if not self.holds(name, sha256):
+            return
         if self._remote is None:
-            take_away(self._root.lrs_outbox / name, sha256)
-        elif self.holds(name, sha256):
+            (self._root.lrs_outbox / name).unlink()
+        else:
             self._remote.remove(name)

@@ -13,7 +13,7 @@ _DECLARED = re.compile(rb"""<\?xml version=["']1\.0["'] encoding=["']([A-Za-z0-9
 
 
 @dataclass(frozen=True)
-class FoundCtf:
+class CtfContent:
     """The content of a CTF.
 
     Attributes:
@@ -33,7 +33,7 @@ class FoundCtf:
         return [pupil.get(element) for pupil in self.pupils]
 
 
-def read_ctf(data: bytes) -> FoundCtf:
+def read_ctf(data: bytes) -> CtfContent:
     """Read a transfer file that this service has written.
 
     Raises:
@@ -44,7 +44,7 @@ def read_ctf(data: bytes) -> FoundCtf:
     except ElementTree.ParseError as error:
         raise ValueError(f"not XML, line {error.position[0]}") from None
     pupils = [[(child.tag, child.text or "") for child in pupil] for pupil in root.iter("Pupil")]
-    return FoundCtf(
+    return CtfContent(
         encoding=_encoding(data),
         destination="".join(child.text or "" for school in root.iter("DestSchool") for child in school),
         elements={tuple(name for name, _ in pupil) for pupil in pupils},

@@ -46,7 +46,7 @@ def write_ctf(
 
     Args:
         pupils: text columns upn, uln, surname, forename, dob, gender, as the school sent them; in any order.
-        version: the CTF version.
+        version: values of the header, and the names of elements.
         school_number: the school that gets the file, seven digits.
         academic_year: the year in which the academic year starts.
         made_at: local time that the file states as its creation time.
@@ -89,14 +89,8 @@ def _add(parent: etree._Element, name: str, value: str) -> None:
 
 def _pupils(pupils: pd.DataFrame, version: CtfVersion) -> bytes:
     """Return the pupils' elements as bytes; building an element tree gives the same bytes at several times the cost."""
-    elements = {
-        "upn": "UPN",
-        "uln": "UniqueLearnerNumber",
-        "surname": "Surname",
-        "forename": "Forename",
-        "dob": "DOB",
-        "gender": version.gender_element,
-    }
+    elements = {"upn": "UPN", "uln": "UniqueLearnerNumber", "surname": "Surname", "forename": "Forename"}
+    elements |= {"dob": "DOB", "gender": version.gender_element}
     rows = pa.table({name: pa.array(pupils[name], pa.large_string(), from_pandas=True) for name in elements})
     rows = rows.take(pc.sort_indices(rows, sort_keys=[("upn", "ascending"), ("uln", "ascending")]))
     lines = [f"      <{element}>%s</{element}>\n" for element in elements.values()]

@@ -26,6 +26,7 @@ _LINE = 15  # points
 _LONGEST = 32767  # UTF-16 units in a cell
 _LOOK = {"valign": "top", "border": 1, "border_color": "#BFBFBF"}
 _TEXT = {**_LOOK, "text_wrap": True, "num_format": "@"}
+_HEADING = {**_TEXT, "bold": True, "bg_color": "#D9E2F3"}
 _LETTERS = string.ascii_uppercase
 
 #: A text, or a count.
@@ -67,11 +68,7 @@ def write_sheets(plans: list[SheetPlan], *, title: str, subject: str, created: d
     plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     book = _Book(buffer, plain)
     book.set_properties({"title": title, "subject": subject, "created": created.replace(tzinfo=None)})
-    looks = (
-        book.add_format({**_TEXT, "bold": True, "bg_color": "#D9E2F3"}),
-        book.add_format(_TEXT),
-        book.add_format(_LOOK),
-    )
+    looks = (book.add_format(_HEADING), book.add_format(_TEXT), book.add_format(_LOOK))
     for plan in plans:
         sheet = book.add_worksheet(plan.name, worksheet_class=_Sheet)
         sheet.fill(plan, looks)

@@ -51,7 +51,7 @@ def write_pdf(
         "right": " / ".join(cycle[lang] for lang in _LANGUAGES),
         "personal": bilingual("workbook.personal"),
         "your": {lang: text("slips.your_uln", lang) for lang in _LANGUAGES},
-        "notice": {lang: notice.told(lang) for lang in _LANGUAGES},
+        "notice": {lang: notice.in_language(lang) for lang in _LANGUAGES},
         "headings": ["UPN", bilingual("workbook.surname"), bilingual("workbook.forename"), "ULN"],
         "learners": [
             {**row, "name": f"{row['forename'].strip()} {row['surname'].strip()}"}

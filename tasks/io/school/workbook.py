@@ -24,37 +24,20 @@ from tasks.io.school.sheets import Cell, SheetPlan, measured, write_sheets
 _LANGUAGES: tuple[Language, ...] = ("cy", "en")
 
 
-@dataclass(frozen=True)
-class _Column:
-    heading: str
-    source: str
-    by_language: bool = False
-
-    def in_language(self, lang: Language) -> str:
-        """Return the name of the source column for a language's sheet."""
-        return f"{self.source}_{lang}" if self.by_language else self.source
-
-
-_SCHOOL_COLUMNS = (_Column("workbook.school_number", "school_number"), _Column("workbook.school_name", "school_name"))
-_LEARNER_COLUMNS = (
-    _Column("workbook.upn", "upn"),
-    _Column("workbook.surname", "surname"),
-    _Column("workbook.forename", "forename"),
-)
+#: The columns of each list; the heading of a column is the text `workbook.<column>`.
+_SCHOOL_COLUMNS = ("school_number", "school_name")
+_LEARNER_COLUMNS = ("upn", "surname", "forename")
 _LINE_COLUMNS = (
     *_LEARNER_COLUMNS,
-    _Column("workbook.nc_year", "nc_year"),
-    _Column("workbook.step", "step"),
-    _Column("workbook.wrong", "wrong", by_language=True),
-    _Column("workbook.why", "why", by_language=True),
-    _Column("workbook.check", "check", by_language=True),
-    _Column("workbook.action", "action", by_language=True),
-    _Column("workbook.sent", "sent"),
-    _Column("workbook.field", "field", by_language=True),
-    _Column("workbook.code", "code"),
-    _Column("workbook.lrs_code", "lrs_code"),
+    *("nc_year", "step", "wrong", "why", "check", "action", "sent", "field", "code", "lrs_code"),
 )
-_ULN_COLUMNS = (*_LEARNER_COLUMNS, _Column("workbook.uln", "uln"), _Column("workbook.sent", "sent"))
+_ULN_COLUMNS = (*_LEARNER_COLUMNS, "uln", "sent")
+#: Columns whose cells differ by language; their sources are `<column>_cy` and `<column>_en`.
+_BY_LANGUAGE = frozenset({"wrong", "why", "check", "action", "field"})
+
+
+def _source(column: str, lang: Language) -> str:
+    return f"{column}_{lang}" if column in _BY_LANGUAGE else column
 
 
 @dataclass(frozen=True)
@@ -104,27 +87,20 @@ def authority_workbook_name(la_code: str, cycle_id: str, number: int) -> str:
 def write_school_book(lines: pd.DataFrame, ulns: pd.DataFrame, slip: Slip, about: About) -> bytes:
     """Write a school's workbook; equal content gives equal bytes.
 
-    Args:
-        lines: `publication.EXCEPTION_COLUMNS`, text, in the order of the sheet; a null is an empty cell.
-        ulns: `publication.ULN_COLUMNS` of the learners in the school's CTF; text, order and nulls as in `lines`.
-        slip: the school's submission slip.
-        about: holder, cycle and date.
+    `lines` has `publication.EXCEPTION_COLUMNS`, `ulns` has `publication.ULN_COLUMNS` of the learners in the school's CTF:
+    text, in the order of the sheet; a null is an empty cell.
     """
     cells = _texts(lines, _LINE_COLUMNS)
     plans = [*_by_language("work_list", _LINE_COLUMNS, cells, about, frozen=3), *_by_code(cells, (), about)]
-    learners = _texts(ulns, _ULN_COLUMNS)
-    plans.append(_in_both("ulns", [(_heading(c.heading), learners[c.source]) for c in _ULN_COLUMNS], about, frozen=3))
-    return _write([*plans, _slip(slip, about)], about)
+    learners = [(_heading(f"workbook.{column}"), cells) for column, cells in _texts(ulns, _ULN_COLUMNS).items()]
+    return _write([*plans, _in_both("ulns", learners, about, frozen=3), _slip(slip, about)], about)
 
 
 def write_authority_book(lines: pd.DataFrame, schools: list[tuple[str, list[Cell]]], slip: Slip, about: About) -> bytes:
     """Write an authority's workbook; equal content gives equal bytes.
 
-    Args:
-        lines: school_number, school_name and `publication.EXCEPTION_COLUMNS`, as for a school.
-        schools: the columns of the list of schools: heading in both languages, and cells.
-        slip: the submission slip of all its schools.
-        about: holder, cycle and date.
+    `lines` has school_number, school_name and `publication.EXCEPTION_COLUMNS`, as for a school; `schools` has the columns of
+    the list of schools: heading in both languages, and cells.
     """
     columns = (*_SCHOOL_COLUMNS, *_LINE_COLUMNS)
     cells = _texts(lines, columns)
@@ -132,17 +108,20 @@ def write_authority_book(lines: pd.DataFrame, schools: list[tuple[str, list[Cell
     return _write([*plans, _in_both("schools", schools, about, frozen=2), _slip(slip, about)], about)
 
 
-def _texts(rows: pd.DataFrame, columns: tuple[_Column, ...]) -> dict[str, list[Cell]]:
+def _texts(rows: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, list[Cell]]:
     """Return the cells of each source column by name; a null is an empty text."""
-    sources = dict.fromkeys(c.in_language(lang) for c in columns for lang in _LANGUAGES)
+    sources = dict.fromkeys(_source(column, lang) for column in columns for lang in _LANGUAGES)
     return {s: pa.array(rows[s], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for s in sources}
 
 
 def _by_language(
-    title: str, columns: tuple[_Column, ...], values: dict[str, list[Cell]], about: About, *, frozen: int
+    title: str, columns: tuple[str, ...], values: dict[str, list[Cell]], about: About, *, frozen: int
 ) -> list[SheetPlan]:
     """Plan a sheet in each language; widths and heights are the same in both."""
-    columns_in = {lang: [[text(c.heading, lang), *values[c.in_language(lang)]] for c in columns] for lang in _LANGUAGES}
+    columns_in = {
+        lang: [[text(f"workbook.{column}", lang), *values[_source(column, lang)]] for column in columns]
+        for lang in _LANGUAGES
+    }
     widths, heights = measured(list(zip(*columns_in.values(), strict=True)))
     return [
         SheetPlan(text(f"workbook.{title}", lang), columns_in[lang], widths, heights, frozen, *_printed(lang, about))
@@ -150,23 +129,12 @@ def _by_language(
     ]
 
 
-def _by_code(values: dict[str, list[Cell]], school_columns: tuple[_Column, ...], about: About) -> list[SheetPlan]:
+def _by_code(values: dict[str, list[Cell]], school_columns: tuple[str, ...], about: About) -> list[SheetPlan]:
     """Plan the sheets that count the learners of each code: by school, the most frequent code first."""
-    schools = (
-        list(zip(*(values[c.source] for c in school_columns), strict=True))
-        if school_columns
-        else [()] * len(values["code"])
-    )
-    keys = list(zip(schools, values["code"], strict=True))
+    keys = list(zip(*(values[column] for column in (*school_columns, "code")), strict=True))
     first = {key: place for place, key in reversed(list(enumerate(keys)))}
-    counted = sorted(Counter(keys).items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
-    columns = (
-        *school_columns,
-        _Column("workbook.code", "code"),
-        _Column("workbook.wrong", "wrong", by_language=True),
-        _Column("workbook.learners", "learners"),
-        _Column("workbook.lrs_code", "lrs_code"),
-    )
+    counted = sorted(Counter(keys).items(), key=lambda item: (item[0][:-1], -item[1], item[0][-1]))
+    columns = (*school_columns, "code", "wrong", "learners", "lrs_code")
     places = [first[key] for key, _ in counted]
     picked = {name: [column[place] for place in places] for name, column in values.items()}
     picked["learners"] = [n for _, n in counted]

@@ -44,20 +44,20 @@ def test_every_layout_takes_both_names_of_uln_and_gender(box, sex, uln):
     # Text first: nothing is trimmed, repaired or converted; what is empty is null.
     assert (row["surname"], row["dob"]) == (" ap Prŵf", "31/12/1996")
     assert pd.isna(row["middle_names"]) and pd.isna(row["forename"])
-    assert found.unknown_elements == {}
+    assert found.header.unknown_elements == {}
 
 
 def test_leavers_are_counted_and_not_read():
     leaver = "<PupilNoLongerOnRoll><PupilIdentifiers><UPN>X</UPN></PupilIdentifiers></PupilNoLongerOnRoll>"
     found = read_return(xml(pupil("PupilIdentifiers") * 2, leaver), all_layouts())
-    assert (len(found.pupils), found.leavers) == (2, 1)
+    assert (len(found.pupils), found.header.leavers) == (2, 1)
     assert list(found.pupils["ordinal"]) == [1, 2]
 
 
 def test_unknown_elements_are_counted_and_another_person_s_name_is_not_taken():
     extra = "<ShoeSize>5</ShoeSize><Contact><Surname>Arall</Surname></Contact>"
     found = read_return(xml(pupil("PupilIdentifiers", extra=extra) * 2), all_layouts())
-    assert found.unknown_elements == {"Contact/Surname": 2, "ShoeSize": 2}
+    assert found.header.unknown_elements == {"Contact/Surname": 2, "ShoeSize": 2}
     assert set(found.pupils["surname"]) == {" ap Prŵf"}
 
 
@@ -225,8 +225,8 @@ def test_names_without_end_do_not_fill_the_memory():
     found = read_return(
         xml(f"<PupilOnRoll>{deep}{''.join(f'<a{n}/>' for n in range(1500))}</PupilOnRoll>"), all_layouts()
     )
-    assert len(found.unknown_elements) == 1000
-    assert max(map(len, found.unknown_elements)) == 300
+    assert len(found.header.unknown_elements) == 1000
+    assert max(map(len, found.header.unknown_elements)) == 300
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_pupils_in_a_container_of_another_name_do_not_vanish_unseen():
     content = xml(pupil("PupilIdentifiers")).replace(b"PupilsOnRoll>", b"PupilsEnrolled>")
     found = read_return(content, all_layouts())
     assert len(found.pupils) == 0
-    assert found.unknown_elements == {"/Pupils/PupilsEnrolled": 1}
+    assert found.header.unknown_elements == {"/Pupils/PupilsEnrolled": 1}
 
 
 def test_ordinary_census_elements_are_not_unknown():
@@ -274,12 +274,14 @@ def test_ordinary_census_elements_are_not_unknown():
     content = xml(pupil("PupilIdentifiers", extra=extra)).replace(
         b"<Pupils>", b"<School><Phase>SS</Phase></School><Pupils>"
     )
-    assert read_return(content, all_layouts()).unknown_elements == {}
+    assert read_return(content, all_layouts()).header.unknown_elements == {}
 
 
 def test_a_known_container_that_stands_empty_is_not_unknown():
     extra = "<HomeInformation/><SpecialEducationalNeeds/><PupilStatus/><Shoes/>"
-    assert read_return(xml(pupil("PupilIdentifiers", extra=extra)), all_layouts()).unknown_elements == {"Shoes": 1}
+    assert read_return(xml(pupil("PupilIdentifiers", extra=extra)), all_layouts()).header.unknown_elements == {
+        "Shoes": 1
+    }
 
 
 def test_the_first_of_two_addresses_is_taken():
@@ -309,7 +311,7 @@ def test_records_of_two_layouts_in_one_file_are_each_read_by_their_own():
         found = read_return(content, all_layouts())
         assert set(found.pupils["upn"]) == {"M660402510001"} and set(found.pupils["gender"]) == {"F"}
         assert set(found.pupils["uln"]) == {"1000102504"}
-        assert found.unknown_elements == {}
+        assert found.header.unknown_elements == {}
 
 
 def test_the_header_pass_counts_the_records_on_roll():

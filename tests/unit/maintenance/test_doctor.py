@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from flows.cli.__main__ import app
 from flows.services import doctor as server_doctor
 from schemas.texts.catalogue import all_texts
-from tasks.io.data_root.file_system import file_system_of
+from tasks.io.data_root.run_lock import file_system_of
 from tasks.io.lake.lake import Lake
 from tasks.maintenance import doctor
 from tasks.maintenance.doctor import run_checks
