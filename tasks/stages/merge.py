@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from schemas.tables import SENT_FIELDS
+from schemas.tables import AREA, SENT_FIELDS
 from tasks.core.membership import is_in
 from tasks.core.merging import with_conflicts
 from tasks.io.data_root.data_root import DataRoot
@@ -45,7 +45,7 @@ def merge(data: str) -> Counts:
     done = lake.committed("learners", ids.values())
     new = [sha256 for sha256, file_id in ids.items() if file_id not in done]
     counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
-    cut = list(_areas(lake.areas("lrs_returns", sha256=new, tied="Y")))
+    cut = list(_areas(lake.sizes("lrs_returns", AREA, sha256=new, tied="Y")))
     for place, areas in enumerate(cut, 1):
         upns = lake.distinct("lrs_returns", "upn", area=areas, sha256=new, tied="Y")
         for first in range(0, max(1, len(upns)), _ANSWERS_TOGETHER):
