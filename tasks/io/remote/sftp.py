@@ -4,11 +4,8 @@ The rules of every transport are in `tasks.io.remote.transport`. The libraries a
 configured.
 """
 
-import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from schemas.settings.locations import SftpLocation
@@ -20,8 +17,8 @@ from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport,
 class SftpFolder(Transport):
     """A folder and the connection to its server."""
 
-    def __init__(self, way: SftpLocation) -> None:
-        super().__init__(way)
+    def __init__(self, location: SftpLocation) -> None:
+        super().__init__(location)
         self._fs: Any = None
         self._channel: Any = None
         self._folders: set[str] = set()
@@ -33,7 +30,7 @@ class SftpFolder(Transport):
 
         self.close()
         self._library = asyncssh
-        location: SftpLocation = self.way
+        location: SftpLocation = self.location
         host, (port, known_hosts, keys) = location.parts.hostname, self._settings()
         with self._translate_errors():
             try:
@@ -76,7 +73,7 @@ class SftpFolder(Transport):
         Raises:
             Rejected: a setting cannot be used; names it and not its value.
         """
-        location: SftpLocation = self.way
+        location: SftpLocation = self.location
         try:
             port = location.parts.port or 22
         except ValueError:
@@ -141,21 +138,11 @@ class SftpFolder(Transport):
                 listed[entry.filename] = Seen(entry.attrs.size or 0, f"{entry.attrs.mtime}.{entry.attrs.mtime_ns or 0}")
         return listed
 
-    def fetch(self, path: str, into: Path, most: int) -> None:
-        """Read the file, or its first `most` bytes, into memory, then write it."""
-        with into.open("wb") as file:
-            file.write(self._read(path, most))
-
-    def content(self, path: str) -> bytes | None:
+    def content(self, path: str, most: int = -1) -> bytes | None:
         """Return the file's bytes; connects first if there is no connection."""
         if self._channel is None:
             self._connect()
-        try:
-            return self._read(path, -1)
-        except FileNotFoundError:
-            return None
 
-    def _read(self, path: str, most: int) -> bytes:
         async def read() -> bytes:
             async with self._channel.open(self._at(path), "rb") as file:
                 return bytes(await file.read(most))
@@ -164,8 +151,7 @@ class SftpFolder(Transport):
             try:
                 return bytes(self._run(read, size=max(most, 2**26)))
             except self._library.SFTPNoSuchFile:
-                missing = True
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) if missing else AssertionError
+                return None
 
     def put_new(self, path: str, data: bytes) -> None:
         """Write under a hidden name, then rename once; if the outcome is unknown, look once over a new connection."""
