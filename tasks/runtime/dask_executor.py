@@ -196,14 +196,9 @@ _ONE_AT_A_TIME = threading.Lock()
 def do_sealed(
     data: str, wanted: str, versions: dict[str, int], become_worker: Callable[[str], None], call: Sealed
 ) -> Sealed | ServiceFault:
-    """Do a call in a worker.
+    """Do a call in a worker: a function without arguments that raises nothing.
 
-    Args:
-        data: the data root.
-        wanted: the run's edition of the service.
-        versions: versions of the lake's tables that the run sees.
-        become_worker: as in `dask_executor`.
-        call: a function without arguments that raises nothing.
+    `wanted` is the run's edition of the service, `versions` are those of the lake's tables that the run sees.
 
     Returns:
         The sealed result, or a fault if this worker cannot be used.
@@ -225,11 +220,7 @@ def do_sealed(
 
 @lru_cache(maxsize=1)  # a process guards one data root: a worker that returns to an earlier one joins again
 def _join(data: str, wanted: str, become_worker: Callable[[str], None]) -> None:
-    """Check this worker's process and make it one of the service, once for the calls of a data root.
-
-    Raises:
-        ServiceFault: the worker runs another edition, or does not see the lock that the run holds.
-    """
+    """Check this worker's process and make it one of the service, once for the calls of a data root."""
     if edition() != wanted:
         raise ServiceFault(bilingual("fault.machine_edition", machine=socket.gethostname()))
     if not is_held(data):

@@ -136,11 +136,7 @@ def access_proven(location: Location, *, writes: bool) -> int:
 
 
 def refuses_overwrite(remote: Transport) -> bool:
-    """Whether a second put under a name is refused, as it must be; leaves nothing behind.
-
-    Raises:
-        Unreachable, Rejected, OutcomeUnknown: the first put failed.
-    """
+    """Whether a second put under a name is refused, as it must be; leaves nothing behind. Raises if the first put fails."""
     name = part_name()
     remote.put_new(name, b"uln")
     try:
@@ -270,11 +266,7 @@ class _FileIndex:
         write_whole(self._path, json.dumps(kept, sort_keys=True).encode())
 
     def refuse_not_taken(self) -> None:
-        """Raise if files could not be copied.
-
-        Raises:
-            Rejected: with their number and the fault of the first.
-        """
+        """Raise `Rejected` if files could not be copied, with their number and the fault of the first."""
         if self.not_taken:
             first = self.not_taken[min(self.not_taken)]
             number = len(self.not_taken)
@@ -295,17 +287,13 @@ def lrs_outbox(root: DataRoot) -> Iterator["LrsOutbox"]:
 
 
 class LrsOutbox:
-    """The LRS outbox, in the data root or remote."""
+    """The LRS outbox, in the data root or remote; if remote, raises `Unreachable` or `Rejected` where it cannot be used."""
 
     def __init__(self, root: DataRoot, remote: Transport | None) -> None:
         self._root, self._remote = root, remote
 
     def ready(self) -> None:
-        """Check that files can be handed over, and remove a killed run's unfinished files.
-
-        Raises:
-            Unreachable, Rejected: files cannot be handed over.
-        """
+        """Check that files can be handed over, and remove a killed run's unfinished files."""
         if self._remote is not None:
             self._remote.remove_parts()
 
@@ -342,11 +330,7 @@ class LrsOutbox:
         return OutcomeUnknown(bilingual("fault.way_unanswered", way="lrs/outbox", file=path.name))
 
     def holds(self, name: str, sha256: str) -> bool:
-        """Whether the file is there, byte for byte.
-
-        Raises:
-            Unreachable, Rejected: the folder cannot be read.
-        """
+        """Whether the file is there, byte for byte."""
         if self._remote is None:
             path = self._root.lrs_outbox / name
             content = path.read_bytes() if path.exists() else None

@@ -68,10 +68,8 @@ class SftpFolder(Transport):
     def _settings(self) -> tuple[int, Any, list[str] | None]:
         """Return the port, the known host keys, and the file of our own key if there is one.
 
-        They are checked before the first request, because a fault in them would look like an unreachable server.
-
-        Raises:
-            Rejected: a setting cannot be used; names it and not its value.
+        They are checked before the first request, because a fault in them would look like an unreachable server. The fault
+        names the setting and not its value.
         """
         location: SftpLocation = self.location
         try:
@@ -106,7 +104,8 @@ class SftpFolder(Transport):
             yield
         except (ServiceFault, ModuleNotFoundError):
             raise
-        except (library.PermissionDenied, library.KeyImportError, library.KeyEncryptionError) as error:
+        except (PermissionError, library.PermissionDenied, library.KeyImportError, library.KeyEncryptionError) as error:
+            # sshfs raises PermissionError for a refused login.
             raise Rejected(bilingual("fault.way_login", way=self.shown)) from error
         except library.SFTPError as error:
             if isinstance(error, (library.SFTPConnectionLost, library.SFTPNoConnection)):
@@ -114,19 +113,13 @@ class SftpFolder(Transport):
             cases = {library.SFTPPermissionDenied: "denied", library.SFTPNoSuchFile: "no_folder"}
             case = cases.get(type(error), "not_taken")
             raise Rejected(bilingual(f"fault.way_{case}", way=self.shown)) from error
-        except PermissionError as error:
-            # sshfs raises this for a refused login.
-            raise Rejected(bilingual("fault.way_login", way=self.shown)) from error
         except (library.Error, OSError, EOFError, TimeoutError) as error:
             raise Unreachable(bilingual("fault.way_away", way=self.shown)) from error
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
         """List the folder in one request."""
         with self._translate_errors():
-            try:
-                entries = self._run(self._channel.readdir, self._at(folder))
-            except self._library.SFTPNoSuchFile:
-                raise Rejected(bilingual("fault.way_no_folder", way=self.shown)) from None
+            entries = self._run(self._channel.readdir, self._at(folder))
         kinds = self._library
         listed: dict[str, Seen | None] = {}
         for entry in entries:
@@ -161,12 +154,10 @@ class SftpFolder(Transport):
             # SFTP's plain rename never replaces a file; OpenSSH's extension, which fsspec uses, does.
             self._run(self._channel.rename, part, self._at(path))
             return
-        except library.SFTPError as error:
-            answered = not isinstance(error, (library.SFTPConnectionLost, library.SFTPNoConnection))
-            fault: Exception = error
-        except (library.Error, OSError, EOFError, TimeoutError) as lost:
-            answered, fault = False, lost
-        if answered:
+        except (library.Error, OSError, EOFError, TimeoutError) as error:
+            fault = error
+        lost = (library.SFTPConnectionLost, library.SFTPNoConnection)
+        if isinstance(fault, library.SFTPError) and not isinstance(fault, lost):
             content = self.content(path)
             self._remove_part(part)
             if content is None:
@@ -259,8 +250,7 @@ class SftpFolder(Transport):
 
     def remove(self, path: str) -> None:
         """Remove the file; a missing one is no fault."""
-        with self._translate_errors(), suppress(self._library.SFTPNoSuchFile):
-            self._run(self._channel.remove, self._at(path))
+        self._withdraw(self._at(path))
 
     def close(self) -> None:
         """End the connection."""

@@ -49,7 +49,7 @@ class Seen:
 
 
 class Transport(ABC):
-    """A folder by URL; paths are relative to it."""
+    """A folder by URL; paths are relative to it. Every request raises `Unreachable` or `Rejected` if it fails."""
 
     def __init__(self, location: Any) -> None:
         self.location = location
@@ -67,19 +67,11 @@ class Transport(ABC):
 
     @abstractmethod
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
-        """List a folder by name, in one request; None marks a folder.
-
-        Raises:
-            Unreachable, Rejected: the folder could not be listed.
-        """
+        """List a folder by name, in one request; None marks a folder."""
 
     @abstractmethod
     def content(self, path: str, most: int = -1) -> bytes | None:
-        """Return a file's bytes, or its first `most`, in one request; None if there is no such file.
-
-        Raises:
-            Unreachable, Rejected: the file could not be read.
-        """
+        """Return a file's bytes, or its first `most`, in one request; None if there is no such file."""
 
     @abstractmethod
     def put_new(self, path: str, data: bytes) -> None:
@@ -101,11 +93,7 @@ class Transport(ABC):
 
     @abstractmethod
     def remove(self, path: str) -> None:
-        """Remove a file, if it exists.
-
-        Raises:
-            Unreachable, Rejected: the file may still be there.
-        """
+        """Remove a file, if it exists."""
 
     @abstractmethod
     def close(self) -> None:
@@ -121,12 +109,7 @@ class Transport(ABC):
         return Rejected(bilingual("fault.way_other_file", way=self.shown, file=path))
 
     def _confirm_put(self, path: str, data: bytes, fault: Exception) -> None:
-        """After `fault`, which left the outcome open: check that the file is there with these bytes.
-
-        Raises:
-            Rejected: another file is there.
-            OutcomeUnknown: no file is there, or it cannot be read.
-        """
+        """After `fault`, which left the outcome open: raise unless the file is there with these bytes."""
         content = None
         with suppress(Unreachable, Rejected):
             content = self.content(path)
