@@ -191,13 +191,10 @@ class Lake:
         transactions: Iterable[str] = (),
         known: pd.Series | None = None,
     ) -> bool:
-        """Merge rows by key in one commit: add new ones, replace changed ones, leave equal ones.
+        """Merge whole rows by key in one commit: add new ones, replace changed ones, leave equal ones.
 
-        Args:
-            name: the table.
-            rows: whole rows; each key once.
-            transactions: application transaction ids that the commit carries.
-            known: values of the key's first column that the table may hold, if the caller has checked; others are new.
+        The commit carries the application transaction ids. `known` holds the values of the key's first column that the
+        table may have, if the caller has checked; rows with others are new.
 
         Returns:
             False if nothing had to change.

@@ -80,11 +80,7 @@ def place_of(root: DataRoot) -> LakePlace:
 
 
 def remember_place(root: DataRoot) -> None:
-    """Write down the lake's address unless it is the data root's own folder; only for the holder of the run lock.
-
-    Raises:
-        ConfigurationFault: as `place_of`.
-    """
+    """Write down the lake's address (`place_of`) unless it is the data root's own folder; only for the run lock's holder."""
     place = place_of(root)
     if place.folder != root.lake:
         write_whole(_memory(root), f"{place.address}\n".encode())

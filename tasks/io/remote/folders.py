@@ -303,11 +303,18 @@ class LrsOutbox:
         Returns:
             The faults by name: `OutcomeUnknown` if the file may be there, any other if it certainly is not.
         """
+        failed: dict[str, Exception] = {}
         if self._remote is None:
             faults = write_each({self._root.lrs_outbox / name: data for name, data in files.items()})
-            outcomes = {path.name: self._outcome(path, files[path.name], fault) for path, fault in faults.items()}
-            return {name: fault for name, fault in outcomes.items() if fault is not None}
-        failed: dict[str, Exception] = {}
+            for path, error in faults.items():
+                name = path.name
+                failed[name] = error
+                if isinstance(error, NotWritten) and error.may_stand:  # perhaps the file is in place all the same
+                    failed[name] = OutcomeUnknown(bilingual("fault.way_unanswered", way="lrs/outbox", file=name))
+                    with suppress(OSError):
+                        if path.read_bytes() == files[name]:
+                            del failed[name]
+            return failed
         for name, data in files.items():
             try:
                 self._remote.put_new(name, data)
@@ -318,16 +325,6 @@ class LrsOutbox:
                 unreachable = Unreachable(bilingual("fault.way_away", way=self._remote.shown))
                 return failed | {name: fault} | dict.fromkeys(list(files)[list(files).index(name) + 1 :], unreachable)
         return failed
-
-    @staticmethod
-    def _outcome(path: Path, data: bytes, fault: OSError) -> Exception | None:
-        """Return the fault of a file whose move into the outbox failed; None if the file is there all the same."""
-        if not isinstance(fault, NotWritten) or not fault.may_stand:
-            return fault
-        with suppress(OSError):
-            if path.read_bytes() == data:
-                return None
-        return OutcomeUnknown(bilingual("fault.way_unanswered", way="lrs/outbox", file=path.name))
 
     def holds(self, name: str, sha256: str) -> bool:
         """Whether the file is there, byte for byte."""

@@ -4,7 +4,7 @@ A store must keep an object whole or not at all, and offer a conditional put (`d
 make each request go out once, within a time limit. By default the libraries, their SDKs and aiohttp each repeat a put that
 gets no answer, although the recipient may have removed the first file already.
 
-To add a store's code for a fault: `_CASES`. The libraries are imported only if such a location is configured.
+To add a store's code for a fault: `_CODES`. The libraries are imported only if such a location is configured.
 """
 
 import base64
@@ -18,25 +18,16 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport, Unreachable
 
-#: A store's code -> `<case>` of the message `fault.way_<case>`; other codes are classified by status.
-_CASES = {
-    "AccessDenied": "denied",
-    "AuthenticationFailed": "login",
-    "AuthorizationFailure": "denied",
-    "AuthorizationHeaderMalformed": "region",
-    "AuthorizationPermissionMismatch": "denied",
-    "ContainerNotFound": "no_folder",
-    "ExpiredToken": "login",
-    "InvalidAccessKeyId": "login",
-    "InvalidToken": "login",
-    "NoSuchBucket": "no_folder",
-    "PermanentRedirect": "region",
-    "RequestTimeTooSkewed": "clock",
-    "ServerBusy": "busy",
-    "ServiceUnavailable": "busy",
-    "SignatureDoesNotMatch": "login",
-    "SlowDown": "busy",
+#: The codes of stores for each `<case>` of the message `fault.way_<case>`; other codes are classified by status.
+_CODES = {
+    "busy": ("ServerBusy", "ServiceUnavailable", "SlowDown"),
+    "clock": ("RequestTimeTooSkewed",),
+    "denied": ("AccessDenied", "AuthorizationFailure", "AuthorizationPermissionMismatch"),
+    "login": ("AuthenticationFailed", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"),
+    "no_folder": ("ContainerNotFound", "NoSuchBucket"),
+    "region": ("AuthorizationHeaderMalformed", "PermanentRedirect"),
 }
+_CASES = {code: case for case, codes in _CODES.items() for code in codes}
 _STATUSES = {401: "login", 403: "denied", 404: "no_folder", 429: "busy"}
 
 
