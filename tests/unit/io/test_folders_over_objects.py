@@ -590,7 +590,7 @@ def test_no_credential_is_in_a_log_or_in_anything_that_shows_a_fault(store, root
     for who in accounts:
         lead(**who)
         with opened_at(root, "lrs_outbox") as there:
-            shown += [repr(there), repr(there.way), repr(vars(there)), there.shown]
+            shown += [repr(there), repr(there.location), repr(vars(there)), there.shown]
         with lrs_outbox(root) as outbox:
             for fault in outbox.hand_over({"batch": b"x"}).values():
                 shown += traceback.format_exception(fault)
