@@ -6,7 +6,7 @@ refused.
 
 Belongs here: the settings of a location, and their faults. Does not belong here: connecting (`tasks.io.remote`).
 To add a kind of transport: a class here, its scheme in `_KINDS` and `Location`, its connection in a module beside
-`tasks.io.remote.sftp`, and that in `tasks.io.remote.open`.
+`tasks.io.remote.sftp`, and that in `tasks.io.remote.folders.open_folder`.
 """
 
 import os

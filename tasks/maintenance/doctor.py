@@ -44,8 +44,7 @@ from tasks.io.lake.location import place_of
 from tasks.io.lake.maintenance import damage, try_out
 from tasks.io.lake.migration import older_tables
 from tasks.io.lrs.settings import lrs_service
-from tasks.io.remote.folders import access_proven, refuses_overwrite
-from tasks.io.remote.open import open_folder
+from tasks.io.remote.folders import access_proven, open_folder, refuses_overwrite
 from tasks.ledger.lrs_jobs import failed_jobs
 from tasks.reports.batches import batches_waiting
 from tasks.runtime.error_boundary import is_transient

@@ -17,7 +17,7 @@ from schemas.settings.locations import FOLDERS, PREFIX, locations_of
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot, make_folder, write_whole
-from tasks.io.remote.open import open_folder
+from tasks.io.remote.folders import open_folder
 from tasks.rehearsal.s3_stand_in import s3_server
 
 _ACCOUNT = "uln"

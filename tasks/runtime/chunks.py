@@ -6,6 +6,7 @@ more records than that is cut by schools. The cut does not change the bytes of a
 Faults stay with their authority: if a chunk fails, its authorities are tried one by one.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
@@ -44,15 +45,10 @@ class Chunk:
 
 
 def chunks(ctx: RunContext, las: list[str], *, count: int = 1) -> list[Chunk]:
-    """Cut authorities into chunks, by the records that each school has sent.
+    """Cut authorities into chunks, by the records that each school has sent. Every authority is covered.
 
-    Args:
-        ctx: data root, lake and cycle.
-        las: authority codes.
-        count: minimum number of chunks, such as one for each worker; raised until none exceeds CHUNK_RECORDS.
-
-    Returns:
-        Chunks in the order of the authorities, and within an authority of the school numbers. Every authority is covered.
+    `count` is the minimum number of chunks, such as one for each worker; it is raised until none exceeds CHUNK_RECORDS.
+    Chunks come in the order of the authorities, and within an authority of the school numbers.
     """
     sizes = records_by_school(ctx, las)
     of_la = {la: {school: n for school, n in sizes.items() if school[:3] == la} for la in las}
@@ -83,10 +79,7 @@ def all_chunks(ctx: RunContext, las: list[str] | None = None) -> list[Chunk]:
 def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
     """Cut names into parts of about equal size, keeping their order.
 
-    Args:
-        sizes: size by name.
-        count: minimum number of parts; at most one for each name.
-        most: size that a part exceeds only if it has a single name.
+    At least `count` parts, but none without a name. A part exceeds the size `most` only if it has a single name.
     """
     ends = list(accumulate(sizes.values()))
     total = ends[-1] if ends else 0
@@ -131,11 +124,9 @@ def counts_by_authority(las: Iterable[str], **numbers: pd.Series | Mapping[str, 
 
 @dataclass
 class StageResult:
-    """A stage's result for its authorities.
+    """A stage's counts by authority, and a sentence for each authority that failed.
 
     Attributes:
-        counts: by authority.
-        faults: one sentence for each authority that failed.
         rules: for validate: rows tried and failed by rule code (keys tried, failed).
         is_transient: whether some faults are transient (`error_boundary.is_transient`).
     """
@@ -154,23 +145,20 @@ class StageResult:
     def add_faults(self, stage: str, ctx: RunContext, faults: dict[str, Exception]) -> None:
         """Add the faults of some authorities. Evidence of the unforeseen ones is written to the data root."""
         self.is_transient |= any(is_transient(fault) for fault in faults.values())
-        self.faults |= {la: _sentence(stage, ctx, la, fault) for la, fault in faults.items()}
+        place = {"data": str(ctx.root.path), "cycle": ctx.cycle.id, "stage": stage}
+        for la, fault in faults.items():
+            self.faults[la] = str(fault) if isinstance(fault, OUR_OWN) else sentence_of(fault, about=la, **place)
 
     def total(self) -> Counts:
         """Return the sum of the counts of all authorities."""
-        total: Counts = {}
+        total = Counter[str]()
         for counts in self.counts.values():
-            for name, n in counts.items():
-                total[name] = total.get(name, 0) + n
-        return total
+            total.update(counts)
+        return dict(total)
 
 
 class PartialFailure(Exception):
-    """Some authorities of a chunk failed; the others are done.
-
-    Attributes:
-        counts, faults: by authority, of those done, and of those that failed.
-    """
+    """Some authorities of a chunk failed; holds the counts of the others, and the faults, by authority."""
 
     def __init__(self, counts: dict[str, Counts], faults: dict[str, Exception]) -> None:
         super().__init__(", ".join(faults))
@@ -203,44 +191,28 @@ def run_chunks(
         ServiceFault: a worker cannot be used.
     """
     done = StageResult()
+
+    def finish(chunk: Chunk, result: Any) -> None:
+        try:
+            if isinstance(result, Exception):
+                raise result
+            done.add(write(chunk) if compute is None else write(chunk, result))
+            return
+        except PartialFailure as partial:
+            counts, faults = partial.counts, partial.faults
+        except Exception as error:  # noqa: BLE001 - becomes a sentence or evidence below
+            counts, faults = {}, dict.fromkeys(chunk.las, error)
+        if len(chunk.las) > 1 and not counts:
+            for alone in (Chunk((la,)) for la in chunk.las):
+                finish(alone, None if compute is None else capture(compute, ctx, alone))
+            return
+        done.add(counts)
+        done.add_faults(stage, ctx, faults)
+
     results: Iterator[Any] = repeat(None) if compute is None else workers.map(compute, repeat(ctx), cut)
     for number, (chunk, result) in enumerate(zip(cut, results, strict=False), 1):
-        _finish(stage, ctx, chunk, result, write, compute, done)
+        finish(chunk, result)
         release_memory()
         if progress is not None:
             progress(number / len(cut))
     return done
-
-
-def _finish(
-    stage: str,
-    ctx: RunContext,
-    chunk: Chunk,
-    result: Any,
-    write: Callable[..., dict[str, Counts]],
-    compute: Callable[[RunContext, Chunk], Any] | None,
-    done: StageResult,
-) -> None:
-    try:
-        if isinstance(result, Exception):
-            raise result
-        done.add(write(chunk) if compute is None else write(chunk, result))
-        return
-    except PartialFailure as partial:
-        counts, faults = partial.counts, partial.faults
-    except Exception as error:  # noqa: BLE001 - becomes a sentence or evidence below
-        counts, faults = {}, dict.fromkeys(chunk.las, error)
-    if len(chunk.las) > 1 and not counts:
-        for la in chunk.las:
-            alone = Chunk((la,))
-            again = None if compute is None else capture(compute, ctx, alone)
-            _finish(stage, ctx, alone, again, write, compute, done)
-        return
-    done.add(counts)
-    done.add_faults(stage, ctx, faults)
-
-
-def _sentence(stage: str, ctx: RunContext, la: str, fault: Exception) -> str:
-    if isinstance(fault, OUR_OWN):
-        return str(fault)
-    return sentence_of(fault, data=str(ctx.root.path), cycle=ctx.cycle.id, stage=stage, about=la)

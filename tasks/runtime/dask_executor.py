@@ -33,14 +33,12 @@ from tasks.runtime.error_boundary import keep_evidence
 LOCAL = "dask"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _JOIN_SECONDS = 60
+#: Time after which a call fails if all workers are gone, unless the scheduler's settings say another; Dask's default is none.
+_NO_WORKERS_SECONDS = 60
 #: How often, and at what interval, a worker checks that its view of the lake is as new as the run's.
 _LAKE_LOOKS, _BETWEEN_LOOKS_SECONDS = 180, 0.5
-_SETTINGS = {
-    # Other accounts of this machine reach its ports too: no pages, and no unencrypted connection.
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.scheduler.no-workers-timeout": "1 minute",
-}
+#: Other accounts of this machine reach its ports too: no pages, and no unencrypted connection.
+_SETTINGS: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 
 
 def runner_named() -> str:
@@ -79,10 +77,16 @@ def dask_executor(
         ConfigurationFault: Dask is not installed, or certificates are not named.
         ServiceFault: the scheduler does not answer, or has no workers.
     """
+
+    # Defined here, so that it is pickled by value: the scheduler's machine may not have the service.
+    def limit(dask_scheduler: Any, seconds: float) -> None:
+        dask_scheduler.no_workers_timeout = dask_scheduler.no_workers_timeout or seconds
+
     with ExitStack() as stack:
         try:
             client = stack.enter_context(_client(runner, processes, stack))
             client.wait_for_workers(1, timeout=_JOIN_SECONDS)
+            client.run_on_scheduler(limit, seconds=_NO_WORKERS_SECONDS)
         except (OSError, TimeoutError):
             raise ServiceFault(bilingual("fault.runner_silent", address=runner)) from None
         cluster = client.get_executor(pure=False)
@@ -170,11 +174,13 @@ class DaskExecutor(Executor):
 
     def _fault(self, error: BaseException) -> Exception:
         """Return the exception that a call raises for an exception of the cluster; keep its evidence."""
-        from distributed.scheduler import KilledWorker, NoWorkerError  # noqa: PLC0415 - only for several machines
+        from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError  # noqa: PLC0415 - only for several
 
         if isinstance(error, ServiceFault):
             return error
-        if not isinstance(error, OSError | CancelledError | KilledWorker | NoWorkerError | RuntimeError):
+        # Dask takes a call that came when no worker was left for one without a valid worker; ours ask for no special one.
+        workerless = KilledWorker | NoWorkerError | NoValidWorkerError
+        if not isinstance(error, OSError | CancelledError | RuntimeError | workerless):
             where = keep_evidence(self._data, "process", "machines", "unfit", error)
             return ServiceFault(bilingual("fault.machine_unfit", where=where))
         if not self._lost:
@@ -190,14 +196,9 @@ _ONE_AT_A_TIME = threading.Lock()
 def do_sealed(
     data: str, wanted: str, versions: dict[str, int], become_worker: Callable[[str], None], call: Sealed
 ) -> Sealed | ServiceFault:
-    """Do a call in a worker.
+    """Do a call in a worker: a function without arguments that raises nothing.
 
-    Args:
-        data: the data root.
-        wanted: the run's edition of the service.
-        versions: versions of the lake's tables that the run sees.
-        become_worker: as in `dask_executor`.
-        call: a function without arguments that raises nothing.
+    `wanted` is the run's edition of the service, `versions` are those of the lake's tables that the run sees.
 
     Returns:
         The sealed result, or a fault if this worker cannot be used.
@@ -219,11 +220,7 @@ def do_sealed(
 
 @lru_cache(maxsize=1)  # a process guards one data root: a worker that returns to an earlier one joins again
 def _join(data: str, wanted: str, become_worker: Callable[[str], None]) -> None:
-    """Check this worker's process and make it one of the service, once for the calls of a data root.
-
-    Raises:
-        ServiceFault: the worker runs another edition, or does not see the lock that the run holds.
-    """
+    """Check this worker's process and make it one of the service, once for the calls of a data root."""
     if edition() != wanted:
         raise ServiceFault(bilingual("fault.machine_edition", machine=socket.gethostname()))
     if not is_held(data):

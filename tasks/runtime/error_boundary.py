@@ -22,8 +22,6 @@ from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault, Tran
 from tasks.io.data_root.data_root import DataRoot, NotWritten, write_whole
 
 Result = TypeVar("Result")
-
-
 #: Faults whose texts may be seen by anyone.
 OUR_OWN = (ServiceFault, ConfigurationFault, Refused)
 
@@ -31,28 +29,22 @@ OUR_OWN = (ServiceFault, ConfigurationFault, Refused)
 def error_boundary(work: Callable[[], Result], *, data: str, cycle: str, stage: str) -> Result:
     """Run a piece of work; let out only our own faults.
 
-    Args:
-        work: the work.
-        data: the data root.
-        cycle: the cycle whose reports keep the evidence.
-        stage: name of the work.
+    The reports of the cycle, in the data root `data`, keep the evidence under the name `stage`.
 
     Raises:
         ServiceFault: something unforeseen failed; the text names its evidence.
         ConfigurationFault, Refused: as the work raised them.
     """
-    passing: Exception | None = None
+    passing: Exception
     try:
         return work()
     except OUR_OWN as fault:
         fault.__cause__ = fault.__context__ = None
         passing = fault
     except Exception as error:  # noqa: BLE001 - the boundary: evidence to the data root, a reference outside
-        unforeseen = error
+        kind = TransientFault if is_transient(error) else ServiceFault
+        passing = kind(sentence_of(error, data=data, cycle=cycle, stage=stage, about="all"))
     # Outside the handlers, so that the exception raised here does not carry the original.
-    if passing is None:
-        kind = TransientFault if is_transient(unforeseen) else ServiceFault
-        passing = kind(sentence_of(unforeseen, data=data, cycle=cycle, stage=stage, about="all"))
     raise passing
 
 
@@ -66,24 +58,20 @@ _PASSING = frozenset(
 )
 #: Number of a system error in an exception's text from the lake's library.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-
+#: Number of a system error in an exception's text from Python.
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 #: Texts of the lake's library and of Arrow: a store could not be reached, or was too busy.
 _STORE_AWAY = re.compile(
     r"Generic S3 error(?s:.*?)(HTTP error|\b(429|50\d) )"
     r"|AWS Error (NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT)"
 )
-
 #: Texts of the same libraries: access denied, or no such bucket.
 _STORE_REFUSES = re.compile(
     r"Generic S3 error(?s:.*?)\b40[134] |"
     r"AWS Error (ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|NO_SUCH_BUCKET)"
 )
-
 #: Texts of the lake's library: another writer committed first. A new try sees that commit.
 _OVERTAKEN = re.compile(r"CommitFailedError|A concurrent transaction|Transaction failed")
-
-#: Number of a system error in an exception's text from Python.
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 def is_transient(error: BaseException) -> bool:

@@ -37,12 +37,9 @@ class WorkerError(Exception):
 
 
 def capture(function: Callable[..., Result], *arguments: Any) -> Result | Exception:
-    """Call a function and return its failure as a value.
+    """Return a function's result, or its failure: one of the service's own faults as it is, another as a WorkerError.
 
-    Dask logs the text of an exception that leaves a call, and not every exception can be pickled.
-
-    Returns:
-        The result; one of the service's own faults as it is; any other exception as a WorkerError.
+    Failures are values, because Dask logs the text of an exception that leaves a call, and not every one can be pickled.
     """
     try:
         return function(*arguments)
@@ -97,11 +94,8 @@ IN_PLACE = Workers()
 def workers_for(data: str, processes: int | None = None) -> Iterator[Workers]:
     """Open the workers of a run; none if the inbox holds too little to pay for their start.
 
-    A process starts with the first call it gets, so a run that spreads nothing starts none.
-
-    Args:
-        data: the data root, locked by the run.
-        processes: number of processes; None for `processes_for`.
+    A process starts with the first call it gets, so a run that spreads nothing starts none. The run holds the lock of the
+    data root `data`. The number of `processes` is that of `processes_for` if None.
 
     Raises:
         ConfigurationFault: ULN_RUNNER is wrong.

@@ -39,11 +39,6 @@ def install_process_guard(data: str) -> None:
     threading.excepthook = lambda error: _uncaught(error.exc_type, error.exc_value, None)
 
 
-def guarded_root() -> str | None:
-    """Return the data root of this process's guard; None if there is no guard."""
-    return _guarded
-
-
 def redirect_output(data: str) -> None:
     """Send all output of this process and its libraries to a file of the data root. For workers."""
     path = DataRoot(Path(data)).worker_output

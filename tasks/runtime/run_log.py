@@ -5,8 +5,7 @@ sentences and rows that have passed the gate (`tasks.runtime.visibility`). Other
 masked (`tasks.runtime.process_guard`), and only their text. Several processes can append to a day's file.
 
 Worker processes write nothing here: their counts and faults come back with their results, and the run logs them by stage
-and authority. A worker would log single calls, which machines and tries repeat, and would have to know the run. Output of
-workers is kept as evidence (`process_guard.redirect_output`).
+and authority. A worker would log single calls, which machines and tries repeat, and would have to know the run.
 To log something more: a function here that takes a `VisibleRows`, and its sentence `log.*` in `texts.csv`.
 """
 
@@ -15,7 +14,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -76,13 +75,7 @@ def log_stage_faults(stage: str, cycle: str, faults: Mapping[str, str]) -> None:
 
 
 def log_batches(stage: str, batches: VisibleRows, level: int = logging.INFO) -> None:
-    """Log the new states of some batches (`views.BATCHES_NAMED`), a line for each.
-
-    Args:
-        stage: the stage that changed them.
-        batches: the batches.
-        level: WARNING if a person must act.
-    """
+    """Log the new states of some batches (`views.BATCHES_NAMED`), a line for each; as WARNING if a person must act."""
     for row in batches.rows():
         fields = {"stage": stage, "cycle": row["cycle"], "authority": row["la_code"]}
         fields |= {"school": row["school_number"], "batch": row["batch_ref"]}
@@ -126,16 +119,12 @@ class _LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. If there is no room, write nothing: a run does not fail because of its log."""
         line = json.dumps(_line_of(record), ensure_ascii=False) + "\n"
-        try:
+        with suppress(OSError):
             make_folder(self._folder)
             day = dt.datetime.fromtimestamp(record.created, tz=dt.UTC).date()
             handle = os.open(self._folder / f"{day}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                os.write(handle, line.encode(errors="backslashreplace"))
-            finally:
-                os.close(handle)
-        except OSError:
-            return
+            with os.fdopen(handle, "wb", buffering=0) as file:  # one write a line, as other processes write too
+                file.write(line.encode(errors="backslashreplace"))
 
 
 def _line_of(record: logging.LogRecord) -> dict[str, Any]:

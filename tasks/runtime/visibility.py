@@ -9,6 +9,7 @@ data root. It has its own gate, `of_one_learner`, whose rows the dashboard and t
 """
 
 from collections.abc import Iterable, Mapping, Set
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -46,10 +47,8 @@ def check_visible(
 ) -> VisibleRows:
     """Check rows and let them through to people.
 
-    Args:
-        table: a table of the lake, or a view; the rows have some of its columns.
-        rows: the rows to show.
-        to: OPEN for every user of the engine; INTERNAL for the terminal of someone who has the data root.
+    The rows have some of the columns of `table`, a table of the lake or a view. `to` is OPEN for every user of the engine,
+    INTERNAL for the terminal of someone who has the data root.
 
     Raises:
         ServiceFault: a column is not the table's, may not be shown, or holds a wrong kind of value; names table and columns.
@@ -65,9 +64,9 @@ def check_visible(
         raise ServiceFault(bilingual("fault.not_to_be_shown", table=table.name, columns=", ".join(refused)))
     # Names that a sender chose may hold anything, even an identifier.
     theirs = [name for name in frame.columns if columns[name].tier is Tier.INTERNAL]
-    return VisibleRows(
-        frame.assign(**{n: frame[n].map(_masked, na_action="ignore").astype("str") for n in theirs}), _MAKER
-    )
+    mask = partial(masked, dates=False)
+    texts = {name: frame[name].map(mask, na_action="ignore").astype("str") for name in theirs}
+    return VisibleRows(frame.assign(**texts), _MAKER)
 
 
 class OfOneLearner:
@@ -86,10 +85,7 @@ class OfOneLearner:
 def of_one_learner(view: Table, rows: pd.DataFrame, upns: Set[str]) -> OfOneLearner:
     """Let one learner's rows through to the terminal of someone who asked for that learner and may read the data root.
 
-    Args:
-        view: one of `schemas.views.OF_ONE_LEARNER`; the rows have its columns.
-        rows: the rows to show, with upn.
-        upns: UPNs of the learner.
+    The rows have columns of `view`, one of `schemas.views.OF_ONE_LEARNER`, with upn; `upns` are the learner's.
 
     Raises:
         ServiceFault: the view is not one of these, a column is not the view's, or a row is another learner's; names view
@@ -102,10 +98,6 @@ def of_one_learner(view: Table, rows: pd.DataFrame, upns: Set[str]) -> OfOneLear
     if refused:
         raise ServiceFault(bilingual("fault.not_to_be_shown", table=view.name, columns=", ".join(refused)))
     return OfOneLearner(rows, _MAKER)
-
-
-def _masked(text: str) -> str:
-    return masked(text, dates=False)
 
 
 def _fits(column: Column, values: pd.Series) -> bool:

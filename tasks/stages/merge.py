@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from schemas.tables import SENT_FIELDS
+from schemas.tables import AREA, SENT_FIELDS
 from tasks.core.membership import is_in
 from tasks.core.merging import with_conflicts
 from tasks.io.data_root.data_root import DataRoot
@@ -45,7 +45,7 @@ def merge(data: str) -> Counts:
     new = [sha256 for sha256, file_id in ids.items() if file_id not in done]
     counts = dict.fromkeys(_COUNTS, 0) | {"files": len(new)}
     # The lake finds learners by their area, so it need not scan the whole country for each part.
-    answers = lake.areas("lrs_returns", sha256=new, tied="Y")
+    answers = lake.sizes("lrs_returns", AREA, sha256=new, tied="Y")
     cut = list(in_groups(answers, answers.__getitem__, _ANSWERS_TOGETHER))
     for place, areas in enumerate(cut, 1):
         upns = lake.distinct("lrs_returns", "upn", area=areas, sha256=new, tied="Y")

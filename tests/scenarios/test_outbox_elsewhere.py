@@ -48,7 +48,7 @@ def states(root):
     return set(Lake(root / "lake").read("batches")["state"])
 
 
-def unanswered(self, path, data, _puts=local_folder._File.put_new):
+def unanswered(self, path, data, _puts=local_folder.LocalFolder.put_new):
     """The file is put, and nobody hears of it."""
     _puts(self, path, data)
     raise transports.OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path))
@@ -72,7 +72,7 @@ def test_where_the_outbox_is_away_batches_stay_ready_one_sentence_tells_it_and_t
 
 def test_a_hand_over_of_which_nobody_knows_is_told_and_found_by_the_next_run(built, far, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault, match="nobody knows whether"):
-        patch.setattr(local_folder._File, "put_new", unanswered)
+        patch.setattr(local_folder.LocalFolder, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     ledger = Lake(built / "lake").read("batches")
     unsure = ledger[ledger["state"] == "SENT_UNCONFIRMED"]
@@ -90,7 +90,7 @@ def test_a_hand_over_of_which_nobody_knows_is_told_and_found_by_the_next_run(bui
 
 def test_where_nobody_can_look_what_is_unconfirmed_stays_so_and_is_asked_for_once(built, far, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault):
-        patch.setattr(local_folder._File, "put_new", unanswered)
+        patch.setattr(local_folder.LocalFolder, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     before = Lake(built / "lake").read("batches")
     gone = far.rename(far.with_name("gone"))
@@ -111,7 +111,7 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
     built, far, monkeypatch
 ):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault):
-        patch.setattr(local_folder._File, "put_new", unanswered)
+        patch.setattr(local_folder.LocalFolder, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     ledger = Lake(built / "lake").read("batches")
     unsure = ledger[ledger["state"] == "SENT_UNCONFIRMED"].iloc[0]
@@ -134,7 +134,7 @@ def test_an_abandon_that_waits_for_the_outbox_holds_up_its_own_authority_alone_a
 
 def test_a_retry_decides_nothing_while_nobody_can_look_and_then_by_what_lies_there(built, far, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(ServiceFault):
-        patch.setattr(local_folder._File, "put_new", unanswered)
+        patch.setattr(local_folder.LocalFolder, "put_new", unanswered)
         census(built, CYCLE, MONDAY)
     before = Lake(built / "lake").read("batches")
     entry = before[before["state"] == "SENT_UNCONFIRMED"].iloc[0]

@@ -18,13 +18,16 @@ from schemas.lrs.profiles import all_profiles
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root import data_root
 from tasks.io.data_root.data_root import DataRoot
+from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.lake import Lake
 from tasks.ledger.snapshots import published
 from tasks.rehearsal.lrs_stand_in import answer_outbox
 from tasks.reports.status import attention, status_of
 from tasks.stages.conserve import conserve
 from tasks.stages.receive import receive
+from tasks.stages.select import select
 from tasks.stages.snapshot import snapshot
+from tasks.stages.validate import validate
 from tasks.steps import collect as collecting
 from tasks.steps import publish as returns_work
 from tests.support.diary import census, make, returns
@@ -48,6 +51,20 @@ def sent_root(tmp_path_factory):
 @pytest.fixture
 def root(sent_root, tmp_path):
     return Path(shutil.copytree(sent_root, tmp_path / "root"))
+
+
+def test_a_damaged_table_of_the_lake_stops_only_the_stages_that_need_it(root):
+    first = root / "lake" / "findings" / "_delta_log" / f"{0:020}.json"
+    entry = first.read_bytes()
+    first.write_bytes(b"damaged")
+    arguments = {"data": str(root), "cycle": "2012-01", "las": ["660"], "as_of": SENT}
+    with one_run_at_a_time(str(root)):
+        assert receive.fn(**arguments).faults == select.fn(**arguments).faults == {}
+        stopped = validate.fn(**arguments)
+        assert list(stopped.faults) == ["660"] and "reports/2012-01/faults/validate-660-" in stopped.faults["660"]
+    first.write_bytes(entry)
+    with one_run_at_a_time(str(root)):
+        assert validate.fn(**arguments).faults == {}
 
 
 def ctfs(root):

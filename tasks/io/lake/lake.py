@@ -1,7 +1,7 @@
 """The service's memory: Delta Lake tables, typed by `schemas.tables`, with one atomic commit per result.
 
 A write that would change nothing makes no commit, so a repeated run leaves the versions unchanged. A commit that must not
-happen twice carries an application transaction id. This module knows tables and keys, not their meaning.
+happen twice carries an application transaction id.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
-from schemas.tables import AREA, TABLES, Table
+from schemas.tables import TABLES, Table
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
@@ -37,32 +37,33 @@ class Lake:
         """
         return cls(place_of(root))
 
-    def uri(self, table: Table) -> str:
+    def uri(self, name: str) -> str:
         """Return the address of a table, whether it exists or not."""
-        return f"{self.place.uri}/{table.name}"
+        return f"{self.place.uri}/{name}"
 
-    def opened(self, table: Table) -> DeltaTable | None:
+    def opened(self, name: str) -> DeltaTable | None:
         """Return the table in its current version; None if it does not exist yet."""
-        if not DeltaTable.is_deltatable(self.uri(table), self.place.options):
-            return None
-        delta = self._scanner(table).delta
-        delta.update_incremental()
-        return delta
+        scanner = self._scanner(name)
+        return None if scanner is None else scanner.delta
 
-    def _scanner(self, table: Table) -> OpenedTable:
-        folder = self.place.folder
-        if folder is None:
-            return opened_table(table.name, self.place, 0, 0)
-        # A table that was removed and made again is another, even if its folder has the same inode number.
-        log = folder / table.name / "_delta_log"
-        first = log / f"{0:020}.json"  # missing if a purge shortened the log; the folder's time changes at each commit
-        return opened_table(
-            table.name, self.place, log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
-        )
+    def _scanner(self, name: str) -> OpenedTable | None:
+        if not DeltaTable.is_deltatable(self.uri(name), self.place.options):
+            return None
+        number, made = 0, 0
+        if self.place.folder is not None:
+            # A table that was removed and made again is another, even if its folder has the same inode number.
+            log = self.place.folder / name / "_delta_log"
+            first = (
+                log / f"{0:020}.json"
+            )  # missing if a purge shortened the log; the folder's time changes at each commit
+            number, made = log.stat().st_ino, first.stat().st_mtime_ns if first.exists() else 0
+        scanner = opened_table(name, self.place, number, made)
+        scanner.delta.update_incremental()
+        return scanner
 
     def version(self, name: str) -> int:
         """Return the table's version; -1 if it does not exist yet."""
-        delta = self.opened(TABLES[name])
+        delta = self.opened(name)
         return -1 if delta is None else int(delta.version())
 
     def versions(self) -> dict[str, int]:
@@ -71,7 +72,7 @@ class Lake:
 
     def has_moved(self, name: str, since: int) -> bool:
         """Whether a commit after a version of a table may have changed rows; a commit that only adds columns does not."""
-        delta = self.opened(TABLES[name])
+        delta = self.opened(name)
         now = -1 if delta is None else int(delta.version())
         if delta is None or not 0 <= since < now:
             return now != since
@@ -92,58 +93,46 @@ class Lake:
 
     def read_arrow(self, name: str, columns: list[str] | None = None, **where: Any) -> pa.Table:
         """Like `read`, as Arrow."""
-        table = TABLES[name]
+        table, scanner = TABLES[name], self._scanner(name)
         names = columns or [c.name for c in table.columns]
         schema = pa.schema([table.schema.field(n) for n in names])
-        if self.opened(table) is None:
+        if scanner is None:
             return schema.empty_table()
-        wanted = list(dict.fromkeys([*names, *_order(table)]))
-        rows = self._scanner(table).rows(wanted, conditions(table, where))
+        rows = scanner.rows(list(dict.fromkeys([*names, *_order(table)])), conditions(table, where))
         return _in_order(rows, table).select(names).cast(schema)
 
     def pieces(self, name: str, columns: list[str], **where: Any) -> Iterator[pa.Table]:
         """Yield the rows of `read_arrow` in pieces and in no order; the whole table is never in memory."""
-        table = TABLES[name]
-        if self.opened(table) is not None:
-            for rows in self._scanner(table).pieces(columns, conditions(table, where)):
+        scanner = self._scanner(name)
+        if scanner is not None:
+            for rows in scanner.pieces(columns, conditions(TABLES[name], where)):
                 yield rows.select(columns)
 
     def distinct(self, name: str, column: str, **where: Any) -> pd.Series:
         """Return the distinct values of a text column without nulls, sorted; the whole table is never in memory."""
-        table = TABLES[name]
         values, parts, size = pa.array([], pa.string()), list[pa.Array](), 0
-        if self.opened(table) is not None:
-            for rows in self._scanner(table).pieces([column], conditions(table, where)):
-                parts.append(rows.column(0).combine_chunks().cast(pa.string()).unique())
-                size += len(parts[-1])
-                # Not after each piece, because each merge goes through all values so far.
-                if size > max(GREAT, 2 * len(values)):
-                    values, parts, size = pa.concat_arrays([values, *parts]).unique(), [], 0
+        for rows in self.pieces(name, [column], **where):
+            parts.append(rows[column].combine_chunks().cast(pa.string()).unique())
+            size += len(parts[-1])
+            # Not after each piece, because each merge goes through all values so far.
+            if size > max(GREAT, 2 * len(values)):
+                values, parts, size = pa.concat_arrays([values, *parts]).unique(), [], 0
         values = pa.concat_arrays([values, *parts]).unique().drop_null()
         return pd.Series(values.take(pc.sort_indices(values)), dtype="str")
 
     def sizes(self, name: str, column: str, **where: Any) -> dict[str, int]:
-        """Return the number of rows by value of a text column, sorted; the whole table is never in memory."""
-        table, counts = TABLES[name], Counter[str]()
-        if self.opened(table) is not None:
-            for rows in self._scanner(table).pieces([column], conditions(table, where)):
-                counted = rows[column].value_counts()
-                counts.update(
-                    dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-                )
-        return {value: counts[value] for value in sorted(counts)}
+        """Return the number of rows by value of a text column, sorted; the whole table is never in memory.
 
-    def areas(self, name: str, **where: Any) -> dict[str, int]:
-        """Return the number of rows by area of a table with `Table.area_of`; `area=` may be a condition."""
-        return self.sizes(name, AREA, **where)
+        The column may be `schemas.tables.AREA` if the table has one (`Table.area_of`).
+        """
+        counts = Counter[str]()
+        for rows in self.pieces(name, [column], **where):
+            counts.update({row["values"]: row["counts"] for row in rows[column].value_counts().to_pylist()})
+        return dict(sorted(counts.items()))
 
     def filled(self, name: str, column: str, **where: Any) -> int:
         """Return the number of rows in which a column is not null; the whole table is never in memory."""
-        table = TABLES[name]
-        if self.opened(table) is None:
-            return 0
-        pieces = self._scanner(table).pieces([column], conditions(table, where))
-        return sum(len(rows) - rows[column].null_count for rows in pieces)
+        return sum(len(rows) - rows[column].null_count for rows in self.pieces(name, [column], **where))
 
     def replace(self, name: str, rows: pd.DataFrame | pa.Table, **where: Any) -> bool:
         """Replace the slice that `where` selects with these whole rows.
@@ -151,24 +140,15 @@ class Lake:
         Returns:
             False if the slice held them already.
         """
-        table = TABLES[name]
+        table, delta = TABLES[name], self.opened(name)
         new = arrow_of(table, rows)
         if self.read_arrow(name, **where).equals(new):
             return False
-        predicate = " AND ".join(f"{column} IN ({_literals(value)})" for column, value in where.items())
-        delta = self.opened(table)
         if delta is None:
-            self._add(table, new, [])
-            return True
-        write_deltalake(
-            delta,
-            stored(table, new),
-            mode="overwrite",
-            predicate=predicate,
-            partition_by=list(table.slices) or None,
-            storage_options=self.place.options,
-            writer_properties=AS_WRITTEN,
-        )
+            self._append(table, None, new, [])
+        else:
+            predicate = " AND ".join(f"{column} IN ({_literals(value)})" for column, value in where.items())
+            self._write(table, delta, new, mode="overwrite", predicate=predicate)
         return True
 
     def append(self, name: str, rows: pd.DataFrame | pa.Table, transactions: Iterable[str] = ()) -> bool:
@@ -179,28 +159,29 @@ class Lake:
         Returns:
             False if there is nothing to add.
         """
-        table = TABLES[name]
         ids = list(transactions)
         if not len(rows) and not ids:
             return False
-        self._add(table, arrow_of(table, rows), ids)
+        self._append(TABLES[name], self.opened(name), arrow_of(TABLES[name], rows), ids)
         return True
 
-    def _add(self, table: Table, new: pa.Table, ids: list[str]) -> None:
-        delta = self.opened(table)
+    def _append(self, table: Table, delta: DeltaTable | None, new: pa.Table, ids: list[str]) -> None:
+        properties = carrying(ids, version=table.version if delta is None else 1)
+        self._write(table, delta, new, mode="append", commit_properties=properties)
+
+    def _write(self, table: Table, delta: DeltaTable | None, rows: pa.Table, **options: Any) -> None:
         write_deltalake(
-            delta or self.uri(table),
-            stored(table, new),
-            mode="append",
+            delta or self.uri(table.name),
+            stored(table, rows),
             partition_by=list(table.slices) or None,
-            commit_properties=carrying(ids, version=table.version if delta is None else 1),
             storage_options=self.place.options,
             writer_properties=AS_WRITTEN,
+            **options,
         )
 
     def committed(self, name: str, transactions: Iterable[str]) -> set[str]:
         """Return those of the application transaction ids that are in the table's log."""
-        delta = self.opened(TABLES[name])
+        delta = self.opened(name)
         return set() if delta is None else {t for t in transactions if delta.transaction_version(t) is not None}
 
     def upsert(
@@ -210,35 +191,35 @@ class Lake:
         transactions: Iterable[str] = (),
         known: pd.Series | None = None,
     ) -> bool:
-        """Merge rows by key in one commit: add new ones, replace changed ones, leave equal ones.
+        """Merge whole rows by key in one commit: add new ones, replace changed ones, leave equal ones.
 
-        Args:
-            name: the table.
-            rows: whole rows; each key once.
-            transactions: application transaction ids that the commit carries.
-            known: values of the key's first column that the table may hold, if the caller has checked; others are new.
+        The commit carries the application transaction ids. `known` holds the values of the key's first column that the
+        table may have, if the caller has checked; rows with others are new.
 
         Returns:
             False if nothing had to change.
+
+        Raises:
+            ServiceFault: as `arrow_of`, or the stored table has other columns.
         """
-        table = TABLES[name]
-        new = arrow_of(table, rows)
+        table, delta = TABLES[name], self.opened(name)
+        new, key = arrow_of(table, rows), list(table.key)
         wanted = list(transactions)
-        first = table.key[0]
-        where: dict[str, Any] = {first: new[first] if known is None else known}
+        where: dict[str, Any] = {key[0]: new[key[0]] if known is None else known}
         old = self.read_arrow(name, **where)
         changed = _changed_rows(old, new)
         # The search for an id reads the whole log, so search only if the ids decide whether to write at all.
         ids = sorted(set(wanted) - (set() if len(changed) else self.committed(name, wanted)))
         if not len(changed) and not ids:
             return False
-        replaced = stored(table, _known_rows(table, old, changed))
-        delta = self.opened(table)
+        replaced = stored(table, old.join(changed.select(key), keys=key, join_type="left semi"))
         if delta is None or not len(replaced):
             # With new rows only, append: no existing row is read or written again, whatever the table's size.
-            self._add(table, changed, ids)
+            self._append(table, delta, changed, ids)
             return True
-        on = [f"t.{k} = s.{k}" for k in table.key]
+        # The library checks the columns of an append; a merge would drop those that the stored table lacks.
+        _check_columns(table, [field.name for field in delta.schema().fields], replaced.column_names)
+        on = [f"t.{k} = s.{k}" for k in key]
         # Read and rewrite only the slices that hold the old rows.
         on += [f"t.{p} IN ({_literals(replaced[p].unique().to_pylist())})" for p in table.slices]
         (
@@ -278,17 +259,14 @@ def _literals(values: str | list[str]) -> str:
 def _changed_rows(old: pa.Table, new: pa.Table) -> pa.Table:
     if not len(old):
         return new
-    merged = frame_of(new).reset_index(names="at").merge(frame_of(old), how="left", indicator=True)
-    same = merged.loc[merged["_merge"] == "both", "at"]
-    keep = pd.Series(True, index=range(len(new)))
-    keep.loc[same.to_numpy()] = False
-    return new.filter(pa.array(keep.to_numpy()))
+    merged = frame_of(new).merge(frame_of(old), how="left", indicator=True)
+    return new.filter(pa.array(merged["_merge"] == "left_only"))
 
 
-def _known_rows(table: Table, old: pa.Table, changed: pa.Table) -> pa.Table:
-    """Return the old rows whose key is among the changed ones."""
-    key = list(table.key)
-    return old.join(changed.select(key), keys=key, join_type="left semi")
+def _check_columns(table: Table, present: Iterable[str], wanted: Iterable[str]) -> None:
+    odd = sorted(set(present) ^ set(wanted))
+    if odd:
+        raise ServiceFault(bilingual("fault.table_columns", table=table.name, columns=", ".join(odd)))
 
 
 def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
@@ -299,10 +277,7 @@ def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
             tables and columns.
     """
     names = [c.name for c in table.columns]
-    present = rows.column_names if isinstance(rows, pa.Table) else list(rows.columns)
-    if set(present) != set(names):
-        odd = sorted(set(present) ^ set(names))
-        raise ServiceFault(bilingual("fault.table_columns", table=table.name, columns=", ".join(odd)))
+    _check_columns(table, rows.column_names if isinstance(rows, pa.Table) else rows.columns, names)
     open_schema = pa.schema([f.with_nullable(True) for f in table.schema])
     if isinstance(rows, pa.Table):
         data = rows.select(names).cast(open_schema)
@@ -312,15 +287,9 @@ def arrow_of(table: Table, rows: pd.DataFrame | pa.Table) -> pa.Table:
         if column.required and data[column.name].null_count:
             raise ServiceFault(bilingual("fault.table_required", table=table.name, column=column.name))
     data = _in_order(data.cast(table.schema), table)
-    if _count_distinct(data, table.key) != len(data):
+    if data.group_by(list(table.key)).aggregate([]).num_rows != len(data):
         raise ServiceFault(bilingual("fault.table_key", table=table.name, key=", ".join(table.key)))
     return data
-
-
-def _count_distinct(rows: pa.Table, key: tuple[str, ...]) -> int:
-    if len(key) == 1:
-        return int(pc.count_distinct(rows[key[0]], mode="all").as_py())
-    return int(rows.group_by(list(key)).aggregate([]).num_rows)
 
 
 def _order(table: Table) -> tuple[str, ...]:

@@ -5,8 +5,6 @@ its name is taken (`If-None-Match`). The store must honour this, so that two wri
 
 A lake at another address is another memory, and an empty one knows no learner who was sent. So the data root remembers its
 lake's address, and refuses another until a person confirms that the lake was moved.
-
-The setting is in `schemas.settings.locations`, the tables are in `lake`.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
-from schemas.settings.locations import FileLocation, S3Location, locations_of
+from schemas.settings.locations import S3Location, locations_of
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot, write_whole
@@ -67,10 +65,10 @@ def place_of(root: DataRoot) -> LakePlace:
         ConfigurationFault: the settings are wrong, or name another location than the one that the data root remembers.
     """
     location = locations_of(root.reference).lake
-    if location is None:
-        place = folder_place(root.lake)
+    if isinstance(location, S3Location):
+        place = _in_store(location)
     else:
-        place = folder_place(Path(location.folder)) if isinstance(location, FileLocation) else _in_store(location)
+        place = folder_place(root.lake if location is None else Path(location.folder))
     known = _remembered(root)
     if known not in (None, place.address):
         file = _memory(root).relative_to(root.path).as_posix()
@@ -82,11 +80,7 @@ def place_of(root: DataRoot) -> LakePlace:
 
 
 def remember_place(root: DataRoot) -> None:
-    """Write down the lake's address unless it is the data root's own folder; only for the holder of the run lock.
-
-    Raises:
-        ConfigurationFault: as `place_of`.
-    """
+    """Write down the lake's address (`place_of`) unless it is the data root's own folder; only for the run lock's holder."""
     place = place_of(root)
     if place.folder != root.lake:
         write_whole(_memory(root), f"{place.address}\n".encode())
@@ -107,16 +101,13 @@ def _remembered(root: DataRoot) -> str | None:
 @cache
 def _in_store(s3: S3Location) -> LakePlace:
     patience = s3.patience_seconds
-    keys = {"ACCESS_KEY_ID": s3.access_key, "SECRET_ACCESS_KEY": s3.secret_key, "SESSION_TOKEN": s3.session_token}
-    options = {f"AWS_{name}": key.get_secret_value() for name, key in keys.items() if key is not None}
-    options |= {"AWS_REGION": s3.region, "conditional_put": "etag", "timeout": f"{patience}s"}
+    options = {"AWS_REGION": s3.region, "conditional_put": "etag", "timeout": f"{patience}s"}
     options |= {"connect_timeout": f"{patience}s", "max_retries": "3", "retry_timeout": f"{patience}s"}
     arrow: dict[str, Any] = {"region": s3.region, "connect_timeout": patience, "request_timeout": patience}
-    arrow |= {
-        name: key.get_secret_value()
-        for name, key in zip(("access_key", "secret_key", "session_token"), keys.values(), strict=True)
-        if key is not None
-    }
+    for name, option in (("access_key", "ACCESS_KEY_ID"), ("secret_key", "SECRET_ACCESS_KEY"), ("session_token",) * 2):
+        secret = getattr(s3, name)
+        if secret is not None:
+            arrow[name] = options[f"AWS_{option.upper()}"] = secret.get_secret_value()
     if s3.endpoint is not None:
         address = urlsplit(s3.endpoint)
         options |= {"AWS_ENDPOINT_URL": s3.endpoint, "AWS_ALLOW_HTTP": str(address.scheme == "http").lower()}

@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from schemas.tables import TABLES
 from tasks.io.lake.lake import AS_WRITTEN, Lake
-from tasks.io.lake.migration import Fit, fit_of
+from tasks.io.lake.migration import missing_columns
 
 #: A reader or writer has a table's files open for less than this.
 LEAST_KEPT = dt.timedelta(days=7)
@@ -28,17 +28,16 @@ def damage(lake: Lake, name: str) -> str | None:
         columns differ from `schemas.tables`; `files`: a file in the log is missing or has another size. None if nothing is
         wrong, nothing is stored yet, or the next run adds the missing columns (`migration`).
     """
-    table = TABLES[name]
     sizes = lake.place.sizes(name)
     if not sizes:
         return None
     try:
-        delta = DeltaTable(lake.uri(table), storage_options=lake.place.options)
+        delta = DeltaTable(lake.uri(name), storage_options=lake.place.options)
         added = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-        fit = fit_of(table, delta)
+        other = missing_columns(TABLES[name], delta) is None
     except Exception:  # noqa: BLE001 - the library may raise anything on a broken log
         return "unreadable"
-    if fit is Fit.OTHER:
+    if other:
         return "columns"
     whole = all(sizes.get(unquote(file["path"])) == file["size_bytes"] for file in added)
     return None if whole else "files"
@@ -60,7 +59,7 @@ def compact(lake: Lake, name: str) -> int:
     Returns:
         Reduction in the number of files.
     """
-    delta = lake.opened(TABLES[name])
+    delta = lake.opened(name)
     if delta is None:
         return 0
     done = delta.optimize.compact(writer_properties=AS_WRITTEN)
@@ -70,9 +69,8 @@ def compact(lake: Lake, name: str) -> int:
 def former_versions(lake: Lake, older_than: dt.timedelta) -> dict[str, tuple[int, int]]:
     """Return the number and bytes of the files that only older versions need, by table, for tables with such files."""
     result: dict[str, tuple[int, int]] = {}
-    for name, table in TABLES.items():
-        delta = lake.opened(table)
-        names = _unneeded(delta, older_than, dry_run=True) if delta is not None else []
+    for name in TABLES:
+        names = _unneeded(lake, name, older_than, dry_run=True)
         sizes = lake.place.sizes(name) if names else {}
         # The log still names files that an earlier purge removed.
         unneeded = [sizes[path] for file in names if (path := unquote(file)) in sizes]
@@ -83,9 +81,15 @@ def former_versions(lake: Lake, older_than: dt.timedelta) -> dict[str, tuple[int
 
 def forget_versions(lake: Lake, name: str, older_than: dt.timedelta) -> None:
     """Remove the files of a table that only older versions need."""
-    delta = lake.opened(TABLES[name])
-    if delta is not None:
-        _unneeded(delta, older_than, dry_run=False)
+    _unneeded(lake, name, older_than, dry_run=False)
+
+
+def _unneeded(lake: Lake, name: str, older_than: dt.timedelta, *, dry_run: bool) -> list[str]:
+    """Return the files that only older versions need or a killed run left; remove them unless `dry_run`."""
+    delta = lake.opened(name)
+    hours = int(max(older_than, LEAST_KEPT).total_seconds() // 3600)
+    # LEAST_KEPT equals the library's own minimum of a week; tests use a shorter one.
+    return [] if delta is None else delta.vacuum(hours, dry_run, enforce_retention_duration=False, full=True)
 
 
 def shorten_logs(lake: Lake) -> None:
@@ -94,16 +98,9 @@ def shorten_logs(lake: Lake) -> None:
     The library removes them only if a checkpoint is that old, so each call also writes one for a later call. Checkpoints
     keep the transaction ids and the schema version.
     """
-    for name, table in TABLES.items():
-        delta = lake.opened(table)
+    for name in TABLES:
+        delta = lake.opened(name)
         if delta is not None:
             delta.cleanup_metadata()
             if f"_delta_log/{delta.version():020}.checkpoint.parquet" not in lake.place.sizes(name):
                 delta.create_checkpoint()
-
-
-def _unneeded(delta: DeltaTable, older_than: dt.timedelta, *, dry_run: bool) -> list[str]:
-    """Return the files that only older versions need or a killed run left; remove them unless `dry_run`."""
-    hours = int(max(older_than, LEAST_KEPT).total_seconds() // 3600)
-    # LEAST_KEPT equals the library's own minimum of a week; tests use a shorter one.
-    return list(delta.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False, full=True))

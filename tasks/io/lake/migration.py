@@ -4,12 +4,16 @@ A table's schema version is the number of the last change to its columns (`Colum
 transaction id, so it moves with the table; a table without it has version 1. A migration only adds columns, null in
 existing rows. It rewrites no file, and the commit that adds the columns also sets the version.
 
+A damaged table is left alone: the stage that needs it cannot open it either, and reports the fault. If the table is put
+back during the run, `Lake` refuses to write to it until a migration has added the columns.
+
 To add a column: only `schemas.tables`.
 """
 
-from enum import Enum, auto
+from contextlib import suppress
 
 from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError
 
 from schemas.tables import TABLES, Table
 from schemas.texts.catalogue import bilingual
@@ -18,27 +22,17 @@ from tasks.io.lake.lake import SCHEMA_VERSION, Lake, carrying
 from tasks.io.lake.scan import stored
 
 
-class Fit(Enum):
-    """How the columns of a stored table compare with `schemas.tables`.
+def missing_columns(table: Table, delta: DeltaTable) -> set[str] | None:
+    """Return the later columns that a stored table lacks; reads the log only.
 
-    SAME: they are the same. OLDER: later columns are missing, a migration adds them. OTHER: a newer version of the service
-    wrote the table, or it is a table of something else.
+    Returns:
+        None if a newer version of the service wrote the table, or it is a table of something else.
     """
-
-    SAME = auto()
-    OLDER = auto()
-    OTHER = auto()
-
-
-def fit_of(table: Table, delta: DeltaTable) -> Fit:
-    """Compare a stored table with its definition; reads the log only."""
-    names = _columns(delta)
+    present = _columns(delta)
     later = {column.name for column in table.columns if column.since > 1}
     wanted = set(stored(table, table.schema.empty_table()).column_names)
     newer = (delta.transaction_version(SCHEMA_VERSION) or 1) > table.version
-    if newer or names - wanted or wanted - names - later:
-        return Fit.OTHER
-    return Fit.SAME if names == wanted else Fit.OLDER
+    return None if newer or present - wanted or wanted - present - later else wanted - present
 
 
 def _columns(delta: DeltaTable) -> set[str]:
@@ -46,17 +40,23 @@ def _columns(delta: DeltaTable) -> set[str]:
 
 
 def older_tables(lake: Lake) -> dict[str, DeltaTable]:
-    """The stored tables, by name, to which the next run adds columns.
+    """Return the stored tables, by name, to which the next run adds columns; without damaged ones.
 
     Raises:
         ServiceFault: a newer version of the service wrote a table, or it has unknown columns.
+        OSError: the lake's storage is away or denies access.
     """
-    stored_tables = {name: delta for name, table in TABLES.items() if (delta := lake.opened(table)) is not None}
-    fits = {name: fit_of(TABLES[name], delta) for name, delta in stored_tables.items()}
-    for name, fit in fits.items():
-        if fit is Fit.OTHER:
+    stored_tables: dict[str, DeltaTable] = {}
+    for name in TABLES:
+        with suppress(DeltaError):  # a damaged table
+            delta = lake.opened(name)
+            if delta is not None:
+                stored_tables[name] = delta
+    missing = {name: missing_columns(TABLES[name], delta) for name, delta in stored_tables.items()}
+    for name, columns in missing.items():
+        if columns is None:
             raise ServiceFault(bilingual("fault.lake_newer", table=name))
-    return {name: stored_tables[name] for name, fit in fits.items() if fit is Fit.OLDER}
+    return {name: stored_tables[name] for name, columns in missing.items() if columns}
 
 
 def migrate(lake: Lake) -> list[str]:
@@ -68,11 +68,11 @@ def migrate(lake: Lake) -> list[str]:
         The tables that got columns.
 
     Raises:
-        ServiceFault: a newer version of the service wrote a table, or it has unknown columns; then nothing is written.
+        ServiceFault, OSError: as `older_tables`; then nothing is written.
     """
     older = older_tables(lake)
     for name, delta in older.items():
         table = TABLES[name]
-        missing = [c for c in Schema.from_arrow(table.schema).fields if c.name not in _columns(delta)]
+        missing = [field for field in Schema.from_arrow(table.schema).fields if field.name not in _columns(delta)]
         delta.alter.add_columns(missing, commit_properties=carrying([], table.version))
     return list(older)

@@ -49,18 +49,18 @@ class OpenedTable:
         self.delta = DeltaTable(f"{place.uri}/{table.name}", storage_options=place.options)
         self._table = table
         self._on, self._kind = pafs.SubTreeFileSystem(table.name, place.files), ds.ParquetFileFormat()
-        self._listed_at = -1
-        self._files: list[_File] = []
+        self._files_of_version = -1
+        self._files: list[_DataFile] = []
 
-    def _listed(self) -> list["_File"]:
+    def _data_files(self) -> list["_DataFile"]:
         """Return the table's files in the order of their partitions, so that rows mostly come in order.
 
         They are made from the log, because the library's own dataset takes longer to make than most reads last.
         """
-        if self._listed_at != self.delta.version():
+        if self._files_of_version != self.delta.version():
             added = pa.table(self.delta.get_add_actions(flatten=True)).sort_by("path").to_pylist()
-            self._files = [_File(self._fragment(file), file) for file in added]
-            self._listed_at = self.delta.version()
+            self._files = [_DataFile(self._fragment(file), file) for file in added]
+            self._files_of_version = self.delta.version()
         return self._files
 
     def _fragment(self, added: dict[str, Any]) -> Any:
@@ -70,18 +70,20 @@ class OpenedTable:
 
     def rows(self, columns: list[str], where: dict[str, pa.Array]) -> pa.Table:
         """Return these columns of the rows that meet the conditions."""
-        pieces = list(self.pieces(columns, where))
-        return pa.concat_tables(pieces).combine_chunks() if len(pieces) > 1 else pieces[0].combine_chunks()
+        return pa.concat_tables(self.pieces(columns, where)).combine_chunks()
 
     def pieces(self, columns: list[str], where: dict[str, pa.Array]) -> Iterator[pa.Table]:
         """Yield `rows` in pieces, so that a great table is never in memory."""
-        great = sum(file.rows for file in self._listed()) > GREAT
+        stored_files = self._data_files()
+        great = sum(file.rows for file in stored_files) > GREAT
         # Choose by partition always, by the log's bounds only in a great table, because the wanted values must be sorted.
         # Sort as objects: in a fixed-width array a text of a thousand characters would make every value as wide.
         ordered = {n: v for n, v in where.items() if great or n in self._table.slices}
         bounds = {name: np.sort(values.to_numpy(zero_copy_only=False)) for name, values in ordered.items()}
-        files = [file for file in self._listed() if all(file.may_hold(n, wanted) for n, wanted in bounds.items())]
-        others = {n: v for n, v in where.items() if n not in ordered or not all(file.holds_one(n) for file in files)}
+        files = [file for file in stored_files if all(file.may_hold(n, wanted) for n, wanted in bounds.items())]
+        others = {
+            n: v for n, v in where.items() if n not in ordered or not all(file.has_one_value(n) for file in files)
+        }
         more = set(columns) - set(others)
         if others and len(more) > _FEW and sum(file.rows for file in files) > GREAT:
             # Of a great table many other columns are read only in files that hold matching rows.
@@ -91,7 +93,7 @@ class OpenedTable:
         for piece in self._scanned(files, [*columns, *others]):
             yield _only(piece, others)
 
-    def _scanned(self, files: list["_File"], columns: list[str]) -> Iterator[pa.Table]:
+    def _scanned(self, files: list["_DataFile"], columns: list[str]) -> Iterator[pa.Table]:
         schema = stored(self._table, self._table.schema.empty_table()).schema
         dataset = ds.FileSystemDataset([file.fragment for file in files], schema, self._kind, self._on)
         names = list(dict.fromkeys(columns))
@@ -108,7 +110,7 @@ class OpenedTable:
 
 
 @dataclass(frozen=True)
-class _File:
+class _DataFile:
     """A file of a table, and its entry in the log."""
 
     fragment: Any
@@ -123,7 +125,7 @@ class _File:
         value = self.added.get(f"partition.{column}")
         return value or self.added.get(f"min.{column}"), value or self.added.get(f"max.{column}")
 
-    def holds_one(self, column: str) -> bool:
+    def has_one_value(self, column: str) -> bool:
         """Whether all rows have the same value in the column; then `may_hold` decides for all of them."""
         low, high = self._bounds(column)
         return low is not None and low == high and not self.added.get(f"null_count.{column}")

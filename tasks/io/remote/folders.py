@@ -4,26 +4,25 @@ New files in a remote inbox are copied into the data root's inbox and kept there
 School files are written to the data root's outbox and delivered from it. Only batch files go straight to their folder:
 the ledger keeps what was requested, and only that folder proves the hand-over.
 
-This module decides which files are copied, once; `tasks.io.remote.transport` copies them.
+This module opens folders and decides which files are copied, once; `tasks.io.remote.transport` copies them.
 """
 
 import errno
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
 
-from schemas.settings.locations import Location, locations_of
+from schemas.settings.locations import AzureLocation, FileLocation, Location, S3Location, SftpLocation, locations_of
 from schemas.texts.catalogue import bilingual
-from schemas.texts.faults import TransientFault
-from tasks.io.data_root.data_root import DataRoot, NotWritten, make_folder, write_each, write_whole
-from tasks.io.remote.open import open_folder
-from tasks.io.remote.transport import PART, OutcomeUnknown, Rejected, Seen, Transport, Unreachable, part_name
+from schemas.texts.faults import ServiceFault, TransientFault
+from tasks.io.data_root.data_root import DataRoot, NotWritten, clear_parts_of, write_each, write_whole
+from tasks.io.remote.local_folder import LocalFolder
+from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport, Unreachable, part_name
 
 #: Bytes copied of a file at most: more than any return or result file has; the reader refuses the file as too large.
 _MOST = 64 * 2**20 + 1
@@ -44,6 +43,35 @@ def location_of(root: DataRoot, name: str) -> Location | None:
     return location
 
 
+@contextmanager
+def open_folder(location: Location) -> Iterator[Transport]:
+    """Open a folder by URL, and close its connection at the end.
+
+    Raises:
+        Unreachable, Rejected: the server cannot be reached, is not the expected one, or refuses the login.
+        ServiceFault: a package that the location needs is not installed.
+    """
+    from tasks.io.remote.object_stores import AzureFolder, S3Folder  # noqa: PLC0415 - they are Transports
+    from tasks.io.remote.sftp import SftpFolder  # noqa: PLC0415
+
+    kinds: dict[type, Callable[[Any], Transport]] = {
+        FileLocation: LocalFolder,
+        SftpLocation: SftpFolder,
+        S3Location: S3Folder,
+        AzureLocation: AzureFolder,
+    }
+    try:
+        transport = kinds[type(location)](location)
+    except ModuleNotFoundError as missing:
+        package = missing.name or ""
+        raise ServiceFault(bilingual("fault.way_not_installed", way=location.shown, package=package)) from None
+    try:
+        yield transport
+    finally:
+        with suppress(Exception):
+            transport.close()
+
+
 def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sleep) -> int:
     """Copy the new files of a remote inbox (`dewi_inbox` or `lrs_inbox`) into the data root's inbox.
 
@@ -62,22 +90,21 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
     if location is None:
         return 0
     inbox: Path = getattr(root, name)
-    index = _Index(root, name, location)
-    for left in inbox.rglob(f"{PART[0]}*{PART[1]}"):
-        left.unlink()  # left by a killed run; this run holds the run lock
+    index = _FileIndex(root, name, location)
+    clear_parts_of(inbox)
     count = 0
     with open_folder(location) as remote:
-        first, index.not_taken = _listed(remote)
+        first, index.not_taken = _list_files(remote)
         new = {path: seen for path, seen in first.items() if index.seen.get(path) != [seen.size, seen.mark]}
         try:
             settled: dict[str, Seen] = {}
             if new:
                 wait(location.settled_seconds)
-                second, unlisted = _listed(remote)
+                second, unlisted = _list_files(remote)
                 settled = {path: seen for path, seen in second.items() if new.get(path) == seen}
                 index.not_taken |= unlisted
             with ThreadPoolExecutor(_AT_ONCE) as threads:
-                copied = threads.map(lambda item: _try_copy(remote, item[0], item[1], inbox), settled.items())
+                copied = threads.map(lambda item: _copy(remote, item[0], item[1], inbox), settled.items())
                 for (path, seen), outcome in zip(settled.items(), copied, strict=True):
                     if isinstance(outcome, Rejected):
                         index.not_taken[path] = outcome
@@ -85,12 +112,12 @@ def fetch_new(root: DataRoot, name: str, wait: Callable[[float], None] = time.sl
                         index.seen[path] = [seen.size, seen.mark]
                         count += outcome
         finally:
-            index.keep()
+            index.save()
     index.refuse_not_taken()
     return count
 
 
-def access_proven(way: Location, *, writes: bool) -> int:
+def access_proven(location: Location, *, writes: bool) -> int:
     """Test a location without a hand-over: list its folder and, if the service writes there, put and remove a hidden file.
 
     A second put under that name must be refused: a store that replaces the first could lose a batch.
@@ -101,31 +128,27 @@ def access_proven(way: Location, *, writes: bool) -> int:
     Raises:
         Unreachable, Rejected, OutcomeUnknown: the location cannot be used.
     """
-    with open_folder(way) as remote:
+    with open_folder(location) as remote:
         names = remote.listing()
         if writes and not refuses_overwrite(remote):
             raise Rejected(bilingual("fault.way_overwrites", way=remote.shown))
         return len(names)
 
 
-def refuses_overwrite(there: Transport) -> bool:
-    """Whether a second put under a name is refused, as it must be; leaves nothing there.
-
-    Raises:
-        Unreachable, Rejected, OutcomeUnknown: the first put failed.
-    """
+def refuses_overwrite(remote: Transport) -> bool:
+    """Whether a second put under a name is refused, as it must be; leaves nothing behind. Raises if the first put fails."""
     name = part_name()
-    there.put_new(name, b"uln")
+    remote.put_new(name, b"uln")
     try:
-        there.put_new(name, b"another")
+        remote.put_new(name, b"another")
     except Rejected:
         return True
     finally:
-        there.remove(name)
+        remote.remove(name)
     return False
 
 
-def _listed(remote: Transport) -> tuple[dict[str, Seen], dict[str, Rejected]]:
+def _list_files(remote: Transport) -> tuple[dict[str, Seen], dict[str, Rejected]]:
     """List the folder and those directly in it, by path, with one request a folder; and the faults of unlisted folders.
 
     A name that would lead out of its folder is ignored.
@@ -150,11 +173,20 @@ def _is_wanted(name: str) -> bool:
     return not name.startswith(".") and not {"/", "\0"} & set(name) and not name.lower().endswith(_HALF_WRITTEN)
 
 
-def _try_copy(remote: Transport, path: str, seen: Seen, inbox: Path) -> bool | Rejected | None:
-    """Copy a file (`_copy`); return a fault that concerns only this file."""
-    where = f"{inbox.parent.name}/{inbox.name}"
+def _copy(remote: Transport, path: str, seen: Seen, inbox: Path) -> bool | Rejected | None:
+    """Copy a file; if another has its name, under a name with its hash.
+
+    Returns:
+        Whether it is new; None if it is gone or still grows; a fault that concerns only this file.
+    """
+    where, place = f"{inbox.parent.name}/{inbox.name}", inbox / path
     try:
-        return _copy(remote, path, seen, inbox)
+        content = remote.content(path, _MOST)
+        if content is None or len(content) != min(seen.size, _MOST):
+            return None
+        if place.exists() and place.read_bytes() != content:
+            place = place.with_name(f"{place.stem}.{hashlib.sha256(content).hexdigest()[:12]}{place.suffix}")
+        return write_whole(place, content)
     except Rejected as fault:
         return fault
     except OSError as error:
@@ -164,33 +196,6 @@ def _try_copy(remote: Transport, path: str, seen: Seen, inbox: Path) -> bool | R
             return Rejected(bilingual("fault.no_right", path=where))
         # A fault of the disk concerns every file; raised without the name that the sender chose.
         raise NotWritten(error.errno, error.strerror, str(inbox)) from error
-
-
-def _copy(remote: Transport, path: str, seen: Seen, inbox: Path) -> bool | None:
-    """Copy a file; if another has its name, under a name with its hash.
-
-    Returns:
-        Whether it is new; None if it is gone or still grows.
-    """
-    place = inbox / path
-    make_folder(place.parent)
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=PART[0], suffix=PART[1])
-    os.close(handle)
-    part = Path(name)
-    try:
-        try:
-            remote.fetch(path, part, _MOST)
-        except FileNotFoundError:
-            return None
-        if part.stat().st_size != min(seen.size, _MOST):
-            return None
-        content = part.read_bytes()
-        if place.exists() and place.read_bytes() != content:
-            pure = PurePosixPath(path)
-            place = place.with_name(f"{pure.stem}.{hashlib.sha256(content).hexdigest()[:12]}{pure.suffix}")
-        return write_whole(place, content)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def deliver_new(root: DataRoot) -> int:
@@ -205,17 +210,19 @@ def deliver_new(root: DataRoot) -> int:
     location = location_of(root, "dewi_outbox")
     if location is None:
         return 0
-    index = _Index(root, "dewi_outbox", location)
-    files = sorted(p for p in root.dewi_outbox.rglob("*") if p.is_file() and not p.name.startswith("."))
+    index = _FileIndex(root, "dewi_outbox", location)
     marks: dict[str, list[int | str]] = {}
-    marks |= {p.relative_to(root.dewi_outbox).as_posix(): [p.stat().st_size, str(p.stat().st_mtime_ns)] for p in files}
+    for file in sorted(root.dewi_outbox.rglob("*")):
+        if file.is_file() and not file.name.startswith("."):
+            status = file.stat()
+            marks[file.relative_to(root.dewi_outbox).as_posix()] = [status.st_size, str(status.st_mtime_ns)]
     new = [path for path, mark in marks.items() if index.seen.get(path) != mark]
     if not new:
         return 0
     with open_folder(location) as remote:
         for folder in sorted({path.rpartition("/")[0] for path in new}):
             with suppress(Rejected):  # the folder may not exist yet; the put reports any other fault
-                _remove_parts(remote, folder)
+                remote.remove_parts(folder)
         try:
             for path in new:
                 try:
@@ -225,19 +232,12 @@ def deliver_new(root: DataRoot) -> int:
                 else:
                     index.seen[path] = marks[path]
         finally:
-            index.keep()
+            index.save()
     index.refuse_not_taken()
     return len(new)
 
 
-def _remove_parts(remote: Transport, folder: str = "") -> None:
-    """Remove the unfinished files that a killed run, or a lost connection, left in a folder."""
-    for name in remote.listing(folder):
-        if name.startswith(PART[0]) and name.endswith(PART[1]):
-            remote.remove(f"{folder}/{name}".lstrip("/"))
-
-
-class _Index:
+class _FileIndex:
     """The files seen at a location so far, in the data root's `ways/<name>.json`.
 
     If the file is missing or is of another location, the index is empty; that only costs another copy.
@@ -260,17 +260,13 @@ class _Index:
             if isinstance(stored, dict) and stored.get("place") == self._place:
                 self.seen = stored["seen"]
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Write the index."""
         kept = {"place": self._place, "seen": self.seen, "not_taken": sorted(self.not_taken)}
         write_whole(self._path, json.dumps(kept, sort_keys=True).encode())
 
     def refuse_not_taken(self) -> None:
-        """Raise if files could not be copied.
-
-        Raises:
-            Rejected: with their number and the fault of the first.
-        """
+        """Raise `Rejected` if files could not be copied, with their number and the fault of the first."""
         if self.not_taken:
             first = self.not_taken[min(self.not_taken)]
             number = len(self.not_taken)
@@ -285,27 +281,21 @@ def lrs_outbox(root: DataRoot) -> Iterator["LrsOutbox"]:
         Unreachable, Rejected: the remote folder cannot be used; nothing was handed over.
     """
     location = location_of(root, "lrs_outbox")
-    if location is None:
-        yield LrsOutbox(root, None)
-        return
-    with open_folder(location) as remote:
+    folder: AbstractContextManager[Transport | None] = nullcontext() if location is None else open_folder(location)
+    with folder as remote:
         yield LrsOutbox(root, remote)
 
 
 class LrsOutbox:
-    """The LRS outbox, in the data root or remote."""
+    """The LRS outbox, in the data root or remote; if remote, raises `Unreachable` or `Rejected` where it cannot be used."""
 
     def __init__(self, root: DataRoot, remote: Transport | None) -> None:
         self._root, self._remote = root, remote
 
     def ready(self) -> None:
-        """Check that files can be handed over, and remove a killed run's unfinished files.
-
-        Raises:
-            Unreachable, Rejected: files cannot be handed over.
-        """
+        """Check that files can be handed over, and remove a killed run's unfinished files."""
         if self._remote is not None:
-            _remove_parts(self._remote)
+            self._remote.remove_parts()
 
     def hand_over(self, files: Mapping[str, bytes]) -> dict[str, Exception]:
         """Put files in place, each once.
@@ -313,11 +303,18 @@ class LrsOutbox:
         Returns:
             The faults by name: `OutcomeUnknown` if the file may be there, any other if it certainly is not.
         """
+        failed: dict[str, Exception] = {}
         if self._remote is None:
             faults = write_each({self._root.lrs_outbox / name: data for name, data in files.items()})
-            outcomes = {path.name: self._outcome(path, files[path.name], fault) for path, fault in faults.items()}
-            return {name: fault for name, fault in outcomes.items() if fault is not None}
-        failed: dict[str, Exception] = {}
+            for path, error in faults.items():
+                name = path.name
+                failed[name] = error
+                if isinstance(error, NotWritten) and error.may_exist:  # perhaps the file is in place all the same
+                    failed[name] = OutcomeUnknown(bilingual("fault.way_unanswered", way="lrs/outbox", file=name))
+                    with suppress(OSError):
+                        if path.read_bytes() == files[name]:
+                            del failed[name]
+            return failed
         for name, data in files.items():
             try:
                 self._remote.put_new(name, data)
@@ -329,22 +326,8 @@ class LrsOutbox:
                 return failed | {name: fault} | dict.fromkeys(list(files)[list(files).index(name) + 1 :], unreachable)
         return failed
 
-    @staticmethod
-    def _outcome(path: Path, data: bytes, fault: OSError) -> Exception | None:
-        """Return the fault of a file whose move into the outbox failed; None if the file is there all the same."""
-        if not isinstance(fault, NotWritten) or not fault.may_exist:
-            return fault
-        with suppress(OSError):
-            if path.read_bytes() == data:
-                return None
-        return OutcomeUnknown(bilingual("fault.way_unanswered", way="lrs/outbox", file=path.name))
-
     def holds(self, name: str, sha256: str) -> bool:
-        """Whether the file is there, byte for byte.
-
-        Raises:
-            Unreachable, Rejected: the folder cannot be read.
-        """
+        """Whether the file is there, byte for byte."""
         if self._remote is None:
             path = self._root.lrs_outbox / name
             content = path.read_bytes() if path.exists() else None

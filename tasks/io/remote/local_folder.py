@@ -11,7 +11,9 @@ from tasks.io.data_root.data_root import NOTHING_DONE
 from tasks.io.remote.transport import Rejected, Seen, Transport, part_name
 
 
-class _File(Transport):
+class LocalFolder(Transport):
+    """A folder of this machine."""
+
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
         try:
@@ -20,6 +22,7 @@ class _File(Transport):
             raise Rejected(_message_of(self.shown, error)) from error
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
+        """List the folder without its links."""
         listed: dict[str, Seen | None] = {}
         with self._translate_errors(), os.scandir(self._at(folder)) as entries:
             for entry in entries:
@@ -31,22 +34,14 @@ class _File(Transport):
                         listed[entry.name] = Seen(status.st_size, str(status.st_mtime_ns))
         return listed
 
-    def fetch(self, path: str, into: Path, most: int) -> None:
-        try:
-            with Path(self._at(path)).open("rb") as file:
-                content = file.read(most)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise Rejected(_message_of(self.shown, error)) from error
-        into.write_bytes(content)
-
-    def content(self, path: str) -> bytes | None:
-        with self._translate_errors():
-            file = Path(self._at(path))
-            return file.read_bytes() if file.exists() else None
+    def content(self, path: str, most: int = -1) -> bytes | None:
+        """Read the file."""
+        with self._translate_errors(), suppress(FileNotFoundError), Path(self._at(path)).open("rb") as file:
+            return file.read(most)
+        return None
 
     def put_new(self, path: str, data: bytes) -> None:
+        """Write under a hidden name, then link once: a link never replaces a file."""
         with self._translate_errors():
             part = self._write_part(path, data)
         try:
@@ -61,6 +56,7 @@ class _File(Transport):
                 part.unlink(missing_ok=True)
 
     def put(self, path: str, data: bytes) -> None:
+        """Write under a hidden name, then rename once."""
         with self._translate_errors():
             Path(self._at(path)).parent.mkdir(parents=True, exist_ok=True)
             self._write_part(path, data).replace(self._at(path))
@@ -78,6 +74,7 @@ class _File(Transport):
         return part
 
     def remove(self, path: str) -> None:
+        """Remove the file; a missing one is no fault."""
         with self._translate_errors():
             Path(self._at(path)).unlink(missing_ok=True)
 

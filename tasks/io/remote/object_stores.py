@@ -4,14 +4,13 @@ A store must keep an object whole or not at all, and offer a conditional put (`d
 make each request go out once, within a time limit. By default the libraries, their SDKs and aiohttp each repeat a put that
 gets no answer, although the recipient may have removed the first file already.
 
-To add a store's code for a fault: `_CASES`. The libraries are imported only if such a location is configured.
+To add a store's code for a fault: `_CODES`. The libraries are imported only if such a location is configured.
 """
 
 import base64
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from schemas.settings.locations import AzureLocation, S3Location
@@ -19,25 +18,16 @@ from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport, Unreachable
 
-#: A store's code -> `<case>` of the message `fault.way_<case>`; other codes are classified by status.
-_CASES = {
-    "AccessDenied": "denied",
-    "AuthenticationFailed": "login",
-    "AuthorizationFailure": "denied",
-    "AuthorizationHeaderMalformed": "region",
-    "AuthorizationPermissionMismatch": "denied",
-    "ContainerNotFound": "no_folder",
-    "ExpiredToken": "login",
-    "InvalidAccessKeyId": "login",
-    "InvalidToken": "login",
-    "NoSuchBucket": "no_folder",
-    "PermanentRedirect": "region",
-    "RequestTimeTooSkewed": "clock",
-    "ServerBusy": "busy",
-    "ServiceUnavailable": "busy",
-    "SignatureDoesNotMatch": "login",
-    "SlowDown": "busy",
+#: The codes of stores for each `<case>` of the message `fault.way_<case>`; other codes are classified by status.
+_CODES = {
+    "busy": ("ServerBusy", "ServiceUnavailable", "SlowDown"),
+    "clock": ("RequestTimeTooSkewed",),
+    "denied": ("AccessDenied", "AuthorizationFailure", "AuthorizationPermissionMismatch"),
+    "login": ("AuthenticationFailed", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"),
+    "no_folder": ("ContainerNotFound", "NoSuchBucket"),
+    "region": ("AuthorizationHeaderMalformed", "PermanentRedirect"),
 }
+_CASES = {code: case for case, codes in _CODES.items() for code in codes}
 _STATUSES = {401: "login", 403: "denied", 404: "no_folder", 429: "busy"}
 
 
@@ -45,18 +35,14 @@ class ObjectFolder(Transport):
     """A folder in any object store."""
 
     _fs: Any
+    #: In a listing, the store's name of the mark that changes with the object.
+    _mark: str
+    #: The library's option for a put that must fail if the name is taken.
+    _only_new: dict[str, Any]
 
     @abstractmethod
     def _answer(self, error: BaseException) -> tuple[int, str] | None:
         """Return HTTP status and code from the library's exception; None if it holds no answer."""
-
-    @abstractmethod
-    def _mark(self, info: dict[str, Any]) -> str:
-        """Return a mark that changes with the object."""
-
-    @abstractmethod
-    def _create(self, path: str, data: bytes) -> None:
-        """Put an object if the name is free; raise on any other answer."""
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -68,11 +54,15 @@ class ObjectFolder(Transport):
             raise self._fault(error) from error
 
     def _fault(self, error: Exception, *, putting: bool = False) -> Unreachable | Rejected | OutcomeUnknown:
+        from aiohttp import ClientConnectorError, ConnectionTimeoutError  # noqa: PLC0415
+
         status, code = self._answer_in(error)
         refuses = status < 500 or status in (501, 507) or _CASES.get(code) == "busy"
         if status == 0 or not refuses:
-            lost = putting and not self._never_reached(error)
-            return (OutcomeUnknown if lost else Unreachable)(bilingual("fault.way_away", way=self.shown))
+            # Without any connection nothing can have changed there.
+            unconnected = (ClientConnectorError, ConnectionTimeoutError)
+            is_open = putting and not any(isinstance(cause, unconnected) for cause in _chain(error))
+            return (OutcomeUnknown if is_open else Unreachable)(bilingual("fault.way_away", way=self.shown))
         case = _CASES.get(code) or _STATUSES.get(status, "not_taken")
         return (Unreachable if case == "busy" else Rejected)(bilingual(f"fault.way_{case}", way=self.shown))
 
@@ -89,13 +79,6 @@ class ObjectFolder(Transport):
         except ValueError:  # not chained: it may quote the setting
             raise Rejected(bilingual("fault.way_setting", way=self.shown, setting=setting)) from None
 
-    @staticmethod
-    def _never_reached(error: Exception) -> bool:
-        """Whether there was no connection at all, so that nothing can have changed there."""
-        from aiohttp import ClientConnectorError, ConnectionTimeoutError  # noqa: PLC0415
-
-        return any(isinstance(cause, (ClientConnectorError, ConnectionTimeoutError)) for cause in _chain(error))
-
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
         """List the objects that begin with the folder's name; a request returns a page of a thousand or more."""
         with self._translate_errors():
@@ -108,45 +91,31 @@ class ObjectFolder(Transport):
         entries = sorted(entries, key=lambda entry: entry["type"] == "directory")
         if any(entry["type"] != "directory" and entry["name"] == self._at(folder) for entry in entries):
             # For an object with the folder's name Azure's library lists only that object, not those below it.
-            raise Rejected(bilingual("fault.way_name", way=self.shown, inbox=self.way.folder.rpartition("/")[2]))
+            raise Rejected(bilingual("fault.way_name", way=self.shown, inbox=self.location.folder.rpartition("/")[2]))
         return {
-            name: None if entry["type"] == "directory" else Seen(int(entry["size"]), self._mark(entry))
+            name: None if entry["type"] == "directory" else Seen(int(entry["size"]), str(entry.get(self._mark, "")))
             for entry in entries
             if (name := entry["name"].rstrip("/").rpartition("/")[2]) and entry["name"].rstrip("/") != self._at(folder)
         }
 
-    def fetch(self, path: str, into: Path, most: int) -> None:
-        """Read the file in one request, in memory."""
-        with self._translate_errors():
-            content = self._read(path, most)
-        if content is None:
-            raise FileNotFoundError
-        into.write_bytes(content)
-
-    def content(self, path: str) -> bytes | None:
-        """Read the file in one request."""
-        with self._translate_errors():
-            return self._read(path, None)
-
-    def _read(self, path: str, most: int | None) -> bytes | None:
-        """Return an object's bytes, or the first `most`; None if there is no such object."""
-        span = {"start": 0, "end": most} if most else {}
+    def content(self, path: str, most: int = -1) -> bytes | None:
+        """Read the file in one request; by default both libraries ask for the size first, or for several parts at once."""
+        span = {"start": 0, "end": most} if most > 0 else {}
+        limit = self._limit(max(most, 2**26))
         try:
-            # One request: by default both libraries ask for the size first, or for several parts at once.
-            content = self._fs.cat_file(self._at(path), max_concurrency=1, timeout=self._limit(most or 2**26), **span)
+            return bytes(self._fs.cat_file(self._at(path), max_concurrency=1, timeout=limit, **span))
         except Exception as error:
             status, code = self._answer_in(error)
             if status == 416:
                 return b""  # an empty object has no first byte
             if status == 404 and _CASES.get(code) != "no_folder":
                 return None
-            raise
-        return bytes(content)
+            raise self._fault(error) from error
 
     def put_new(self, path: str, data: bytes) -> None:
         """Put once, on condition that the name is free; if the outcome is unknown, look once."""
         try:
-            self._create(path, data)
+            self._fs.pipe_file(self._at(path), data, timeout=self._limit(len(data)), **self._only_new)
         except Exception as error:
             # Stores have three answers for a name that is taken, or is being put at this moment.
             taken = isinstance(error, FileExistsError) or self._answer_in(error)[0] in (409, 412)
@@ -176,8 +145,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 class S3Folder(ObjectFolder):
     """A part of a bucket."""
 
-    def __init__(self, way: S3Location) -> None:
-        super().__init__(way)
+    _mark, _only_new = "ETag", {"mode": "create"}
+
+    def __init__(self, location: S3Location) -> None:
+        super().__init__(location)
         from aiobotocore.httpsession import AIOHTTPSession  # noqa: PLC0415
         from botocore.utils import is_valid_endpoint_url  # noqa: PLC0415
         from s3fs import S3FileSystem  # noqa: PLC0415
@@ -191,17 +162,17 @@ class S3Folder(ObjectFolder):
                 return session
 
         with self._reject_setting("endpoint"):
-            if way.endpoint and not is_valid_endpoint_url(way.endpoint):
+            if location.endpoint and not is_valid_endpoint_url(location.endpoint):
                 raise ValueError
         self._fs = S3FileSystem(
-            key=way.access_key and way.access_key.get_secret_value(),
-            secret=way.secret_key and way.secret_key.get_secret_value(),
-            token=way.session_token and way.session_token.get_secret_value(),
-            endpoint_url=way.endpoint,
-            client_kwargs={"region_name": way.region},
+            key=location.access_key and location.access_key.get_secret_value(),
+            secret=location.secret_key and location.secret_key.get_secret_value(),
+            token=location.session_token and location.session_token.get_secret_value(),
+            endpoint_url=location.endpoint,
+            client_kwargs={"region_name": location.region},
             config_kwargs={
-                "connect_timeout": way.patience_seconds,
-                "read_timeout": way.patience_seconds,
+                "connect_timeout": location.patience_seconds,
+                "read_timeout": location.patience_seconds,
                 "retries": {"max_attempts": 0},
                 "http_session_cls": Once,
                 # Many stores do not know Amazon's newer checksums; TLS and the signature protect the bytes.
@@ -220,12 +191,6 @@ class S3Folder(ObjectFolder):
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         return status, str(answer.get("Error", {}).get("Code", ""))
 
-    def _mark(self, info: dict[str, Any]) -> str:
-        return str(info.get("ETag", ""))
-
-    def _create(self, path: str, data: bytes) -> None:
-        self._fs.pipe_file(self._at(path), data, mode="create", timeout=self._limit(len(data)))
-
     def close(self) -> None:
         """End the session."""
         if getattr(self._fs, "_s3", None) is not None:
@@ -235,8 +200,10 @@ class S3Folder(ObjectFolder):
 class AzureFolder(ObjectFolder):
     """A part of a container."""
 
-    def __init__(self, way: AzureLocation) -> None:
-        super().__init__(way)
+    _mark, _only_new = "etag", {"overwrite": False}
+
+    def __init__(self, location: AzureLocation) -> None:
+        super().__init__(location)
         from adlfs import AzureBlobFileSystem  # noqa: PLC0415
         from azure.core.pipeline.transport import AioHttpTransport  # noqa: PLC0415
         from azure.storage.blob.aio import BlobServiceClient  # noqa: PLC0415
@@ -249,28 +216,30 @@ class AzureFolder(ObjectFolder):
                 if self.session is not None:
                     self.session._retry_connection = False
 
-        key = way.account_key and way.account_key.get_secret_value()
-        token = way.sas_token and way.sas_token.get_secret_value()
+        key = location.account_key and location.account_key.get_secret_value()
+        token = location.sas_token and location.sas_token.get_secret_value()
         with self._reject_setting("account_key"):
             # The SDK decodes the key at each request and skips invalid characters. Only blanks may surround a key.
             base64.b64decode("".join((key or "").split()), validate=True)
-        with self._reject_setting("endpoint" if way.endpoint else "account"):
+        with self._reject_setting("endpoint" if location.endpoint else "account"):
             self._fs = AzureBlobFileSystem(
-                account_name=way.account,
+                account_name=location.account,
                 account_key=key,
                 sas_token=token,
-                connection_timeout=way.patience_seconds,
-                read_timeout=way.patience_seconds,
+                connection_timeout=location.patience_seconds,
+                read_timeout=location.patience_seconds,
                 use_listings_cache=False,
                 skip_instance_cache=True,
             )
             # adlfs has no options for these settings.
             self._client = self._fs.service_client = BlobServiceClient(
-                way.endpoint or f"https://{way.account}.blob.core.windows.net",
-                credential={"account_name": way.account, "account_key": key} if key else token or self._fs.credential,
+                location.endpoint or f"https://{location.account}.blob.core.windows.net",
+                credential={"account_name": location.account, "account_key": key}
+                if key
+                else token or self._fs.credential,
                 retry_total=0,
-                connection_timeout=way.patience_seconds,
-                read_timeout=way.patience_seconds,
+                connection_timeout=location.patience_seconds,
+                read_timeout=location.patience_seconds,
                 transport=Once(),
             )
 
@@ -280,12 +249,6 @@ class AzureFolder(ObjectFolder):
             return (401, "") if type(error).__name__ == "ClientAuthenticationError" else None
         code = getattr(error, "error_code", None) or ""
         return int(status), str(getattr(code, "value", code))
-
-    def _mark(self, info: dict[str, Any]) -> str:
-        return str(info.get("etag", ""))
-
-    def _create(self, path: str, data: bytes) -> None:
-        self._fs.pipe_file(self._at(path), data, overwrite=False, timeout=self._limit(len(data)))
 
     def close(self) -> None:
         """End the session."""

@@ -4,11 +4,8 @@ The rules of every transport are in `tasks.io.remote.transport`. The libraries a
 configured.
 """
 
-import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from schemas.settings.locations import SftpLocation
@@ -20,8 +17,8 @@ from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport,
 class SftpFolder(Transport):
     """A folder and the connection to its server."""
 
-    def __init__(self, way: SftpLocation) -> None:
-        super().__init__(way)
+    def __init__(self, location: SftpLocation) -> None:
+        super().__init__(location)
         self._fs: Any = None
         self._channel: Any = None
         self._folders: set[str] = set()
@@ -33,7 +30,7 @@ class SftpFolder(Transport):
 
         self.close()
         self._library = asyncssh
-        location: SftpLocation = self.way
+        location: SftpLocation = self.location
         host, (port, known_hosts, keys) = location.parts.hostname, self._settings()
         with self._translate_errors():
             try:
@@ -71,12 +68,10 @@ class SftpFolder(Transport):
     def _settings(self) -> tuple[int, Any, list[str] | None]:
         """Return the port, the known host keys, and the file of our own key if there is one.
 
-        They are checked before the first request, because a fault in them would look like an unreachable server.
-
-        Raises:
-            Rejected: a setting cannot be used; names it and not its value.
+        They are checked before the first request, because a fault in them would look like an unreachable server. The fault
+        names the setting and not its value.
         """
-        location: SftpLocation = self.way
+        location: SftpLocation = self.location
         try:
             port = location.parts.port or 22
         except ValueError:
@@ -109,7 +104,8 @@ class SftpFolder(Transport):
             yield
         except (ServiceFault, ModuleNotFoundError):
             raise
-        except (library.PermissionDenied, library.KeyImportError, library.KeyEncryptionError) as error:
+        except (PermissionError, library.PermissionDenied, library.KeyImportError, library.KeyEncryptionError) as error:
+            # sshfs raises PermissionError for a refused login.
             raise Rejected(bilingual("fault.way_login", way=self.shown)) from error
         except library.SFTPError as error:
             if isinstance(error, (library.SFTPConnectionLost, library.SFTPNoConnection)):
@@ -117,19 +113,13 @@ class SftpFolder(Transport):
             cases = {library.SFTPPermissionDenied: "denied", library.SFTPNoSuchFile: "no_folder"}
             case = cases.get(type(error), "not_taken")
             raise Rejected(bilingual(f"fault.way_{case}", way=self.shown)) from error
-        except PermissionError as error:
-            # sshfs raises this for a refused login.
-            raise Rejected(bilingual("fault.way_login", way=self.shown)) from error
         except (library.Error, OSError, EOFError, TimeoutError) as error:
             raise Unreachable(bilingual("fault.way_away", way=self.shown)) from error
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
         """List the folder in one request."""
         with self._translate_errors():
-            try:
-                entries = self._run(self._channel.readdir, self._at(folder))
-            except self._library.SFTPNoSuchFile:
-                raise Rejected(bilingual("fault.way_no_folder", way=self.shown)) from None
+            entries = self._run(self._channel.readdir, self._at(folder))
         kinds = self._library
         listed: dict[str, Seen | None] = {}
         for entry in entries:
@@ -141,21 +131,11 @@ class SftpFolder(Transport):
                 listed[entry.filename] = Seen(entry.attrs.size or 0, f"{entry.attrs.mtime}.{entry.attrs.mtime_ns or 0}")
         return listed
 
-    def fetch(self, path: str, into: Path, most: int) -> None:
-        """Read the file, or its first `most` bytes, into memory, then write it."""
-        with into.open("wb") as file:
-            file.write(self._read(path, most))
-
-    def content(self, path: str) -> bytes | None:
+    def content(self, path: str, most: int = -1) -> bytes | None:
         """Return the file's bytes; connects first if there is no connection."""
         if self._channel is None:
             self._connect()
-        try:
-            return self._read(path, -1)
-        except FileNotFoundError:
-            return None
 
-    def _read(self, path: str, most: int) -> bytes:
         async def read() -> bytes:
             async with self._channel.open(self._at(path), "rb") as file:
                 return bytes(await file.read(most))
@@ -164,8 +144,7 @@ class SftpFolder(Transport):
             try:
                 return bytes(self._run(read, size=max(most, 2**26)))
             except self._library.SFTPNoSuchFile:
-                missing = True
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) if missing else AssertionError
+                return None
 
     def put_new(self, path: str, data: bytes) -> None:
         """Write under a hidden name, then rename once; if the outcome is unknown, look once over a new connection."""
@@ -175,12 +154,10 @@ class SftpFolder(Transport):
             # SFTP's plain rename never replaces a file; OpenSSH's extension, which fsspec uses, does.
             self._run(self._channel.rename, part, self._at(path))
             return
-        except library.SFTPError as error:
-            answered = not isinstance(error, (library.SFTPConnectionLost, library.SFTPNoConnection))
-            fault: Exception = error
-        except (library.Error, OSError, EOFError, TimeoutError) as lost:
-            answered, fault = False, lost
-        if answered:
+        except (library.Error, OSError, EOFError, TimeoutError) as error:
+            fault = error
+        lost = (library.SFTPConnectionLost, library.SFTPNoConnection)
+        if isinstance(fault, library.SFTPError) and not isinstance(fault, lost):
             content = self.content(path)
             self._remove_part(part)
             if content is None:
@@ -273,8 +250,7 @@ class SftpFolder(Transport):
 
     def remove(self, path: str) -> None:
         """Remove the file; a missing one is no fault."""
-        with self._translate_errors(), suppress(self._library.SFTPNoSuchFile):
-            self._run(self._channel.remove, self._at(path))
+        self._withdraw(self._at(path))
 
     def close(self) -> None:
         """End the connection."""

@@ -4,23 +4,21 @@ Transports use fsspec's file systems and add guarantees: an unknown or changed h
 unseen, a file appears whole under its name or not at all, and every answer has a time limit. The faults: `Unreachable`
 and `Rejected` (nothing was changed there), `OutcomeUnknown` (the file may be there or not).
 
-`tasks.io.remote.folders` decides which folder is used and what happens to its files. To add a transport: a class with these
-methods in its own module, its kind in `open.open_folder` and in `schemas.settings.locations`.
+To add a transport: a class with these methods in its own module, its kind in `folders.open_folder` and in
+`schemas.settings.locations`.
 """
 
 import secrets
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault, TransientFault
 
 #: Prefix and suffix of a file that is being put; the same as in `tasks.io.data_root.data_root`.
-PART = (".uln-", ".part")
-
-
+_PART = (".uln-", ".part")
 #: Bytes a second; a slower server counts as one that does not answer.
 _SLOWEST = 10_000
 
@@ -51,46 +49,29 @@ class Seen:
 
 
 class Transport(ABC):
-    """A folder by URL; paths are relative to it."""
+    """A folder by URL; paths are relative to it. Every request raises `Unreachable` or `Rejected` if it fails."""
 
-    def __init__(self, way: Any) -> None:
-        self.way = way
+    def __init__(self, location: Any) -> None:
+        self.location = location
 
     @property
     def shown(self) -> str:
         """The URL as people may see it."""
-        return str(self.way.shown)
+        return str(self.location.shown)
 
     def _at(self, path: str) -> str:
-        return f"{self.way.folder.rstrip('/')}/{path}" if path else self.way.folder
+        return f"{self.location.folder.rstrip('/')}/{path}" if path else self.location.folder
 
     def _limit(self, size: int = 0) -> float:
-        return float(self.way.patience_seconds + size / _SLOWEST)
+        return float(self.location.patience_seconds + size / _SLOWEST)
 
     @abstractmethod
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
-        """List a folder by name, in one request; None marks a folder.
-
-        Raises:
-            Unreachable, Rejected: the folder could not be listed.
-        """
+        """List a folder by name, in one request; None marks a folder."""
 
     @abstractmethod
-    def fetch(self, path: str, into: Path, most: int) -> None:
-        """Copy a file, or its first `most` bytes, to this machine.
-
-        Raises:
-            Unreachable, Rejected: the file could not be read whole.
-            FileNotFoundError: the file is gone.
-        """
-
-    @abstractmethod
-    def content(self, path: str) -> bytes | None:
-        """Return a file's bytes; None if there is no such file.
-
-        Raises:
-            Unreachable, Rejected: the file could not be read.
-        """
+    def content(self, path: str, most: int = -1) -> bytes | None:
+        """Return a file's bytes, or its first `most`, in one request; None if there is no such file."""
 
     @abstractmethod
     def put_new(self, path: str, data: bytes) -> None:
@@ -112,37 +93,32 @@ class Transport(ABC):
 
     @abstractmethod
     def remove(self, path: str) -> None:
-        """Remove a file, if it exists.
-
-        Raises:
-            Unreachable, Rejected: the file may still be there.
-        """
+        """Remove a file, if it exists."""
 
     @abstractmethod
     def close(self) -> None:
         """End the connection."""
 
+    def remove_parts(self, folder: str = "") -> None:
+        """Remove the unfinished files that a killed run, or a lost connection, left in a folder."""
+        for name in self.listing(folder):
+            if name.startswith(_PART[0]) and name.endswith(_PART[1]):
+                self.remove(f"{folder}/{name}".lstrip("/"))
+
     def _other_file(self, path: str) -> Rejected:
         return Rejected(bilingual("fault.way_other_file", way=self.shown, file=path))
 
     def _confirm_put(self, path: str, data: bytes, fault: Exception) -> None:
-        """After `fault`, which left the outcome open: check that the file is there with these bytes.
-
-        Raises:
-            Rejected: another file is there.
-            OutcomeUnknown: no file is there, or it cannot be read.
-        """
-        unknown = OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path))
-        try:
+        """After `fault`, which left the outcome open: raise unless the file is there with these bytes."""
+        content = None
+        with suppress(Unreachable, Rejected):
             content = self.content(path)
-        except (Unreachable, Rejected):
-            raise unknown from fault
         if content is None:
-            raise unknown from fault
+            raise OutcomeUnknown(bilingual("fault.way_unanswered", way=self.shown, file=path)) from fault
         if content != data:
             raise self._other_file(path) from fault
 
 
 def part_name() -> str:
     """Return a new name for a file that is being put in place."""
-    return f"{PART[0]}{secrets.token_hex(8)}{PART[1]}"
+    return f"{_PART[0]}{secrets.token_hex(8)}{_PART[1]}"

@@ -15,8 +15,8 @@ from schemas.settings.locations import FOLDERS, AzureLocation, S3Location, SftpL
 from schemas.texts.catalogue import bilingual
 from tasks.io.data_root.data_root import DataRoot, NotWritten
 from tasks.io.remote import folders as places
-from tasks.io.remote import local_folder
-from tasks.io.remote.folders import _Index, access_proven, deliver_new, fetch_new, lrs_outbox
+from tasks.io.remote.folders import _FileIndex, access_proven, deliver_new, fetch_new, lrs_outbox
+from tasks.io.remote.local_folder import LocalFolder
 from tasks.io.remote.transport import OutcomeUnknown, Rejected, Unreachable
 
 
@@ -72,14 +72,14 @@ def told_of(fault, number):
 
 def refuses(monkeypatch, method, *paths):
     """Let the server decline these."""
-    does = getattr(local_folder._File, method)
+    does = getattr(LocalFolder, method)
 
     def does_or_not(self, path="", *given):
         if path in paths:
             raise Rejected(bilingual("fault.way_denied", way=self.shown))
         return does(self, path, *given)
 
-    monkeypatch.setattr(local_folder._File, method, does_or_not)
+    monkeypatch.setattr(LocalFolder, method, does_or_not)
 
 
 def not_taken(root, way):
@@ -89,7 +89,7 @@ def not_taken(root, way):
 def test_a_file_that_cannot_be_read_keeps_none_of_the_others_and_comes_once_it_can(far, root, monkeypatch):
     lies(far / "dewi_inbox", *(f"{la}/{n:02}.xml" for la in ("660", "661") for n in range(20)))
     with monkeypatch.context() as patched:
-        refuses(patched, "fetch", "660/00.xml", "661/07.xml")
+        refuses(patched, "content", "660/00.xml", "661/07.xml")
         for _ in range(2):
             with pytest.raises(Rejected) as met:
                 fetch_new(root, "dewi_inbox", nothing)
@@ -179,17 +179,17 @@ def test_a_disk_of_ours_that_is_full_is_told_without_the_name_of_a_file(far, roo
 
 def test_a_server_that_goes_away_ends_it_though_others_were_declined(far, root, monkeypatch):
     lies(far / "dewi_inbox", *(f"660/{n:02}.xml" for n in range(20)))
-    refuses(monkeypatch, "fetch", "660/00.xml")
-    fetch = local_folder._File.fetch
+    refuses(monkeypatch, "content", "660/00.xml")
+    content = LocalFolder.content
     asked = []
 
     def gone(self, path, *given):
         asked.append(path)
         if path == "660/01.xml":
             raise Unreachable(bilingual("fault.way_away", way=self.shown))
-        return fetch(self, path, *given)
+        return content(self, path, *given)
 
-    monkeypatch.setattr(local_folder._File, "fetch", gone)
+    monkeypatch.setattr(LocalFolder, "content", gone)
     monkeypatch.setattr(places, "_AT_ONCE", 1)
     with pytest.raises(Unreachable):
         fetch_new(root, "dewi_inbox", nothing)
@@ -267,12 +267,14 @@ def test_of_an_inbox_that_moved_what_has_come_already_comes_to_nothing_and_what_
 @pytest.mark.parametrize("key", ["endpoint", "account"])
 def test_two_stores_are_two_places_though_their_buckets_have_one_name(root, key):
     def index(store):
-        return _Index(root, "dewi_inbox", AzureLocation(**{"url": "az://returns/in", "account": "wales", key: store}))
+        return _FileIndex(
+            root, "dewi_inbox", AzureLocation(**{"url": "az://returns/in", "account": "wales", key: store})
+        )
 
     one, other = ("https://one.example", "https://other.example") if key == "endpoint" else ("one", "other")
     before = index(one)
     before.seen["660/a.xml"] = [1, "a"]
-    before.keep()
+    before.save()
     assert index(one).seen == before.seen and index(other).seen == {}
 
 

@@ -26,8 +26,7 @@ from schemas.settings.locations import FOLDERS, locations_of
 from schemas.texts.faults import ServiceFault, TransientFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.remote import folders as places
-from tasks.io.remote.folders import deliver_new, fetch_new, lrs_outbox
-from tasks.io.remote.open import open_folder
+from tasks.io.remote.folders import deliver_new, fetch_new, lrs_outbox, open_folder
 from tasks.io.remote.transport import OutcomeUnknown, Rejected, Unreachable
 from tasks.rehearsal.s3_stand_in import s3_server
 from tasks.runtime.process_guard import install_process_guard
@@ -210,7 +209,7 @@ def test_an_object_that_is_put_anew_between_two_looks_is_left_for_the_next_run(s
 
 def test_an_object_that_is_gone_when_it_is_fetched_comes_when_it_is_there_again(store, root, monkeypatch):
     store.put("lrs/inbox/r.csv", b"answers")
-    looked, looks = places._listed, count()
+    looked, looks = places._list_files, count()
 
     def gone_after_the_second_look(there):
         found = looked(there)
@@ -218,7 +217,7 @@ def test_an_object_that_is_gone_when_it_is_fetched_comes_when_it_is_there_again(
             store.remove("lrs/inbox/r.csv")
         return found
 
-    monkeypatch.setattr(places, "_listed", gone_after_the_second_look)
+    monkeypatch.setattr(places, "_list_files", gone_after_the_second_look)
     assert fetch_new(root, "lrs_inbox", nothing) == 0
     store.put("lrs/inbox/r.csv", b"answers")
     assert fetch_new(root, "lrs_inbox", nothing) == 1 and received(root, "lrs", "inbox") == [b"answers"]
@@ -591,7 +590,7 @@ def test_no_credential_is_in_a_log_or_in_anything_that_shows_a_fault(store, root
     for who in accounts:
         lead(**who)
         with opened_at(root, "lrs_outbox") as there:
-            shown += [repr(there), repr(there.way), repr(vars(there)), there.shown]
+            shown += [repr(there), repr(there.location), repr(vars(there)), there.shown]
         with lrs_outbox(root) as outbox:
             for fault in outbox.hand_over({"batch": b"x"}).values():
                 shown += traceback.format_exception(fault)

@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, Field, Transaction
+from deltalake.exceptions import DeltaError
 
 from schemas.tables import LEARNERS, SHARED_UPNS, TABLES, Column, Table, Tier
 from schemas.texts.faults import ServiceFault
@@ -13,7 +14,7 @@ from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time
 from tasks.io.lake.lake import SCHEMA_VERSION, Lake
 from tasks.io.lake.maintenance import compact, damage, shorten_logs
-from tasks.io.lake.migration import Fit, fit_of, migrate, older_tables
+from tasks.io.lake.migration import migrate, missing_columns, older_tables
 from tasks.io.lake.scan import opened_table
 
 #: Two columns that version 2 of a table brings: a text before the others, a number after them.
@@ -144,7 +145,7 @@ def test_a_table_that_is_made_by_version_2_says_so_from_its_first_commit(tmp_pat
         given = {"cycle": "2012-01"} if write == "replace" else {}
         getattr(lake, write)("shared_upns", upns(1, language="cy", age=1), **given)
         assert lake.version("shared_upns") == 0 and mark(lake, "shared_upns") == 2
-    assert fit_of(TABLES["shared_upns"], lake.opened(SHARED_UPNS)) is Fit.SAME
+    assert missing_columns(TABLES["shared_upns"], lake.opened("shared_upns")) == set()
 
 
 def _set_a_later_version(lake):
@@ -175,6 +176,35 @@ def test_a_newer_lake_is_refused_in_one_sentence_and_nothing_is_written(root, la
         assert words in language and "shared_upns" in language and "\n" not in language
     assert {path: content for path, content in files(root).items() if not path.endswith(".run.lock")} == before
     assert damage(lake, "shared_upns") == "columns"
+
+
+@pytest.mark.usefixtures("version_2")
+def test_a_damaged_table_stops_no_run_and_when_it_is_put_back_nothing_is_written_before_its_migration(root, lake):
+    first = root.lake / "shared_upns" / "_delta_log" / f"{0:020}.json"
+    entry = first.read_bytes()
+    first.write_bytes(b"damaged")
+    with one_run_at_a_time(str(root.path)):
+        assert mark(lake, "learners") == 2, "the other tables are migrated"
+        with pytest.raises(DeltaError):
+            lake.read("shared_upns")
+        first.write_bytes(entry)
+        before = files(root)
+        for write in (lake.append, lake.upsert):
+            for number in (1, 3):
+                with pytest.raises((DeltaError, ServiceFault)):
+                    write("shared_upns", upns(number, language="cy", age=11))
+        assert files(root) == before
+    with one_run_at_a_time(str(root.path)):
+        assert lake.upsert("shared_upns", upns(1, 3, language="cy", age=11))
+    assert list(lake.read("shared_upns")["language"].fillna("")) == ["cy", "", "cy"]
+
+
+@pytest.mark.usefixtures("version_2")
+def test_a_newer_table_is_refused_beside_a_damaged_one(root, lake):
+    (root.lake / "learners" / "_delta_log" / f"{0:020}.json").write_bytes(b"damaged")
+    _set_a_later_version(lake)
+    with pytest.raises(ServiceFault, match="shared_upns"), one_run_at_a_time(str(root.path)):
+        pytest.fail("a run began")
 
 
 def test_a_table_s_version_is_that_of_its_newest_column():

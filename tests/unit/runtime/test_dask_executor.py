@@ -100,11 +100,17 @@ def test_nothing_that_dask_is_given_shows_what_it_holds(workers, cluster):
     assert all(isinstance(pickle.loads(answer), Sealed) for answer in cluster.answers)
 
 
-@pytest.mark.parametrize("lost", [CancelledError("scheduler-connection-lost"), OSError("closed"), "killed", "deserted"])
+@pytest.mark.parametrize(
+    "lost", [CancelledError("scheduler-connection-lost"), OSError("closed"), "killed", "deserted", "deserted before"]
+)
 def test_where_the_cluster_is_lost_the_run_does_what_is_left_and_keeps_the_evidence(workers, root, cluster, lost):
-    from distributed.scheduler import KilledWorker, NoWorkerError
+    from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
 
-    faults = {"killed": KilledWorker("do_sealed-1", None, 4), "deserted": NoWorkerError("do_sealed-1", 60)}
+    faults = {
+        "killed": KilledWorker("do_sealed-1", None, 4),
+        "deserted": NoWorkerError("do_sealed-1", 60),
+        "deserted before": NoValidWorkerError("do_sealed-1", set(), set(), {}, 60),
+    }
 
     def work(*_):
         raise faults.get(lost, lost)
@@ -217,6 +223,23 @@ def test_where_nobody_answers_a_run_says_so_and_does_not_begin(tmp_path, monkeyp
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(ServiceFault, match=address), dask_executor(address, 1, str(tmp_path), print):
             pass
+
+
+@pytest.mark.parametrize("own", [None, 0.2], ids=["default", "its own"])
+def test_a_standing_scheduler_without_workers_fails_a_call_and_keeps_its_own_limit(root, monkeypatch, own):
+    import distributed
+    from dask import config
+
+    monkeypatch.setattr(module, "_NO_WORKERS_SECONDS", 0.1)
+    here = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "host": "127.0.0.1", "dashboard_address": None}
+    quiet = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+    with config.set({**quiet, "distributed.scheduler.no-workers-timeout": own}):
+        cluster = distributed.LocalCluster(protocol="tcp://", silence_logs=60, **here)
+    with cluster, dask_executor(cluster.scheduler_address, 1, str(root.path), join) as (executor, count):
+        assert count == 1 and cluster.scheduler.no_workers_timeout == (own or 0.1)
+        cluster.sync(cluster.workers[0].close)
+        with pytest.raises(BrokenExecutor):
+            executor.submit(masked, UPN).result(timeout=30)
 
 
 def test_an_executor_that_has_lost_its_cluster_takes_nothing_more(root, cluster):

@@ -39,7 +39,7 @@ def files(root):
 
 
 def live(root):
-    return len(Lake(root / "lake").opened(SHARED_UPNS).file_uris())
+    return len(Lake(root / "lake").opened("shared_upns").file_uris())
 
 
 def test_small_files_become_one_and_no_row_and_no_transaction_changes(root):
