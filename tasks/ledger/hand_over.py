@@ -111,12 +111,13 @@ def lies_in_outbox(root: DataRoot, batches: pd.DataFrame) -> pd.Series:
     Raises:
         Unreachable, Rejected: the outbox is elsewhere and cannot be read.
     """
-    in_outbox = pd.Series(False, index=batches.index)
-    as_files = batches.loc[batches["format"] != SOAP, ["file_name", "file_sha256"]]
+    as_files = batches[batches["format"] != SOAP]
+    in_outbox: list[bool] = []
     if not as_files.empty:
         with lrs_outbox(root) as outbox:
-            in_outbox[as_files.index] = [outbox.holds(name, sha256) for name, sha256 in as_files.to_numpy()]
-    return in_outbox
+            names = zip(as_files["file_name"], as_files["file_sha256"], strict=True)
+            in_outbox = [outbox.holds(name, sha256) for name, sha256 in names]
+    return pd.Series(in_outbox, index=as_files.index, dtype=bool).reindex(batches.index, fill_value=False)
 
 
 def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
