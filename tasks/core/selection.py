@@ -115,9 +115,7 @@ def select(
     detail = map_unique(lambda s: s.map(lacks).astype("str"), school)
     tests = {
         NotChosen.SUPERSEDED_RETURN: superseded,
-        NotChosen.ENROLMENT_STATUS: map_unique(
-            lambda status: capitals(status.str.strip()).isin(NOT_SENT_STATUS), pupils["enrol_status"]
-        ),
+        NotChosen.ENROLMENT_STATUS: map_unique(_not_sent, pupils["enrol_status"]),
         NotChosen.YEAR_GROUP: wrong_year,
         NotChosen.AGE: too_young,
         NotChosen.ULN_HELD: has_uln,
@@ -150,6 +148,10 @@ def _is_held(pupils: pd.DataFrame, held: pd.DataFrame, current: pd.Series) -> pd
     by_former = np.zeros(len(pupils), dtype=bool)
     by_former[has_former] = (born_as == pupils.loc[has_former, "dob"].str.strip()).to_numpy(dtype=bool)
     return is_in(upn, entries["upn"]) | by_former
+
+
+def _not_sent(enrol_status: pd.Series) -> pd.Series:
+    return capitals(enrol_status.str.strip()).isin(NOT_SENT_STATUS)
 
 
 def _year_group(nc_year: pd.Series) -> pd.Series:

@@ -12,7 +12,7 @@ from tasks.core.evidence import KnownUpns
 from tasks.core.identifiers import canonical_upn, uln_valid, upn_check_letter_ok, upn_shape
 from tasks.core.lrs_form import lrs_rows
 from tasks.core.merging import tie
-from tasks.core.readiness import missing_things, unmatched_opt_outs
+from tasks.core.readiness import unmatched_opt_outs, unmet_requirements
 from tasks.core.selection import select
 from tasks.core.text_columns import capitals
 from tasks.steps.validate import apply_rules
@@ -110,4 +110,4 @@ def test_a_school_with_such_a_ukprn_is_not_ready(ukprn):
     row = {"ukprn": ukprn, "ukrlp_name": "a", "ukrlp_postcode": "b", "edubase_name": "a", "edubase_postcode": "b"}
     row |= {"lrb_registered_on": "2011-09-01", "privacy_notice_on": "2011-09-01", "takes_part": "Y"}
     registered = pd.DataFrame([{"school_number": "6604025", **row}], dtype="str")
-    assert missing_things(school, registered, CYCLE)["code"].tolist() == ["ukprn_malformed"]
+    assert unmet_requirements(school, registered, CYCLE)["code"].tolist() == ["ukprn_malformed"]

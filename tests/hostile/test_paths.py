@@ -11,7 +11,7 @@ import pytest
 
 from schemas.cycles import cycle_by_id
 from schemas.texts.faults import ConfigurationFault
-from tasks.core.readiness import missing_things
+from tasks.core.readiness import unmet_requirements
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.dewi_inbox import list_arrivals, open_arrival, storable
 from tasks.io.data_root.reference import registration, schools
@@ -94,7 +94,7 @@ def test_what_is_written_lies_where_it_always_does(ran):
 def test_a_school_of_a_hostile_ukprn_is_not_ready(ran):
     _, root, _ = ran
     assert set(Lake(root.lake).read("batches", ["ukprn"])["ukprn"]) == {"10000001"}
-    missing = missing_things(schools(root.reference), registration(root.reference), cycle_by_id("2012-01"))
+    missing = unmet_requirements(schools(root.reference), registration(root.reference), cycle_by_id("2012-01"))
     told = missing.groupby("school_number")["code"].agg(set)
     hostile = [str(6604026 + n) for n in range(len(ELSEWHERE)) if str(6604026 + n) in told.index]
     assert len(hostile) >= 3 and all("ukprn_malformed" in told[school] for school in hostile)

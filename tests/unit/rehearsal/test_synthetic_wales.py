@@ -7,7 +7,7 @@ from schemas.cycles import cycle_by_id
 from schemas.states import NotChosen
 from schemas.texts.faults import ConfigurationFault
 from tasks.core.identifiers import uln_valid
-from tasks.core.readiness import missing_things
+from tasks.core.readiness import unmet_requirements
 from tasks.rehearsal.synthetic_wales import KINDS, NOT_READY, PLANTED, plan_wales
 from tests.support.learners.wales import CHANGES, LIKE_ANOTHER, plan, three_schools, whole_wales
 
@@ -106,7 +106,7 @@ def test_wales_is_of_the_right_size_and_sound_but_for_three_in_a_hundred():
 
 def test_readiness_is_what_the_service_finds():
     wales = plan_wales(whole_wales(), cycle_by_id("2012-01"), 1, 60)
-    found = missing_things(wales.schools, wales.registration, cycle_by_id("2012-01"))
+    found = unmet_requirements(wales.schools, wales.registration, cycle_by_id("2012-01"))
     codes = {
         "not-taking-part": "not_taking_part",
         "no-ukprn": "ukprn_missing",
