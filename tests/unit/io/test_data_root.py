@@ -60,7 +60,7 @@ NOT_MOVED = [
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EOPNOTSUPP, errno.EXDEV),
 ]
-UNSURE = [errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EINTR, errno.ENOTCONN, errno.EREMOTEIO, errno.EBUSY]
+UNSURE = [errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EINTR, errno.ENOTCONN, errno.ECONNRESET, errno.EBUSY]
 
 
 @pytest.mark.parametrize("number", [*NOT_MOVED, *UNSURE], ids=errno.errorcode.get)
