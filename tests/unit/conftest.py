@@ -107,3 +107,33 @@ def root(answered_root, tmp_path):
 @pytest.fixture
 def sent(sent_root, tmp_path):
     return Path(shutil.copytree(sent_root, tmp_path / "root"))
+
+
+@pytest.fixture(scope="session")
+def chosen_root(tmp_path_factory):
+    """Four learners of three schools are chosen, and no batch is built (`tests.support.small_census`)."""
+    from tests.support.small_census import four_learners
+
+    root = tmp_path_factory.mktemp("chosen") / "root"
+    four_learners(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def handed_over_root(chosen_root, tmp_path_factory):
+    """Their batches went out on Monday."""
+    from tests.support.small_census import MONDAY, next_run
+
+    root = Path(shutil.copytree(chosen_root, tmp_path_factory.mktemp("handed-over") / "root"))
+    next_run(root, MONDAY)
+    return root
+
+
+@pytest.fixture
+def chosen(chosen_root, tmp_path):
+    return Path(shutil.copytree(chosen_root, tmp_path / "root"))
+
+
+@pytest.fixture
+def handed_over(handed_over_root, tmp_path):
+    return Path(shutil.copytree(handed_over_root, tmp_path / "root"))

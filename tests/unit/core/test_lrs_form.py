@@ -48,6 +48,22 @@ def test_names(name, form):
     assert (found if isinstance(found, str) else None) == form
 
 
+@pytest.mark.parametrize("version", sorted(all_profiles()))
+@pytest.mark.parametrize("sign", ["'", "-", ".", " "])
+def test_every_layout_keeps_the_signs_that_names_have(version, sign):
+    """docs/reference/sources.md#names: we keep letters, space, hyphen, apostrophe and full stop."""
+    names = column(f"D{sign}Arcy", f"Siân{sign}O{sign}Neill")
+    assert list(lrs_names(names, all_profiles()[version])) == [f"D{sign}Arcy", f"Sian{sign}O{sign}Neill"]
+
+
+@pytest.mark.parametrize("version", sorted(all_profiles()))
+def test_a_learner_s_names_and_those_that_the_lrs_compares_keep_their_apostrophes_in_every_layout(learner, version):
+    profile, true = all_profiles()[version], pd.Series([True])
+    rows = lrs_rows(learner({"surname": "O’Brien", "forename": "D'Arcy", "middle_names": "Tŷ`r"}), profile, true, ~true)
+    sent = rows[["family_name", "given_name", "middle_name"]].iloc[0]
+    assert list(sent) == ["O'Brien", "D'Arcy", "Ty'r"]
+
+
 def test_postcodes():
     assert list(lrs_postcodes(column("ll777ng", " LL77  7NG ", "ZZ999ZZ"))) == ["LL77 7NG", "LL77 7NG", "ZZ99 9ZZ"]
     assert list(lrs_postcodes(column("LL77\u00a07NG", "bfpo 12"))) == ["LL77 7NG", "BFPO12"]

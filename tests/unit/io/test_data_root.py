@@ -55,6 +55,43 @@ def test_of_files_that_belong_together_all_are_moved_or_none(tmp_path, monkeypat
     assert write_together({tmp_path / "one": b"old", tmp_path / "two": b"new"}) == 1
 
 
+#: Errors by which a system says that it did nothing; a share may answer with any other after it has moved the file.
+NOT_MOVED = [
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EOPNOTSUPP, errno.EXDEV),
+]
+UNSURE = [errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EINTR, errno.ENOTCONN, errno.ECONNRESET, errno.EBUSY]
+
+
+@pytest.mark.parametrize("number", [*NOT_MOVED, *UNSURE], ids=errno.errorcode.get)
+def test_a_move_that_failed_may_have_been_made_unless_its_error_denies_it(tmp_path, monkeypatch, number):
+    def unanswered(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", unanswered)
+    with pytest.raises(NotWritten) as met:
+        write_whole(tmp_path / "file", b"x")
+    assert (met.value.errno, met.value.may_stand) == (number, number in UNSURE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_failed_before_its_move_is_surely_not_there(tmp_path, monkeypatch):
+    def unanswered(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", unanswered)
+    with pytest.raises(NotWritten) as met:
+        write_whole(tmp_path / "file", b"x")
+    assert met.value.may_stand is False and list(tmp_path.iterdir()) == []
+
+
+def test_files_that_belong_together_are_moved_in_their_order(tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda part, path: (moved.append(path.name), replace(part, path)))
+    write_together({tmp_path / name: name.encode() for name in ("tables", "more", "manifest")})
+    assert moved == ["tables", "more", "manifest"]
+
+
 def test_of_many_files_one_that_cannot_be_written_is_named_and_the_others_stand(tmp_path):
     (tmp_path / "taken" / "below").mkdir(parents=True)
     files = {tmp_path / name: name.encode() for name in ("one", "taken", "two/three")}

@@ -345,6 +345,32 @@ def test_a_part_that_cannot_be_removed_is_no_fault_of_the_hand_over_and_goes_wit
     assert handed_over(root, next=b"y") == {} and lying(far / "lrs_outbox") == {"next": b"y", "ours": b"x"}
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.ESTALE])
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_move_into_the_data_root_s_outbox_whose_answer_was_lost_is_looked_for(root, monkeypatch, number, moved):
+    replace = os.replace
+
+    def unanswered(part, place):
+        if moved:
+            replace(part, place)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", unanswered)
+    faults = handed_over(root, ours=b"x")
+    assert lying(root.lrs_outbox) == ({"ours": b"x"} if moved else {})
+    assert {name: type(fault) for name, fault in faults.items()} == ({} if moved else {"ours": OutcomeUnknown})
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+def test_a_move_into_the_data_root_s_outbox_that_was_surely_not_made_is_another_fault(root, monkeypatch, number):
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refused)
+    faults = handed_over(root, ours=b"x")
+    assert [type(fault) for fault in faults.values()] == [NotWritten] and lying(root.lrs_outbox) == {}
+
+
 # What is wrong with our own settings, should `schemas.settings.locations` let it pass.
 
 WRONG = {
