@@ -1,14 +1,14 @@
 """Census cycles: blocks of `cycles.toml`, read and checked here. No pupils here. To add a cycle: a block there."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 from schemas.texts.catalogue import Bilingual, bilingual, text
-from schemas.texts.edited_files import Checked, Follows, Says, Whole, Wrong, check_blocks, one_of, text_of, toml_of
+from schemas.texts.edited_files import Checked, Condition, Whole, check_blocks, follows, one_of, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FILE = Path(__file__).with_name("cycles.toml")
@@ -17,7 +17,6 @@ SCHEDULED_KINDS = ("september", "january")
 _KINDS = ("pilot", *SCHEDULED_KINDS)
 
 
-@dataclass(frozen=True)
 class Cycle(Checked):
     """A census cycle.
 
@@ -35,11 +34,11 @@ class Cycle(Checked):
     kind: Annotated[str, one_of(_KINDS)]
     academic_year: int
     census_from: dt.date
-    census_to: Annotated[dt.date, Follows("census_from", "census_to")]
-    closes_on: Annotated[dt.date, Follows("census_to", "closes_on")]
+    census_to: Annotated[dt.date, follows("census_from", "census_to")]
+    closes_on: Annotated[dt.date, follows("census_to", "closes_on")]
     answer_within_days: Whole
     year_groups: Annotated[
-        tuple[int, ...], Says("fault.year_groups", lambda years: years and all(1 <= year <= 14 for year in years))
+        tuple[int, ...], Condition("fault.year_groups", lambda years: years and all(1 <= year <= 14 for year in years))
     ]
     lrs_profile: str
     lrs_format: Literal["CSV", "XML"]
@@ -47,10 +46,10 @@ class Cycle(Checked):
     minimum_age: int | None = None
     minimum_age_on: dt.date | None = None
 
-    def __post_init__(self) -> None:
+    def conditions(self) -> Iterable[tuple[object, Bilingual]]:
         """Refuse half an age rule."""
-        if (self.minimum_age is None) != (self.minimum_age_on is None):
-            raise Wrong([bilingual("fault.together", one="minimum_age", other="minimum_age_on")])
+        whole = (self.minimum_age is None) == (self.minimum_age_on is None)
+        yield whole, bilingual("fault.together", one="minimum_age", other="minimum_age_on")
 
     @property
     def title_en(self) -> str:

@@ -23,7 +23,7 @@ def _counts(*names: str) -> tuple[Column, ...]:
 STAGE_COUNTS = Table("stage_counts", (*_text("la_code", "stage", "count"), *_counts("number")), key=())
 #: The counts, as `stage.count`, that are shown: of files, schools and batches. Learners are counted in one table alone,
 #: `CYCLE_BY_AUTHORITY`, because two tables about the same learners can be subtracted from each other.
-COUNTS_TOLD = frozenset(
+COUNTS_SHOWN = frozenset(
     (
         *("receive.files", "receive.accepted", "receive.quarantined", "receive.faults", "read.returns", "read.faults"),
         *("batch.batches", "release.sent", "release.unconfirmed", "readiness.schools"),
@@ -201,7 +201,7 @@ LEARNER_KNOWN = Table(
     key=("upn",),
 )
 #: Present state of a learner's records.
-LEARNER_STANDS = Table(
+LEARNER_STATES = Table(
     "learner_stands", (*_text("cycle", "school_number", "state"), *_text("upn", tier=Tier.PERSONAL)), key=()
 )
 #: Events of a learner (`learner_story.EVENT_COLUMNS`); detail holds the school's, the LRS's or a person's own words.
@@ -214,4 +214,4 @@ LEARNER_STORY = Table(
     ),
     key=(),
 )
-OF_ONE_LEARNER = (LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY)
+OF_ONE_LEARNER = (LEARNER_KNOWN, LEARNER_STATES, LEARNER_STORY)

@@ -1,7 +1,5 @@
 """Reasons for quarantine: why a file is refused and what to do, in both languages, from `quarantine_reasons.csv`."""
 
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +9,6 @@ from schemas.texts.edited_files import Checked
 _FILE = Path(__file__).with_name("quarantine_reasons.csv")
 
 
-@dataclass(frozen=True)
 class Reason(Checked):
     """A reason. Every later run checks a file again if its reason has `retry`."""
 
@@ -28,7 +25,6 @@ class Reason(Checked):
         return self.retry == "Y"
 
 
-@cache
 def all_reasons() -> dict[str, Reason]:
     """Return all reasons, by code."""
     return load_table(Reason, _FILE)

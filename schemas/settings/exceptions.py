@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from schemas.texts.edited_files import Checked, Says, load
+from schemas.texts.edited_files import Checked, Condition, load
 
 _FILE = Path(__file__).with_name("exceptions.toml")
 
@@ -31,20 +31,17 @@ class ExceptionTerms:
         return (*(f"{a}-{b}" for a, b in zip(starts, self.bounds, strict=False)), f"{starts[-1]}+")
 
 
-@dataclass(frozen=True)
 class _Ageing(Checked):
     days: tuple[int, ...]
 
 
-@dataclass(frozen=True)
 class _Export(Checked):
     named_like: tuple[str, ...]
 
 
-@dataclass(frozen=True)
 class _Blocks(Checked):
-    ageing: Annotated[_Ageing, Says("fault.exceptions_ageing", lambda block: _rising(block.days))]
-    export: Annotated[_Export, Says("fault.exceptions_export", lambda block: _plain(block.named_like))]
+    ageing: Annotated[_Ageing, Condition("fault.exceptions_ageing", lambda block: _rising(block.days))]
+    export: Annotated[_Export, Condition("fault.exceptions_export", lambda block: _plain(block.named_like))]
 
 
 def _rising(days: tuple[int, ...]) -> bool:

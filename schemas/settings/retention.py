@@ -5,13 +5,12 @@ To change a period: its block there, or in a data root's `reference/retention.to
 """
 
 import datetime as dt
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 from schemas.texts.catalogue import bilingual
-from schemas.texts.edited_files import Checked, Says, load
+from schemas.texts.edited_files import Checked, Condition, load
 from schemas.texts.faults import ConfigurationFault
 
 _FILE = Path(__file__).with_name("retention.toml")
@@ -32,7 +31,6 @@ class Kind(StrEnum):
     VERIFICATIONS = "verifications"
 
 
-@dataclass(frozen=True)
 class Retention(Checked):
     """A retention period in days, and whether the data's controller has decided it."""
 
@@ -44,7 +42,7 @@ class Retention(Checked):
         return min(before, today - dt.timedelta(days=self.days))
 
 
-_Block = Annotated[Retention, Says("fault.retention", lambda retention: retention.days >= 0)]
+_Block = Annotated[Retention, Condition("fault.retention", lambda retention: retention.days >= 0)]
 
 
 def all_retention(own: Path | None = None) -> dict[Kind, Retention]:

@@ -3,16 +3,14 @@
 Shipped as a proposal; a data root may have its own `reference/volume.toml`. To change a bound: there.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from schemas.texts.edited_files import Checked, Says, load
+from schemas.texts.edited_files import Checked, Condition, load
 
 _FILE = Path(__file__).with_name("volume.toml")
 
 
-@dataclass(frozen=True)
 class VolumeBounds(Checked):
     """The bounds of law 7 (docs/explanation/laws.md).
 
@@ -22,12 +20,11 @@ class VolumeBounds(Checked):
         least: a school with fewer learners in its last cycle has no bound.
     """
 
-    far_below: Annotated[float, Says("fault.volume", lambda share: 0 <= share <= 1)]
-    far_above: Annotated[float, Says("fault.volume", lambda share: share >= 1)]
-    least: Annotated[int, Says("fault.volume", lambda number: number >= 0)]
+    far_below: Annotated[float, Condition("fault.volume", lambda share: 0 <= share <= 1)]
+    far_above: Annotated[float, Condition("fault.volume", lambda share: share >= 1)]
+    least: Annotated[int, Condition("fault.volume", lambda number: number >= 0)]
 
 
-@dataclass(frozen=True)
 class _Blocks(Checked):
     bounds: VolumeBounds
 

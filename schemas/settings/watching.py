@@ -3,17 +3,15 @@
 To change a number: its block there, or in a data root's `reference/watching.toml`. To add one: a key there, a field here.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from schemas.texts.edited_files import Checked, Says, load
+from schemas.texts.edited_files import Checked, Condition, load
 
 _FILE = Path(__file__).with_name("watching.toml")
-_Number = Annotated[int, Says("fault.watching_number", lambda number: number >= 1)]
+_Number = Annotated[int, Condition("fault.watching_number", lambda number: number >= 1)]
 
 
-@dataclass(frozen=True)
 class Arrivals(Checked):
     """When an arrival is reported: after seconds without a change, and at the latest after rounds of that length."""
 
@@ -21,7 +19,6 @@ class Arrivals(Checked):
     told_within_rounds: _Number
 
 
-@dataclass(frozen=True)
 class Starts(Checked):
     """Seconds before arrivals may start another run of the same deployment: a census, an lrs-returns."""
 
@@ -29,14 +26,12 @@ class Starts(Checked):
     lrs_returns_again_after_seconds: _Number
 
 
-@dataclass(frozen=True)
 class Notifications(Checked):
     """Hours before the same notification is sent again."""
 
     again_after_hours: _Number
 
 
-@dataclass(frozen=True)
 class FreeSpace(Checked):
     """GiB of free space below which the doctor warns, and below which it reports a fault."""
 
@@ -44,7 +39,6 @@ class FreeSpace(Checked):
     fault_below_gib: _Number
 
 
-@dataclass(frozen=True)
 class Watching(Checked):
     """All numbers."""
 

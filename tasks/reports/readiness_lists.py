@@ -1,6 +1,5 @@
 """Readiness: what each school still needs before it can take part, as lists."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -42,7 +41,7 @@ def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.Dat
     register = schools(reference)
     registered = registration(reference)
     missing = side_by_side(missing_things(register, registered, cycle), registered)
-    texts = pd.DataFrame(map(asdict, lacks()))
+    texts = pd.DataFrame([lack.model_dump() for lack in lacks()])
     rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number").merge(
         texts, on="code"
     )

@@ -22,7 +22,7 @@ def told(root, monkeypatch, rounds, starts=PAUSES, begun=0):
     The watcher begins when a clock shows `begun`.
     """
     shipped = how_watched()
-    how = type(shipped)(Arrivals(10, 1), starts, shipped.notifications, shipped.free_space)
+    how = shipped.model_copy(update={"arrivals": Arrivals(settled_seconds=10, told_within_rounds=1), "starts": starts})
     found = {"now": 0}
 
     def played(*_):

@@ -1,7 +1,5 @@
 """LRS layouts and return codes: what is shipped, what overrides it, and that every fault is told at once."""
 
-from dataclasses import fields
-
 import pandas as pd
 import pytest
 
@@ -160,7 +158,7 @@ def test_a_code_table_of_one_s_own_needs_welsh_where_its_english_is_not_the_ship
 
 def test_faults_of_a_code_table_are_told_at_once(tmp_path):
     own = tmp_path / "return_codes.csv"
-    row = [f.name for f in fields(ReturnCode)]
+    row = list(ReturnCode.model_fields)
     odd = {"code": "RC14", "outcome": "maybe", "who_acts": "all", "resubmit": "?", "precedence": "first"}
     odd |= {"confidence": "sure"}
     lines = [line for line in OWN.splitlines() if not line.startswith("NONE")]
