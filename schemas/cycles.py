@@ -102,37 +102,38 @@ def all_cycles() -> dict[str, Cycle]:
     return parse_cycles(text_of(_FILE))
 
 
-def open_cycle(kind: str, day: dt.date, cycles: dict[str, Cycle] | None = None) -> Cycle | None:
+def open_cycle(kind: str, day: dt.date) -> Cycle | None:
     """Return the cycle of a kind that is open on a day; None if there is none."""
-    known = (all_cycles() if cycles is None else cycles).values()
-    return next((c for c in known if c.kind == kind and c.is_open(day)), None)
+    return next((c for c in all_cycles().values() if c.kind == kind and c.is_open(day)), None)
 
 
-def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
+def _in_order() -> list[Cycle]:
+    return sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))
+
+
+def up_to(cycle: Cycle) -> list[str]:
     """Return the ids of the cycles up to this one, in the order of their censuses.
 
     A cycle sees nothing of later ones (law 5, docs/explanation/laws.md: a January run repeated in March is still January's).
     """
-    order = sorted((all_cycles() if cycles is None else cycles).values(), key=lambda c: (c.census_from, c.id))
-    earlier = [c.id for c in order if (c.census_from, c.id) < (cycle.census_from, cycle.id)]
+    earlier = [c.id for c in _in_order() if (c.census_from, c.id) < (cycle.census_from, cycle.id)]
     return [*earlier, cycle.id]
 
 
 def earlier_alike(cycle: Cycle) -> list[str]:
     """Return the ids of earlier cycles with the same year groups and age rule, in order."""
-    terms = (cycle.year_groups, cycle.minimum_age)
-    before = (all_cycles()[cycle_id] for cycle_id in up_to(cycle)[:-1])
-    return [c.id for c in before if (c.year_groups, c.minimum_age) == terms]
+    alike = [c.id for c in _in_order() if (c.year_groups, c.minimum_age) == (cycle.year_groups, cycle.minimum_age)]
+    return [cycle_id for cycle_id in up_to(cycle)[:-1] if cycle_id in alike]
 
 
 def cycles_in_order() -> list[str]:
     """Return the ids of all cycles, in the order of their censuses."""
-    return [c.id for c in sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))]
+    return [c.id for c in _in_order()]
 
 
 def last_of(ids: list[str]) -> Cycle | None:
     """Return the cycle with the latest census; None if there are no ids."""
-    return next((all_cycles()[cycle_id] for cycle_id in reversed(cycles_in_order()) if cycle_id in ids), None)
+    return next((c for c in reversed(_in_order()) if c.id in ids), None)
 
 
 def cycle_by_id(cycle_id: str) -> Cycle:

@@ -168,31 +168,9 @@ PAGE_TABLES = {
     }.items()
 }
 
-VIEWS = {
-    view.name: view
-    for view in (
-        STAGE_COUNTS,
-        CYCLE_BY_AUTHORITY,
-        FOR_A_PERSON,
-        OPEN_BATCHES,
-        BATCHES_BY_STATE,
-        RULES_TRIED,
-        STANDING,
-        UNKNOWN_ELEMENTS,
-        CHECKED,
-        PURGED_BY_KIND,
-        BATCHES_SHOWN,
-        VOLUMES,
-        EXCEPTIONS_BY_STATE,
-        EXCEPTIONS_BY_CODE,
-        EXCEPTIONS_BY_AGE,
-        ARRIVED,
-        BATCHES_NAMED,
-        PUBLISHED,
-        METRICS,
-        *PAGE_TABLES.values(),
-    )
-}
+#: All views but those of one learner, below.
+VIEWS = {view.name: view for view in tuple(globals().values()) if isinstance(view, Table)}
+VIEWS |= {view.name: view for view in PAGE_TABLES.values()}
 
 #: The register's row of a learner, for each UPN.
 LEARNER_KNOWN = Table(

@@ -134,7 +134,7 @@ def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None)
 
 def print_purged(root: str, items: list[Any], *, done: bool) -> None:
     """Print what was removed, or would be, as files and KiB by kind; and the kinds whose retention is not decided yet."""
-    from schemas.settings.retention import all_retention
+    from schemas.settings.terms import all_retention
     from schemas.views import PURGED_BY_KIND
     from tasks.io.data_root.data_root import DataRoot
     from tasks.maintenance.purge import totals

@@ -49,7 +49,7 @@ def notify(
     data: DataOption = None,
 ) -> None:
     """Set up notifications of failed runs and of waiting batches."""
-    from schemas.settings.watching import how_watched
+    from schemas.settings.terms import how_watched
     from tasks.io.data_root.data_root import DataRoot
 
     with opened(data) as root:

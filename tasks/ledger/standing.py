@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from schemas.cycles import Cycle, up_to
-from schemas.settings.retention import Kind
+from schemas.settings.terms import Kind
 from schemas.states import Disposition
 from tasks.core.held import held_rows
 from tasks.core.identifiers import canonical_upn

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
-from schemas.settings.watching import Watching
+from schemas.settings.terms import Watching
 from tasks.core.arrivals import Waiting, after_pause, after_round, arrivals_to_announce, pause_left
 from tasks.io.data_root.announced_arrivals import read_announced, write_announced
 from tasks.io.data_root.data_root import DataRoot

@@ -26,10 +26,8 @@ from schemas.ctf.versions import all_versions
 from schemas.cycles import all_cycles
 from schemas.lrs.profiles import SOAP, all_profiles
 from schemas.plasc.layouts import all_layouts
-from schemas.settings.exceptions import exception_terms
 from schemas.settings.locations import LAKE, locations_of
-from schemas.settings.retention import all_retention
-from schemas.settings.watching import how_watched
+from schemas.settings.terms import all_retention, exception_terms, how_watched
 from schemas.states import BatchShown, BatchState
 from schemas.tables import TABLES
 from schemas.texts.catalogue import Bilingual, all_texts, bilingual, sentence_of

@@ -37,7 +37,7 @@ from schemas.states import JobKind
 from tasks.io.data_root.data_root import write_whole
 from tasks.io.lrs.web_service import fits_schema
 from tasks.rehearsal.certificates import Certificates
-from tasks.rehearsal.lrs_stand_in import StandInState, StandInSummary, answered_batches, headings_of
+from tasks.rehearsal.lrs_stand_in import StandInState, StandInSummary, answered_batches
 from tasks.rehearsal.lrs_web_messages import (
     SOAP,
     TAKEN,
@@ -46,9 +46,7 @@ from tasks.rehearsal.lrs_web_messages import (
     batch_table,
     fault_reply,
     in_envelope,
-    job_times,
     learners_of,
-    other_cells,
     response_to,
     verify_output,
 )
@@ -102,7 +100,7 @@ class WebStandIn:
         self.seconds = 0.0
         self.let_go = threading.Event()
         self._root, self._jobs = root, _jobs(root)
-        self._one_at_a_time = threading.Lock()
+        self._turn = threading.Lock()
 
     def reply(self, message: etree._Element) -> etree._Element:
         """Return the reply to a message."""
@@ -113,34 +111,28 @@ class WebStandIn:
             return fault_reply(_BAD)
         if message.findtext("OrgPassword") != PASSWORD:
             return fault_reply(_PASSWORD)
-        with self._one_at_a_time:
+        with self._turn:
             self.taken[name] += 1
             if name in _MISCOUNTED:
                 if int(message.findtext("LearnerRecordCount") or 0) != len(message.findall("Learner")):
-                    return response_to(message, ResponseCode=_MISCOUNTED[name], **other_cells(message))
-                return response_to(message, ResponseCode=TAKEN, JobID=str(self._keep(message)))
+                    return response_to(message, _MISCOUNTED[name])
+                return response_to(message, TAKEN, str(self._keep(message)))
             path = self._jobs / f"{message.findtext('JobID')}.xml"
             if not path.exists() or not _began(etree.parse(path).getroot(), message):
-                return response_to(message, ResponseCode=_UNKNOWN_JOB, **job_times())
+                return response_to(message, _UNKNOWN_JOB)
             if name == "GetVerifyBatchOutput":
                 return verify_output(etree.parse(path).getroot(), StandInState(self._root).register)
             if not _answer_of(path).exists():
-                return response_to(message, ResponseCode=UNFINISHED, **job_times())
+                return response_to(message, UNFINISHED)
             return etree.parse(_answer_of(path)).getroot()
 
     def _keep(self, message: etree._Element) -> int:
         numbers = [int(path.stem) for path in self._jobs.glob("*.xml") if path.stem.isdigit()]
         number = max(numbers, default=1000) + 1
         kept = deepcopy(message)
-        for secret in kept.findall("OrgPassword"):
-            kept.remove(secret)
+        etree.strip_elements(kept, "OrgPassword", with_tail=False)
         write_whole(self._jobs / f"{number}.xml", etree.tostring(kept, encoding="UTF-8"))
         return number
-
-    def goes_wrong(self, name: str) -> str | None:
-        """Return the planned fault of an operation's next call, and remove it from the plan."""
-        planned = self.planned.get(name)
-        return planned.popleft() if planned else None
 
 
 def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
@@ -166,9 +158,8 @@ def _answer(
     root: Path, jobs: list[tuple[Path, etree._Element]], day: dt.date, seed: int, *, keep: bool
 ) -> StandInSummary:
     state = StandInState(root)
-    tables = [batch_table(message) for _, message in jobs]
-    days, names = [day] * len(jobs), [path.name for path, _ in jobs]
-    summary, results = answered_batches(state, tables, days, names, headings_of(all_profiles()), seed)
+    batches = [(path.name, day, batch_table(message)) for path, message in jobs]
+    summary, results = answered_batches(state, batches, all_profiles(), seed)
     if keep:
         state.save()
     for (path, message), result in zip(jobs, results, strict=True):
@@ -233,13 +224,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, message: etree._Element) -> None:
         stand_in = self.server.stand_in
-        fault = stand_in.goes_wrong(etree.QName(message).localname)
+        planned = stand_in.planned.get(etree.QName(message).localname)
+        fault = planned.popleft() if planned else None
         if fault == Fault.DROPPED_BEFORE:
             return self._drop()
         if fault == Fault.GATEWAY:
             return self._send(403, b"<html>forbidden</html>")
         if fault is not None and fault.startswith("WSRC"):
-            return self._send(200, in_envelope(response_to(message, ResponseCode=fault, **other_cells(message))))
+            return self._send(200, in_envelope(response_to(message, fault)))
         if fault is not None and fault not in set(Fault):
             return self._send(500, in_envelope(fault_reply(fault)))
         reply = stand_in.reply(message)

@@ -83,7 +83,11 @@ class S3Server:
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """Run a server until the end of the block."""
+    """Run a server until the end of the block.
+
+    Raises:
+        ModuleNotFoundError: moto is not installed, so the server announced nothing.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "requests"
         log.touch()
@@ -97,25 +101,16 @@ def s3_server() -> Iterator[S3Server]:
             text=True,
         )
         try:
-            port, access_key, secret_key = _announced(process)
+            announced = (process.stdout.readline() if process.stdout else "").split()
+            if not announced:
+                raise ModuleNotFoundError("moto[s3]", name="moto[s3]")
+            port, access_key, secret_key = announced
             yield S3Server(f"http://127.0.0.1:{port}", int(port), access_key, secret_key, log)
         finally:
             process.communicate()  # closes its standard input, which ends it
 
 
-def _announced(process: subprocess.Popen[str]) -> list[str]:
-    """Return the words of the line that the server prints once it serves.
-
-    Raises:
-        ModuleNotFoundError: the server printed nothing, because moto is not installed.
-    """
-    words = (process.stdout.readline() if process.stdout else "").split()
-    if not words:
-        raise ModuleNotFoundError("moto[s3]", name="moto[s3]")
-    return words
-
-
-def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
+def _in_turn(app: Any, store: Any, log: Path) -> Any:
     """Wrap moto's application so that it answers complete requests one after another."""
     turn = threading.Lock()
 
@@ -175,7 +170,7 @@ def _serve(log: Path) -> None:
     anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     iam.put_user_policy("all", "all", json.dumps({"Version": "2012-10-17", "Statement": [anything]}))
     key = iam.create_access_key("all")
-    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
+    app = _in_turn(DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.write(1, f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n".encode())

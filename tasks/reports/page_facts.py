@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from schemas.cycles import up_to
-from schemas.settings.exceptions import ExceptionTerms, exception_terms
 from schemas.settings.names import letters_apart
+from schemas.settings.terms import ExceptionTerms, exception_terms
 from schemas.states import BatchShown, BatchState, Volume
 from schemas.tables import EXCEPTION_LIVES
 from tasks.core.exception_life import by_age

@@ -3,7 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
-from schemas.settings.retention import Kind, all_retention
+from schemas.settings.terms import Kind, all_retention
 from tasks.io.data_root.data_root import DataRoot
 from tasks.maintenance.purge import purge, totals
 from tasks.runtime.chunks import Counts

@@ -7,7 +7,7 @@ import pytest
 from watchfiles import Change
 
 from flows.services import watch as watching
-from schemas.settings.watching import Arrivals, Starts, how_watched
+from schemas.settings.terms import Arrivals, Starts, how_watched
 from tasks.io.data_root import inbox_watch
 from tasks.io.data_root.data_root import DataRoot
 from tasks.maintenance import arrivals as module

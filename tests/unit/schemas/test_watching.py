@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.settings.watching import FreeSpace, how_watched
+from schemas.settings.terms import FreeSpace, how_watched
 from schemas.texts.faults import ConfigurationFault
 
 
