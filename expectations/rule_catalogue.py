@@ -70,8 +70,6 @@ class Rule(Checked):
     """One rule: what it judges (field, column, expectation), when it holds, and its texts for people.
 
     Attributes:
-        code: the name of the rule in findings, texts and tests.
-        severity: `schemas.states.Severity`.
         field: the pupil field that a person would correct.
         column: the evidence column that is judged.
         expectation: its class in Great Expectations, in snake case, one of the row-wise; it ignores nulls unless it checks
@@ -117,15 +115,9 @@ def row_wise(expectation: str, arguments: dict[str, Any]) -> bool:
 def parse_rules(
     text: str, source: str = "catalogue.csv", translations: dict[str, Translation] | None = None
 ) -> tuple[Rule, ...]:
-    """Read a catalogue.
+    """Return the rules of a CSV text that has the columns of `Rule` except the Welsh ones, in file order.
 
-    Args:
-        text: CSV with exactly the columns of `Rule`, except the Welsh ones.
-        source: the name of the text in a fault.
-        translations: the Welsh; the shipped translations where None.
-
-    Returns:
-        The rules, in file order.
+    `source` is its name in faults; the Welsh comes from the shipped catalogue if `translations` is None.
 
     Raises:
         ConfigurationFault: with every fault of every row, or every fault of the Welsh.
@@ -140,11 +132,9 @@ def all_rules() -> tuple[Rule, ...]:
 
 
 def rules_for(cycle: Cycle, rules: tuple[Rule, ...] | None = None) -> tuple[Rule, ...]:
-    """Return the rules that hold for a cycle, in file order, by the first day on which its census may fall (census_from).
+    """Return those of the rules (None: all that are shipped) that hold for a cycle, in file order.
 
-    Args:
-        cycle: since and until of a rule are both included.
-        rules: the catalogue to choose from; the shipped one where None.
+    The first day on which its census may fall decides (census_from); since and until of a rule are both included.
     """
     day = cycle.census_from.isoformat()
     every = all_rules() if rules is None else rules

@@ -21,7 +21,11 @@ R = TypeVar("R", bound=Checked)
 def load_table(
     row_type: type[R], shipped: Path, *, replacement: Path | None = None, needed: Iterable[str] = ()
 ) -> dict[str, R]:
-    """Return the rows of a shipped table, or of the data root's table that replaces it, by code (`parse_table`)."""
+    """Return the rows of a shipped table, or of the data root's table that replaces it, by code in file order.
+
+    Raises:
+        ConfigurationFault: the table is wrong; lists every fault (`parse_table`).
+    """
     path = replacement or shipped
     rows: dict[str, R] = _load(row_type, path, path.stat().st_mtime_ns, path != shipped, tuple(needed))
     return rows

@@ -24,9 +24,5 @@ class MergeFinding(Checked):
 
 
 def merge_findings() -> tuple[MergeFinding, ...]:
-    """Return all findings, in file order.
-
-    Raises:
-        ConfigurationFault: the table is wrong; lists every fault.
-    """
+    """Return all findings, in file order (`load_table`)."""
     return tuple(load_table(MergeFinding, _FILE).values())

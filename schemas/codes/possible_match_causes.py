@@ -44,9 +44,5 @@ class CauseTexts(Checked):
 
 
 def possible_match_causes() -> tuple[CauseTexts, ...]:
-    """Return the texts of all causes, in file order.
-
-    Raises:
-        ConfigurationFault: the table is wrong, or a cause is missing or unknown; lists every fault.
-    """
+    """Return the texts of all causes, in file order (`load_table`); none may be missing or unknown."""
     return tuple(load_table(CauseTexts, _FILE, needed=Cause).values())

@@ -10,7 +10,7 @@ _FILE = Path(__file__).with_name("quarantine_reasons.csv")
 
 
 class Reason(Checked):
-    """A reason. Every later run checks a file again if its reason has `retry`."""
+    """A reason. Every later run checks a file again if `retry` is Y: new reference data or another cycle may cure it."""
 
     code: str
     text_en: str
@@ -18,11 +18,6 @@ class Reason(Checked):
     action_en: str
     action_cy: str
     retry: Literal["Y", "N"]
-
-    @property
-    def looked_at_again(self) -> bool:
-        """Whether new reference data or another cycle may cure it."""
-        return self.retry == "Y"
 
 
 def all_reasons() -> dict[str, Reason]:

@@ -24,9 +24,5 @@ class Lack(Checked):
 
 
 def lacks() -> tuple[Lack, ...]:
-    """Return all checks, in file order.
-
-    Raises:
-        ConfigurationFault: the table is wrong; lists every fault.
-    """
+    """Return all checks, in file order (`load_table`)."""
     return tuple(load_table(Lack, _FILE).values())

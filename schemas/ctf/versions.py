@@ -1,8 +1,4 @@
-"""Common Transfer File versions: blocks of `ctf/versions.toml`, each with a schema of our own beside it.
-
-Does not belong here: writing a file (`tasks/io/school/ctf_writer.py`), or which cycle uses which version (`cycles.toml`).
-To add a version: a block in `ctf/versions.toml` and its `ctf/ctf_<version>.xsd`.
-"""
+"""Common Transfer File versions: blocks of `versions.toml`, each with a schema beside it; `cycles.toml` chooses one."""
 
 import re
 from functools import cache

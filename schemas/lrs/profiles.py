@@ -1,7 +1,7 @@
 """LRS batch layouts ("profiles"): headings in order, what fills them, and limits, from `lrs/*.toml`.
 
 A file of the same name in the data root's `reference/lrs/` replaces the shipped one, because the official order of 3A and
-the XML root are not public. To add a layout: a file here or there.
+the XML root are not public.
 """
 
 import re
@@ -103,13 +103,9 @@ class Profile(Checked):
         for name in (column.xml_name or column.heading for column in self.columns):
             yield _ELEMENT.fullmatch(name), bilingual("fault.element_name", name=name).at("[xml]")
 
-    def max_length(self, source: str) -> int:
-        """Return the maximum length of the column with a source; 0 if there is no limit."""
-        return next((c.max_length for c in self.columns if c.source == source), 0)
-
     def name_length(self, source: str) -> int:
         """Return the maximum length of a name; by default the LRS schema's (docs/reference/sources.md#lrs-batch-layout)."""
-        return self.max_length(source) or _LRS_NAME_LENGTH
+        return next((c.max_length for c in self.columns if c.source == source), 0) or _LRS_NAME_LENGTH
 
 
 def parse_profile(text: str, source: str) -> Profile:
@@ -121,15 +117,14 @@ def parse_profile(text: str, source: str) -> Profile:
     return check(Profile, toml_of(text, source), source)
 
 
-def all_profiles(own: Path | None = None) -> dict[str, Profile]:
-    """Return the layouts, by version; files in the folder `own` replace shipped ones of the same name.
+def all_profiles(replacements: Path | None = None) -> dict[str, Profile]:
+    """Return the layouts, by version; files in the folder `replacements` replace shipped ones of the same name.
 
     Raises:
         ConfigurationFault: a file is wrong, or its version differs from its name, by which cycles refer to it.
     """
-    paths = {p.stem: p for p in sorted(_FOLDER.glob("*.toml"))}
-    if own is not None and own.is_dir():
-        paths |= {p.stem: p for p in sorted(own.glob("*.toml"))}
+    folders = [_FOLDER] if replacements is None else [_FOLDER, replacements]
+    paths = {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
     profiles = {stem: _load(path, path.stat().st_mtime_ns) for stem, path in paths.items()}
     for stem, profile in profiles.items():
         if profile.version != stem:

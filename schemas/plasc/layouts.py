@@ -1,8 +1,7 @@
 """PLASC layouts: the element of each field, for each layout of a return, and of a file that replaces a return.
 
-To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (paths by field and layout,
-aliases separated by |, - if the layout has no such element). To add a pupil field: a row in `plasc/paths.csv`
-(`docs/how-to/add-a-pupil-field.md`). Does not belong here: opening a return (`tasks/io/plasc`).
+To add a layout or a field: `schemas.plasc`. A cell of `paths.csv` has the element's aliases separated by |, or - if the
+layout has no such element.
 """
 
 import csv
@@ -18,7 +17,6 @@ from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.edited_files import Checked, Condition, Text, Texts, check, named, text_of, toml_of
 
 _FOLDER = Path(__file__).parent
-#: A cell of `paths.csv` if the layout has no such element.
 _NO_ELEMENT = "-"
 
 

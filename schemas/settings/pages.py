@@ -139,9 +139,5 @@ def all_sections() -> tuple[Section, ...]:
 
 
 def all_needs() -> tuple[Need, ...]:
-    """Return all possible actions, the most urgent first.
-
-    Raises:
-        ConfigurationFault: the table is wrong; lists every fault.
-    """
+    """Return all possible actions, the most urgent first (`load_table`)."""
     return tuple(load_table(Need, _NEEDS).values())

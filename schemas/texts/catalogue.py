@@ -98,9 +98,9 @@ def sentence(message: Message) -> Bilingual:
     return bilingual(message.key, **places)
 
 
-def in_language(what: object, lang: Language | None) -> object:
+def in_language(value: object, lang: Language | None) -> object:
     """Return one language of a bilingual sentence; anything else unchanged, and everything if there is no language."""
-    return getattr(what, lang) if lang is not None and isinstance(what, Bilingual) else what
+    return getattr(value, lang) if lang is not None and isinstance(value, Bilingual) else value
 
 
 def joined(sentences: Sequence[str], between: str = "; ") -> Bilingual:

@@ -8,6 +8,7 @@ code table (`schemas.codes.code_table`).
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -61,8 +62,8 @@ def read_rows(
         for line, row in enumerate(rows, 2)
         for fault in _row_faults(row, [name for name in needed if name not in may_be_empty], check)
     ]
-    codes = [row[key] for row in rows]
-    faults += [Message("fault.twice", code=code) for code in sorted({c for c in codes if codes.count(c) > 1})]
+    times = Counter(row[key] for row in rows)
+    faults += [Message("fault.twice", code=code) for code in sorted(times) if times[code] > 1]
     if faults:
         return rows, faults
     english = {_at(row[key], name): row[name] for name in welsh.values() for row in rows if row[name]}

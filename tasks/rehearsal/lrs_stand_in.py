@@ -285,10 +285,8 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
 
 def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
     """Join the fields to a text to compare; case does not matter."""
-    key = rows[fields[0]].astype("str")
-    for name in fields[1:]:
-        key = key + "|" + rows[name].astype("str")
-    return key.str.upper()
+    text = rows[fields].astype("str")
+    return text[fields[0]].str.cat(text[fields[1:]], sep="|").str.upper()
 
 
 def _names(rows: pd.DataFrame) -> pd.Series:

@@ -112,6 +112,8 @@ def s3_server() -> Iterator[S3Server]:
 
 def _in_turn(app: Any, store: Any, log: Path) -> Any:
     """Wrap moto's application so that it answers complete requests one after another."""
+    from werkzeug.test import run_wsgi_app  # noqa: PLC0415
+
     turn = threading.Lock()
 
     def answered(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -121,34 +123,24 @@ def _in_turn(app: Any, store: Any, log: Path) -> Any:
         body = environ["wsgi.input"].read() if chunked else environ["wsgi.input"].read(length)
         path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode("latin-1").decode().rstrip("?")
         with turn:
-            answer = ""
+            status, headers = "", [("Content-Type", "application/xml")]
             if path.startswith(f"/{_FILL}/"):
                 for name in body.decode().splitlines():
                     store.put_object(path.rpartition("/")[2], name, b"x")
-                answer = "200 Filled"
+                status = "200 Filled"
             elif not chunked and len(body) != length:
-                answer = "400 IncompleteBody"
+                status = "400 IncompleteBody"
             elif "HTTP_AUTHORIZATION" not in environ:
-                answer = "403 AccessDenied"
-            if answer:  # from here, not from moto
-                with log.open("a", encoding="utf-8") as lines:
-                    lines.write(f"{environ['REQUEST_METHOD']} {path} {answer}\n")
-                start_response(answer, [("Content-Type", "application/xml")])
-                return [f"<Error><Code>{answer.split()[1]}</Code><Message/></Error>".encode()]
-            status: list[str] = []
-
-            def start(code: str, headers: Any, exc_info: Any = None) -> Any:
-                status.append(code)
-                return start_response(code, headers, exc_info)
-
-            parts = app({**environ, "wsgi.input": io.BytesIO(body)}, start)
-            try:
-                content = b"".join(parts)
-            finally:
-                if hasattr(parts, "close"):
-                    parts.close()
+                status = "403 AccessDenied"
+            if status:  # from here, not from moto
+                logged, content = status, f"<Error><Code>{status.split()[1]}</Code><Message/></Error>".encode()
+            else:
+                environ = {**environ, "wsgi.input": io.BytesIO(body)}
+                parts, status, all_headers = run_wsgi_app(app, environ, buffered=True)
+                logged, headers, content = status.split()[0], list(all_headers), b"".join(parts)
             with log.open("a", encoding="utf-8") as lines:
-                lines.write(f"{environ['REQUEST_METHOD']} {path} {status[0].split()[0]}\n")
+                lines.write(f"{environ['REQUEST_METHOD']} {path} {logged}\n")
+            start_response(status, headers)
             return [content]
 
     return answered

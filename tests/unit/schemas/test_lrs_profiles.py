@@ -41,7 +41,7 @@ def test_3a_is_2a_with_the_published_changes_and_says_that_its_order_is_not_publ
 
 def test_lengths_are_those_of_the_lrs_schema():
     sources = ("given_name", "family_name", "middle_name", "postcode", "dob", "gender", "upn")
-    assert [P2A.max_length(s) for s in sources] == [35, 35, 35, 9, 10, 1, 128]
+    assert [next(c.max_length for c in P2A.columns if c.source == s) for s in sources] == [35, 35, 35, 9, 10, 1, 128]
 
 
 def test_a_profile_in_the_data_root_takes_the_shipped_one_s_place(tmp_path):
