@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,8 +45,7 @@ class RuleResult:
     tried: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class _DistinctValues:
+class _DistinctValues(NamedTuple):
     """A column for its rule: one row for each distinct value, and the number of that row for each row of the evidence."""
 
     values: pd.Series
@@ -149,11 +148,6 @@ def _context() -> Any:
 
 
 def _expectation(rule: Rule) -> Any:
-    """Return the rule's expectation, for a column `value`.
-
-    Raises:
-        ServiceFault: the library has no such expectation, or it refuses the arguments.
-    """
     name = "".join(word.capitalize() for word in rule.expectation.split("_"))
     try:
         return getattr(_gx().expectations, name)(column="value", **rule.arguments)

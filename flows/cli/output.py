@@ -189,8 +189,7 @@ def print_exceptions(root: str, cycle: Cycle, counts: dict[str, VisibleRows]) ->
         cause = localised_text(f"cause.{row['cause']}") if row["cause"] else ""
         table.add_row(row["cycle"], localised_text(f"exception.{row['state']}"), cause, f"{row['number']:,}")
     out.print(table)
-    local_codes = DataRoot(Path(root)).reference / "return_codes.csv"
-    codes = all_return_codes(local_codes if local_codes.exists() else None)
+    codes = all_return_codes(DataRoot(Path(root)).reference)
     for row in counts["codes"].rows():
         code = codes.get(row["return_code"], codes["UNKNOWN"])
         out.print(f"{row['number']:>10,}  {escape(row['return_code'])}: {pair(code.label_cy, code.label_en)}")

@@ -19,14 +19,14 @@ R = TypeVar("R", bound=Checked)
 
 
 def load_table(
-    row_type: type[R], shipped: Path, *, replacement: Path | None = None, needed: Iterable[str] = ()
+    row_type: type[R], shipped: Path, reference: Path | None = None, needed: Iterable[str] = ()
 ) -> dict[str, R]:
-    """Return the rows of a shipped table, or of the data root's table that replaces it, by code in file order.
+    """Return the rows of a table by code, in file order; a file of its name in the folder `reference` replaces it.
 
     Raises:
         ConfigurationFault: the table is wrong; lists every fault (`parse_table`).
     """
-    path = replacement or shipped
+    path = shipped if reference is None or not (reference / shipped.name).exists() else reference / shipped.name
     rows: dict[str, R] = _load(row_type, path, path.stat().st_mtime_ns, path != shipped, tuple(needed))
     return rows
 

@@ -41,13 +41,13 @@ class ReturnCode(Checked):
     confidence: Literal["known", "unknown"]
 
 
-def all_return_codes(replacement: Path | None = None) -> dict[str, ReturnCode]:
-    """Return the codes, by code; `replacement` is a table that replaces the shipped one.
+def all_return_codes(reference: Path | None = None) -> dict[str, ReturnCode]:
+    """Return the codes, by code; a `return_codes.csv` in the folder `reference` replaces the shipped one.
 
     Raises:
         ConfigurationFault: the table is wrong, or lacks UNKNOWN or NONE.
     """
-    return load_table(ReturnCode, _FILE, replacement=replacement, needed=("UNKNOWN", "NONE"))
+    return load_table(ReturnCode, _FILE, reference, needed=("UNKNOWN", "NONE"))
 
 
 def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:

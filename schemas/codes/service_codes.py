@@ -95,8 +95,7 @@ def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:
     Raises:
         ConfigurationFault: the table is wrong, or lacks a member of `Connection`.
     """
-    replacement = reference / "service_codes.csv" if reference is not None else _FILE
-    return load_table(ServiceCode, _FILE, replacement=replacement if replacement.exists() else None, needed=Connection)
+    return load_table(ServiceCode, _FILE, reference, needed=Connection)
 
 
 def meaning(code: str, codes: dict[str, ServiceCode]) -> ServiceCode:

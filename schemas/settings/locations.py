@@ -175,20 +175,13 @@ def _by_scheme(*schemes: str) -> Discriminator:
     return Discriminator(_kind, custom_error_type="fault.way_scheme", custom_error_message=allowed)
 
 
-Location = Annotated[
-    Annotated[FileLocation, Tag("file")]
-    | Annotated[SftpLocation, Tag("sftp")]
-    | Annotated[S3Location, Tag("s3")]
-    | Annotated[AzureLocation, Tag("az")],
-    _by_scheme(*_KINDS),
-]
-
-
+_File = Annotated[FileLocation, Tag("file")]
+_Sftp = Annotated[SftpLocation, Tag("sftp")]
+_S3 = Annotated[S3Location, Tag("s3")]
+_Azure = Annotated[AzureLocation, Tag("az")]
+Location = Annotated[_File | _Sftp | _S3 | _Azure, _by_scheme(*_KINDS)]
 #: Locations for tables: only where a commit is a single step that excludes other writers.
-LakeLocation = Annotated[
-    Annotated[FileLocation, Tag("file")] | Annotated[S3Location, Tag("s3")],
-    _by_scheme("file", "s3"),
-]
+LakeLocation = Annotated[_File | _S3, _by_scheme("file", "s3")]
 
 
 class Locations(BaseSettings):

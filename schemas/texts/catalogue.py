@@ -46,10 +46,7 @@ def parse_texts(
 ) -> dict[str, dict[Language, str]]:
     """Return a table of texts (CSV with the columns key, en) by key and language.
 
-    Args:
-        content: the CSV text.
-        source: the file's name in faults.
-        catalogue: the Welsh; None for the shipped catalogue.
+    `source` is its name in faults; the Welsh comes from the shipped catalogue if `catalogue` is None.
 
     Raises:
         ConfigurationFault: lists every wrong heading, repeated key and blank text, and every fault of the Welsh. The faults

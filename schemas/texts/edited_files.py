@@ -17,13 +17,12 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    GetCoreSchemaHandler,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from schemas.texts.catalogue import Bilingual, bilingual
 from schemas.texts.faults import ConfigurationFault
@@ -106,7 +105,7 @@ class Condition:
             raise ValueError
         return value
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
         """Add the condition and the sentence to pydantic's schema."""
         checked = core_schema.no_info_after_validator_function(self._checked, handler(source))
         return core_schema.custom_error_schema(

@@ -17,8 +17,7 @@ _COLUMNS = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en"
 
 def lrs_codes(root: DataRoot) -> pd.DataFrame:
     """Return the LRS's codes (`return_codes.code_table`): from the data root's file if there is one, else as shipped."""
-    path = root.reference / "return_codes.csv"
-    return code_table(all_return_codes(path if path.exists() else None))
+    return code_table(all_return_codes(root.reference))
 
 
 def merge_codes() -> set[str]:

@@ -150,7 +150,6 @@ def _relative(root: DataRoot, places: list[Path]) -> str:
 def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that every file a person may edit can be read, the project's and the data root's."""
     reference = root.reference
-    codes = reference / "return_codes.csv"
     loaders: tuple[Callable[[], Any], ...] = (
         *(all_texts, all_cycles, all_layouts, all_versions, all_reasons, all_rules),
         *(
@@ -159,7 +158,7 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
             lambda: schools(reference),
             lambda: privacy_notice(reference),
         ),
-        *(lambda: all_profiles(reference / "lrs"), lambda: all_return_codes(codes if codes.exists() else None)),
+        *(lambda: all_profiles(reference / "lrs"), lambda: all_return_codes(reference)),
         *(lambda: exception_terms(reference / "exceptions.toml"), lambda: all_retention(reference / "retention.toml")),
         *(lambda: root.access, lambda: how_watched(reference / "watching.toml")),
         *(

@@ -60,14 +60,7 @@ _BATCH_NAME = re.compile(r"LRB_[0-9A-Za-z]{8}_([0-9]{12})")
 
 @dataclass(frozen=True)
 class StandInSummary:
-    """Counts of the stand-in's answers.
-
-    Attributes:
-        files: batch files answered.
-        rows: learners in them.
-        ulns: learners answered with a ULN.
-        exceptions: return code -> learners without a ULN.
-    """
+    """Counts of answers: batch files, learners in them, learners with a ULN, and those without by return code."""
 
     files: int = 0
     rows: int = 0
@@ -112,11 +105,7 @@ def answered_batches(
 ) -> tuple[StandInSummary, list[pd.DataFrame]]:
     """Answer batches from files or the web service together; the state is updated, but not saved.
 
-    Args:
-        state: the stand-in's memory.
-        batches: name, day of the answer, and rows (every cell text) of each batch.
-        profiles: the layouts.
-        seed: see `answer_outbox`.
+    `batches` holds name, day of the answer, and rows (every cell text) of each; `seed` is that of `answer_outbox`.
 
     Returns:
         Counts; and each batch with ULN and ReturnCode added.
@@ -225,11 +214,6 @@ def _read(path: Path, content: bytes) -> pd.DataFrame:
 
 
 def _day_of(path: Path) -> dt.date:
-    """Return the day in a batch file's name.
-
-    Raises:
-        ServiceFault: the name has none.
-    """
     matched = _BATCH_NAME.match(path.name)
     if matched is None:
         raise ServiceFault(bilingual("fault.stand_in_date", file=path.name))

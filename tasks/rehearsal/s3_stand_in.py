@@ -149,11 +149,7 @@ def _in_turn(app: Any, store: Any, log: Path) -> Any:
 def _serve(log: Path) -> None:
     """Serve until the parent closes our standard input."""
     from moto.iam.models import iam_backends  # noqa: PLC0415
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from moto.moto_server import werkzeug_app as moto  # noqa: PLC0415
     from moto.s3.models import s3_backends  # noqa: PLC0415
     from werkzeug.serving import make_server  # noqa: PLC0415
 
@@ -162,8 +158,8 @@ def _serve(log: Path) -> None:
     anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     iam.put_user_policy("all", "all", json.dumps({"Version": "2012-10-17", "Statement": [anything]}))
     key = iam.create_access_key("all")
-    app = _in_turn(DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    app = _in_turn(moto.DomainDispatcherApplication(moto.create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=moto.MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.write(1, f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n".encode())
     sys.stdin.read()

@@ -32,11 +32,7 @@ def write_wales(
     truth. A file that already has the same bytes is not written again.
     A file in `reference/` that a person has changed is kept.
 
-    Args:
-        wales: the plan.
-        root: the data root.
-        cycle: gives the returns' dates, and the id in their names.
-        advance: called with each school's number.
+    The cycle gives the returns' dates, and the id in their names. `advance` is called with each school's number.
 
     Returns:
         path (below the inbox), member (inside a zip, or null), school_number, planted, outcome (accepted, superseded or

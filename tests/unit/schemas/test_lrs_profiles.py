@@ -141,18 +141,18 @@ def test_a_code_that_nobody_knows_is_shown_before_all_others():
 def test_a_code_table_of_one_s_own_takes_the_shipped_one_s_place_and_may_be_edited(tmp_path):
     own = tmp_path / "return_codes.csv"
     own.write_text(OWN.replace("Not enough data to create a ULN", "First"), encoding="utf-8-sig")
-    assert all_return_codes(own)["RC006"].label_en == "First"
+    assert all_return_codes(tmp_path)["RC006"].label_en == "First"
     own.write_text(OWN.replace("Not enough data to create a ULN", "Second time"), encoding="utf-8")
-    assert all_return_codes(own)["RC006"].label_en == "Second time"
+    assert all_return_codes(tmp_path)["RC006"].label_en == "Second time"
 
 
 def test_a_code_table_of_one_s_own_needs_welsh_where_its_english_is_not_the_shipped_one(tmp_path):
     own = tmp_path / "return_codes.csv"
     own.write_text(CODES.replace(",70,", ",71,"), encoding="utf-8")
-    assert all_return_codes(own)["RC006"] == all_return_codes()["RC006"]
+    assert all_return_codes(tmp_path)["RC006"] == all_return_codes()["RC006"]
     own.write_text(CODES.replace("Not enough data to create a ULN", "First"), encoding="utf-8")
     with pytest.raises(ConfigurationFault, match="return_codes:RC006:label: the English has changed") as caught:
-        all_return_codes(own)
+        all_return_codes(tmp_path)
     assert len(caught.value.faults) == 1
 
 
@@ -164,7 +164,7 @@ def test_faults_of_a_code_table_are_told_at_once(tmp_path):
     lines = [line for line in OWN.splitlines() if not line.startswith("NONE")]
     own.write_text("\n".join([*lines, ",".join(odd.get(name, "x") for name in row)]) + "\n", encoding="utf-8")
     with pytest.raises(ConfigurationFault) as caught:
-        all_return_codes(own)
+        all_return_codes(tmp_path)
     assert [told.en for told in caught.value.faults] == [
         "line 16, RC14: write it as RC014",
         "line 16, RC14: outcome is one of uln, exception, unknown",
