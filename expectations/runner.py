@@ -135,11 +135,6 @@ def _gx() -> Any:
     return great_expectations
 
 
-def ready() -> None:
-    """Load the library now, for a process that will run rules soon."""
-    _context()
-
-
 @cache
 def _context() -> Any:
     context = _gx().get_context(mode="ephemeral")

@@ -158,11 +158,7 @@ RECEIVED = Table(
 )
 PUPILS = Table(
     "pupils",
-    (
-        *_ref("row_ref", "cycle", "la_code", "school_number", "sha256"),
-        *_numbers("ordinal"),
-        *_PUPIL_COLUMNS,
-    ),
+    (*_ref("row_ref", "cycle", "la_code", "school_number", "sha256"), *_numbers("ordinal"), *_PUPIL_COLUMNS),
     key=("row_ref",),
     partition_by=("cycle", "la_code"),
 )
@@ -173,9 +169,7 @@ DISPOSITIONS = Table(
     partition_by=("cycle", "la_code"),
 )
 SHARED_UPNS = Table(
-    "shared_upns",
-    (*_ref("cycle"), Column("upn", _TEXT, Tier.PERSONAL, required=True)),
-    key=("cycle", "upn"),
+    "shared_upns", (*_ref("cycle"), Column("upn", _TEXT, Tier.PERSONAL, required=True)), key=("cycle", "upn")
 )
 FINDINGS = Table(
     "findings",
@@ -222,9 +216,8 @@ OPERATOR_DECISIONS = Table(
 LRS_JOBS = Table(
     "lrs_jobs",
     (
-        *_ref(
-            "kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn", "file_name", "submitted_at"
-        ),
+        *_ref("kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn"),
+        *_ref("file_name", "submitted_at"),
         # The LRS's last code when it was asked for the answers; null if it was not asked yet.
         *_internal("code"),
     ),
@@ -297,13 +290,7 @@ DELIVERIES = Table(
 )
 #: Removals after the retention days of a kind (`tasks.maintenance.purge`).
 PURGED = Table(
-    "purged",
-    (
-        *_ref("kind", "ref", "purged_on"),
-        *_open("cycle"),
-        *_numbers("files", "bytes"),
-    ),
-    key=("kind", "ref"),
+    "purged", (*_ref("kind", "ref", "purged_on"), *_open("cycle"), *_numbers("files", "bytes")), key=("kind", "ref")
 )
 
 #: All tables of the lake, which are those above.

@@ -40,9 +40,7 @@ CYCLE_BY_AUTHORITY = Table(
 FOR_A_PERSON = Table("for_a_person", (*_text("what"), *_counts("number")), key=("what",))
 #: The batches that are not over.
 OPEN_BATCHES = Table(
-    "open_batches",
-    (*_text("batch_ref", "la_code", "school_number", "state"), *_counts("age")),
-    key=("batch_ref",),
+    "open_batches", (*_text("batch_ref", "la_code", "school_number", "state"), *_counts("age")), key=("batch_ref",)
 )
 #: Number of batches by state.
 BATCHES_BY_STATE = Table("batches_by_state", (*_text("state"), *_counts("number")), key=("state",))
@@ -85,9 +83,7 @@ BATCHES_SHOWN = Table(
 )
 #: Schools whose number of learners is far from their last cycle's (law 7, docs/explanation/laws.md).
 VOLUMES = Table(
-    "volumes",
-    (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")),
-    key=("school_number",),
+    "volumes", (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")), key=("school_number",)
 )
 #: Numbers of exceptions by the cycle that opened them, their state and cause.
 EXCEPTIONS_BY_STATE = Table(
@@ -143,10 +139,7 @@ PAGE_TABLES = {
             *_counts("number", "schools"),
         ),
         "ages": (*_text("age"), *_counts("number", "schools")),
-        "waiting": (
-            *_text("school_number", "school_name"),
-            *_counts("school_name_place", "number", "late", "oldest"),
-        ),
+        "waiting": (*_text("school_number", "school_name"), *_counts("school_name_place", "number", "late", "oldest")),
         "readiness": (
             *_text("school_number", "school_name", "missing_cy", "missing_en", "action_cy", "action_en"),
             *_text("place_cy", "place_en"),

@@ -80,11 +80,7 @@ def all_translations() -> dict[str, Translation]:
 
 
 def welsh_of(
-    table: str,
-    english: dict[str, str],
-    catalogue: dict[str, Translation] | None = None,
-    *,
-    whole: bool = True,
+    table: str, english: dict[str, str], catalogue: dict[str, Translation] | None = None, *, whole: bool = True
 ) -> tuple[dict[str, str], list[Message]]:
     """Return the Welsh of a table's texts, and its faults.
 

@@ -34,10 +34,8 @@ def make_certificates(folder: Path) -> Certificates:
     authority = _certificate(_AUTHORITY, key, key)
     made = Certificates(folder / "authority.pem", folder / "service.pem", folder / "caller.pem")
     write_whole(made.authority, authority.public_bytes(serialization.Encoding.PEM))
-    for path, purpose in (
-        (made.service, ExtendedKeyUsageOID.SERVER_AUTH),
-        (made.caller, ExtendedKeyUsageOID.CLIENT_AUTH),
-    ):
+    purposes = {made.service: ExtendedKeyUsageOID.SERVER_AUTH, made.caller: ExtendedKeyUsageOID.CLIENT_AUTH}
+    for path, purpose in purposes.items():
         private = ec.generate_private_key(ec.SECP256R1())
         certificate = _certificate(path.stem, private, key, purpose)
         secret = private.private_bytes(

@@ -12,10 +12,9 @@ RC001 to RC005 are not public: **RC001 for a new ULN and RC002 for a known learn
 hash of the five makes a small share of learners known to the LRS, a possible match (RC007) or insufficient (RC006).
 
 RC010, RC011 and RC013 have their true causes (a missing value, a wrong form, an age outside the range), but the service
-holds every record that would cause them. So that operators see these rows too, the same hash gives them to a few faultless
-learners **at random**. The draw belongs to the five: the answer is the same in any cycle, until the school sends other
-values or a person at the portal enters the learner again. The portal can settle an answer given at random, because the
-record is complete; an answer with a true cause waits for the school.
+holds every record that would cause them. So that operators see them too, the same hash gives them to a few faultless
+learners **at random**: the same in any cycle, until the school sends other values. The portal can settle such an answer,
+because the record is complete; an answer with a true cause waits for the school.
 
 To add an answer: a line in `_judge`, or in `_AT_RANDOM`.
 """
@@ -195,9 +194,8 @@ def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
         for column in profile.columns:
             # The UPN column of 3A repeats the MIS identifier.
             if (column.source in _READ or column.source == "ukprn") and column.heading != "UPN":
-                names |= dict.fromkeys(
-                    [column.heading, column.xml_name or column.heading, *column.aliases], column.source
-                )
+                spellings = [column.heading, column.xml_name or column.heading, *column.aliases]
+                names |= dict.fromkeys(spellings, column.source)
     return names
 
 

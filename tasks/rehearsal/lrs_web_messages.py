@@ -80,11 +80,6 @@ def verify_output(message: etree._Element, register: pd.DataFrame) -> etree._Ele
     return response
 
 
-def learners_of(reply: etree._Element) -> list[etree._Element]:
-    """Return a reply's learners."""
-    return reply.findall("Learner") + reply.findall("VerifiedLearner")
-
-
 def response_to(message: etree._Element, code: str, job: str = "0") -> etree._Element:
     """Return the response to a message without learners: the code, and the job that it began, or a job's empty times."""
     name = etree.QName(message)

@@ -236,10 +236,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, b"<html>maintenance")
         if fault == Fault.BROKEN:
             return self._send(500, b"")
+        learners = reply.findall("Learner") + reply.findall("VerifiedLearner")
         if fault == Fault.TWICE:
-            reply.extend([deepcopy(learner) for learner in messages.learners_of(reply)])
+            reply.extend([deepcopy(learner) for learner in learners])
         if fault == Fault.LEFT_OUT:
-            reply.remove(messages.learners_of(reply)[0])
+            reply.remove(learners[0])
         return self._send(500 if etree.QName(reply).localname == "Fault" else 200, messages.in_envelope(reply))
 
     def _drop(self) -> None:
