@@ -29,7 +29,7 @@ _RESULT_FORMAT = {
     "return_unexpected_index_query": False,
 }
 #: The library has one context per process, and this module one data source in it.
-_ONE_AT_A_TIME = threading.Lock()
+_LIBRARY_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _validate(questions: list[tuple[Any, pd.Series]]) -> list[Any]:
     Each question has its own batch: one batch for all would have as many rows for every question as the longest column.
     The data source is removed again, so calls leave nothing behind.
     """
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
+    with _LIBRARY_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sources = _context().data_sources
         source = sources.add_or_update_pandas(name="evidence")

@@ -39,8 +39,8 @@ class Access(Checked):
         if place in self.group_reads:
             return OWNER_FOLDER | GROUP_READS
         above = f"{place}/" if place else ""
-        leads_there = any(shared.startswith(above) for shared in (*self.group_reads, *self.group_writes))
-        return OWNER_FOLDER | (GROUP_PASSES if leads_there else 0)
+        leads_to_shared = any(shared.startswith(above) for shared in (*self.group_reads, *self.group_writes))
+        return OWNER_FOLDER | (GROUP_PASSES if leads_to_shared else 0)
 
 
 def parse_access(content: str, source: str = "reference/access.toml") -> Access:

@@ -21,8 +21,7 @@ from schemas.texts.edited_files import Checked, Condition, check, named, one_of,
 
 _FILE = Path(__file__).with_name("pages.toml")
 _NEEDS = Path(__file__).with_name("page_needs.csv")
-#: The two kinds of pages.
-AUTHORITY, WALES = "authority", "wales"
+AUTHORITY, WALES = "authority", "wales"  # the kinds of pages
 _KINDS = ("name", "text", "number", "share", "day", "sentence", "page", "file")
 #: Lists of words by name: the words in order, and the prefix of their texts in `texts.csv`.
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
