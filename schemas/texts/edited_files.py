@@ -73,7 +73,7 @@ def toml_of(content: str, source: str) -> dict[str, Any]:
 class Checked(BaseModel):
     """Base of classes that define a block or a row; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     def conditions(self) -> Iterable[tuple[object, Bilingual]]:
         """Return conditions between valid values: whether each holds, and the sentence for its fault."""
