@@ -48,6 +48,7 @@ def write_wales(
         _send_returns(inbox, school, by_school[school], gone, cycle, place=place, nth_of_la=nth)
         if advance is not None:
             advance(school)
+    inbox.write_zips()
     first = min(by_school)
     elsewhere = _school_elsewhere(first[:3], wales.schools)
     for name, content, reason, school in _refused(by_school[first].head(3), first, elsewhere, cycle):
@@ -79,13 +80,18 @@ class _Inbox:
     def put(
         self, path: str, content: bytes, school: str, *, planted: str, outcome: str, member: str | None = None
     ) -> None:
-        """Send a file; with `member`, as part of a zip."""
-        if member is not None:
+        """Send a file; with `member`, as part of a zip (`write_zips`)."""
+        if member is None:
+            write_whole(self._folder / path, content)
+        else:
             self._zips.setdefault(path, {})[member] = content
-            content = _zip(self._zips[path])
-        write_whole(self._folder / path, content)
         truth = {"path": path, "member": member, "school_number": school, "planted": planted, "outcome": outcome}
         self.files.append(truth)
+
+    def write_zips(self) -> None:
+        """Send the zips, once all their members are put."""
+        for path, members in self._zips.items():
+            write_whole(self._folder / path, _zip(members))
 
 
 def _send_returns(
