@@ -7,16 +7,18 @@ dates, texts in both languages), its cases in `tests/unit/expectations`.
 import datetime as dt
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from schemas.codes.code_table import parse_table
 from schemas.cycles import Cycle
 from schemas.states import Severity
 from schemas.tables import PUPIL_FIELDS
-from schemas.texts.edited_files import Checked, Follows, Says, one_of, text_of
+from schemas.texts.edited_files import Checked, Condition, follows, one_of, text_of
 from schemas.texts.translations import Translation
 
 _FILE = Path(__file__).with_name("catalogue.csv")
@@ -40,12 +42,11 @@ _ROW_WISE = PRESENCE | {
 _OF_MANY_ROWS = frozenset(("mostly", "row_condition", "condition_parser"))
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def _object(text: str) -> bool:
     try:
-        value = json.loads(text)
+        return isinstance(json.loads(text), dict)
     except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+        return False
 
 
 def _day(text: str) -> bool:
@@ -55,25 +56,20 @@ def _day(text: str) -> bool:
         return False
 
 
-_Arguments = Annotated[
-    str,
-    Says("fault.kwargs", lambda text: _object(text) is not None),
-    Says(
-        "fault.kwargs_without",
-        lambda text: not _OF_MANY_ROWS & set(_object(text) or ()),
-        names=", ".join(sorted(_OF_MANY_ROWS)),
-    ),
-]
-_Day = Annotated[str, Says("fault.a_date", _day)]
+def _row_wise_arguments(text: str) -> str:
+    if _OF_MANY_ROWS & set(json.loads(text)):
+        names = ", ".join(sorted(_OF_MANY_ROWS))
+        raise PydanticCustomError("fault.kwargs_without", "fault.kwargs_without", {"names": names})
+    return text
 
 
-@dataclass(frozen=True)
+_Day = Annotated[str, Condition("fault.a_date", _day)]
+
+
 class Rule(Checked):
     """One rule: what it judges (field, column, expectation), when it holds, and its texts for people.
 
     Attributes:
-        code: the name of the rule in findings, texts and tests.
-        severity: `schemas.states.Severity`.
         field: the pupil field that a person would correct.
         column: the evidence column that is judged.
         expectation: its class in Great Expectations, in snake case, one of the row-wise; it ignores nulls unless it checks
@@ -91,10 +87,10 @@ class Rule(Checked):
     field: Annotated[str, one_of(PUPIL_FIELDS)]
     column: str
     expectation: Annotated[str, one_of(sorted(_ROW_WISE))]
-    kwargs: _Arguments
+    kwargs: Annotated[str, Condition("fault.kwargs", _object), AfterValidator(_row_wise_arguments)]
     since: _Day
-    until: Annotated[_Day, Follows("since", "until")]
-    lrs_code: Annotated[str, Says("fault.lrs_code", re.compile(r"(RC[0-9]{3})?").fullmatch)]
+    until: Annotated[_Day, follows("since", "until")]
+    lrs_code: Annotated[str, Condition("fault.lrs_code", re.compile(r"(RC[0-9]{3})?").fullmatch)]
     wrong_en: str
     wrong_cy: str
     message_en: str
@@ -119,15 +115,9 @@ def row_wise(expectation: str, arguments: dict[str, Any]) -> bool:
 def parse_rules(
     text: str, source: str = "catalogue.csv", translations: dict[str, Translation] | None = None
 ) -> tuple[Rule, ...]:
-    """Read a catalogue.
+    """Return the rules of a CSV text that has the columns of `Rule` except the Welsh ones, in file order.
 
-    Args:
-        text: CSV with exactly the columns of `Rule`, except the Welsh ones.
-        source: the name of the text in a fault.
-        translations: the Welsh; the shipped translations where None.
-
-    Returns:
-        The rules, in file order.
+    `source` is its name in faults; the Welsh comes from the shipped catalogue if `translations` is None.
 
     Raises:
         ConfigurationFault: with every fault of every row, or every fault of the Welsh.
@@ -142,11 +132,9 @@ def all_rules() -> tuple[Rule, ...]:
 
 
 def rules_for(cycle: Cycle, rules: tuple[Rule, ...] | None = None) -> tuple[Rule, ...]:
-    """Return the rules that hold for a cycle, in file order, by the first day on which its census may fall (census_from).
+    """Return those of the rules (None: all that are shipped) that hold for a cycle, in file order.
 
-    Args:
-        cycle: since and until of a rule are both included.
-        rules: the catalogue to choose from; the shipped one where None.
+    The first day on which its census may fall decides (census_from); since and until of a rule are both included.
     """
     day = cycle.census_from.isoformat()
     every = all_rules() if rules is None else rules

@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ _RESULT_FORMAT = {
     "return_unexpected_index_query": False,
 }
 #: The library has one context per process, and this module one data source in it.
-_ONE_AT_A_TIME = threading.Lock()
+_LIBRARY_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class RuleResult:
     tried: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class _DistinctValues:
+class _DistinctValues(NamedTuple):
     """A column for its rule: one row for each distinct value, and the number of that row for each row of the evidence."""
 
     values: pd.Series
@@ -136,11 +135,6 @@ def _gx() -> Any:
     return great_expectations
 
 
-def ready() -> None:
-    """Load the library now, for a process that will run rules soon."""
-    _context()
-
-
 @cache
 def _context() -> Any:
     context = _gx().get_context(mode="ephemeral")
@@ -149,11 +143,6 @@ def _context() -> Any:
 
 
 def _expectation(rule: Rule) -> Any:
-    """Return the rule's expectation, for a column `value`.
-
-    Raises:
-        ServiceFault: the library has no such expectation, or it refuses the arguments.
-    """
     name = "".join(word.capitalize() for word in rule.expectation.split("_"))
     try:
         return getattr(_gx().expectations, name)(column="value", **rule.arguments)
@@ -171,7 +160,7 @@ def _validate(questions: list[tuple[Any, pd.Series]]) -> list[Any]:
     Each question has its own batch: one batch for all would have as many rows for every question as the longest column.
     The data source is removed again, so calls leave nothing behind.
     """
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
+    with _LIBRARY_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sources = _context().data_sources
         source = sources.add_or_update_pandas(name="evidence")

@@ -1,14 +1,14 @@
 """Census cycles: blocks of `cycles.toml`, read and checked here. No pupils here. To add a cycle: a block there."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 from schemas.texts.catalogue import Bilingual, bilingual, text
-from schemas.texts.edited_files import Checked, Follows, Says, Whole, Wrong, check_blocks, one_of, text_of, toml_of
+from schemas.texts.edited_files import Checked, Condition, Whole, check_blocks, follows, one_of, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FILE = Path(__file__).with_name("cycles.toml")
@@ -17,7 +17,6 @@ SCHEDULED_KINDS = ("september", "january")
 _KINDS = ("pilot", *SCHEDULED_KINDS)
 
 
-@dataclass(frozen=True)
 class Cycle(Checked):
     """A census cycle.
 
@@ -35,11 +34,11 @@ class Cycle(Checked):
     kind: Annotated[str, one_of(_KINDS)]
     academic_year: int
     census_from: dt.date
-    census_to: Annotated[dt.date, Follows("census_from", "census_to")]
-    closes_on: Annotated[dt.date, Follows("census_to", "closes_on")]
+    census_to: Annotated[dt.date, follows("census_from", "census_to")]
+    closes_on: Annotated[dt.date, follows("census_to", "closes_on")]
     answer_within_days: Whole
     year_groups: Annotated[
-        tuple[int, ...], Says("fault.year_groups", lambda years: years and all(1 <= year <= 14 for year in years))
+        tuple[int, ...], Condition("fault.year_groups", lambda years: years and all(1 <= year <= 14 for year in years))
     ]
     lrs_profile: str
     lrs_format: Literal["CSV", "XML"]
@@ -47,10 +46,10 @@ class Cycle(Checked):
     minimum_age: int | None = None
     minimum_age_on: dt.date | None = None
 
-    def __post_init__(self) -> None:
+    def conditions(self) -> Iterable[tuple[object, Bilingual]]:
         """Refuse half an age rule."""
-        if (self.minimum_age is None) != (self.minimum_age_on is None):
-            raise Wrong([bilingual("fault.together", one="minimum_age", other="minimum_age_on")])
+        whole = (self.minimum_age is None) == (self.minimum_age_on is None)
+        yield whole, bilingual("fault.together", one="minimum_age", other="minimum_age_on")
 
     @property
     def title_en(self) -> str:
@@ -103,37 +102,38 @@ def all_cycles() -> dict[str, Cycle]:
     return parse_cycles(text_of(_FILE))
 
 
-def open_cycle(kind: str, day: dt.date, cycles: dict[str, Cycle] | None = None) -> Cycle | None:
+def open_cycle(kind: str, day: dt.date) -> Cycle | None:
     """Return the cycle of a kind that is open on a day; None if there is none."""
-    known = (all_cycles() if cycles is None else cycles).values()
-    return next((c for c in known if c.kind == kind and c.is_open(day)), None)
+    return next((c for c in all_cycles().values() if c.kind == kind and c.is_open(day)), None)
 
 
-def up_to(cycle: Cycle, cycles: dict[str, Cycle] | None = None) -> list[str]:
+def _in_order() -> list[Cycle]:
+    return sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))
+
+
+def up_to(cycle: Cycle) -> list[str]:
     """Return the ids of the cycles up to this one, in the order of their censuses.
 
     A cycle sees nothing of later ones (law 5, docs/explanation/laws.md: a January run repeated in March is still January's).
     """
-    order = sorted((all_cycles() if cycles is None else cycles).values(), key=lambda c: (c.census_from, c.id))
-    earlier = [c.id for c in order if (c.census_from, c.id) < (cycle.census_from, cycle.id)]
+    earlier = [c.id for c in _in_order() if (c.census_from, c.id) < (cycle.census_from, cycle.id)]
     return [*earlier, cycle.id]
 
 
 def earlier_alike(cycle: Cycle) -> list[str]:
     """Return the ids of earlier cycles with the same year groups and age rule, in order."""
-    terms = (cycle.year_groups, cycle.minimum_age)
-    before = (all_cycles()[cycle_id] for cycle_id in up_to(cycle)[:-1])
-    return [c.id for c in before if (c.year_groups, c.minimum_age) == terms]
+    alike = [c.id for c in _in_order() if (c.year_groups, c.minimum_age) == (cycle.year_groups, cycle.minimum_age)]
+    return [cycle_id for cycle_id in up_to(cycle)[:-1] if cycle_id in alike]
 
 
 def cycles_in_order() -> list[str]:
     """Return the ids of all cycles, in the order of their censuses."""
-    return [c.id for c in sorted(all_cycles().values(), key=lambda c: (c.census_from, c.id))]
+    return [c.id for c in _in_order()]
 
 
 def last_of(ids: list[str]) -> Cycle | None:
     """Return the cycle with the latest census; None if there are no ids."""
-    return next((all_cycles()[cycle_id] for cycle_id in reversed(cycles_in_order()) if cycle_id in ids), None)
+    return next((c for c in reversed(_in_order()) if c.id in ids), None)
 
 
 def cycle_by_id(cycle_id: str) -> Cycle:

@@ -10,6 +10,7 @@ import csv
 import io
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -91,23 +92,18 @@ class Table:
 
 
 _TEXT = pa.string()
-_INT = pa.int64()
 
 
-def _ref(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(n, _TEXT, Tier.OPEN, required=True) for n in names)
+def _texts(tier: Tier, required: bool, *names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, _TEXT, tier, required) for name in names)
 
 
-def _open(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(n, _TEXT, Tier.OPEN) for n in names)
+def _numbers(*names: str, required: bool = True) -> tuple[Column, ...]:
+    return tuple(Column(name, pa.int64(), Tier.OPEN, required) for name in names)
 
 
-def _internal(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(n, _TEXT, Tier.INTERNAL) for n in names)
-
-
-def _personal(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(n, _TEXT, Tier.PERSONAL) for n in names)
+_ref, _open = partial(_texts, Tier.OPEN, True), partial(_texts, Tier.OPEN, False)
+_internal, _personal = partial(_texts, Tier.INTERNAL, False), partial(_texts, Tier.PERSONAL, False)
 
 
 #: The text fields of a pupil record, each with its tier, its `since`, and its elements in every layout of a return.
@@ -155,20 +151,14 @@ RECEIVED = Table(
         *_internal("census_date", "header_datetime", "serial_no"),
         *_open("layout", "received_at"),
         # Records on roll: counted when the return was received, and when it was read.
-        Column("declared", _INT, Tier.OPEN),
-        Column("pupils", _INT, Tier.OPEN),
-        Column("leavers", _INT, Tier.OPEN),
+        *_numbers("declared", "pupils", "leavers", required=False),
         *_internal("unknown_elements"),
     ),
     key=("sha256",),
 )
 PUPILS = Table(
     "pupils",
-    (
-        *_ref("row_ref", "cycle", "la_code", "school_number", "sha256"),
-        Column("ordinal", _INT, Tier.OPEN, required=True),
-        *_PUPIL_COLUMNS,
-    ),
+    (*_ref("row_ref", "cycle", "la_code", "school_number", "sha256"), *_numbers("ordinal"), *_PUPIL_COLUMNS),
     key=("row_ref",),
     partition_by=("cycle", "la_code"),
 )
@@ -179,9 +169,7 @@ DISPOSITIONS = Table(
     partition_by=("cycle", "la_code"),
 )
 SHARED_UPNS = Table(
-    "shared_upns",
-    (*_ref("cycle"), Column("upn", _TEXT, Tier.PERSONAL, required=True)),
-    key=("cycle", "upn"),
+    "shared_upns", (*_ref("cycle"), Column("upn", _TEXT, Tier.PERSONAL, required=True)), key=("cycle", "upn")
 )
 FINDINGS = Table(
     "findings",
@@ -195,7 +183,7 @@ BATCHES = Table(
         *_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "profile", "format", "file_name"),
         *_ref("file_sha256", "state", "built_at"),
         *_open("sent_at", "reason"),
-        Column("rows", _INT, Tier.OPEN, required=True),
+        *_numbers("rows"),
     ),
     key=("batch_ref",),
     partition_by=("cycle", "la_code"),
@@ -204,7 +192,7 @@ BATCH_DECISIONS = Table(
     "batch_decisions",
     (
         *_ref("batch_ref", "cycle", "la_code"),
-        Column("number", _INT, Tier.OPEN, required=True),
+        *_numbers("number"),
         *_ref("decision", "decided_at", "state_before", "state_after"),
         # A person's own words may hold anything.
         Column("reason", _TEXT, Tier.PERSONAL, required=True),
@@ -215,11 +203,11 @@ OPERATOR_DECISIONS = Table(
     "operator_decisions",
     (
         *_ref("decision", "ref"),
-        Column("number", _INT, Tier.OPEN, required=True),
+        *_numbers("number"),
         *_open("cycle", "la_code", "school_number"),
         *_ref("decided_at"),
         # The number that the person saw: learners on hold, or the last file.
-        Column("counted", _INT, Tier.OPEN, required=True),
+        *_numbers("counted"),
         Column("reason", _TEXT, Tier.PERSONAL, required=True),
     ),
     key=("decision", "ref", "number"),
@@ -228,9 +216,8 @@ OPERATOR_DECISIONS = Table(
 LRS_JOBS = Table(
     "lrs_jobs",
     (
-        *_ref(
-            "kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn", "file_name", "submitted_at"
-        ),
+        *_ref("kind", "batch_ref", "job_ref", "cycle", "la_code", "school_number", "ukprn"),
+        *_ref("file_name", "submitted_at"),
         # The LRS's last code when it was asked for the answers; null if it was not asked yet.
         *_internal("code"),
     ),
@@ -251,7 +238,7 @@ BATCH_ROWS = Table(
     "batch_rows",
     (
         *_ref("batch_ref", "cycle", "la_code", "school_number", "ukprn", "row_ref"),
-        Column("position", _INT, Tier.OPEN, required=True),
+        *_numbers("position"),
         *_personal("upn", *SENT_FIELDS, "ability_to_share"),
     ),
     key=("batch_ref", "upn"),
@@ -262,7 +249,7 @@ LRS_RETURNS = Table(
     "lrs_returns",
     (
         *_ref("sha256"),
-        Column("ordinal", _INT, Tier.OPEN, required=True),
+        *_numbers("ordinal"),
         *_internal("file_name_cell", "ukprn", "return_code"),
         *_open("batch_ref", "cycle", "tied", "received_at"),
         # The UPN as the LRS wrote it, and in the form in which UPNs are compared; null if blank.
@@ -292,6 +279,23 @@ EXCEPTIONS = Table(
     ),
     key=("upn", "batch_ref"),
 )
+#: Deliveries to schools and authorities; for an authority, its code is also its `school_number`.
+DELIVERIES = Table(
+    "deliveries",
+    (
+        *_ref("sha256", "cycle", "la_code", "school_number", "content_ref", "path", "delivered_at"),
+        *_numbers("number", "ulns", "exceptions"),
+    ),
+    key=("sha256",),
+)
+#: Removals after the retention days of a kind (`tasks.maintenance.purge`).
+PURGED = Table(
+    "purged", (*_ref("kind", "ref", "purged_on"), *_open("cycle"), *_numbers("files", "bytes")), key=("kind", "ref")
+)
+
+#: All tables of the lake, which are those above.
+TABLES = {table.name: table for table in tuple(globals().values()) if isinstance(table, Table)}
+
 #: Not in the lake: derived by `tasks.core.exception_life`; the columns of `snapshots/<cycle>/exceptions.parquet`.
 EXCEPTION_LIVES = Table(
     "exception_lives",
@@ -304,47 +308,3 @@ EXCEPTION_LIVES = Table(
     ),
     key=EXCEPTIONS.key,
 )
-#: Deliveries to schools and authorities; for an authority, its code is also its `school_number`.
-DELIVERIES = Table(
-    "deliveries",
-    (
-        *_ref("sha256", "cycle", "la_code", "school_number", "content_ref", "path", "delivered_at"),
-        Column("number", _INT, Tier.OPEN, required=True),
-        Column("ulns", _INT, Tier.OPEN, required=True),
-        Column("exceptions", _INT, Tier.OPEN, required=True),
-    ),
-    key=("sha256",),
-)
-#: Removals after the retention days of a kind (`tasks.maintenance.purge`).
-PURGED = Table(
-    "purged",
-    (
-        *_ref("kind", "ref", "purged_on"),
-        *_open("cycle"),
-        Column("files", _INT, Tier.OPEN, required=True),
-        Column("bytes", _INT, Tier.OPEN, required=True),
-    ),
-    key=("kind", "ref"),
-)
-
-TABLES = {
-    t.name: t
-    for t in (
-        RECEIVED,
-        PUPILS,
-        DISPOSITIONS,
-        SHARED_UPNS,
-        FINDINGS,
-        BATCHES,
-        BATCH_DECISIONS,
-        OPERATOR_DECISIONS,
-        LRS_JOBS,
-        ULN_CHECKS,
-        BATCH_ROWS,
-        LRS_RETURNS,
-        LEARNERS,
-        EXCEPTIONS,
-        DELIVERIES,
-        PURGED,
-    )
-}

@@ -23,7 +23,7 @@ def _counts(*names: str) -> tuple[Column, ...]:
 STAGE_COUNTS = Table("stage_counts", (*_text("la_code", "stage", "count"), *_counts("number")), key=())
 #: The counts, as `stage.count`, that are shown: of files, schools and batches. Learners are counted in one table alone,
 #: `CYCLE_BY_AUTHORITY`, because two tables about the same learners can be subtracted from each other.
-COUNTS_TOLD = frozenset(
+COUNTS_SHOWN = frozenset(
     (
         *("receive.files", "receive.accepted", "receive.quarantined", "receive.faults", "read.returns", "read.faults"),
         *("batch.batches", "release.sent", "release.unconfirmed", "readiness.schools"),
@@ -40,9 +40,7 @@ CYCLE_BY_AUTHORITY = Table(
 FOR_A_PERSON = Table("for_a_person", (*_text("what"), *_counts("number")), key=("what",))
 #: The batches that are not over.
 OPEN_BATCHES = Table(
-    "open_batches",
-    (*_text("batch_ref", "la_code", "school_number", "state"), *_counts("age")),
-    key=("batch_ref",),
+    "open_batches", (*_text("batch_ref", "la_code", "school_number", "state"), *_counts("age")), key=("batch_ref",)
 )
 #: Number of batches by state.
 BATCHES_BY_STATE = Table("batches_by_state", (*_text("state"), *_counts("number")), key=("state",))
@@ -85,9 +83,7 @@ BATCHES_SHOWN = Table(
 )
 #: Schools whose number of learners is far from their last cycle's (law 7, docs/explanation/laws.md).
 VOLUMES = Table(
-    "volumes",
-    (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")),
-    key=("school_number",),
+    "volumes", (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")), key=("school_number",)
 )
 #: Numbers of exceptions by the cycle that opened them, their state and cause.
 EXCEPTIONS_BY_STATE = Table(
@@ -143,10 +139,7 @@ PAGE_TABLES = {
             *_counts("number", "schools"),
         ),
         "ages": (*_text("age"), *_counts("number", "schools")),
-        "waiting": (
-            *_text("school_number", "school_name"),
-            *_counts("school_name_place", "number", "late", "oldest"),
-        ),
+        "waiting": (*_text("school_number", "school_name"), *_counts("school_name_place", "number", "late", "oldest")),
         "readiness": (
             *_text("school_number", "school_name", "missing_cy", "missing_en", "action_cy", "action_en"),
             *_text("place_cy", "place_en"),
@@ -168,31 +161,9 @@ PAGE_TABLES = {
     }.items()
 }
 
-VIEWS = {
-    view.name: view
-    for view in (
-        STAGE_COUNTS,
-        CYCLE_BY_AUTHORITY,
-        FOR_A_PERSON,
-        OPEN_BATCHES,
-        BATCHES_BY_STATE,
-        RULES_TRIED,
-        STANDING,
-        UNKNOWN_ELEMENTS,
-        CHECKED,
-        PURGED_BY_KIND,
-        BATCHES_SHOWN,
-        VOLUMES,
-        EXCEPTIONS_BY_STATE,
-        EXCEPTIONS_BY_CODE,
-        EXCEPTIONS_BY_AGE,
-        ARRIVED,
-        BATCHES_NAMED,
-        PUBLISHED,
-        METRICS,
-        *PAGE_TABLES.values(),
-    )
-}
+#: All views but those of one learner, below.
+VIEWS = {view.name: view for view in tuple(globals().values()) if isinstance(view, Table)}
+VIEWS |= {view.name: view for view in PAGE_TABLES.values()}
 
 #: The register's row of a learner, for each UPN.
 LEARNER_KNOWN = Table(
@@ -201,7 +172,7 @@ LEARNER_KNOWN = Table(
     key=("upn",),
 )
 #: Present state of a learner's records.
-LEARNER_STANDS = Table(
+LEARNER_STATES = Table(
     "learner_stands", (*_text("cycle", "school_number", "state"), *_text("upn", tier=Tier.PERSONAL)), key=()
 )
 #: Events of a learner (`learner_story.EVENT_COLUMNS`); detail holds the school's, the LRS's or a person's own words.
@@ -214,4 +185,4 @@ LEARNER_STORY = Table(
     ),
     key=(),
 )
-OF_ONE_LEARNER = (LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY)
+OF_ONE_LEARNER = (LEARNER_KNOWN, LEARNER_STATES, LEARNER_STORY)

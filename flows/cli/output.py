@@ -21,7 +21,7 @@ from flows.cli.language import heading, localised, localised_text, pair
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.codes.return_codes import all_return_codes
 from schemas.cycles import Cycle, all_cycles, cycle_by_id
-from schemas.settings.retention import all_retention
+from schemas.settings.terms import all_retention
 from schemas.tables import Tier
 from schemas.texts.faults import Refused
 from schemas.texts.translations import all_translations
@@ -183,8 +183,7 @@ def print_exceptions(root: str, cycle: Cycle, counts: dict[str, VisibleRows]) ->
         cause = localised_text(f"cause.{row['cause']}") if row["cause"] else ""
         table.add_row(row["cycle"], localised_text(f"exception.{row['state']}"), cause, f"{row['number']:,}")
     out.print(table)
-    local_codes = DataRoot(Path(root)).reference / "return_codes.csv"
-    codes = all_return_codes(local_codes if local_codes.exists() else None)
+    codes = all_return_codes(DataRoot(Path(root)).reference)
     for row in counts["codes"].rows():
         code = codes.get(row["return_code"], codes["UNKNOWN"])
         out.print(f"{row['number']:>10,}  {escape(row['return_code'])}: {pair(code.label_cy, code.label_en)}")

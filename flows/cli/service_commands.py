@@ -17,7 +17,7 @@ from flows.cli.language import localised, localised_text
 from flows.cli.output import out, print_doctor, print_json, print_plain, print_purged
 from flows.cli.running import opened, prepare_engine
 from flows.run.engine import user_has_a_server
-from schemas.settings.watching import how_watched
+from schemas.settings.terms import how_watched
 from tasks.io.data_root.data_root import DataRoot, write_whole
 
 

@@ -20,7 +20,7 @@ from flows.run.progress import RunProgress, begin_step
 from flows.run.run_page import Page, authorities_page, batches_page, outcomes_picture_of, overview_page, rules_page
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault, Refused, ServiceFault
-from schemas.views import COUNTS_TOLD, STAGE_COUNTS
+from schemas.views import COUNTS_SHOWN, STAGE_COUNTS
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.reference import authorities
 from tasks.reports.overview import Overview, overview_of, visible_rules
@@ -205,7 +205,7 @@ def _shown(counts: Mapping[str, Mapping[str, Counts]]) -> VisibleRows:
         for la, stages in counts.items()
         for stage, stage_counts in stages.items()
         for name, n in stage_counts.items()
-        if f"{stage}.{name}" in COUNTS_TOLD
+        if f"{stage}.{name}" in COUNTS_SHOWN
     ]
     return check_visible(STAGE_COUNTS, rows)
 

@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.run.events import emit_arrived
 from flows.run.schedule import seconds
-from schemas.settings.watching import how_watched
+from schemas.settings.terms import how_watched
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
 from schemas.views import ARRIVED

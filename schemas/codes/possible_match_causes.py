@@ -5,9 +5,7 @@ belong here: the cause for a learner (`tasks.core.possible_match`). The causes a
 To add a cause: a word in `Cause` at its place, a row in the table, and the evidence for it in `possible_match`.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +33,6 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
 class CauseTexts(Checked):
     """A cause's texts: the likely reason and what to check."""
 
@@ -46,11 +43,6 @@ class CauseTexts(Checked):
     check_cy: str
 
 
-@cache
 def possible_match_causes() -> tuple[CauseTexts, ...]:
-    """Return the texts of all causes, in file order.
-
-    Raises:
-        ConfigurationFault: the table is wrong, or a cause is missing or unknown; lists every fault.
-    """
+    """Return the texts of all causes, in file order (`load_table`); none may be missing or unknown."""
     return tuple(load_table(CauseTexts, _FILE, needed=Cause).values())

@@ -1,7 +1,5 @@
 """Reasons for quarantine: why a file is refused and what to do, in both languages, from `quarantine_reasons.csv`."""
 
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +10,8 @@ from schemas.texts.edited_files import Checked
 _FILE = Path(__file__).with_name("quarantine_reasons.csv")
 
 
-@dataclass(frozen=True)
 class Reason(Checked):
-    """A reason. Every later run checks a file again if its reason has `retry`."""
+    """A reason. Every later run checks a file again if `retry` is Y: new reference data or another cycle may cure it."""
 
     code: str
     text_en: str
@@ -28,13 +25,7 @@ class Reason(Checked):
         """Return why the file is refused."""
         return Bilingual(self.text_cy, self.text_en)
 
-    @property
-    def looked_at_again(self) -> bool:
-        """Whether new reference data or another cycle may cure it."""
-        return self.retry == "Y"
 
-
-@cache
 def all_reasons() -> dict[str, Reason]:
     """Return all reasons, by code."""
     return load_table(Reason, _FILE)

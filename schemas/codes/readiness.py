@@ -3,8 +3,6 @@
 To add a check: a row in the table, and its line in `tasks.core.readiness.unmet_requirements`.
 """
 
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from schemas.codes.code_table import load_table
@@ -13,7 +11,6 @@ from schemas.texts.edited_files import Checked
 _FILE = Path(__file__).with_name("readiness.csv")
 
 
-@dataclass(frozen=True)
 class Lack(Checked):
     """Something that a school may lack, the action, and where to take it."""
 
@@ -26,11 +23,6 @@ class Lack(Checked):
     where_cy: str
 
 
-@cache
 def lacks() -> tuple[Lack, ...]:
-    """Return all checks, in file order.
-
-    Raises:
-        ConfigurationFault: the table is wrong; lists every fault.
-    """
+    """Return all checks, in file order (`load_table`)."""
     return tuple(load_table(Lack, _FILE).values())

@@ -5,15 +5,13 @@ the shipped table; its Welsh is in its own columns (`label_cy`, `action_cy`, `fi
 its English is the shipped one. `UNKNOWN` is the row for codes that are not in the table, `NONE` for an answer without a code.
 """
 
-from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
 
 from schemas.codes.code_table import load_table
-from schemas.texts.edited_files import Checked, Says
+from schemas.texts.edited_files import Checked, Condition
 
 #: The one code for which a likely cause is worked out (`tasks.core.possible_match`).
 POSSIBLE_MATCH = "RC007"
@@ -25,15 +23,14 @@ def _form(code: str) -> str:
     return str(normalise_code(pd.Series([code], dtype="str"))[0])
 
 
-@dataclass(frozen=True)
 class ReturnCode(Checked):
     """A code. If several answers came without a ULN, the code with the lowest precedence is shown."""
 
-    code: Annotated[str, Says("fault.code_form", lambda code: code == _form(code), {"form": _form})]
+    code: Annotated[str, Condition("fault.code_form", lambda code: code == _form(code), form=_form)]
     outcome: Literal["uln", "exception", "unknown"]
     who_acts: Literal["school", "service", "lrs", "unknown"]
     resubmit: Literal["Y", "N", "?"]
-    precedence: Annotated[str, Says("fault.precedence", str.isdigit)]
+    precedence: Annotated[str, Condition("fault.precedence", str.isdigit)]
     label_en: str
     label_cy: str
     action_en: str
@@ -44,24 +41,18 @@ class ReturnCode(Checked):
     confidence: Literal["known", "unknown"]
 
 
-def all_return_codes(override: Path | None = None) -> dict[str, ReturnCode]:
-    """Return the codes, by code; `override` is a table that replaces the shipped one.
+def all_return_codes(reference: Path | None = None) -> dict[str, ReturnCode]:
+    """Return the codes, by code; a `return_codes.csv` in the folder `reference` replaces the shipped one.
 
     Raises:
         ConfigurationFault: the table is wrong, or lacks UNKNOWN or NONE.
     """
-    path = override or _FILE
-    return _load(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _load(path: Path, _changed: int) -> dict[str, ReturnCode]:
-    return load_table(ReturnCode, path, own=path != _FILE, needed=("UNKNOWN", "NONE"))
+    return load_table(ReturnCode, _FILE, reference, needed=("UNKNOWN", "NONE"))
 
 
 def code_table(codes: dict[str, ReturnCode]) -> pd.DataFrame:
     """Return the codes as a table; precedence is a number."""
-    return pd.DataFrame([asdict(c) for c in codes.values()]).astype("str").astype({"precedence": "int64"})
+    return pd.DataFrame([c.model_dump() for c in codes.values()]).astype("str").astype({"precedence": "int64"})
 
 
 def normalise_code(codes: pd.Series) -> pd.Series:

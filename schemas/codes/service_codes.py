@@ -5,9 +5,7 @@ root's `reference/` replaces the shipped table, like one of return codes (`schem
 for codes that are not in the table.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,7 +50,6 @@ class Connection(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-@dataclass(frozen=True)
 class ServiceCode(Checked):
     """A code.
 
@@ -98,14 +95,7 @@ def service_codes(reference: Path | None = None) -> dict[str, ServiceCode]:
     Raises:
         ConfigurationFault: the table is wrong, or lacks a member of `Connection`.
     """
-    replacement = reference / "service_codes.csv" if reference is not None else _FILE
-    path = replacement if replacement.exists() else _FILE
-    return _load(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _load(path: Path, _changed: int) -> dict[str, ServiceCode]:
-    return load_table(ServiceCode, path, own=path != _FILE, needed=Connection)
+    return load_table(ServiceCode, _FILE, reference, needed=Connection)
 
 
 def meaning(code: str, codes: dict[str, ServiceCode]) -> ServiceCode:

@@ -1,23 +1,17 @@
-"""Common Transfer File versions: blocks of `ctf/versions.toml`, each with a schema of our own beside it.
-
-Does not belong here: writing a file (`tasks/io/school/ctf_writer.py`), or which cycle uses which version (`cycles.toml`).
-To add a version: a block in `ctf/versions.toml` and its `ctf/ctf_<version>.xsd`.
-"""
+"""Common Transfer File versions: blocks of `versions.toml`, each with a schema beside it; `cycles.toml` chooses one."""
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from schemas.texts.catalogue import bilingual
-from schemas.texts.edited_files import Checked, Says, Text, check_blocks, text_of, toml_of
+from schemas.texts.edited_files import Checked, Condition, Text, check_blocks, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True)
 class CtfVersion(Checked):
     """A CTF version: its name and its header. `versions.toml` has the meaning and source of each item.
 
@@ -28,12 +22,12 @@ class CtfVersion(Checked):
         data_qualifier: None if the file has no such item.
     """
 
-    id: Annotated[str, Says("fault.version_name", re.compile(r"[0-9]+\.[0-9]+").fullmatch)]
+    id: Annotated[str, Condition("fault.version_name", re.compile(r"[0-9]+\.[0-9]+").fullmatch)]
     gender_element: Literal["Gender", "Sex"]
     document_qualifier: Literal["full", "partial"]
     data_descriptor: Text
     supplier_id: Text
-    source_estab: Annotated[str, Says("fault.source_estab", re.compile(r"[0-9A-Z]{4}").fullmatch)]
+    source_estab: Annotated[str, Condition("fault.source_estab", re.compile(r"[0-9A-Z]{4}").fullmatch)]
     source_school_name: Text
     data_qualifier: Text | None = None
 

@@ -1,19 +1,19 @@
 """LRS batch layouts ("profiles"): headings in order, what fills them, and limits, from `lrs/*.toml`.
 
 A file of the same name in the data root's `reference/lrs/` replaces the shipped one, because the official order of 3A and
-the XML root are not public. To add a layout: a file here or there.
+the XML root are not public.
 """
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from schemas.tables import SENT_FIELDS
-from schemas.texts.catalogue import bilingual
-from schemas.texts.edited_files import Checked, Says, Text, Texts, Whole, Wrong, check, text_of, toml_of
+from schemas.texts.catalogue import Bilingual, bilingual
+from schemas.texts.edited_files import Checked, Condition, Text, Texts, Whole, check, text_of, toml_of
 from schemas.texts.faults import ConfigurationFault
 
 _FOLDER = Path(__file__).parent
@@ -22,10 +22,11 @@ _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count
 SOURCES = _FIRST_ROW_ONLY | {"upn", *SENT_FIELDS, "ability_to_share"}
 #: The layout of a call of the LRS web service, and the ledger's word for that format.
 BY_SERVICE, SOAP = "WS", "SOAP"
+#: The LRS requires all sources except the middle name.
 _MANDATORY = sorted(SOURCES - {"middle_name"})
 _LRS_NAME_LENGTH = 35
 _ELEMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_ElementName = Annotated[str, Says("fault.element_name", _ELEMENT.fullmatch, {"name": str})]
+_ElementName = Annotated[str, Condition("fault.element_name", _ELEMENT.fullmatch, name=str)]
 
 
 def _known(source: str) -> bool:
@@ -39,12 +40,11 @@ def _is_class(characters: str) -> bool:
         return False
 
 
-@dataclass(frozen=True)
 class BatchColumn(Checked):
     """A column of a batch file."""
 
     heading: Text
-    source: Annotated[str, Says("fault.source_unknown", _known, {"source": str})] = ""
+    source: Annotated[str, Condition("fault.source_unknown", _known, source=str)] = ""
     max_length: int = 0
     aliases: tuple[str, ...] = ()
     xml_name: str = ""
@@ -55,7 +55,6 @@ class BatchColumn(Checked):
         return self.source in _FIRST_ROW_ONLY
 
 
-@dataclass(frozen=True)
 class BatchXml(Checked):
     """The element names of the XML form.
 
@@ -67,13 +66,12 @@ class BatchXml(Checked):
     root: _ElementName
     record: _ElementName
     header: dict[
-        _ElementName, Annotated[str, Says("fault.source_unknown", _FIRST_ROW_ONLY.__contains__, {"source": str})]
+        _ElementName, Annotated[str, Condition("fault.source_unknown", _FIRST_ROW_ONLY.__contains__, source=str)]
     ]
     namespace: str = ""
     root_only: bool = False
 
 
-@dataclass(frozen=True)
 class Profile(Checked):
     """A layout.
 
@@ -88,33 +86,26 @@ class Profile(Checked):
     note_en: str
     note_cy: str
     limit: Whole
-    name_characters: Annotated[str, Says("fault.name_characters", _is_class)]
+    name_characters: Annotated[str, Condition("fault.name_characters", _is_class)]
     return_code_headings: Texts
     xml: BatchXml
     columns: tuple[BatchColumn, ...]
 
-    def __post_init__(self) -> None:
+    def conditions(self) -> Iterable[tuple[object, Bilingual]]:
         """Refuse a repeated heading, and a layout without an item that the LRS requires."""
         headings = Counter(column.heading for column in self.columns)
+        for heading, number in sorted(headings.items()):
+            yield number == 1, bilingual("fault.twice", code=heading)
         sources = {column.source for column in self.columns}
-        Wrong.unless(
-            *((number == 1, bilingual("fault.twice", code=heading)) for heading, number in sorted(headings.items())),
-            # The LRS requires all sources except the middle name.
-            *((source in sources, bilingual("fault.source_missing", source=source)) for source in _MANDATORY),
-            ("ukprn" in self.xml.header.values(), bilingual("fault.source_missing", source="ukprn").at("[xml.header]")),
-            *(
-                (_ELEMENT.fullmatch(name), bilingual("fault.element_name", name=name).at("[xml]"))
-                for name in (column.xml_name or column.heading for column in self.columns)
-            ),
-        )
-
-    def max_length(self, source: str) -> int:
-        """Return the maximum length of the column with a source; 0 if there is no limit."""
-        return next((c.max_length for c in self.columns if c.source == source), 0)
+        for source in _MANDATORY:
+            yield source in sources, bilingual("fault.source_missing", source=source)
+        yield "ukprn" in self.xml.header.values(), bilingual("fault.source_missing", source="ukprn").at("[xml.header]")
+        for name in (column.xml_name or column.heading for column in self.columns):
+            yield _ELEMENT.fullmatch(name), bilingual("fault.element_name", name=name).at("[xml]")
 
     def name_length(self, source: str) -> int:
         """Return the maximum length of a name; by default the LRS schema's (docs/reference/sources.md#lrs-batch-layout)."""
-        return self.max_length(source) or _LRS_NAME_LENGTH
+        return next((c.max_length for c in self.columns if c.source == source), 0) or _LRS_NAME_LENGTH
 
 
 def parse_profile(text: str, source: str) -> Profile:
@@ -126,15 +117,14 @@ def parse_profile(text: str, source: str) -> Profile:
     return check(Profile, toml_of(text, source), source)
 
 
-def all_profiles(own: Path | None = None) -> dict[str, Profile]:
-    """Return the layouts, by version; files in the folder `own` replace shipped ones of the same name.
+def all_profiles(replacements: Path | None = None) -> dict[str, Profile]:
+    """Return the layouts, by version; files in the folder `replacements` replace shipped ones of the same name.
 
     Raises:
         ConfigurationFault: a file is wrong, or its version differs from its name, by which cycles refer to it.
     """
-    paths = {p.stem: p for p in sorted(_FOLDER.glob("*.toml"))}
-    if own is not None and own.is_dir():
-        paths |= {p.stem: p for p in sorted(own.glob("*.toml"))}
+    folders = [_FOLDER] if replacements is None else [_FOLDER, replacements]
+    paths = {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
     profiles = {stem: _load(path, path.stat().st_mtime_ns) for stem, path in paths.items()}
     for stem, profile in profiles.items():
         if profile.version != stem:

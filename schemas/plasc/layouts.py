@@ -1,27 +1,25 @@
 """PLASC layouts: the element of each field, for each layout of a return, and of a file that replaces a return.
 
-To add a year's layout: a block in `plasc/layouts.toml` and a column in `plasc/paths.csv` (paths by field and layout,
-aliases separated by |, - if the layout has no such element). To add a pupil field: a row in `plasc/paths.csv`
-(`docs/how-to/add-a-pupil-field.md`). Does not belong here: opening a return (`tasks/io/plasc`).
+To add a layout or a field: `schemas.plasc`. A cell of `paths.csv` has the element's aliases separated by |, or - if the
+layout has no such element.
 """
 
 import csv
 import io
-from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import Field
+
 from schemas.tables import PUPIL_FIELDS
 from schemas.texts.catalogue import Bilingual, bilingual
-from schemas.texts.edited_files import Checked, Says, Text, Texts, check, named, text_of, toml_of
+from schemas.texts.edited_files import Checked, Condition, Text, Texts, check, named, text_of, toml_of
 
 _FOLDER = Path(__file__).parent
-#: A cell of `paths.csv` if the layout has no such element.
 _NO_ELEMENT = "-"
 
 
-@dataclass(frozen=True)
 class HeaderPaths(Checked):
     """Paths of a return's header items, from the root element."""
 
@@ -33,7 +31,6 @@ class HeaderPaths(Checked):
     serial_no: Text
 
 
-@dataclass(frozen=True)
 class PlascLayout(Checked):
     """A layout.
 
@@ -58,13 +55,11 @@ class PlascLayout(Checked):
     identifiers: Text
     header: HeaderPaths
     collections: Texts
-    known: Annotated[frozenset[Text], Says("fault.a_list", bool)]
+    known: Annotated[frozenset[Text], Condition("fault.a_list", bool)]
     marker: Text = ""
     request: bool = False
     destination: Texts = ()
-    paths: Annotated[dict[str, tuple[str, ...]], Says("fault.unknown_key", lambda paths: not paths)] = field(
-        default_factory=dict
-    )
+    paths: Annotated[dict[str, tuple[str, ...]], Condition("fault.unknown_key", lambda paths: not paths)] = Field({})
 
 
 def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
@@ -88,7 +83,7 @@ def parse_layouts(layouts_toml: str, paths_csv: str) -> dict[str, PlascLayout]:
     layouts = check(dict[str, PlascLayout], named_blocks, "schemas/plasc", faults)
     path_of = {row["field"]: row for row in rows}
     return {
-        name: replace(layout, paths={key: _paths(path_of[key][name]) for key in PUPIL_FIELDS})
+        name: layout.model_copy(update={"paths": {key: _paths(path_of[key][name]) for key in PUPIL_FIELDS}})
         for name, layout in layouts.items()
     }
 

@@ -9,10 +9,9 @@ places here and give those folders its group (`chgrp`):
 To let a group into another place: add it to one of the two tuples. A place in neither tuple cannot be opened to anyone.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from schemas.texts.edited_files import Checked, Says, check, toml_of
+from schemas.texts.edited_files import Checked, Condition, check, toml_of
 
 #: Folders with files that leave the service, and folders with files that others bring; relative to the data root.
 MAY_BE_READ = ("dewi/outbox", "lrs/outbox", "snapshots")
@@ -23,16 +22,15 @@ OWNER_FOLDER, OWNER_FILE = 0o700, 0o600
 GROUP_READS, GROUP_WRITES, GROUP_PASSES = 0o2050, 0o2070, 0o010
 
 
-def _one_of(places: tuple[str, ...]) -> Says:
-    return Says("fault.no_such_place", places.__contains__, {"place": str}, places=", ".join(places))
+def _place(places: tuple[str, ...]) -> Condition:
+    return Condition("fault.no_such_place", places.__contains__, place=str, places=", ".join(places))
 
 
-@dataclass(frozen=True)
 class Access(Checked):
     """The places where a group may list and read (`group_reads`), and also put files (`group_writes`)."""
 
-    group_reads: tuple[Annotated[str, _one_of(MAY_BE_READ)], ...] = ()
-    group_writes: tuple[Annotated[str, _one_of(MAY_BE_WRITTEN)], ...] = ()
+    group_reads: tuple[Annotated[str, _place(MAY_BE_READ)], ...] = ()
+    group_writes: tuple[Annotated[str, _place(MAY_BE_WRITTEN)], ...] = ()
 
     def mode(self, place: str) -> int:
         """Return the permission bits of a folder: relative to the data root, with `/`; empty for the data root itself."""
@@ -41,8 +39,8 @@ class Access(Checked):
         if place in self.group_reads:
             return OWNER_FOLDER | GROUP_READS
         above = f"{place}/" if place else ""
-        leads_there = any(shared.startswith(above) for shared in (*self.group_reads, *self.group_writes))
-        return OWNER_FOLDER | (GROUP_PASSES if leads_there else 0)
+        leads_to_shared = any(shared.startswith(above) for shared in (*self.group_reads, *self.group_writes))
+        return OWNER_FOLDER | (GROUP_PASSES if leads_to_shared else 0)
 
 
 def parse_access(content: str, source: str = "reference/access.toml") -> Access:

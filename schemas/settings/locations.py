@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, LiteralString
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator
@@ -42,6 +42,8 @@ class _Location(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    _if_not_whole: ClassVar[LiteralString] = "fault.way_incomplete"
+
     url: str
     patience_seconds: int = Field(60, ge=1)
     settled_seconds: int = Field(10, ge=0)
@@ -63,23 +65,28 @@ class _Location(BaseModel):
 
     @field_validator("url")
     @classmethod
-    def _without_secret(cls, url: str) -> str:
-        if urlsplit(url).password or urlsplit(url).query:
+    def _checked(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.password or parts.query:
             raise PydanticCustomError("fault.way_secret_in_url", "secret")
-        _ = urlsplit(url).port  # raises now if the port is not a number
+        _ = parts.port  # raises now if the port is not a number
+        if not cls._is_whole(parts):
+            raise PydanticCustomError(cls._if_not_whole, "not whole")
         return url
+
+    @classmethod
+    def _is_whole(cls, parts: SplitResult) -> bool:
+        return bool(parts.netloc)
 
 
 class FileLocation(_Location):
     """A folder of this machine outside the data root, such as a mounted share."""
 
-    @field_validator("url")
+    _if_not_whole: ClassVar[LiteralString] = "fault.way_no_folder_of_this_machine"
+
     @classmethod
-    def _of_this_machine(cls, url: str) -> str:
-        # In file://mnt/x, mnt would be the host, and the folder /x.
-        if urlsplit(url).netloc or not urlsplit(url).path.strip("/"):
-            raise PydanticCustomError("fault.way_no_folder_of_this_machine", "no folder")
-        return url
+    def _is_whole(cls, parts: SplitResult) -> bool:
+        return not parts.netloc and bool(parts.path.strip("/"))  # in file://mnt/x, mnt would be the host
 
 
 class SftpLocation(_Location):
@@ -96,12 +103,9 @@ class SftpLocation(_Location):
     password: SecretStr | None = None
     key_passphrase: SecretStr | None = None
 
-    @field_validator("url")
     @classmethod
-    def _whole(cls, url: str) -> str:
-        if not urlsplit(url).hostname or not urlsplit(url).username:
-            raise PydanticCustomError("fault.way_incomplete", "incomplete")
-        return url
+    def _is_whole(cls, parts: SplitResult) -> bool:
+        return bool(parts.hostname and parts.username)
 
 
 class ObjectLocation(_Location):
@@ -129,13 +133,6 @@ class ObjectLocation(_Location):
                 raise PydanticCustomError("fault.way_endpoint", "endpoint")
             _ = parts.port
         return endpoint
-
-    @field_validator("url")
-    @classmethod
-    def _whole(cls, url: str) -> str:
-        if not urlsplit(url).netloc:
-            raise PydanticCustomError("fault.way_incomplete", "incomplete")
-        return url
 
 
 class S3Location(ObjectLocation):
@@ -174,24 +171,17 @@ def _kind(settings: Any) -> str:
 
 
 def _by_scheme(*schemes: str) -> Discriminator:
-    schemes_shown = ", ".join(f"{scheme}://" for scheme in schemes)
-    return Discriminator(_kind, custom_error_type="fault.way_scheme", custom_error_message=schemes_shown)
+    allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+    return Discriminator(_kind, custom_error_type="fault.way_scheme", custom_error_message=allowed)
 
 
-Location = Annotated[
-    Annotated[FileLocation, Tag("file")]
-    | Annotated[SftpLocation, Tag("sftp")]
-    | Annotated[S3Location, Tag("s3")]
-    | Annotated[AzureLocation, Tag("az")],
-    _by_scheme(*_KINDS),
-]
-
-
+_File = Annotated[FileLocation, Tag("file")]
+_Sftp = Annotated[SftpLocation, Tag("sftp")]
+_S3 = Annotated[S3Location, Tag("s3")]
+_Azure = Annotated[AzureLocation, Tag("az")]
+Location = Annotated[_File | _Sftp | _S3 | _Azure, _by_scheme(*_KINDS)]
 #: Locations for tables: only where a commit is a single step that excludes other writers.
-LakeWay = Annotated[
-    Annotated[FileLocation, Tag("file")] | Annotated[S3Location, Tag("s3")],
-    _by_scheme("file", "s3"),
-]
+LakeLocation = Annotated[_File | _S3, _by_scheme("file", "s3")]
 
 
 class Locations(BaseSettings):
@@ -205,16 +195,15 @@ class Locations(BaseSettings):
     dewi_outbox: Location | None = None
     lrs_inbox: Location | None = None
     lrs_outbox: Location | None = None
-    lake: LakeWay | None = None
+    lake: LakeLocation | None = None
 
     @classmethod
-    def settings_customise_sources(
+    def settings_customise_sources(  # type: ignore[override]  # the other sources are not used
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        _settings: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        **_others: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file."""
         return env_settings, init_settings

@@ -3,13 +3,13 @@
 If a name is sorted into the wrong place, or pronounced in the wrong language: add a word there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from schemas.texts.catalogue import Language, bilingual
-from schemas.texts.edited_files import Checked, Says, Text, Wrong, check, text_of, toml_of
+from schemas.texts.catalogue import Bilingual, Language, bilingual
+from schemas.texts.edited_files import Checked, Condition, Text, check, text_of, toml_of
 
 _FILE = Path(__file__).with_name("names.toml")
 
@@ -18,10 +18,9 @@ def _marked(word: str) -> bool:
     return word.count("|") == 1 and word.replace("|", "").isalpha() and word == word.lower()
 
 
-_Marked = Annotated[str, Says("fault.letters_apart", _marked, {"word": str})]
+_Marked = Annotated[str, Condition("fault.letters_apart", _marked, word=str)]
 
 
-@dataclass(frozen=True)
 class Names(Checked):
     """Lists of words.
 
@@ -34,9 +33,9 @@ class Names(Checked):
     cy: frozenset[Text]
     en: frozenset[Text]
 
-    def __post_init__(self) -> None:
+    def conditions(self) -> Iterable[tuple[object, Bilingual]]:
         """Refuse a list without words."""
-        Wrong.unless(*((getattr(self, key), bilingual("fault.missing_key", key=key)) for key in ("apart", "cy", "en")))
+        return [(getattr(self, key), bilingual("fault.missing_key", key=key)) for key in ("apart", "cy", "en")]
 
 
 def parse_names(content: str, source: str = "names.toml") -> Names:

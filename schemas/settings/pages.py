@@ -6,20 +6,22 @@ view `page_<table>`, its heading `pages.column.<column>` in `texts.csv`. To add 
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from schemas.codes.code_table import load_table
 from schemas.states import BatchShown, SchoolOutcome
-from schemas.texts.catalogue import bilingual
-from schemas.texts.edited_files import Checked, Says, Wrong, check, named, one_of, text_of, toml_of
+from schemas.texts.catalogue import Bilingual, bilingual
+from schemas.texts.edited_files import Checked, Condition, check, named, one_of, text_of, toml_of
 
 _FILE = Path(__file__).with_name("pages.toml")
 _NEEDS = Path(__file__).with_name("page_needs.csv")
-#: The two kinds of pages.
-AUTHORITY, WALES = "authority", "wales"
+AUTHORITY, WALES = "authority", "wales"  # the kinds of pages
 _KINDS = ("name", "text", "number", "share", "day", "sentence", "page", "file")
 #: Lists of words by name: the words in order, and the prefix of their texts in `texts.csv`.
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -31,7 +33,6 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
 _Kind = Annotated[str, one_of((*_KINDS, *(f"word:{words}" for words in WORDS)))]
 
 
-@dataclass(frozen=True)
 class PageTable(Checked):
     """A table of a page.
 
@@ -46,30 +47,25 @@ class PageTable(Checked):
     search: bool = False
     filter: str | None = None
 
-    def __post_init__(self) -> None:
+    def conditions(self) -> Iterable[tuple[object, Bilingual]]:
         """Refuse a table without columns, and a filter that is not a column of words."""
+        yield self.columns, bilingual("fault.missing_key", key="columns")
         by_words = self.filter is None or self.columns.get(self.filter, "").startswith("word:")
-        Wrong.unless(
-            (self.columns, bilingual("fault.missing_key", key="columns")),
-            (by_words, bilingual("fault.missing_key", key="filter")),
-        )
+        yield by_words, bilingual("fault.missing_key", key="filter")
 
 
-@dataclass(frozen=True)
 class _Named(Checked):
     authority: tuple[str, ...] = ()
     wales: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
 class _Layout(Checked):
-    sections: dict[str, _Named] = field(default_factory=dict)
-    tables: dict[str, PageTable] = field(default_factory=dict)
+    sections: dict[str, _Named] = Field({})
+    tables: dict[str, PageTable] = Field({})
 
 
-@dataclass(frozen=True)
 class _Address(Checked):
-    address: Annotated[str, Says("fault.address", re.compile(r"https?://[A-Za-z0-9.:/_-]+/").fullmatch)]
+    address: Annotated[str, Condition("fault.address", re.compile(r"https?://[A-Za-z0-9.:/_-]+/").fullmatch)]
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,6 @@ class Section:
     tables: dict[str, tuple[PageTable, ...]]
 
 
-@dataclass(frozen=True)
 class Need(Checked):
     """An action needed: who takes it, and the section with the details. The table is in order of urgency."""
 
@@ -142,11 +137,6 @@ def all_sections() -> tuple[Section, ...]:
     return parse_pages(text_of(_FILE))
 
 
-@cache
 def all_needs() -> tuple[Need, ...]:
-    """Return all possible actions, the most urgent first.
-
-    Raises:
-        ConfigurationFault: the table is wrong; lists every fault.
-    """
+    """Return all possible actions, the most urgent first (`load_table`)."""
     return tuple(load_table(Need, _NEEDS).values())

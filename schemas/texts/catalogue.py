@@ -46,10 +46,7 @@ def parse_texts(
 ) -> dict[str, dict[Language, str]]:
     """Return a table of texts (CSV with the columns key, en) by key and language.
 
-    Args:
-        content: the CSV text.
-        source: the file's name in faults.
-        catalogue: the Welsh; None for the shipped catalogue.
+    `source` is its name in faults; the Welsh comes from the shipped catalogue if `catalogue` is None.
 
     Raises:
         ConfigurationFault: lists every wrong heading, repeated key and blank text, and every fault of the Welsh. The faults
@@ -98,9 +95,9 @@ def sentence(message: Message) -> Bilingual:
     return bilingual(message.key, **places)
 
 
-def in_language(what: object, lang: Language | None) -> object:
+def in_language(value: object, lang: Language | None) -> object:
     """Return one language of a bilingual sentence; anything else unchanged, and everything if there is no language."""
-    return getattr(what, lang) if lang is not None and isinstance(what, Bilingual) else what
+    return getattr(value, lang) if lang is not None and isinstance(value, Bilingual) else value
 
 
 def joined(sentences: Sequence[str], between: str = "; ") -> Bilingual:

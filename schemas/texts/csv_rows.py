@@ -8,6 +8,7 @@ code table (`schemas.codes.code_table`).
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,9 +28,9 @@ def read_rows(
     names: Sequence[str],
     may_be_empty: frozenset[str] = frozenset(),
     *,
-    own: bool = False,
+    replaces_shipped: bool = False,
     catalogue: dict[str, Translation] | None = None,
-    check: Callable[[Row], Sequence[Message]] = lambda _: (),
+    check: Callable[[Row], Sequence[object]] = lambda _: (),
 ) -> tuple[list[Row], list[Message]]:
     """Return the rows of a table with their Welsh, and their faults.
 
@@ -38,43 +39,44 @@ def read_rows(
         source: the file's name; without its ending, the table's name in the catalogue.
         names: the columns, including Welsh ones.
         may_be_empty: columns that need no value.
-        own: whether the table is a person's own, in place of a shipped one.
+        replaces_shipped: whether the table is a person's own, used instead of the shipped one.
         catalogue: the Welsh; None for the shipped catalogue.
         check: returns further faults of a row.
 
     Returns:
-        The rows by column, in file order; and messages: missing or unknown columns; otherwise rows with too few or too many
-        cells or an empty value, repeated codes, and the faults of `check`; otherwise faults of the Welsh.
+        The rows by column, in file order; none if a column is wrong. A cell of only blanks counts as empty. And messages:
+        missing or unknown columns; otherwise rows with too few or too many cells or an empty value, repeated codes, and the
+        faults of `check`; otherwise faults of the Welsh.
     """
     reader = csv.DictReader(io.StringIO(content), restkey=_TOO_MANY)
-    columns = set(reader.fieldnames or []) - (_FOR_ITS_KEEPER - set(names) if own else set())
+    columns = set(reader.fieldnames or []) - (_FOR_ITS_KEEPER - set(names) if replaces_shipped else set())
     welsh = {name: f"{name[:-2]}en" for name in names if (name == "cy" or name.endswith("_cy")) and name not in columns}
     needed = [name for name in names if name not in welsh]
     odd = sorted(columns ^ set(needed))
     if odd:
         return [], [Message("fault.table_column", column=name) for name in odd]
-    rows: list[Row] = list(reader)
+    rows: list[Row] = [{name: "" if str(cell).isspace() else cell for name, cell in row.items()} for row in reader]
     key = names[0]
     faults = [
         Message("fault.in_line", line=line, code=row[key], fault=fault)
         for line, row in enumerate(rows, 2)
         for fault in _row_faults(row, [name for name in needed if name not in may_be_empty], check)
     ]
-    codes = [row[key] for row in rows]
-    faults += [Message("fault.twice", code=code) for code in sorted({c for c in codes if codes.count(c) > 1})]
+    times = Counter(row[key] for row in rows)
+    faults += [Message("fault.twice", code=code) for code in sorted(times) if times[code] > 1]
     if faults:
-        return [], faults
+        return rows, faults
     english = {_at(row[key], name): row[name] for name in welsh.values() for row in rows if row[name]}
-    texts, faults = welsh_of(Path(source).stem, english, catalogue, whole=not own)
+    texts, faults = welsh_of(Path(source).stem, english, catalogue, whole=not replaces_shipped)
     return [{**row, **{name: texts.get(_at(row[key], en), "") for name, en in welsh.items()}} for row in rows], faults
 
 
-def _row_faults(row: Row, filled: list[str], check: Callable[[Row], Sequence[Message]]) -> list[Message]:
+def _row_faults(row: Row, filled: list[str], check: Callable[[Row], Sequence[object]]) -> list[object]:
     if _TOO_MANY in row:
         return [Message("fault.too_many_cells")]
     if None in row.values():
         return [Message("fault.too_few_cells")]
-    return [*(Message("fault.empty", column=name) for name in filled if not row[name].strip()), *check(row)]
+    return [*(Message("fault.empty", column=name) for name in filled if not row[name]), *check(row)]
 
 
 def _at(key: str, english: str) -> str:

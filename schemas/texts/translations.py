@@ -8,6 +8,7 @@ entry's `msgid` too, and mark it fuzzy unless the Welsh still means the same.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,20 +42,15 @@ def parse_catalogue(content: str) -> tuple[dict[str, Translation], list[Message]
         entries = [entry for entry in polib.pofile(content) if not entry.obsolete]
     except (OSError, ValueError, IndexError) as error:
         return {}, [Message("fault.not_gettext", reason=error)]
-    contexts = [entry.msgctxt or "" for entry in entries]
     faults = [
-        Message("fault.context", context=context or entry.msgid[:60])
-        for context, entry in zip(contexts, entries, strict=True)
-        if not _CONTEXT.fullmatch(context) or entry.msgid_plural
+        Message("fault.context", context=entry.msgctxt or entry.msgid[:60])
+        for entry in entries
+        if not _CONTEXT.fullmatch(entry.msgctxt or "") or entry.msgid_plural
     ]
-    faults += [
-        Message("fault.twice", code=context) for context in sorted({c for c in contexts if contexts.count(c) > 1})
-    ]
-    faults += [
-        Message("fault.no_welsh", context=context)
-        for context, entry in zip(contexts, entries, strict=True)
-        if not entry.msgstr.strip() and not entry.msgid_plural
-    ]
+    times = Counter(entry.msgctxt or "" for entry in entries)
+    faults += [Message("fault.twice", code=context) for context in sorted(times) if times[context] > 1]
+    blank = [entry.msgctxt or "" for entry in entries if not entry.msgstr.strip() and not entry.msgid_plural]
+    faults += [Message("fault.no_welsh", context=context) for context in blank]
     return {entry.msgctxt: Translation(entry.msgid, entry.msgstr, entry.fuzzy) for entry in entries}, faults
 
 
@@ -84,11 +80,7 @@ def all_translations() -> dict[str, Translation]:
 
 
 def welsh_of(
-    table: str,
-    english: dict[str, str],
-    catalogue: dict[str, Translation] | None = None,
-    *,
-    whole: bool = True,
+    table: str, english: dict[str, str], catalogue: dict[str, Translation] | None = None, *, whole: bool = True
 ) -> tuple[dict[str, str], list[Message]]:
     """Return the Welsh of a table's texts, and its faults.
 
@@ -103,23 +95,16 @@ def welsh_of(
         entry without a text.
     """
     entries = all_translations() if catalogue is None else catalogue
-    in_catalogue = {at: entries[f"{table}:{at}"] for at in english if f"{table}:{at}" in entries}
-    faults = [Message("fault.no_welsh", context=f"{table}:{at}") for at in english if at not in in_catalogue]
-    faults += [
-        Message("fault.stale_welsh", context=f"{table}:{at}")
-        for at, entry in in_catalogue.items()
-        if entry.english != english[at]
-    ]
-    faults += [
-        Message("fault.places_differ", context=f"{table}:{at}")
-        for at, entry in in_catalogue.items()
-        if places(entry.welsh) != places(english[at])
-    ]
-    if whole:
-        known = {f"{table}:{at}" for at in english}
-        odd = [context for context in entries if context.startswith(f"{table}:") and context not in known]
-        faults += [Message("fault.welsh_of_nothing", context=context) for context in odd]
-    return {at: entry.welsh for at, entry in in_catalogue.items()}, faults
+    of_table = {c.removeprefix(f"{table}:"): entry for c, entry in entries.items() if c.startswith(f"{table}:")}
+    used = {at: of_table[at] for at in english if at in of_table}
+    wrong = {
+        "fault.no_welsh": [at for at in english if at not in used],
+        "fault.stale_welsh": [at for at, entry in used.items() if entry.english != english[at]],
+        "fault.places_differ": [at for at, entry in used.items() if places(entry.welsh) != places(english[at])],
+        "fault.welsh_of_nothing": [at for at in of_table if at not in used] if whole else [],
+    }
+    faults = [Message(key, context=f"{table}:{at}") for key, of_key in wrong.items() for at in of_key]
+    return {at: entry.welsh for at, entry in used.items()}, faults
 
 
 def places(text: str) -> set[str]:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from schemas.settings.exceptions import ExceptionTerms
+from schemas.settings.terms import ExceptionTerms
 from schemas.states import Disposition, ExceptionCause, ExceptionState, NotChosen, RowState
 from schemas.tables import EXCEPTION_LIVES, EXCEPTIONS
 from tasks.core.identifiers import uln_valid

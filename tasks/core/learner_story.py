@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import pandas as pd
 
-from schemas.codes.own_findings import merge_findings
+from schemas.codes.merge_findings import merge_findings
 from schemas.states import Disposition, NotChosen
 from schemas.tables import SENT_FIELDS
 from tasks.core.exception_life import MILESTONES

@@ -7,7 +7,7 @@ To count differently: `COVERED`.
 
 import pandas as pd
 
-from schemas.settings.volume import VolumeBounds
+from schemas.settings.terms import VolumeBounds
 from schemas.states import Disposition, NotChosen, Volume
 
 #: Reasons not to choose a learner whom the cycle covers; with any other reason the cycle does not cover the learner.

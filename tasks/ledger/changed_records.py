@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from schemas.cycles import up_to
-from schemas.settings.exceptions import exception_terms
+from schemas.settings.terms import exception_terms
 from schemas.states import NotChosen, RowState
 from schemas.tables import PUPIL_FIELDS, SENT_FIELDS
 from tasks.core.exception_life import exported

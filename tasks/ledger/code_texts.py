@@ -4,12 +4,10 @@ The codes come from the rules, from merging and publishing, and from the LRS (`s
 root's own file). They are in the order in which a school works: faults of the record first, the LRS's answers last.
 """
 
-from dataclasses import asdict
-
 import pandas as pd
 
 from expectations.rule_catalogue import all_rules
-from schemas.codes.own_findings import merge_findings
+from schemas.codes.merge_findings import merge_findings
 from schemas.codes.possible_match_causes import possible_match_causes
 from schemas.codes.return_codes import all_return_codes, code_table
 from tasks.io.data_root.data_root import DataRoot
@@ -19,8 +17,7 @@ _COLUMNS = ["code", "wrong_en", "wrong_cy", "action_en", "action_cy", "field_en"
 
 def lrs_codes(root: DataRoot) -> pd.DataFrame:
     """Return the LRS's codes (`return_codes.code_table`): from the data root's file if there is one, else as shipped."""
-    path = root.reference / "return_codes.csv"
-    return code_table(all_return_codes(path if path.exists() else None))
+    return code_table(all_return_codes(root.reference))
 
 
 def merge_codes() -> set[str]:
@@ -30,7 +27,7 @@ def merge_codes() -> set[str]:
 
 def cause_texts() -> pd.DataFrame:
     """Return the texts for likely causes of a possible match: code, why_en, why_cy, check_en, check_cy."""
-    return pd.DataFrame(map(asdict, possible_match_causes())).astype("str")
+    return pd.DataFrame([cause.model_dump() for cause in possible_match_causes()]).astype("str")
 
 
 def texts_of(root: DataRoot) -> pd.DataFrame:
@@ -40,7 +37,7 @@ def texts_of(root: DataRoot) -> pd.DataFrame:
     """
     rules = pd.DataFrame([{name: getattr(rule, name) for name in _COLUMNS} for rule in all_rules()])
     wrong = {"label_en": "wrong_en", "label_cy": "wrong_cy"}
-    merging = pd.DataFrame(map(asdict, merge_findings())).rename(columns=wrong)
+    merging = pd.DataFrame([finding.model_dump() for finding in merge_findings()]).rename(columns=wrong)
     tables = (
         rules.assign(lrs_code=rules["lrs_code"].mask(rules["lrs_code"] == "")),
         merging,

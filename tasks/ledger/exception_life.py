@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from schemas.cycles import Cycle, cycle_by_id, last_of, up_to
-from schemas.settings.exceptions import exception_terms
+from schemas.settings.terms import exception_terms
 from schemas.states import OperatorDecision
 from schemas.tables import EXCEPTION_LIVES
 from tasks.core.exception_life import (

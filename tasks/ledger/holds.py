@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from schemas.cycles import earlier_alike
-from schemas.settings.volume import volume_bounds
+from schemas.settings.terms import volume_bounds
 from schemas.states import OperatorDecision, Volume
 from tasks.core.volume import compared, covered
 from tasks.ledger.operator_decisions import last_decided

@@ -6,7 +6,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.settings.exceptions import exception_terms
+from schemas.settings.terms import exception_terms
 from tasks.io.data_root.reference import schools
 from tasks.ledger.code_texts import texts_of
 from tasks.runtime.context import RunContext

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from schemas.cycles import Cycle, up_to
-from schemas.settings.retention import Kind
+from schemas.settings.terms import Kind
 from schemas.states import BatchState, Disposition
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ConfigurationFault

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
-from schemas.settings.watching import Watching
+from schemas.settings.terms import Watching
 from tasks.core.arrivals import Waiting, after_pause, after_round, arrivals_to_announce, pause_left
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.inbox_watch import changes, read_announced, stamps_of, write_announced

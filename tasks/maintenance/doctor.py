@@ -28,10 +28,8 @@ from schemas.ctf.versions import all_versions
 from schemas.cycles import all_cycles
 from schemas.lrs.profiles import SOAP, all_profiles
 from schemas.plasc.layouts import all_layouts
-from schemas.settings.exceptions import exception_terms
 from schemas.settings.locations import LAKE, locations_of
-from schemas.settings.retention import all_retention
-from schemas.settings.watching import how_watched
+from schemas.settings.terms import all_retention, exception_terms, how_watched
 from schemas.states import BatchShown, BatchState
 from schemas.tables import TABLES
 from schemas.texts.catalogue import Bilingual, all_texts, bilingual, sentence_of
@@ -149,15 +147,13 @@ def _folders(root: DataRoot) -> Iterator[CheckResult]:
 def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that every file a person may edit can be read, the project's and the data root's."""
     reference = root.reference
-    codes = reference / "return_codes.csv"
     of_reference: tuple[Callable[[Path], Any], ...] = (
-        *(registration, opt_outs, schools, privacy_notice, lrs_service, service_codes, locations_of),
+        *(registration, opt_outs, schools, privacy_notice, lrs_service, all_return_codes, service_codes, locations_of),
     )
     loaders: tuple[Callable[[], Any], ...] = (
         *(all_texts, all_cycles, all_layouts, all_versions, all_reasons, all_rules),
         *(partial(load, reference) for load in of_reference),
         partial(all_profiles, reference / "lrs"),
-        partial(all_return_codes, codes if codes.exists() else None),
         partial(exception_terms, reference / "exceptions.toml"),
         partial(all_retention, reference / "retention.toml"),
         partial(how_watched, reference / "watching.toml"),

@@ -5,7 +5,7 @@ nobody, a batch without all its answers, an unfinished cycle, the last snapshot.
 which names no pupil), then removed; if a purge dies, the next one removes the rest. A purged file is still known by its
 content: no run needs the file, and if it is put back, it is not new. A cycle whose pupils were purged is closed: it keeps its
 counts and its register, and accepts no more returns or answers.
-To purge another kind: `schemas.settings.retention`, and here a function that yields its items, called by `items_due`.
+To purge another kind: `schemas.settings.terms`, and here a function that yields its items, called by `items_due`.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from schemas.cycles import all_cycles
-from schemas.settings.retention import Kind, all_retention
+from schemas.settings.terms import Kind, all_retention
 from schemas.states import BatchState
 from tasks.core.retention import emptied, files_taken_in, is_settled, settled_batches
 from tasks.io.data_root.data_root import DataRoot, last_day, remove, size_of

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tasks.io.data_root.data_root import write_whole
 
+_AUTHORITY = "Rehearsal authority"
 _FROM, _TO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 
 
@@ -30,15 +31,13 @@ class Certificates:
 def make_certificates(folder: Path) -> Certificates:
     """Make an authority, and certificates for the service on loopback and for its caller, in a folder."""
     key = ec.generate_private_key(ec.SECP256R1())
-    authority = _built("Rehearsal authority", key, key, "Rehearsal authority", None)
+    authority = _certificate(_AUTHORITY, key, key)
     made = Certificates(folder / "authority.pem", folder / "service.pem", folder / "caller.pem")
     write_whole(made.authority, authority.public_bytes(serialization.Encoding.PEM))
-    for path, purpose in (
-        (made.service, ExtendedKeyUsageOID.SERVER_AUTH),
-        (made.caller, ExtendedKeyUsageOID.CLIENT_AUTH),
-    ):
+    purposes = {made.service: ExtendedKeyUsageOID.SERVER_AUTH, made.caller: ExtendedKeyUsageOID.CLIENT_AUTH}
+    for path, purpose in purposes.items():
         private = ec.generate_private_key(ec.SECP256R1())
-        certificate = _built(path.stem, private, key, "Rehearsal authority", purpose)
+        certificate = _certificate(path.stem, private, key, purpose)
         secret = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -46,35 +45,26 @@ def make_certificates(folder: Path) -> Certificates:
     return made
 
 
-def _built(
+def _certificate(
     name: str,
     key: ec.EllipticCurvePrivateKey,
     signing: ec.EllipticCurvePrivateKey,
-    issuer: str,
-    purpose: x509.ObjectIdentifier | None,
+    purpose: x509.ObjectIdentifier | None = None,
 ) -> x509.Certificate:
     is_authority = purpose is None
-    usage = x509.KeyUsage(
-        digital_signature=not is_authority,
-        key_cert_sign=is_authority,
-        crl_sign=is_authority,
-        **dict.fromkeys(
-            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
-            False,
-        ),
-        encipher_only=False,
-        decipher_only=False,
-    )
+    unused = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only")
+    usage = dict.fromkeys((*unused, "decipher_only"), False)
+    usage |= {"digital_signature": not is_authority, "key_cert_sign": is_authority, "crl_sign": is_authority}
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _AUTHORITY)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(_FROM)
         .not_valid_after(_TO)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(x509.KeyUsage(**usage), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
     )

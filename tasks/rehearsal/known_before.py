@@ -37,10 +37,8 @@ def learners_known_to_lrs(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the learners whom the LRS already knows, and all learners who will be a possible match.
 
-    Args:
-        pupils: the pupil fields, former_postcode, true_forename, true_dob, planted, outcome.
-        cycle: its LRS profile gives the form of the LRS's records.
-        rng: draws the known learners.
+    `pupils` has the pupil fields, former_postcode, true_forename, true_dob, planted, outcome. The cycle's LRS profile gives
+    the form of the LRS's records; `rng` draws the known learners.
 
     Returns:
         The LRS's records: `DEMOGRAPHICS`, in its form; sorted. And the truth: upn (canonical), school_number, cause,

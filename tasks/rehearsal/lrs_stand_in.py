@@ -12,10 +12,9 @@ RC001 to RC005 are not public: **RC001 for a new ULN and RC002 for a known learn
 hash of the five makes a small share of learners known to the LRS, a possible match (RC007) or insufficient (RC006).
 
 RC010, RC011 and RC013 have their true causes (a missing value, a wrong form, an age outside the range), but the service
-holds every record that would cause them. So that operators see these rows too, the same hash gives them to a few faultless
-learners **at random**. The draw belongs to the five: the answer is the same in any cycle, until the school sends other
-values or a person at the portal enters the learner again. The portal can settle an answer given at random, because the
-record is complete; an answer with a true cause waits for the school.
+holds every record that would cause them. So that operators see them too, the same hash gives them to a few faultless
+learners **at random**: the same in any cycle, until the school sends other values. The portal can settle such an answer,
+because the record is complete; an answer with a true cause waits for the school.
 
 To add an answer: a line in `_judge`, or in `_AT_RANDOM`.
 """
@@ -54,19 +53,13 @@ _POSTCODE = r"(?:[A-Za-z]{1,2}[0-9Rr][0-9A-Za-z]? ?[0-9][ABD-HJLNP-UW-Zabd-hjlnp
 #: Return code -> how many of ten thousand unknown, faultless learners get it at random.
 _AT_RANDOM = {_TOO_LITTLE: 10, _POSSIBLE_MATCH: 50, _KNOWN: 50, _MISSING: 15, _FORMAT: 30, _AGE: 15}
 _FIRST_NINE = 100_000_000
+_EXPORT = "ExportProcessedExceptions"
 _BATCH_NAME = re.compile(r"LRB_[0-9A-Za-z]{8}_([0-9]{12})")
 
 
 @dataclass(frozen=True)
 class StandInSummary:
-    """Counts of the stand-in's answers.
-
-    Attributes:
-        files: batch files answered.
-        rows: learners in them.
-        ulns: learners answered with a ULN.
-        exceptions: return code -> learners without a ULN.
-    """
+    """Counts of answers: batch files, learners in them, learners with a ULN, and those without by return code."""
 
     files: int = 0
     rows: int = 0
@@ -90,46 +83,28 @@ def answer_outbox(
         ServiceFault: a batch's name has no time, or its headings fit no layout.
     """
     state = StandInState(root)
-    batches = [
-        (path, sha256, content)
-        for path in sorted((root / "lrs" / "outbox").glob("LRB_*"))
-        if path.suffix in (".CSV", ".XML")
-        for content in [path.read_bytes()]
-        for sha256 in [hashlib.sha256(content).hexdigest()]
-        if second_pass == (sha256 in state.answered)
-    ]
-    if not batches:
+    outbox = sorted(path for path in (root / "lrs" / "outbox").glob("LRB_*") if path.suffix in (".CSV", ".XML"))
+    contents = {path: path.read_bytes() for path in outbox}
+    sha256_of = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+    due = [path for path in outbox if second_pass == (sha256_of[path] in state.answered)]
+    if not due:
         return StandInSummary()
-    headings = headings_of(all_profiles() | profiles)
-    tables = [_read(path, content) for path, _, content in batches]
-    days = [_day_of(path) for path, _, _ in batches]
-    named = [path.name for path, _, _ in batches]
-    summary, results = answered_batches(state, tables, days, named, headings, seed)
-    for (path, _, _), result in zip(batches, results, strict=True):
+    batches = [(path.name, _day_of(path), _read(path, contents[path])) for path in due]
+    summary, results = answered_batches(state, batches, all_profiles() | profiles, seed)
+    for path, result in zip(due, results, strict=True):
         name = f"{path.stem}_RESULT{'_2' if second_pass else ''}.CSV"
         write_whole(root / "lrs" / "inbox" / name, _csv_bytes(result))
-    state.answered |= {sha256 for _, sha256, _ in batches}
+    state.answered |= {sha256_of[path] for path in due}
     state.save()
     return summary
 
 
 def answered_batches(
-    state: "StandInState",
-    tables: list[pd.DataFrame],
-    days: list[dt.date],
-    named: list[str],
-    headings: dict[str, str],
-    seed: int,
+    state: "StandInState", batches: list[tuple[str, dt.date, pd.DataFrame]], profiles: dict[str, Profile], seed: int
 ) -> tuple[StandInSummary, list[pd.DataFrame]]:
-    """Answer batches from files or the web service together; the state is not saved.
+    """Answer batches from files or the web service together; the state is updated, but not saved.
 
-    Args:
-        state: updated.
-        tables: the batches, every cell text.
-        days: day of each batch's answer.
-        named: name of each batch.
-        headings: heading -> our name (`headings_of`).
-        seed: see `answer_outbox`.
+    `batches` holds name, day of the answer, and rows (every cell text) of each; `seed` is that of `answer_outbox`.
 
     Returns:
         Counts; and each batch with ULN and ReturnCode added.
@@ -137,19 +112,18 @@ def answered_batches(
     Raises:
         ServiceFault: the headings fit no layout.
     """
-    rows = pd.concat(
-        [_rows(t, day, name, headings) for t, day, name in zip(tables, days, named, strict=True)], ignore_index=True
-    )
+    headings = _headings(profiles)
+    rows = pd.concat([_rows(table, day, name, headings) for name, day, table in batches], ignore_index=True)
     answers, state.register = _judge(rows, state.register, seed)
-    ends = np.cumsum([len(t) for t in tables])
-    results = []
-    for table, end in zip(tables, ends, strict=True):
-        batch = answers.iloc[end - len(table) : end]
+    results, end = [], 0
+    for _, _, table in batches:
+        start, end = end, end + len(table)
+        batch = answers.iloc[start:end]
         results.append(table.assign(ULN=batch["uln"].fillna("").to_list(), ReturnCode=batch["code"].to_list()))
     state.open = _still_open(state.open, rows.assign(code=answers["code"], at_portal=answers["at_portal"]))
     without = answers.loc[answers["uln"].isna(), "code"]
     counts = dict(sorted(Counter(without.to_list()).items()))
-    return StandInSummary(len(tables), len(rows), int(answers["uln"].notna().sum()), counts), results
+    return StandInSummary(len(batches), len(rows), int(answers["uln"].notna().sum()), counts), results
 
 
 def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
@@ -172,26 +146,12 @@ def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
     state.register = _allot(worked, state.register)
     worked = worked.assign(uln=_ulns(worked, state.register))
     state.exports += 1
-    profile = all_profiles()["2A"]
+    sources = {c.heading: "uln" if c.heading == "ULN" else c.source for c in all_profiles()["2A"].columns}
     for ukprn, rows in worked.groupby("ukprn", sort=True):
-        about = {
-            "file_version": "2A",
-            "file_name": "ExportProcessedExceptions",
-            "ukprn": ukprn,
-            "record_count": len(rows),
-        }
-        table = {}
-        for column in profile.columns:
-            if column.first_row_only:
-                cells = [str(about[column.source]), *[""] * (len(rows) - 1)]
-            elif column.heading == "ULN":
-                cells = rows["uln"].to_list()
-            elif column.source in _READ:
-                cells = rows[column.source].to_list()
-            else:
-                cells = [column.source.removeprefix("=")] * len(rows)
-            table[column.heading] = cells
-        name = f"ExportProcessedExceptions_{ukprn}_{state.exports:03d}.CSV"
+        about = {"file_version": "2A", "file_name": _EXPORT, "ukprn": ukprn, "record_count": len(rows)}
+        cells = rows.assign(**{name: [str(value), *[""] * (len(rows) - 1)] for name, value in about.items()})
+        table = {h: cells[source] if source in cells else source.removeprefix("=") for h, source in sources.items()}
+        name = f"{_EXPORT}_{ukprn}_{state.exports:03d}.CSV"
         write_whole(root / "lrs" / "inbox" / name, _csv_bytes(pd.DataFrame(table)))
     state.open = state.open.drop(worked.index).reset_index(drop=True)
     state.save()
@@ -227,16 +187,15 @@ class StandInState:
         write_whole(self._folder / "answered.json", json.dumps(kept, indent=1).encode() + b"\n")
 
 
-def headings_of(profiles: dict[str, Profile]) -> dict[str, str]:
+def _headings(profiles: dict[str, Profile]) -> dict[str, str]:
     """Return heading (or XML name) -> our name of the field."""
     names: dict[str, str] = {}
     for profile in profiles.values():
         for column in profile.columns:
             # The UPN column of 3A repeats the MIS identifier.
             if (column.source in _READ or column.source == "ukprn") and column.heading != "UPN":
-                names |= dict.fromkeys(
-                    [column.heading, column.xml_name or column.heading, *column.aliases], column.source
-                )
+                spellings = [column.heading, column.xml_name or column.heading, *column.aliases]
+                names |= dict.fromkeys(spellings, column.source)
     return names
 
 
@@ -253,11 +212,6 @@ def _read(path: Path, content: bytes) -> pd.DataFrame:
 
 
 def _day_of(path: Path) -> dt.date:
-    """Return the day in a batch file's name.
-
-    Raises:
-        ServiceFault: the name has none.
-    """
     matched = _BATCH_NAME.match(path.name)
     if matched is None:
         raise ServiceFault(bilingual("fault.stand_in_date", file=path.name))
@@ -280,24 +234,17 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
 
     at_portal is Y where a person can settle the exception without a new value from the school.
     """
-    code = pd.Series(None, index=rows.index, dtype="str")
-
-    def answer_with(answer: str, where: pd.Series) -> None:
-        nonlocal code
-        code = code.mask(code.isna() & where, answer)
-
     born = pd.to_datetime(rows["dob"].where(rows["dob"].str.fullmatch(_DATE)), format="%Y-%m-%d", errors="coerce")
     names = rows["given_name"].str.fullmatch(_NAME) & rows["family_name"].str.fullmatch(_NAME)
     codes = rows["gender"].isin(list("0129")) & rows["ability_to_share"].isin(list("012"))
     not_yet = (born.dt.month * 100 + born.dt.day) > (rows["at"].dt.month * 100 + rows["at"].dt.day)
     age = rows["at"].dt.year - born.dt.year - not_yet
-    answer_with(_MISSING, (rows[[*_FIVE, "ability_to_share"]] == "").any(axis=1))
-    answer_with(_FORMAT, ~(names & codes & born.notna() & rows["postcode"].str.fullmatch(_POSTCODE)))
-    answer_with(_AGE, ~age.between(*_AGES))
+    code = pd.Series(None, index=rows.index, dtype="str").mask(~age.between(*_AGES), _AGE)
+    code = code.mask(~(names & codes & born.notna() & rows["postcode"].str.fullmatch(_POSTCODE)), _FORMAT)
+    code = code.mask((rows[[*_FIVE, "ability_to_share"]] == "").any(axis=1), _MISSING)  # the strongest last
     at_portal = code.isna().map({True: "Y", False: "N"}).astype("str")
     key = _key(rows, _FIVE)
-    known = key.isin(_key(register, _FIVE))
-    answer_with(_KNOWN, known)
+    code = code.mask(code.isna() & key.isin(_key(register, _FIVE)), _KNOWN)
     # The other learners are new to the LRS. A learner's first row decides for their other rows of this hand-over.
     first = rows[code.isna() & ~key.where(code.isna()).duplicated()]
     number = _draws(key.loc[first.index], str(seed), 10_000)
@@ -312,20 +259,16 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
         verdict = verdict.mask(near & (verdict == _NEW), _POSSIBLE_MATCH)
     allotted = first[verdict.isin([_NEW, _KNOWN])]
     register = _allot(allotted, register, known=verdict.loc[allotted.index] == _KNOWN)
-    by_key = verdict.set_axis(key.loc[first.index])
-    code = code.where(code.notna(), key.map(by_key).astype("str"))
-    again = (code == _NEW) & ~rows.index.isin(first.index)
-    code = code.mask(again, _KNOWN)
+    code = code.where(code.notna(), key.map(verdict.set_axis(key.loc[first.index])).astype("str"))
+    code = code.mask((code == _NEW) & ~rows.index.isin(first.index), _KNOWN)
     uln = _ulns(rows, register).where(code.isin([_NEW, _KNOWN]))
     return pd.DataFrame({"uln": uln, "code": code, "at_portal": at_portal}), register
 
 
 def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
     """Join the fields to a text to compare; case does not matter."""
-    key = rows[fields[0]].astype("str")
-    for name in fields[1:]:
-        key = key + "|" + rows[name].astype("str")
-    return key.str.upper()
+    text = rows[fields].astype("str")
+    return text[fields[0]].str.cat(text[fields[1:]], sep="|").str.upper()
 
 
 def _names(rows: pd.DataFrame) -> pd.Series:

@@ -46,8 +46,7 @@ def batch_output(message: etree._Element, result: pd.DataFrame) -> etree._Elemen
         etree.SubElement(output, name).text = str(value)
     for learner, uln, code in zip(message.findall("Learner"), result["ULN"], result["ReturnCode"], strict=True):
         answered = deepcopy(learner)
-        for empty in answered.findall("ULN"):
-            answered.remove(empty)
+        etree.strip_elements(answered, "ULN", with_tail=False)
         first = etree.Element("ULN")
         first.text = uln
         answered.insert(0, first)
@@ -81,26 +80,13 @@ def verify_output(message: etree._Element, register: pd.DataFrame) -> etree._Ele
     return response
 
 
-def job_times() -> dict[str, str]:
-    """Return the empty times of a reply about a job without times."""
-    return {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
-
-
-def other_cells(message: etree._Element) -> dict[str, str]:
-    """Return the cells that a reply without learners needs besides its code."""
-    return {"JobID": "0"} if etree.QName(message).localname.startswith("Submit") else job_times()
-
-
-def learners_of(reply: etree._Element) -> list[etree._Element]:
-    """Return a reply's learners."""
-    return reply.findall("Learner") + reply.findall("VerifiedLearner")
-
-
-def response_to(message: etree._Element, **cells: str) -> etree._Element:
-    """Return the response to a message, with these cells."""
+def response_to(message: etree._Element, code: str, job: str = "0") -> etree._Element:
+    """Return the response to a message without learners: the code, and the job that it began, or a job's empty times."""
     name = etree.QName(message)
     response = etree.Element(f"{{{name.namespace}}}{name.localname}Response", nsmap={"r": name.namespace})
-    for cell, value in cells.items():
+    begins = name.localname.startswith("Submit")
+    more = {"JobID": job} if begins else {"JobStartedDateTime": "", "JobFinishedDateTime": ""}
+    for cell, value in {"ResponseCode": code, **more}.items():
         etree.SubElement(response, cell).text = value
     return response
 

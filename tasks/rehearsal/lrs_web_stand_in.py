@@ -36,22 +36,9 @@ from schemas.lrs.profiles import all_profiles
 from schemas.states import JobKind
 from tasks.io.data_root.data_root import write_whole
 from tasks.io.lrs.web_service import fits_schema
+from tasks.rehearsal import lrs_web_messages as messages
 from tasks.rehearsal.certificates import Certificates
-from tasks.rehearsal.lrs_stand_in import StandInState, StandInSummary, answered_batches, headings_of
-from tasks.rehearsal.lrs_web_messages import (
-    SOAP,
-    TAKEN,
-    UNFINISHED,
-    batch_output,
-    batch_table,
-    fault_reply,
-    in_envelope,
-    job_times,
-    learners_of,
-    other_cells,
-    response_to,
-    verify_output,
-)
+from tasks.rehearsal.lrs_stand_in import StandInState, StandInSummary, answered_batches
 
 _FOLDER = Path(schemas.__file__).with_name("lrs")
 #: The only password that the service accepts.
@@ -102,45 +89,40 @@ class WebStandIn:
         self.seconds = 0.0
         self.let_go = threading.Event()
         self._root, self._jobs = root, _jobs(root)
-        self._one_at_a_time = threading.Lock()
+        self._turn = threading.Lock()
 
     def reply(self, message: etree._Element) -> etree._Element:
         """Return the reply to a message."""
         name = etree.QName(message).localname
         if self.closed:
-            return fault_reply(_CLOSED)
+            return messages.fault_reply(_CLOSED)
         if not fits_schema(etree.fromstring(etree.tostring(message))):
-            return fault_reply(_BAD)
+            return messages.fault_reply(_BAD)
         if message.findtext("OrgPassword") != PASSWORD:
-            return fault_reply(_PASSWORD)
-        with self._one_at_a_time:
+            return messages.fault_reply(_PASSWORD)
+        with self._turn:
             self.taken[name] += 1
             if name in _MISCOUNTED:
                 if int(message.findtext("LearnerRecordCount") or 0) != len(message.findall("Learner")):
-                    return response_to(message, ResponseCode=_MISCOUNTED[name], **other_cells(message))
-                return response_to(message, ResponseCode=TAKEN, JobID=str(self._keep(message)))
+                    return messages.response_to(message, _MISCOUNTED[name])
+                return messages.response_to(message, messages.TAKEN, str(self._keep(message)))
             path = self._jobs / f"{message.findtext('JobID')}.xml"
-            if not path.exists() or not _began(etree.parse(path).getroot(), message):
-                return response_to(message, ResponseCode=_UNKNOWN_JOB, **job_times())
+            job = etree.parse(path).getroot() if path.exists() else None
+            if job is None or etree.QName(job).localname != _BEGUN_BY[name] or _ukprn(job) != _ukprn(message):
+                return messages.response_to(message, _UNKNOWN_JOB)
             if name == "GetVerifyBatchOutput":
-                return verify_output(etree.parse(path).getroot(), StandInState(self._root).register)
+                return messages.verify_output(job, StandInState(self._root).register)
             if not _answer_of(path).exists():
-                return response_to(message, ResponseCode=UNFINISHED, **job_times())
+                return messages.response_to(message, messages.UNFINISHED)
             return etree.parse(_answer_of(path)).getroot()
 
     def _keep(self, message: etree._Element) -> int:
         numbers = [int(path.stem) for path in self._jobs.glob("*.xml") if path.stem.isdigit()]
         number = max(numbers, default=1000) + 1
         kept = deepcopy(message)
-        for secret in kept.findall("OrgPassword"):
-            kept.remove(secret)
+        etree.strip_elements(kept, "OrgPassword", with_tail=False)
         write_whole(self._jobs / f"{number}.xml", etree.tostring(kept, encoding="UTF-8"))
         return number
-
-    def goes_wrong(self, name: str) -> str | None:
-        """Return the planned fault of an operation's next call, and remove it from the plan."""
-        planned = self.planned.get(name)
-        return planned.popleft() if planned else None
 
 
 def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
@@ -150,8 +132,8 @@ def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
         Counts, without jobs that only check.
     """
     due = [path for path in _jobs(root).glob("*.xml") if path.stem.isdigit() and not _answer_of(path).exists()]
-    messages = {path: etree.parse(path).getroot() for path in sorted(due)}
-    batches = [(path, message) for path, message in messages.items() if message.findtext("JobType")]
+    jobs = [(path, etree.parse(path).getroot()) for path in sorted(due)]
+    batches = [(path, message) for path, message in jobs if message.findtext("JobType")]
     full = [(path, message) for path, message in batches if message.findtext("JobType") == JobKind.FULL.value]
     for job in batches:
         if job not in full:
@@ -159,21 +141,21 @@ def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
     if not full:
         return StandInSummary()
     # In the order that files would have in the outbox.
-    return _answer(root, sorted(full, key=lambda job: (*_first(job[1]), int(job[0].stem))), day, seed, keep=True)
+    full.sort(key=lambda job: (_ukprn(job[1]), job[1].findtext("Learner/MISIdentifier") or "", int(job[0].stem)))
+    return _answer(root, full, day, seed, keep=True)
 
 
 def _answer(
     root: Path, jobs: list[tuple[Path, etree._Element]], day: dt.date, seed: int, *, keep: bool
 ) -> StandInSummary:
     state = StandInState(root)
-    tables = [batch_table(message) for _, message in jobs]
-    days, names = [day] * len(jobs), [path.name for path, _ in jobs]
-    summary, results = answered_batches(state, tables, days, names, headings_of(all_profiles()), seed)
+    batches = [(path.name, day, messages.batch_table(message)) for path, message in jobs]
+    summary, results = answered_batches(state, batches, all_profiles(), seed)
     if keep:
         state.save()
     for (path, message), result in zip(jobs, results, strict=True):
         shown = result if keep else result.assign(ULN="")
-        write_whole(_answer_of(path), etree.tostring(batch_output(message, shown), encoding="UTF-8"))
+        write_whole(_answer_of(path), etree.tostring(messages.batch_output(message, shown), encoding="UTF-8"))
     return summary
 
 
@@ -227,21 +209,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
-        body = etree.fromstring(content).find(f"{{{SOAP}}}Body")
+        body = etree.fromstring(content).find(f"{{{messages.SOAP}}}Body")
         assert body is not None  # noqa: S101 - only our own client calls it
         self._answer(body[0])
 
     def _answer(self, message: etree._Element) -> None:
         stand_in = self.server.stand_in
-        fault = stand_in.goes_wrong(etree.QName(message).localname)
+        planned = stand_in.planned.get(etree.QName(message).localname)
+        fault = planned.popleft() if planned else None
         if fault == Fault.DROPPED_BEFORE:
             return self._drop()
         if fault == Fault.GATEWAY:
             return self._send(403, b"<html>forbidden</html>")
         if fault is not None and fault.startswith("WSRC"):
-            return self._send(200, in_envelope(response_to(message, ResponseCode=fault, **other_cells(message))))
+            return self._send(200, messages.in_envelope(messages.response_to(message, fault)))
         if fault is not None and fault not in set(Fault):
-            return self._send(500, in_envelope(fault_reply(fault)))
+            return self._send(500, messages.in_envelope(messages.fault_reply(fault)))
         reply = stand_in.reply(message)
         if stand_in.seconds:
             stand_in.let_go.wait(stand_in.seconds)
@@ -253,11 +236,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, b"<html>maintenance")
         if fault == Fault.BROKEN:
             return self._send(500, b"")
+        learners = reply.findall("Learner") + reply.findall("VerifiedLearner")
         if fault == Fault.TWICE:
-            reply.extend([deepcopy(learner) for learner in learners_of(reply)])
+            reply.extend([deepcopy(learner) for learner in learners])
         if fault == Fault.LEFT_OUT:
-            reply.remove(learners_of(reply)[0])
-        return self._send(500 if etree.QName(reply).localname == "Fault" else 200, in_envelope(reply))
+            reply.remove(learners[0])
+        return self._send(500 if etree.QName(reply).localname == "Fault" else 200, messages.in_envelope(reply))
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -294,11 +278,5 @@ def _answer_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.answer.xml")
 
 
-def _first(message: etree._Element) -> tuple[str, str]:
-    return message.findtext("UKPRN") or "", message.findtext("Learner/MISIdentifier") or ""
-
-
-def _began(job: etree._Element, request: etree._Element) -> bool:
-    """Whether a message requests the answers of this job."""
-    kind = _BEGUN_BY[etree.QName(request).localname]
-    return etree.QName(job).localname == kind and job.findtext("UKPRN") == request.findtext("UKPRN")
+def _ukprn(message: etree._Element) -> str:
+    return message.findtext("UKPRN") or ""

@@ -82,12 +82,8 @@ def _by_sftp(root: DataRoot) -> Iterator[dict[str, dict[str, str]]]:
     try:
         yield {name: {"url": f"sftp://{_ACCOUNT}@127.0.0.1:{port}/{_folder(name)}", **keys_of_all} for name in FOLDERS}
     finally:
-
-        async def end() -> None:
-            server.close()
-            await server.wait_closed()
-
-        wait_for(end())
+        loop.call_soon_threadsafe(server.close)
+        wait_for(server.wait_closed())
         loop.call_soon_threadsafe(loop.stop)
 
 

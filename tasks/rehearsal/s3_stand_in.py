@@ -83,7 +83,11 @@ class S3Server:
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """Run a server until the end of the block."""
+    """Run a server until the end of the block.
+
+    Raises:
+        ModuleNotFoundError: moto is not installed, so the server announced nothing.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "requests"
         log.touch()
@@ -97,26 +101,19 @@ def s3_server() -> Iterator[S3Server]:
             text=True,
         )
         try:
-            port, access_key, secret_key = _announced(process)
+            announced = (process.stdout.readline() if process.stdout else "").split()
+            if not announced:
+                raise ModuleNotFoundError("moto[s3]", name="moto[s3]")
+            port, access_key, secret_key = announced
             yield S3Server(f"http://127.0.0.1:{port}", int(port), access_key, secret_key, log)
         finally:
             process.communicate()  # closes its standard input, which ends it
 
 
-def _announced(process: subprocess.Popen[str]) -> list[str]:
-    """Return the words of the line that the server prints once it serves.
-
-    Raises:
-        ModuleNotFoundError: the server printed nothing, because moto is not installed.
-    """
-    words = (process.stdout.readline() if process.stdout else "").split()
-    if not words:
-        raise ModuleNotFoundError("moto[s3]", name="moto[s3]")
-    return words
-
-
-def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
+def _in_turn(app: Any, store: Any, log: Path) -> Any:
     """Wrap moto's application so that it answers complete requests one after another."""
+    from werkzeug.test import run_wsgi_app  # noqa: PLC0415
+
     turn = threading.Lock()
 
     def answered(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -126,34 +123,24 @@ def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
         body = environ["wsgi.input"].read() if chunked else environ["wsgi.input"].read(length)
         path = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode("latin-1").decode().rstrip("?")
         with turn:
-            answer = ""
+            status, headers = "", [("Content-Type", "application/xml")]
             if path.startswith(f"/{_FILL}/"):
                 for name in body.decode().splitlines():
                     store.put_object(path.rpartition("/")[2], name, b"x")
-                answer = "200 Filled"
+                status = "200 Filled"
             elif not chunked and len(body) != length:
-                answer = "400 IncompleteBody"
+                status = "400 IncompleteBody"
             elif "HTTP_AUTHORIZATION" not in environ:
-                answer = "403 AccessDenied"
-            if answer:  # from here, not from moto
-                with log.open("a", encoding="utf-8") as lines:
-                    lines.write(f"{environ['REQUEST_METHOD']} {path} {answer}\n")
-                start_response(answer, [("Content-Type", "application/xml")])
-                return [f"<Error><Code>{answer.split()[1]}</Code><Message/></Error>".encode()]
-            status: list[str] = []
-
-            def start(code: str, headers: Any, exc_info: Any = None) -> Any:
-                status.append(code)
-                return start_response(code, headers, exc_info)
-
-            parts = app({**environ, "wsgi.input": io.BytesIO(body)}, start)
-            try:
-                content = b"".join(parts)
-            finally:
-                if hasattr(parts, "close"):
-                    parts.close()
+                status = "403 AccessDenied"
+            if status:  # from here, not from moto
+                logged, content = status, f"<Error><Code>{status.split()[1]}</Code><Message/></Error>".encode()
+            else:
+                environ = {**environ, "wsgi.input": io.BytesIO(body)}
+                parts, status, all_headers = run_wsgi_app(app, environ, buffered=True)
+                logged, headers, content = status.split()[0], list(all_headers), b"".join(parts)
             with log.open("a", encoding="utf-8") as lines:
-                lines.write(f"{environ['REQUEST_METHOD']} {path} {status[0].split()[0]}\n")
+                lines.write(f"{environ['REQUEST_METHOD']} {path} {logged}\n")
+            start_response(status, headers)
             return [content]
 
     return answered
@@ -162,11 +149,7 @@ def _one_at_a_time(app: Any, store: Any, log: Path) -> Any:
 def _serve(log: Path) -> None:
     """Serve until the parent closes our standard input."""
     from moto.iam.models import iam_backends  # noqa: PLC0415
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from moto.moto_server import werkzeug_app as moto  # noqa: PLC0415
     from moto.s3.models import s3_backends  # noqa: PLC0415
     from werkzeug.serving import make_server  # noqa: PLC0415
 
@@ -175,8 +158,8 @@ def _serve(log: Path) -> None:
     anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     iam.put_user_policy("all", "all", json.dumps({"Version": "2012-10-17", "Statement": [anything]}))
     key = iam.create_access_key("all")
-    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    app = _in_turn(moto.DomainDispatcherApplication(moto.create_backend_app), s3_backends[_ACCOUNT]["aws"], log)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=moto.MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.write(1, f"{server.server_port} {key.access_key_id} {key.secret_access_key}\n".encode())
     sys.stdin.read()

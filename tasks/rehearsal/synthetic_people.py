@@ -173,8 +173,8 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     following = schools["school_number"].map(next_schools(schools, schools["school_number"]))
     teaches = pd.DataFrame({"from": following, "last": _last_year(schools)}).set_index(schools["school_number"])
     target = people["school_number"].map(teaches["from"])
-    last_there = target.map(teaches["last"])
-    possible = target.notna() & people["year"].between(_FIRST_SECONDARY_YEAR, last_there.fillna(0))
+    last_year = target.map(teaches["last"])
+    possible = target.notna() & people["year"].between(_FIRST_SECONDARY_YEAR, last_year.fillna(0))
     # A move before year 7, or to a school that does not teach the year, does not happen.
     moved = (due["moves"] <= past) & (due["moves"] >= _FIRST_SECONDARY_YEAR) & possible
     renamed, relocated = due["renames"] <= past, due["relocates"] <= past
@@ -231,10 +231,14 @@ def _born(people: pd.DataFrame) -> pd.Series:
 
 
 def _serial(people: pd.DataFrame) -> pd.Series:
-    """Return the twelve digits of a permanent UPN: allocating school, year, number in the year."""
+    """Return the twelve digits of a permanent UPN: allocating school, year, number in the year.
+
+    A primary school allocated it: the school's number minus 2000, because a UPN never shows the present school.
+    """
+    estab = people["school_number"].str[3:].astype("int64")
     return (
         people["school_number"].str[:3]
-        + _allocating_estab(people["school_number"])
+        + estab.where(estab >= 7000, estab - 2000).astype("str")
         + ((people["began"] - 7) % 100).astype("str").str.zfill(2)
         + (people["place"] + 1).astype("str").str.zfill(3)
     )
@@ -244,12 +248,6 @@ def _temporary(serial: pd.Series) -> pd.Series:
     """Return the temporary UPN before a serial's permanent one: its last digit becomes a letter, so all are unique."""
     body = serial.str[:11] + serial.str[11].map(dict(zip("0123456789", "ABCDEFGHJK", strict=True))).astype("str")
     return upn_check_letter(body) + body
-
-
-def _allocating_estab(school: pd.Series) -> pd.Series:
-    """Return the primary school that allocated a UPN: the number minus 2000, as a UPN never shows the present school."""
-    estab = school.str[3:].astype("int64")
-    return estab.where(estab >= 7000, estab - 2000).astype("str")
 
 
 def next_schools(schools: pd.DataFrame, members: pd.Series) -> dict[str, str]:

@@ -191,11 +191,7 @@ _IDENTIFIERS = {
     "gender": "Gender",
     "dob": "DOB",
 }
-_OTHER_NAMES = {
-    "english-like": {},
-    "naw": {"uln": "ULN"},
-    "naw-2024": {"gender": "Sex"},
-}
+_OTHER_NAMES = {"english-like": {}, "naw": {"uln": "ULN"}, "naw-2024": {"gender": "Sex"}}
 
 
 def _escaped(pupils: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ belong here: the learners (`synthetic_people`), the files (`synthetic_returns`),
 same seed makes the same Wales, to the byte. To plant a new kind of fault: a row in `PLANTED`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ class Planted:
     Attributes:
         share: of all records; at least one is planted.
         field: the changed field.
-        value: the new value; a value that starts with * is worked out from the record (`_worked_out`).
+        value: the new value; a value that starts with * is worked out from the record (`_WORKED_OUT`).
         outcome: expected outcome of the record: `sent`, `uln_held`, or `held:<rule of expectations/catalogue.csv>`.
         rule: the rule that must warn, where the record is still sent.
     """
@@ -223,7 +224,8 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
 
     for kind, planted in PLANTED.items():
         rows = draw(planted.share)
-        pupils.loc[rows, planted.field] = _worked_out(pupils.loc[rows], planted.value)
+        worked_out = _WORKED_OUT.get(planted.value)
+        pupils.loc[rows, planted.field] = worked_out(pupils.loc[rows]) if worked_out else planted.value
         pupils.loc[rows, "planted"], outcome.loc[rows] = kind, planted.outcome
     # A learner's UPN is taken by another of the same school: neighbours when the remaining ones are sorted by school.
     school = pupils.loc[left, "school_number"].sort_values(kind="stable")
@@ -293,28 +295,27 @@ def _not_chosen_first(pupils: pd.DataFrame, outcome: pd.Series, ready: pd.Series
     return outcome.mask(pupils["enrol_status"].isin(["S", "G"]), "enrolment_status")
 
 
-def _worked_out(rows: pd.DataFrame, value: str | None) -> "pd.Series | str | None":
-    upn = rows["upn"]
-    if value == "*shape":
-        return upn.str[:1] + upn.str[2:]
-    if value == "*letter":
-        return upn.str[:1].eq("A").map({True: "B", False: "A"}).astype("str") + upn.str[1:]
-    if value == "*small":
-        return upn.str.lower()
-    if value == "*blanks":
-        return " " + upn + " "
-    if value == "*day-first":
-        return rows["dob"].str[8:] + "/" + rows["dob"].str[5:7] + "/" + rows["dob"].str[:4]
-    if value == "*year":
-        return "Year " + rows["nc_year"]
-    if value == "*older":
-        return (rows["dob"].str[:4].astype("int64") - 3).astype("str") + rows["dob"].str[4:].str.replace("-29", "-28")
-    if value == "*uln":
-        # Far above the ULNs that the stand-in allots. One number in eleven has no check digit.
-        nine = pd.Series(range(900_000_000, 900_000_000 + 2 * len(rows) + 11), dtype="int64").astype("str")
-        ulns = (nine + uln_check_digit(nine)).dropna().iloc[: len(rows)]
-        return ulns.set_axis(rows.index)
-    return value
+def _far_ulns(rows: pd.DataFrame) -> pd.Series:
+    """Return ULNs far above those that the stand-in allots. One number in eleven has no check digit."""
+    nine = pd.Series(range(900_000_000, 900_000_000 + 2 * len(rows) + 11), dtype="int64").astype("str")
+    return (nine + uln_check_digit(nine)).dropna().iloc[: len(rows)].set_axis(rows.index)
+
+
+#: Values that are worked out from the record.
+_WORKED_OUT: dict[str | None, Callable[[pd.DataFrame], pd.Series]] = {
+    "*shape": lambda rows: rows["upn"].str[:1] + rows["upn"].str[2:],
+    "*letter": lambda rows: (
+        rows["upn"].str[:1].eq("A").map({True: "B", False: "A"}).astype("str") + rows["upn"].str[1:]
+    ),
+    "*small": lambda rows: rows["upn"].str.lower(),
+    "*blanks": lambda rows: " " + rows["upn"] + " ",
+    "*day-first": lambda rows: rows["dob"].str[8:] + "/" + rows["dob"].str[5:7] + "/" + rows["dob"].str[:4],
+    "*year": lambda rows: "Year " + rows["nc_year"],
+    "*older": lambda rows: (
+        (rows["dob"].str[:4].astype("int64") - 3).astype("str") + rows["dob"].str[4:].str.replace("-29", "-28")
+    ),
+    "*uln": _far_ulns,
+}
 
 
 def _registration(schools: pd.DataFrame) -> pd.DataFrame:

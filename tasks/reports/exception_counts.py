@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from schemas.cycles import Cycle, last_of
-from schemas.settings.exceptions import exception_terms
+from schemas.settings.terms import exception_terms
 from schemas.tables import EXCEPTION_LIVES, Tier
 from schemas.views import EXCEPTIONS_BY_AGE, EXCEPTIONS_BY_CODE, EXCEPTIONS_BY_STATE
 from tasks.core.exception_life import by_age, by_code, by_state

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from schemas.cycles import up_to
-from schemas.settings.exceptions import ExceptionTerms, exception_terms
 from schemas.settings.names import letters_apart
+from schemas.settings.terms import ExceptionTerms, exception_terms
 from schemas.states import BatchState, NotChosen, Volume
 from tasks.core.exception_life import by_age
 from tasks.core.masking import masked

@@ -1,6 +1,5 @@
 """Readiness: what each school still needs before it can take part, as lists."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -42,7 +41,7 @@ def readiness_of(data: str, cycle: Cycle, la: list[str] | None = None) -> pd.Dat
     register = schools(reference)
     registered = registration(reference)
     missing = side_by_side(unmet_requirements(register, registered, cycle), registered)
-    texts = pd.DataFrame(map(asdict, lacks()))
+    texts = pd.DataFrame([lack.model_dump() for lack in lacks()])
     rows = missing.merge(register[["school_number", "school_name", "la_code"]], on="school_number")
     rows = rows.merge(texts, on="code").sort_values(["la_code", "school_number", "code"], ignore_index=True)
     return rows[rows["la_code"].isin(la)].reset_index(drop=True) if la else rows

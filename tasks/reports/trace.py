@@ -15,7 +15,7 @@ import pandas as pd
 from schemas.cycles import cycle_by_id
 from schemas.texts.catalogue import bilingual
 from schemas.texts.faults import ServiceFault
-from schemas.views import LEARNER_KNOWN, LEARNER_STANDS, LEARNER_STORY
+from schemas.views import LEARNER_KNOWN, LEARNER_STATES, LEARNER_STORY
 from tasks.core.identifiers import canonical_upn
 from tasks.core.learner_story import LearnerLedger, events, key_fault, same_learner, unknown_fault
 from tasks.core.lrs_form import lrs_genders
@@ -167,7 +167,7 @@ class _Ledger:
         known = pd.DataFrame({"upn": sorted_upns}, dtype="str").merge(learners, on="upn", how="left")
         return Story(
             of_one_learner(LEARNER_KNOWN, known[[c.name for c in LEARNER_KNOWN.columns]], upns),
-            of_one_learner(LEARNER_STANDS, self._states(held.pupils), upns),
+            of_one_learner(LEARNER_STATES, self._states(held.pupils), upns),
             of_one_learner(LEARNER_STORY, story, upns),
         )
 

@@ -96,7 +96,7 @@ def _members(known: pd.DataFrame) -> dict[str, frozenset[str]]:
 
 def _settled(known: pd.DataFrame) -> set[str]:
     """Return the files that need no second look; some reasons may be gone after a change of reference data or cycle."""
-    again = {reason.code for reason in all_reasons().values() if reason.looked_at_again}
+    again = {reason.code for reason in all_reasons().values() if reason.retry == "Y"}
     open_again = (known["status"] == "quarantined") & known["reason"].isin(again)
     containers = set(known.loc[open_again, "container_sha256"].dropna())
     return set(known.loc[~open_again, "sha256"]) - containers

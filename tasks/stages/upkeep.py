@@ -3,7 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
-from schemas.settings.retention import Kind, all_retention
+from schemas.settings.terms import Kind, all_retention
 from schemas.tables import TABLES
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.data_root.run_lock import one_run_at_a_time

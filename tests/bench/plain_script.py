@@ -26,7 +26,7 @@ from lxml import etree
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
 from expectations.rule_catalogue import Rule, all_rules, rules_for
-from schemas.codes.own_findings import merge_findings
+from schemas.codes.merge_findings import merge_findings
 from schemas.codes.return_codes import all_return_codes, normalise_code
 from schemas.ctf.versions import CtfVersion, all_versions
 from schemas.cycles import Cycle, cycle_by_id

@@ -112,7 +112,7 @@ def load(home: Path, address: str) -> None:
     import tasks.stages.collect
     import tasks.stages.merge
 
-    expectations.runner.ready()
+    expectations.runner._context()
     # One file after the other, so that the n-th point is the same one each time.
     tasks.io.data_root.data_root._AT_A_TIME = tasks.io.remote.folders._AT_ONCE = 1
     if far.in_use():

@@ -75,9 +75,9 @@ def ready_root(built_root, certificates, tmp_path_factory):
 
 def in_small_calls(*given):
     """The layouts, with so low a limit in a call that two small schools have some."""
-    from dataclasses import replace
-
-    return {name: replace(one, limit=9) if name == "WS" else one for name, one in all_profiles(*given).items()}
+    return {
+        name: one.model_copy(update={"limit": 9}) if name == "WS" else one for name, one in all_profiles(*given).items()
+    }
 
 
 @pytest.fixture

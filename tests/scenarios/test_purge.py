@@ -18,7 +18,7 @@ from flows import lrs_returns as returns_module
 from flows.census import census as census_flow
 from flows.cli.__main__ import app
 from flows.upkeep import steps
-from schemas.settings.retention import Kind, all_retention
+from schemas.settings.terms import Kind, all_retention
 from schemas.tables import PUPIL_FIELDS, TABLES
 from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.data_root import DataRoot

@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 
 from flows.cli.story import print_story
 from schemas.cycles import all_cycles
-from schemas.settings.retention import Kind, all_retention
+from schemas.settings.terms import Kind, all_retention
 from schemas.texts.faults import ServiceFault
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake.lake import Lake

@@ -3,7 +3,6 @@
 A `schools.csv` in the data root's `reference/` replaces the shipped register (a list of 9 April 2018).
 """
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -122,7 +121,6 @@ def opt_outs(reference: Path) -> pd.DataFrame:
     return _csv(path, OPT_OUT_COLUMNS, None)[list(OPT_OUT_COLUMNS)].astype("str")
 
 
-@dataclass(frozen=True)
 class InBoth(Checked):
     """A text in each language."""
 
@@ -130,7 +128,6 @@ class InBoth(Checked):
     en: Text
 
 
-@dataclass(frozen=True)
 class PrivacyNotice(Checked):
     """The privacy notice on a learner's slip, and whether it is the official wording."""
 

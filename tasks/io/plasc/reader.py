@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -143,7 +143,7 @@ def _unknown(
         for record in records[:_FIRST]:
             first.read(record)
         new = first.unknown_paths()
-        wider = replace(layout, known=layout.known | new)
+        wider = layout.model_copy(update={"known": layout.known | new})
         if 0 < len(new) <= _FEW and all_known(root, wider, _LONGEST_PATH):
             return empty_ones(root, layout, new)
     return _walk(root, records, layout, layouts)[1]
@@ -324,7 +324,7 @@ def _layout_of(record: etree._Element, usual: PlascLayout, layouts: dict[str, Pl
 
 def _header_facts(root: etree._Element, layout: PlascLayout) -> dict[str, str]:
     facts: dict[str, str] = {}
-    for name, path in asdict(layout.header).items():
+    for name, path in layout.header.model_dump().items():
         elements = _at(root, path)
         text = (elements[0].text or "").strip() if elements else ""
         if not text and name != "serial_no":

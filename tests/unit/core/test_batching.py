@@ -115,10 +115,9 @@ def test_a_batch_holds_one_ukprn_in_the_order_of_upn():
 
 
 def test_a_batch_holds_at_most_the_limit():
-    from dataclasses import replace
 
     rows = pd.concat([due("U3", "U1", "U2"), due("U9", "U8", school="6604026")])
-    found = build_all(rows, profile=replace(PROFILE, limit=2))
+    found = build_all(rows, profile=PROFILE.model_copy(update={"limit": 2}))
     assert [list(b.rows["upn"]) for b in found] == [["U1", "U2"], ["U3"], ["U8", "U9"]]
     assert [b.school_number for b in found] == ["6604025", "6604025", "6604026"]
     # Each by itself is the same batch, and its rows are counted from 0.

@@ -1,7 +1,5 @@
 """Evidence: the facts the rules look at, worked out by hand."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
 
@@ -132,10 +130,13 @@ def test_each_kind_of_name_is_asked_for_its_characters_length_and_signs(learner)
 
 
 def test_lengths_and_signs_are_those_of_the_profile(learner):
-    own = replace(
-        PROFILE,
-        name_characters="A-Za-z ,'.-",
-        columns=tuple(replace(c, max_length=9) if c.source == "given_name" else c for c in PROFILE.columns),
+    own = PROFILE.model_copy(
+        update={
+            "name_characters": "A-Za-z ,'.-",
+            "columns": tuple(
+                c.model_copy(update={"max_length": 9}) if c.source == "given_name" else c for c in PROFILE.columns
+            ),
+        }
     )
     rows = learner({"forename": "A" * 9, "surname": "a,b"}, {"forename": "A" * 10, "surname": "a(b"})
     found = facts(rows, profile=own)

@@ -6,7 +6,7 @@ import itertools
 import pandas as pd
 import pytest
 
-from schemas.settings.exceptions import exception_terms
+from schemas.settings.terms import exception_terms
 from schemas.tables import EXCEPTION_LIVES
 from tasks.core.exception_life import LearnerHistory, by_age, by_code, by_state, exported, lives, milestones
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from schemas.codes.own_findings import merge_findings
+from schemas.codes.merge_findings import merge_findings
 from tasks.core.mis_rules import BASIC_DETAILS, LEARNER_RULES, broken_rules, file_faults
 
 #: The published ULN example, and another that its rule makes valid (docs/reference/sources.md#uln).

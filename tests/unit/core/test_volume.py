@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from schemas.cycles import cycle_by_id, earlier_alike
-from schemas.settings.volume import VolumeBounds
+from schemas.settings.terms import VolumeBounds
 from tasks.core.volume import compared, covered
 
 BOUNDS = VolumeBounds(far_below=0.6, far_above=1.5, least=20)

@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 import warnings
-from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
 
 from expectations import runner
-from expectations.rule_catalogue import all_rules, parse_rules, rules_for
+from expectations.rule_catalogue import Rule, all_rules, parse_rules, rules_for
 from expectations.runner import run_rules
 from schemas.cycles import cycle_by_id
 from schemas.lrs.profiles import all_profiles
@@ -203,8 +202,12 @@ def test_a_upn_of_another_year_of_the_school_holds_the_chosen_learner():
 
 
 def test_lengths_follow_the_profile(learner):
-    columns = tuple(replace(c, max_length=20) if c.source == "family_name" else c for c in PROFILE.columns)
-    found = apply_rules(learner({"surname": "A" * 21}), CYCLE, replace(PROFILE, columns=columns), KnownUpns())
+    columns = tuple(
+        c.model_copy(update={"max_length": 20}) if c.source == "family_name" else c for c in PROFILE.columns
+    )
+    found = apply_rules(
+        learner({"surname": "A" * 21}), CYCLE, PROFILE.model_copy(update={"columns": columns}), KnownUpns()
+    )
     assert list(found.findings["rule"]) == ["FAM02"]
 
 
@@ -226,7 +229,7 @@ def test_a_crash_shows_no_value_in_logs_or_on_the_screen(caplog, capfd):
     # The regular expression meets a number: the library's own trouble, whose text could quote the row.
     table = pd.DataFrame({"row_ref": ["r1"], "postcode": ["MARKER1"]})
     rule = next(r for r in all_rules() if r.code == "PCD02")
-    broken = replace(rule, kwargs='{"regex": "("}')
+    broken = rule.model_copy(update={"kwargs": '{"regex": "("}'})
     with pytest.raises(ServiceFault, match="PCD02") as caught:
         run_rules(table, (broken,))
     shown = "".join(capfd.readouterr()) + caplog.text + str(caught.value) + str(caught.value.__cause__)
@@ -239,7 +242,7 @@ def test_a_crash_shows_no_value_in_logs_or_on_the_screen(caplog, capfd):
     ids=["unknown-expectation", "unknown-argument"],
 )
 def test_a_rule_that_the_library_does_not_know_is_our_fault(change):
-    rule = replace(all_rules()[0], **change)
+    rule = all_rules()[0].model_copy(update=change)
     with pytest.raises(ServiceFault, match="UPN01"):
         run_rules(pd.DataFrame({"row_ref": ["r1"], "upn": ["x"]}), (rule,))
 
@@ -307,7 +310,9 @@ def as_plain(result):
 
 
 def asking(code, column, expectation, **arguments):
-    return replace(all_rules()[0], code=code, column=column, expectation=expectation, kwargs=json.dumps(arguments))
+    return all_rules()[0].model_copy(
+        update={"code": code, "column": column, "expectation": expectation, "kwargs": json.dumps(arguments)}
+    )
 
 
 def test_asked_once_a_value_the_rules_say_what_they_say_of_every_row():
@@ -372,7 +377,7 @@ def test_a_rule_that_needs_other_rows_is_refused(expectation, arguments):
     with pytest.raises(ServiceFault, match="R01"):
         run_rules(pd.DataFrame({"row_ref": ["r1"], "upn": ["x"]}), (rule,))
     with io.StringIO() as text:
-        english = {name: value for name, value in asdict(rule).items() if not name.endswith("_cy")}
+        english = {name: value for name, value in rule.model_dump().items() if not name.endswith("_cy")}
         writer = csv.DictWriter(text, list(english))
         writer.writeheader()
         writer.writerow(english)
@@ -416,8 +421,12 @@ def test_the_library_is_silent():
 
 def test_a_rule_holds_from_since_to_until():
     rule = all_rules()[0]
-    first, last, later = (replace(rule, code=c) for c in ("A", "B", "C"))
-    dated = (replace(first, since="2012-01-01"), replace(last, until="2012-01-01"), replace(later, since="2012-01-02"))
+    first, last, later = (rule.model_copy(update={"code": c}) for c in ("A", "B", "C"))
+    dated = (
+        first.model_copy(update={"since": "2012-01-01"}),
+        last.model_copy(update={"until": "2012-01-01"}),
+        later.model_copy(update={"since": "2012-01-02"}),
+    )
     # The census of January 2012 may fall on 1 January at the earliest: both ends count.
     assert [r.code for r in rules_for(CYCLE, dated)] == ["A", "B"]
     assert [r.code for r in rules_for(cycle_by_id("2013-01"), dated)] == ["A", "C"]
@@ -427,7 +436,7 @@ def test_a_wrong_catalogue_tells_all_its_faults():
     text = "code,severity\nX,deadly\n"
     with pytest.raises(ConfigurationFault, match="'message_en'"):
         parse_rules(text)
-    header = ",".join(r for r in all_rules()[0].__dataclass_fields__ if not r.endswith("_cy"))
+    header = ",".join(r for r in Rule.model_fields if not r.endswith("_cy"))
     wrong = "X,deadly,upn,upn,e,{,2012-13-01,,RC1,v,w,a,b"
     turned = "Y,warning,shoe,upn,expect_column_x,{},2013-01-01,2012-01-01,,v,,a,b"
     long = "Z,warning,upn,upn,expect_column_x,{},,,,v,w,a,b,more"
@@ -436,7 +445,7 @@ def test_a_wrong_catalogue_tells_all_its_faults():
         parse_rules("\n".join([header, wrong, wrong, turned, long, short]))
     told = "\n".join(caught.value.faults)
     for fault in (
-        "line 2, X: severity", "line 2, X: kwargs", "line 2, X: expectation", "line 2, X: since must",
+        "line 2, X: severity", "line 2, X: kwargs must be a JSON object", "line 2, X: expectation", "line 2, X: since must",
         "line 2, X: lrs_code",
         "line 3, X: severity", "X: stands twice", "line 4, Y: since is after until",
         "line 4, Y: field", "line 4, Y: message_en is empty", "line 5, Z: has more cells", "line 6, W: has fewer cells",

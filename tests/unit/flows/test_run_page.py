@@ -22,7 +22,7 @@ from schemas.states import BatchShown, Severity
 from schemas.texts.catalogue import all_texts
 from schemas.views import (
     BATCHES_BY_STATE,
-    COUNTS_TOLD,
+    COUNTS_SHOWN,
     CYCLE_BY_AUTHORITY,
     FOR_A_PERSON,
     OPEN_BATCHES,
@@ -150,7 +150,7 @@ def test_rules_with_rows_tried_and_failed():
 def test_every_state_count_and_column_has_its_words():
     keys = [f"batch.{state}" for state in BatchShown] + [f"severity.{one}" for one in Severity]
     keys += [f"shown.{c.name}" for c in CYCLE_BY_AUTHORITY.columns if c.name != "la_code"]
-    keys += [f"count.{name}" for name in COUNTS_TOLD - {"receive.files"}]  # those are all that were looked at
+    keys += [f"count.{name}" for name in COUNTS_SHOWN - {"receive.files"}]  # those are all that were looked at
     assert not [key for key in keys if key not in all_texts()]
 
 
@@ -218,7 +218,7 @@ def test_no_count_of_learners_is_in_the_log(tmp_path, monkeypatch, seen, caplog)
     toured(tmp_path, monkeypatch, ["660", "661"], seen)
     assert caplog.messages == ["validate: 660; 661"]
     assert not [
-        name for name in COUNTS_TOLD if name.partition(".")[2] in ("records", "rows", "held", "learners", "ulns")
+        name for name in COUNTS_SHOWN if name.partition(".")[2] in ("records", "rows", "held", "learners", "ulns")
     ]
 
 

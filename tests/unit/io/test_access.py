@@ -81,7 +81,7 @@ def test_a_group_is_let_in_where_it_is_named_and_nowhere_else(tmp_path):
 
 
 def test_others_are_let_in_nowhere():
-    every = Access(("dewi/outbox", "lrs/outbox", "snapshots"), ("dewi/inbox", "lrs/inbox"))
+    every = Access(group_reads=("dewi/outbox", "lrs/outbox", "snapshots"), group_writes=("dewi/inbox", "lrs/inbox"))
     for place in ("", "dewi", "dewi/outbox", "lrs/outbox", "lrs/inbox", "snapshots", "lake", "quarantine", "reports"):
         assert not every.mode(place) & 0o007
     assert every.mode("lake") == every.mode("quarantine") == every.mode("reports") == 0o700

@@ -1,7 +1,6 @@
 """The fast ways of reading a return give what the walk over its elements gives, or pass."""
 
 import tempfile
-from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -130,7 +129,9 @@ def test_a_field_in_a_container_that_is_passed_over_is_taken_and_the_rest_stays_
     usual = all_layouts()["english-like"]
     box = "PupilCharacteristics"
     assert f"{box}/*" in usual.known
-    layouts = {"english-like": replace(usual, paths=usual.paths | {"former_surname": (f"{box}/Deep/Name",)})}
+    layouts = {
+        "english-like": usual.model_copy(update={"paths": usual.paths | {"former_surname": (f"{box}/Deep/Name",)}})
+    }
     beside = f"<{box}><Ethnicity>W</Ethnicity><Deep><Other><More/></Other><Name>Rhys</Name></Deep>{inside}</{box}>"
     pupils, fast, _ = both_ways(xml(record(beside=beside)).encode(), layouts)
     assert not fast and pupils["former_surname"].to_pylist() == ["Rhys"]
@@ -139,7 +140,7 @@ def test_a_field_in_a_container_that_is_passed_over_is_taken_and_the_rest_stays_
 
 def test_a_field_that_a_layout_lacks_is_null_and_read_fast():
     usual = all_layouts()["english-like"]
-    layouts = {"english-like": replace(usual, paths=usual.paths | {"former_surname": ()})}
+    layouts = {"english-like": usual.model_copy(update={"paths": usual.paths | {"former_surname": ()}})}
     pupils, fast, _ = both_ways(xml(record(inside="<FormerSurname>Rhys</FormerSurname>") * 2).encode(), layouts)
     assert fast and pupils["former_surname"].to_pylist() == [None, None]
 
@@ -187,7 +188,7 @@ def test_layouts_that_the_reader_would_take_otherwise_are_left_to_the_walk():
         {"known": usual.known | {"PupilIdentifiers/Surname/*"}},
         {"paths": usual.paths | {"forename": ("PupilIdentifiers//Forename", "PupilIdentifiers/@x")}},
     ):
-        layouts = {"english-like": replace(usual, **change)}
+        layouts = {"english-like": usual.model_copy(update=change)}
         assert not both_ways(content, layouts)[1]
 
 
@@ -212,7 +213,7 @@ def test_whatever_a_layout_calls_known_the_grammar_takes_it_as_the_walk_does(kno
     odd = "<Odd/><Odd><x/><y><x/></y></Odd>" + f"<Odd><{'x' * 300}/></Odd>"
     content = xml(record(beside=odd) + "<Other/>", extra="<Other><x/></Other>")
     for layout in (one for one in all_layouts().values() if one.root == "Message"):
-        layouts = {"only": replace(layout, name="only", known=(layout.known - {"/School"}) | {known})}
+        layouts = {"only": layout.model_copy(update={"name": "only", "known": (layout.known - {"/School"}) | {known}})}
         for sent in (
             content.replace("<Pupils>", "<School><Phase/></School><Pupils>"),
             xml(record(beside=odd)),

@@ -7,7 +7,7 @@ import pytest
 from watchfiles import Change
 
 from flows.services import watch as watching
-from schemas.settings.watching import Arrivals, Starts, how_watched
+from schemas.settings.terms import Arrivals, Starts, how_watched
 from tasks.io.data_root import inbox_watch
 from tasks.io.data_root.data_root import DataRoot
 from tasks.maintenance import arrivals as module
@@ -22,7 +22,7 @@ def told(root, monkeypatch, rounds, starts=PAUSES, begun=0):
     The watcher begins when a clock shows `begun`.
     """
     shipped = how_watched()
-    how = type(shipped)(Arrivals(10, 1), starts, shipped.notifications, shipped.free_space)
+    how = shipped.model_copy(update={"arrivals": Arrivals(settled_seconds=10, told_within_rounds=1), "starts": starts})
     found = {"now": 0}
 
     def played(*_):

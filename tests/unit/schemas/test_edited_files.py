@@ -4,10 +4,7 @@ import codecs
 
 import pytest
 
-from schemas.settings.exceptions import exception_terms
-from schemas.settings.retention import all_retention
-from schemas.settings.volume import volume_bounds
-from schemas.settings.watching import how_watched
+from schemas.settings.terms import all_retention, exception_terms, how_watched, volume_bounds
 from schemas.texts import catalogue as texts
 from schemas.texts import translations
 from schemas.texts.edited_files import text_of, toml_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.settings.exceptions import ExceptionTerms, exception_terms
+from schemas.settings.terms import exception_terms
 from schemas.texts.faults import ConfigurationFault
 
 
@@ -20,7 +20,7 @@ def test_a_data_root_s_blocks_take_the_place_of_the_shipped_ones(tmp_path):
     own = tmp_path / "exceptions.toml"
     assert exception_terms(own) == exception_terms()
     own.write_text("[ageing]\ndays = [0, 14]\n", encoding="utf-8")
-    assert exception_terms(own) == ExceptionTerms((0, 14), exception_terms().export_words)
+    assert exception_terms(own) == exception_terms().model_copy(update={"ageing": exception_terms(own).ageing})
     assert exception_terms(own).ages == ("0-0", "1-14", "15+")
 
 

@@ -1,6 +1,6 @@
 """Every code that the service can find has its texts in both languages, and no text is without its code."""
 
-from schemas.codes.own_findings import merge_findings
+from schemas.codes.merge_findings import merge_findings
 from schemas.codes.quarantine_reasons import all_reasons
 from schemas.codes.return_codes import all_return_codes
 from schemas.states import BatchShown, Decision

@@ -1,7 +1,5 @@
 """Tables of texts are read strictly, and all their faults are told at once."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from schemas.codes.code_table import parse_table
@@ -9,7 +7,6 @@ from schemas.texts.edited_files import Checked
 from schemas.texts.faults import ConfigurationFault
 
 
-@dataclass(frozen=True)
 class Line(Checked):
     """A row of the test's table."""
 
@@ -36,8 +33,18 @@ def test_refused(text, told):
 @pytest.mark.parametrize("rows", ["", "A,a\n"], ids=["no rows", "another row"])
 def test_a_table_without_a_needed_code_is_refused(rows):
     with pytest.raises(ConfigurationFault, match="B is missing"):
-        parse_table("code,text\n" + rows, Line, "x.csv", own=True, needed=["B"])
+        parse_table("code,text\n" + rows, Line, "x.csv", replaces_shipped=True, needed=["B"])
+
+
+def test_a_cell_of_blanks_is_empty_where_a_value_is_optional_and_refused_elsewhere():
+    rows = parse_table("code,text\nA, \u00a0\n", Line, "x.csv", frozenset({"text"}), replaces_shipped=True)
+    assert rows == {"A": Line(code="A", text="")}
+    with pytest.raises(ConfigurationFault, match="A: text is empty"):
+        parse_table("code,text\nA, \u00a0\n", Line, "x.csv", replaces_shipped=True)
 
 
 def test_rows_in_file_order():
-    assert parse_table("code,text\nB,b\nA,a\n", Line, "x.csv") == {"B": Line("B", "b"), "A": Line("A", "a")}
+    assert parse_table("code,text\nB,b\nA,a\n", Line, "x.csv") == {
+        "B": Line(code="B", text="b"),
+        "A": Line(code="A", text="a"),
+    }

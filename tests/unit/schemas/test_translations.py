@@ -1,7 +1,5 @@
 """One catalogue holds the Welsh of every text, and tells all that is wrong with it at once."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from schemas.codes.code_table import parse_table
@@ -14,7 +12,6 @@ from tests.support.paths import PROJECT
 ENTRY = 'msgctxt "{}"\nmsgid "{}"\nmsgstr "{}"\n\n'
 
 
-@dataclass(frozen=True)
 class Line(Checked):
     """A row of the test's table."""
 
@@ -29,8 +26,15 @@ def catalogue(*entries):
     return parse_catalogue("".join(ENTRY.format(*entry) for entry in entries))[0]
 
 
-def lines(text, *entries, own=False):
-    read = parse_table(text, Line, "lines.csv", frozenset({"note_en"}), own=own, catalogue=catalogue(*entries))
+def lines(text, *entries, replaces_shipped=False):
+    read = parse_table(
+        text,
+        Line,
+        "lines.csv",
+        frozenset({"note_en"}),
+        replaces_shipped=replaces_shipped,
+        catalogue=catalogue(*entries),
+    )
     return list(read.values())
 
 
@@ -38,7 +42,7 @@ def test_the_welsh_of_a_row_comes_from_the_catalogue_and_an_empty_text_has_none(
     found = lines(
         "code,label_en,note_en\nA,Year,\n", ("lines:A:label", "Year", "Blwyddyn"), ("other:A:label", "x", "y")
     )
-    assert found == [Line("A", "Year", "Blwyddyn", "", "")]
+    assert found == [Line(code="A", label_en="Year", label_cy="Blwyddyn", note_en="", note_cy="")]
 
 
 def test_every_fault_of_the_welsh_is_told_at_once_and_names_its_context():
@@ -67,10 +71,16 @@ def test_every_fault_of_the_welsh_is_told_at_once_and_names_its_context():
 
 
 def test_a_table_of_one_s_own_may_hold_its_welsh_or_some_rows_of_the_shipped_one():
-    given = lines("code,label_en,label_cy,note_en,cy_review\nA,Year,Bl.,,N\n", ("lines:A:label", "Year", "x"), own=True)
+    given = lines(
+        "code,label_en,label_cy,note_en,cy_review\nA,Year,Bl.,,N\n",
+        ("lines:A:label", "Year", "x"),
+        replaces_shipped=True,
+    )
     assert given[0].label_cy == "Bl."
     some = lines(
-        "code,label_en,note_en\nA,Year,\n", *((f"lines:{c}:label", "Year", "Blwyddyn") for c in "AB"), own=True
+        "code,label_en,note_en\nA,Year,\n",
+        *((f"lines:{c}:label", "Year", "Blwyddyn") for c in "AB"),
+        replaces_shipped=True,
     )
     assert some[0].label_cy == "Blwyddyn"
     with pytest.raises(ConfigurationFault, match="cy_review"):

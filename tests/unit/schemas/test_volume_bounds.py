@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.settings.volume import volume_bounds
+from schemas.settings.terms import volume_bounds
 from schemas.texts.faults import ConfigurationFault
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.settings.watching import FreeSpace, how_watched
+from schemas.settings.terms import FreeSpace, how_watched
 from schemas.texts.faults import ConfigurationFault
 
 
@@ -16,7 +16,10 @@ def test_a_data_root_s_blocks_take_the_place_of_the_shipped_ones(tmp_path):
     own, shipped = tmp_path / "watching.toml", how_watched()
     assert how_watched(own) == shipped
     own.write_text("[free_space]\nwarn_below_gib = 3\nfault_below_gib = 1\n", encoding="utf-8")
-    assert how_watched(own).free_space == FreeSpace(3, 1) and how_watched(own).arrivals == shipped.arrivals
+    assert (
+        how_watched(own).free_space == FreeSpace(warn_below_gib=3, fault_below_gib=1)
+        and how_watched(own).arrivals == shipped.arrivals
+    )
 
 
 def test_all_faults_are_told_at_once(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from flows.upkeep import steps
-from schemas.settings.retention import Kind
+from schemas.settings.terms import Kind
 from schemas.tables import SHARED_UPNS
 from tasks.io.data_root.data_root import DataRoot
 from tasks.io.lake import maintenance

@@ -3,8 +3,6 @@
 To add a finding: a row in the table, and its code beside the function that finds it (`tasks.core.merging`, `publication`).
 """
 
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from schemas.codes.code_table import load_table
@@ -13,7 +11,6 @@ from schemas.texts.edited_files import Checked
 _FILE = Path(__file__).with_name("merge_findings.csv")
 
 
-@dataclass(frozen=True)
 class MergeFinding(Checked):
     """A finding: the problem, the action, and the field concerned."""
 
@@ -26,11 +23,6 @@ class MergeFinding(Checked):
     field_cy: str
 
 
-@cache
 def merge_findings() -> tuple[MergeFinding, ...]:
-    """Return all findings, in file order.
-
-    Raises:
-        ConfigurationFault: the table is wrong; lists every fault.
-    """
+    """Return all findings, in file order (`load_table`)."""
     return tuple(load_table(MergeFinding, _FILE).values())
