@@ -330,13 +330,12 @@ def test_a_school_that_calls_itself_a_program_is_called_so_and_an_identifier_is_
 def test_a_code_that_nobody_knows_is_on_the_authority_s_page_as_it_came_and_on_that_of_wales_as_ours(root, monkeypatch):
     from tasks.reports import page_facts
 
-    lives = page_facts._lives
+    lives = page_facts.lives_at_snapshot
 
-    def strange(ctx):
-        found = lives(ctx)
-        return found.assign(return_code="<b>RC999</b> M660402510001")
+    def strange(root, cycle_id):
+        return lives(root, cycle_id).assign(return_code="<b>RC999</b> M660402510001")
 
-    monkeypatch.setattr(page_facts, "_lives", strange)
+    monkeypatch.setattr(page_facts, "lives_at_snapshot", strange)
     made(root, FEBRUARY)
     assert [row["return_code"] for row in rows_of(page(root, "660"), "exceptions")] == ["<b>RC999</b> [UPN]"]
     assert [row["code"] for row in rows_of(page(root, "wales"), "exceptions")] == ["UNKNOWN"]
@@ -357,7 +356,7 @@ def test_what_may_not_be_shown_stops_the_pages_and_names_the_column(monkeypatch)
     rows = pd.DataFrame({"cycle": ["2012-01"], "upn": ["M660402510001"]})
     monkeypatch.setitem(pages.PAGE_TABLES, "days", LEARNERS)
     with pytest.raises(ServiceFault, match="upn"):
-        pages._let_through("days", rows, Tier.INTERNAL)
+        pages._visible_rows("days", rows, Tier.INTERNAL)
 
 
 def test_what_the_pages_were_made_from_is_said(answered_root):

@@ -13,8 +13,7 @@ from schemas.ctf.versions import all_versions, parse_versions
 from schemas.cycles import cycle_by_id
 from schemas.texts.faults import ConfigurationFault, ServiceFault
 from tasks.io.school.ctf_writer import check_ctf, ctf_file_name, write_ctf
-from tasks.steps.school_files import SchoolPack, school_files
-from tasks.steps.submission_slip import Submission
+from tasks.steps.school_files import SchoolPack, Submission, school_files
 from tests.support.paths import GOLDEN
 
 VERSIONS = all_versions()

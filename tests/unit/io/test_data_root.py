@@ -71,7 +71,7 @@ def test_a_move_that_failed_may_have_been_made_unless_its_error_denies_it(tmp_pa
     monkeypatch.setattr(os, "replace", unanswered)
     with pytest.raises(NotWritten) as met:
         write_whole(tmp_path / "file", b"x")
-    assert (met.value.errno, met.value.may_stand) == (number, number in UNSURE)
+    assert (met.value.errno, met.value.may_exist) == (number, number in UNSURE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_failed_before_its_move_is_surely_not_there(tmp_path, monkey
     monkeypatch.setattr(os, "fsync", unanswered)
     with pytest.raises(NotWritten) as met:
         write_whole(tmp_path / "file", b"x")
-    assert met.value.may_stand is False and list(tmp_path.iterdir()) == []
+    assert met.value.may_exist is False and list(tmp_path.iterdir()) == []
 
 
 def test_files_that_belong_together_are_moved_in_their_order(tmp_path, monkeypatch):

@@ -37,6 +37,6 @@ def test_a_batch_whose_file_is_gone_is_retried_and_goes_out_with_the_same_bytes(
     files = outbox(unconfirmed)
     name = min(files)
     (unconfirmed / "lrs" / "outbox" / name).unlink()
-    assert retry(unconfirmed, name).changed and states(unconfirmed)[name] == "READY"
+    assert "is ready again" in retry(unconfirmed, name).en and states(unconfirmed)[name] == "READY"
     assert next_run(unconfirmed, WEDNESDAY)["release.sent"] == 1 and outbox(unconfirmed) == files
     assert set(states(unconfirmed).values()) == {"SENT"}

@@ -11,7 +11,7 @@ from tasks.runtime.context import RunContext
 from tasks.stages.collect import collect
 from tasks.stages.merge import merge
 from tasks.stages.publish import publish
-from tasks.steps.publish import authority_path, zip_path
+from tasks.steps.publish import path_of
 from tests.support.learners.in_schools import A, lrs_answers, uln, upn
 from tests.support.small_census import CYCLE, TUESDAY, WEDNESDAY, Killed
 from tests.support.without_engine import run_stage
@@ -64,7 +64,7 @@ def delivered(root):
 def paths(root, number):
     """The paths of school A's and authority 660's file of a number."""
     ctx = RunContext.of(str(root), CYCLE)
-    return {p.relative_to(root).as_posix() for p in (zip_path(ctx, A, number), authority_path(ctx, "660", number))}
+    return {p.relative_to(root).as_posix() for p in (path_of(ctx, A, number), path_of(ctx, "660", number))}
 
 
 def test_the_same_bytes_as_a_dead_run_left_are_the_same_file(died):
