@@ -10,10 +10,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -97,15 +97,26 @@ def run_checks(data: str, day: dt.date) -> Iterator[CheckResult]:
     yield from _folders(root)
     if not root.path.is_dir():
         return
-    lake_serves = False
-    with suppress(ConfigurationFault):  # reported by `_configuration`
-        results = list(_store(root))
-        yield from results
-        lake_serves = all(result.level is not Level.FAULT for result in results)
-    for check in CHECKS:
-        if lake_serves or check not in _OF_THE_LAKE:
-            with suppress(ConfigurationFault):  # reported by `_configuration`
-                yield from check(root, day)
+    of_store = list(_results_of(_store, root, day))
+    lake_serves = all(result.level is not Level.FAULT for result in of_store)
+    checks = [check for check in CHECKS if lake_serves or check not in _OF_THE_LAKE]
+    results = chain(of_store, *(_results_of(check, root, day) for check in checks))
+    # A settings file that is wrong stops several checks and is reported once.
+    seen: set[CheckResult] = set()
+    for result in results:
+        if result.check != "configuration" or result not in seen:
+            yield result
+        seen.add(result)
+
+
+def _results_of(
+    check: Callable[[DataRoot, dt.date], Iterator[CheckResult]], root: DataRoot, day: dt.date
+) -> Iterator[CheckResult]:
+    """Yield a check's results; a file that it cannot read is one of them."""
+    try:
+        yield from check(root, day)
+    except ConfigurationFault as fault:
+        yield check_result("configuration", Level.FAULT, "wrong", fault=sentence_of(fault))
 
 
 def _versions() -> Iterator[CheckResult]:
@@ -210,7 +221,7 @@ def _locks(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     yield check_result("locks", level, case, kind=kind or "-", lock=root.lake / ".run.lock")
 
 
-def _store(root: DataRoot) -> Iterator[CheckResult]:
+def _store(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
     """Check that a lake in a store can be reached and loses no commit; nothing for a lake on a disk."""
     location, lake = locations_of(root.reference).lake, Lake.of(root)
     if location is None or lake.place.folder is not None:

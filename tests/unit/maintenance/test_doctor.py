@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from flows.cli.__main__ import app
 from flows.services import doctor as server_doctor
 from schemas.texts.catalogue import all_texts
+from schemas.texts.faults import ConfigurationFault
 from tasks.io.data_root.run_lock import file_system_of
 from tasks.io.lake.lake import Lake
 from tasks.maintenance import doctor
@@ -53,6 +54,15 @@ def test_a_data_root_that_is_not_there_and_folders_that_are_missing_or_none(root
     assert met(root) == {("folders", "warning"): "missing: lrs/outbox"}
     (root / "lrs" / "outbox").write_text("")
     assert met(root) == {("folders", "fault"): "no folder, or this account may not use it: lrs/outbox"}
+
+
+def test_a_wrong_file_that_only_one_check_reads_is_reported_too(root, monkeypatch):
+    def broken(*_):
+        raise ConfigurationFault("other.toml", ["cy / line 1 is wrong"])
+        yield
+
+    monkeypatch.setattr(doctor, "CHECKS", (*doctor.CHECKS, broken))
+    assert "line 1 is wrong" in met(root)["configuration", "fault"]
 
 
 def test_every_file_that_is_wrong_is_told(root):
