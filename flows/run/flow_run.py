@@ -116,11 +116,11 @@ class FlowRun:
         return self.total()["faults"] == sum(n for name, n in self._best_effort.items() if name.endswith(".faults"))
 
     def is_nothing_done(self) -> bool:
-        """Whether every authority failed, and none has counts."""
+        """Whether each authority failed in a stage that could do nothing for it."""
         return bool(self._las) and set(self._las) <= self._nothing_done
 
     def refuse_nothing_done(self) -> None:
-        """Fail a run in which every authority failed; otherwise it would look like a run with little to do.
+        """Fail a run that did nothing for any authority; otherwise it would look like a run with little to do.
 
         Raises:
             ServiceFault: every authority failed.
