@@ -1,7 +1,7 @@
 """Read and check the rule catalogue: `catalogue.csv`, a row per rule. Does not import Great Expectations.
 
-To add a rule: a row in the CSV (code, severity, the evidence column and the expectation for it, since/until as census
-dates, texts in both languages), its cases in `tests/unit/expectations`.
+To add a rule: a row in the CSV (code, severity, an evidence column and its expectation, first and last census date, English
+texts), its Welsh in `schemas/texts/locale/cy.po`, its cases in `tests/unit/expectations`.
 """
 
 import datetime as dt
@@ -72,11 +72,10 @@ class Rule(Checked):
     Attributes:
         field: the pupil field that a person would correct.
         column: the evidence column that is judged.
-        expectation: its class in Great Expectations, in snake case, one of the row-wise; it ignores nulls unless it checks
-            for them.
-        kwargs: its further arguments, a JSON object.
-        since, until: the census dates between which the rule holds (ISO, both included), or empty.
-        lrs_code: the LRS return code that the fault would have got, or empty.
+        expectation: the name of a row-wise expectation of Great Expectations. Nulls pass, unless it is one of PRESENCE.
+        kwargs: further arguments of the expectation, a JSON object.
+        since, until: first and last census date for which the rule holds (ISO), or empty.
+        lrs_code: the return code that the LRS would give for this fault, or empty.
         wrong_en, wrong_cy: what is wrong, as in a school's list of exceptions.
         message_en, message_cy: what good looks like, as in `uln check`.
         action_en, action_cy: what to do.
@@ -132,9 +131,9 @@ def all_rules() -> tuple[Rule, ...]:
 
 
 def rules_for(cycle: Cycle, rules: tuple[Rule, ...] | None = None) -> tuple[Rule, ...]:
-    """Return those of the rules (None: all that are shipped) that hold for a cycle, in file order.
+    """Return the rules that hold on the first possible census day of a cycle (census_from), in file order.
 
-    The first day on which its census may fall decides (census_from); since and until of a rule are both included.
+    `rules` are the rules to choose from; None means all shipped rules.
     """
     day = cycle.census_from.isoformat()
     every = all_rules() if rules is None else rules

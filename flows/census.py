@@ -63,17 +63,17 @@ def census(
             what it would answer; nothing is sent.
 
     Returns:
-        Counts over all authorities, by `stage.count`; `faults` is 0 if everything could be done. If nothing is due, the
-        state NothingDue; then nothing was written.
+        Counts over all authorities, by `stage.count`; `faults` is 0 if nothing failed. If no cycle is due, the state
+        NothingDue, and nothing was written.
 
     Raises:
         ConfigurationFault: neither cycle nor kind is given, the cycle is of another kind, or its pupils were purged.
-        ServiceFault: the cycle does not balance, or no authority could be done.
+        ServiceFault: the cycle does not balance, or every authority failed.
     """
     at = scheduled_time(as_of)
     due = due_cycle(cycle, kind, at)
     if due is None:
-        # A state with its own name, so that people need not look into the run.
+        # A state with its own name, so that the list of runs shows it.
         message = bilingual("terminal.nothing_due", kind=kind, day=at[:10])
         return Completed(name="NothingDue", message=message, data={"faults": 0})
     las, root = chosen_authorities(la, school), root_of(data)

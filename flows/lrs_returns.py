@@ -39,7 +39,7 @@ def lrs_returns(as_of: MaybeMoment = None, data: MaybeFolder = None) -> Counts:
         data: Gwreiddyn y data / The data root; ULN_DATA or data/local if empty.
 
     Returns:
-        Counts by `stage.count`; `faults` is 0 if everything could be done.
+        Counts by `stage.count`; `faults` is 0 if nothing failed.
 
     Raises:
         ServiceFault: a cycle does not balance (the others were published), or no authority of any cycle that was due could

@@ -18,7 +18,7 @@ LONGEST_SECONDS = 4 * 3600
 
 def steps(day: str) -> tuple[tuple[Any, dict[str, str]], ...]:
     """Return the tasks in order, each with its parameters besides the data root."""
-    # Compaction comes last: it makes new versions of the lake's tables, and the purge needs snapshots of the present ones.
+    # Compaction comes last: it makes new table versions, and the purge spares a cycle whose snapshot is of older versions.
     return (purge_decided, {"day": day}), (compact, {})
 
 

@@ -58,7 +58,7 @@ def stopping_at_once(inform: Callable[[], None]) -> Iterator[None]:
     """Let Ctrl-C inform the user (`inform`) and end the process within seconds.
 
     A terminal sends the signal to the engine's own server too, and the engine would wait minutes for it. Ending at once is
-    safe for the lake: the next run finds whatever a run leaves half done.
+    safe for the lake: the next run finishes what this one leaves.
     """
 
     def stop(_signal: int, _frame: Any) -> None:

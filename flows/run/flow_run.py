@@ -40,7 +40,7 @@ class FlowRun:
     """One run over some authorities: each stage's counts and faults by authority, and their summary for the dashboard."""
 
     def __init__(self, las: list[str], *, flow: str, data: str, cycle: str, steps: int) -> None:
-        """Begin a run of some authorities (`las`) that will report `steps`; `flow` and `cycle` are its artifacts' key."""
+        """Begin a run of the authorities `las`; `steps` is its number of steps, `flow` and `cycle` name its artifacts."""
         self.counts: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.faults: dict[str, str] = {}
         self._nothing_done: set[str] = set()
@@ -63,7 +63,7 @@ class FlowRun:
         references |= {"data": self._data, "cycle": self._cycle, "las": going, "progress": self.progress.within}
         result = task(return_state=True, **references).result(raise_on_failure=False)
         if isinstance(result, ServiceFault | ConfigurationFault | Refused):
-            # The stage could not begin: the fault holds for every authority, and is logged once.
+            # The stage could not begin: every authority has this fault, but it is logged once.
             self.faults |= dict.fromkeys(going, str(result))
             self._nothing_done |= set(going)
             log_fault(task.name, str(result))
@@ -74,7 +74,7 @@ class FlowRun:
         for la, counts in result.counts.items():
             self.counts[la][task.name] = counts
         self.faults |= result.faults
-        # An authority that could be done in part, such as all its batches but one, has counts.
+        # An authority that failed only in part (one of its batches, for example) has counts.
         self._nothing_done |= result.faults.keys() - result.counts.keys()
         self._rules = result.rules or self._rules
         counted = _shown({la: {task.name: counts} for la, counts in result.counts.items()})
@@ -112,18 +112,18 @@ class FlowRun:
         return dict(total)
 
     def is_all_done(self) -> bool:
-        """Whether the stages could do everything in the data root, even if a best-effort step failed."""
+        """Whether no stage has a fault; a best-effort step may have failed."""
         return self.total()["faults"] == sum(n for name, n in self._best_effort.items() if name.endswith(".faults"))
 
     def is_nothing_done(self) -> bool:
-        """Whether no authority could be done."""
+        """Whether each authority failed in a stage that could do nothing for it."""
         return bool(self._las) and set(self._las) <= self._nothing_done
 
     def refuse_nothing_done(self) -> None:
-        """Fail a run that could do no authority; otherwise it would look like a run with little to do.
+        """Fail a run that did nothing for any authority; otherwise it would look like a run with little to do.
 
         Raises:
-            ServiceFault: no authority could be done.
+            ServiceFault: every authority failed.
         """
         if self.is_nothing_done():
             raise ServiceFault(bilingual("fault.nobody_done", number=len(self._las)))
@@ -131,7 +131,7 @@ class FlowRun:
     def publish_artifacts(self, as_of: str, *, conserved: bool, unbalanced: str | None = None) -> None:
         """Show on the dashboard the cycle's state (`overview_of`), the actions needed, and the run's counts.
 
-        `unbalanced` is the conservation check's sentence, if the cycle does not balance.
+        `unbalanced` is the sentence of a failed conservation check.
         """
         cycle = self._cycle
         faults = self.faults if unbalanced is None else {**self.faults, bilingual("run_page.wales"): unbalanced}
@@ -160,7 +160,7 @@ class FlowRun:
 
 
 def best_effort(task: Any, about: str, **references: Any) -> Counts:
-    """Run a step that may fail without stopping the run; a failure is logged, turns its task run red and counts as a fault.
+    """Run a step whose failure does not stop the run; it is logged, counts as a fault, and its task run is Failed.
 
     `about` is the step's subject in the run log: the cycle or another word.
 
@@ -183,7 +183,7 @@ def publish_pages(
 ) -> str | None:
     """Write a cycle's pages whose content has changed; if they cannot be made, log the fault and go on.
 
-    The pages show the flow's name. `seen` is the cycle's overview, if the caller has it; else it is made if a page is due.
+    The pages show the flow's name. Without the cycle's overview (`seen`), one is made if a page is due.
 
     Returns:
         The address at which people find the page of Wales; None if the pages could not be made.
@@ -226,7 +226,7 @@ def chosen_authorities(la: list[str] | None, schools: list[str] | None) -> list[
 
 
 def root_of(data: str | None) -> str:
-    """Return the data root of a run (`named_root`); makes it if it is missing."""
+    """Return the data root of a run (`named_root`); create it if it is missing."""
     return str(DataRoot(Path(named_root(data))).create().path)
 
 

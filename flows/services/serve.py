@@ -48,7 +48,7 @@ def serve(data: str, port: int, report: Callable[[Bilingual], None]) -> None:
     The server listens on this machine only. `report` is called with messages about the progress.
 
     Raises:
-        ServiceFault: this is no checkout, the port is taken, or a part could not be started or has ended.
+        ServiceFault: there is no `prefect.yaml`, the port is taken, or a part could not start or has ended.
         KeyboardInterrupt: this process was asked to end; all parts have ended.
     """
     if not (CHECKOUT / "prefect.yaml").is_file():
@@ -86,7 +86,7 @@ def end_left_runs(address: str, password: str) -> int:
     """Set dead runs to crashed on the server.
 
     Otherwise each would hold its deployment's only slot for ever, and every later run would wait for it. `address` is the
-    API's. Returns the number of runs.
+    URL of the API. Returns the number of runs.
     """
     at_work = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
     left = _post(address, password, "flow_runs/filter", at_work)

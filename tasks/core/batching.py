@@ -61,10 +61,10 @@ def to_send(standing: pd.DataFrame, forms: pd.DataFrame, sent: pd.DataFrame, hel
 
 
 def first_of_each_learner(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per learner: preferably with the new UPN, not the former one; then that of the first school.
+    """Return one row per learner: a row with the new UPN before one with the former UPN, then the first school's.
 
-    `rows` has row_ref, school_number, upn, known_as and any other columns. Each upn and known_as is there once in the result,
-    sorted by school and UPN.
+    `rows` has row_ref, school_number, upn, known_as and any other columns. No upn and no known_as occurs twice in the result,
+    which is sorted by school and UPN.
     """
     order = ["school_number", "upn", "row_ref"]
     ordered = sort_text(rows, order)
@@ -112,7 +112,7 @@ def build(
 
 
 def free_minute(wanted: dt.datetime, taken: set[str], name_at: Callable[[dt.datetime], str]) -> dt.datetime:
-    """Return the first minute from the wanted one on whose file name is free; file names have no seconds.
+    """Return the wanted minute, or the next one whose file name is free; file names have no seconds.
 
     `taken` has the names of the UKPRN's files in the ledger; `name_at` gives the file name for a minute.
     """

@@ -64,7 +64,8 @@ class LearnerHistory:
         held: upn, uln; the ULNs in the register.
         records: upn, cycle, school_number, sha256, uln, disposition, reason, state, batch_ref; from all returns, newest and
             older, of the cycles that are not purged.
-        returns: sha256, cycle, school_number, received_at; those schools' accepted returns, the newest of each cycle last.
+        returns: sha256, cycle, school_number, received_at; accepted returns of the schools in `records`, the newest of each
+            cycle last.
         sent: upn, batch_ref, cycle, built_at; the batches that the learners were sent in (`standing.latest_sent_rows`).
         deliveries: cycle, school_number, delivered_at.
         cycles: ids of the cycles in view, in order.
@@ -81,15 +82,15 @@ class LearnerHistory:
 
 
 def milestones(exceptions: pd.DataFrame, history: LearnerHistory) -> pd.DataFrame:
-    """Return the state of exceptions and the time of each event, as the last cycle in view sees them.
+    """Return the state of exceptions and the time of each event, as of the last cycle in view.
 
     Args:
         exceptions: rows of the lake's table, from the cycles in view.
         history: the ledger's rows for their learners.
 
     Returns:
-        MILESTONE_COLUMNS, in the order of the key of EXCEPTIONS. Each of MILESTONES has its time; null where it has not
-        happened, and `seen` also where the exception ended before a workbook could list it. school_number and la_code are the
+        MILESTONE_COLUMNS, in the order of the key of EXCEPTIONS. Each of MILESTONES has its time, or null if it has not
+        happened; `seen` is also null if the exception ended before a workbook listed it. school_number and la_code are the
         learner's present ones; asked_by is the school on whose portal the exception is.
     """
     cycles = history.cycles
@@ -163,7 +164,10 @@ def _lrs_resolutions(rows: pd.DataFrame, answers: pd.DataFrame, later: pd.DataFr
 
 
 def _numbered(returns: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
-    """Add n (number within the school, over all cycles), newest (whether, in its cycle), next_at (when the next came)."""
+    """Number each school's returns over all cycles.
+
+    Adds n (the number), newest (whether it is the school's newest return in its cycle), next_at (when its next one came).
+    """
     rows = returns.assign(place=place_in(returns["cycle"], cycles), within=range(len(returns)))
     rows = rows.sort_values(["school_number", "place", "within"], ignore_index=True)
     of_school = rows.groupby("school_number")
@@ -174,12 +178,13 @@ def _numbered(returns: pd.DataFrame, cycles: list[str]) -> pd.DataFrame:
 def _deciding_records(rows: pd.DataFrame, records: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """Return the facts of the record that decides each exception.
 
-    A record in a newest return decides: of the last cycle, and there in this order: the record with the exception, a chosen
-    one, one with a ULN. If there is none, the last record in an older return shows the school that the learner left.
+    A record in a school's newest return of a cycle decides. Of several, those of the last cycle count, in this order: the
+    record with the exception, a chosen one, one with a ULN. If there is none, the last record in an older return shows the
+    school that the learner left.
 
     Returns:
-        Index of `rows`: school_number, place (number of the record's cycle; null without a record), stays (no newer return
-        of that school lacks the learner), came_at (its return was received), left_at, not_chosen_at, has_uln, uln_at (the
+        Index of `rows`: school_number, place (number of the record's cycle; null without a record), stays (the record is in
+        the school's last return), came_at (when its return was received), left_at, not_chosen_at, has_uln, uln_at (when the
         first return with a ULN for the learner was received).
     """
     known = records[["upn", "cycle", "school_number", "sha256", "uln", "disposition", "reason", "state", "batch_ref"]]
@@ -225,8 +230,8 @@ def _later_batches(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) ->
 def _seen_at(rows: pd.DataFrame, decided: pd.DataFrame, deliveries: pd.DataFrame) -> pd.Series:
     """Return when a workbook first listed each exception; null where the exception ended before.
 
-    The workbooks of the cycle that opened it list it: those of the school that asked, and once a return of that cycle has the
-    learner at another school, those of that school.
+    Only workbooks of the cycle that opened the exception list it. They are the workbooks of the school that asked, until a
+    return of that cycle has the learner at another school; from then on, that school's.
     """
     in_cycle = decided["stays"] & decided["place"].eq(rows["place"])
     moved = in_cycle & decided["school_number"].ne(rows["school_number"])
@@ -267,7 +272,7 @@ def still_open(exceptions: pd.DataFrame) -> pd.DataFrame:
 def by_age(exceptions: pd.DataFrame, day: dt.date, terms: ExceptionTerms) -> pd.DataFrame:
     """Count open exceptions by school and by how long their learners have waited.
 
-    `day` is the day up to which ages are counted; an exception opened after it has the first age. `terms` bounds the ages.
+    Ages are counted up to `day`; an exception opened after that day is in the first age band. `terms` has the bands.
 
     Returns:
         la_code, school_number, age (of `terms.ages`), number; by school and age, without zeros.

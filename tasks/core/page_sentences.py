@@ -1,8 +1,8 @@
 """Choose the one sentence above each section of a page, from the numbers in its table.
 
-Which sentence, and its values, belong here: a number (null where hidden), `Share` (in thousandths) or text. The words are in
-`texts.csv`, under `pages.says.<key>`; `tasks.io.pages.html` formats numbers. To add a section's sentence: a function here
-and its place in `SENTENCES`.
+Belongs here: the choice of the sentence, and its values: numbers (null if hidden), shares (`Share`) and texts. Does not
+belong here: the words (`texts.csv`, under `pages.says.<key>`), the format of numbers (`tasks.io.pages.words`). To add a
+section's sentence: a function here and its place in `SENTENCES`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Share:
-    """A share in thousandths; null where the whole is empty or the share is hidden."""
+    """A share in thousandths; null if the whole is zero or the share is hidden."""
 
     thousandths: int | None
 
@@ -29,7 +29,7 @@ class Sentence:
 
 
 def of_whole_page(total: Mapping[str, Any]) -> Sentence:
-    """Return the sentence on how many learners are in each state, from chosen, the states and share of the whole page."""
+    """Return the sentence on how many learners are in each state; `total` has chosen, the states and share of the page."""
     if total["chosen"] == 0:
         return Sentence("no_learners")
     waits = None if None in (total["sent"], total["waiting"]) else total["sent"] + total["waiting"]
@@ -38,12 +38,12 @@ def of_whole_page(total: Mapping[str, Any]) -> Sentence:
 
 
 def _count_of(key: str, without: str) -> Callable[[Rows], Sentence]:
-    """Return the sentence on the number of rows; another one where there are none."""
+    """Make the function for a sentence on the number of rows (`key`), or `without` if there are none."""
     return lambda rows: Sentence(key, {"number": len(rows)}) if rows else Sentence(without)
 
 
 def of_codes(rows: Rows) -> Sentence:
-    """Return the sentence on the commonest exception; rows as `page_tables.code_rows`, or as shown to everybody."""
+    """Return the sentence on the commonest exception; rows as `page_tables.code_rows`, numbers may be hidden."""
     if not rows:
         return Sentence("no_exceptions")
     first = rows[0]
@@ -59,7 +59,7 @@ def of_ages(rows: Rows) -> Sentence:
 
 
 def of_readiness(rows: Rows) -> Sentence:
-    """Return the sentence on how many schools lack something, and how many steps are missing; a row is a school's step."""
+    """Return the sentence on how many schools are not ready, and how many steps they lack; a row is a school's step."""
     schools = {row["school_number"] for row in rows}
     return Sentence("readiness", {"schools": len(schools), "number": len(rows)}) if rows else Sentence("all_ready")
 
@@ -98,7 +98,7 @@ SENTENCES: dict[str, Callable[[Rows], Sentence]] = {
     "exceptions": of_codes,
     "ages": of_ages,
     "readiness": of_readiness,
-    # Kinds of steps: their schools do not add up, as one may lack several.
+    # Only the kinds of steps are counted: a school may lack several, so the numbers of schools do not add up.
     "steps": _count_of("steps", "all_ready"),
     "years": of_years,
     "days": of_days,

@@ -1,9 +1,9 @@
 """Make the tables of the pages: schools, exceptions, year groups, days, cycles; hide small numbers on the page of Wales.
 
-Rows made from rows belong here. Each function returns the rows of all authorities, each with its la_code, and a page takes
-its part. Not here: reading (`tasks.reports.pages`), order, columns and words (`schemas.settings.pages`), layout
-(`tasks.io.pages.html`). A share is in thousandths, null where the whole is empty. To add a table: a function here, its
-layout and view, its place in `tasks.reports.pages`.
+Belongs here: functions from rows to rows. Each returns the rows of all authorities with their la_code, and a page takes its
+own. Does not belong here: reading (`tasks.reports.page_facts`), order and columns (`schemas.settings.pages`), layout
+(`tasks.io.pages.html`). A share is in thousandths, null if the whole is zero. To add a table: a function here, its layout
+and view, its place in `tasks.reports.pages`.
 """
 
 import datetime as dt

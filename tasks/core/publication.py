@@ -78,7 +78,7 @@ def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFra
     The CTF has chosen learners who now have a ULN, learners whose ULN the register holds from an earlier cycle while the
     return had none, and learners for whom another school asked. It leaves out a learner whose ULN was also answered for
     another learner, one from elsewhere whose date of birth is not the register's, and one whom a school's system would
-    refuse (`mis_rules`): those are in the list.
+    refuse (`mis_rules`): these learners are in the work list.
 
     Args:
         records: of whole schools.

@@ -30,8 +30,8 @@ def unmet_requirements(schools: pd.DataFrame, registration: pd.DataFrame, cycle:
     """Return what each school of the register lacks before its learners may be sent.
 
     Unknown counts as a lack: a record that is blank in one of the two registers cannot be compared. A row that cannot be
-    read is reported as such, and nothing else is checked. A date after the run counts: the bound is the cycle's closing
-    date, so a run in January and its repetition in March decide alike.
+    read is reported as such, and nothing else is checked. A date counts up to the cycle's closing date, even if it is after
+    the run, so a run in January and its repetition in March decide alike.
 
     Args:
         schools: school_number, sector_en; the schools register.

@@ -63,8 +63,8 @@ def derive_states(
     """Return the state of each chosen record.
 
     A record with a blocking finding is held, even if its UPN has an answer: two schools, or two records of one school, may
-    have used one UPN for two people. Only one kind of record is not held in spite of such a finding: the
-    single record of its UPN in the school whose batch asked for it in this cycle, because the answer can only be for it.
+    have used one UPN for two people. The exception is a record that its own school sent in this cycle, if no other record
+    of the school has the same UPN: the answer can only be for this record, so it is not held.
 
     Args:
         chosen: row_ref, school_number, upn (as sent); all chosen records of the schools concerned. An optional column
@@ -76,8 +76,8 @@ def derive_states(
         exceptions: upn, batch_ref; answers without a ULN.
 
     Returns:
-        row_ref, school_number, upn (canonical, as the ledger knows the learner), state (RowState), batch_ref (null where
-        never sent), in the order of `chosen`.
+        row_ref, school_number, upn (canonical, as the ledger knows the learner), state (RowState), batch_ref (null if never
+        sent), in the order of `chosen`.
     """
     rows = chosen[["row_ref", "school_number"]].assign(upn=chosen.get("known_as", canonical_upn(chosen["upn"])))
     for name in ("batch_ref", "batch_cycle", "batch_school"):

@@ -8,11 +8,11 @@
 | ended in an exception | sent again, if a sent field differs from all that was sent | the exception, until then |
 | was in a batch that was abandoned and not answered | the values of the newest return are sent | |
 
-A record has changed if a sent field differs, in the LRS's form, from what the last batch took, or if the learner has opted
-out since or no longer does. A difference that the LRS does not see (another accent, a year group) is no change. A held record
-has the rule's finding instead. If an answer to that batch shows another value than was sent (somebody corrected it on the
-portal), the LRS has that value. So a finding ends when the next answer shows the school's value, or when the school takes its
-change back. `batching.to_send` decides who is sent again. `docs/reference/batch-states.md` has the same table.
+A record has changed if a sent field, in the LRS's form, differs from the last batch, or if the learner's opt-out has changed
+since. A difference that the LRS does not see (another accent, a year group) is no change. A held record has the finding of
+its rule instead. If an answer to that batch shows a value that was not sent (somebody corrected it on the portal), the LRS
+has that value. So a finding ends when the next answer shows the school's value, or when the school takes its change back.
+`batching.to_send` decides who is sent again. `docs/reference/batch-states.md` has the same table.
 """
 
 import pandas as pd
@@ -42,11 +42,12 @@ def changed_values(
     """Return the records whose values differ from those that the LRS has.
 
     A chosen record is compared with the last batch of its own school. A record that is not chosen because the learner has a
-    ULN is compared with the learner's last batch; in another school, or by a former UPN, only if the date of birth agrees,
-    because it may be somebody else's. A blank in such a record is nothing to correct on the portal.
+    ULN is compared with the learner's last batch. If that batch was another school's, or has a former UPN, the date of birth
+    must agree, because the record may be somebody else's. A blank in such a record is nothing to correct on the portal.
 
     Args:
-        standing: `standing.derive_states`; and kept and by_own_upn of records not chosen because the learner has a ULN.
+        standing: `standing.derive_states`. Records that are not chosen because the learner has a ULN also have kept (true)
+            and by_own_upn.
         forms: row_ref, the sent fields and sharing (`lrs_forms`).
         sent: batch_ref, upn, school_number, the sent fields and ability_to_share of the batches concerned.
         held: row_refs with a blocking finding.
@@ -89,21 +90,21 @@ def _sharing(values: pd.Series) -> pd.Series:
 
 
 def _blank(values: pd.Series, name: str) -> pd.Series:
-    """Whether the school has no value: no gender is sent as 0. A middle name that is gone is a change, not a blank."""
+    """Whether the school has no value; gender 0 means none. A removed middle name is a change, not a blank."""
     if name == "middle_name":
         return pd.Series(False, index=values.index)
     return values.isna() | (values.eq("0") & (name == "gender"))
 
 
 def last_shown(answers: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
-    """Return the values that the newest answer to a batch shows for a learner, where they are not those sent.
+    """Return the values that the newest answer to a batch shows for a learner, if they differ from those sent.
 
     `answers` has upn, batch_ref, received_at, sha256, ordinal, the sent fields and ability_to_share; `sent` is as for
     `changed_values`.
 
     Returns:
-        batch_ref, upn, and the value shown for each field; null where no answer shows one, or it is the value sent. Among
-        answers of one moment, those that show another value count.
+        batch_ref, upn, and the value shown for each field; null if no answer shows one, or if it is the value sent. Of
+        answers received at the same time, one with a different value counts.
     """
     rows = answers.merge(sent[["batch_ref", "upn", *_FIELDS]], on=["batch_ref", "upn"], suffixes=("", "_then"))
     values = rows[["batch_ref", "upn"]].drop_duplicates()

@@ -4,10 +4,9 @@ Belongs here: how a decision (`uln retry`, `uln abandon`, the flows in `flows/op
 here: which decision a state allows (`tasks.core.hand_over`), and the hand-over itself (`release`).
 
 A decision is first kept in `batch_decisions`, then carried out. The file of an abandoned batch is taken out of the LRS
-outbox, so that nobody hands it over any more. Then one commit changes the state in the ledger, with the decision as its
-application transaction id. If that id is not in the ledger, the decision was cut short: the next decision, and every census
-before it builds batches, carries it out first. So each decision is carried out once, in order, and counts only once it is
-in `batch_decisions`.
+outbox, so that nobody can collect it. Then one commit changes the state in the ledger, with the decision as its application
+transaction id. If that id is not in the ledger, the decision was cut short, and the next decision or census carries it out
+first. So each decision is carried out once, in order, and none counts before it is in `batch_decisions`.
 """
 
 import datetime as dt
@@ -51,7 +50,8 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
     """Carry out decisions that are not in the ledger yet; quick if there are none.
 
     Returns:
-        Why a batch could not be abandoned yet, by batch_ref: the LRS outbox cannot be read. The next run tries again.
+        The fault of each batch that could not be abandoned, by batch_ref: its LRS outbox cannot be reached, or refuses. The
+        next run tries again.
     """
     if lake.version("batch_decisions") < 0:
         return {}
@@ -72,9 +72,9 @@ def carry_out_decisions(root: DataRoot, lake: Lake) -> dict[str, Exception]:
 
 
 def _take_out(root: DataRoot, batches: pd.DataFrame) -> dict[str, Exception]:
-    """Take abandoned batches out of the LRS outbox if they are still in it, so that nobody hands them over any more.
+    """Take the files of abandoned batches out of the LRS outbox, if they are still in it.
 
-    Returns why a batch's file could not be taken out, by batch_ref.
+    Returns the fault of each file that could not be taken out, by batch_ref.
     """
     as_files = batches[batches["format"] != SOAP]
     not_yet: dict[str, Exception] = {}
@@ -127,10 +127,10 @@ def jobs_of(lake: Lake, batch_refs: pd.Series) -> pd.Series:
 
 
 def settle_by_evidence(ctx: RunContext, chunk: Chunk, as_of: str) -> None:
-    """Update the ledger by the evidence about its hand-overs, before anything more is built (`hand_over.by_evidence`).
+    """Update a chunk's batches by the evidence of their hand-over, before new ones are built (`hand_over.by_evidence`).
 
     Raises:
-        Unreachable, Rejected: it cannot be seen whether an abandoned batch is in the outbox; nothing was changed.
+        Unreachable, Rejected: an abandoned batch cannot be taken out of the outbox; the ledger was not changed.
     """
     lake, where = ctx.lake, {"cycle": ctx.cycle.id, **chunk.where}
     ledger = lake.read("batches", **where)

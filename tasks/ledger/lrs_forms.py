@@ -17,8 +17,8 @@ def lrs_forms(ctx: RunContext, records: pd.DataFrame) -> pd.DataFrame:
     `records` has row_ref, school_number, sha256 and the pupil fields.
 
     Returns:
-        upn, the sent fields, ability_to_share, row_ref, and sharing: the school's own record of it, whatever was issued;
-        null if the cycle's layout does not send it to the LRS.
+        upn, the sent fields, ability_to_share, row_ref, and sharing (whether the learner has opted out, even if no privacy
+        notice was issued; null if the cycle's layout does not send ability_to_share).
     """
     profile = all_profiles(ctx.root.reference / "lrs")[ctx.cycle.lrs_profile]
     received = ctx.lake.read("received", ["sha256", "census_date"], cycle=ctx.cycle.id)

@@ -15,14 +15,14 @@ from tasks.runtime.context import RunContext
 
 @dataclass(frozen=True)
 class Submitted:
-    """The LRS's reply to a submitted batch: the meaning of its code, and the job if the LRS took the batch, else empty."""
+    """The LRS's reply to a submitted batch: the meaning of its code, and the job; empty if the LRS did not take the batch."""
 
     meant: ServiceCode
     job_ref: str
 
 
 def keep_jobs(ctx: RunContext, batches: pd.DataFrame, replies: list[Submitted], kind: JobKind, as_of: str) -> None:
-    """Keep the jobs of the batches that the LRS took. They go into a note first, as the lake may be away at that moment."""
+    """Keep the jobs of the batches that the LRS took. They are noted in a file first, in case the lake is unreachable."""
     jobs = batches.assign(job_ref=[reply.job_ref for reply in replies], kind=kind.value, submitted_at=as_of, code=None)
     jobs = jobs.loc[jobs["job_ref"] != "", [c.name for c in LRS_JOBS.columns]]
     if len(jobs):
@@ -51,7 +51,7 @@ def awaited_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
 
 
 def failed_jobs(root: DataRoot, lake: Lake) -> pd.DataFrame:
-    """Return jobs that the LRS could not do, unless the batch is abandoned or answered another way; as `awaited_jobs`."""
+    """Return failed hand-over jobs whose batch is neither abandoned nor answered in another way; as `awaited_jobs`."""
     jobs = lake.read("lrs_jobs", kind=JobKind.FULL.value)
     failed = _still_wanted(lake, jobs[_outcomes(root, jobs).eq(Outcome.FAILED.value)])
     answered = lake.read("lrs_returns", ["batch_ref"], tied="Y", batch_ref=failed["batch_ref"])["batch_ref"]

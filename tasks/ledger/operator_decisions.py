@@ -1,7 +1,7 @@
 """Decisions of a person on a school or a file (`uln release`, `uln publish`, `uln import`), kept with time and reason.
 
-Belongs here: how a decision is kept, read and reported. Does not belong here: its effect (`holds`, `publish_again`,
-`import_export`), or decisions on batches (`hand_over`). A decision is kept before it takes effect, and its effect is derived
+Belongs here: how a decision is kept, read and reported. Does not belong here: its effect (`ledger.holds`, `tasks.operator`),
+or decisions on batches (`ledger.hand_over`). A decision is kept before it takes effect, and its effect is derived
 from what is kept: if the command dies in between, the decision counts and the next run carries it out.
 To add a decision: a word in `schemas.states.OperatorDecision`, a module that reads it here, its commands and its flow.
 """

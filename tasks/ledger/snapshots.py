@@ -31,7 +31,7 @@ def manifest_of(ctx: RunContext, files: dict[str, bytes], versions: dict[str, in
     manifest = {
         "cycle": ctx.cycle.id,
         **counts,
-        # A reader sees by these hashes that all files are of one snapshot, and not some of the one that replaces it.
+        # With these hashes a reader can check that all files are of one snapshot, not some of the next.
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         "delta_versions": versions,
         "texts_and_schools": _fingerprint(ctx),

@@ -35,7 +35,7 @@ def register_of(lake: Lake, cycle: Cycle, **where: Any) -> pd.DataFrame:
 
 
 def rows_sent(lake: Lake, columns: list[str], cycles: list[str], upns: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows that were sent for some learners in some cycles, whose batches and answers count (`those_sent`).
+    """Return the rows that count as sent (`those_sent`) for some learners in some cycles, and a table of batches.
 
     `columns` are columns of `batch_rows`, with batch_ref and upn; `upns` are canonical. The second table has batch_ref,
     state, built_at of every batch.

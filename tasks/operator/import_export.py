@@ -23,12 +23,12 @@ from tasks.stages.merge import merge
 def import_export(data: str, file: str, reason: str, as_of: str, *, from_inbox: bool = False) -> Bilingual:
     """Collect an export, with all other files in `lrs/inbox`, and merge it; the next returns run publishes.
 
-    The file is copied to `lrs/inbox` unless it is there. With `from_inbox` it must be a bare name in `lrs/inbox`, as when a
-    user of the engine names it. Other arguments and the result are as for `decide_school.release_hold`.
+    The file is copied to `lrs/inbox` unless it is there. With `from_inbox`, `file` is the name of a file in `lrs/inbox`;
+    users of the engine may name no other. Other arguments and the result are as for `decide_school.release_hold`.
 
     Raises:
-        ServiceFault: there is no such file, `lrs/inbox` has another file of its name, it is refused, or the reason cannot be
-            taken.
+        ServiceFault: there is no such file, `lrs/inbox` has another file of its name, the file is refused, or the reason is
+            not accepted.
     """
     refuse_reason(reason, as_of)
     root = DataRoot(Path(data))

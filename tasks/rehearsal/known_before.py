@@ -41,9 +41,9 @@ def learners_known_to_lrs(
     the form of the LRS's records; `rng` draws the known learners.
 
     Returns:
-        The LRS's records: `DEMOGRAPHICS`, in its form; sorted. And the truth: upn (canonical), school_number, cause,
-        trace (record, earlier, none), sorted by UPN. It holds both of a pair of twins or namesakes: the LRS gives one of
-        them a ULN.
+        The LRS's records: `DEMOGRAPHICS` in the LRS's form, sorted.
+        The truth: upn (canonical), school_number, cause, trace (record, earlier, none), sorted by UPN. It has both of a pair
+        of twins or namesakes: the LRS gives a ULN to one of them.
     """
     sent = pupils[pupils["outcome"] == "sent"].reset_index(drop=True)
     twin, namesake = (
@@ -67,7 +67,7 @@ def learners_known_to_lrs(
 
 
 def _as_known(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the LRS's records: each differs in one field, or has swapped names corrected."""
+    """Return the LRS's records: each differs in one field, or has given and family name in the right order."""
     kind = rows["planted"]
     swapped = kind == "names-swapped"
     # Another person's home, which the learner never had in a return.

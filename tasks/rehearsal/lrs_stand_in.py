@@ -76,8 +76,8 @@ def answer_outbox(
         root: the data root.
         profiles: layouts that replace the shipped ones: which heading holds which field.
         seed: changes which learners the LRS claims to know.
-        second_pass: answer the answered batches again, as `<name>_RESULT_2.CSV`, like a result file downloaded from the
-            portal again: learners whose exceptions were settled in between have their ULN.
+        second_pass: answer the batches that have an answer once more, as `<name>_RESULT_2.CSV`. This is a result file
+            downloaded from the portal a second time: learners whose exceptions were settled in between have their ULN.
 
     Raises:
         ServiceFault: a batch's name has no time, or its headings fit no layout.
@@ -129,13 +129,13 @@ def answered_batches(
 def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
     """Act as people at the portal: settle a share of the exceptions and export them, each now with a ULN.
 
-    They can settle RC006, RC007 and answers given at random, not those that need a value that only the school has.
+    They can settle RC006, RC007 and answers given at random, but not exceptions that need a value from the school.
 
     The exports are in the 2A layout whatever the batch's layout, without UCI and UPN (LRS release 1902.01), one for each
     organisation: `lrs/inbox/ExportProcessedExceptions_<UKPRN>_<nnn>.CSV`.
 
     Returns:
-        The number of exceptions settled: `share` (0 to 1) of those that can be, drawn by the seed.
+        The number of exceptions settled: `share` (0 to 1) of those that can be settled, drawn by the seed.
     """
     state = StandInState(root)
     can = state.open[state.open["at_portal"] == "Y"]

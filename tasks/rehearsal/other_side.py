@@ -1,7 +1,7 @@
-"""Plays the machines of DEWi's and the LRS's folders on loopback, for a rehearsal over SFTP or an object store.
+"""The other side of a rehearsal over SFTP or an object store: servers of DEWi's and the LRS's folders, on loopback.
 
-The rehearsal's files are put on the other side, and the service fetches them from there: nothing passes between the two
-except over the rehearsed transport. A server's keys are made for the rehearsal and kept below `rehearsal/`.
+The rehearsal's files are put on the other side, and the service fetches them from there: files pass between the two only
+over the rehearsed transport. A server's keys are made for the rehearsal and kept below `rehearsal/`.
 
 Does not belong here: learners (`synthetic_*`), the LRS's answers (`lrs_stand_in`), transport (`tasks.io.remote.transport`).
 """
@@ -31,7 +31,7 @@ def other_side(root: DataRoot, via: str) -> Iterator[dict[str, str]]:
         The environment variables of the locations.
 
     Raises:
-        ServiceFault: a package of the server is not installed.
+        ServiceFault: a package that the server needs is not installed.
     """
     served = {"sftp": _by_sftp, "s3": _by_s3}[via]
     try:
@@ -92,7 +92,7 @@ def _folder(name: str) -> str:
 
 
 def bring(root: DataRoot, way: str) -> int:
-    """Act as the folder's owner: move the files of the data root's inbox to the other side, and count them."""
+    """Act as DEWi or the LRS: move the files of the data root's inbox to the other side; return their number."""
     inbox: Path = getattr(root, way)
     files = sorted(path for path in inbox.rglob("*") if path.is_file())
     with open_folder(getattr(locations_of(root.reference), way)) as remote:
@@ -103,7 +103,7 @@ def bring(root: DataRoot, way: str) -> int:
 
 
 def take(root: DataRoot) -> None:
-    """Act as the LRS: copy the batches handed over into the folder that its stand-in reads."""
+    """Act as the LRS: copy the batches handed over into the folder that the stand-in reads."""
     with open_folder(locations_of(root.reference).lrs_outbox) as remote:  # type: ignore[arg-type]
         for name in remote.listing():
             content = remote.content(name)

@@ -1,6 +1,6 @@
 """A synthetic Wales: real schools, invented learners, and planted faults with the outcome that each must have. Pure.
 
-Belongs here: which schools are ready, the faults planted among the records, and their truth (`plan_wales`). Does not
+Belongs here: which schools are ready, the faults planted in records, and the outcome of each record (`plan_wales`). Does not
 belong here: the learners (`synthetic_people`), the files (`synthetic_returns`), and anything that the service does. The
 same seed makes the same Wales, to the byte. To plant a new kind of fault: a row in `PLANTED`.
 """
@@ -126,10 +126,10 @@ class SyntheticWales:
 
     Attributes:
         pupils: a row for each record, in file order: school_number, the pupil fields (text, null where absent), planted
-            (a word of `KINDS`), outcome (without a known ULN from an earlier cycle: `sent`, `held:<rule>`, or the reason
-            for not being chosen; with a known ULN under its UPN, or under its FormerUPN with the same date of birth, a
-            `sent` becomes `uln_held`), warning (the rule that must warn of a record that is still sent, or null),
-            true_upn (the learner's permanent UPN, also before they have it, whatever the record says).
+            (a word of `KINDS`), outcome (`sent`, `held:<rule>`, or the reason for not being chosen), warning (the rule that
+            must warn of a record that is still sent, or null), true_upn (the learner's permanent UPN, whatever the record
+            says, and also before they have it). The outcomes are those of a first cycle: in a later one, `sent` becomes
+            `uln_held` if the register has a ULN under the record's UPN, or under its FormerUPN with the same date of birth.
         leavers: school_number and the pupil fields of some learners who were on roll a year ago.
         registration: the columns of `reference/registration.csv`.
         opt_outs: upn, recorded_on.
@@ -155,8 +155,8 @@ def plan_wales(schools: pd.DataFrame, cycle: Cycle, seed: int, pupils_per_school
         schools: rows of the schools register: school_number, school_name, sector_en, postcode, pupils and, where known,
             school_type_en.
         cycle: sets the academic year and the learners whom the service will choose.
-        seed: of every draw.
-        pupils_per_school: mean of secondary and middle schools; a school's share follows its number of pupils.
+        seed: seed of all random draws.
+        pupils_per_school: mean over secondary and middle schools; a school's share follows its number of pupils.
 
     Raises:
         ConfigurationFault: the seed is negative.
@@ -227,7 +227,7 @@ def _plant(pupils: pd.DataFrame, schools: pd.DataFrame, cycle: Cycle, rng: np.ra
         worked_out = _WORKED_OUT.get(planted.value)
         pupils.loc[rows, planted.field] = worked_out(pupils.loc[rows]) if worked_out else planted.value
         pupils.loc[rows, "planted"], outcome.loc[rows] = kind, planted.outcome
-    # A learner's UPN is taken by another of the same school: neighbours when the remaining ones are sorted by school.
+    # Two learners of one school get one UPN. The remaining learners are sorted by school, and a pair are neighbours.
     school = pupils.loc[left, "school_number"].sort_values(kind="stable")
     place = school.groupby(school).cumcount()
     pair = ((place % 2 == 0) & (school == school.shift(-1))).to_numpy()
@@ -286,7 +286,7 @@ def _write_like_others(pupils: pd.DataFrame, left: pd.Index) -> None:
 
 
 def _not_chosen_first(pupils: pd.DataFrame, outcome: pd.Series, ready: pd.Series, cycle: Cycle) -> pd.Series:
-    """Replace outcomes by the reasons for not being chosen, the strongest last (`schemas.states.NotChosen`)."""
+    """Replace outcomes by the reasons for not being chosen; the last that applies counts (`schemas.states.NotChosen`)."""
     outcome = outcome.mask(~pupils["school_number"].isin(ready) & (outcome != "uln_held"), "school_not_ready")
     if cycle.born_on_or_before is not None:
         real = pupils["dob"].str.fullmatch(r"\d{4}-\d\d-\d\d").eq(True) & (pupils["planted"] != "dob-unreal")

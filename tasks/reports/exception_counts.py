@@ -19,10 +19,10 @@ from tasks.runtime.visibility import VisibleRows, check_visible
 
 
 def visible_exceptions(data: str, cycle: Cycle, day: dt.date, la: list[str] | None = None) -> dict[str, VisibleRows]:
-    """Return the counts that `uln exceptions` shows, as `cycle` sees them, for some authorities or all (None).
+    """Return the counts that `uln exceptions` shows, as of a cycle, for some authorities or all (None).
 
     Returns:
-        states; codes and ages (until `day`), both of open exceptions only.
+        states, of all exceptions; codes and ages (on `day`), of open exceptions only.
     """
     lives = exceptions_seen(data, cycle)
     lives = lives[lives["la_code"].isin(la)] if la else lives
@@ -35,10 +35,10 @@ def visible_exceptions(data: str, cycle: Cycle, day: dt.date, la: list[str] | No
 
 
 def open_for_long(data: str, cycle: Cycle, day: dt.date, *, at_snapshot: bool = False) -> int:
-    """Return the number of exceptions opened in a cycle and open for more than the last bound of the ages.
+    """Return the number of a cycle's exceptions in the last age band, as shipped open for more than 90 days.
 
-    Seen from the last cycle: an exception that a later cycle has resolved needs no action. Or as of the cycle's last
-    snapshot (`lives_at_snapshot`).
+    They are counted as of the last cycle, because an exception that a later cycle has resolved needs no action; with
+    `at_snapshot`, as of the cycle's last snapshot (`lives_at_snapshot`).
     """
     root = DataRoot(Path(data))
     if at_snapshot:
@@ -54,7 +54,7 @@ def lives_at_snapshot(root: DataRoot, cycle_id: str) -> pd.DataFrame:
     """Return a cycle's exceptions (EXCEPTION_LIVES) as of its last snapshot; none before the first.
 
     Working out exceptions reads the returns of all cycles. A run that has just taken the snapshot, or has merged nothing
-    since, need not do it again.
+    since, does not need to repeat it.
     """
     snapshot = root.snapshots(cycle_id) / "exceptions.parquet"
     names = [column.name for column in EXCEPTION_LIVES.columns]

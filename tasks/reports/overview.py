@@ -56,7 +56,7 @@ class Overview:
     Attributes:
         waiting: actions needed, as `views.FOR_A_PERSON`; only counts above zero.
         authorities: `views.CYCLE_BY_AUTHORITY`, by code; the total of Wales (WALES) last.
-        batches: `views.OPEN_BATCHES`; first those that need a person, then the oldest.
+        batches: `views.OPEN_BATCHES`; batches that need a person first, then the oldest.
         batch_states: `views.BATCHES_BY_STATE`, in the order of the states.
     """
 

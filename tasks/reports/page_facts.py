@@ -86,7 +86,7 @@ class Facts:
         register = _with_names(schools(ctx.root.reference))
         columns = ["sha256", "la_code", "school_number", "received_at"]
         returns = lake.read("received", columns, cycle=cycle.id, kind="return", status="accepted")
-        # A refused file's own cycle is not known: those that came while the cycle was open.
+        # The cycle of a refused file is not known: count the files that came while this cycle was open.
         refused = lake.read("received", columns, status="quarantined")
         refused = refused[refused["received_at"].str[:10].between(str(cycle.census_from), str(cycle.closes_on))]
         missing = readiness_of(data, cycle)

@@ -5,7 +5,7 @@ rows of tables (`core.page_tables`), layout (`schemas.settings.pages`), bytes (`
 page shows its own time. To add a table: its rows in `_authorities` and `_wales`.
 
 A page is made again only if its content or the service has changed, not because there was a run. `made.json` records the
-state of the lake at the last check of all pages. It is written last, so that a run that died before is repeated.
+state of the lake at the last check of all pages. It is written last: if a run dies before that, the next run checks again.
 """
 
 import datetime as dt
@@ -49,7 +49,7 @@ _TABLES = (
     *("received", "pupils", "dispositions", "findings", "batches", "batch_decisions", "operator_decisions"),
     *("lrs_returns", "learners", "exceptions", "deliveries"),
 )
-#: Days after a cycle has closed for which its ages still grow; later nobody chases them.
+#: Number of days after a cycle's close in which the ages on its pages grow; later nobody acts on them.
 _AGES_DAYS = 90
 #: The folder of the page of Wales, beside the authorities' folders.
 WALES_FOLDER = "wales"
@@ -69,7 +69,7 @@ def site_of(ctx: RunContext) -> Path:
 
 
 def pages_due(data: str, cycle_id: str, as_of: str) -> bool:
-    """Whether anything that the pages are made from has changed since their last check; quick."""
+    """Whether an input of the pages has changed since their last check; quick."""
     ctx = RunContext.of(data, cycle_id)
     return _made(ctx).get("looked_at") != _inputs_of(ctx, moment(as_of).date())
 
@@ -77,11 +77,11 @@ def pages_due(data: str, cycle_id: str, as_of: str) -> bool:
 def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserved: bool, run: str) -> Site:
     """Make the pages of a cycle whose content has changed.
 
-    `as_of` is the time of the run (ISO), until which ages count; `conserved` as in `overview.overview_of`; `run` is the
-    flow's name, or the command.
+    `as_of` is the time of the run (ISO); ages are counted up to its day. `conserved` is as for `overview.overview_of`; `run`
+    is the flow's name, or the command.
 
     Raises:
-        ServiceFault: a page would show something that may not be shown.
+        ServiceFault: the disclosure gate refuses a row.
     """
     ctx, day = RunContext.of(data, cycle_id), moment(as_of).date()
     inputs, before = _inputs_of(ctx, day), _made(ctx)
@@ -96,7 +96,7 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
     }
     files = {folder: assets() | write_page(pages[folder], stamp) for folder in made if folder not in unchanged}
     if files and before:
-        # If the run dies in between, a half-written page must count as unknown, even if its content returns to the old one.
+        # Forget the changed pages first: if the run dies, a half-written page must not count as made.
         _write_made(ctx, {"looked_at": None, "pages": unchanged})
     written = sum(
         write_together({site_of(ctx) / folder / name: page for name, page in files_of_page.items()}) > 0
@@ -107,12 +107,12 @@ def make_pages(data: str, cycle_id: str, as_of: str, seen: Overview, *, conserve
 
 
 def report_of(data: str, cycle_id: str, as_of: str) -> Site:
-    """Make the pages of a cycle because a person asks for them, while no run uses the data root.
+    """Make the pages of a cycle at a person's request, while no run uses the data root.
 
-    A purged cycle keeps its present pages, because its year groups are gone. `as_of`: time of the pages, ISO.
+    A purged cycle keeps its present pages, because its year groups are gone. `as_of` is the time of the pages, ISO.
 
     Raises:
-        ServiceFault: a run has locked the data root, or nothing has been received.
+        ServiceFault: a run has locked the data root, or no return has been received.
     """
     ctx = RunContext.of(data, cycle_id)
     if ctx.lake.version("received") < 0:  # an empty data root gets no pages
@@ -131,7 +131,7 @@ def drop_dead_links(root: DataRoot) -> None:
 
 
 def address_of(data: str, cycle_id: str) -> str:
-    """Return the address of the page of Wales: below the address that serves the data root, or else below its folder.
+    """Return the address of the page of Wales, below the address that serves the data root; without one, a relative path.
 
     Raises:
         ConfigurationFault: `reference/pages.toml` is wrong.
@@ -158,7 +158,7 @@ def _made(ctx: RunContext) -> dict[str, Any]:
 
 
 def _inputs_of(ctx: RunContext, day: dt.date) -> dict[str, Any]:
-    """Return the inputs of the pages: state of the lake, files beside it, edition, and the day until which ages count."""
+    """Return the inputs of the pages: state of the lake, files beside it, edition, and the day of the ages."""
     beside = hashlib.sha256(edition().encode())
     snapshot = ctx.root.snapshots(ctx.cycle.id) / "exceptions.parquet"
     reference = (path for path in sorted(ctx.root.reference.rglob("*")) if path.is_file())
@@ -213,14 +213,14 @@ def _content(
 ) -> PageContent:
     known = share(*(pd.Series([total[name]], dtype="Int64") for name in ("uln", "chosen"))).iloc[0]
     sentences = {name: SENTENCES[name](rows.rows) for name, rows in tables.items() if name in SENTENCES}
-    # A section has the name of the table that its sentence is about; this is the exception.
+    # A section has the name of its sentence's table, except this one.
     sentences |= {"readiness": sentences["steps"]} if "steps" in sentences else {}
     whole = of_whole_page({**total, "share": None if pd.isna(known) else int(cast(int, known))})
     return PageContent(page, facts.ctx.cycle, title, tables, sentences | {"schools": whole})
 
 
 def _other_needs(schools: pd.DataFrame, total: "pd.Series[Any]") -> pd.DataFrame:
-    """Return actions needed beyond the run page: schools, and learners as the table by authority shows them."""
+    """Return the actions that the run page does not list: for schools, and for learners as counted by authority."""
     known = {SchoolOutcome.NOT_RETURNED: "not_returned", SchoolOutcome.NOT_READY: "not_ready"}
     waiting = schools["state"].map({outcome.value: need for outcome, need in known.items()}).dropna()
     learners = total[["exception", "held"]].astype("Int64")

@@ -1,4 +1,4 @@
-"""Slips for learners, and a list for staff, of each school, made from its last delivered zip. No engine.
+"""Slips for a school's learners and a list for its staff, made from its last delivered zip. No engine.
 
 They name exactly the learners in the school's transfer file. They are made on request (`uln slips`), because slips for a
 hundred thousand learners would slow every run. The same request makes the same bytes.
@@ -38,7 +38,7 @@ class Slips:
 
 
 def make_slips(data: str, cycle_id: str, la: list[str] | None = None, school: list[str] | None = None) -> Slips:
-    """Make the slips and lists of a cycle's schools: all, or those of some authorities (`la`) and numbers (`school`).
+    """Make the slips and lists of a cycle's schools: all, or those of the authorities `la` and the schools `school`.
 
     Raises:
         ConfigurationFault: `reference/privacy_notice.toml` is wrong.

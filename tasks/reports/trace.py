@@ -1,7 +1,7 @@
 """Trace: everything that the ledger holds about one learner, for the terminal of someone who may read the data root.
 
 Reads only; no engine. Belongs here: finding the rows of one learner, over cycles and former UPNs, without reading all of
-Wales. Does not belong here: the sentences about them (`tasks.core.learner_story`), and who may see them
+Wales. Does not belong here: the events made from them (`tasks.core.learner_story`), and who may see them
 (`tasks.runtime.visibility.of_one_learner` checks all results).
 """
 

@@ -1,4 +1,4 @@
-"""The executor of a Dask cluster: runs the calls of `tasks.runtime.executor` on other machines, with the same results.
+"""The executor of a Dask cluster: runs the calls of `tasks.runtime.executor` in its workers, with the same results.
 
 Calls and results travel sealed over the connections of the cluster, which are encrypted or do not leave this machine.
 Dask sees bytes that do not print, and no exceptions, so its logs, pages and files hold no pupil's data. Writes to the lake,
@@ -33,11 +33,11 @@ from tasks.runtime.error_boundary import keep_evidence
 LOCAL = "dask"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _JOIN_SECONDS = 60
-#: Time after which a call fails if all workers are gone, unless the scheduler's settings say another; Dask's default is none.
+#: A call fails this long after the last worker is gone, unless the scheduler's settings have a time; Dask's default is never.
 _NO_WORKERS_SECONDS = 60
 #: How often, and at what interval, a worker checks that its view of the lake is as new as the run's.
 _LAKE_LOOKS, _BETWEEN_LOOKS_SECONDS = 180, 0.5
-#: Other accounts of this machine reach its ports too: no pages, and no unencrypted connection.
+#: No pages, because other accounts of this machine can reach its ports.
 _SETTINGS: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 
 
@@ -78,7 +78,7 @@ def dask_executor(
         ServiceFault: the scheduler does not answer, or has no workers.
     """
 
-    # Defined here, so that it is pickled by value: the scheduler's machine may not have the service.
+    # A local function is pickled by value: the scheduler's machine may not have the service.
     def limit(dask_scheduler: Any, seconds: float) -> None:
         dask_scheduler.no_workers_timeout = dask_scheduler.no_workers_timeout or seconds
 
@@ -169,7 +169,7 @@ class DaskExecutor(Executor):
             if isinstance(result, ServiceFault):
                 raise result
             future.set_result(result.open())
-        except BaseException as error:  # noqa: BLE001 - CancelledError is none of Exception
+        except BaseException as error:  # noqa: BLE001 - CancelledError is no Exception
             future.set_exception(self._fault(error))
 
     def _fault(self, error: BaseException) -> Exception:
@@ -178,7 +178,7 @@ class DaskExecutor(Executor):
 
         if isinstance(error, ServiceFault):
             return error
-        # Dask takes a call that came when no worker was left for one without a valid worker; ours ask for no special one.
+        # NoValidWorkerError too: Dask raises it for a call that arrives when no worker is left.
         workerless = KilledWorker | NoWorkerError | NoValidWorkerError
         if not isinstance(error, OSError | CancelledError | RuntimeError | workerless):
             where = keep_evidence(self._data, "process", "machines", "unfit", error)
@@ -196,9 +196,9 @@ _ONE_AT_A_TIME = threading.Lock()
 def do_sealed(
     data: str, wanted: str, versions: dict[str, int], become_worker: Callable[[str], None], call: Sealed
 ) -> Sealed | ServiceFault:
-    """Do a call in a worker: a function without arguments that raises nothing.
+    """Run a call in a worker: a sealed function without arguments, whose failure comes back as a value.
 
-    `wanted` is the run's edition of the service, `versions` are those of the lake's tables that the run sees.
+    `wanted` is the run's edition of the service, `versions` are the versions of the lake's tables that the run sees.
 
     Returns:
         The sealed result, or a fault if this worker cannot be used.

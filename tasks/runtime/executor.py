@@ -33,13 +33,13 @@ Result = TypeVar("Result")
 
 
 class WorkerError(Exception):
-    """An unforeseen failure of a call: the text of its traceback, for the evidence and for nothing else."""
+    """An unforeseen failure of a call: the text of its traceback, only for the evidence."""
 
 
 def capture(function: Callable[..., Result], *arguments: Any) -> Result | Exception:
-    """Return a function's result, or its failure: one of the service's own faults as it is, another as a WorkerError.
+    """Return a function's result, or its failure: a fault of the service itself, any other exception as a WorkerError.
 
-    Failures are values, because Dask logs the text of an exception that leaves a call, and not every one can be pickled.
+    Failures are values: Dask logs the text of an exception that leaves a call, and some exceptions cannot be pickled.
     """
     try:
         return function(*arguments)

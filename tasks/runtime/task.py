@@ -28,7 +28,7 @@ RETRY_SECONDS = [5.0, 30.0]
 
 
 def over_all_tries(before: dict[str, Counts], now: dict[str, Counts]) -> dict[str, Counts]:
-    """Add up counts by authority over all tries of a stage that counts what is new; faults are those of the last try."""
+    """Add up counts by authority over the tries of a stage that counts only new items; faults are the last try's."""
     counts = {la: dict(of_la) for la, of_la in before.items()}
     for la, of_la in now.items():
         earlier = counts.get(la, {})
@@ -44,8 +44,8 @@ def stage_task(
     Args:
         name: the stage's word, the same in code, tables and reports.
         run_name: template over the function's parameters, references only.
-        retried: whether the engine tries the stage again if our storage was away or busy. Only for a stage that reads, and
-            writes to the lake and the reports alone. Never for one that hands anything over.
+        retried: whether the engine tries the stage again if our storage was unreachable or busy. Only for a stage that
+            writes nothing but the lake and the reports; never for one that hands anything over.
         counts_new: whether a try counts only what earlier tries left, as receive and read do. The run then adds up all
             tries.
     """

@@ -1,4 +1,4 @@
-"""Batch: LRB batches for each UKPRN from the valid rows, bounded, in a fixed order, known by their content."""
+"""Batch: valid rows become LRB batches for each UKPRN: bounded, in a fixed order, known by their content."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ from tasks.runtime.context import RunContext, moment
 from tasks.runtime.task import stage_task
 from tasks.steps.batch import due_batches
 
-#: Learners that are written together: all of Wales; a larger authority is written in several parts.
+#: Maximum number of learners in one commit. All Wales has fewer.
 _WRITTEN_AT_ONCE = 125_000
 
 
@@ -53,7 +53,7 @@ def batch(
     # Law 2: a chunk's due rows are known only when the batches of the chunk before are in the ledger.
     result = run_chunks("batch", ctx, whole_chunks(ctx, las), write, progress=progress)
     if not_yet:
-        # An authority with an abandoned batch that nobody could take back stops here: the batch would count as sent.
+        # If an abandoned batch could not be taken out of the outbox, it still counts as sent: its authority stops here.
         # A loop over these few batches, not over learners.
         abandoned = ctx.lake.read("batches", ["batch_ref", "la_code"], batch_ref=list(not_yet))
         result.faults |= {la: str(not_yet[ref]) for ref, la in abandoned.itertuples(index=False) if la in las}
@@ -65,7 +65,7 @@ def _batch(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) ->
     due = due_batches(ctx, chunk, as_of, only)
     save(ctx, chunk, list(CHANGE_FINDINGS.values()), due.changed)
     if len(due.batches):
-        # A batch's rows follow from its reference. If a run died before it wrote the ledger, the lake has its rows already.
+        # If a run died before it wrote the ledger, the lake has the rows already: the same reference means the same rows.
         stored = ctx.lake.read_arrow("batch_rows", ["batch_ref"], cycle=ctx.cycle.id, **chunk.where)
         known = stored["batch_ref"].unique()
         new = (rows.filter(pc.invert(pc.is_in(rows["batch_ref"], value_set=known))) for rows in due.rows)

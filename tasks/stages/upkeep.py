@@ -1,4 +1,4 @@
-"""Upkeep: merge the lake's small files, and remove the kinds of data that are past their decided retention."""
+"""Upkeep: merge the lake's small files, and remove data whose decided retention has passed."""
 
 import datetime as dt
 from pathlib import Path
@@ -19,7 +19,7 @@ def compact(data: str) -> Counts:
     """Merge each table's small files.
 
     Returns:
-        Counts: tables (with small files), files (by how many there are fewer).
+        Counts: tables (that had small files), files (reduction in their number).
     """
     lake = Lake.of(DataRoot(Path(data)))
     with one_run_at_a_time(data):
@@ -29,12 +29,12 @@ def compact(data: str) -> Counts:
 
 @stage_task("purge-decided", "purge-decided")
 def purge_decided(data: str, day: str) -> Counts:
-    """Remove data whose decided days are past on `day` (ISO), and former versions of the lake.
+    """Remove data whose decided retention has passed on `day` (ISO), and former versions of the lake.
 
     No run needs a former version. Its rows are in the present version too, unless a person has purged them.
 
     Returns:
-        Counts: files by kind; rows, of pupils.
+        Counts by kind: number of files; of rows, for pupils and verifications.
     """
     kept_for = all_retention(DataRoot(Path(data)).reference / "retention.toml")
     kinds = {kind for kind, retention in kept_for.items() if retention.decided} | {Kind.LAKE_VERSIONS}

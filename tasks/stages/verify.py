@@ -1,7 +1,7 @@
 """Verify: ask the LRS web service whether ULNs in the schools' returns are their learners'; off by default (`verify_ulns`).
 
-Asking creates nothing at the LRS, so a question that was lost is asked again. Each ULN of a learner is asked about once;
-answers come to the returns run (`tasks.stages.poll_lrs`). If an answer leaves a learner out, or a job fails, the ULN is not
+The LRS is asked once about each ULN of a learner. Asking creates nothing there, so a lost question is asked again. The
+returns run fetches the answers (`tasks.stages.poll_lrs`). If an answer leaves a learner out, or a job fails, the ULN is not
 verified, and the next census asks again. A ULN that does not agree becomes a finding on the record, for the school; no ULN
 is changed, neither the school's nor the register's.
 """
@@ -53,10 +53,10 @@ def verifies(data: str) -> bool:
 
 @stage_task("verify", "verify {cycle}", retried=True)
 def verify(data: str, cycle: str, las: list[str], as_of: str, progress: Progress | None = None) -> StageResult:
-    """Ask the LRS about ULNs of which it has not been asked, and save its answers about current returns as findings.
+    """Ask the LRS about ULNs that it has not been asked about, and save its answers about current returns as findings.
 
     Returns:
-        Counts by authority: asked, told.
+        Counts by authority: asked (ULNs), told (findings for schools).
     """
     ctx = RunContext.of(data, cycle)
     return run_chunks("verify", ctx, chunks(ctx, las), partial(_verify, ctx, as_of=as_of), progress=progress)
@@ -134,7 +134,7 @@ def ask_for_verifications(root: DataRoot, lake: Lake) -> Counts:
         Counts: verified (learners); left_out, if an answer leaves learners out.
 
     Raises:
-        ServiceFault: some answers could not be had, or some ULNs not verified; the other answers are kept.
+        ServiceFault: some answers could not be fetched, or some ULNs were not verified; the other answers are kept.
     """
     settings, codes = lrs_service(root.reference), service_codes(root.reference)
     service = learner_service(settings)

@@ -93,10 +93,10 @@ def answers_in(root: DataRoot, files: list[Arrival], as_of: str) -> tuple[pa.Tab
 
 
 def tied_answers(lake: Lake, answers: pd.DataFrame) -> pd.DataFrame:
-    """Tie answers to learners sent (`merging.tie`); those that name nobody, by their demographics.
+    """Tie answers to learners sent (`merging.tie`); an answer that names no learner is tied by its demographics.
 
-    A learner who is named may be in an abandoned batch, because the LRS has it after all. Demographics do not tie to such a
-    batch, because the learner may have been sent since under another UPN.
+    An answer that names a learner may tie to an abandoned batch: it shows that the LRS has that batch. Demographics do not
+    tie to an abandoned batch, because the learner may have been sent since under another UPN.
     """
     sent = lake.read("batch_rows", ["batch_ref", "upn", "ukprn"], upn=canonical_upn(answers["mis_identifier"]))
     batches = lake.read("batches", ["batch_ref", "file_name", "cycle", "built_at", "state"])

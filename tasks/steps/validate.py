@@ -54,7 +54,7 @@ def _second_upns(ctx: RunContext, chunk: Chunk, chosen: pd.DataFrame, current: p
     """Return the row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
 
     Only UPNs that schools of the same authority allotted are compared. Comparing each chunk with the whole country would
-    grow with the square of its size; a school far away is told when the LRS has answered (LRS03).
+    grow with the square of its size; a school of another authority gets LRS03 when the LRS has answered.
     """
     lake, cycles, none = ctx.lake, up_to(ctx.cycle), pd.Series(dtype="str")
     if chosen.empty or lake.version("batch_rows") < 0:

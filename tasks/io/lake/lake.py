@@ -214,10 +214,10 @@ class Lake:
             return False
         replaced = stored(table, old.join(changed.select(key), keys=key, join_type="left semi"))
         if delta is None or not len(replaced):
-            # With new rows only, append: no existing row is read or written again, whatever the table's size.
+            # If all rows are new, append: no existing row is read or written again.
             self._append(table, delta, changed, ids)
             return True
-        # The library checks the columns of an append; a merge would drop those that the stored table lacks.
+        # The library checks the columns of an append; a merge would drop columns that the stored table lacks.
         _check_columns(table, [field.name for field in delta.schema().fields], replaced.column_names)
         on = [f"t.{k} = s.{k}" for k in key]
         # Read and rewrite only the slices that hold the old rows.

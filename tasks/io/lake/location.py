@@ -62,7 +62,7 @@ def place_of(root: DataRoot) -> LakePlace:
     """Return the location of a data root's lake.
 
     Raises:
-        ConfigurationFault: the settings are wrong, or name another location than the one that the data root remembers.
+        ConfigurationFault: the settings are wrong, or name a location that is not the one the data root remembers.
     """
     location = locations_of(root.reference).lake
     if isinstance(location, S3Location):

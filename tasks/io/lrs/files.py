@@ -130,8 +130,8 @@ def read_results(contents: Sequence[bytes], profiles: dict[str, Profile]) -> tup
     """Read the answers of many files into one table, each as by `read_result`.
 
     Returns:
-        file (index in `contents`, from 0) and the columns of `read_result`, sorted by file and ordinal; and the refused
-        files by index: none of their rows is in the table.
+        file (index in `contents`, from 0) and the columns of `read_result`, sorted by file and ordinal.
+        The refused files, by index; the table has no rows of them.
     """
     headings = _headings(profiles)
     cells: dict[str, list[str]] = {name: [] for name in (*_READ, "return_code")}

@@ -28,7 +28,7 @@ _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
 
 @dataclass(frozen=True)
 class PageRows:
-    """A table's visible rows, and its column names, which are there without rows too."""
+    """A table's visible rows, and its column names, even if it has no rows."""
 
     columns: tuple[str, ...]
     rows: list[dict[str, Any]]
@@ -62,7 +62,7 @@ class PageTexts:
     """The texts of the pages in one language.
 
     Attributes:
-        missing: shown for a missing number; on the page of Wales a missing number is a hidden one.
+        missing: shown for a missing number. On the page of Wales, a missing number is a hidden one.
     """
 
     lang: Language

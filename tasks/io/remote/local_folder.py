@@ -49,7 +49,7 @@ class LocalFolder(Transport):
         except OSError as fault:
             if fault.errno in NOTHING_DONE:
                 raise Rejected(_message_of(self.shown, fault)) from fault
-            # Any other error of a share may follow a lost answer. Even "file exists" may mean our own file.
+            # After any other error the file may be there: a share may have lost its answer. "File exists" may mean ours.
             self._confirm_put(path, data, fault)
         finally:
             with suppress(OSError):  # the next hand-over removes a part that is left

@@ -1,8 +1,8 @@
 """The interface of every transport: how a folder by URL is read and written, and its three faults.
 
-Transports use fsspec's file systems and add guarantees: an unknown or changed host key is refused, no request is repeated
-unseen, a file appears whole under its name or not at all, and every answer has a time limit. The faults: `Unreachable`
-and `Rejected` (nothing was changed there), `OutcomeUnknown` (the file may be there or not).
+Remote transports use fsspec's file systems and add guarantees: an unknown or changed host key is refused, no library repeats
+a request by itself, a file appears whole under its name or not at all, and every answer has a time limit. The faults:
+`Unreachable` and `Rejected` (nothing was changed there), `OutcomeUnknown` (the file may be there or not).
 
 To add a transport: a class with these methods in its own module, its kind in `folders.open_folder` and in
 `schemas.settings.locations`.
@@ -75,7 +75,7 @@ class Transport(ABC):
 
     @abstractmethod
     def put_new(self, path: str, data: bytes) -> None:
-        """Put a whole file under a free name, once, without a second attempt; the same bytes already there also count.
+        """Put a whole file under a free name, in one attempt. If the name has the same bytes already, that is a success.
 
         Raises:
             Unreachable, Rejected: the file is not there. Another file under the name is left alone.
@@ -84,11 +84,11 @@ class Transport(ABC):
 
     @abstractmethod
     def put(self, path: str, data: bytes) -> None:
-        """Put a whole file, replace one of that name, and make its folders. Repeating it does no harm.
+        """Put a whole file, replace one of that name, and make its folders. Safe to repeat.
 
         Raises:
-            Unreachable, Rejected: the old or the new file is there whole. If a server cannot replace a file in one
-                step, perhaps neither is, until the put is repeated.
+            Unreachable, Rejected: the old or the new file is there, whole. On a server that cannot replace a file in one
+                step, both may be missing until the put is repeated.
         """
 
     @abstractmethod
@@ -100,7 +100,7 @@ class Transport(ABC):
         """End the connection."""
 
     def remove_parts(self, folder: str = "") -> None:
-        """Remove the unfinished files that a killed run, or a lost connection, left in a folder."""
+        """Remove the unfinished files that a killed run or a lost connection left in a folder."""
         for name in self.listing(folder):
             if name.startswith(_PART[0]) and name.endswith(_PART[1]):
                 self.remove(f"{folder}/{name}".lstrip("/"))
@@ -109,7 +109,7 @@ class Transport(ABC):
         return Rejected(bilingual("fault.way_other_file", way=self.shown, file=path))
 
     def _confirm_put(self, path: str, data: bytes, fault: Exception) -> None:
-        """After `fault`, which left the outcome open: raise unless the file is there with these bytes."""
+        """Raise, unless the file is there with these bytes; `fault` left the outcome open."""
         content = None
         with suppress(Unreachable, Rejected):
             content = self.content(path)

@@ -32,7 +32,7 @@ def write_exam_entries(ulns: pd.DataFrame) -> bytes:
     """
     cells = [pa.array(ulns[c], pa.large_string(), from_pandas=True).fill_null("").to_pylist() for c in _COLUMNS]
     rows = list(zip(*cells, strict=True))
-    # One look at a joined column tells whether any cell needs an apostrophe; in most schools none does.
+    # Check whole columns first: in most schools no cell needs an apostrophe.
     if any(as_text(column) != column for column in map(",".join, cells)):
         rows = [tuple(map(as_text, row)) for row in rows]
     out = io.StringIO(newline="")
