@@ -26,7 +26,7 @@ def two_at_once(played: dict[str, Played], home: Path) -> list[str]:
     act = played["census"]
     with _copy(act.start, home) as root:
         both = [started(*act.act.command, root=root) for _ in range(2)]
-        ends = [waited(one) for one in both]
+        ends = waited(*both)
         return [*_failed(*ends), *differing(aside(ended, root), act.end)]
 
 
@@ -37,7 +37,7 @@ def census_during_returns(played: dict[str, Played], home: Path) -> list[str]:
         for one in (root, other):
             aside(census.act.before, one)
         both = [started(*one.act.command, root=root) for one in (returns, census)]
-        ends = [waited(one) for one in both]
+        ends = waited(*both)
         reverse = [uln(*one.act.command, root=other) for one in (census, returns)]
         found = aside(ended, root)
         # Whichever has come first.

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import pickle
+import selectors
 import socket
 import subprocess
 import sys
@@ -140,7 +141,8 @@ def uln(*arguments: str, root: Path, stop: Stop | None = None, first: Callable[[
         stop: where it is stopped.
         first: is called in the process before the command.
     """
-    return waited(started(*arguments, root=root, stop=stop, first=first))
+    [end] = waited(started(*arguments, root=root, stop=stop, first=first))
+    return end
 
 
 @dataclass(frozen=True)
@@ -195,19 +197,34 @@ def _command(arguments: list[str], root: Path, points: int, stop: Stop | None) -
     raise AssertionError("typer ends every command by SystemExit")
 
 
-def waited(process: Started) -> Ended:
-    """Wait for a process."""
-    texts = [_read(one) for one in (process.points, process.said)]
+def waited(*processes: Started) -> list[Ended]:
+    """Wait for processes that were started together."""
+    texts = _read([handle for process in processes for handle in (process.points, process.said)])
+    return [_ended(process, texts[process.points], texts[process.said]) for process in processes]
+
+
+def _ended(process: Started, told: str, said: str) -> Ended:
     _, status = os.waitpid(process.pid, 0)
-    found = [json.loads(line) for line in texts[0].splitlines()]
+    found = [json.loads(line) for line in told.splitlines()]
     loaded = found.pop() if found and isinstance(found[-1], list) else []
     points = [Point(one["kind"], tuple(one["paths"]), one["by"]) for one in found]
-    return Ended(os.waitstatus_to_exitcode(status), points, texts[1], loaded)
+    return Ended(os.waitstatus_to_exitcode(status), points, said, loaded)
 
 
-def _read(handle: int) -> str:
-    with os.fdopen(handle, "rb") as file:
-        return file.read().decode(errors="replace")
+def _read(handles: list[int]) -> dict[int, str]:
+    """Read pipes to their end, all at once: a process may wait for another, which waits until its full pipe is read."""
+    read: dict[int, bytearray] = {handle: bytearray() for handle in handles}
+    with selectors.DefaultSelector() as selector:
+        for handle in handles:
+            selector.register(handle, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                if part := os.read(key.fd, 65536):
+                    read[key.fd] += part
+                else:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+    return {handle: bytes(content).decode(errors="replace") for handle, content in read.items()}
 
 
 def aside(function: Callable[..., Any], *arguments: Any) -> Any:
