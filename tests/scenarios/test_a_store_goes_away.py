@@ -4,6 +4,7 @@ The stages are walked in a process of their own: the lake's library lets nobody 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,12 @@ except ServiceFault as fault:
 """
 #: Where in the census's requests the store goes, as a share of them; the last are those of the hand-over.
 PLACES = (0.02, 0.5, 0.8, 0.9, 0.97)
+
+
+#: What object_store's threads print where a request has been given up; harmless (apache/arrow-rs-object-store, issue 578).
+GIVEN_UP = re.compile(
+    r"\n?thread 'tokio-rt-worker'[^\n]* panicked at [^\n]*object_store[^\n]*\n(?:called [^\n]*\n|note: [^\n]*\n)*"
+)
 
 
 def walks(root, ways):
@@ -71,7 +78,8 @@ def test_wherever_the_store_goes_away_the_next_run_ends_as_if_it_had_not(built_r
             line.goes_away_after(int(requests * place))
             stopped = walks(root, ways)
             assert stopped.returncode == 1 and "the store of the lake does not answer" in stopped.stderr, stopped.stderr
-            assert stopped.stderr.startswith("FAULT ") and server.secret_key not in stopped.stderr
+            assert GIVEN_UP.sub("", stopped.stderr).startswith("FAULT "), stopped.stderr
+            assert server.secret_key not in stopped.stderr
             line.goes_away_after(float("inf"))
             again = walks(root, ways)
             assert again.returncode == 0, again.stderr
