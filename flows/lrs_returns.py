@@ -1,6 +1,7 @@
 """The returns flow: collects the LRS's answers, merges them and publishes them to the schools (collect, merge, publish).
 
-For batches sent by the LRS web service it first asks for their answers (ask). If nothing has arrived, nothing is written.
+For batches sent by the LRS web service it first asks for their answers (ask). If nothing has changed since a cycle was
+published, only its pages are written again, because they show ages in days.
 """
 
 import logging
@@ -26,7 +27,7 @@ from tasks.stages.publish import publish
 from tasks.stages.snapshot import snapshot
 from tasks.stages.transfer import deliver, fetch, is_elsewhere
 
-#: A run that takes longer is stuck (see `flows.census`). It runs every half hour, and later runs wait for it.
+#: A run that takes longer is stuck (see `flows.census`). The flow runs every half hour, and later runs wait for a stuck one.
 LONGEST_SECONDS = 2 * 3600
 
 

@@ -1,9 +1,10 @@
-"""The operator's flows: a person's decision about a batch, a school or a file that the service cannot settle by itself.
+"""The operator's flows: decisions that only a person can make, about a batch, a school or a file.
 
-Each flow is a terminal command (`uln retry`, `abandon`, `release`, `publish`, `import`) started from Prefect's form. Everyone
-who may use the engine sees a run's parameters, the reason too; the form's descriptions say so. The reason is not in the run's
-name, log, result or artifacts. To add a decision about a batch: a flow here, its word in `schemas.states.Decision`, what it
-does in `tasks.core.hand_over` and `tasks.ledger.hand_over`; about anything else: see `tasks.ledger.operator_decisions`.
+Each flow does from Prefect's form what a command does from the terminal (`uln retry`, `abandon`, `release`, `publish`,
+`import`). Everyone who may use the engine sees a run's parameters, and so the reason; the form's descriptions say so. The
+reason is not in the run's name, log, result or artifacts. To add a decision about a batch: a flow here, its word in
+`schemas.states.Decision`, what it does in `tasks.core.hand_over` and `tasks.ledger.hand_over`; about anything else: see
+`tasks.ledger.operator_decisions`.
 """
 
 from collections.abc import Callable
@@ -48,7 +49,8 @@ def retry(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder
 def abandon(ref: Ref, reason: Reason, as_of: MaybeMoment = None, data: MaybeFolder = None) -> None:
     """Rhoi'r gorau i swp nad yw'r LRS yn ei adnabod / Abandon a batch that the LRS does not know.
 
-    Its learners are due again with the next census run of its cycle. First ask the LRS: a learner it knows is sent twice.
+    Its learners are due again with the next census run of its cycle. First ask the LRS: learners that it knows would be
+    sent twice.
 
     Args:
         ref: Cyfeirnod y swp neu enw ei ffeil / The batch's reference, or the name of its file.

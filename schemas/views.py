@@ -38,7 +38,7 @@ CYCLE_BY_AUTHORITY = Table(
 )
 #: Numbers of actions needed in a cycle, by the text's key under `terminal.`; null if hidden.
 FOR_A_PERSON = Table("for_a_person", (*_text("what"), *_counts("number")), key=("what",))
-#: The batches that are not over.
+#: The batches that are not finished.
 OPEN_BATCHES = Table(
     "open_batches", (*_text("batch_ref", "la_code", "school_number", "state"), *_counts("age")), key=("batch_ref",)
 )
@@ -81,7 +81,7 @@ BATCHES_SHOWN = Table(
     ),
     key=("batch_ref",),
 )
-#: Schools whose number of learners is far from their last cycle's (law 7, docs/explanation/laws.md).
+#: Each school's number of learners, compared with its own last cycle's (law 7, docs/explanation/laws.md).
 VOLUMES = Table(
     "volumes", (*_text("school_number", "in_cycle", "volume"), *_counts("learners", "before")), key=("school_number",)
 )

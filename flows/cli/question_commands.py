@@ -1,7 +1,7 @@
-"""Commands that only read: status, exceptions, batches, one learner's story, the check of a return.
+"""Commands that only read: what the data root holds, the check of a return, and the project's own cycles and texts.
 
 None of them imports the engine. Does not belong here: questions about the service itself (`service_commands`), and the
-layout of an answer (`flows.cli.output`). To add one: `flows.cli.__main__`.
+layout of an answer (`flows.cli.output`). To add a command: a function here, its registration in `flows.cli.__main__`.
 """
 
 import errno
@@ -49,7 +49,7 @@ def exceptions(
     as_of: AsOfOption = None,
     data: DataOption = None,
 ) -> None:
-    """Show the exceptions in view of a cycle: state, cause, code and age."""
+    """Show the exceptions as of a cycle: state, cause, code and age."""
     from tasks.reports.exception_counts import visible_exceptions
 
     with opened(data) as root:

@@ -1,6 +1,6 @@
-"""Log lines and artifacts of a run, seen by every user of the engine. Only `flows.run.progress` writes another.
+"""Log lines and artifacts of a run, seen by every user of the engine; the progress artifact is in `flows.run.progress`.
 
-It takes rows that have passed the disclosure gate (`tasks.runtime.visibility`), the pages made from them
+The functions take rows that have passed the disclosure gate (`tasks.runtime.visibility`), the pages made from them
 (`flows.run.run_page`) and the service's own sentences. A test in `tests/architecture` refuses other writers.
 
 No artifact fails a run: if one cannot be made, the log says so, the evidence is kept, and the run goes on (`attempted`).
@@ -21,7 +21,7 @@ Made = TypeVar("Made")
 
 
 def log_counts(stage: str, las: list[str], counts: VisibleRows) -> None:
-    """Log one line for a stage: the authorities it did, each with its counts (rows of `views.STAGE_COUNTS`)."""
+    """Log one line for a stage: the authorities that it processed, each with its counts (rows of `views.STAGE_COUNTS`)."""
     by_authority: dict[str, list[str]] = {la: [] for la in las}
     for row in counts.rows():
         by_authority[row["la_code"]].append(f"{row['count']} {row['number']}")
@@ -49,7 +49,7 @@ def attempted(make: Callable[[], Made], *, data: str, cycle: str, about: str) ->
 
 
 def artifact_key(*parts: str) -> str:
-    """Return an artifact key of small letters, digits and dashes; the same parts give the same key, hence a history."""
+    """Return an artifact key of small letters, digits and dashes; artifacts with the same parts share a history."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 

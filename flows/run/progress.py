@@ -20,7 +20,7 @@ from flows.run.artifacts import artifact_key, attempted
 from schemas.texts.catalogue import bilingual
 from tasks.runtime.chunks import Progress
 
-#: Seconds between two updates of the artifact within a step: a page shows no more, and each costs the server a write.
+#: Least seconds between two updates of the artifact within a step: each update costs the server a write.
 UPDATE_SECONDS = 5.0
 
 _bars: ContextVar[Bars | None] = ContextVar("bars", default=None)
@@ -28,7 +28,7 @@ _bars: ContextVar[Bars | None] = ContextVar("bars", default=None)
 
 @contextmanager
 def terminal_bars(console: Console) -> Iterator[None]:
-    """Show a bar for each step of the flows that run in this block; nothing if the console is no screen."""
+    """Show a bar for each step of the flows that run in this block; nothing if the console is not a terminal."""
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
         token = _bars.set(bars)
@@ -40,7 +40,7 @@ def terminal_bars(console: Console) -> Iterator[None]:
 
 
 def begin_step(stage: str, about: str, of: int = 1) -> Progress:
-    """Begin a step of a stage on the terminal (the one before it is complete), and return its callback.
+    """Mark the last step on the terminal as complete, begin the next one, and return its callback.
 
     `about` is its subject: a cycle or another word. `of` is the number of parts that its bar counts, such as schools.
     """
@@ -76,14 +76,14 @@ class RunProgress:
         self._move_bar: Progress = lambda _: None
 
     def step(self, stage: str) -> None:
-        """Begin the next step of the run, a stage or another."""
+        """Begin the next step of the run; `stage` names it."""
         self._move_bar = begin_step(stage, self._cycle)
         self._stage, self._share = stage, 0.0
         self._update(stage, self._begun)
         self._begun += 1
 
     def within(self, share: float) -> None:
-        """Report the share of the current step that is done, from 0 to 1; the artifact is never lowered."""
+        """Report the share of the current step that is done, from 0 to 1; the artifact never goes back."""
         self._move_bar(share)
         is_due = self._clock() - self._updated_at >= UPDATE_SECONDS and PREFECT_API_URL.value()
         if is_due and share > self._share:

@@ -2,7 +2,7 @@
 
 Belongs here: words, order and layout. Does not belong here: the choice of numbers (`tasks.reports.overview`; its rows have
 passed the disclosure gate), and the engine (`flows.run.artifacts`). Actions needed come first. Welsh and English appear
-together: in columns or one heading, but sentences one above the other, because no column is wide enough for them.
+together, in two columns or in one heading. A sentence has its translation below it: no column is wide enough for both.
 To add an artifact: a page here, its title `run_page.<name>` in `schemas/texts/texts.csv`.
 """
 

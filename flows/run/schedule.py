@@ -17,7 +17,7 @@ LONDON = ZoneInfo("Europe/London")
 
 
 def scheduled_time(as_of: str | None) -> str:
-    """Return the run's time: `as_of`, else the time the run was scheduled for; ISO, Europe/London, no zone, to the minute.
+    """Return the run's time: `as_of`, else its scheduled time; ISO text in London's time, without offset, to the minute.
 
     Raises:
         ServiceFault: `as_of` is neither a date nor a time.
@@ -55,7 +55,7 @@ def now(as_of: str | None) -> str:
 
 
 def _text(at: dt.datetime) -> str:
-    """Return the same form of a time, however a person wrote it: the ledger sorts these texts."""
+    """Return a time in one form, however a person wrote it, because the ledger sorts these texts."""
     aware = at if at.tzinfo else at.replace(tzinfo=LONDON)
     return aware.astimezone(LONDON).replace(tzinfo=None, microsecond=0).isoformat(timespec="minutes")
 

@@ -230,8 +230,8 @@ def _later_batches(rows: pd.DataFrame, sent: pd.DataFrame, cycles: list[str]) ->
 def _seen_at(rows: pd.DataFrame, decided: pd.DataFrame, deliveries: pd.DataFrame) -> pd.Series:
     """Return when a workbook first listed each exception; null where the exception ended before.
 
-    Only workbooks of the cycle that opened the exception list it. They are the workbooks of the school that asked, until a
-    return of that cycle has the learner at another school; from then on, that school's.
+    An exception is listed only in workbooks of the cycle that opened it. Until a return of that cycle has the learner at
+    another school, they are the workbooks of the school that asked; from then on, those of the other school.
     """
     in_cycle = decided["stays"] & decided["place"].eq(rows["place"])
     moved = in_cycle & decided["school_number"].ne(rows["school_number"])

@@ -4,12 +4,12 @@ Every user of the engine sees all its tables, so an analyst of one authority see
 work out a hidden number by subtraction, unless other cells are hidden too.
 
 Belongs here: which cells of a table with totals are hidden. Does not belong here: who may see a column at all
-(`tasks.runtime.visibility`), how a hidden number looks (`flows.run.run_page`). To add a column to a table: add it to the
+(`tasks.runtime.visibility`), how a hidden number looks (`tasks.io.pages.words`). To add a column to a table: add it to the
 `parts` that the caller passes.
 
-The cells are the arcs of a network. Each equation of the table (a sum is its parts, the last row is all others) is a node
-with equal flow in and out, so each circulation is a table that agrees with the published numbers. A small number is safe if
-it could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. The cheapest rings are hidden.
+The cells are the arcs of a network. Each equation of the table (a sum equals its parts, the last row equals all others) is
+a node with equal flow in and out, so each circulation is a table that agrees with the published numbers. A small number is
+safe if it could be raised to 5 along one ring of hidden cells, and lowered to 1 along another. The cheapest rings are hidden.
 """
 
 import heapq
@@ -31,7 +31,7 @@ _Node = tuple[Hashable, ...]
 def with_sums(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     """Add the sums to counts (a row for each thing counted, columns that are not sums) and, as the last row, the total.
 
-    `parts` has the sum columns and their parts, which are columns or sums before it; the last one is the sum of all.
+    `parts` gives the parts of each sum: columns, or sums earlier in `parts`. The last sum is the sum of all columns.
     """
     whole = counts.copy()
     for name, columns in parts.items():
@@ -43,9 +43,10 @@ def with_sums(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.
 def suppressed(counts: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     """Return `with_sums` as nullable integers, with cells null so that no number below SMALL can be worked out.
 
-    A reader knows every number that is shown, how the sums are made, and that a hidden number is at least 1. To this reader
-    each small number may still be anything from 1 to 5 or more. That also holds for the owner of another row, who knows all
-    numbers of that row. A small sum is at least the number of its parts above 0, because zeros are shown; it too could be 5.
+    A reader knows every number that is shown, how the sums are made, and that a hidden number is at least 1. For this reader
+    each small number can still be 1, and can still be 5 or more. That also holds for the owner of another row, who knows all
+    numbers of that row. The exception is a small sum: zeros are shown, so it is at least the number of its parts above 0. It
+    can still be 5 or more.
     """
     whole = with_sums(counts, parts)
     arcs = {arc.cell: arc for arc in _arcs(whole, parts)}
@@ -81,7 +82,7 @@ def _arcs(whole: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> Iterator
             outer: _Node = ("row", row, parent[column]) if column in parent else ("whole",)
             inner: _Node = ("row", row, column) if column in parts else ("column", column)
             tail, head = (inner, outer) if row == TOTAL else (outer, inner)
-            # Hide last the totals of the country, then sums; among other cells, hide small numbers first.
+            # The country's totals cost most, then sums; a small number costs less than a large one.
             cost = (1 + math.log10(number)) * (100 if row == TOTAL else 1) * (5 if column in parts else 1)
             yield _Arc((row, column), number, tail, head, cost)
 
@@ -89,7 +90,7 @@ def _arcs(whole: pd.DataFrame, parts: Mapping[str, tuple[str, ...]]) -> Iterator
 def _rings(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], cell: _Cell, by: int) -> set[_Cell]:
     """Return the cells to hide so that `cell` could be greater by `by` (less, where negative), or by as much as possible.
 
-    The owner of another row in the ring knows its numbers, so for each such row a ring without it is added.
+    The owner of another row in the ring knows that row's numbers, so for each such row a ring that avoids it is added.
     """
     direction = 1 if by > 0 else -1
     for amount in range(abs(by), 0, -1):
@@ -107,8 +108,9 @@ def _rings(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], cell: _Cell, by: int)
 def _ring(arcs: Mapping[_Cell, _Arc], hidden: set[_Cell], arc: _Arc, by: int) -> set[_Cell] | None:
     """Return the cheapest ring of cells to hide so that one cell could be greater by `by` (less, where negative).
 
-    `arcs` are all cells that are not 0; cells that are already hidden cost nothing. A greater number always has a ring, along
-    the cell's own sums and totals. A smaller one may have none (a sum of parts that are not 0); then None.
+    `arcs` are all cells that are not 0; cells that are already hidden cost nothing. A ring that makes the
+    cell greater always exists, along its own sums and totals. One that makes it less may not exist, because a sum is at least
+    the number of its parts above 0; then None.
     """
     start, end = (arc.head, arc.tail) if by > 0 else (arc.tail, arc.head)
     steps = _steps([other for other in arcs.values() if other is not arc], abs(by))

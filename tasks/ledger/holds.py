@@ -2,7 +2,7 @@
 
 Only the release of a hold is stored. The hold itself follows from the dispositions of this and earlier cycles
 (`tasks.core.volume`). The rows of a school on hold go into no batch, and the counts still add up. A release is valid for
-about the number of learners that the person saw; a return with far fewer is held again.
+about the number of learners that the person saw; if a new return has far fewer, the school is on hold again.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from tasks.runtime.context import RunContext
 
 
 def volumes(ctx: RunContext, **where: Any) -> pd.DataFrame:
-    """Compare schools of a cycle with their last one (`volume.compared`); `where` selects them, for example by la_code."""
+    """Compare schools of a cycle with their own last cycle (`volume.compared`); `where` selects schools, e.g. by la_code."""
     bounds = volume_bounds(ctx.root.reference / "volume.toml")
     before = [(cycle, _covered(ctx, cycle, **where)) for cycle in earlier_alike(ctx.cycle)]
     before = [(cycle, counts) for cycle, counts in before if len(counts)]

@@ -98,7 +98,7 @@ def purge(data: str, before: dt.date, today: dt.date, kinds: Container[Kind] = f
                 lake.replace("uln_checks", lake.read("uln_checks").head(0), cycle=item.ref)
         # Even if no item is due: a purge that died may have left dead links.
         drop_dead_links(root)
-        # Last, because the rows just emptied are now in a former version, which has a retention period of its own.
+        # Last: removing rows leaves them in a former version of the table, and versions have a retention period of their own.
         kept_for = all_retention(root.reference / "retention.toml")[Kind.LAKE_VERSIONS]
         for item in items:
             if item.kind is Kind.LAKE_VERSIONS:
@@ -174,7 +174,7 @@ def _rows_of_closed_cycles(data: str, lake: Lake, cut: dict[Kind, str]) -> Itera
     """Yield the pupils, then the ULN checks; in an open cycle the checks keep a census from asking the LRS again."""
     cycles, begun = all_cycles().values(), purged_cycles(data)
     for cycle in (c for c in cycles if c.closes_on.isoformat() < cut[Kind.PUPILS]):
-        # A purge that has begun is finished, although the lake has newer versions than the snapshot.
+        # Once a purge has begun, the lake is newer than the snapshot because of the purge itself; so it is finished anyway.
         rows = lake.filled("pupils", "surname", cycle=cycle.id)
         if rows and (cycle.id in begun or (published(data, cycle.id) and is_settled(counts_of(data, cycle.id)))):
             yield PurgeItem(Kind.PUPILS, cycle.id, (), rows, 0, cycle.id)

@@ -81,7 +81,7 @@ def verify_output(message: etree._Element, register: pd.DataFrame) -> etree._Ele
 
 
 def response_to(message: etree._Element, code: str, job: str = "0") -> etree._Element:
-    """Return the response to a message without learners: the code, and the job that it began, or a job's empty times."""
+    """Return a response without learners: the code, and the job that the message began or the empty times of its job."""
     name = etree.QName(message)
     response = etree.Element(f"{{{name.namespace}}}{name.localname}Response", nsmap={"r": name.namespace})
     begins = name.localname.startswith("Submit")

@@ -28,7 +28,7 @@ from tasks.runtime.visibility import check_visible
 #: name -> (description, its label besides the cycle). In English, as names of metrics are: people do not read them.
 _MEASURED = {
     "uln_records": ("Records of a cycle by where they stand", "state"),
-    "uln_cycle_balanced": ("1 where every record of the cycle stands in exactly one place", ""),
+    "uln_cycle_balanced": ("1 where every record of the cycle is in exactly one place", ""),
     "uln_batches": ("Batches by state", "state"),
     "uln_batches_oldest_days": (
         "Days since the oldest batch in a state was handed over, or built where it has not been",

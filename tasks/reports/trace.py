@@ -139,7 +139,7 @@ class _Ledger:
         batches = lake.read("batches", batch_ref=batch_rows["batch_ref"], cycle=batch_rows["cycle"])
         answers = lake.read("lrs_returns", upn=sorted_upns)
         learners = lake.read("learners", upn=sorted_upns)
-        # A learner with a ULN may have moved to another school since; its files name the learner too.
+        # The learner may have moved since a batch was built; files of the former and of the new school name the learner.
         places = pd.concat([t[["cycle", "school_number"]] for t in (pupils, batch_rows)]).drop_duplicates()
         returns = lake.read("received", cycle=places["cycle"], school_number=places["school_number"], kind="return")
         received = pd.concat([lake.read("received", sha256=answers["sha256"]), returns])
@@ -172,9 +172,9 @@ class _Ledger:
         )
 
     def _deliveries(self, schools: pd.Series, upns: list[str]) -> pd.DataFrame:
-        """Return the deliveries of these schools and their authorities, and which files in each name the learner.
+        """Return the deliveries to these schools and their authorities, with the names of the files inside about the learner.
 
-        members is null if the file is no longer there.
+        These names are in the column members; null if the delivered file is no longer there.
         """
         receivers = pd.concat([schools, schools.str[:3]]).drop_duplicates()
         rows = self._lake.read("deliveries", school_number=receivers)

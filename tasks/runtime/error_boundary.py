@@ -4,9 +4,9 @@ Every user of the engine, and everyone who sees the terminal, may read an except
 unforeseen exception goes to the data root (`reports/<cycle>/faults/`), and only a reference to it leaves the service. Our own
 faults, whose texts carry no pupil, pass through without their cause.
 
-Belongs here: the boundary around one piece of work (`error_boundary`), for stages, workers and commands alike; no engine.
-Does not belong here: the boundary around the whole process (`process_guard`). To let another kind of exception pass: derive
-its class from one of `OUR_OWN`.
+Belongs here: the boundary around one piece of work (`error_boundary`), for stages, workers and commands alike.
+Does not belong here: the engine, and the boundary around the whole process (`process_guard`). To let another kind of
+exception pass: derive its class from one of `OUR_OWN`.
 """
 
 import errno

@@ -35,9 +35,10 @@ class JobAnswers:
 
     Attributes:
         files: result files for the LRS inbox, by name.
-        settled: rows of `lrs_jobs` with their new code; jobs to ask about again are left out.
+        settled: rows of `lrs_jobs` with their new code; without jobs whose call failed, or whose answers are unusable or too
+            few.
         codes: the meaning of each reply.
-        odd: numbers of faulty jobs by case (`_CASES`).
+        odd: references of faulty jobs by case (`_CASES`).
     """
 
     files: dict[str, bytes]
@@ -72,7 +73,7 @@ def _job_answers(
 ) -> JobAnswers:
     """Return the answers of a group of jobs.
 
-    `sent` is the number of learners by batch_ref. A reply that cannot be used counts as `unusable`, and loses no other.
+    `sent` is the number of learners by batch_ref. An unusable reply counts as `unusable`; the others are still used.
     """
     files: dict[str, bytes] = {}
     codes: list[ServiceCode] = []

@@ -7,7 +7,7 @@ import re
 
 import pandas as pd
 
-#: The possible starts of a cell, also with another separator, followed by a sign that begins a formula.
+#: Each place where a cell may start, whatever separator the spreadsheet uses, if a sign that begins a formula follows.
 _FORMULA = re.compile('(^|[,;|\t\r\n"])(?=[=+\\-@\t\r＝＋－＠])')
 
 

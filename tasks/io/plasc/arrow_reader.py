@@ -44,7 +44,8 @@ def pupil_columns(
     paths = tuple(path for alternatives in layout.paths.values() for path in alternatives)
     if not (_in_utf8(content) and _disjoint(paths, layout.known) and _only_in(content, layout, others)):
         return None
-    # An element inside a field: the element walk takes the text before it, xml2arrow all the text.
+    # An element inside a field: the element walk takes the text before it, xml2arrow all the text. A full list of unknown
+    # paths may lack such an element.
     if len(unknown) >= _ENOUGH or any(f"{new}/".startswith(f"{path}/") for new in unknown for path in paths):
         return None
     if b"\r" in content:  # XML requires this of a parser; xml2arrow does not do it
@@ -85,7 +86,7 @@ def _only_in(content: bytes, layout: PlascLayout, others: Collection[PlascLayout
 
 
 def _without_empty(column: pa.Array) -> pa.Array:
-    """Return the column with null for an empty marked section, as in the element walk."""
+    """Return the column with null for an empty text (an empty CDATA section), as in the element walk."""
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 

@@ -24,7 +24,7 @@ from tasks.io.data_root.data_root import DataRoot, NotWritten, clear_parts_of, w
 from tasks.io.remote.local_folder import LocalFolder
 from tasks.io.remote.transport import OutcomeUnknown, Rejected, Seen, Transport, Unreachable, part_name
 
-#: Bytes copied of a file at most: more than any return or result file has; the reader refuses the file as too large.
+#: Most bytes copied of a file: more than any return or result file has. The reader refuses such a file as too large.
 _MOST = 64 * 2**20 + 1
 #: Files copied side by side, because each waits several times for the other machine's answer.
 _AT_ONCE = 8
@@ -149,9 +149,9 @@ def refuses_overwrite(remote: Transport) -> bool:
 
 
 def _list_files(remote: Transport) -> tuple[dict[str, Seen], dict[str, Rejected]]:
-    """List the folder and those directly in it, by path, with one request a folder; and the faults of unlisted folders.
+    """Return the files in the folder and its direct subfolders, and the faults of subfolders that could not be listed.
 
-    A name that would lead out of its folder is ignored.
+    Both are by path. Each folder takes one request. A name that would lead out of its folder is ignored.
     """
     files: dict[str, Seen] = {}
     unlisted: dict[str, Rejected] = {}
@@ -177,7 +177,7 @@ def _copy(remote: Transport, path: str, seen: Seen, inbox: Path) -> bool | Rejec
     """Copy a file; if another has its name, under a name with its hash.
 
     Returns:
-        Whether it is new; None if it is gone or still grows; a fault that concerns only this file.
+        Whether its content is new; None if the file is gone or still grows; or a fault that concerns only this file.
     """
     where, place = f"{inbox.parent.name}/{inbox.name}", inbox / path
     try:
@@ -334,7 +334,7 @@ class LrsOutbox:
         else:
             content = self._remote.content(name)
             if content is None:
-                self._remote.listing()  # raises if the folder itself is gone, which does not prove that the file is
+                self._remote.listing()  # raises if the folder itself is missing, which says nothing about the file
         return content is not None and hashlib.sha256(content).hexdigest() == sha256
 
     def take_away(self, name: str, sha256: str) -> None:
