@@ -51,10 +51,10 @@ from tasks.steps.lrs_calls import (
     submitted,
 )
 
-#: Between two questions for the same answers, in seconds.
+#: Seconds between two calls for the same answers.
 _EVERY = 10.0
-#: Codes of unknown meaning. The list of exceptions begins after them, so most likely they are none. They are counted and not
-#: listed, because nearly every learner may have one (docs/reference/sources.md#return-codes).
+#: Codes of unknown meaning. The list of exceptions begins after them, so most likely they are no exceptions. They are counted
+#: but not listed, because nearly every learner may have one (docs/reference/sources.md#return-codes).
 _NO_EXCEPTION = ("RC001", "RC002", "RC003", "RC004", "RC005")
 _SAME_IN_BOTH_LANGUAGES = ("school_number", "file_name", "ordinal", "return_code")
 
@@ -114,7 +114,7 @@ def _check(ctx: RunContext, chunk: Chunk, as_of: str, only: list[str] | None) ->
 def _submit(
     ctx: RunContext, batches: pd.DataFrame, contents: dict[str, bytes], codes: dict[str, ServiceCode], as_of: str
 ) -> tuple[dict[str, Exception], bool]:
-    """Submit the batches without a check job that may still be answered.
+    """Submit the batches that have no check job, or only failed ones.
 
     Return the faults by authority, and whether no more calls may be made.
     """
@@ -178,7 +178,7 @@ def _answers(
             break
         if not (stopped or waiting.empty):
             time.sleep(_EVERY)
-    # Jobs that the LRS has lost come first.
+    # Jobs that failed (lost or not carried out) come first.
     lost = [(la, code) for la, code in codes_met if code.outcome == Outcome.FAILED.value]
     wrong = [(la, code) for la, code in codes_met if is_wrong(code)]
     return pd.concat(answers, ignore_index=True), first_faults(lost + wrong, _fault_of)

@@ -20,7 +20,7 @@ from tasks.runtime.memory import release_memory
 from tasks.runtime.task import stage_task
 from tasks.steps.merge import merged_answers
 
-#: Answers, or learners, that are merged together: all of Wales; a larger country or authority is merged in parts.
+#: Maximum number of answers, or learners, merged together. All of Wales fits; a larger country or authority is cut.
 _ANSWERS_TOGETHER = 125_000
 _COUNTS = ("files", "learners", "ulns", "exceptions", "conflicts")
 
@@ -34,7 +34,7 @@ def merge(data: str) -> Counts:
     """
     root = DataRoot(Path(data))
     lake = Lake.of(root)
-    # The number of tied answers is part of the id: an answer that ties later is merged then.
+    # The id includes the file's number of tied answers, so an answer that is tied later is still merged.
     sizes = lake.sizes("lrs_returns", "sha256", tied="Y")
     ids = {sha256: f"merge/{sha256}/{n}" for sha256, n in sizes.items()}
     # One id for all files: if nothing is new, the log is asked once, however many files there are.

@@ -1,8 +1,8 @@
 """Ask: get the answers of the LRS web service's jobs, as result files in the LRS inbox.
 
-An answer is kept as it came, in a file like those of the portal; then everything is as with files
-(`tasks.stages.collect`). Asking changes nothing at the LRS, so it is repeated until the LRS has answered a job, or has said
-that it cannot. That failure is reported once, and by the doctor until a person has settled the batch. The file is written
+An answer is kept as it came, in a file like those of the portal, and then handled like them (`tasks.stages.collect`).
+Asking changes nothing at the LRS, so it is repeated until the LRS has answered a job, or has said that it cannot. That
+failure is reported here once, and by the doctor until a person has settled the batch. The file is written
 before the job counts as answered, so a run that dies between the two asks again. An answer that leaves learners out is
 kept, and its job stays open; otherwise nobody would ask for their ULNs.
 """
@@ -35,8 +35,8 @@ def ask(data: str) -> Counts:
         Counts: jobs, answered, unfinished, failed; verified (ULNs of returns), if some wait for it.
 
     Raises:
-        ServiceFault: some jobs could not be asked for, the LRS could not carry them out, or an answer left learners out;
-            what came is kept.
+        ServiceFault: a call about some jobs failed, the LRS could not carry them out, or an answer left learners out; the
+            answers that came are kept.
     """
     root = DataRoot(Path(data))
     lake = Lake.of(root)

@@ -68,7 +68,7 @@ def _receive(ctx: RunContext, chunk: Chunk, as_of: str, progress: Progress | Non
         rows += [{**row, "received_at": as_of} for row in new if row["sha256"] not in settled]
     record = _without_repeats(pd.DataFrame(rows, columns=[c.name for c in RECEIVED.columns]), known)
     ctx.lake.upsert("received", record)
-    # After the commit, and for every file ever accepted: this also removes what a killed run left behind.
+    # After the commit, and for every file ever accepted: what a killed run left in quarantine is removed too.
     accepted = {s for table in (known, record) for s in table.loc[table["status"] == "accepted", "sha256"]}
     let_go(ctx.root.path, accepted)
     for la_code, files in record.groupby("la_code"):
@@ -95,7 +95,7 @@ def _members(known: pd.DataFrame) -> dict[str, frozenset[str]]:
 
 
 def _settled(known: pd.DataFrame) -> set[str]:
-    """Return the files that need no second look; some reasons may be gone after a change of reference data or cycle."""
+    """Return the hashes of files not to look at again: a new cycle or reference data cannot change their outcome."""
     again = {reason.code for reason in all_reasons().values() if reason.retry == "Y"}
     open_again = (known["status"] == "quarantined") & known["reason"].isin(again)
     containers = set(known.loc[open_again, "container_sha256"].dropna())

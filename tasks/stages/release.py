@@ -2,8 +2,8 @@
 
 Law 2 (docs/explanation/laws.md): before the hand-over the ledger says SENT_UNCONFIRMED, after it SENT. If a run died
 between the two, the next run finds the file in the outbox and confirms it. If the file is not there, nobody knows whether
-the LRS has taken it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers first. If a write fails in
-the run, nothing was handed over, and the batch stays READY.
+the LRS has taken it, and a person decides (`tasks.ledger.hand_over`), unless the LRS answers first. If a write fails
+without ending the run, the batch is READY again if the file is certainly not there; else it stays SENT_UNCONFIRMED.
 """
 
 from functools import partial
@@ -49,7 +49,7 @@ def _release(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
     try:
         in_outbox = lies_in_outbox(ctx.root, ledger[_is_unconfirmed(ledger)])
         arrived = in_outbox.reindex(ledger.index, fill_value=False)
-    except (TransientFault, Rejected) as fault:  # nobody can look on the other machine: unconfirmed batches stay so
+    except (TransientFault, Rejected) as fault:  # the outbox cannot be read: unconfirmed batches stay so
         away, arrived = fault, pd.Series(False, index=ledger.index)
         undone = dict.fromkeys(ledger.loc[_is_unconfirmed(ledger), "la_code"], fault)
     ledger = _confirmed(ctx, ledger, arrived, as_of)
@@ -75,7 +75,7 @@ def _release(ctx: RunContext, chunk: Chunk, as_of: str) -> dict[str, Counts]:
 
 
 def _may_go(ctx: RunContext, ledger: pd.DataFrame) -> pd.Series:
-    """Return which batches may go: those READY, unless their school is on hold, even if they were built before the hold."""
+    """Return which batches may go: those READY whose school is not on hold. A hold also stops batches built before it."""
     is_ready = ledger["state"] == BatchState.READY.value
     schools = sorted(set(ledger.loc[is_ready, "school_number"]))
     if not schools:
@@ -92,9 +92,9 @@ def _into_outbox(
     as_of: str,
     away: Exception | None,
 ) -> tuple[pd.DataFrame, dict[str, Exception]]:
-    """Put the batches that go as files and have content into the outbox, unless it is known to be away.
+    """Put the batches that go as files and have content into the outbox, unless it is known to be unreachable (`away`).
 
-    Return the ledger after it, and the fault of each authority whose batch was stopped.
+    Return the ledger afterwards, and the fault of each authority whose batch was stopped.
     """
     goes = ledger["state"].eq(BatchState.READY.value) & ledger["format"].ne(SOAP) & ledger["file_name"].isin(contents)
     if not goes.any():
@@ -109,7 +109,7 @@ def _into_outbox(
             faults = outbox.hand_over({name: contents[name] for name in ledger.loc[goes, "file_name"]})
     except (TransientFault, Rejected) as fault:  # nothing was handed over: the batches stay ready
         return ledger, dict.fromkeys(sorted(set(ledger.loc[goes, "la_code"])), fault)
-    # A batch that was surely not handed over is READY for the next run; one of unknown outcome stays SENT_UNCONFIRMED.
+    # A batch that was certainly not handed over is READY for the next run; one of unknown outcome stays SENT_UNCONFIRMED.
     not_gone = [name for name, fault in faults.items() if not isinstance(fault, OutcomeUnknown)]
     after = change_state(begun, BatchEvent.NOT_HANDED_OVER, goes & ledger["file_name"].isin(not_gone))
     sent = change_state(after, BatchEvent.HANDED_OVER, goes & ~ledger["file_name"].isin(faults), as_of=as_of)
@@ -136,7 +136,7 @@ def _is_unconfirmed(ledger: pd.DataFrame) -> pd.Series:
 
 
 def _confirmed(ctx: RunContext, ledger: pd.DataFrame, arrived: pd.Series, as_of: str) -> pd.DataFrame:
-    """Return the ledger with unconfirmed batches as SENT that have arrived: in the outbox, or as a job of the web service."""
+    """Return the ledger; an unconfirmed batch is SENT if it has arrived, in the outbox or as a job of the web service."""
     unconfirmed = _is_unconfirmed(ledger)
     taken = unconfirmed & ledger["batch_ref"].isin(jobs_of(ctx.lake, ledger.loc[unconfirmed, "batch_ref"]).index)
     return change_state(ledger, BatchEvent.CONFIRMED, arrived | taken, as_of=as_of)

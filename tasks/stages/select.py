@@ -1,9 +1,9 @@
-"""Select: for every pupil record of the cycle one disposition, and the UPNs that stay with two schools.
+"""Select: one disposition for every pupil record of the cycle, and the UPNs that several schools still ask for.
 
-Whether another school asks for a learner is known when every school is decided. So the stage decides all records first,
-then finds the records that compete for one learner over the whole cycle, and writes each chunk's dispositions once.
-A run for some authorities takes the others' decisions from the lake. Their dispositions change only where another school
-now asks for a learner, or no longer does.
+Whether another school asks for a learner is known only when every school's records are decided. So the stage decides all
+records first, then finds the records that compete for one learner over the whole cycle, and writes each chunk's
+dispositions once. A run for some authorities takes the others' decisions from the lake. Their dispositions change only
+where another school now asks for a learner, or no longer does.
 """
 
 from functools import partial
@@ -43,7 +43,7 @@ def select(data: str, cycle: str, las: list[str], as_of: str, progress: Progress
     """Decide every record of some authorities.
 
     Returns:
-        Counts by authority: records, chosen, asked_elsewhere (records for whose learner another school asks).
+        Counts by authority: records, chosen, asked_elsewhere (records whose learner another school asks for).
     """
     ctx, decided = RunContext.of(data, cycle), dict[Chunk, pa.Table]()
 

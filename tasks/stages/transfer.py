@@ -1,4 +1,4 @@
-"""Transfer: fetch and deliver files of folders on other machines (`tasks.io.remote.folders`); not to the LRS (`release`)."""
+"""Transfer: copy files from and to folders on other machines (`tasks.io.remote.folders`), except batches (`release`)."""
 
 from pathlib import Path
 

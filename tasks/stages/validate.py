@@ -32,7 +32,7 @@ def validate(data: str, cycle: str, las: list[str], as_of: str, progress: Progre
 
 
 def _write(ctx: RunContext, tried: list[pd.DataFrame], chunk: Chunk, validated: ValidatedChunk) -> dict[str, Counts]:
-    # Findings beside those of the rules stay.
+    # Findings of merging stay: they do not come from the rules.
     where: dict[str, Any] = {"cycle": ctx.cycle.id, **chunk.where}
     kept = ctx.lake.read_arrow("findings", rule=sorted(merge_codes()), **where)
     ctx.lake.replace("findings", pa.concat_tables([kept, validated.findings]), **where)

@@ -30,7 +30,7 @@ from tasks.steps.records import chosen_rows
 
 @dataclass(frozen=True)
 class DueBatches:
-    """The batches of a chunk's due rows; rows and changes in parts.
+    """The batches of a chunk's due rows; `rows` and `changed` may be several tables each.
 
     Attributes:
         batches: rows of `batches`.
@@ -91,7 +91,7 @@ def _is_repeated(parts: list[pd.DataFrame], name: str) -> bool:
 
 
 def _batches_of(ctx: RunContext, rows: pd.DataFrame, as_of: str, by_service: bool | None) -> tuple[pa.Table, pa.Table]:
-    """Build batches of whole schools; return rows of `batches` and `batch_rows`. Each file is made once for its hash."""
+    """Build batches of whole schools; return rows of `batches` and `batch_rows`. A file is made only to hash it."""
     cycle = ctx.cycle
     by_service = lrs_service(ctx.root.reference).by_service if by_service is None else by_service
     # The cycle's layout decides the values (`lrs_forms`); file or web service decides how they are written.

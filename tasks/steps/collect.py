@@ -38,7 +38,7 @@ class Arrival:
 
 
 def new_arrivals(inbox: Path, known: set[str]) -> tuple[list[Arrival], list[Exception]]:
-    """Return the finished files of the LRS inbox whose sha256 is not known, by name, the same content once.
+    """Return the finished files of the LRS inbox whose sha256 is not known, sorted by name, each content once.
 
     Return also the exceptions that stopped the reading of other files.
     """

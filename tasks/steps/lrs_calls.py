@@ -1,7 +1,7 @@
 """Calls of the LRS web service: a batch is submitted once, and the ledger records it before and after.
 
-As in `release`: SENT_UNCONFIRMED is committed before a batch is submitted, for a group of batches no larger than the number
-of calls at once. Then its job is kept (`lrs_jobs`), then the batch is SENT. If the LRS certainly does not have it, it is
+As in `release`: SENT_UNCONFIRMED is committed before a batch is submitted, for as many batches at a time as calls are
+allowed at once. Then its job is kept (`lrs_jobs`), then the batch is SENT. If the LRS certainly does not have it, it is
 READY again. If that is not known, it stays SENT_UNCONFIRMED and a person decides (`tasks.ledger.hand_over`). If a run dies
 after the job was kept, the next run finds the job. If a reply means that the next call would end in the same way, no more
 calls are made.
@@ -50,7 +50,7 @@ class CallResult:
 def hand_over_by_service(ctx: RunContext, ledger: pd.DataFrame, contents: dict[str, bytes], as_of: str) -> CallResult:
     """Hand over the READY batches that were built for the web service.
 
-    `contents` has the content by file name of those that may go: a batch without waits, because its school is on hold.
+    `contents` has the content, by file name, of the batches that may go; the others wait, as their school is on hold.
 
     Raises:
         ServiceFault: there are such batches, but no address to call.
@@ -130,14 +130,14 @@ def is_wrong(meant: ServiceCode) -> bool:
 
 
 def question_fault(code: ServiceCode, batches: int = 1) -> ServiceFault:
-    """Return the fault of calls that only ask, about that number of batches, and ended with this code."""
+    """Return the fault of calls that hand nothing over and ended with this code, about that number of batches."""
     return ServiceFault(bilingual("fault.lrs_call", batches=batches, told=code.question_explanation))
 
 
 def first_faults(
     codes_met: Iterable[tuple[str, ServiceCode]], fault: Callable[[ServiceCode, int], ServiceFault]
 ) -> dict[str, Exception]:
-    """Return, by authority, the fault of its first code and of the number of times that it met it."""
+    """Return a fault for each authority: that of the first code it met, with the number of times it met this code."""
     faults: dict[str, Exception] = {}
     for (la, code), number in Counter(codes_met).items():
         if la not in faults:
@@ -155,7 +155,7 @@ def job_list(jobs: list[str]) -> str:
 
 
 def _undone(codes_met: list[tuple[str, ServiceCode]]) -> dict[str, Exception]:
-    """Return, by authority, the first code that stopped a batch; having to wait for another time is not a fault."""
+    """Return, by authority, the fault of the first code that stopped a batch; waiting for another time is not a fault."""
     return first_faults(
         ((la, code) for la, code in codes_met if code.outcome not in (Outcome.TAKEN.value, Outcome.LATER.value)),
         lambda code, number: ServiceFault(bilingual("fault.lrs_call", batches=number, told=code.explanation)),

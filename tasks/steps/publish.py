@@ -244,7 +244,7 @@ def _content(ctx: RunContext, chunk: Chunk, likely: pd.DataFrame) -> tuple[pd.Da
     columns = ["upn", "batch_ref", "return_code", "school_number"]
     exceptions = lake.read("exceptions", columns, cycle=cycle.id, upn=upns)
     sent = lake.read("batch_rows", spelled, cycle=cycle.id, upn=standing["upn"])
-    release_memory()  # the scans of the country's tables took more than is kept
+    release_memory()  # the scans of the country's tables took more memory than their results
     records = SchoolRecords(pupils, dispositions, standing, register, findings, exceptions, sent)
     ulns, lines = for_schools(records, texts_of(ctx.root))
     declared = pd.Series(records_by_school(ctx, list(chunk.las)), dtype="int64")

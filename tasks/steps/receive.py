@@ -1,6 +1,6 @@
 """Receive: the contents of a file in the inbox, and which returns are admitted.
 
-Shared by `receive`, its workers, and `uln check`. No engine.
+Shared by `receive` and `uln check`. No engine.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ from schemas.texts.faults import Refused
 from tasks.io.data_root.dewi_inbox import open_arrival
 from tasks.io.plasc.reader import ReturnHeader, inspect
 
-#: In place of a school's number: the authority itself (docs/reference/sources.md#ctf-header).
+#: The destination's establishment number if it is the authority itself (docs/reference/sources.md#ctf-header).
 _THE_AUTHORITY = "LLLL"
 #: Establishment numbers of pupil referral units are 1100 to 1113; lower numbers are nurseries
 #: (docs/reference/sources.md#schools-of-wales).
@@ -69,7 +69,7 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
 
     Args:
         header: the return's header.
-        cycle: its census period must cover the census date.
+        cycle: the return must belong to it (`is_of`).
         register: the numbers of all schools.
         folder: the authority whose folder holds the file; None outside such folders.
 
@@ -93,6 +93,6 @@ def admit(header: ReturnHeader, cycle: Cycle, register: set[str], folder: str | 
 
 
 def is_of(header: ReturnHeader, cycle: Cycle) -> bool:
-    """Whether a return belongs to the cycle: by its census date, or if it replaces a return, the day it was made."""
+    """Whether a return belongs to the cycle by its census date, or a file in place of a return by the day it was made."""
     day = census_day(header)
     return cycle.is_open(day) if header.layout in request_layouts() else cycle.covers(day)

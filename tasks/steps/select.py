@@ -28,8 +28,8 @@ from tasks.steps.records import plain_forms
 
 _SELECTED_BY = ["row_ref", "school_number", "sha256", "upn", "former_upn", "uln", "dob", "nc_year", "enrol_status"]
 _FEW_VALUES = pa.dictionary(pa.int16(), pa.string())
-#: Decisions about records, each by itself. A null reason means chosen; only chosen records have a UPN (canonical). All
-#: decisions of a cycle are in memory together: some 45 bytes a record, 10 MB for Wales, 190 MB for 4 million records.
+#: Decisions about records, each decided by itself. A null reason means chosen; only chosen records have a UPN (canonical).
+#: All decisions of a cycle are in memory together: some 45 bytes a record, 10 MB for Wales, 190 MB for 4 million records.
 DECIDED = pa.schema(
     [
         ("row_ref", pa.string()),
@@ -60,7 +60,7 @@ def decisions_of(ctx: RunContext, chunk: Chunk) -> pa.Table:
 def stored_decisions(ctx: RunContext, chunk: Chunk) -> pa.Table:
     """Return what an earlier run decided about the chunk's records, each by itself: columns of `DECIDED`.
 
-    A record for which another school asks is chosen here: whether another school still asks is to be decided.
+    A record not chosen because another school asked counts as chosen: whether one still asks is decided later.
     """
     columns = ["row_ref", "school_number", "reason", "detail"]
     rows = ctx.lake.read("dispositions", columns, cycle=ctx.cycle.id, **chunk.where)
@@ -99,7 +99,7 @@ def shared_records(decided: pa.Table) -> pd.DataFrame:
 
     `decided` has the columns of `DECIDED`, for the whole cycle.
     """
-    # Hashes take half the memory of UPNs. Different UPNs with the same hash are compared below.
+    # Hashes take half the memory of UPNs. UPNs that differ but share a hash are dropped below.
     hashes = [
         hash_pandas_object(upns.drop_null().to_pandas(), index=False, categorize=False).to_numpy()
         for upns in decided["upn"].chunks
@@ -130,8 +130,8 @@ def competing_records(ctx: RunContext, shared: pd.DataFrame) -> pd.DataFrame:
 def dispositions_of(ctx: RunContext, decided: pa.Table, yielding: pd.Series, chunk: Chunk) -> pa.Table:
     """Return the chunk's rows of `dispositions`.
 
-    `decided` has the columns of `DECIDED`, for these schools at least; `yielding` the row_refs of records for whose learner
-    another school asks.
+    `decided` has the columns of `DECIDED`, for these schools at least; `yielding` the row_refs of records whose learner
+    another school asks for.
     """
     la_codes = pc.utf8_slice_codeunits(decided["school_number"].cast(pa.string()), 0, 3)
     in_chunk = pc.is_in(la_codes, value_set=pa.array(chunk.las))

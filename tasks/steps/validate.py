@@ -53,8 +53,8 @@ def validate_chunk(ctx: RunContext, chunk: Chunk) -> ValidatedChunk:
 def _second_upns(ctx: RunContext, chunk: Chunk, chosen: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
     """Return the row_refs of chosen records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
 
-    Only UPNs that schools of the same authority allotted are compared. Comparing each chunk with the whole country would
-    grow with the square of its size; a school of another authority gets LRS03 when the LRS has answered.
+    Only UPNs that schools of the same authority allotted are compared. To compare each chunk with the whole country would
+    grow with the square of the country's size. A school of another authority gets LRS03 when the LRS has answered.
     """
     lake, cycles, none = ctx.lake, up_to(ctx.cycle), pd.Series(dtype="str")
     if chosen.empty or lake.version("batch_rows") < 0:
