@@ -1,13 +1,13 @@
-"""Rules for what the systems that import a transfer file refuse. Every CTF passes them before it leaves.
+"""Rules that keep out of a transfer file (CTF) what an importing system would refuse. Every CTF is checked before it leaves.
 
 A school's management information system (MIS) imports a CTF as a whole or not at all: if it refuses one learner, the file
 fails. So a learner who breaks one of `LEARNER_RULES` goes into the school's workbook, with the rule's reason, and not into
 the file. A finished file that breaks one of `file_faults` does not leave, because that is a fault of ours.
 
-No importing system publishes its rules. These are the known ones, each with its source, and the pilot's result in Wales
-("returned CTF files failed to import into some schools' MIS"). The way the file is made settles two more, which need no
-rule: it has only the school's pupils on roll (leavers are not read, and records of superseded returns get nothing), and
-importing it twice does no harm, because a ULN is added only to an empty field
+No importing system publishes its rules. These are the known ones, each with its source. The pilot in Wales showed that files
+can fail ("returned CTF files failed to import into some schools' MIS"). Two more needs are met by the way the file is made,
+without a rule: it has only the school's pupils on roll (leavers are not read, and records of superseded returns get nothing),
+and importing it twice does no harm, because a ULN is added only to an empty field
 (docs/reference/sources.md#importing-systems).
 
 Not here: order and form of the elements (`schemas/ctf/*.xsd`); whether a ULN is the learner's at all (`publication`,
@@ -123,8 +123,8 @@ def broken_rules(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(lines, ignore_index=True).astype({"code": "str", "stays": "bool"})
 
 
-#: The only items that a file may hold of a pupil; SIMS calls them the student's basic details. A fault in an optional item
-#: makes the whole file fail (docs/reference/sources.md#ctf-for-ulns).
+#: The only items that a file may hold of a pupil, besides the gender or sex that follows; SIMS calls them the student's basic
+#: details. A fault in an optional item makes the whole file fail (docs/reference/sources.md#ctf-for-ulns).
 BASIC_DETAILS = ("UPN", "UniqueLearnerNumber", "Surname", "Forename", "DOB")
 _GENDER = {"Gender", "Sex"}
 
@@ -157,8 +157,8 @@ def file_faults(
         name: the name is not `<LA>LLLL_CTF_<LA><Estab>_<number>.xml`; a browser may have added "(1)"
         (docs/reference/sources.md#ctf-file-names). destination: it is not the school that the file is for.
         encoding: it is not UTF-8 without byte order mark, the only one that holds ŵ and ŷ. details: a pupil has more or
-        fewer items than the basic details, or another order. empty_uln: a pupil has no ULN. upn: the pupils are not those
-        due, or a UPN is not exactly that of the return (docs/reference/sources.md#importing-systems).
+        fewer items than the basic details, or another order. empty_uln: a pupil has no ULN. upn: the pupils or their ULNs
+        are not those due, or a UPN is not exactly that of the return (docs/reference/sources.md#importing-systems).
     """
     la = school_number[:3]
     wanted = sorted(zip(due["upn"], due["uln"], strict=True))

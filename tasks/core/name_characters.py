@@ -42,7 +42,7 @@ def look_alike(names: pd.Series) -> pd.Series:
 
     The form for the LRS replaces them with those others. They are a letter of another alphabet beside Latin letters; a letter
     that Unicode calls a variant of another (full width, mathematical, a ligature); and a mark that belongs to no letter:
-    alone, invisible, or the third on a letter. An accent may be a character of its own.
+    alone, enclosing, invisible, or the third on a letter. A combining accent on its letter is not one of them.
     """
 
     def has_look_alike(spellings: pd.Series) -> pd.Series:
@@ -75,7 +75,7 @@ def _alphabet(letter: str) -> str:
 
 
 def _any(names: pd.Series, common: str, holds: Callable[[str], bool]) -> pd.Series:
-    """Whether any character passes the test `holds`; called once for each text left without the common characters."""
+    """Whether any character passes the test `holds`; each text left after removing `common` characters is tested once."""
 
     def any_holds(spellings: pd.Series) -> pd.Series:
         rest = spellings.str.replace(f"[{common}]", "", regex=True)
@@ -88,7 +88,7 @@ def _any(names: pd.Series, common: str, holds: Callable[[str], bool]) -> pd.Seri
 def base_letters(name: str) -> str:
     """Return a name in ASCII: letters as their base letters, apostrophes and hyphens as the plain ones.
 
-    Invisible format characters go, and any other sign becomes a blank: only letters are spelt out.
+    Invisible format characters go, and any other sign outside ASCII becomes a blank: only letters are spelt out.
     """
     return str(anyascii("".join(map(_sign, name))))
 

@@ -96,8 +96,8 @@ def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd
     """Return the row_refs, each once, of records that look like a second UPN of a learner sent under another one.
 
     There are two cases. All five fields that the LRS compares agree with what was sent under the other UPN: to the LRS it is
-    the same learner ("already exists"). Or the other UPN is a temporary one of the same school and no longer in its return,
-    and given name, date of birth, gender and one of family name and postcode agree: it would be a possible match.
+    the same learner ("already exists"). Or a permanent UPN follows a temporary one of the same school, no longer in its
+    return, and given name, date of birth, gender and one of family name and postcode agree: it would be a possible match.
 
     Args:
         new: row_ref, upn, former_upn (canonical), school_number and the five in the LRS's form; records whose learner the
@@ -116,7 +116,7 @@ def second_upns(new: pd.DataFrame, sent: pd.DataFrame, current: pd.Series) -> pd
 
 
 def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Put the five into capitals, and drop rows without one of the fields that never change: they cannot be compared."""
+    """Put the five fields into capitals, and drop rows where one of `_SAME_ALWAYS` is missing: they cannot be compared."""
     fields = {name: capitals(rows[name]) for name in (*_SAME_ALWAYS, *_MAY_CHANGE)}
     return rows.assign(**fields).dropna(subset=list(_SAME_ALWAYS))
 
@@ -127,7 +127,7 @@ def yielding_records(records: pd.DataFrame) -> pd.Series:
     Records of one UPN in two or more schools are one learner's if given name, family name, date of birth and gender agree.
     If one school says that it is the main one (M), that school asks. If none says so and all are single registrations (C or
     blank), the school with the newest return asks, because the learner is there now. Every unclear case is left to the
-    schools: two main schools, returns of the same time, a UPN twice in one school, different people.
+    schools: two main schools, another status, returns of the same time, a UPN twice in one school, different people.
 
     Args:
         records: row_ref, upn (canonical), school_number, enrol_status (as sent), given_name, family_name, dob, gender (in

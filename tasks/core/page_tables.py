@@ -97,8 +97,8 @@ def authority_rows(schools: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     learners, null where hidden.
 
     Returns:
-        la_code, schools (of the register, that take part), returned, not_returned, not_ready, chosen, the states, share; in
-        the order of `counts`.
+        la_code, schools (in the register, taking part), returned, not_returned, not_ready, chosen, the states, share; in the
+        order of `counts`.
     """
     part = schools[schools["state"] != SchoolOutcome.NOT_TAKING_PART.value]
     whole = pd.concat([part, part.assign(la_code=TOTAL)])
@@ -120,7 +120,7 @@ def _of_state(schools: pd.DataFrame, outcome: SchoolOutcome) -> pd.Series:
 
 
 def year_of(nc_year: pd.Series) -> pd.Series:
-    """Return year groups as numbers in text, `9` to `14`; empty where the school's value is no such number."""
+    """Return year groups as numbers in text, such as `9`; empty where the school's value is 0 or not one or two digits."""
     text = nc_year.fillna("").str.strip()
     return text.where(text.str.fullmatch("[0-9]{1,2}"), "").str.lstrip("0").astype("str")
 
@@ -183,7 +183,7 @@ def age_rows(by_age: pd.DataFrame, ages: Sequence[str]) -> pd.DataFrame:
 
 
 def waiting_rows(lives: pd.DataFrame, day: dt.date, bound: int) -> pd.DataFrame:
-    """Return the schools with open exceptions (of `lives`); the school whose learners have waited longest comes first.
+    """Return each authority's schools with open exceptions (of `lives`): most late ones first, then the longest open.
 
     Columns: la_code, school_number, number (open), late (open for more than `bound` days, up to `day`), oldest (days).
     """
@@ -213,7 +213,7 @@ def needs_of_authorities(schools: pd.DataFrame, others: Mapping[str, pd.Series])
 
 
 def for_all(rows: pd.DataFrame, key: str, columns: Mapping[str, bool]) -> pd.DataFrame:
-    """Return a list of the learners of all authorities together, as everybody may see it: no small numbers, others to five.
+    """Return counts of learners over all authorities, as everybody may see them: small ones hidden, others rounded to five.
 
     Each column alone is hidden like a table with its total (`suppression.suppressed`), and then rounded. So no sum over
     columns, and no total shown elsewhere, gives a number from 1 to 4. If a column's total has to be hidden, here or

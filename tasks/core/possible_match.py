@@ -6,15 +6,15 @@ the five; the causes are tried in this order (`schemas.codes.possible_match_caus
 
 1. Another learner whom we sent, so the LRS surely knows them: the learner under the former UPN (the surest, because the
    school itself says that it is the same one; but not if the LRS gave that UPN no ULN either), a learner with the names the
-   other way round, a namesake, a twin. Names also count as swapped if, among all sent, each is five times as often the other
-   kind of name.
+   other way round, a namesake, a twin. Names also count as swapped if each, among all sent, was sent as the other kind of
+   name more than five times as often.
 2. A change since a return of an earlier cycle: family name, given name, postcode, date of birth or gender. Names come first,
    because they are nearest to a record of another person. A former family name counts as a change here unless an earlier
    return shows that the change is older.
 3. Another school before this one; or an arrival (a temporary UPN, a UPN allotted outside Wales, or no earlier record though
    the school sent a return that should have had the learner). Neither says which of the five differs, so they come after
    the causes that do.
-4. A change of family name before the earlier return: the learner was then hardly old enough for a ULN. A twin of the other
+4. A change of family name before the earlier return: at that age a learner hardly has a ULN yet. A twin of the other
    gender: two of the five differ.
 
 All is compared in the LRS's form, in capitals: another accent is no change. Only the learners in question are looked at; the
@@ -35,11 +35,11 @@ from tasks.core.membership import is_in
 from tasks.core.text_columns import capitals
 
 _FIVE = list(DEMOGRAPHICS)
-#: Learners compared at one time with everybody born on their days: the number of pairs grows with the country.
+#: Learners compared at one time with everybody born on the same days; bounded, as the pairs grow with the country.
 _AT_ONCE = 2_000
 #: Names count as swapped if each was sent more than this many times as often as the other kind of name.
 _TIMES = 5
-#: In this year group and above a learner should have been in the earlier return of the school that they are in now.
+#: A learner in this year group or above at the time of their present school's earlier return should have been in it.
 _SURELY_HERE = 8
 
 
@@ -181,7 +181,7 @@ def _texts(column: pd.Series | pa.ChunkedArray) -> pa.Array:
 def lives_like(sent: pa.Table, learners: pd.DataFrame) -> pa.Table:
     """Return the rows of `sent`, a piece of all that was sent, that share dob and a name with one of `learners`.
 
-    Both have dob, given_name and family_name; a given name may equal a family name.
+    Both have dob, given_name and family_name; a given name also matches an equal family name.
     """
     wanted = pa.concat_arrays(_birth_and_name(learners)).unique()
     by_given, by_family = (pc.is_in(key, value_set=wanted, skip_nulls=True) for key in _birth_and_name(sent))

@@ -2,7 +2,7 @@
 
 The work list has a line for each fault, with the one action that puts it right. A learner's lines are together, in the order
 of the texts (`code_texts`: first things first); `step` numbers them. The texts come from the rule catalogue and the code
-tables, as an argument; nothing here knows a code's meaning. Whom a school's system refuses: `mis_rules`.
+tables, as an argument; nothing here knows a code's meaning. Learners that a school's system refuses: `mis_rules`.
 """
 
 import csv
@@ -33,7 +33,7 @@ _CAME = (NotChosen.ULN_HELD.value, NotChosen.ASKED_ELSEWHERE.value)
 _OF_CTF = ("upn", "surname", "forename", "dob", "gender")
 _OF_PUPIL = ("row_ref", "school_number", *_OF_CTF, "middle_names", "nc_year", "former_upn", "uln")
 
-#: A learner in a file; `sent` is what went to the LRS, where the school spells it otherwise.
+#: A learner in a file; `sent`: the names as sent to the LRS, if they differ from the school's spelling.
 ULN_COLUMNS = ("upn", "uln", "surname", "forename", "dob", "gender", "sent")
 #: A line of the work list. why_* and check_*: the likely cause of a possible match and what to check; lrs_code: the code that
 #: the LRS would have given for the fault of a blocking finding.
@@ -77,8 +77,8 @@ def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFra
 
     The CTF has chosen learners who now have a ULN, learners whose ULN the register holds from an earlier cycle while the
     return had none, and learners for whom another school asked. It leaves out a learner whose ULN was also answered for
-    another learner, one from elsewhere whose date of birth is not the register's, and one whom a school's system would
-    refuse (`mis_rules`): these learners are in the work list.
+    another learner, one for whom another school asked and whose date of birth is not the register's, and one whom a
+    school's system would refuse (`mis_rules`): these learners are in the work list.
 
     Args:
         records: of whole schools.
@@ -104,7 +104,7 @@ def for_schools(records: SchoolRecords, texts: pd.DataFrame) -> tuple[pd.DataFra
 def _with_ledger(records: SchoolRecords) -> pd.DataFrame:
     """Return the records that may get a ULN or a line, each with what the ledger knows about its learner."""
     pupils, dispositions = records.pupils, records.dispositions
-    # No other record gets either, and they are nearly half of a cycle's records.
+    # Other records get neither ULN nor line, and they are nearly half of a cycle's records.
     came = dispositions.loc[dispositions["reason"].isin(_CAME), "row_ref"]
     older = dispositions.loc[dispositions["reason"].eq(NotChosen.SUPERSEDED_RETURN.value), "row_ref"]
     former = former_upns(pupils, ~is_in(pupils["row_ref"], older))
@@ -185,7 +185,7 @@ def _uln_of_another(rows: pd.DataFrame, has_uln: pd.Series) -> pd.Series:
 
 
 def _in_steps(lines: pd.DataFrame) -> pd.DataFrame:
-    """Add `step`: the line's number among a learner's lines, as n/of; null for a single line."""
+    """Add `step`: the line's number among a learner's lines, as `number/total`; null for a single line."""
     by_record = lines.groupby("row_ref", sort=False)["code"]
     many, number = by_record.transform("size"), by_record.cumcount() + 1
     step = number.astype("str") + "/" + many.astype("str")
@@ -220,7 +220,7 @@ def _with_register(rows: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
 
 
 def _finding_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    """Return the blocking findings; also of a learner who was sent before the fault came in, as it must be put right too."""
+    """Return the blocking findings, also those of learners sent before the fault came in: these must be put right too."""
     open_rows = rows.loc[rows["state"].notna() & rows["state"].ne(RowState.ULN.value)]
     blocking = findings.loc[is_blocking(findings), ["row_ref", "rule"]]
     return open_rows.merge(blocking, on="row_ref").rename(columns={"rule": "code"})
@@ -241,7 +241,7 @@ def _verified_lines(rows: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _field_names(fields: pd.Series, lang: Language) -> pd.Series:
-    """Return the names that people use for the fields of findings (`;` between them); a record has few kinds of change."""
+    """Return the names that people use for the fields of findings (`;` between them); few combinations of fields occur."""
     names = {f: ", ".join(text(f"field.{name}", lang) for name in f.split(";")) for f in fields.dropna().unique()}
     return fields.map(names).astype("str")
 

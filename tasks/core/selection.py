@@ -25,7 +25,7 @@ def current_returns(returns: pd.DataFrame) -> pd.Series:
     """Return the files that count for each school: the newest return by header DateTime, then SerialNo.
 
     Files in place of a return (CTFs) count where the school has sent no return. All of a school's CTFs count together,
-    because a CTF may have one year group or a single learner; for a learner in two of them, see `replaced_records`.
+    because a CTF may hold one year group or a single learner; for a learner in two of them, see `replaced_records`.
 
     `returns` has sha256, school_number, header_datetime (xs:date or xs:dateTime), serial_no, layout, of a cycle's accepted
     returns. The result has sha256, indexed by school_number.
@@ -85,7 +85,7 @@ def select(
     held: pd.DataFrame,
     replaced: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Decide for every pupil record whether to ask for a ULN, without a look at other schools (`one_learner`).
+    """Decide for every pupil record whether to ask for a ULN; `one_learner` compares with other schools.
 
     If a record's year group cannot be read, the date of birth gives its year. If that cannot be read either, the record is
     chosen, so that validation holds it and a person sees it: nobody is dropped because a value is unreadable.

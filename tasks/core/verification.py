@@ -1,4 +1,4 @@
-"""Choose the ULNs in returns that the LRS verifies, and turn its answers into findings. No ULN comes from an answer.
+"""Choose the ULNs in returns that the LRS is to verify, and turn its answers into findings. No answer gives a ULN.
 
 To report another outcome: a code in `OUTCOME_FINDINGS` and its row in `schemas/codes/merge_findings.csv`.
 """

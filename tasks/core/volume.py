@@ -1,7 +1,7 @@
 """Law 7, volume (docs/explanation/laws.md): compare a school's number of learners with that in its own last cycle.
 
 All learners whom the cycle covers count, also those who already have a ULN: in a second year only the new ones are sent, and
-they are few in every school. The rest of Wales goes on whatever a school's number; a first cycle has no bound.
+they are few in every school. A school on hold does not stop the rest of Wales; a first cycle has no bound.
 To count differently: `COVERED`.
 """
 

@@ -2,7 +2,7 @@
 
 How names compare belongs here. `Bangor` and `Llangefni` have an n and a g, not the letter ng. No rule knows that, so a list
 does (`schemas/settings/names.toml`). The list is not complete, and no rule knows that English `th` is two letters; but only
-an order depends on it. To add a name with two separate letters: a word in that list.
+the order of names depends on this. To add a name with two separate letters: a word in that list.
 """
 
 import re
@@ -43,7 +43,7 @@ def places(names: pd.Series, apart: Sequence[str] = ()) -> pd.Series:
 
 
 def _plain(name: str) -> str:
-    """Return small letters without accents; anything but letters, digits and blanks is dropped, as in a dictionary."""
+    """Return small letters without accents; hyphens and slashes become blanks. `_TOKEN` leaves out all other signs."""
     letters = unicodedata.normalize("NFD", name.casefold())
     return "".join(" " if letter in "-–/" else letter for letter in letters if not unicodedata.combining(letter))
 

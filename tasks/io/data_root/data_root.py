@@ -105,8 +105,8 @@ class DataRoot:
     def create(self) -> "DataRoot":
         """Make missing folders and set the permissions of all.
 
-        A data root that was open to others is closed, files included. Another account's folders and files are left
-        alone (`open_places`).
+        A data root that was open to others is closed, files included. Another account's folders and files, and a folder
+        for everybody such as /tmp, are left alone (`open_places`).
 
         Raises:
             ConfigurationFault: `reference/access.toml` is wrong.
@@ -134,7 +134,7 @@ class DataRoot:
                     done.add(path)
 
     def open_places(self) -> list[str]:
-        """Return another account's folders that are more open than the settings allow; `.` is the data root."""
+        """Return the folders that are more open than the settings allow: those that `create` left alone. `.` is the root."""
         access = self.access
         modes = {name: (self.path / name).stat().st_mode for name in _FOLDERS if (self.path / name).is_dir()}
         return [name or "." for name, mode in modes.items() if stat.S_IMODE(mode) & ~access.mode(name) & 0o077]
@@ -168,7 +168,7 @@ def make_folder(folder: Path) -> None:
 
 #: Prefix and suffix of a file that is being written; nobody else uses them.
 _PART = (".uln-", ".part")
-#: Error numbers that prove that nothing was put in place. Any other answer of a share may hide that it was.
+#: Error numbers that prove that nothing was put in place. After any other error of a network share the file may be there.
 NOTHING_DONE = frozenset(
     {
         *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
@@ -275,7 +275,7 @@ def last_day(path: Path) -> str:
     return dt.datetime.fromtimestamp(newest, tz=dt.UTC).date().isoformat()
 
 
-#: Files written side by side. A disk takes many in little more time than one; threads suffice, as it needs no processor.
+#: Files written at once. A disk takes many in little more time than one; threads suffice: writing needs no processor.
 _AT_A_TIME = 8
 
 

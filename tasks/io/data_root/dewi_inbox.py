@@ -132,7 +132,7 @@ def sha256_of(path: Path) -> str:
 
 
 def open_arrival(path: Path) -> Opened:
-    """Return the returns in a file: the file itself, or a zip's XML members by name.
+    """Return the returns in a file: the file itself, or a zip's XML members in order of name.
 
     Raises:
         Refused: the file is not a return, is too large, or is a damaged or unsafe zip.
@@ -199,7 +199,7 @@ def _is_file(name: str) -> bool:
 
 
 def _is_return(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Whether the name ends in `.xml`; with other names, whether the content begins like XML."""
+    """Whether the name ends in `.xml`; with other names, except `_OTHER_MARKUP`, whether the content begins like XML."""
     name = _name(member).lower()
     if name.endswith((".xml", *_OTHER_MARKUP)):
         return name.endswith(".xml")
@@ -244,7 +244,7 @@ def _read(bundle: zipfile.ZipFile, member: zipfile.ZipInfo) -> ReturnDocument:
 def quarantine(root: Path, sha256: str, content: bytes | None, file: str, refused: Refused) -> Path:
     """Keep a refused file and its reason in a folder named by the content's hash; return that folder.
 
-    `content` is None for a file too large to keep twice, as the inbox has it. reason.json names the `file`, and has the
+    `content` is None for a file too large to keep twice: the inbox has it. reason.json names the `file`, and has the
     reason with its texts in both languages.
     """
     reason = {"file": file, "reason": refused.reason, "detail": refused.detail}

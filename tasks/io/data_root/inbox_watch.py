@@ -1,6 +1,6 @@
 """Changes in the two inboxes, the size and time of their files, and the times of announcements; for `uln watch`.
 
-This module looks at the disk. When a file is whole is in `tasks.core.arrivals`; `tasks.maintenance.arrivals` calls both.
+This module looks at the disk. `tasks.core.arrivals` decides when a file is whole; `tasks.maintenance.arrivals` calls both.
 """
 
 import json
@@ -33,7 +33,7 @@ def changes(root: DataRoot, seconds: int, stop: Event | None = None) -> Iterator
     ):
         paths = {name for _, name in changed}
         for change, name in changed:
-            # The files of a folder that is new or renamed; not if only its permissions changed.
+            # Add the files of a folder that is new or renamed; not if only its permissions changed.
             if change == Change.added and Path(name).is_dir():
                 paths |= set(map(str, Path(name).rglob("*")))
         yield paths

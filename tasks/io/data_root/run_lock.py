@@ -70,7 +70,7 @@ def _lock(data: str) -> FileLock:
 def file_system_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     """Return an existing folder's kind of file system, such as `ext4` or `nfs4`; empty without a table of mounts.
 
-    The table has a mount a line, with its folder and kind in the second and third column.
+    The table has one mount per line, with its folder and kind in the second and third column.
     """
     if not mounts.is_file():
         return ""

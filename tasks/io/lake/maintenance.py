@@ -44,7 +44,7 @@ def damage(lake: Lake, name: str) -> str | None:
 
 
 def try_out(lake: Lake) -> None:
-    """Write a test table to the lake's location and remove it; raises any fault of either library."""
+    """Write a test table to the lake's location and remove it; raises any fault of writing, no OSError of removal."""
     name = f".uln-proof-{secrets.token_hex(4)}"
     try:
         write_deltalake(f"{lake.place.uri}/{name}", pa.table({"proof": ["x"]}), storage_options=lake.place.options)

@@ -26,7 +26,7 @@ def missing_columns(table: Table, delta: DeltaTable) -> set[str] | None:
     """Return the later columns that a stored table lacks; reads the log only.
 
     Returns:
-        None if a newer version of the service wrote the table, or it is a table of something else.
+        None if a newer version of the service wrote the table, or its columns differ in another way.
     """
     present = _columns(delta)
     later = {column.name for column in table.columns if column.since > 1}
@@ -43,7 +43,7 @@ def older_tables(lake: Lake) -> dict[str, DeltaTable]:
     """Return the stored tables, by name, to which the next run adds columns; without damaged ones.
 
     Raises:
-        ServiceFault: a newer version of the service wrote a table, or it has unknown columns.
+        ServiceFault: `missing_columns` is None for a table: a newer version wrote it, or its columns differ otherwise.
         OSError: the lake's storage is away or denies access.
     """
     stored_tables: dict[str, DeltaTable] = {}

@@ -73,10 +73,10 @@ class OpenedTable:
         return pa.concat_tables(self.pieces(columns, where)).combine_chunks()
 
     def pieces(self, columns: list[str], where: dict[str, pa.Array]) -> Iterator[pa.Table]:
-        """Yield `rows` in pieces, so that a great table is never in memory."""
+        """Yield `rows` in pieces, so that a great table is never whole in memory."""
         stored_files = self._data_files()
         great = sum(file.rows for file in stored_files) > GREAT
-        # Choose by partition always, by the log's bounds only in a great table, because the wanted values must be sorted.
+        # Choose by partition always; by the log's bounds only in a great table, because sorting the wanted values takes time.
         # Sort as objects: in a fixed-width array a text of a thousand characters would make every value as wide.
         ordered = {n: v for n, v in where.items() if great or n in self._table.slices}
         bounds = {name: np.sort(values.to_numpy(zero_copy_only=False)) for name, values in ordered.items()}
@@ -86,7 +86,7 @@ class OpenedTable:
         }
         more = set(columns) - set(others)
         if others and len(more) > _FEW and sum(file.rows for file in files) > GREAT:
-            # Of a great table many other columns are read only in files that hold matching rows.
+            # Many other columns of a great table: first find the files with matching rows, then read only those.
             index = "__fragment_index"
             fragments = [_only(piece, others)[index].unique() for piece in self._scanned(files, [*others, index])]
             files = [files[n] for n in sorted({n for part in fragments for n in part.to_pylist()})]
@@ -144,9 +144,9 @@ _AHEAD = 2
 #: Rows of few columns that are filtered together; fewer rows of more columns. The dataset's own filter would build its set
 #: of wanted values again for every file.
 _PIECE = 300_000
-#: Rows of a great table, whose files are chosen more closely.
+#: A table with more rows is great: its files are chosen more closely.
 GREAT = 1_000_000
-#: Number of other columns up to which they are read together with those of the conditions.
+#: Up to this number of other columns are read together with those of the conditions.
 _FEW = 4
 
 
