@@ -28,7 +28,7 @@ _RESULT_FORMAT = {
     "exclude_unexpected_values": True,
     "return_unexpected_index_query": False,
 }
-#: The library has one context per process, and this module one data source in it.
+#: The library has one context per process, and this module one data source in it: calls take turns.
 _LIBRARY_LOCK = threading.Lock()
 
 
@@ -46,7 +46,7 @@ class RuleResult:
 
 
 class _DistinctValues(NamedTuple):
-    """A column for its rule: one row for each distinct value, and the number of that row for each row of the evidence."""
+    """A column's distinct values for a rule; `at` is, for each row of the evidence, the position of its value."""
 
     values: pd.Series
     at: np.ndarray
@@ -63,7 +63,7 @@ def run_rules(evidence: pd.DataFrame, rules: tuple[Rule, ...]) -> RuleResult:
         The findings, and how many rows each rule tried and failed.
 
     Raises:
-        ServiceFault: a rule, or another rule of the same question, could not be run; names the rules only.
+        ServiceFault: a rule could not be run; names rules only, and after a crash all rules of the same question.
     """
     if evidence.empty or not rules:
         return _result([], [(r.code, 0, 0) for r in rules], rules)
@@ -117,7 +117,7 @@ def _result(failed: list[pd.DataFrame], tried: list[tuple[str, int, int]], rules
 
 
 def _crashed(result: Any) -> bool:
-    """Whether a result reports an exception: in the info itself, or in one entry per metric."""
+    """Whether a result reports an exception: in `exception_info` itself, or in one of its entries, one per metric."""
     info = result.exception_info or {}
     return any(entry.get("raised_exception") for entry in (info, *info.values()) if isinstance(entry, dict))
 
@@ -155,9 +155,9 @@ def _could_not_run(codes: list[str]) -> str:
 
 
 def _validate(questions: list[tuple[Any, pd.Series]]) -> list[Any]:
-    """Return the library's results, for an expectation and a column each.
+    """Return the library's result for each pair of an expectation and a column.
 
-    Each question has its own batch: one batch for all would have as many rows for every question as the longest column.
+    Each question has its own batch: a shared one would make every question's column as long as the longest.
     The data source is removed again, so calls leave nothing behind.
     """
     with _LIBRARY_LOCK, warnings.catch_warnings():

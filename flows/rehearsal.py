@@ -61,13 +61,13 @@ def rehearsal(
         The counts of `made` (the synthetic returns), `census`, `stand_in` and `returns`.
 
     Raises:
-        ServiceFault: the data root holds returns that no rehearsal made.
+        ServiceFault: the data root holds files that no rehearsal made, or its files go to other machines.
     """
     root = root_of(data)
     sent, answered = rehearsal_times(cycle_by_id(cycle))
     made = make_wales(data=root, cycle=cycle, schools_wanted=schools_wanted, seed=seed)
     with _transport(DataRoot(Path(root)), via):
-        census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # no state: a named cycle is due
+        census_counts = cast(Counts, census(cycle=cycle, as_of=sent, data=root))  # never a State: a named cycle is due
         begin_step("LRS stand-in", cycle)
         stand_in = play_lrs(data=root, seed=seed, via=via, as_of=sent)
         returns_counts = lrs_returns(as_of=answered, data=root)

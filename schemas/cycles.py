@@ -47,7 +47,7 @@ class Cycle(Checked):
     minimum_age_on: dt.date | None = None
 
     def conditions(self) -> Iterable[tuple[object, Bilingual]]:
-        """Refuse half an age rule."""
+        """Refuse an age rule with only one of its two keys."""
         whole = (self.minimum_age is None) == (self.minimum_age_on is None)
         yield whole, bilingual("fault.together", one="minimum_age", other="minimum_age_on")
 
@@ -87,7 +87,7 @@ def parse_cycles(content: str, source: str = "cycles.toml") -> dict[str, Cycle]:
 
 
 def _overlaps(cycles: dict[str, Cycle]) -> list[Bilingual]:
-    """Return a fault for each two cycles of a kind that are open on the same day: a scheduled run could not choose."""
+    """Return a fault for each two successive cycles of a kind that overlap: a scheduled run could not choose."""
     order = sorted(cycles.values(), key=lambda c: (c.kind, c.census_from, c.id))
     return [
         bilingual("fault.windows_overlap", one=earlier.id, other=later.id, kind=earlier.kind)
@@ -121,7 +121,7 @@ def up_to(cycle: Cycle) -> list[str]:
 
 
 def earlier_alike(cycle: Cycle) -> list[str]:
-    """Return the ids of earlier cycles with the same year groups and age rule, in order."""
+    """Return the ids of earlier cycles with the same year groups and minimum age, in order."""
     alike = [c.id for c in _in_order() if (c.year_groups, c.minimum_age) == (cycle.year_groups, cycle.minimum_age)]
     return [cycle_id for cycle_id in up_to(cycle)[:-1] if cycle_id in alike]
 

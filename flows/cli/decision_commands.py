@@ -1,6 +1,6 @@
 """Commands for a person's decision about a batch, a school or a file; each takes a reason, which is recorded.
 
-They do not use the engine, so its database does not hold the reason, and a decision takes no longer than its two commits.
+They start no run of the engine: its database does not hold the reason, and a decision takes a few commits (`publish`: more).
 Does not belong here: the same decisions as forms on the dashboard (`flows.operator`), and their effects (`tasks`). To add
 one: `flows.cli.__main__`.
 """

@@ -39,7 +39,7 @@ def heading(key: str) -> str:
 
 
 def language_of(arguments: Iterable[str]) -> Language | None:
-    """Return the language of `--lang` before the command, else of ULN_LANG; None if neither names Welsh or English."""
+    """Return the language of `--lang` before the command, without it that of ULN_LANG; None if it is neither cy nor en."""
     words = iter(arguments)
     wanted = os.environ.get("ULN_LANG")
     for word in words:

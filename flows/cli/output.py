@@ -94,7 +94,7 @@ def print_stand_in(counts: dict[str, int]) -> None:
 
 
 def print_status(root: str, cycle: str, la: list[str], as_of: str | None = None) -> None:
-    """Print a cycle's schools with their counts, the total, and the actions needed; now, or at a run's time."""
+    """Print a cycle's schools with their counts, the total, and the actions needed; `as_of` dates the actions only."""
     from tasks.ledger.standing import purged_cycles
     from tasks.reports.batches import batches_needing_action
     from tasks.reports.exception_counts import open_for_long
@@ -157,7 +157,7 @@ def print_batches(batches: Any) -> None:
         out.print(localised_text("terminal.no_batches"))
     for cycle, rows in batches.fillna("").groupby("cycle", sort=False):
         table = Table(heading("shown.state"), heading("shown.school"), title=str(cycle))
-        table.add_column(heading("shown.file"), no_wrap=True)  # as it must be typed
+        table.add_column(heading("shown.file"), no_wrap=True)  # because people type it
         for name in ("learners", "answered", "days"):
             table.add_column(heading(f"shown.{name}"), justify="right")
         table.add_column(heading("shown.since"), no_wrap=True)
@@ -249,7 +249,7 @@ def print_refused(name: str, fault: Refused) -> None:
 
 
 def print_checked(path: Path, checked: Any) -> None:
-    """Print the check of one return: counts, and each finding by record, rule and action; never a value."""
+    """Print the check of one return: counts, and each finding by record, year, rule and action; no other value."""
     rules = {r.code: r for r in all_rules()}
     name = f"{path}#{checked.member}" if checked.member else str(path)
     mark = "[red]✗[/]" if checked.held else "[green]✓[/]"
@@ -270,7 +270,7 @@ def print_checked(path: Path, checked: Any) -> None:
         colour = "red" if row["severity"] == "blocking" else "yellow"
         year = row["nc_year"] if isinstance(row["nc_year"], str) else ""
         texts = (pair(rule.message_cy, rule.message_en, "\n"), pair(rule.action_cy, rule.action_en, "\n"))
-        answer = rule.lrs_code or "-"  # the LRS's, if the row were sent
+        answer = rule.lrs_code or "-"  # the LRS's code if the row were sent
         table.add_row(str(row["ordinal"]), escape(year), f"[{colour}]{rule.code}[/]", answer, *texts)
     out.print(table)
 

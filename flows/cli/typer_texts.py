@@ -1,7 +1,7 @@
 """Help and usage errors of `uln`, from the texts, in the terminal's language.
 
 The terminal's library has its own English texts for these; none of them is shown. A command's help is the text
-`help.<command>`; an option's or argument's is `help.<command>.<name>`, or `help.<name>` if it is the same in all commands.
+`help.<command>`; an option's or argument's is `help.<command>.<name>`, else `help.<name>`, which several commands share.
 To add a command: `flows.cli.__main__`.
 """
 

@@ -1,7 +1,7 @@
 """Events that make the engine start a run or notify a person. The only module that emits events.
 
-Events carry counts and references that have passed the disclosure gate (`tasks.runtime.visibility`); never a file name, as
-the sender chooses it. The runs that an event starts are in `prefect.yaml` (`triggers`), the people it notifies in
+Events carry counts and references that have passed the disclosure gate (`tasks.runtime.visibility`); never a file name,
+because the sender chooses it. The runs that an event starts are in `prefect.yaml` (`triggers`), the people it notifies in
 `flows.services.notify`. To add an event: its name in `Event`, a function here.
 """
 
@@ -42,15 +42,15 @@ def emit_arrived(arrived: VisibleRows) -> None:
     EventsWorker.instance().drain()
 
 
-#: An event is no list: `uln batches` shows all of them.
+#: The most batches that an event names; `uln batches` shows all.
 _MOST_NAMED = 20
 
 
 def emit_waiting(batches: VisibleRows) -> None:
     """Emit that batches (rows of `views.BATCHES_NAMED`) wait for a person; nothing if none does, or outside an engine's run.
 
-    The event does not say how many learners are in them: for a small batch that is a small number beside its school's name.
-    The same batches are the same resource: people are notified once, and again after a while, not by every run.
+    The event does not say how many learners are in them: for a small batch that would be a small number about one school.
+    The same batches in the same states are one resource: every run emits it, but people are notified only at intervals.
     """
     rows = batches.rows()
     if not rows or flow_run.get_id() is None:
@@ -68,5 +68,5 @@ def emit_waiting(batches: VisibleRows) -> None:
 
 
 def emit_incomplete(flow: str, faults: int) -> None:
-    """Emit that a flow's run has ended with faults: the number of authorities, files or schools left."""
+    """Emit that a flow's run has ended with faults: the number of authorities, files or schools left undone."""
     emit_event(Event.RUN_INCOMPLETE, {_ID: f"uln.flow.{flow}", _NAME: flow}, payload={"faults": faults})

@@ -31,7 +31,7 @@ def _checked(key: str, sound: Callable[[Any], bool], **places: object) -> Before
     def check(value: Any) -> Any:
         if value is None or sound(value):
             return value
-        # The library fills placeholders in a message; this sentence goes in as a value, so it has none left.
+        # The library fills placeholders in a message; the sentence goes in as a value, so braces in it stay as they are.
         raise PydanticCustomError("form", "{sentence}", {"sentence": str(bilingual(f"form.{key}", **places))})
 
     return BeforeValidator(check)
@@ -68,8 +68,8 @@ def _several(items: dict[str, Any]) -> dict[str, Any]:
 class _NoDefault(dict[str, Any]):
     """A field's schema that drops its default.
 
-    For an empty field with a default of null the form sends null, which the server refuses. Without a default it sends
-    nothing, and the server accepts null too.
+    For an empty field whose schema has the default null, the form sends null, and the server refuses it. If the schema has
+    no default, the form sends nothing, and the server would accept null.
     """
 
     def __setitem__(self, key: str, value: Any) -> None:

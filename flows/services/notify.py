@@ -34,8 +34,8 @@ class Channel(StrEnum):
     EMAIL = "email"
 
 
-#: The engine's block types of the channels. Its `slack-webhook` takes any address of the notification library (Apprise), also
-#: of a mail server; the engine has no block for e-mail through a given server.
+#: The engine's block types of the channels. Its `slack-webhook` takes any address of the notification library (Apprise), so
+#: a mail server's too; the engine has no block for e-mail through a given server.
 _TYPE = {Channel.WEBHOOK: "custom-webhook", Channel.EMAIL: "slack-webhook"}
 _NAMES = "uln-"
 
@@ -50,7 +50,7 @@ def notify(again_after_hours: int, webhook: str | None, email: str | None, serve
         The channels that now get notifications.
 
     Raises:
-        ConfigurationFault: there is no channel, or the mail server is missing or cannot be read.
+        ConfigurationFault: there is no channel, the mail server is missing or cannot be read, or `email` has no @.
     """
     if webhook is not None:
         block = CustomWebhookNotificationBlock(
@@ -128,7 +128,7 @@ def mail_address(email: str, server: str | None) -> str:
     The server is `smtps://[user:password@]host[:port][?from=address]`; or `smtp+starttls`; or `smtp`, without TLS.
 
     Raises:
-        ConfigurationFault: the server is missing or cannot be read.
+        ConfigurationFault: the server is missing or cannot be read, or `email` has no @.
     """
     parts = urlsplit(server or "")
     try:
@@ -174,7 +174,7 @@ def _causes(again_after: dt.timedelta) -> dict[str, tuple[EventTrigger, str, str
             match={"prefect.resource.id": resources},
             for_each=for_each,
             threshold=1,
-            posture=Posture.Reactive,  # an update sends only what was set
+            posture=Posture.Reactive,  # the default, but an update sends only what was set
             within=again_after,
         )
         return trigger, *(str(bilingual(f"notify.{text}_{part}", **places | more)) for part in ("subject", "body"))

@@ -1,8 +1,8 @@
 """The LRS's return codes: outcome, who acts, texts in both languages, confidence. `codes/return_codes.csv`.
 
-No other module names a code, and this one only POSSIBLE_MATCH. A `return_codes.csv` in the data root's `reference/` replaces
-the shipped table; its Welsh is in its own columns (`label_cy`, `action_cy`, `field_cy`), any of which it may leave out if
-its English is the shipped one. `UNKNOWN` is the row for codes that are not in the table, `NONE` for an answer without a code.
+Codes are named only here (POSSIBLE_MATCH), in `tasks.stages.lrs_check` and in the rehearsal. A `return_codes.csv` in the data
+root's `reference/` replaces the shipped table and holds its own Welsh; `label_cy`, `action_cy` or `field_cy` may be left out
+if its English is the shipped text. `UNKNOWN` is the row for codes not in the table, `NONE` for an answer without a code.
 """
 
 from pathlib import Path

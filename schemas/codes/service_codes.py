@@ -1,8 +1,8 @@
 """Codes of the LRS web service, what follows from each, and texts in both languages. `codes/service_codes.csv`.
 
-No other module names a code, and this one only the service's own words for a connection. A `service_codes.csv` in the data
-root's `reference/` replaces the shipped table, like one of return codes (`schemas.codes.return_codes`). `UNKNOWN` is the row
-for codes that are not in the table.
+Only the rehearsal names an LRS code in Python; `Connection` holds this service's own words. A `service_codes.csv` in the data
+root's `reference/` replaces the shipped table, as for return codes (`schemas.codes.return_codes`). `UNKNOWN` is the row for
+codes that are not in the table.
 """
 
 from enum import StrEnum
@@ -19,8 +19,8 @@ _FILE = Path(__file__).with_name("service_codes.csv")
 class Outcome(StrEnum):
     """What follows from an answer.
 
-    Of a hand-over. TAKEN: the LRS has the batch. NOT_TAKEN: it certainly has not, and gives the fault. LATER: it certainly
-    has not, and will take it at another time. UNKNOWN: it is not known. Of a job: UNFINISHED, ANSWERED, FAILED. Of a
+    Of a hand-over. TAKEN: the LRS has the batch. NOT_TAKEN: it certainly does not; the code says why. LATER: it certainly
+    does not, but will take it at another time. UNKNOWN: it may have it or not. Of a job: UNFINISHED, ANSWERED, FAILED. Of a
     verified ULN: MATCHES, SIMILAR, DIFFERS. OTHER: an answer to something that this service does not ask.
     """
 

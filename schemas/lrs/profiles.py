@@ -17,7 +17,7 @@ from schemas.texts.edited_files import Checked, Condition, Text, Texts, Whole, c
 from schemas.texts.faults import ConfigurationFault
 
 _FOLDER = Path(__file__).parent
-#: Sources of columns in the first row alone; and sources of any column, besides a constant written as `=value`.
+#: Sources of columns that only the first row fills; then all sources. A column may also have none, or a constant: `=value`.
 _FIRST_ROW_ONLY = frozenset(("file_version", "file_name", "ukprn", "record_count"))
 SOURCES = _FIRST_ROW_ONLY | {"upn", *SENT_FIELDS, "ability_to_share"}
 #: The layout of a call of the LRS web service, and the ledger's word for that format.
@@ -92,7 +92,7 @@ class Profile(Checked):
     columns: tuple[BatchColumn, ...]
 
     def conditions(self) -> Iterable[tuple[object, Bilingual]]:
-        """Refuse a repeated heading, and a layout without an item that the LRS requires."""
+        """Refuse a repeated heading, a required item that is missing, and a column whose name XML does not allow."""
         headings = Counter(column.heading for column in self.columns)
         for heading, number in sorted(headings.items()):
             yield number == 1, bilingual("fault.twice", code=heading)

@@ -1,4 +1,4 @@
-"""PLASC layouts: the element of each field, for each layout of a return, and of a file that replaces a return.
+"""PLASC layouts: the element of each field, in each layout of a return or of a file that replaces a return.
 
 To add a layout or a field: `schemas.plasc`. A cell of `paths.csv` has the element's aliases separated by |, or - if the
 layout has no such element.
@@ -40,10 +40,10 @@ class PlascLayout(Checked):
         collections: accepted values of the header's collection.
         known: element paths that are known but not used; a leading / counts from the root element, a final /* covers
             everything below.
-        marker: an element that must also occur in that container, or empty.
-        request: whether it replaces a return: it counts if the school has sent no return, and the day it was made is its
-            census date.
-        destination: paths from the root element whose values, joined, are the number of the school that it is for.
+        marker: an element that must also occur in the container `identifiers`; empty for none.
+        request: whether the file replaces a return: it counts if the school has sent no return, and its census date is the
+            day on which it was made.
+        destination: paths from the root element whose values, joined, are the number of the school that the file is for.
         paths: element paths below the pupil record, by field; the first with a value is used; none if the layout has no
             such element. From `paths.csv`.
     """
@@ -117,7 +117,7 @@ def _path_faults(columns: list[str], rows: list[dict[str, str]], layouts: list[s
 
 @cache
 def all_layouts() -> dict[str, PlascLayout]:
-    """Return the shipped layouts, by name, in the order in which they are tried."""
+    """Return the shipped layouts, by name, in file order; a reader tries those with a marker first."""
     layouts, paths = (text_of(_FOLDER / name) for name in ("layouts.toml", "paths.csv"))
     return parse_layouts(layouts, paths)
 

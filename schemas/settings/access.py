@@ -1,12 +1,12 @@
 """Access to the data root for accounts besides the service's own: the data root's `reference/access.toml`.
 
-Without that file there is none: folders are 0700 and files 0600. To let in a transfer agent of another account, name the
-places here and give those folders its group (`chgrp`):
+Without that file there is none: folders are 0700 and files 0600. For a transfer agent under another account, name the
+places in that file and give those folders its group (`chgrp`):
 
     group_reads = ["lrs/outbox"]
     group_writes = ["lrs/inbox"]
 
-To let a group into another place: add it to one of the two tuples. A place in neither tuple cannot be opened to anyone.
+To let a group into another place: add the place to one of the two tuples. A place in neither cannot be opened to anyone.
 """
 
 from typing import Annotated
@@ -17,7 +17,7 @@ from schemas.texts.edited_files import Checked, Condition, check, toml_of
 MAY_BE_READ = ("dewi/outbox", "lrs/outbox", "snapshots")
 MAY_BE_WRITTEN = ("dewi/inbox", "lrs/inbox")
 
-#: Modes for the owner alone; bits for a group that reads, and that writes. The setgid bit gives new files the group.
+#: Modes for the owner alone; bits for a group that reads, writes or only passes. The setgid bit gives new files the group.
 OWNER_FOLDER, OWNER_FILE = 0o700, 0o600
 GROUP_READS, GROUP_WRITES, GROUP_PASSES = 0o2050, 0o2070, 0o010
 
@@ -33,7 +33,7 @@ class Access(Checked):
     group_writes: tuple[Annotated[str, _place(MAY_BE_WRITTEN)], ...] = ()
 
     def mode(self, place: str) -> int:
-        """Return the permission bits of a folder: relative to the data root, with `/`; empty for the data root itself."""
+        """Return the permission bits of a folder; `place` is relative to the data root, with `/`; empty for the root."""
         if place in self.group_writes:
             return OWNER_FOLDER | GROUP_WRITES
         if place in self.group_reads:
