@@ -1,4 +1,4 @@
-"""A safe parser for XML from outside: unsafe files are refused before parsing, and nothing external is loaded.
+"""A safe parser for XML from outside: harmful files are refused before parsing, and nothing external is loaded.
 
 Parsing takes bounded time and memory for any input. The meaning of the elements is in `plasc.reader` and `lrs.files`.
 To read another kind of XML file from outside, begin with `parse`.
@@ -14,7 +14,7 @@ from schemas.texts.faults import Refused
 #: Limit on "<" and "=" in a file: every element has a "<", every attribute a "=". About ten times the largest return;
 #: each may cost the parser a few hundred bytes.
 MOST_MARKS = 1_000_000
-#: Limit on the attributes of an element. Later work on it may take time and memory by the square of their number.
+#: Limit on the attributes of an element. The time and memory of later work may grow with the square of their number.
 MOST_ATTRIBUTES = 100
 #: Encodings in which only the ASCII byte can mean "<", so that it can be counted before parsing.
 _ENCODING = re.compile(rb"utf-?8|utf-?16(le|be)?|(us-)?ascii|iso[-_]8859-[0-9]+|latin-?1|(windows-|cp)125[0-9]")

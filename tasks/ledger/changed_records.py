@@ -1,7 +1,7 @@
 """Changed records: records that differ from what the LRS has, so that the school corrects them on the portal.
 
-The census compares every record (`changes`). Returns compare again the records with a finding (`still_changed`): an answer
-that shows the school's present values ends it. The rules are in `core.superseding`. No engine.
+Batching compares every record (`changes`). Publishing compares the records with a finding again (`still_changed`): an answer
+that shows the school's present values ends the finding. The rules are in `core.superseding`. No engine.
 """
 
 from typing import Any
@@ -71,7 +71,7 @@ def _with_uln(
     """Return the records not chosen because the learner has a ULN that one of our batches brought.
 
     Returns:
-        The records as `superseding.changed_values` takes them; all such records; COMPARED of each learner's last batch.
+        The records as `superseding.changed_values` takes them; pupil rows, not only theirs; COMPARED of all sent rows.
     """
     lake, cycle = ctx.lake, ctx.cycle
     decided = lake.read("dispositions", ["row_ref"], cycle=cycle.id, reason=NotChosen.ULN_HELD.value, **where)

@@ -38,17 +38,17 @@ _PERSON = ["given_name", "dob", "gender"]
 
 
 def lives_of(ctx: RunContext, cycles: list[str]) -> pd.DataFrame:
-    """Return the lives (`exception_life.lives`) of exceptions of some cycles, in order, as the context's cycle sees them."""
+    """Return `exception_life.lives` of the exceptions of `cycles` (in order of time), as the context's cycle sees them."""
     return lives(_milestones_of(ctx, cycles))
 
 
 def _milestones_of(ctx: RunContext, cycles: list[str], upns: list[str] | None = None) -> pd.DataFrame:
-    """Return `exception_life.milestones` of the exceptions of some cycles, for some learners or all (None)."""
+    """Return `exception_life.milestones` of the exceptions of `cycles` (in order of time), for `upns` or all learners."""
     lake, seen = ctx.lake, up_to(ctx.cycle)
     exceptions = lake.read("exceptions", cycle=cycles, **({} if upns is None else {"upn": upns}))
     if exceptions.empty:
         return pd.DataFrame(columns=list(MILESTONE_COLUMNS), dtype="str")
-    # Only records from the first exception's cycle on decide; a purged cycle has none left.
+    # Records count only from the first of `cycles` on; a purged cycle has none left.
     purged = purged_cycles(str(ctx.root.path))
     later = [c for c in seen[seen.index(cycles[0]) :] if c not in purged]
     records, returns = _records(ctx, later, exceptions["upn"]), _returns(lake, later)
@@ -101,9 +101,9 @@ def _records(ctx: RunContext, cycles: list[str], upns: pd.Series) -> pd.DataFram
 
 
 def records_of(ctx: RunContext, chunk: Chunk, upns: pd.Series) -> pd.DataFrame:
-    """Return the records of some learners in a chunk's returns, new and old, with their states; as `lives` takes them.
+    """Return the records of some learners in a chunk's returns, new and old, with their states, for `LearnerHistory`.
 
-    They include records that name one of the UPNs as former UPN, and all records under their UPNs.
+    They include records that name one of `upns` as former UPN, and all records with the same UPN as such a record.
     """
     lake, cycle = ctx.lake, ctx.cycle
     columns = ["row_ref", "school_number", "sha256", "upn", "uln", "former_upn", "forename", "dob", "gender"]

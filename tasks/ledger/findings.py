@@ -1,6 +1,6 @@
-"""Findings beside those of the rules: those of merging, publishing, verifying, and comparing with what was sent.
+"""Findings that no rule makes: those of merging, publishing, verifying, and comparing with what was sent.
 
-The table `findings` has them on the records that they concern now, and on no others. Their codes and texts are in
+In the table `findings` they are only on the records that they concern now. Their codes and texts are in
 `schemas/codes/merge_findings.csv`. To add one: a row there, and its code beside the function that finds it.
 """
 

@@ -3,7 +3,7 @@
 Belongs here: how a decision is kept, read and reported. Does not belong here: its effect (`ledger.holds`, `tasks.operator`),
 or decisions on batches (`ledger.hand_over`). A decision is kept before it takes effect, and its effect is derived
 from what is kept: if the command dies in between, the decision counts and the next run carries it out.
-To add a decision: a word in `schemas.states.OperatorDecision`, a module that reads it here, its commands and its flow.
+To add a decision: a word in `schemas.states.OperatorDecision`, a module in this room to read it, its commands and its flow.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def refuse_reason(reason: str, as_of: str) -> None:
 def save_decision(
     root: DataRoot, decision: OperatorDecision, ref: str, reason: str, as_of: str, counted: int, **whose: str
 ) -> None:
-    """Keep a decision, while no other run uses the data root.
+    """Keep a decision; the caller makes sure that no other run uses the data root.
 
     `ref` is its subject: `school_ref`, or a file's sha256. `as_of` is its time, ISO. `counted` is the number that the person
     saw; the decision's own module defines it. `whose` is cycle, la_code and school_number, if it is about a school.
@@ -67,7 +67,7 @@ def school_ref(cycle: str, school: str) -> str:
 def report_decisions(root: DataRoot, lake: Lake) -> None:
     """Write `reports/operator_decisions.csv`: every decision, with reason and time; nothing if there are none.
 
-    Called with each decision, and by each run that collects or batches, because a decision cut short is only in the lake.
+    Called with each decision, and by each run that collects or batches: if a command dies, its decision is only in the lake.
     """
     if lake.version("operator_decisions") < 0:
         return

@@ -56,6 +56,6 @@ def _fingerprint(ctx: RunContext) -> str:
     digest = hashlib.sha256(ctx.cycle.ctf_version.encode())
     for table in tables:
         digest.update(table.to_csv(index=False, lineterminator="\n").encode())
-    # These words decide by what the snapshot says an exception was resolved.
+    # These words decide whether the snapshot gives an export as the cause of a resolved exception.
     digest.update(repr(exception_terms(ctx.root.reference / "exceptions.toml").export_words).encode())
     return digest.hexdigest()

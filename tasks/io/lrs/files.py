@@ -29,7 +29,7 @@ from tasks.io.untrusted_xml import parse
 
 #: Far above any result file: a batch has 5,000 learners at most, and a file of all Wales's exceptions about 20 MiB.
 LARGEST_RESULT = 32 * 2**20
-#: Cells of a table; a row has about thirty. Cells that would be added to short rows count too.
+#: Limit on a table's cells, including those that fill up short rows; a row has about thirty.
 MOST_CELLS = 4_000_000
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Reason of `parse` -> reason for a result file.
@@ -45,7 +45,7 @@ _READ = {"file_name_cell": "file_name", "ukprn": "ukprn", "mis_identifier": "upn
 def batch_file_name(ukprn: str, at: dt.datetime, fmt: str) -> str:
     """Return `LRB_<UKPRN>_<DDMMYYYYHHMM>.CSV` or `.XML`; the ending must be in capitals (LRB quick reference guide).
 
-    Batches that go by the web service end in `.SOAP` and are in no folder.
+    The name of a batch for the web service ends in `.SOAP`; the batch is not written to the outbox.
     """
     return f"LRB_{ukprn}_{at:%d%m%Y%H%M}.{fmt}"
 
@@ -181,7 +181,7 @@ def _filled(values: list[str]) -> pa.Array:
 
 
 def _carry_down(rows: pd.DataFrame) -> None:
-    """Fill UKPRN and file name from a batch's first row into its other rows; a file name never into another UKPRN's."""
+    """Copy UKPRN and file name to the rows below; a file's only UKPRN also upwards; no file name to another UKPRN."""
     of_file = rows.groupby("file")["ukprn"]
     down = of_file.ffill()
     single = of_file.transform("nunique") == 1
@@ -235,7 +235,7 @@ def _csv_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
     for name, column in zip(names, columns, strict=True):
         if not name:
             continue
-        # Two headings may mean the same: in each row the first cell that is not blank counts.
+        # Two headings may mean the same field: each row gets the first of their cells that is not blank.
         before = table.get(name)
         table[name] = [b if b.strip() else c for b, c in zip(before, column, strict=True)] if before else list(column)
     return table
@@ -274,7 +274,7 @@ def _xml_table(content: bytes, headings: dict[str, str]) -> dict[str, list[str]]
         children = ((_plain(etree.QName(c).localname), c) for c in element.iterchildren(etree.Element))
         named = {headings[name]: _cell(c) for name, c in children if name in headings}
         of_file = {k: v for k, v in named.items() if k in ("ukprn", "file_name_cell") and v.strip()}
-        # A learner, even without an identifier: such a row is shown as not tied to a learner, never dropped.
+        # An answer. One without an identifier is never dropped: it is shown as not tied to a learner.
         if "mis_identifier" in named or len(set(named) - {"ukprn", "file_name_cell"}) > 1:
             records.append(about | {k: v for k, v in named.items() if v.strip() or k not in about})
         elif of_file:

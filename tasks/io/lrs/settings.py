@@ -1,8 +1,8 @@
 """Settings of the LRS route, files or web service: `reference/lrs_service.toml` and the environment.
 
 Passwords are only in the environment (`ULN_LRS_PASSWORD`, `ULN_LRS_KEY_PASSWORD`), so that no file and no copy of a data
-root holds one. Any other setting may be there too and then overrides the file (`ULN_LRS_ADDRESS`). To add a setting: a
-field here with its description, and its line in `docs/web-service.md`.
+root holds one. Any other setting may be in the environment too; it then overrides the file (`ULN_LRS_ADDRESS`). To add a
+setting: a field here with its description, and its line in `docs/web-service.md`.
 """
 
 from pathlib import Path
@@ -86,7 +86,7 @@ def lrs_service(reference: Path) -> LrsService:
     """Return the settings of a data root, from its `reference` folder and the environment.
 
     Raises:
-        ConfigurationFault: lists every fault, without values.
+        ConfigurationFault: lists the faults, without values; missing settings and files only if all values are valid.
     """
     path = reference / FILE_NAME
     stored = toml_of(text_of(path), FILE_NAME) if path.exists() else {}

@@ -1,8 +1,8 @@
 """Client of the LRS's learner web service: SOAP over mutual TLS, and the outcome of each call.
 
-A call ends in a code of `schemas.codes.service_codes`, never in an exception: the libraries' exceptions quote messages, and
-so learners. Only `submit` of the kind FULL creates anything; nothing here is retried. It is known whether a learner's data
-left this machine: a call that failed before its body was begun did not reach the LRS.
+A call ends in a code of `schemas.codes.service_codes`, never in an exception: the libraries' exceptions quote messages, which
+hold learners' data. Only `submit` of the kind FULL registers learners; nothing here is retried. A call that failed before it
+began to send its body did not reach the LRS, so no learner's data left this machine.
 
 zeep writes requests from our own description of the service (`schemas/lrs/learner_service.wsdl`); they are checked against
 its schema before they are sent. Replies are parsed by `untrusted_xml` and read by local names, because the two published
@@ -39,7 +39,7 @@ _BINDING = "{http://learner.webservice.miap.gov.uk}LearnerBinding"
 _SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 #: Far above any reply: two hundred learners are about 200 KiB.
 _MOST_BYTES = 8 * 2**20
-#: Alerts of a server that rejects our certificate; under TLS 1.3 they come after the request has begun.
+#: TLS alerts with which a server rejects our certificate; in TLS 1.3 they come after the request has begun.
 _CERTIFICATE_ALERTS = frozenset(
     {
         *("TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA", "TLSV1_ALERT_ACCESS_DENIED"),
@@ -71,7 +71,7 @@ class LearnerService:
         self._settings = settings
 
     def submit(self, document: bytes, kind: JobKind) -> Reply:
-        """Hand a batch (`files.write_batch`, format SOAP) over, or have it checked; an accepted batch has a job's number."""
+        """Hand over a batch (`files.write_batch`, format SOAP), or have it checked; an accepted one gets a job number."""
         batch = etree.fromstring(document)
         learners = [{str(cell.tag): cell.text for cell in learner} for learner in batch.iterfind("Learner")]
         reply = self._call(
@@ -97,7 +97,7 @@ class LearnerService:
         return self._call("getVerifyBatchOutput", ukprn, JobID=int(job_ref))
 
     def reached(self) -> str | None:
-        """Return the code for why the service cannot be reached, or None; sends only a GET of the address."""
+        """Return a code if the service cannot be reached, otherwise None; sends only a GET of the address."""
         try:
             with self._session() as session, self._request(session, "GET"):
                 return None
@@ -117,7 +117,7 @@ class LearnerService:
 
     def _envelope(self, operation: str, ukprn: str, **fields: Any) -> etree._Element:
         caller = {
-            # One published description requires the element, which may be nil; in the other it is optional, or nil.
+            # Nil fits both published descriptions: one requires the element, in the other it is optional.
             "OrganisationRef": self._settings.organisation_ref or zeep.xsd.Nil,
             "UKPRN": ukprn,
             "OrgPassword": self._settings.password.get_secret_value(),
@@ -199,7 +199,7 @@ def _description() -> zeep.Client:
     return zeep.Client(str(_FOLDER / "learner_service.wsdl"), settings=zeep.Settings(forbid_dtd=True))
 
 
-#: libxml2 builds the state that schemas share with the first schema, and not safely in several threads at once.
+#: With the first schema, libxml2 builds state that all schemas share; this is not safe in several threads at once.
 _SCHEMA_LOCK = threading.Lock()
 
 

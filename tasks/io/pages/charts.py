@@ -1,7 +1,7 @@
 """The chart of each section, from the rows of its table: SVG drawn by leather, readable by people and by screen readers.
 
-Belongs here: which rows, labels and shapes. A bar has its label and number beside it, and two kinds of points have two
-shapes, so that colour is never the only sign. No style attributes, which the pages' policy forbids. The same numbers give
+Belongs here: which rows, labels and shapes. A bar has its label and number beside it, and of two series one is dots and one
+a line, so that colour is never the only sign. No style attributes, which the pages' policy forbids. The same numbers give
 the same bytes. To add a chart: a function here, a line in `_CHARTS`, a text `pages.chart.*`.
 """
 
@@ -158,7 +158,7 @@ def _plain(text: str) -> str:
 
 
 def _in_page(svg: str, name: str, title: str, description: str) -> str:
-    """Add title and description to a chart, and let it fill its place's width."""
+    """Add title and description to a chart, and make it as wide as its container."""
     root = etree.fromstring(_plain(svg).encode())
     root.set("viewBox", f"{-_ROOM} 0 {int(root.get('width', '0')) + 2 * _ROOM} {root.get('height')}")
     for attribute in ("width", "height", "version"):

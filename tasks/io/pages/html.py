@@ -67,7 +67,7 @@ def write_page(content: PageContent, made: Mapping[str, Any]) -> dict[str, bytes
 
 
 def without_links(page: bytes, is_gone: Callable[[str], bool]) -> bytes:
-    """Return a page with names in place of links to files for which `is_gone(path below the data root)`."""
+    """Return a page with plain names in place of links to files that are gone; `is_gone` gets a path below the data root."""
 
     def named(link: re.Match[str]) -> str:
         return link[2] if is_gone(unescape(link[1])) else link[0]
@@ -226,7 +226,7 @@ def _table(table: PageTable, content: PageContent, texts: PageTexts) -> dict[str
     if table.filter in columns:
         order, prefix = WORDS[columns[table.filter].removeprefix("word:")]
         counts = Counter(row[table.filter] for row in rows)
-        # The count of each word answers the first question before anyone filters.
+        # Each word in the filter has its count, which often answers the question without filtering.
         words = [(word, f"{text(prefix + word, texts.lang)} ({counts[word]})") for word in order if word in counts]
     return {
         "name": table.name,

@@ -13,7 +13,7 @@ from typing import Any
 import typst
 
 _TEMPLATE = Path(__file__).with_name("outcomes.typ")
-#: Dots per inch: as wide as a page of the engine's dashboard.
+#: Dots per inch; makes the picture as wide as a page of the engine's dashboard.
 _PPI = 96
 #: Key of the legend for hidden numbers, in place of a state.
 HIDDEN = "hidden"

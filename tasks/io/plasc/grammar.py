@@ -23,7 +23,7 @@ _Places = dict[str, Any]
 
 
 def all_known(root: etree._Element, layout: PlascLayout, longest: int) -> bool:
-    """Whether a return's only layout knows the path of every element, and all are in the root's namespace.
+    """Whether `layout`, the only one in a return, knows every element's path, and all are in the root's namespace.
 
     A path of more than `longest` characters is never known.
     """
@@ -39,7 +39,7 @@ def all_known(root: etree._Element, layout: PlascLayout, longest: int) -> bool:
 def empty_ones(root: etree._Element, layout: PlascLayout, paths: Iterable[str]) -> Counter[str]:
     """Count the elements without child elements at each path below the records on roll.
 
-    `all_known` must be true for the return, so that all its elements are in one namespace.
+    `all_known` must be true with a layout that also knows these paths, so that all elements are in one namespace.
     """
     namespace = etree.QName(root).namespace
     prefix, names = ("n:", {"n": namespace}) if namespace else ("", None)
@@ -82,7 +82,7 @@ def _elements(parent: etree._Element, places: _Places) -> None:
         _sub(parent, "ref", name="any")
         return
     for name, below in places.items():
-        if _NAME.fullmatch(name):  # an element with another name gives "no", and is checked by itself
+        if _NAME.fullmatch(name):  # with any other name the answer is "no", and the elements are checked one by one
             _elements(_content(_sub(parent, "element", name=name)), below)
 
 

@@ -27,7 +27,7 @@ from tasks.io.untrusted_xml import parse
 #: Longer than any path that a layout knows. Deeper elements are not read, so that names cannot fill the memory.
 _LONGEST_PATH = 300
 _MOST_UNKNOWN = 1000
-#: Number of records first searched for unknown paths, and the most unknown paths that are worth an XPath count each.
+#: Number of records searched first for unknown paths; largest number of these paths to count with XPath, one by one.
 _FIRST, _FEW = 20, 30
 
 #: xs:date or xs:dateTime, with or without a zone. `fromisoformat` alone would accept week dates and missing hyphens.
@@ -43,11 +43,11 @@ class ReturnHeader:
     """A return's header and counts; text as sent, trimmed.
 
     Attributes:
-        layout: the layout of the file; single records may be in another.
+        layout: the layout of the file; some records may be in another.
         declared: number of records of pupils on roll.
         leavers: number of records of pupils no longer on roll; they are not read.
         unknown_elements: element path below the pupil record -> number of occurrences; a path with a leading / starts
-            at the root element: it is outside the records that are read, so pupils may be missing.
+            below the root element: it is outside the records that are read, so pupils may be missing.
         destination: number of the school that the file is addressed to, where the layout has one.
     """
 
@@ -293,7 +293,7 @@ def _by_marker(layouts: dict[str, PlascLayout]) -> list[PlascLayout]:
 
 
 def _fits(root: etree._Element, layout: PlascLayout) -> bool:
-    # This search runs within libxml2 and is fast; for most files it makes the search below unnecessary.
+    # This search runs within libxml2 and is fast; for most layouts that do not fit, it makes the one below unnecessary.
     if not all(_somewhere(root, name) for name in (layout.identifiers, layout.marker) if name):
         return False
     paths = (layout.on_roll, layout.no_longer_on_roll)

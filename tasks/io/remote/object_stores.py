@@ -35,7 +35,7 @@ class ObjectFolder(Transport):
     """A folder in any object store."""
 
     _fs: Any
-    #: In a listing, the store's name of the mark that changes with the object.
+    #: Key, in an entry of a listing, of the mark that changes when the object changes.
     _mark: str
     #: The library's option for a put that must fail if the name is taken.
     _only_new: dict[str, Any]
@@ -113,11 +113,11 @@ class ObjectFolder(Transport):
             raise self._fault(error) from error
 
     def put_new(self, path: str, data: bytes) -> None:
-        """Put once, on condition that the name is free; if the outcome is unknown, look once."""
+        """Put once, on condition that the name is free; if it is taken or the outcome is unknown, look once."""
         try:
             self._fs.pipe_file(self._at(path), data, timeout=self._limit(len(data)), **self._only_new)
         except Exception as error:
-            # Stores have three answers for a name that is taken, or is being put at this moment.
+            # Three answers mean that the name is taken, or that another put to it is under way.
             taken = isinstance(error, FileExistsError) or self._answer_in(error)[0] in (409, 412)
             fault = self._fault(error, putting=True)
             if not taken and not isinstance(fault, OutcomeUnknown):
@@ -219,7 +219,7 @@ class AzureFolder(ObjectFolder):
         key = location.account_key and location.account_key.get_secret_value()
         token = location.sas_token and location.sas_token.get_secret_value()
         with self._reject_setting("account_key"):
-            # The SDK decodes the key at each request and skips invalid characters. Only blanks may surround a key.
+            # The SDK decodes the key at each request and skips invalid characters. Here only blanks are accepted.
             base64.b64decode("".join((key or "").split()), validate=True)
         with self._reject_setting("endpoint" if location.endpoint else "account"):
             self._fs = AzureBlobFileSystem(

@@ -56,8 +56,8 @@ class SftpFolder(Transport):
                     self._fs.client.start_sftp_client, path_encoding="utf-8", path_errors="surrogateescape"
                 )
             except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-                raise  # a fault of our own key
-            except ValueError:  # the host's line is of an unsupported kind, such as an OpenSSH certificate
+                raise  # a fault in our own key, which `_translate_errors` turns into a message
+            except ValueError:  # the host's known_hosts line is of an unsupported kind, such as an OpenSSH certificate
                 raise Rejected(bilingual("fault.way_known_hosts", way=self.shown)) from None
             except asyncssh.HostKeyNotVerifiable:
                 # An unknown and a changed key are both refused; a changed one may mean that another server intercepts us.
@@ -69,7 +69,7 @@ class SftpFolder(Transport):
         """Return the port, the known host keys, and the file of our own key if there is one.
 
         They are checked before the first request, because a fault in them would look like an unreachable server. The fault
-        names the setting and not its value.
+        names the setting; the only value that it shows is the path of a missing known_hosts file.
         """
         location: SftpLocation = self.location
         try:
@@ -117,7 +117,7 @@ class SftpFolder(Transport):
             raise Unreachable(bilingual("fault.way_away", way=self.shown)) from error
 
     def listing(self, folder: str = "") -> dict[str, Seen | None]:
-        """List the folder in one request."""
+        """List the folder in one call, without entries that are neither files nor folders."""
         with self._translate_errors():
             entries = self._run(self._channel.readdir, self._at(folder))
         kinds = self._library
@@ -167,7 +167,7 @@ class SftpFolder(Transport):
                 raise self._other_file(path)
             return
         # The rename may have succeeded without an answer. A new connection removes the part: if it was still there, the
-        # old connection's request can no longer rename it, however late it is carried out.
+        # old connection's request finds nothing to rename, however late it is carried out.
         try:
             self._connect()
             was_left = self._withdraw(part)

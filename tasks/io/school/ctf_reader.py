@@ -19,7 +19,7 @@ class CtfContent:
     Attributes:
         encoding: as declared, in capitals; None where it is missing or wrong for the bytes, or a byte order mark comes first.
         destination: DestSchool's LEA and Estab, joined.
-        elements: the element names of pupils, an entry for each selection and order that occurs.
+        elements: tuples of a pupil's element names, in order; one for each combination that occurs.
         pupils: element name -> text for each pupil, in the file's order.
     """
 

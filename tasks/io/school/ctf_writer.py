@@ -18,7 +18,7 @@ from lxml import etree
 from schemas.ctf.versions import CtfVersion
 from schemas.texts.catalogue import Bilingual, bilingual
 
-# As in schools' own exports; lxml's declaration has single quotes, which not every importing program may expect.
+# As in schools' own exports; lxml's declaration has single quotes, which some importing programs may not expect.
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _REPEATED = "SCHEMAV_CVC_IDC"
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( ([\w, ]+) \)")
@@ -52,7 +52,7 @@ def write_ctf(
         made_at: local time that the file states as its creation time.
 
     Returns:
-        UTF-8 with declaration, without byte order mark; two spaces a level, lines end in LF.
+        UTF-8 with declaration, without byte order mark; indented by two spaces per level; lines end in LF.
     """
     la, estab = school_number[:3], school_number[3:]
     root = etree.Element("CTfile")

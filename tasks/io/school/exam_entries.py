@@ -2,8 +2,8 @@
 
 Programs read it: UTF-8 without byte order mark, lines end in CR LF, names unchanged. But people open it in a spreadsheet
 first, so a name that a spreadsheet would read as a formula gets an apostrophe, as in `report_csv`. No real name begins like
-that; the apostrophe shows that the name is wrong. Awarding bodies do not publish what their programs need; the headings are
-those of the census (CBDS) and, as in a CTF, not translated.
+a formula; the apostrophe shows that the name is wrong. Awarding bodies do not publish what their programs need; the headings
+are those of the census (CBDS) and, as in a CTF, not translated.
 
 Does not belong here: which learners are in it (those in the school's CTF).
 """

@@ -86,7 +86,7 @@ def write_sheets(plans: list[SheetPlan], *, title: str, subject: str, created: d
 def measured(columns: list[tuple[list[Cell], ...]], button: int = _FILTER_BUTTON) -> tuple[list[int], list[int]]:
     """Return each column's width in characters and each row's height in lines, the heading row first.
 
-    They are written into the file because not every program works them out.
+    They are written into the file because some programs do not calculate them.
 
     Args:
         columns: for each column its variants (heading and cells), which get the same width.
@@ -129,7 +129,7 @@ def _wrapped(value: str, width: int) -> int:
     return max(1, len(textwrap.wrap(value, width)))
 
 
-#: Texts that XML needs escaped or marked: left to xlsxwriter's own method.
+#: Finds texts that must be escaped or marked in XML; xlsxwriter's own method writes these.
 _ODD = re.compile(r"[&<>\x00-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_|^\s|\s$").search
 
 
@@ -170,7 +170,7 @@ class _Sheet(Worksheet):  # type: ignore[misc]
         last, count = len(plan.columns) - 1, len(plan.heights)
         for number, width in enumerate(plan.widths):
             self.set_column(number, number, width)
-        # xlsxwriter takes the sheet's size from its corners.
+        # xlsxwriter learns the sheet's size from the two corner cells.
         self.write_blank(0, 0, None, looks[0])
         self.write_blank(count - 1, last, None, looks[0])
         index = self.str_table._get_shared_string_index

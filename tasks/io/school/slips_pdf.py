@@ -1,4 +1,4 @@
-"""PDFs with ULNs in both languages: slips for a school's learners, and a list for its staff.
+"""PDFs with ULNs, in both languages: slips for a school's learners, and a list for its staff.
 
 Typst sets them from `slips.typ` as accessible PDFs (PDF/UA-1: tagged, with a title and marked languages). It uses only its
 own fonts, no network and no clock, so equal content gives equal bytes.

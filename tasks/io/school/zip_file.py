@@ -1,4 +1,4 @@
-"""The zip that goes to a school through DEWi: its CTF and its workbook. Equal content gives equal bytes."""
+"""A school's zip in DEWi: workbook and, if it has ULNs, CTF and CSV for examinations. Equal content gives equal bytes."""
 
 import datetime as dt
 import io
