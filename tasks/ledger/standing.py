@@ -62,7 +62,7 @@ def record_states(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return every record of a cycle, or of one authority in it (`la_code=..`), and its state.
 
-    `register` is `register_of` these learners at least, if the caller has it already.
+    `register`: the result of `register_of` for at least these learners, if the caller has it already.
 
     Returns:
         pupils (row_ref, la_code, school_number, upn, former_upn), dispositions (row_ref, school_number, disposition, reason),
@@ -118,8 +118,8 @@ def counts_of(data: str, cycle_id: str, la: list[str] | None = None) -> pd.DataF
     """Return a cycle's counts by school (`standing.count_by_school`), for all Wales or some authorities."""
     ctx = RunContext.of(data, cycle_id)
     cut = all_chunks(ctx, la)
-    # Law 1 (docs/explanation/laws.md) counts every stored pupil, also one whose return is not known. A chunk of a whole
-    # authority has such pupils already.
+    # Law 1 (docs/explanation/laws.md) counts every stored pupil, including one whose return is not known. A chunk of a
+    # whole authority covers such pupils already.
     known, of_las = records_by_school(ctx, la), {"la_code": la} if la else {}
     whole = {code for chunk in cut if chunk.schools is None for code in chunk.las}
     stored = ctx.lake.distinct("pupils", "school_number", cycle=cycle_id, **of_las)

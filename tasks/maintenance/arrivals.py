@@ -1,7 +1,7 @@
 """Files that arrive in the inboxes and are complete, for `uln watch`. No engine.
 
-Files that were there before are not announced: the schedule finds them, and any that a watcher has missed. The time of an
-inbox's last announcement is kept in the data root, so that a restarted watcher starts runs no sooner than the one before.
+Files that were there before the watch are not announced: the schedule finds them, and any that a watcher has missed. The
+time of an inbox's last announcement is kept in the data root, so that a restarted watcher keeps to the pause after it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +17,9 @@ from tasks.io.data_root.inbox_watch import changes, read_announced, stamps_of, w
 def arrivals(
     root: DataRoot, how: Watching, clock: Callable[[], int], stop: Event | None = None
 ) -> Iterator[list[Path]]:
-    """Yield the sorted paths of arriving files: those completed together, and no inbox sooner than its pause allows.
+    """Yield the sorted paths of complete files, those completed together; an inbox is announced only after its pause.
 
-    The inboxes exist. `clock` returns seconds since 1970; its times are kept for the next watcher. `stop` ends the watch.
+    The inboxes must exist. `clock` returns seconds since 1970; its times are kept for the next watcher. `stop` ends it.
 
     Raises:
         NotWritten: the time of the announcement could not be saved.

@@ -1,6 +1,6 @@
 """Checks of a data root and its machine, each with what to do about a fault; for `uln doctor`. They change no data.
 
-Belongs here: checks without the engine; those of server and schedule are in `flows.services.doctor`. Each check yields at
+Belongs here: checks without the engine; for server and schedule see `flows.services.doctor`. Each check yields at
 least one `CheckResult`, so that a reader sees what was checked. To add a check: a function in `CHECKS`, its sentences
 `doctor.<check>.<case>` and, for a fault or warning, `doctor.<check>.<case>_do` in `texts.csv`, and a test in which it fails.
 """
@@ -73,7 +73,7 @@ class CheckResult:
     action: Bilingual | None = None
 
     def as_json(self) -> dict[str, str]:
-        """Return the result for programs; no action, no `action_cy` and `action_en`."""
+        """Return the result for programs; `action_cy` and `action_en` are missing if there is no action."""
         texts = {"what": self.message} | ({} if self.action is None else {"action": self.action})
         by_language = {f"{name}_{lang}": getattr(text, lang) for name, text in texts.items() for lang in ("cy", "en")}
         return {"check": self.check, "level": self.level.value, **by_language}
@@ -184,7 +184,7 @@ def _configuration(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _rights(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
-    """Check that no folder is open to accounts without access."""
+    """Check that no folder is more open to other accounts than the settings allow."""
     places = root.open_places()
     level, case = (Level.WARNING, "open") if places else (Level.OK, "fit")
     yield check_result("rights", level, case, places=", ".join(places))
@@ -256,7 +256,7 @@ def _lake(root: DataRoot, _day: dt.date) -> Iterator[CheckResult]:
 
 
 def _disagreeing(lake: Lake) -> Iterator[CheckResult]:
-    """Yield disagreements between the ledger's tables, by the commits' transaction ids (`stages.collect`, `stages.merge`)."""
+    """Yield disagreements in the ledger, by transaction ids (`stages.collect`, `stages.merge`) and by rows of each batch."""
     taken = lake.read("received", ["sha256"], kind="lrs_result", status="accepted")["sha256"]
     collected = lake.committed("lrs_returns", [f"collect/{sha256}" for sha256 in taken])
     if len(collected) < len(taken):
@@ -296,7 +296,7 @@ _MAY_WAIT = dt.timedelta(days=1)
 def _lrs_web_service(root: DataRoot, day: dt.date) -> Iterator[CheckResult]:
     """Check that the LRS web service, if used, can be reached, its jobs succeed and batches go; sends no learner or password.
 
-    If every night's run finds the LRS closed, none fails but none hands anything over: hence the check of waiting batches.
+    A run that finds the LRS closed does not fail, but hands nothing over: hence the check of waiting batches.
     """
     settings, codes, lake = lrs_service(root.reference), service_codes(root.reference), Lake.of(root)
     if not settings.can_call:

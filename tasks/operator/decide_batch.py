@@ -26,13 +26,13 @@ from tasks.runtime.context import moment
 
 
 def decide(data: str, ref: str, decision: Decision, reason: str, as_of: str) -> Bilingual:
-    """Retry or abandon a batch; waits until no other run holds the data root.
+    """Retry or abandon a batch; waits for a run that holds the data root, but not endlessly (`one_run_at_a_time`).
 
     `ref` is the batch's reference, or the name of its file. The reason is kept with the decision at the time `as_of` (ISO);
     it is not stored in the engine. The result is one sentence with the next step; references only.
 
     Raises:
-        ServiceFault: there is no such batch, its state does not allow the decision, or the reason cannot be taken.
+        ServiceFault: there is no such batch, its state forbids the decision, the reason is refused, or the wait is too long.
     """
     refuse_reason(reason, as_of)
     root = DataRoot(Path(data))

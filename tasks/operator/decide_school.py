@@ -23,7 +23,7 @@ def release_hold(data: str, school: str, cycle: str, reason: str, as_of: str) ->
     sentence with the next step.
 
     Raises:
-        ServiceFault: the school is not on hold, or the reason cannot be taken.
+        ServiceFault: the school is not on hold, the reason is refused, or the wait for another run is too long.
     """
     refuse_reason(reason, as_of)
     ctx, about = RunContext.of(data, cycle), {"school": school, "cycle": cycle}
@@ -46,7 +46,7 @@ def publish_again(data: str, school: str, cycle: str, reason: str, as_of: str) -
 
     Raises:
         ServiceFault: the school has had no file in the cycle, the cycle is purged or does not balance, a file could not be
-            made, or the reason cannot be taken.
+            made, the reason is refused, or the wait for another run is too long.
     """
     refuse_reason(reason, as_of)
     ctx, about = RunContext.of(data, cycle), {"school": school, "cycle": cycle}

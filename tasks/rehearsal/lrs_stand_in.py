@@ -1,8 +1,8 @@
 """A stand-in for the LRS: answers the batches in `lrs/outbox` from its own register, into `lrs/inbox`.
 
 Its web service (`lrs_web_stand_in`) answers from the same register, by the same rules. It reads batch files by their
-headings, and neither the service's lake nor the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`) and
-the list of answered files outlast a run.
+headings; it does not read the service's lake or the truth of a rehearsal. Its register (`rehearsal/lrs/register.parquet`)
+and the list of answered files outlast a run.
 
 Matching is on the five demographics (given and family name, date of birth, gender, postcode;
 docs/reference/sources.md#matching): if all are equal, it is the same learner; if all but one are equal, or all with given
@@ -75,8 +75,8 @@ def answer_outbox(
     Args:
         root: the data root.
         profiles: layouts that replace the shipped ones: which heading holds which field.
-        seed: changes which learners the LRS claims to know.
-        second_pass: answer the batches that have an answer once more, as `<name>_RESULT_2.CSV`. This is a result file
+        seed: changes which learners get an answer of `_AT_RANDOM`.
+        second_pass: answer again the batches that already have an answer, as `<name>_RESULT_2.CSV`. This is a result file
             downloaded from the portal a second time: learners whose exceptions were settled in between have their ULN.
 
     Raises:
@@ -159,7 +159,7 @@ def processed_exceptions(root: Path, share: float, seed: int = 0) -> int:
 
 
 class StandInState:
-    """The stand-in's memory: the register (uln, the five, origin), the answered files, the open exceptions."""
+    """The stand-in's memory: register (uln, the five, origin), answered files, open exceptions, number of exports."""
 
     def __init__(self, root: Path) -> None:
         self._folder = root / "rehearsal" / "lrs"
@@ -266,7 +266,7 @@ def _judge(rows: pd.DataFrame, register: pd.DataFrame, seed: int) -> tuple[pd.Da
 
 
 def _key(rows: pd.DataFrame, fields: list[str]) -> pd.Series:
-    """Join the fields to a text to compare; case does not matter."""
+    """Join the fields into one text for comparison; case does not matter."""
     text = rows[fields].astype("str")
     return text[fields[0]].str.cat(text[fields[1:]], sep="|").str.upper()
 
@@ -302,7 +302,7 @@ def _allot(rows: pd.DataFrame, register: pd.DataFrame, known: pd.Series | None =
 
 
 def _still_open(before: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame:
-    """Return the open exceptions after a hand-over: a learner's answer replaces the school's earlier one."""
+    """Return the open exceptions after a hand-over: a learner's new answer replaces the one before."""
     latest = pd.concat([before, answered[[*before.columns]]], ignore_index=True)
     latest = latest.drop_duplicates(["ukprn", "upn"], keep="last")
     return latest[latest["code"].ne(_NEW) & latest["code"].ne(_KNOWN)].sort_values(["ukprn", "upn"], ignore_index=True)

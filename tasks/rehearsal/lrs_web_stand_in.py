@@ -76,7 +76,7 @@ class WebStandIn:
         address: its URL.
         planned: operation -> faults of its next calls, in order; None for a call without a fault.
         closed: whether it is out of hours.
-        taken: message name -> number of accepted calls.
+        taken: message name -> number of calls that passed the checks of schema and password.
         seconds: delay of each answer.
         let_go: ends the wait of SILENT.
     """
@@ -126,7 +126,7 @@ class WebStandIn:
 
 
 def answer_jobs(root: Path, day: dt.date, seed: int = 0) -> StandInSummary:
-    """Answer every unanswered job, as the LRS does at night; ages are worked out on `day`.
+    """Answer every unanswered batch job, as the LRS does at night (`reply` answers verifications); ages are those on `day`.
 
     Returns:
         Counts, without jobs that only check.
@@ -163,7 +163,7 @@ def _answer(
 def serving(root: Path, certificates: Certificates) -> Iterator[WebStandIn]:
     """Run the service on a free port of loopback until the end of the block.
 
-    It reads only the stand-in's own folder of the data root.
+    It reads and writes only in the stand-in's own folder of the data root.
     """
     stand_in = WebStandIn(root)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""An S3 server on loopback with users, in its own process: moto's, hardened for tests of faults.
+"""An S3 server on loopback with users, in its own process: moto's server, made stricter for tests of faults.
 
 moto answers as S3 does, but mixes concurrent requests, accepts half a body as a whole one, and does not check users. Here
 requests are answered one after another (so that a conditional put is atomic), a truncated body is refused, and keys and
@@ -71,7 +71,7 @@ class S3Server:
         return key["AccessKeyId"], key["SecretAccessKey"]
 
     def fill(self, bucket: str, names: list[str]) -> None:
-        """Put many objects of one byte into a bucket in one request, which is no part of the S3 protocol."""
+        """Put many objects of one byte into a bucket in one request of our own, which is not part of the S3 protocol."""
         body = "\n".join(names).encode()
         request = Request(f"{self.endpoint}/{_FILL}/{bucket}", body, {"Content-Type": "text/plain"})  # noqa: S310 - our own address
         urlopen(request, timeout=60).close()  # noqa: S310 - likewise

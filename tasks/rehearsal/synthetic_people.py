@@ -30,7 +30,7 @@ _FAMILY = {sex: [*_NAMES["family"], *_NAMES[f"patronymics_{sex}"]] for sex in ("
 _FAMILY_WEIGHTS = [*_NAMES["family"].values(), *[_NAMES["patronymic_weight"]] * len(_NAMES["patronymics_girls"])]
 _FIRST_YEAR = {"Middle": 1}
 _FIRST_SECONDARY_YEAR = 7
-#: Year -> share of a year-7 cohort that stays in the sixth form; the others left after year 11.
+#: Year -> share of a year-7 cohort that stays in the sixth form; the others have left.
 _SIXTH_FORM = {12: 0.5, 13: 0.42, 14: 0.03}
 #: Share of learners with each change in a school year: new school, new name, new home, permanent UPN.
 _CHANGE_A_YEAR = {"moves": 0.01, "renames": 0.01, "relocates": 0.01, "permanent": 0.0005}
@@ -71,7 +71,7 @@ def _cohorts(schools: pd.DataFrame, cycle: Cycle, pupils_per_school: int) -> pd.
     size = (size.fillna(mean) * (pupils_per_school / mean)) if mean > 0 else size.fillna(0) + pupils_per_school
     first = schools["sector_en"].map(_FIRST_YEAR).fillna(_FIRST_SECONDARY_YEAR).astype("int64")
     last = _last_year(schools)
-    # The number of year-7 cohorts in a school's number of pupils.
+    # A school's number of pupils as a multiple of its year-7 cohort.
     cohorts = 12 - first + (last == 14) * sum(_SIXTH_FORM.values())
     full = (size / cohorts).round().clip(_SMALLEST_COHORT, _LARGEST_COHORT).astype("int64")
     base = pd.DataFrame(
@@ -182,7 +182,7 @@ def _as_recorded(people: pd.DataFrame, schools: pd.DataFrame, academic_year: int
     serial = _serial(people)
     upn = upn_check_letter(serial) + serial
     temporary_upn = _temporary(serial)
-    # A permanent UPN before year 7 concerns only the primary school. A learner who arrives later is not here before.
+    # A permanent UPN before year 7 concerns only the primary school. A later arrival has no record until then.
     arrives = due["permanent"] - 1
     comes_late = arrives.between(_FIRST_SECONDARY_YEAR - 1, _LAST_YEAR - 1)
     present: pd.Series = ~comes_late | (arrives <= past - people["left"].astype("int64"))
@@ -233,7 +233,7 @@ def _born(people: pd.DataFrame) -> pd.Series:
 def _serial(people: pd.DataFrame) -> pd.Series:
     """Return the twelve digits of a permanent UPN: allocating school, year, number in the year.
 
-    A primary school allocated it: the school's number minus 2000, because a UPN never shows the present school.
+    A primary school allocated it, not the present one, so its number is 2000 less; a special school (from 7000) did itself.
     """
     estab = people["school_number"].str[3:].astype("int64")
     return (
@@ -245,7 +245,7 @@ def _serial(people: pd.DataFrame) -> pd.Series:
 
 
 def _temporary(serial: pd.Series) -> pd.Series:
-    """Return the temporary UPN before a serial's permanent one: its last digit becomes a letter, so all are unique."""
+    """Return the temporary UPN that the permanent one replaces: a letter for the serial's last digit, so all are unique."""
     body = serial.str[:11] + serial.str[11].map(dict(zip("0123456789", "ABCDEFGHJK", strict=True))).astype("str")
     return upn_check_letter(body) + body
 

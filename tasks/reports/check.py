@@ -1,4 +1,4 @@
-"""Check one return: selection and rules, without the engine, without the lake, and without writing anything."""
+"""Check the returns in a file: selection and rules, without the engine or the lake, and without writing anything."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class CheckedReturn:
         member: the file's name inside a zip; None for plain XML.
         not_chosen: number of records not chosen, by reason.
         findings: ordinal (the record's place in the file), nc_year, rule, severity.
-        held: number of learners who would be held.
+        held: number of records that would be held.
     """
 
     member: str | None
@@ -58,7 +58,7 @@ def check_file(
 
     Args:
         path: an XML return, or a zip of returns.
-        cycle: the cycle to check against; None for the cycle that covers the census date.
+        cycle: the cycle to check against; None for the cycle that the return belongs to (`is_of`).
         reference: the data root's reference folder; its schools and LRS layouts replace the shipped ones.
 
     Raises:

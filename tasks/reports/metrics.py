@@ -1,4 +1,4 @@
-"""Metrics: counts, ages and durations in the text format of Prometheus (also read by OpenMetrics), for `uln metrics`.
+"""Metrics: counts, ages and durations in the text format of Prometheus (also read as OpenMetrics), for `uln metrics`.
 
 All Wales by cycle, without schools or authorities, so that no small number identifies a learner. Counts pass the disclosure
 gate (`tasks.runtime.visibility`). Durations come from the run log (`tasks.runtime.run_log`). Reads only.

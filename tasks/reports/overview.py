@@ -2,9 +2,9 @@
 
 Belongs here: which numbers of the lake are shown there, so that none reveals fewer than five learners
 (`tasks.core.suppression`). Only one table counts learners by state. Every other number counts files, schools or batches, or
-is rounded, or is shown only if that table has no hidden total that it could be subtracted from. Does not belong here: words
-and layout (`flows.run.run_page`). Reads only. To show something more: its view in `schemas.views`, its function here, its
-place in `flows.run.run_page`; then check what can be derived from it together with the other numbers.
+is rounded, or is shown only if it reveals no small number, alone or next to that table's totals. Does not belong here:
+words and layout (`flows.run.run_page`). Reads only. To show something more: its view in `schemas.views`, its function here,
+its place in `flows.run.run_page`; then check what can be derived from it together with the other numbers.
 """
 
 import json
@@ -92,7 +92,7 @@ def overview_of(data: str, cycle_id: str, as_of: str, *, conserved: bool) -> Ove
 
 
 def counted(data: str, cycle_id: str, *, conserved: bool) -> Any:
-    """Return the counts of a cycle's records by school and state (`standing.as_status`), as `overview_of` needs them."""
+    """Return the counts of a cycle's records by school and state (`standing.as_status`); `conserved` as in `overview_of`."""
     report = DataRoot(Path(data)).reports(cycle_id) / "conservation.json"
     if conserved and report.exists():
         return json.loads(report.read_bytes())
@@ -100,9 +100,9 @@ def counted(data: str, cycle_id: str, *, conserved: bool) -> Any:
 
 
 def visible_rules(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> VisibleRows:
-    """Return the rows each rule tried (to two figures) and failed (to five); rules with most failures first.
+    """Return how many rows each rule tried (to two figures) and failed (to the nearest five); most failures first.
 
-    Rounded, because some rules try only the rows that passed another: the exact numbers would differ by its failures.
+    Rounded, because some rules try only the rows that passed another rule: exact numbers would show how many failed that one.
     `rules` has tried and failed by code, as in `tasks.runtime.chunks.StageResult`.
     """
     severity = {rule.code: rule.severity for rule in rules_for(cycle_by_id(cycle_id))}
@@ -116,7 +116,7 @@ def visible_rules(rules: Mapping[str, Mapping[str, int]], cycle_id: str) -> Visi
 
 
 def visible_by_authority(schools: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Return counts by la_code, with schools (those of `standing.as_status`) and the total; small counts are hidden."""
+    """Return schools and records by la_code and in total; small counts of records are hidden. `schools` as in `as_status`."""
     counts_of = [
         {"la_code": school[:3], "not_chosen": sum(row["not_chosen"].values()), **{s: row[s] for s in _STATES}}
         for school, row in schools.items()
@@ -140,7 +140,7 @@ def _visible_waiting(waiting: Mapping[str, Any], total: "pd.Series[Any]") -> pd.
 
 
 def _gives_away(part: int, whole: str | None, total: "pd.Series[Any]") -> bool:
-    """Whether a part, next to its visible total, would reveal a small number of learners; also if the total is hidden."""
+    """Whether a part, next to its visible total, would reveal a small number of learners; true if the total is hidden."""
     return whole is not None and (pd.isna(total[whole]) or 0 < total[whole] - part < SMALL)
 
 

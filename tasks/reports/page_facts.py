@@ -81,7 +81,7 @@ class Facts:
 
     @classmethod
     def of(cls, ctx: RunContext, day: dt.date, *, conserved: bool) -> "Facts":
-        """Read the facts from the lake and the files beside it; ages count until `day`, `conserved` as in `counted`."""
+        """Read the facts from the lake and the files beside it; ages count until `day`, `conserved` as in `overview_of`."""
         data, lake, cycle = str(ctx.root.path), ctx.lake, ctx.cycle
         register = _with_names(schools(ctx.root.reference))
         columns = ["sha256", "la_code", "school_number", "received_at"]
@@ -241,7 +241,7 @@ def _cycles(status: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _visible_cycles(status: Mapping[str, Any]) -> pd.DataFrame:
-    """Return each cycle's learners as its own table by authority shows them: cycle, returned, chosen, the states, share."""
+    """Return each cycle's learners, as in the total of `visible_by_authority`: cycle, returned, chosen, the states, share."""
     totals = {cycle_id: visible_by_authority(counts["schools"]).loc[TOTAL] for cycle_id, counts in status.items()}
     rows = pd.DataFrame(totals).T.rename(columns={"schools": "returned"})[["returned", "chosen", *STATES]]
     rows = rows.astype("Int64").rename_axis("cycle").reset_index()

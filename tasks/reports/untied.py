@@ -1,7 +1,7 @@
 """Untied answers: answers of the LRS that tie to no learner sent, and the learners that they nearly match. For people.
 
 `reports/untied.csv` names files and rows, but no learner. `reports/untied_near_misses.csv` shows learners, only to people
-who work in the data root (0600, as its folder); it is written only if there are near misses, or to replace an older
+who work in the data root (file 0600, folder 0700); it is written only if there are near misses, or to replace an older
 one. No engine.
 """
 

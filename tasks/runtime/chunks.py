@@ -1,9 +1,9 @@
 """Chunks: how the authorities of a cycle are cut, and how a stage works through them.
 
-A chunk is some whole authorities, bounded in records, because it bounds the memory of the work on it. An authority with
-more records than that is cut by schools. The cut does not change the bytes of any result.
+A chunk is some whole authorities. Its number of records is bounded, which bounds the memory of the work on it. An
+authority with more records than the bound is cut by schools. The cut does not change the bytes of any result.
 
-Faults stay with their authority: if a chunk fails, its authorities are tried one by one.
+Faults stay with their authority: if a whole chunk fails, its authorities are tried one by one.
 """
 
 from collections import Counter
@@ -24,9 +24,9 @@ Counts = dict[str, int]
 #: Called with the share of a stage that is done, from 0 to 1; never raises.
 Progress = Callable[[float], None]
 
-#: Records of a chunk: all Wales is two chunks, one for each of two workers.
+#: Maximum records of a chunk: all Wales is two chunks, one for each of two workers.
 CHUNK_RECORDS = 125_000
-#: Records of a chunk of whole authorities, for stages that write or call once a chunk: all Wales is one chunk.
+#: Maximum records of a chunk of whole authorities, for stages that write or call once a chunk: all Wales is one chunk.
 WHOLE_RECORDS = 250_000
 
 
@@ -47,8 +47,8 @@ class Chunk:
 def chunks(ctx: RunContext, las: list[str], *, count: int = 1) -> list[Chunk]:
     """Cut authorities into chunks, by the records that each school has sent. Every authority is covered.
 
-    `count` is the minimum number of chunks, such as one for each worker; it is raised until none exceeds CHUNK_RECORDS.
-    Chunks come in the order of the authorities, and within an authority of the school numbers.
+    `count` is the number of chunks to aim at, such as one for each worker; there are more if one would exceed CHUNK_RECORDS,
+    and fewer if authorities are few or uneven. They come in the order of authorities, and within one of school numbers.
     """
     sizes = records_by_school(ctx, las)
     of_la = {la: {school: n for school, n in sizes.items() if school[:3] == la} for la in las}
@@ -65,7 +65,7 @@ def chunks(ctx: RunContext, las: list[str], *, count: int = 1) -> list[Chunk]:
 
 
 def whole_chunks(ctx: RunContext, las: list[str]) -> list[Chunk]:
-    """Cut authorities into chunks of whole authorities, of WHOLE_RECORDS unless one authority has more."""
+    """Cut authorities into chunks of whole authorities, each of at most WHOLE_RECORDS unless a single authority has more."""
     sizes = records_by_school(ctx, las)
     of_la = {la: sum(n for school, n in sizes.items() if school[:3] == la) for la in las}
     return [Chunk(tuple(part)) for part in _cut(of_la, 1, WHOLE_RECORDS)]
@@ -79,7 +79,7 @@ def all_chunks(ctx: RunContext, las: list[str] | None = None) -> list[Chunk]:
 def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
     """Cut names into parts of about equal size, keeping their order.
 
-    At least `count` parts, but none without a name. A part exceeds the size `most` only if it has a single name.
+    About `count` parts, none without a name; more if one would exceed the size `most`, unless it has a single name.
     """
     ends = list(accumulate(sizes.values()))
     total = ends[-1] if ends else 0
@@ -95,7 +95,7 @@ def _cut(sizes: dict[str, int], count: int, most: int) -> list[list[str]]:
 
 
 def in_groups(items: Iterable[Item], size: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
-    """Yield items in groups, in their order; the sizes in a group add up to `most`, unless it has a single item."""
+    """Yield items in groups, in their order; a group's sizes add up to at most `most`, unless it has a single item."""
     group: list[Item] = []
     total = 0
     for item in items:

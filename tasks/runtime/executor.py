@@ -94,8 +94,8 @@ IN_PLACE = Workers()
 def workers_for(data: str, processes: int | None = None) -> Iterator[Workers]:
     """Open the workers of a run; none if the inbox holds too little to pay for their start.
 
-    A process starts with the first call it gets, so a run that spreads nothing starts none. The run holds the lock of the
-    data root `data`. The number of `processes` is that of `processes_for` if None.
+    A process starts with the first call it gets, so a run that spreads nothing starts none. The caller holds the lock
+    of the data root `data`. `processes` is the number of workers; None for that of `processes_for`.
 
     Raises:
         ConfigurationFault: ULN_RUNNER is wrong.
@@ -122,7 +122,7 @@ _WORTH_WORKERS = 20 * 2**20
 
 
 def processes_for(data: str) -> int:
-    """Return the number of worker processes that a run over a data root is worth."""
+    """Return the number of worker processes that pay for their start in a run over a data root."""
     inbox = DataRoot(Path(data)).dewi_inbox
     size = sum(path.stat().st_size for path in inbox.glob("*/*") if path.is_file())
     return processors() if size > _WORTH_WORKERS else 1
@@ -149,7 +149,7 @@ def become_worker(data: str) -> None:
 
 
 def _begin(data: str) -> None:
-    """Start a process of the pool. It leaves Ctrl-C to the run, and ends when the run's process ends in any way."""
+    """Start a process of the pool. It leaves Ctrl-C to the run, and ends when the run's process ends for any reason."""
     become_worker(data)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

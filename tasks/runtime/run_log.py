@@ -1,11 +1,11 @@
 """The run's log under the data root, for programs that collect logs: `logs/<day>.jsonl`, a JSON object a line.
 
-A line holds time, level, run, cycle, authority, school, batch, stage, message, numbers. The service writes its own
-sentences and rows that have passed the gate (`tasks.runtime.visibility`). Other libraries' records come from WARNING on,
-masked (`tasks.runtime.process_guard`), and only their text. Several processes can append to a day's file.
+A line holds time, level, logger, flow, run, cycle, authority, school, batch, stage, event, message, numbers. The service
+writes its own sentences and rows that have passed the gate (`tasks.runtime.visibility`). Other libraries' records come from
+WARNING on, masked (`tasks.runtime.process_guard`), and only their text. Several processes can append to a day's file.
 
 Worker processes write nothing here: their counts and faults come back with their results, and the run logs them by stage
-and authority. A worker would log single calls, which machines and tries repeat, and would have to know the run.
+and authority. A worker would log single calls, which other machines and tries may repeat, and would have to know the run.
 To log something more: a function here that takes a `VisibleRows`, and its sentence `log.*` in `texts.csv`.
 """
 
@@ -75,7 +75,7 @@ def log_stage_faults(stage: str, cycle: str, faults: Mapping[str, str]) -> None:
 
 
 def log_batches(stage: str, batches: VisibleRows, level: int = logging.INFO) -> None:
-    """Log the new states of some batches (`views.BATCHES_NAMED`), a line for each; as WARNING if a person must act."""
+    """Log the new states of some batches (`views.BATCHES_NAMED`), each on a line; `level` is WARNING if a person must act."""
     for row in batches.rows():
         fields = {"stage": stage, "cycle": row["cycle"], "authority": row["la_code"]}
         fields |= {"school": row["school_number"], "batch": row["batch_ref"]}

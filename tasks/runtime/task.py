@@ -45,7 +45,7 @@ def stage_task(
         name: the stage's word, the same in code, tables and reports.
         run_name: template over the function's parameters, references only.
         retried: whether the engine tries the stage again if our storage was unreachable or busy. Only for a stage that
-            writes nothing but the lake and the reports; never for one that hands anything over.
+            may be repeated and writes only below the data root; never for one that hands anything over.
         counts_new: whether a try counts only what earlier tries left, as receive and read do. The run then adds up all
             tries.
     """

@@ -28,7 +28,7 @@ _BYTES_TOGETHER = 12 * 2**20
 
 @stage_task("collect", "collect", retried=True)
 def collect(data: str, as_of: str) -> Counts:
-    """Take in the files of `lrs/inbox` that are not known yet.
+    """Take in the files of `lrs/inbox` that are not known yet, or were refused.
 
     Returns:
         Counts: files, rows, untied, quarantined, faults.
@@ -47,7 +47,7 @@ def collect(data: str, as_of: str) -> Counts:
     for files in in_groups(new, lambda arrival: arrival.size, _BYTES_TOGETHER):
         accepted |= set(_collect(root, lake, files, refused_for, as_of, counts))
         release_memory()
-    # After the commits, and for every file ever accepted: this also removes what a killed run left behind.
+    # After the commits, and for every file ever accepted: this also clears what a killed run left in quarantine.
     let_go(root.path, accepted)
     # The lake decides, not what this run has taken in: a run that died may not have written the report.
     if _tie_again(lake) or root.untied_report.exists():
@@ -71,7 +71,7 @@ def _collect(
         if isinstance(fault, Refused):
             if refused_for.get(file.sha256) == fault.reason:
                 continue
-            # A file that is too large is not kept twice; it is in the inbox.
+            # A file that is too large is not copied to quarantine; it is in the inbox.
             content = file.path.read_bytes() if file.size <= LARGEST_RESULT else None
             if content is not None and hashlib.sha256(content).hexdigest() != file.sha256:
                 continue
@@ -109,7 +109,7 @@ def _record(lake: Lake, files: list[str], answers: pa.Table, counts: Counts) -> 
 
 
 def _tie_again(lake: Lake) -> bool:
-    """Tie answers that tied to nothing when they came and do now; return whether there were any untied answers.
+    """Tie answers that matched nothing when they arrived but do now; return whether there were any untied answers.
 
     So the order of arrival does not matter.
     """
