@@ -31,7 +31,7 @@ class Severity(StrEnum):
 
 
 class BatchState(StrEnum):
-    """READY is built; SENT is in the LRS outbox; SENT_UNCONFIRMED waits for a person; ABANDONED is over."""
+    """READY is built; SENT has been handed over; SENT_UNCONFIRMED may have been (a person decides); ABANDONED is over."""
 
     READY = "READY"
     SENT = "SENT"
@@ -69,7 +69,7 @@ class BatchMove(NamedTuple):
 
 
 #: All allowed moves (law 2); each event leads to one state. `tasks.core.batch_states` applies the table, `make states`
-#: draws it. A READY batch can be abandoned, because an answer may show that it arrived while other answers are overdue.
+#: draws it. A READY batch can be abandoned: an answer may show that it arrived, and others may be overdue (STUCK below).
 BATCH_MOVES = (
     BatchMove(None, BatchEvent.BUILT, BatchState.READY),
     BatchMove(BatchState.READY, BatchEvent.HAND_OVER_BEGUN, BatchState.SENT_UNCONFIRMED),
@@ -88,7 +88,7 @@ BATCH_MOVES = (
 
 
 class BatchShown(StrEnum):
-    """A batch as people see it: its state, together with the LRS's answers and the day (never stored).
+    """A batch as people see it, never stored: derived from its state, the LRS's answers and the day.
 
     STUCK was handed over and has waited for answers longer than its cycle allows; ANSWERED has all answers.
     """
@@ -149,9 +149,10 @@ class RowState(StrEnum):
 
 
 class SchoolOutcome(StrEnum):
-    """A school's outcome in a cycle, as its authority sees it: the first that applies; outcomes that need action come first.
+    """A school's outcome in a cycle, as its authority sees it; those that need action come first.
 
-    ULN: every learner asked for has one. NOBODY: its return has no learner whom the cycle covers.
+    `tasks.core.page_tables.school_rows` gives the first that applies, trying NOT_TAKING_PART before the others. ULN: every
+    learner asked for has one. NOBODY: its return has no learner whom the cycle covers.
     """
 
     NOT_RETURNED = "not_returned"

@@ -55,7 +55,7 @@ class Column:
     since: int = 1
 
 
-#: A column that only the lake knows (`Table.area_of`).
+#: A partition column that only the stored table has; the lake derives it (`Table.area_of`).
 AREA = "area"
 
 
@@ -77,7 +77,7 @@ class Table:
 
     @property
     def slices(self) -> tuple[str, ...]:
-        """Return all columns of the partitions."""
+        """Return all columns by which the table is partitioned."""
         return self.partition_by if self.area_of is None else (*self.partition_by, AREA)
 
     @property
@@ -150,7 +150,7 @@ RECEIVED = Table(
         *_open("cycle", "la_code", "school_number"),
         *_internal("census_date", "header_datetime", "serial_no"),
         *_open("layout", "received_at"),
-        # Records on roll: counted when the return was received, and when it was read.
+        # Records on roll, counted when the return was received and when it was read; and records of leavers.
         *_numbers("declared", "pupils", "leavers", required=False),
         *_internal("unknown_elements"),
     ),
@@ -206,7 +206,7 @@ OPERATOR_DECISIONS = Table(
         *_numbers("number"),
         *_open("cycle", "la_code", "school_number"),
         *_ref("decided_at"),
-        # The number that the person saw: learners on hold, or the last file.
+        # The number that the person saw: learners of a school on hold, or its last file's number; 0 for an import.
         *_numbers("counted"),
         Column("reason", _TEXT, Tier.PERSONAL, required=True),
     ),
@@ -293,7 +293,7 @@ PURGED = Table(
     "purged", (*_ref("kind", "ref", "purged_on"), *_open("cycle"), *_numbers("files", "bytes")), key=("kind", "ref")
 )
 
-#: All tables of the lake, which are those above.
+#: All tables of the lake: every table defined above this line.
 TABLES = {table.name: table for table in tuple(globals().values()) if isinstance(table, Table)}
 
 #: Not in the lake: derived by `tasks.core.exception_life`; the columns of `snapshots/<cycle>/exceptions.parquet`.

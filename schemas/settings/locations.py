@@ -1,12 +1,11 @@
 """Locations of DEWi's and the LRS's folders and of the lake: below the data root, or at a URL with its credentials.
 
 Source: `ULN_WAY_<WAY>__<KEY>` in the environment, which overrides blocks `[<way>]` in the data root's `reference/ways.toml`.
-A location in neither is a folder of the data root. Credentials come from the environment alone; in a file or a URL they are
-refused.
+A location in neither is a folder of the data root. Credentials come only from the environment; elsewhere they are refused.
 
 Belongs here: the settings of a location, and their faults. Does not belong here: connecting (`tasks.io.remote`).
 To add a kind of transport: a class here, its scheme in `_KINDS` and `Location`, its connection in a module beside
-`tasks.io.remote.sftp`, and that in `tasks.io.remote.folders.open_folder`.
+`tasks.io.remote.sftp`, and its class in `tasks.io.remote.folders.open_folder`.
 """
 
 import os
@@ -32,7 +31,7 @@ LAKE = "lake"
 
 
 class _Location(BaseModel):
-    """Settings of all kinds of location.
+    """Settings that every kind of location has.
 
     Attributes:
         url: the address, without a password.
@@ -273,7 +272,7 @@ _SENTENCES = {
 
 
 def _without_kind(error: ErrorDetails) -> ErrorDetails:
-    """Return the error with the location and its key as place, without the kind of location."""
+    """Return the error with `loc` as (location, key), without the kind of location that pydantic puts between them."""
     location, *rest = error["loc"]
     if error["type"] == "fault.way_scheme":
         return {**error, "loc": (location, "url"), "ctx": {"schemes": error["msg"]}}

@@ -1,4 +1,4 @@
-"""Facts about names that a program cannot see: two letters that are not a Welsh letter, and a name's language; `names.toml`.
+"""Facts about names that a program cannot derive (`names.toml`): pairs that are two Welsh letters, not one; names' languages.
 
 If a name is sorted into the wrong place, or pronounced in the wrong language: add a word there.
 """
@@ -25,7 +25,7 @@ class Names(Checked):
     """Lists of words.
 
     Attributes:
-        apart: beginnings of words, in lower case, with a `|` between two letters that are not a Welsh letter together.
+        apart: beginnings of words, in lower case, with a `|` between two letters that do not form one Welsh letter.
         cy, en: words that show the language of a name.
     """
 
@@ -42,7 +42,7 @@ def parse_names(content: str, source: str = "names.toml") -> Names:
     """Return the lists in a TOML text; `source` is its name in faults.
 
     Raises:
-        ConfigurationFault: lists every key that is missing, unknown or not a list of words, and every word without a mark.
+        ConfigurationFault: lists every key that is missing, unknown or not a list of words, and every wrong word in `apart`.
     """
     return check(Names, toml_of(content, source), source)
 
@@ -53,7 +53,7 @@ def _names() -> Names:
 
 
 def letters_apart() -> tuple[str, ...]:
-    """Return beginnings of words in which two letters are not a Welsh letter together."""
+    """Return beginnings of words, each with a `|` between two letters that do not form one Welsh letter."""
     return _names().apart
 
 

@@ -77,7 +77,7 @@ class Section:
 
 
 class Need(Checked):
-    """An action needed: who takes it, and the section with the details. The table is in order of urgency."""
+    """An action needed: who takes it, and the section with the details. `page_needs.csv` is in order of urgency."""
 
     need: str
     who: str
@@ -126,7 +126,7 @@ def parse_address(content: str, source: str = "pages.toml") -> str:
     """Return the web address of a data root's pages, from the text of its `reference/pages.toml`: `address = "https://../"`.
 
     Raises:
-        ConfigurationFault: it is not TOML, has another key, or the address does not end in a slash.
+        ConfigurationFault: it is not TOML, has another key, or the address is missing or not http(s) with a slash at the end.
     """
     return check(_Address, toml_of(content, source), source).address
 

@@ -1,7 +1,7 @@
 """Terms that a data root may change: retention, volume bounds, ages of exceptions, numbers for watching the service.
 
-The shipped terms, a TOML file each, are a proposal; the file of the same name in a data root's `reference/` replaces its
-blocks (of `volume.toml`: its keys). To change a term: in either file. To add one: a key in the shipped file, a field here.
+The shipped terms, in TOML files, are a proposal. A data root's `reference/` may have a file of the same name, which replaces
+the blocks (`volume.toml`: keys) that it has. To change a term: in either. To add one: a key in the shipped one, a field here.
 A kind that is kept for a period also needs a member of `Kind`, its words in `texts.csv` (`purge.<kind>`), and its files or
 rows in `tasks.maintenance.purge`.
 """
@@ -34,13 +34,13 @@ class Kind(StrEnum):
 
 
 class Retention(Checked):
-    """A retention period in days, and whether the data's controller has decided it."""
+    """A retention period in days, and whether the data controller has decided it."""
 
     days: int
     decided: bool
 
     def cut_off(self, before: dt.date, today: dt.date) -> dt.date:
-        """Return the day before which things may go: past their period, and before the day that was asked for."""
+        """Return the day before which data may be deleted: today less the period, or the requested `before` if earlier."""
         return min(before, today - dt.timedelta(days=self.days))
 
 
@@ -113,12 +113,12 @@ class ExceptionTerms(Checked):
 
     @property
     def export_words(self) -> tuple[str, ...]:
-        """Return the words of an export: its file's name, in lower case and without blanks, contains one of them."""
+        """Return the words that mark an export: its file name, in lower case and without blanks, contains one of them."""
         return self.export.named_like
 
     @property
     def ages(self) -> tuple[str, ...]:
-        """Return the names of the ages, rising: `0-7`, `8-28`, `29-90`, `91+`."""
+        """Return the names of the ages, rising, such as `0-7`, `8-28`, `29-90`, `91+`."""
         starts = [0, *(bound + 1 for bound in self.bounds)]
         return (*(f"{a}-{b}" for a, b in zip(starts, self.bounds, strict=False)), f"{starts[-1]}+")
 
@@ -132,21 +132,21 @@ _Number = Annotated[int, Condition("fault.watching_number", lambda number: numbe
 
 
 class Arrivals(Checked):
-    """When an arrival is reported: after seconds without a change, and at the latest after rounds of that length."""
+    """Arrivals are reported after `settled_seconds` without change, at the latest after `told_within_rounds` such periods."""
 
     settled_seconds: _Number
     told_within_rounds: _Number
 
 
 class Starts(Checked):
-    """Seconds before arrivals may start another run of the same deployment: a census, an lrs-returns."""
+    """Minimum seconds between two runs that arrivals start: of a census deployment, and of lrs-returns."""
 
     census_again_after_seconds: _Number
     lrs_returns_again_after_seconds: _Number
 
 
 class Notifications(Checked):
-    """Hours before the same notification is sent again."""
+    """Minimum hours before the same notification is sent again."""
 
     again_after_hours: _Number
 

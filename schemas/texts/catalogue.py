@@ -27,7 +27,7 @@ class Bilingual(str):
     en: str
 
     def __new__(cls, cy: str, en: str) -> "Bilingual":
-        """Join the two; once if they are the same."""
+        """Join the two languages; a text that is the same in both appears once."""
         both = super().__new__(cls, cy if cy == en else f"{cy} / {en}")
         both.cy, both.en = cy, en
         return both

@@ -1,4 +1,4 @@
-"""Reads files that people edit: their text, their TOML, and whether they fit a class; otherwise all faults at once.
+"""Reads files that people edit: their text, their TOML, and a check against a class, which reports all faults at once.
 
 An editor may add a byte-order mark, which is accepted, or use another encoding, which is a fault. `Checked` classes in the
 module of each file define its contents. Pydantic compares; its errors become sentences here, which show no value unless a
@@ -94,7 +94,7 @@ class Condition:
         """Describe the condition.
 
         Args:
-            key: of the sentence; its places `key`, `column` and `kind` are filled with the field's name.
+            key: the sentence's key; its places `key`, `column` and `kind` are filled with the field's name.
             holds: whether a value of the right type is valid.
             places: fill the other places; a function there is called with the value, and no other place shows it.
         """
@@ -143,7 +143,7 @@ def load(model: type[T], path: Path, replacement: Path | None = None, *, by_key:
     A block of the data root replaces the shipped one, or if `by_key` only the keys that it has.
 
     Raises:
-        ConfigurationFault: lists every fault of both files.
+        ConfigurationFault: a file is not UTF-8 or not TOML; otherwise lists every fault of the combined content.
     """
     content, source = toml_of(text_of(path), path.name), path.name
     if replacement is not None and replacement.exists():

@@ -1,8 +1,8 @@
-"""Faults: exceptions that stop work, so that the sender's faults stay apart from our own.
+"""Faults: exceptions that stop work, in classes that keep a sender's faults apart from our own.
 
 Their texts may be shown to anyone: they name files, schools, batches and columns, never a pupil.
-No text is looked up here: a fault holds sentences made by its raiser (`schemas.texts.catalogue.bilingual`), or `Message`s
-if the texts themselves are being read.
+No text is looked up here: a fault holds sentences made by its raiser (`schemas.texts.catalogue.bilingual`), or
+`Message`s as text if the texts themselves are being read.
 """
 
 from collections.abc import Sequence
@@ -50,4 +50,4 @@ class ServiceFault(Exception):
 
 
 class TransientFault(ServiceFault):
-    """Our own storage was away or busy for a moment: work that only reads or writes it may be tried again."""
+    """Our storage or a server was unreachable or busy for a moment; work that hands nothing over may be retried."""

@@ -35,8 +35,8 @@ def parse_catalogue(content: str) -> tuple[dict[str, Translation], list[Message]
     """Read a gettext catalogue; each entry has a context and one form.
 
     Returns:
-        The entries by context, in file order; and messages: it is not a gettext catalogue, or an entry has no context, no
-        Welsh or plural forms, or is repeated.
+        The entries by context, in file order; and messages: it is not a gettext catalogue, or an entry has no context or
+        no Welsh, has plural forms, or is repeated.
     """
     try:
         entries = [entry for entry in polib.pofile(content) if not entry.obsolete]
@@ -108,5 +108,5 @@ def welsh_of(
 
 
 def places(text: str) -> set[str]:
-    """Return the places to fill in a text."""
+    """Return the names of a text's places, such as `{cycle}`."""
     return set(_PLACE.findall(text))

@@ -25,7 +25,7 @@ def comparable(values: pd.Series, field: str) -> pd.Series:
 
 
 def names_nobody(mis_identifiers: pd.Series) -> pd.Series:
-    """Whether a MISIdentifier names no learner: it is blank or no UPN. Another UPN means another learner."""
+    """Whether a MISIdentifier names no learner: it is blank or not a UPN. A different UPN means a different learner."""
     return ~upn_shape(mis_identifiers).isin(["permanent", "temporary"])
 
 

@@ -42,7 +42,7 @@ class KnownUpns:
 
     Attributes:
         shared: UPNs in more than one school of Wales (`shared_upns`).
-        repeated: school_number, upn; UPNs that are more than once in a school's current return (`repeated_upns`).
+        repeated: school_number, upn; UPNs that appear more than once in a school's current return (`repeated_upns`).
         second: row_refs of records that look like a second UPN of a learner sent before (`one_learner.second_upns`).
     """
 
@@ -58,7 +58,7 @@ def shared_upns(chosen: pd.DataFrame) -> pd.Series:
 
 
 def repeated_upns(current: pd.DataFrame) -> pd.DataFrame:
-    """Return the UPNs that are more than once in a school's return, in any year group, chosen or not.
+    """Return the UPNs that appear more than once in a school's return, in any year group, chosen or not.
 
     Rows of status S and G do not count, because the learner's main school asks for the ULN
     (docs/reference/sources.md#enrolment-status): beside an M or C row they are no second learner. If a guest row has another
@@ -137,7 +137,7 @@ def _upn_facts(chosen: pd.DataFrame, known: KnownUpns) -> dict[str, pd.Series]:
         "upn_check": answers(letter_ok, where=well_shaped),
         "upn_once_in_school": answers(~repeated, where=well_shaped),
         "upn_in_one_school": answers(~shared, where=well_shaped),
-        # A UPN that is wrong or shared has another finding already.
+        # A UPN that is wrong, repeated or shared has another finding already.
         "upn_is_the_first": answers(~is_in(chosen["row_ref"], known.second), where=letter_ok & ~repeated & ~shared),
     }
 

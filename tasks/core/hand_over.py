@@ -100,7 +100,7 @@ def reason_fault(reason: str) -> str | None:
     """Return the text key of the fault in a reason; None where the reason is accepted.
 
     A reason is one line that begins with a letter or a digit, so that no spreadsheet reads it as a formula. Nothing in it may
-    look like a UPN or a postcode, or be a ULN with a valid check digit: a ticket number may have ten digits too. A name
+    look like a UPN or a postcode, or be a ULN with a valid check digit (a ticket number may have ten digits). A name
     cannot be recognised, so the writer must leave it out.
     """
     if len(reason) not in _LENGTHS or not reason.isprintable() or not reason[0].isalnum():

@@ -16,6 +16,6 @@ def is_blocking(findings: pd.DataFrame) -> pd.Series:
 
 
 def held_rows(findings: pd.DataFrame) -> pd.Series:
-    """Return the row_refs of held records, once for each blocking finding (row_ref, severity)."""
+    """Return the row_refs of held records, one for each blocking finding; `findings` has row_ref, severity."""
     rows: pd.Series = findings.loc[is_blocking(findings), "row_ref"]
     return rows

@@ -70,7 +70,7 @@ def upn_check_letter_ok(upn: pd.Series) -> pd.Series:
 
 
 def uln_shape_ok(uln: pd.Series) -> pd.Series:
-    """Whether a ULN (as sent) has ten digits, the first not 0; so has the placeholder. False where null."""
+    """Whether a ULN (as sent) has ten digits, the first not 0; True for the placeholder, False where null."""
     at, codes = bytes_of_width(uln.astype("str").str.strip(), 10)
     fits = np.zeros(len(uln), dtype=bool)
     fits[at] = (_DIGIT[codes] >= 0).all(axis=1) & (_DIGIT[codes[:, 0]] > 0)

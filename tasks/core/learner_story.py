@@ -72,7 +72,7 @@ class LearnerLedger:
     Attributes:
         received: the learner's returns and result files, and all other returns of these schools in these cycles.
         exceptions: `exception_life.milestones` of the learner's exceptions.
-        deliveries: to the learner's schools and their authorities; with members, the names of the files in it that name the
+        deliveries: to the learner's schools and their authorities; with members, the names of the files in each that name the
             learner, joined by ";", null where the delivery is gone.
         verifications: of ULNs in returns; each is an event at asked_at.
         opt_outs: upn, recorded_on.
@@ -134,9 +134,9 @@ def same_learner(records: pd.DataFrame, upns: Set[str]) -> set[str]:
 def events(ledger: LearnerLedger) -> pd.DataFrame:
     """Return all events of a learner, the oldest first.
 
-    An event without a time of its own has that of its source: a disposition and a rule's finding that of the return,
-    superseding that of the newer return, a finding of the service itself and a conflict that of the latest answer. States are
-    the present ones.
+    An event without a time of its own takes that of its source: a disposition or a rule's finding that of the return; if the
+    return is superseded, the disposition that of the next one; a merge finding or a conflict that of the latest answer.
+    States are the present ones; a decision's state is the one after it.
 
     Returns:
         EVENT_COLUMNS, sorted by time and by the order of `Kind`.
@@ -274,7 +274,7 @@ def _exception_events(ledger: LearnerLedger) -> list[pd.DataFrame]:
 
 def _conflict_events(ledger: LearnerLedger) -> pd.DataFrame:
     rows = ledger.learners[ledger.learners["conflict"].notna()]
-    # List another UPN only if it is the same learner's; a search by ULN finds another learner's.
+    # List another UPN only if it is the same learner's; to find another learner's, people search by ULN.
     same = rows["other_upns"].where(rows["conflict"].str.contains(ONE_LEARNER_TWICE))
     other = (rows["other_ulns"].fillna("") + ";" + same.fillna("")).str.strip(";")
     rows = rows.assign(detail=other.mask(other == ""), code=rows["conflict"].str.split(";").astype(object))

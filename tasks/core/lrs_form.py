@@ -111,7 +111,7 @@ def batch_ref(content: pa.Table, ukprn: str, profile: str, fmt: str, cycle: str,
         content: `batch_content` of its learners, in the order of the file.
         ukprn: the UKPRN that the batch is for.
         profile: the LRS layout.
-        fmt: CSV or XML.
+        fmt: CSV, XML or SOAP.
         cycle: the cycle's id.
         abandoned: number of abandoned batches with the same content: asking again makes another batch.
     """

@@ -2,7 +2,7 @@
 
 pandas compares each value of a long text column in Python, which takes a hundred times as long.
 
-Lookups between two text columns belong here. Joins on several columns, or that bring several along, are merges.
+Lookups between two text columns belong here. Joins on several columns, or that add several, are merges.
 """
 
 import pandas as pd
@@ -30,7 +30,7 @@ def place_in(values: pd.Series, order: list[str]) -> pd.Series:
 
 
 def lookup(values: pd.Series, keys: pd.Series, beside: pd.Series) -> pd.Series:
-    """Return for each text the one beside its key (each key once); null where the value is null or no key."""
+    """Return for each value the text in `beside` at its key; null where the value is null or not a key. Keys are unique."""
     texts, key_texts, beside_texts = (pa.array(t.astype("str"), pa.large_string()) for t in (values, keys, beside))
     at = pc.index_in(texts, value_set=key_texts, skip_nulls=True)
     return pd.Series(beside_texts.take(at), index=values.index, dtype="str")

@@ -32,15 +32,15 @@ def tie(
     """Tie answers to sent rows, by UKPRN and MISIdentifier.
 
     Where a learner was in several batches, the answer belongs to the batch whose file name it gives, else to the last.
-    People make an export of processed exceptions, and it has no UPN column (docs/reference/sources.md#exceptions): such an
-    answer is tied to the one learner of its UKPRN whose five demographics all fit (`fitted`).
+    An export of processed exceptions is made by people and has no UPN column (docs/reference/sources.md#exceptions): its
+    answers are tied to the one learner of their UKPRN whose five demographics all fit (`fitted`).
 
     Args:
         answers: sha256, ordinal, file_name_cell, ukprn, mis_identifier, the five; rows of result files.
         batch_rows: batch_ref, upn, ukprn, the five; the five only `by_demographics`, here and in `answers`.
         batches: batch_ref, file_name, cycle, built_at.
         cycles: every cycle, in order (`schemas.cycles.cycles_in_order`).
-        by_demographics: whether a learner who fits comes before the MISIdentifier.
+        by_demographics: whether to try the five first, where the MISIdentifier is not a UPN.
 
     Returns:
         `answers` with upn (canonical, null where blank), batch_ref and cycle (null where nothing was sent) and tied
@@ -103,7 +103,7 @@ def _learners(rows: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     ordered = with_uln[several].sort_values(["upn", "received_at", "sha256", "ordinal"]).drop_duplicates("upn")
     first = pd.concat([with_uln[~several], ordered])
     known = lookup(rows["upn"], held["upn"], held["uln"]).fillna(lookup(rows["upn"], first["upn"], first["uln"]))
-    # The learner's place: the first batch that gave the known ULN, else the last batch with an answer.
+    # The entry's cycle, school and batch: of the first cycle that gave the known ULN, else of the last with an answer.
     rows = rows.assign(known_uln=known, gave=rows["has_uln"] & (rows["uln"] == known))
     rows["nearest"] = rows["place"].where(~rows["gave"], -rows["place"])
     last = _last(rows, ["upn"], ["gave", "nearest", "batch_ref"]).sort_values("upn")
@@ -132,11 +132,11 @@ def with_conflicts(entries: pd.DataFrame, batch_rows: pd.DataFrame) -> pd.DataFr
     """Add to register entries the conflicts that a person has to settle.
 
     LRS01: the LRS also answered with another ULN. LRS02: the LRS answered with this ULN for two UPNs. LRS03: the same, but
-    everything sent for the two is equal, so to the LRS they are one learner with two UPNs.
+    the five demographics sent for the two are equal, so to the LRS they are one learner with two UPNs.
 
     Args:
-        entries: rows of the register; beside each entry, every other entry that holds its ULN.
-        batch_rows: batch_ref, upn and the sent fields; what was sent for the entries.
+        entries: rows of the register, including for each entry every other entry with the same ULN.
+        batch_rows: batch_ref, upn and the five; what was sent for the entries.
 
     Returns:
         The entries in the same order, with other_upns and conflict (codes separated by `;`, null where there is none).
