@@ -89,7 +89,7 @@ def build(
         rows: `to_send`.
         ukprns: UKPRN by school_number.
         profile: the LRS layout and its limit.
-        fmt: CSV or XML.
+        fmt: CSV, XML or SOAP.
         cycle_id: part of the reference, so that a later cycle can ask again.
         abandoned: references of abandoned batches; not used again.
 
