@@ -30,6 +30,18 @@ class Killed(BaseException):
     """The end of a process: no error boundary catches it."""
 
 
+def die_at(patch, table):
+    """Let a run end where it would upsert into a table."""
+    upsert = Lake.upsert
+
+    def dies(self, name, *arguments, **more):
+        if name == table:
+            raise Killed
+        return upsert(self, name, *arguments, **more)
+
+    patch.setattr(Lake, "upsert", dies)
+
+
 def three_schools(root):
     """A data root with three schools that are ready: A and B of authority 660, C of 661."""
     place = DataRoot(root).create()

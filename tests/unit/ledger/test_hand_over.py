@@ -10,7 +10,7 @@ from tasks.io.lake.lake import Lake
 from tasks.ledger.hand_over import carry_out_decisions, settle_by_evidence
 from tasks.runtime.chunks import Chunk
 from tasks.runtime.context import RunContext
-from tests.support.small_census import CYCLE, TUESDAY, WEDNESDAY, Killed, outbox, states
+from tests.support.small_census import CYCLE, TUESDAY, WEDNESDAY, Killed, die_at, outbox, states
 
 WHY = "not on the portal"
 
@@ -59,16 +59,11 @@ def test_another_file_under_the_name_of_an_abandoned_batch_stays(handed_over, la
 
 
 def test_the_file_leaves_the_outbox_before_the_ledger_says_that_its_batch_is_abandoned(handed_over, lake, monkeypatch):
-    batch, upsert = first(lake), Lake.upsert
+    batch = first(lake)
     decided(lake, batch, Decision.ABANDON)
 
-    def dies_at_the_ledger(self, name, *arguments, **more):
-        if name == "batches":
-            raise Killed
-        return upsert(self, name, *arguments, **more)
-
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Lake, "upsert", dies_at_the_ledger)
+        die_at(patch, "batches")
         carry_out(lake)
     assert batch["file_name"] not in outbox(handed_over) and states(handed_over)[batch["file_name"]] == "SENT"
     carry_out(lake)

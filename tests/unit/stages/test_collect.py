@@ -6,7 +6,7 @@ import pytest
 from tasks.io.lake.lake import Lake
 from tasks.stages.collect import collect
 from tests.support.learners.in_schools import B, lrs_answers, uln, upn
-from tests.support.small_census import TUESDAY, WEDNESDAY, Killed
+from tests.support.small_census import TUESDAY, WEDNESDAY, Killed, die_at
 
 
 def collected(root, at):
@@ -24,15 +24,10 @@ def answered(handed_over):
 def test_a_file_whose_answers_a_dead_run_had_added_is_recorded_and_its_answers_are_not_added_again(
     answered, monkeypatch
 ):
-    upsert, lake = Lake.upsert, Lake(answered / "lake")
-
-    def dies_at_the_record(self, name, *arguments, **more):
-        if name == "received":
-            raise Killed
-        return upsert(self, name, *arguments, **more)
+    lake = Lake(answered / "lake")
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Lake, "upsert", dies_at_the_record)
+        die_at(patch, "received")
         collected(answered, TUESDAY)
     answers, version = lake.read("lrs_returns"), lake.version("lrs_returns")
     assert len(answers) == 3 and lake.read("received", kind="lrs_result").empty

@@ -6,7 +6,7 @@ from tasks.io.lake.lake import Lake
 from tasks.stages.collect import collect
 from tasks.stages.merge import merge
 from tests.support.learners.in_schools import B, lrs_answers, uln, upn
-from tests.support.small_census import TUESDAY, Killed
+from tests.support.small_census import TUESDAY, Killed, die_at
 
 NOTHING = {"files": 0, "learners": 0, "ulns": 0, "exceptions": 0, "conflicts": 0}
 FIRST = {upn(1): uln(1), upn(2): "RC007"}
@@ -47,16 +47,11 @@ def test_a_file_that_changes_nothing_is_merged_once_too(handed_over):
 
 
 def test_a_run_that_dies_between_the_exceptions_and_the_register_is_made_up_for(handed_over, monkeypatch):
-    upsert, lake = Lake.upsert, Lake(handed_over / "lake")
+    lake = Lake(handed_over / "lake")
     answers(handed_over, "first.csv", FIRST)
 
-    def dies_at_the_register(self, name, *arguments, **more):
-        if name == "learners":
-            raise Killed
-        return upsert(self, name, *arguments, **more)
-
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Lake, "upsert", dies_at_the_register)
+        die_at(patch, "learners")
         merged(handed_over)
     assert lake.read("learners").empty and len(lake.read("exceptions")) == 1
     assert merged(handed_over)["files"] == 1
